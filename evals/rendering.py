@@ -1,0 +1,164 @@
+"""A comparison as a table in the terminal, Markdown, CSV or JSON. The JSON is stable: docs/formats.md describes it."""
+
+import csv
+import io
+import json
+from math import isnan
+from typing import TYPE_CHECKING, Any
+
+from evals.comparison import ALPHA, Cell, Comparison, Metric
+from srlm.stats.intervals import Estimate
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def number(value: float, unit: str, signed: bool = False) -> str:
+    """A figure in its unit: rates as percent, lengths whole, correlations with two digits."""
+    if isnan(value):
+        return "-"
+    sign = "+" if signed else ""
+    if unit == "%":
+        return f"{100 * value:{sign}.1f}"
+    return f"{value:{sign}.0f}" if unit == "chars" else f"{value:{sign}.2f}"
+
+
+def with_interval(estimate: Estimate, unit: str, signed: bool = False) -> str:
+    """A figure with its interval: "51.2 [44.0, 58.4]"."""
+    if isnan(estimate.low):
+        return number(estimate.value, unit, signed)
+    return f"{number(estimate.value, unit, signed)} [{number(estimate.low, unit, signed)}, {number(estimate.high, unit, signed)}]"
+
+
+def cell_lines(cell: Cell, metric: Metric) -> list[str]:
+    """What stands in one cell: the figure, and below it the difference to the baseline."""
+    lines = [with_interval(cell.estimate, metric.unit)]
+    if cell.paired is not None:
+        star = "*" if cell.paired.p_value < ALPHA else ""
+        lines.append(
+            f"{with_interval(cell.paired.difference, metric.unit, signed=True)} p={cell.paired.p_value:.2g}{star}"
+        )
+    return lines
+
+
+def label(metric: Metric) -> str:
+    """A row's name with its unit."""
+    unit = {"%": ", %", "chars": ", characters"}.get(metric.unit, "")
+    return f"{metric.label}{unit}"
+
+
+def as_table(comparison: Comparison) -> "Table":
+    """A rich table, models as columns."""
+    from rich.table import Table
+
+    table = Table(
+        title=f"Comparison with {comparison.baseline}", title_justify="left", caption_justify="left", show_lines=False
+    )
+    table.add_column("")
+    for model in comparison.models:
+        table.add_column(
+            f"{model} (baseline)" if model == comparison.baseline else model, justify="right", no_wrap=True
+        )
+    for metric in comparison.metrics:
+        label_lines = label(metric)
+        if any(metric.cells[model].paired for model in comparison.models):
+            indent = " " * (len(metric.label) - len(metric.label.lstrip()))
+            label_lines += f"\n{indent}  difference to {comparison.baseline}"
+        table.add_row(label_lines, *("\n".join(cell_lines(metric.cells[model], metric)) for model in comparison.models))
+    return table
+
+
+def as_markdown(comparison: Comparison) -> str:
+    """A Markdown table with its captions and reading."""
+    lines = [
+        "| | " + " | ".join(comparison.models) + " |",
+        "|---|" + "---:|" * len(comparison.models),
+    ]
+    for metric in comparison.metrics:
+        cells = [" <br> ".join(cell_lines(metric.cells[model], metric)) for model in comparison.models]
+        lines.append(f"| {label(metric).strip()} | " + " | ".join(cells) + " |")
+    return "\n".join(
+        [*lines, "", *(f"{caption}\n" for caption in comparison.captions), *(f"- {line}" for line in comparison.words)]
+    )
+
+
+def as_csv(comparison: Comparison) -> str:
+    """One line per metric and model; rates as fractions."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(
+        [
+            "metric",
+            "model",
+            "baseline",
+            "value",
+            "low",
+            "high",
+            "n",
+            "clusters",
+            "difference",
+            "difference_low",
+            "difference_high",
+            "p_holm",
+        ]
+    )
+    for metric in comparison.metrics:
+        for model in comparison.models:
+            cell = metric.cells[model]
+            one = cell.estimate
+            row = [metric.key, model, comparison.baseline, one.value, one.low, one.high, one.n, one.clusters]
+            if cell.paired is not None:
+                gap = cell.paired.difference
+                row += [gap.value, gap.low, gap.high, cell.paired.p_value]
+            else:
+                row += ["", "", "", ""]
+            writer.writerow(["" if isinstance(value, float) and isnan(value) else value for value in row])
+    return out.getvalue()
+
+
+def as_json(comparison: Comparison) -> str:
+    """The whole comparison; rates as fractions, undefined figures null."""
+
+    def estimate(one: Estimate) -> dict[str, Any]:
+        return {
+            "value": _finite(one.value),
+            "low": _finite(one.low),
+            "high": _finite(one.high),
+            "n": one.n,
+            "clusters": one.clusters,
+        }
+
+    def cell(one: Cell) -> dict[str, Any]:
+        data: dict[str, Any] = estimate(one.estimate)
+        if one.paired is not None:
+            data["difference"] = {
+                **estimate(one.paired.difference),
+                "p_holm": _finite(one.paired.p_value),
+                "wins": one.paired.wins,
+                "ties": one.paired.ties,
+                "losses": one.paired.losses,
+            }
+        return data
+
+    data = {
+        "schema": 1,
+        "baseline": comparison.baseline,
+        "models": comparison.models,
+        "metrics": [
+            {
+                "key": metric.key,
+                "label": metric.label.strip(),
+                "unit": {"%": "fraction", "chars": "characters"}.get(metric.unit, "correlation"),
+                "better": metric.better,
+                "models": {model: cell(metric.cells[model]) for model in comparison.models},
+            }
+            for metric in comparison.metrics
+        ],
+        "captions": comparison.captions,
+        "words": comparison.words,
+    }
+    return json.dumps(data, ensure_ascii=False, indent=2)
+
+
+def _finite(value: float) -> float | None:
+    return None if isnan(value) else value

@@ -1,0 +1,110 @@
+"""What a suite leaves behind: one JSON file per model and judge, with all that is needed to compare it, or to refuse to.
+
+evals/alpaca/M2.json            outcomes of M2 against the references
+evals/reward/M2.json            scores of M2 as judge on ranked answers
+evals/alpaca/M2.answers.jsonl, M2.verdicts.jsonl       what they came from
+"""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from srlm.errors import DataError
+from srlm.judges.card import JudgeCard
+from srlm.records import explain, read_json, write_json
+from srlm.runs import Run
+from srlm.stats.reward_model import Ranked
+from srlm.types import SCHEMA, Outcome
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What must agree before two results may be compared."""
+
+    judge: str
+    rubric: str
+    prompts: str
+    sampling: str
+
+
+@dataclass(frozen=True)
+class AlpacaResult:
+    """One model's answers against the references, judged in both orders."""
+
+    model: str
+    identity: str
+    provenance: Provenance
+    card: JudgeCard
+    outcomes: tuple[Outcome, ...]
+    suite: str = "alpaca"
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
+class RewardResult:
+    """One model as a judge of ranked answers. `groups` are its rewards beside the human ranks, one an instruction."""
+
+    model: str
+    identity: str
+    provenance: Provenance
+    instruction_ids: tuple[str, ...]
+    groups: tuple[Ranked, ...]
+    scored: int
+    unparsed: int
+    failed: int
+    suite: str = "reward"
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
+class Results:
+    """All results of a run, by model."""
+
+    alpaca: dict[str, AlpacaResult] = field(default_factory=dict)
+    reward: dict[str, RewardResult] = field(default_factory=dict)
+
+
+def store(run: Run, result: AlpacaResult | RewardResult) -> None:
+    """Write a result under its suite and model."""
+    write_json(run.folder / "evals" / result.suite / f"{_file(result.model)}.json", asdict(result))
+
+
+def load_results(run: Run) -> Results:
+    """Read all results of a run.
+
+    Raises:
+        DataError: a result file is damaged.
+    """
+    return Results(
+        {result.model: result for result in _load(run, "alpaca", AlpacaResult)},
+        {result.model: result for result in _load(run, "reward", RewardResult)},
+    )
+
+
+def _load(run: Run, suite: str, kind: Any) -> list[Any]:
+    adapter: TypeAdapter[Any] = TypeAdapter(kind)
+    found = []
+    for path in sorted((run.folder / "evals" / suite).glob("*.json")):
+        found.append(_validated(adapter, path))
+    return found
+
+
+def _validated(adapter: "TypeAdapter[Any]", path: Path) -> Any:
+    try:
+        return adapter.validate_python(read_json(path))
+    except ValidationError as error:
+        raise DataError(
+            path, f"is not a result of this version ({explain(error)}); evaluate the model again."
+        ) from None
+
+
+def _file(model: str) -> str:
+    """A model's name as a file name: "openai:gpt-4o" -> "openai_gpt-4o"."""
+    return "".join(character if character.isalnum() or character in "-." else "_" for character in model)
+
+
+def part(suite: str, model: str, what: str) -> str:
+    """The stage name of a record file that belongs to a result."""
+    return f"evals/{suite}/{_file(model)}.{what}"

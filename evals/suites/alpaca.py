@@ -1,0 +1,134 @@
+"""Answers against references, judged in both orders: the win rate of AlpacaEval 2.0 (arXiv 2404.04475), on our own prompts.
+
+The judge's next-token probability of "A" against "B" is the preference, as in AlpacaEval 2; unlike there, each pair is
+shown in both orders and their mean counts, because a judge's liking for a position would otherwise be noise or bias. Left
+out for now: the 805 published instructions and the length-controlled win rate.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+from evals.answering import answer_prompts
+from evals.contestants import Contestant, opened
+from evals.results import AlpacaResult, Provenance, part, store
+from srlm.display import Progress
+from srlm.judges.card import JudgeCard, measure
+from srlm.judges.pairwise import Match, Preference, compare, load_pairwise
+from srlm.runs import Run
+from srlm.types import Answer, Outcome, Prompt, RankedPrompt, Sampling
+
+REFERENCE = "reference"
+CARD_PAIRS = 60
+
+
+def run_alpaca(
+    contestants: Sequence[Contestant],
+    prompts: Sequence[Prompt],
+    judge: Contestant,
+    labelled: Sequence[RankedPrompt],
+    sampling: Sampling,
+    run: Run,
+    progress: Progress,
+) -> list[AlpacaResult]:
+    """Answer the prompts with every model, judge against the references, store one result a model.
+
+    Args:
+        contestants: the models.
+        prompts: with references.
+        judge: an outside judge.
+        labelled: ranked answers on which the judge's card is measured.
+        sampling: how the models answer.
+        run: where answers, verdicts and results are written.
+        progress: what the user sees.
+    """
+    answers: dict[str, dict[str, Answer]] = {}
+    identities: dict[str, str] = {}
+    for contestant in contestants:
+        with opened(contestant) as engine:
+            identities[contestant.name] = engine.identity
+            answers[contestant.name] = answer_prompts(
+                engine, prompts, sampling, run.ledger, stage="evals/alpaca", progress=progress
+            )
+    results: list[AlpacaResult] = []
+    with opened(judge) as engine:
+        card = measure(engine, labelled, run.ledger, limit=CARD_PAIRS, stage="evals/card", progress=progress)
+        template = load_pairwise()
+        provenance = Provenance(
+            judge=f"{engine.name} {engine.identity}",
+            rubric=f"{template.name}:{template.digest}",
+            prompts=prompts_digest(prompts),
+            sampling=f"T={sampling.temperature} top-p={sampling.top_p} max_tokens={sampling.max_tokens}",
+        )
+        for contestant in contestants:
+            preferences = compare(
+                engine,
+                template,
+                _matches(prompts, answers[contestant.name]),
+                run.ledger,
+                stage="evals/alpaca",
+                progress=progress,
+                label=f"{engine.name} judges {contestant.name} in both orders",
+            )
+            run.write(part("alpaca", contestant.name, "answers"), answers[contestant.name].values())
+            run.write(
+                part("alpaca", contestant.name, "verdicts"), [one for found in preferences for one in found.verdicts]
+            )
+            result = _result(
+                contestant.name, identities[contestant.name], provenance, card, prompts, answers, preferences
+            )
+            store(run, result)
+            results.append(result)
+    return results
+
+
+def prompts_digest(prompts: Sequence[Prompt]) -> str:
+    """Tells sets of prompts and references apart."""
+    digest = hashlib.sha256()
+    for prompt in sorted(prompts, key=lambda prompt: prompt.id):
+        digest.update(f"{prompt.id}\x1f{prompt.instruction}\x1f{prompt.reference}\x1e".encode())
+    return f"{len(prompts)}:{digest.hexdigest()[:12]}"
+
+
+def _matches(prompts: Sequence[Prompt], answers: dict[str, Answer]) -> list[Match]:
+    return [
+        Match(
+            id=answers[prompt.id].id,
+            instruction=prompt.instruction,
+            first=answers[prompt.id],
+            second=Answer(f"{REFERENCE}:{prompt.id}", prompt.id, REFERENCE, prompt.reference or "", "stop"),
+        )
+        for prompt in prompts
+        if prompt.id in answers
+    ]
+
+
+def _result(
+    model: str,
+    identity: str,
+    provenance: Provenance,
+    card: JudgeCard,
+    prompts: Sequence[Prompt],
+    answers: dict[str, dict[str, Answer]],
+    preferences: Sequence[Preference],
+) -> AlpacaResult:
+    outcomes = [
+        Outcome(
+            prompt_id=found.match.first.prompt_id,
+            model=model,
+            opponent=REFERENCE,
+            preference=found.value,
+            orders=found.orders,
+            length=len(found.match.first.text),
+            opponent_length=len(found.match.second.text),
+            verdict_ids=tuple(verdict.id for verdict in found.verdicts),
+        )
+        for found in preferences
+    ]
+    judged = {outcome.prompt_id for outcome in outcomes}
+    # A prompt whose answer never came stays in the result, without a preference: it must not shrink the denominator.
+    missing = [
+        Outcome(prompt.id, model, REFERENCE, None, (None, None), 0, len(prompt.reference or ""), ())
+        for prompt in prompts
+        if prompt.id not in judged
+    ]
+    return AlpacaResult(model, identity, provenance, card, (*outcomes, *missing))

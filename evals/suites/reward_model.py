@@ -1,0 +1,91 @@
+"""A checkpoint as a judge of ranked answers: the paper's five reward-model metrics (arXiv 2401.10020, section 3.2.2, Table 4).
+
+Each model scores every answer of held-out ranked instructions with the rubric and in the way that its run uses. What is
+stored are the rewards beside the ranks; `srlm.stats.reward_model` computes the metrics.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+from evals.contestants import Contestant, opened
+from evals.results import Provenance, RewardResult, part, store
+from srlm.display import Progress
+from srlm.judges.pointwise import PointwiseJudge, rewards, score
+from srlm.runs import Run
+from srlm.stats.reward_model import Ranked
+from srlm.types import Answer, RankedPrompt, Scored, Unparsed, Verdict
+
+
+def run_reward_model(
+    contestants: Sequence[Contestant],
+    ranked: Sequence[RankedPrompt],
+    judge: PointwiseJudge,
+    run: Run,
+    progress: Progress,
+) -> list[RewardResult]:
+    """Let every model score the ranked answers; store one result a model."""
+    results: list[RewardResult] = []
+    answers = [
+        (prompt.instruction, Answer(f"{prompt.id}-a{index}", prompt.id, "people", answer.text, "stop"))
+        for prompt in ranked
+        for index, answer in enumerate(prompt.answers)
+    ]
+    for contestant in contestants:
+        with opened(contestant) as engine:
+            verdicts = score(
+                judge,
+                engine,
+                answers,
+                run.ledger,
+                seed=0,
+                stage="evals/reward",
+                progress=progress,
+                label=f"{contestant.name} judges {len(answers)} ranked answers",
+            )
+            provenance = Provenance(
+                judge=f"{judge.scoring} x {judge.samples}" if judge.scoring == "sampled" else "expected",
+                rubric=f"{judge.rubric.name}:{judge.rubric.digest}",
+                prompts=_digest(ranked),
+                sampling=f"T={judge.sampling.temperature} top-p={judge.sampling.top_p} max_tokens={judge.sampling.max_tokens}",
+            )
+            run.write(part("reward", contestant.name, "verdicts"), verdicts)
+            result = _result(contestant.name, engine.identity, provenance, ranked, answers, verdicts)
+            store(run, result)
+            results.append(result)
+    return results
+
+
+def _result(
+    model: str,
+    identity: str,
+    provenance: Provenance,
+    ranked: Sequence[RankedPrompt],
+    answers: Sequence[tuple[str, Answer]],
+    verdicts: Sequence[Verdict],
+) -> RewardResult:
+    values = {reward.answer_id: reward.value for reward in rewards([answer for _, answer in answers], verdicts)}
+    groups = tuple(
+        Ranked(
+            ranks=tuple(answer.rank for answer in prompt.answers),
+            scores=tuple(values[f"{prompt.id}-a{index}"] for index in range(len(prompt.answers))),
+            lengths=tuple(len(answer.text) for answer in prompt.answers),
+        )
+        for prompt in ranked
+    )
+    scored = sum(isinstance(verdict.reading, Scored) for verdict in verdicts)
+    unparsed = sum(isinstance(verdict.reading, Unparsed) for verdict in verdicts)
+    return RewardResult(
+        model=model,
+        identity=identity,
+        provenance=provenance,
+        instruction_ids=tuple(prompt.id for prompt in ranked),
+        groups=groups,
+        scored=scored,
+        unparsed=unparsed,
+        failed=len(verdicts) - scored - unparsed,
+    )
+
+
+def _digest(ranked: Sequence[RankedPrompt]) -> str:
+    text = "\x1e".join(f"{prompt.id}\x1f{prompt.instruction}" for prompt in ranked)
+    return f"{len(ranked)}:{hashlib.sha256(text.encode()).hexdigest()[:12]}"

@@ -1,0 +1,1 @@
+"""The command line: one file a command, each a thin skin over a function that a notebook can call."""

@@ -1,0 +1,34 @@
+"""`srlm doctor`: what works on this machine, and the command that mends what does not."""
+
+from typing import Annotated
+
+import typer
+
+from srlm.cli.options import DEFAULT_RUNS, Runs
+
+
+def doctor(
+    runs: Runs = DEFAULT_RUNS,
+    load: Annotated[
+        bool, typer.Option("--load/--no-load", help="Also load the packaged model and let it answer.")
+    ] = False,
+) -> None:
+    """Say what works on this machine, and how to mend what does not. Exit code 2 if `srlm train` could not run."""
+    from rich.table import Table
+
+    from srlm.checkup import examine
+    from srlm.display import stdout
+
+    findings = examine(runs, load=load)
+    table = Table(show_header=True, box=None)
+    for column in ("", "what", "found", "to mend it"):
+        table.add_column(column, overflow="fold")
+    marks = {"ok": "[green]ok[/green]", "missing": "[red]missing[/red]", "optional": "[yellow]optional[/yellow]"}
+    for finding in findings:
+        table.add_row(marks[finding.state], finding.what, finding.found, finding.mend)
+    console = stdout()
+    console.print(table)
+    if any(finding.state == "missing" for finding in findings):
+        console.print("srlm train cannot run here yet: see the last column.")
+        raise typer.Exit(2)
+    console.print("srlm train can run here.")

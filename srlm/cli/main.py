@@ -1,0 +1,73 @@
+"""The `srlm` command. Start-up imports typer alone: every command imports what it needs when it is called."""
+
+import os
+import signal
+import sys
+from types import FrameType
+
+import typer
+
+from srlm.cli import compare, doctor, evaluate, show, train
+from srlm.errors import SrlmError
+
+USAGE_EXIT = 2
+INTERRUPT_EXIT = 130
+
+app = typer.Typer(
+    help="Train self-rewarding language models, and say with error bars whether they got better.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("train")(train.train)
+app.command("eval")(evaluate.evaluate)
+app.command("compare")(compare.compare)
+app.command("show")(show.show)
+app.command("doctor")(doctor.doctor)
+
+
+class Interrupted(BaseException):
+    """Ctrl-C. A class of its own, so that no library on the way takes it for something else."""
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise Interrupted
+
+
+@app.callback(invoke_without_command=True)
+def version(show: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+    """Train self-rewarding language models, and say with error bars whether they got better."""
+    if show:
+        from srlm import __version__
+
+        typer.echo(f"srlm {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run a command; turn every `SrlmError` into one message and exit code 2."""
+    # Libraries below draw bars of their own over ours, and fork warnings help nobody.
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        app()
+    except SrlmError as error:
+        sys.exit(_fail(str(error)))
+    except Interrupted:
+        sys.stderr.write("\nStopped. What is done is kept; the same command goes on from here.\n")
+        sys.exit(INTERRUPT_EXIT)
+    except BrokenPipeError:
+        # The reader of our output has gone; point the file elsewhere so that closing it does not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        if error.errno != 28:
+            raise
+        sys.exit(_fail("The disk is full. What is done is kept; make room and give the same command again."))
+
+
+def _fail(message: str) -> int:
+    sys.stderr.write(f"Error: {message}\n")
+    return USAGE_EXIT

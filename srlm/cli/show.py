@@ -1,0 +1,74 @@
+"""`srlm show`: where a pair came from."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from srlm.cli.options import DEFAULT_RUNS, RunName, Runs
+
+if TYPE_CHECKING:
+    from srlm.trace import Judged, Trace
+    from srlm.types import Verdict
+
+
+def show(
+    identifier: Annotated[
+        str, typer.Argument(metavar="ID", help="Id of a pair, prompt, candidate or verdict, such as M2-p0003-pair.")
+    ],
+    run: RunName = None,
+    runs: Runs = DEFAULT_RUNS,
+) -> None:
+    """Show where a training pair came from: shots, instruction, candidates, the judge's words, and why it was chosen."""
+    from srlm.runs import open_run
+    from srlm.trace import trace
+
+    home = open_run(runs, run)
+    typer.echo(describe(trace(home, identifier)))
+
+
+def describe(found: "Trace") -> str:
+    """The whole story of one new instruction, as text."""
+    writer = (
+        f"the writer of instructions, call {found.prompt.call}" if found.prompt.call else "the writer of instructions"
+    )
+    lines = [f"Instruction {found.prompt.id}  ({writer})", _indent(found.prompt.instruction), ""]
+    lines.append(f"Its {len(found.shots)} shots")
+    lines += [f"  {shot.id}  {' '.join(shot.instruction.split())}" for shot in found.shots]
+    lines.append("")
+    for judged in found.candidates:
+        lines += _candidate(judged, found)
+    if found.pair is not None:
+        lines.append(
+            f"Pair {found.pair.id}: {found.pair.chosen_id} over {found.pair.rejected_id}, {found.pair.reason}."
+        )
+    elif found.dropped is not None:
+        lines.append(f"No pair: {found.dropped.reason} ({found.dropped.detail}).")
+    return "\n".join(lines)
+
+
+def _candidate(judged: "Judged", found: "Trace") -> list[str]:
+    answer, reward = judged.answer, judged.reward
+    role = ""
+    if found.pair is not None:
+        role = {found.pair.chosen_id: "  CHOSEN", found.pair.rejected_id: "  REJECTED"}.get(answer.id, "")
+    mean = "no readable verdict" if reward is None or reward.value is None else f"reward {reward.value:.2f}"
+    cut = ", cut at the token limit" if answer.finish == "length" else ""
+    lines = [f"Candidate {answer.id} by {answer.model}: {mean}{cut}{role}", _indent(answer.text or "(empty)")]
+    for verdict in judged.verdicts:
+        lines += [
+            f"    {verdict.id} by {verdict.judge}, rubric {verdict.rubric}, call {verdict.call}: {_reading(verdict)}"
+        ]
+        text = getattr(verdict.reading, "text", "")
+        lines += [_indent(text, 8)] if text else []
+    return [*lines, ""]
+
+
+def _reading(verdict: "Verdict") -> str:
+    reading = verdict.reading
+    if reading.kind == "scored":
+        return f"{reading.value:.4g}"
+    return f"{reading.kind}, {reading.reason}"
+
+
+def _indent(text: str, width: int = 2) -> str:
+    return "\n".join(" " * width + line for line in text.strip().splitlines())

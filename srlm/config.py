@@ -1,0 +1,248 @@
+"""The configuration of a run: data with one line of doc per field; unknown keys are refused.
+
+A preset is a YAML file beside this package (`srlm/presets`); a user's own file has the same form, and may begin with
+`preset: NAME` to change only some fields. `--set dpo.beta=0.2` changes one. The resolved whole is written into the run.
+Defaults are the paper's (arXiv 2401.10020, sections 2 and 3.1) where it says; where it does not, the doc says so.
+"""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from srlm.errors import UnknownName, UsageError
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, and closed to keys that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SeedsConfig(Section):
+    """Where the human seeds come from."""
+
+    source: str = Field(
+        "embedded", description="embedded, a folder with ift.jsonl and eft.jsonl, or oasst:NAME_OR_PATH"
+    )
+    eft_source: str | None = Field(None, description="another source for the ranked answers; the same, if not given")
+    ift_limit: int | None = Field(
+        None, ge=1, description="use at most so many IFT demonstrations, spread over their kinds"
+    )
+    eft_limit: int | None = Field(None, ge=1, description="use at most so many EFT judgements, spread over the scores")
+    validation_limit: int | None = Field(None, ge=1, description="use at most so many held-out ranked instructions")
+
+
+class SamplingConfig(Section):
+    """How text is drawn."""
+
+    temperature: float = Field(0.7, ge=0, description="0 is greedy; the paper's candidates use 0.7")
+    top_p: float = Field(0.9, gt=0, le=1, description="nucleus mass; the paper uses 0.9")
+    max_tokens: int = Field(512, ge=1, description="tokens per answer at the most (not in the paper)")
+
+
+class SFTConfig(Section):
+    """Supervised fine-tuning of M0: on IFT alone (the SFT baseline), and on IFT + EFT (M1)."""
+
+    learning_rate: float = Field(5.5e-6, gt=0, description="peak; the paper's 5.5e-6")
+    end_ratio: float = Field(
+        0.2, ge=0, le=1, description="end rate over peak of the cosine; the paper's 1.1e-6 / 5.5e-6"
+    )
+    batch_size: int = Field(16, ge=1, description="examples an optimiser step; the paper's 16")
+    micro_batch_size: int = Field(8, ge=1, description="examples held in memory at once; the rest is accumulated")
+    epochs: float = Field(1, gt=0, description="passes over the data (not in the paper)")
+    max_length: int = Field(
+        2048, ge=16, description="tokens of instruction and answer; longer examples are dropped and counted"
+    )
+    warmup_ratio: float = Field(0.1, ge=0, lt=1, description="share of steps with a rising rate (not in the paper)")
+    baseline: bool = Field(True, description="also train the SFT baseline, from IFT alone")
+
+
+class DPOConfig(Section):
+    """Direct preference optimisation from M_t to M_t+1, with M_t as the reference."""
+
+    beta: float = Field(0.1, gt=0, description="strength of the tie to the reference; the paper's 0.1")
+    learning_rate: float = Field(1e-6, gt=0, description="peak; the paper's 1e-6")
+    end_ratio: float = Field(0.1, ge=0, le=1, description="end rate over peak; the paper's 1e-7 / 1e-6")
+    batch_size: int = Field(16, ge=1, description="pairs an optimiser step; the paper's 16")
+    micro_batch_size: int = Field(4, ge=1, description="pairs held in memory at once; the rest is accumulated")
+    epochs: float = Field(
+        1, gt=0, description="passes over the pairs (not in the paper, which stops by an outside judge)"
+    )
+    max_length: int = Field(
+        2048, ge=16, description="tokens of instruction and answer; longer pairs are dropped and counted"
+    )
+    warmup_ratio: float = Field(0.1, ge=0, lt=1, description="share of steps with a rising rate (not in the paper)")
+
+
+class InstructionsConfig(Section):
+    """Self-instruction creation: how many new instructions, by whom, from which shots, past which filters."""
+
+    count: int = Field(
+        4000, ge=1, description="instructions to accept per iteration (the paper's pairs: 3,964 and 6,942)"
+    )
+    writer: Literal["base", "current"] = Field(
+        "base", description="base: M0 writes them all, a fixed generator as in the paper; current: M_t does"
+    )
+    seed_shots: int = Field(6, ge=1, description="shots out of the IFT seeds; the paper's 6")
+    generated_shots: int = Field(2, ge=0, description="shots out of instructions accepted before; the paper's 2")
+    sampling: SamplingConfig = Field(
+        SamplingConfig(temperature=0.6, max_tokens=160), description="the paper's 0.6 and 0.9"
+    )
+    rouge_limit: float = Field(
+        0.7, gt=0, le=1, description="refuse above this ROUGE-L F against any seed or accepted instruction"
+    )
+    min_words: int = Field(4, ge=1, description="refuse shorter ones (Self-Instruct drops 3 words and fewer)")
+    max_words: int = Field(150, ge=1, description="refuse longer ones")
+    max_rounds: int = Field(20, ge=1, description="give up after so many rounds and go on with what there is")
+
+
+class JudgeConfig(Section):
+    """How M_t scores its own candidates."""
+
+    rubric: str = Field("additive", description="a rubric of srlm.judges.rubric, or a file of your own")
+    scoring: Literal["sampled", "expected"] = Field(
+        "sampled",
+        description="sampled: words, then a score (the paper); expected: the mean over the digits' probabilities, one forward pass",
+    )
+    samples: int = Field(3, ge=1, description="verdicts per candidate, averaged; the paper's 3")
+    sampling: SamplingConfig = Field(
+        SamplingConfig(max_tokens=256), description="the paper's 0.7 and 0.9, as for candidates"
+    )
+
+
+class TrainConfig(Section):
+    """A whole run of the self-rewarding loop."""
+
+    model: str = Field(description="M0: a path, hf:NAME, or smollm2, the packaged one")
+    iterations: int = Field(2, ge=0, description="DPO rounds after M1; the paper's 2 give M3")
+    seed: int = Field(0, ge=0, description="every random choice of the run derives from it")
+    device: str = Field("auto", description="auto, cpu, cuda or mps")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="precision of generation; training keeps float32 master weights"
+    )
+    batch_tokens: int = Field(
+        16384,
+        ge=256,
+        description="tokens of prompt and answer that generation holds at once; batches are planned from it",
+    )
+    candidates: int = Field(4, ge=2, description="answers per new instruction; the paper's N = 4")
+    candidate_sampling: SamplingConfig = Field(SamplingConfig(), description="the paper's 0.7 and 0.9")
+    seeds: SeedsConfig = SeedsConfig()
+    sft: SFTConfig = SFTConfig()
+    instructions: InstructionsConfig = InstructionsConfig()
+    judge: JudgeConfig = JudgeConfig()
+    dpo: DPOConfig = DPOConfig()
+
+    @model_validator(mode="after")
+    def _shots_fit(self) -> "TrainConfig":
+        if self.instructions.min_words > self.instructions.max_words:
+            raise ValueError("instructions.min_words is above instructions.max_words, no instruction could pass")
+        return self
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that ship with srlm."""
+    return sorted(
+        entry.name.removesuffix(".yaml") for entry in files("srlm.presets").iterdir() if entry.name.endswith(".yaml")
+    )
+
+
+def load_config(name_or_path: str, changes: list[str]) -> TrainConfig:
+    """Resolve a preset or a YAML file, and then `changes` such as "dpo.beta=0.2".
+
+    Raises:
+        UsageError: unknown preset, unknown key, or a value out of its range; the message names the key.
+    """
+    data = _read(name_or_path)
+    for change in changes:
+        _apply(data, change)
+    try:
+        return TrainConfig.model_validate(data)
+    except ValidationError as error:
+        raise UsageError(_say(error)) from None
+
+
+def _read(name_or_path: str) -> dict[str, Any]:
+    path = Path(name_or_path)
+    if path.suffix in {".yaml", ".yml"} or "/" in name_or_path:
+        if not path.is_file():
+            raise UsageError(f"{path} does not exist. Give a YAML file, or a preset: {', '.join(preset_names())}.")
+        text, where = path.read_text(encoding="utf-8"), str(path)
+    elif name_or_path in preset_names():
+        text, where = (files("srlm.presets") / f"{name_or_path}.yaml").read_text(encoding="utf-8"), name_or_path
+    else:
+        raise UnknownName("The preset", name_or_path, preset_names(), "A file of your own ends in .yaml.")
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise UsageError(f"{where}{line}: not YAML ({getattr(error, 'problem', error)}).") from None
+    if not isinstance(data, dict):
+        raise UsageError(f"{where}: a mapping of keys to values is expected.")
+    base = data.pop("preset", None)
+    return _merge(_read(str(base)), data) if base else data
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _apply(data: dict[str, Any], change: str) -> None:
+    key, equals, value = change.partition("=")
+    if not equals or not key:
+        raise UsageError(f"--set {change!r} is not of the form key=value, such as dpo.beta=0.2.")
+    *sections, last = key.split(".")
+    for section in sections:
+        data = data.setdefault(section, {})
+        if not isinstance(data, dict):
+            raise UsageError(f"--set {change!r}: {section} is a value, not a section.")
+    data[last] = _number(yaml.safe_load(value))
+
+
+def _number(value: Any) -> Any:
+    # YAML 1.1 reads 1e-6 as text, because it has no point; people write learning rates so.
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _say(error: ValidationError) -> str:
+    """Name the key of the first error, and for an unknown key those that its section has."""
+    first = error.errors(include_url=False)[0]
+    parts = [str(part) for part in first["loc"]]
+    key = ".".join(parts)
+    if first["type"] == "extra_forbidden":
+        model: Any = TrainConfig
+        for part in parts[:-1]:
+            model = model.model_fields[part].annotation
+        return str(
+            UnknownName("The configuration key", key, [".".join([*parts[:-1], name]) for name in model.model_fields])
+        )
+    if first["type"] == "missing":
+        return f"The configuration has no {key}; it is needed."
+    given = f", not {first['input']!r}" if parts and not isinstance(first["input"], dict) else ""
+    message = first["msg"].removeprefix("Value error, ")
+    return f"Configuration {key or 'as a whole'}: {message[0].lower()}{message[1:]}{given}."
+
+
+def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+    """List the keys in which two resolved configurations differ, as "dpo.beta 0.1 -> 0.2"."""
+    found: list[str] = []
+    for key in sorted(old.keys() | new.keys()):
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            found += differences(before, after, f"{prefix}{key}.")
+        elif before != after:
+            found.append(f"{prefix}{key} {before} -> {after}")
+    return found

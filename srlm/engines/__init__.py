@@ -1,0 +1,1 @@
+"""Text out of a model. `engine.py` is the protocol, `open.py` turns "openai:NAME" into an engine."""

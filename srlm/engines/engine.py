@@ -1,0 +1,34 @@
+"""The protocol of an engine: what every source of text gives to the rest of srlm.
+
+An engine first plans: it cuts the requests into batches by looking at nothing but the requests. Then it runs those
+batches that are not in the ledger. Because the plan does not depend on what is already answered, a resumed run computes
+the same batches as one that was never stopped.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from srlm.types import Reply, Request
+
+
+class Engine(Protocol):
+    """A model that answers requests."""
+
+    name: str
+    """How people call it: "M2", "openai:gpt-4o"."""
+    identity: str
+    """What it is: a digest of the weights, or the provider's name and address; part of every ledger key."""
+    local: bool
+    """Whether its answers are computed here; False where each call goes to a server."""
+
+    def plan(self, requests: Sequence[Request]) -> list[list[int]]:
+        """Cut requests into batches of indices; each index once. Depends on the requests alone."""
+        ...
+
+    def run(self, batches: Sequence[Sequence[Request]]) -> Iterator[tuple[int, list[Reply]]]:
+        """Answer batches, yielding (index of the batch, one reply a request) as each is ready."""
+        ...
+
+    def close(self) -> None:
+        """Free the memory or the connections that it holds."""
+        ...

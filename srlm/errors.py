@@ -1,0 +1,84 @@
+"""Every mistake that a user can make has a class here, and its message says what to do next.
+
+SrlmError                     exit code 2, one message, no traceback
+├── UsageError                an option, a preset, a name or a key that does not exist
+│   ├── UnknownName           ... with the names that do
+│   └── RunChanged            a run is continued with another configuration
+├── DataError                 a file that cannot be read, with its line
+├── MissingDependency         an optional library is not installed, with the command that installs it
+├── ModelError                a checkpoint that cannot be used as it is
+├── EngineError               a model or a server does not answer, or cannot do what is asked of it
+├── NoDiskSpace               too little room for what the run will write
+└── NothingToTrain            a stage left no example: the counts say where they went
+
+Secrets never enter a message: engines report the type and the status of a failure, not its headers.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+
+
+class SrlmError(Exception):
+    """Base of all errors that are the product's own words to its user."""
+
+
+class UsageError(SrlmError):
+    """The command as it was given cannot be carried out."""
+
+
+class UnknownName(UsageError):
+    """`what` has no such name; says which there are and which one was probably meant."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str], hint: str = "") -> None:
+        names = list(known)
+        close = get_close_matches(name, names, n=1)
+        message = f"{what} {name!r} does not exist."
+        if close:
+            message += f" Did you mean {close[0]!r}?"
+        message += f" There {'are' if len(names) != 1 else 'is'}: {', '.join(names) if names else 'none yet'}."
+        super().__init__(f"{message} {hint}".rstrip())
+
+
+class RunChanged(UsageError):
+    """The run directory was made with another configuration; going on would mix two experiments."""
+
+    def __init__(self, run: Path, changes: list[str]) -> None:
+        listed = "; ".join(changes[:8]) + ("; ..." if len(changes) > 8 else "")
+        super().__init__(
+            f"The run {run} was started with another configuration ({listed}). "
+            "Give the new one its own --name, or repeat the old settings to go on with this run."
+        )
+
+
+class DataError(SrlmError):
+    """A data file that cannot be used, with the place where reading stopped."""
+
+    def __init__(self, path: Path, problem: str, line: int | None = None) -> None:
+        super().__init__(f"{path}{f', line {line}' if line else ''}: {problem}")
+
+
+class MissingDependency(SrlmError):
+    """An optional library that this command needs is not installed."""
+
+    def __init__(self, library: str, purpose: str, extra: str) -> None:
+        super().__init__(
+            f"{purpose} needs the library {library}, which is not installed here. "
+            f"Install it with: pip install 'srlm[{extra}]'"
+        )
+
+
+class ModelError(SrlmError):
+    """A checkpoint that cannot be used as it is."""
+
+
+class EngineError(SrlmError):
+    """A model or a server does not answer, or cannot do what is asked of it."""
+
+
+class NoDiskSpace(SrlmError):
+    """Too little room for what the run will write."""
+
+
+class NothingToTrain(SrlmError):
+    """A stage left no example to train on; the message carries the counts."""

@@ -1,0 +1,1 @@
+"""The judges' prompts, one Markdown file each, written for srlm."""

@@ -1,0 +1,108 @@
+"""Records to JSON Lines and back: validated when read, atomic when written.
+
+A file appears under its name only when it is whole (written beside it, synced, renamed), so the existence of a file
+says that the stage that writes it has ended. Reading names the file and the line of the first record that is wrong.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from srlm.errors import DataError
+
+T = TypeVar("T")
+
+
+def explain(error: ValidationError) -> str:
+    """Say in one line what pydantic found wrong, without the value itself."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "record"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{where}: {first['msg']}{more}"
+
+
+def parse_lines(path: Path, record: type[T]) -> list[T]:
+    """Read a JSON Lines file of one kind of record.
+
+    Raises:
+        DataError: the file is missing, not UTF-8, empty, or a line is not such a record; the line is named.
+    """
+    adapter = TypeAdapter(record)
+    records: list[T] = []
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise DataError(path, "there is no such file.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(path, f"cannot be read as UTF-8 text ({type(error).__name__}).") from None
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            records.append(adapter.validate_python(json.loads(line), strict=False))
+        except json.JSONDecodeError as error:
+            raise DataError(path, f"not JSON ({error.msg}, column {error.colno}).", number) from None
+        except ValidationError as error:
+            raise DataError(path, f"{explain(error)}.", number) from None
+    return records
+
+
+def read_records(path: Path, record: type[T]) -> list[T]:
+    """Like `parse_lines`, for a file that a user gives: an empty one is an error too."""
+    records = parse_lines(path, record)
+    if not records:
+        raise DataError(path, "is empty: one JSON object a line is expected.")
+    return records
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that it is either absent or whole, also when the process is killed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def to_json(record: Any) -> dict[str, Any]:
+    """A record as plain JSON data, without the fields that hold None; a dictionary as it is."""
+    fields = record if isinstance(record, dict) else asdict(record)
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def write_records(path: Path, records: Iterable[Any]) -> None:
+    """Write records as JSON Lines, atomically. The same records give the same bytes."""
+    write_text(path, "".join(json.dumps(to_json(record), ensure_ascii=False) + "\n" for record in records))
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON data for people and machines, atomically."""
+    write_text(path, json.dumps(data, ensure_ascii=False, indent=2) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file, naming it when it is broken."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(path, "there is no such file.") from None
+    except (ValueError, OSError) as error:
+        raise DataError(path, f"is not JSON ({error}).") from None
+
+
+def by_id(records: Sequence[T]) -> dict[str, T]:
+    """Index records by their id."""
+    return {record.id: record for record in records}  # type: ignore[attr-defined]

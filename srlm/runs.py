@@ -1,0 +1,172 @@
+"""The run directory: where everything that a run made can be found again, and where it goes on after it was stopped.
+
+    run.yaml            the resolved configuration
+    manifest.json       versions, machine, the model's fingerprint
+    ledger.sqlite       every call of every model
+    seeds/              the seeds as they were used
+    SFT/ M1/ M2/ M3/    one folder a model: records of each stage (JSON Lines), training log, checkpoint/
+    evals/              results of the suites
+
+A stage's file is written whole or not at all, so its existence says that the stage has ended. Going on means to run the
+same command again: ended stages are read, the others are computed, and calls that were already answered come from the
+ledger.
+"""
+
+import platform
+import shutil
+from collections.abc import Callable, Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from srlm.config import TrainConfig, differences
+from srlm.errors import RunChanged, UnknownName, UsageError
+from srlm.ledger import Ledger
+from srlm.records import parse_lines, read_json, write_json, write_records, write_text
+
+T = TypeVar("T")
+LIBRARIES = (
+    "srlm",
+    "torch",
+    "transformers",
+    "trl",
+    "accelerate",
+    "datasets",
+    "tokenizers",
+    "numpy",
+    "scipy",
+    "openai",
+    "anthropic",
+)
+
+
+class Run:
+    """One run directory. `worked` tells whether this process computed anything in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.name = folder.name
+        self.worked = False
+        self._ledger: Ledger | None = None
+
+    @property
+    def ledger(self) -> Ledger:
+        """The run's calls, opened at first use."""
+        if self._ledger is None:
+            self._ledger = Ledger(self.folder / "ledger.sqlite")
+        return self._ledger
+
+    @property
+    def config(self) -> TrainConfig:
+        """The configuration that the run was started with."""
+        return TrainConfig.model_validate(yaml.safe_load((self.folder / "run.yaml").read_text(encoding="utf-8")))
+
+    def path(self, stage: str) -> Path:
+        """The file of a stage such as "M2/pairs"."""
+        return self.folder / f"{stage}.jsonl"
+
+    def stage(self, stage: str, record: type[T], produce: Callable[[], Iterable[T]]) -> list[T]:
+        """The records of a stage: read if it has ended, else produced and written."""
+        path = self.path(stage)
+        if not path.exists():
+            records = list(produce())
+            self.write(stage, records)
+            return records
+        return parse_lines(path, record)
+
+    def write(self, stage: str, records: Iterable[Any]) -> None:
+        """Write a stage's file, whole or not at all."""
+        self.worked = True
+        write_records(self.path(stage), records)
+
+    def checkpoint(self, model: str, produce: Callable[[Path], None]) -> Path:
+        """The checkpoint of a model: found, or produced into a folder that takes its name only when whole."""
+        final = self.folder / model / "checkpoint"
+        if not final.exists():
+            self.worked = True
+            unfinished = self.folder / model / "checkpoint.unfinished"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir(parents=True)
+            produce(unfinished)
+            unfinished.replace(final)
+        return final
+
+    def models(self) -> list[str]:
+        """Names of the models that this run has, M0 first."""
+        trained = [path.parent.name for path in self.folder.glob("*/checkpoint")]
+        return ["M0", *sorted(trained, key=lambda name: (name != "SFT", len(name), name))]
+
+    def model(self, name: str) -> str:
+        """What a model name of this run stands for: a folder, or the name of M0.
+
+        Raises:
+            UnknownName: the run has no such model (yet).
+        """
+        if name not in self.models():
+            raise UnknownName(f"In the run {self.name}, the model", name, self.models())
+        return self.config.model if name == "M0" else str(self.folder / name / "checkpoint")
+
+    def close(self) -> None:
+        """Close the ledger."""
+        if self._ledger is not None:
+            self._ledger.close()
+
+
+def open_run(root: Path, name: str | None) -> Run:
+    """A run by its name, or the one that was touched last.
+
+    Raises:
+        UsageError: there is no run at all.
+        UnknownName: there is none of that name.
+    """
+    folders = sorted(root.glob("*/run.yaml"), key=lambda path: max(path.stat().st_mtime, path.parent.stat().st_mtime))
+    if not folders:
+        raise UsageError(f"There is no run in {root}. Start one with: srlm train")
+    names = [path.parent.name for path in folders]
+    if name is not None and name not in names:
+        raise UnknownName(f"In {root}, the run", name, sorted(names))
+    return Run(root / (name or names[-1]))
+
+
+def start_run(root: Path, name: str, config: TrainConfig) -> Run:
+    """Start a run, or go on with it.
+
+    Raises:
+        RunChanged: it was started with another configuration.
+    """
+    run = Run(root / name)
+    resolved = config.model_dump(mode="json")
+    stored = run.folder / "run.yaml"
+    if stored.exists():
+        changes = differences(yaml.safe_load(stored.read_text(encoding="utf-8")), resolved)
+        if changes:
+            raise RunChanged(run.folder, changes)
+        return run
+    if not (run.folder / "manifest.json").exists():
+        write_json(run.folder / "manifest.json", manifest())
+    write_text(stored, yaml.safe_dump(resolved, sort_keys=False))
+    return run
+
+
+def manifest() -> dict[str, Any]:
+    """What made a run: versions and machine. No library is imported for it, and no name of a user or host is in it."""
+    versions: dict[str, str | None] = {}
+    for library in LIBRARIES:
+        try:
+            versions[library] = version(library)
+        except PackageNotFoundError:
+            versions[library] = None
+    return {
+        "schema": 1,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "versions": versions,
+    }
+
+
+def stored_json(run: Run, stage: str) -> Any:
+    """A JSON file of the run, or None if it is not there."""
+    path = run.folder / f"{stage}.json"
+    return read_json(path) if path.exists() else None

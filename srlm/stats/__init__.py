@@ -1,0 +1,10 @@
+"""What may be concluded from numbers: intervals, paired tests, and how well a judge ranks.
+
+Pure functions from numpy arrays to frozen dataclasses. Nothing here reads a file, knows a model or draws a
+random number without a seed. Where the data cannot answer, the answer is nan: never an exception, never a
+narrow interval.
+
+    intervals.py      one rate or mean, with its interval, clustered by prompt
+    paired.py         two models on the same prompts: difference, permutation test, sign test, Holm
+    reward_model.py   a judge against human rankings: the five metrics of arXiv 2401.10020, Table 4
+"""

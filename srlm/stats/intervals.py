@@ -1,0 +1,177 @@
+"""A rate or a mean with its interval, clustered by whatever was drawn at random: usually the prompt.
+
+Verdicts on one prompt (both orders, several samples, the turns of a conversation) are not independent, so the
+error comes from the spread between clusters. Sources: Miller, "Adding Error Bars to Evals" (arXiv 2411.00640,
+independent and clustered questions) for the standard errors; Wilson (1927) for rates; Efron's percentile
+bootstrap for ratios of sums.
+
+Left out: BCa and Bayesian intervals. `scipy.special` and not `scipy.stats` gives the quantiles: it loads
+faster.
+"""
+
+from dataclasses import dataclass
+from math import isfinite, nan, sqrt
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtri, stdtrit
+
+Floats = npt.NDArray[np.float64]
+
+_CHUNK = 1_000_000  # random numbers held at a time: 8 MB, however many clusters and resamples there are
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value and its interval, in the unit of the data; nan where the data cannot tell.
+
+    `n` counts the observations (for a ratio: the sum of the denominators), `clusters` the independent units.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    clusters: int
+
+
+def wilson(successes: float, n: int, level: float = 0.95) -> Estimate:
+    """Share of `successes` in `n` independent trials with Wilson's score interval; ties may count as a half.
+
+    n = 0 gives nan throughout. Raises ValueError when successes are not within 0..n.
+    """
+    z = float(ndtri(_upper(level)))
+    if not 0 <= successes <= n:
+        raise ValueError(f"{successes} successes in {n} trials")
+    if n == 0:
+        return Estimate(nan, nan, nan, 0, 0)
+    p = successes / n
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    # The interval contains p and stays in [0, 1] in theory; min and max say so to floating point.
+    return Estimate(p, max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half)), n, n)
+
+
+def mean_interval(
+    values: npt.ArrayLike,
+    clusters: npt.ArrayLike | None = None,
+    level: float = 0.95,
+    *,
+    bounds: tuple[float, float] = (0.0, 1.0),
+) -> Estimate:
+    """Mean of `values` (shape n) with a cluster-robust t interval; `clusters` (shape n) labels each value.
+
+    Without labels each value is a cluster. The standard error is the clustered one of arXiv 2411.00640, the
+    quantile Student's t with clusters - 1 degrees of freedom. No value: nan throughout; one cluster: the
+    interval is nan. `bounds` is the range that a value can take; it is used only when no cluster differs from
+    another. The interval is not cut to it. Raises ValueError for values that are not finite, or labels of
+    another shape.
+    """
+    x, codes = checked(values), cluster_codes(clusters, np.shape(values))
+    n, count = x.size, int(codes.max()) + 1 if codes.size else 0
+    quantile = _upper(level)
+    if n == 0:
+        return Estimate(nan, nan, nan, 0, 0)
+    mean = float(x.mean())
+    if count == 1:
+        return Estimate(mean, nan, nan, n, 1)
+    residuals = x - mean
+    sums = cluster_sums(residuals, codes)
+    if _all_equal(mean + sums / np.bincount(codes)):
+        return _without_spread(mean, n, count, level, bounds)
+    # The paper's SE^2 plus the products within clusters over n^2, rearranged so that it cannot fall below 0.
+    error = sqrt(float(residuals @ residuals) / (n - 1) + float(sums @ sums)) / n
+    half = float(stdtrit(count - 1, quantile)) * error
+    return Estimate(mean, mean - half, mean + half, n, count)
+
+
+def bootstrap_ratio(
+    numerators: npt.ArrayLike,
+    denominators: npt.ArrayLike,
+    level: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> Estimate:
+    """Sum of `numerators` over sum of `denominators`, both per cluster (shape clusters), by bootstrap.
+
+    For rates and means whose clusters differ in size, such as correct pairs over pairs per instruction. The
+    interval is the percentile one. Clusters with denominator 0 say nothing and are left out; none left gives
+    nan throughout, one gives an interval of nan. The order of the clusters does not matter. Raises ValueError
+    for shapes that differ, values that are not finite, or a negative denominator.
+    """
+    tops, bottoms = checked(numerators), checked(denominators)
+    if tops.shape != bottoms.shape or (bottoms < 0).any():
+        raise ValueError("one numerator for each denominator, and no denominator below 0")
+    quantile = _upper(level)
+    tops, bottoms = tops[bottoms > 0], bottoms[bottoms > 0]
+    n, count = round(float(bottoms.sum())), bottoms.size
+    if count == 0:
+        return Estimate(nan, nan, nan, 0, 0)
+    value = float(tops.sum() / bottoms.sum())
+    if count == 1:
+        return Estimate(value, nan, nan, n, 1)
+    if _all_equal(tops / bottoms):
+        return _without_spread(value, n, count, level, (0.0, 1.0))
+    order = np.lexsort((bottoms, tops))  # so that the same clusters in another order draw the same resamples
+    draws = _resampled_ratios(tops[order], bottoms[order], resamples, np.random.default_rng(seed))
+    low, high = np.quantile(draws, [1 - quantile, quantile])
+    return Estimate(value, float(low), float(high), n, count)
+
+
+def checked(values: npt.ArrayLike) -> Floats:
+    """`values` as a flat array of float64; ValueError when it is not one-dimensional or not finite."""
+    x = np.asarray(values, dtype=np.float64)
+    if x.ndim != 1 or not np.isfinite(x).all():
+        raise ValueError("expected a one-dimensional array of finite numbers, without what was not measured")
+    return x
+
+
+def cluster_codes(clusters: npt.ArrayLike | None, shape: tuple[int, ...]) -> npt.NDArray[np.intp]:
+    """The labels as whole numbers 0, 1, ... without gaps; without labels each item is a cluster."""
+    if clusters is None:
+        return np.arange(shape[0], dtype=np.intp)
+    labels = np.asarray(clusters)
+    if labels.shape != shape:
+        raise ValueError(f"{labels.shape} cluster labels for values of shape {shape}")
+    return np.unique(labels, return_inverse=True)[1]
+
+
+def cluster_sums(values: Floats, codes: npt.NDArray[np.intp]) -> Floats:
+    """The `values` (shape n) added up per cluster: shape clusters."""
+    return np.bincount(codes, weights=values).astype(np.float64)
+
+
+def _upper(level: float) -> float:
+    """The upper quantile of a two-sided interval: .975 for .95."""
+    if not 0 < level < 1:
+        raise ValueError(f"a confidence level lies between 0 and 1, not {level}")
+    return (1 + level) / 2
+
+
+def _all_equal(x: Floats) -> bool:
+    return bool(np.ptp(x) <= 1e-12 * max(1.0, float(np.abs(x).max())))
+
+
+def _without_spread(value: float, n: int, clusters: int, level: float, bounds: tuple[float, float]) -> Estimate:
+    """The interval when all clusters say the same, and a standard error or a bootstrap would claim width 0.
+
+    Why Wilson: 0 of `clusters` differed, so by his interval up to a share u of all prompts still may, and
+    those could lie anywhere in `bounds`. For all 1.0 or all 0.0 this is exactly Wilson's interval on the
+    number of clusters. A value outside of `bounds` has no such limit: nan.
+    """
+    low, high = bounds
+    if not (isfinite(low) and isfinite(high) and low - 1e-12 <= value <= high + 1e-12):
+        return Estimate(value, nan, nan, n, clusters)
+    u = wilson(0, clusters, level).high
+    below, above = value - u * (value - low), value + u * (high - value)
+    return Estimate(value, min(value, below), max(value, above), n, clusters)
+
+
+def _resampled_ratios(tops: Floats, bottoms: Floats, resamples: int, rng: np.random.Generator) -> Floats:
+    count, ratios = tops.size, np.empty(resamples)
+    step = max(1, _CHUNK // count)
+    for start in range(0, resamples, step):
+        rows = min(step, resamples - start)
+        drawn = rng.integers(0, count, size=(rows, count))
+        ratios[start : start + rows] = tops[drawn].sum(axis=1) / bottoms[drawn].sum(axis=1)
+    return ratios

@@ -1,0 +1,152 @@
+"""How well a judge orders replies that people have ranked: the metrics of arXiv 2401.10020, Table 4.
+
+The paper does not say what a pair counts that the judge scores equally. Its Table 4 cannot be had from scores
+without ties (its Kendall tau is far below 2 * accuracy - 1), so ties must have been left out; here that is a
+choice, and the share of ties stands beside the accuracy. So does what "the longer reply is better" would get:
+a judge below that has shown nothing. Every interval is over instructions, the unit that was drawn.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+from scipy.stats import kendalltau, spearmanr
+
+from srlm.stats.intervals import Estimate, bootstrap_ratio, mean_interval, wilson
+
+Ties = Literal["exclude", "wrong", "half"]
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """The replies to one instruction: human rank (0 best), score (None: unread), length in characters."""
+
+    ranks: tuple[float, ...]
+    scores: tuple[float | None, ...]
+    lengths: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.ranks) == len(self.scores) == len(self.lengths):
+            raise ValueError("one rank, one score and one length for each reply")
+
+
+@dataclass(frozen=True)
+class RewardModelMetrics:
+    """Shares from 0 to 1, correlations from -1 to 1; higher means closer to the human order.
+
+    `unread` of the `replies` had no score. `undefined_correlations` of the `instructions` have no rank
+    correlation: the judge scored all replies equally, or people ranked them equally, or fewer than two could
+    be read.
+    """
+
+    pairwise_accuracy: Estimate
+    tie_rate: Estimate
+    five_best: Estimate
+    exact_match: Estimate
+    spearman: Estimate
+    kendall_tau_b: Estimate
+    longer_wins: Estimate
+    instructions: int
+    replies: int
+    unread: int
+    undefined_correlations: int
+
+
+def reward_model_metrics(
+    groups: Sequence[Ranked],
+    *,
+    ties: Ties = "exclude",
+    perfect: float = 5.0,
+    level: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> RewardModelMetrics:
+    """The judge's scores against the human ranks, one `Ranked` for each instruction.
+
+    pairwise accuracy   of the pairs with different human ranks, those that the judge orders alike; `ties`
+                        in its scores leave the count ("exclude"), count as wrong, or as half right
+    tie rate            of the same pairs before any exclusion, those with equal scores
+    five best           of the replies scored `perfect` or more, those that no other reply to it outranks
+    exact match         of the instructions that are read in full, those whose order is the human one; any tie
+                        in the scores is no match, equal human ranks allow either order
+    Spearman, Kendall   the mean over the instructions where they are defined
+    longer wins         accuracy of length as a score, on the pairs that the judge's accuracy is over, with
+                        the same rule for equal lengths
+
+    A reply without a score leaves every pair. Metrics without data are nan.
+    """
+
+    def ratio(counts: Sequence[tuple[float, float]]) -> Estimate:
+        return bootstrap_ratio([n for n, _ in counts], [d for _, d in counts], level, resamples, seed)
+
+    pairs = [list(_pairs(group)) for group in groups]
+    # Length is measured on the pairs of the accuracy: without the judge's ties where these leave it.
+    judged = [[p for p in group if ties != "exclude" or p[0] != 0] for group in pairs]
+    matches = [match for group in groups if (match := _exact_match(group)) is not None]
+    correlations = [found for group in groups if (found := _correlations(group)) is not None]
+    return RewardModelMetrics(
+        pairwise_accuracy=ratio([_agreement([score for score, _ in group], ties) for group in pairs]),
+        tie_rate=ratio([(sum(score == 0 for score, _ in group), len(group)) for group in pairs]),
+        five_best=ratio([_perfect_are_best(group, perfect) for group in groups]),
+        exact_match=wilson(sum(matches), len(matches), level),
+        spearman=mean_interval([rho for rho, _ in correlations], level=level, bounds=(-1, 1)),
+        kendall_tau_b=mean_interval([tau for _, tau in correlations], level=level, bounds=(-1, 1)),
+        longer_wins=ratio([_agreement([length for _, length in group], ties) for group in judged]),
+        instructions=len(groups),
+        replies=sum(len(group.ranks) for group in groups),
+        unread=sum(score is None for group in groups for score in group.scores),
+        undefined_correlations=len(groups) - len(correlations),
+    )
+
+
+def _read(group: Ranked) -> list[tuple[float, float, int]]:
+    """Rank, score and length of the replies that have a score."""
+    replies = zip(group.ranks, group.scores, group.lengths, strict=True)
+    return [(rank, score, length) for rank, score, length in replies if score is not None]
+
+
+def _pairs(group: Ranked) -> Iterator[tuple[float, float]]:
+    """For each pair with different human ranks: the better reply's lead in score, and in length."""
+    for one, other in combinations(_read(group), 2):
+        if one[0] != other[0]:
+            better, worse = sorted((one, other), key=lambda reply: reply[0])
+            yield better[1] - worse[1], better[2] - worse[2]
+
+
+def _agreement(leads: Sequence[float], ties: Ties) -> tuple[float, float]:
+    """How many leads are above 0, and of how many."""
+    right, tied = sum(lead > 0 for lead in leads), sum(lead == 0 for lead in leads)
+    if ties == "exclude":
+        return right, len(leads) - tied
+    return (right + tied / 2 if ties == "half" else right), len(leads)
+
+
+def _perfect_are_best(group: Ranked, perfect: float) -> tuple[int, int]:
+    """How many of the replies with a perfect score no other one outranks, and of how many."""
+    ranks = [rank for rank, score, _ in _read(group) if score >= perfect]
+    return sum(rank == min(group.ranks) for rank in ranks), len(ranks)
+
+
+def _exact_match(group: Ranked) -> bool | None:
+    """Whether the judge's whole order is the human one: strictly, so any two equal scores are no match.
+
+    Replies of equal human rank may stand in either order among themselves: the two orders need only agree
+    weakly. None where the question has no answer: a reply is unread (going on without it would reward a
+    judge that is hard to read), or people put all replies on one place.
+    """
+    replies = _read(group)
+    if len(replies) < len(group.ranks) or len(set(group.ranks)) < 2:
+        return None
+    distinct = len({score for _, score, _ in replies}) == len(replies)
+    return distinct and all(lead > 0 for lead, _ in _pairs(group))
+
+
+def _correlations(group: Ranked) -> tuple[float, float] | None:
+    """Spearman's rho and Kendall's tau-b of scores with human order; None when one of them is constant."""
+    replies = _read(group)
+    goodness, scores = [-rank for rank, _, _ in replies], [score for _, score, _ in replies]
+    if len(set(goodness)) < 2 or len(set(scores)) < 2:
+        return None
+    rho, tau = spearmanr(goodness, scores).statistic, kendalltau(goodness, scores, variant="b").statistic
+    return float(rho), float(tau)

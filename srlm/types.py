@@ -1,0 +1,247 @@
+"""What flows through srlm. This file is the architecture: everything else turns one of these into the next.
+
+    trainer:  Prompt -> Answer (N candidates) -> Verdict -> Reward -> PreferencePair
+    evals:    Prompt -> Answer -> Verdict -> Outcome -> (evals.comparison)
+
+Every record is frozen, goes to JSON and back (`srlm.records`), and carries its own id, its parents' ids and a schema
+version. Ids are readable paths, so that a person can follow them: `M2-p0007` is the eighth new prompt on the way to
+M2, `M2-p0007-c2` its third candidate, `M2-p0007-c2-v0` the first verdict on that.
+
+A verdict is one of three things and never a magic number: `Scored`, `Unparsed` (the judge answered, we could not read
+it) or `Failed` (no answer came). The last two never become a score, a tie, a loss, or half of a pair.
+"""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+SCHEMA = 1
+
+
+# --- what goes to a model and comes back ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How text is drawn. Temperature 0 is greedy; `top_p` keeps the smallest set of tokens with that mass."""
+
+    temperature: float
+    top_p: float
+    max_tokens: int
+    stop: tuple[str, ...] = ()
+
+
+GREEDY = Sampling(temperature=0.0, top_p=1.0, max_tokens=1)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call of one model: the whole of what determines its answer.
+
+    `prefill` begins the assistant's turn, the model goes on from there. With `choices` no text is drawn: the reply
+    holds the probability of each choice as the next words, renormalised over the choices.
+    """
+
+    messages: tuple[Message, ...]
+    sampling: Sampling = GREEDY
+    seed: int = 0
+    sample: int = 0
+    prefill: str = ""
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What a model answered. `finish` is "length" when the answer was cut at `max_tokens`."""
+
+    text: str
+    finish: Literal["stop", "length"]
+    prompt_tokens: int
+    completion_tokens: int
+    probabilities: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Failed:
+    """No answer came: the call was refused, timed out or broke. Retried by the next run, never stored as an answer."""
+
+    reason: str
+    kind: Literal["failed"] = "failed"
+
+
+Reply = Completion | Failed
+
+
+# --- what a judge says ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A verdict that could be read: its value on the rubric's scale and the judge's own words."""
+
+    value: float
+    text: str
+    probabilities: tuple[float, ...] | None = None
+    kind: Literal["scored"] = "scored"
+
+
+@dataclass(frozen=True)
+class Unparsed:
+    """The judge answered, but no score can be read from it without guessing."""
+
+    text: str
+    reason: str
+    kind: Literal["unparsed"] = "unparsed"
+
+
+Reading = Annotated[Scored | Unparsed | Failed, Field(discriminator="kind")]
+
+
+# --- what a run is made of --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """An instruction. `parents` are the ids of its few shots; the labels are those of the paper's Figures 9 and 10."""
+
+    id: str
+    instruction: str
+    source: Literal["seed", "generated", "evaluation"]
+    parents: tuple[str, ...] = ()
+    kind: str | None = None
+    category: str | None = None
+    complexity: int | None = None
+    expected_length: str | None = None
+    reference: str | None = None
+    call: str | None = None
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """An instruction with a good answer: one example of IFT, instruction fine-tuning."""
+
+    id: str
+    instruction: str
+    response: str
+    kind: str | None = None
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
+class RankedAnswer:
+    """One of several answers to an instruction: rank 0 is the best; score and rationale stand where a judge wrote them."""
+
+    text: str
+    rank: int
+    score: int | None = None
+    rationale: str | None = None
+
+
+@dataclass(frozen=True)
+class RankedPrompt:
+    """An instruction with answers of known order: what EFT is made of, and what a judge is measured against."""
+
+    id: str
+    instruction: str
+    answers: tuple[RankedAnswer, ...]
+    split: Literal["train", "validation"] = "train"
+    kind: str | None = None
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model wrote for a prompt. In the trainer N of them are the candidates; in a suite there is one."""
+
+    id: str
+    prompt_id: str
+    model: str
+    text: str
+    finish: Literal["stop", "length"]
+    sample: int = 0
+    call: str | None = None
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a judge said once, of one answer (pointwise) or of two in the order shown (pairwise)."""
+
+    id: str
+    judge: str
+    rubric: str
+    answer_ids: tuple[str, ...]
+    reading: Reading
+    sample: int = 0
+    call: str | None = None
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
+class Reward:
+    """The mean of the verdicts on one answer that could be read; None when none could. `spread` is their range."""
+
+    answer_id: str
+    value: float | None
+    spread: float | None
+    scored: int
+    unparsed: int
+    failed: int
+    verdict_ids: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class PreferencePair:
+    """What DPO learns from. `prompt`, `chosen` and `rejected` are the columns that TRL reads."""
+
+    id: str
+    prompt_id: str
+    prompt: str
+    chosen_id: str
+    chosen: str
+    chosen_reward: float
+    rejected_id: str
+    rejected: str
+    rejected_reward: float
+    reason: str
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A prompt that gave no training pair, or a new instruction that a filter refused, and why."""
+
+    id: str
+    reason: str
+    detail: str = ""
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One model's answer against the reference on one prompt.
+
+    `preference` is the judge's probability that the model's answer is the better one, the mean of both orders of
+    presentation; None when either order has no readable verdict. `orders` are the two single values.
+    Lengths are in characters.
+    """
+
+    prompt_id: str
+    model: str
+    opponent: str
+    preference: float | None
+    orders: tuple[float | None, float | None]
+    length: int
+    opponent_length: int
+    verdict_ids: tuple[str, ...]
+    schema: int = SCHEMA

@@ -1,0 +1,1 @@
+"""The self-rewarding loop, M0 -> M1 -> M2 -> M3. Start reading at `trainer.loop`."""

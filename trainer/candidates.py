@@ -1,0 +1,40 @@
+"""N answers of M_t to every new instruction (arXiv 2401.10020, section 2.2: N = 4, temperature 0.7, top-p 0.9)."""
+
+from collections.abc import Sequence
+
+from srlm.calls import ask
+from srlm.randomness import derive
+from srlm.types import Answer, Completion, Message, Prompt, Request
+from trainer.session import Session, sampling
+
+
+def write_candidates(session: Session, stage: str, model: str, prompts: Sequence[Prompt]) -> list[Answer]:
+    """Sample the candidates. A call that failed gives no candidate."""
+    config = session.config
+    requests: list[Request] = []
+    owners: list[tuple[Prompt, int]] = []
+    for prompt in prompts:
+        for sample in range(config.candidates):
+            seed = derive(config.seed, stage, prompt.id, sample)
+            requests.append(
+                Request(
+                    (Message("user", prompt.instruction),),
+                    sampling(config.candidate_sampling),
+                    seed=seed,
+                    sample=sample,
+                )
+            )
+            owners.append((prompt, sample))
+    replies = ask(
+        session.engine(model),
+        requests,
+        session.run.ledger,
+        stage=f"{stage}/candidates",
+        progress=session.progress,
+        label=f"{stage}: {config.candidates} answers of {model} to {len(prompts)} instructions",
+    )
+    return [
+        Answer(f"{prompt.id}-c{sample}", prompt.id, model, reply.text.strip(), reply.finish, sample, key[:16])
+        for (prompt, sample), (key, reply) in zip(owners, replies, strict=True)
+        if isinstance(reply, Completion)
+    ]

@@ -1,0 +1,57 @@
+"""Direct preference optimisation with TRL's DPOTrainer: M_t on its own pairs gives M_t+1 (Rafailov et al. 2023).
+
+The reference is M_t, loaded explicitly: left to itself, TRL reloads a reference from the path that stands in the model's
+configuration. Its log-probabilities are computed once, before the first step.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from srlm.config import DPOConfig
+from srlm.display import Progress
+from srlm.types import PreferencePair
+from trainer.tuning import fit, load_for_training, optimiser_steps, save, shared_arguments
+
+
+def prefer(
+    start: Path,
+    pairs: Sequence[PreferencePair],
+    config: DPOConfig,
+    folder: Path,
+    *,
+    device: str,
+    seed: int,
+    progress: Progress,
+    label: str,
+) -> None:
+    """Tune the checkpoint `start` (M_t) on preference pairs and write M_t+1 to `folder`."""
+    model, tokenizer = load_for_training(start, device)
+    reference, _ = load_for_training(start, device)
+    from datasets import Dataset
+    from trl import DPOConfig as Arguments
+    from trl import DPOTrainer
+
+    rows = [
+        {
+            "prompt": [{"role": "user", "content": pair.prompt}],
+            "chosen": [{"role": "assistant", "content": pair.chosen}],
+            "rejected": [{"role": "assistant", "content": pair.rejected}],
+        }
+        for pair in pairs
+    ]
+    arguments = Arguments(
+        **shared_arguments(config, folder, device, seed),
+        beta=config.beta,
+        loss_type=["sigmoid"],
+        precompute_ref_log_probs=True,
+    )
+    with progress.step(label, optimiser_steps(len(rows), config)) as step:
+        trainer = DPOTrainer(
+            model=model,
+            ref_model=reference,
+            args=arguments,
+            train_dataset=Dataset.from_list(rows),
+            processing_class=tokenizer,
+        )
+        fit(trainer, step)
+    save(trainer, tokenizer, folder, folder.parent / "training.jsonl")

@@ -1,0 +1,49 @@
+"""What every stage of a run shares: configuration, run directory, progress, and the one model that is in memory."""
+
+from srlm.config import SamplingConfig, TrainConfig
+from srlm.display import Progress
+from srlm.engines.engine import Engine
+from srlm.engines.open import open_engine
+from srlm.judges.pointwise import PointwiseJudge, load_rubric
+from srlm.runs import Run
+from srlm.types import Sampling
+
+
+class Session:
+    """Holds at most one engine, so that a run's memory is that of one model and never of two."""
+
+    def __init__(self, config: TrainConfig, run: Run, progress: Progress) -> None:
+        self.config = config
+        self.run = run
+        self.progress = progress
+        self._engine: Engine | None = None
+
+    def engine(self, model: str) -> Engine:
+        """The engine of a model of this run, such as "M1"; the one before it is let go."""
+        if self._engine is None or self._engine.name != model:
+            self.release()
+            config = self.config
+            self._engine = open_engine(
+                self.run.model(model),
+                name=model,
+                device=config.device,
+                dtype=config.dtype,
+                batch_tokens=config.batch_tokens,
+            )
+        return self._engine
+
+    def release(self) -> None:
+        """Free the engine's memory, for training."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+    def judge(self) -> PointwiseJudge:
+        """The judge that the configuration describes."""
+        judge = self.config.judge
+        return PointwiseJudge(load_rubric(judge.rubric), judge.scoring, judge.samples, sampling(judge.sampling))
+
+
+def sampling(config: SamplingConfig, stop: tuple[str, ...] = ()) -> Sampling:
+    """How text is drawn, from the configuration."""
+    return Sampling(config.temperature, config.top_p, config.max_tokens, stop)

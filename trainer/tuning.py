@@ -1,0 +1,87 @@
+"""What both of TRL's trainers are told alike: float32 master weights under bfloat16 autocast, schedule, seeds, quiet logs."""
+
+import logging
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from srlm.display import Step
+from srlm.engines.hf import load_model, load_tokenizer, pick_device, pick_dtype
+from srlm.optional import require
+from srlm.records import write_records
+
+if TYPE_CHECKING:
+    from srlm.config import DPOConfig, SFTConfig
+
+
+def load_for_training(folder: Path, device: str) -> tuple[Any, Any]:
+    """Model in float32, and tokenizer. Updates of 1e-6 would vanish in bfloat16 weights."""
+    for library in ("torch", "transformers", "trl", "accelerate", "datasets"):
+        require(library, "Training", "train")
+    import torch
+
+    quiet()
+    return load_model(folder, torch.float32, pick_device(device)), load_tokenizer(folder)
+
+
+def quiet() -> None:
+    """Silence the libraries' own bars and advice: srlm prints its progress, and errors are raised."""
+    import datasets
+    from transformers.utils import logging as transformers_logging
+
+    datasets.disable_progress_bars()
+    transformers_logging.set_verbosity_error()
+    logging.getLogger("trl").setLevel(logging.ERROR)
+
+
+def shared_arguments(config: "SFTConfig | DPOConfig", folder: Path, device: str, seed: int) -> dict[str, Any]:
+    """Arguments that SFTConfig and DPOConfig of TRL take alike."""
+    import torch
+
+    chosen = pick_device(device)
+    fitting = range(1, min(config.micro_batch_size, config.batch_size) + 1)
+    micro = max(size for size in fitting if config.batch_size % size == 0)
+    return {
+        "output_dir": str(folder),
+        "learning_rate": config.learning_rate,
+        "lr_scheduler_type": "cosine_with_min_lr",
+        "lr_scheduler_kwargs": {"min_lr_rate": config.end_ratio},
+        "warmup_steps": config.warmup_ratio,
+        "per_device_train_batch_size": micro,
+        "gradient_accumulation_steps": config.batch_size // micro,
+        "num_train_epochs": config.epochs,
+        "max_length": config.max_length,
+        "bf16": pick_dtype("auto", chosen) is torch.bfloat16,
+        "use_cpu": chosen == "cpu",
+        "seed": seed % (1 << 31),
+        "save_strategy": "no",
+        "logging_steps": 1,
+        "report_to": "none",
+        "disable_tqdm": True,
+    }
+
+
+def fit(trainer: Any, step: Step) -> None:
+    """Run a TRL trainer, with our progress in place of its own. The step's unit is the optimiser step."""
+    from transformers import PrinterCallback, TrainerCallback
+
+    class Report(TrainerCallback):  # type: ignore[misc, unused-ignore]
+        def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+            step.update(state.global_step)
+
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(Report())
+    trainer.train()
+
+
+def optimiser_steps(examples: int, config: "SFTConfig | DPOConfig") -> int:
+    """How many updates a training makes."""
+    return max(1, ceil(ceil(examples / config.batch_size) * config.epochs))
+
+
+def save(trainer: Any, tokenizer: Any, folder: Path, log: Path) -> None:
+    """Write the checkpoint as safetensors with its chat template, and the training log beside it."""
+    trainer.save_model(str(folder))
+    tokenizer.save_pretrained(folder)
+    (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle: nothing that srlm writes is one
+    write_records(log, trainer.state.log_history)
