@@ -31,6 +31,7 @@ check: .venv/.installed ## form, types, directions of imports, documentation
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/cli_reference.py --check
+	$(BIN)/python tools/settings_reference.py --check
 	$(BIN)/python tools/check_docs.py
 
 bench: .venv/.installed ## time the parts that cost most

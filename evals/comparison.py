@@ -1,8 +1,10 @@
-"""Models side by side: each figure with its interval, each difference to the baseline with a paired test, and in words what
-is certain and what is not.
+"""Models side by side: each figure with its interval, each difference to the baseline with a paired test.
 
-Compared are only results of the same judge, rubric, prompts and sampling. The p values of one metric are adjusted over the
-models that are compared with the baseline (Holm), because the best of several noisy checkpoints looks better than it is.
+It also says in words what is certain and what is not.
+
+Compared are only results of the same judge, rubric, prompts and sampling. The p values of one metric are adjusted
+over the models that are compared with the baseline (Holm), because the best of several noisy checkpoints looks better
+than it is.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +20,7 @@ from srlm.stats.reward_model import Ranked, reward_model_metrics
 
 ALPHA = 0.05
 POWER_Z = 1.959964 + 0.841621
-"""Standard errors between no difference and one that is found in 80 % of experiments at 5 % two-sided (2411.00640, section 5)."""
+"""Standard errors between no difference and one that 80 % of experiments find at 5 % two-sided (2411.00640, sec. 5)."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,8 @@ def _same(results: Sequence[AlpacaResult] | Sequence[RewardResult]) -> None:
             one, two = getattr(first.provenance, field), getattr(other.provenance, field)
             if one != two:
                 raise UsageError(
-                    f"{first.model} and {other.model} cannot be compared: their {first.suite} results differ in {field} "
-                    f"({one} against {two}). Evaluate both with the same settings."
+                    f"{first.model} and {other.model} cannot be compared: their {first.suite} results differ in "
+                    f"{field} ({one} against {two}). Evaluate both with the same settings."
                 )
 
 
@@ -169,8 +171,8 @@ def _alpaca_caption(results: Sequence[AlpacaResult]) -> str:
     reference = sum(one.opponent_length for one in outcomes) / len(outcomes)
     return (
         f"Win rate: mean probability that the judge prefers the model's answer, both orders of {len(outcomes)} prompts "
-        f"({results[0].provenance.sampling}); the references have {reference:.0f} characters on average. Brackets: 95 % intervals; "
-        "p: paired permutation test, Holm-adjusted."
+        f"({results[0].provenance.sampling}); the references have {reference:.0f} characters on average. "
+        "Brackets: 95 % intervals; p: paired permutation test, Holm-adjusted."
     )
 
 
@@ -239,10 +241,11 @@ def _parse_rate(result: RewardResult) -> Estimate:
 
 def _reward_caption(results: Sequence[RewardResult]) -> str:
     groups = results[0].groups
+    provenance = results[0].provenance
     return (
-        f"As judge: each model scores {sum(len(group.ranks) for group in groups)} answers to {len(groups)} held-out ranked "
-        f"instructions ({results[0].provenance.judge}, rubric {results[0].provenance.rubric.split(':')[0]}); intervals are clustered by "
-        "instruction; 50 % is a coin."
+        f"As judge: each model scores {sum(len(group.ranks) for group in groups)} answers to {len(groups)} held-out "
+        f"ranked instructions ({provenance.judge}, rubric {provenance.rubric.split(':')[0]}); "
+        "intervals are clustered by instruction; 50 % is a coin."
     )
 
 
@@ -255,7 +258,10 @@ def _words(metric: Metric, models: Sequence[str], baseline: str) -> list[str]:
             continue
         label = metric.label.strip()
         difference = paired.difference
-        amount = f"{100 * difference.value:+.1f} points [{100 * difference.low:+.1f}, {100 * difference.high:+.1f}], p = {paired.p_value:.2g}"
+        amount = (
+            f"{100 * difference.value:+.1f} points [{100 * difference.low:+.1f}, {100 * difference.high:+.1f}], "
+            f"p = {paired.p_value:.2g}"
+        )
         if paired.p_value < ALPHA and difference.low * difference.high > 0:
             verdict = "better" if difference.value > 0 else "worse"
             lines.append(f"{model} is {verdict} than {baseline} in {label}: {amount}.")
@@ -269,4 +275,5 @@ def _smallest(difference: Estimate) -> str:
     standard_error = (difference.high - difference.low) / (2 * 1.959964)
     if isnan(standard_error) or standard_error == 0:
         return ""
-    return f" With {difference.clusters} prompts, only a difference of about {100 * POWER_Z * standard_error:.0f} points would show."
+    points = 100 * POWER_Z * standard_error
+    return f" With {difference.clusters} prompts, only a difference of about {points:.0f} points would show."

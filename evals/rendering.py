@@ -27,7 +27,8 @@ def with_interval(estimate: Estimate, unit: str, signed: bool = False) -> str:
     """A figure with its interval: "51.2 [44.0, 58.4]"."""
     if isnan(estimate.low):
         return number(estimate.value, unit, signed)
-    return f"{number(estimate.value, unit, signed)} [{number(estimate.low, unit, signed)}, {number(estimate.high, unit, signed)}]"
+    value, low, high = (number(one, unit, signed) for one in (estimate.value, estimate.low, estimate.high))
+    return f"{value} [{low}, {high}]"
 
 
 def cell_lines(cell: Cell, metric: Metric) -> list[str]:

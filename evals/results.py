@@ -1,4 +1,4 @@
-"""What a suite leaves behind: one JSON file per model and judge, with all that is needed to compare it, or to refuse to.
+"""What a suite leaves behind: a JSON file per model and judge, with all that is needed to compare, or to refuse to.
 
 evals/alpaca/M2.json            outcomes of M2 against the references
 evals/reward/M2.json            scores of M2 as judge on ranked answers

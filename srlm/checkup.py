@@ -1,4 +1,4 @@
-"""What a machine offers to srlm: libraries, packaged model, processor, disk, keys. Keys are looked for, never read out."""
+"""What a machine offers: libraries, packaged model, processor, disk, keys. Keys are looked for, never read out."""
 
 import os
 import platform
@@ -27,8 +27,8 @@ class Finding:
 def examine(runs: Path, *, load: bool) -> list[Finding]:
     """Look at everything. `load` also opens the packaged model and lets it answer once."""
     findings = [Finding("ok", "Python", platform.python_version())]
-    findings += [_library(name, "train") for name in ("torch", "transformers", "gguf", "trl", "accelerate", "datasets")]
-    findings += [_library(name, "api", optional=True) for name in ("openai", "anthropic")]
+    findings += [_library(name) for name in ("torch", "transformers", "gguf", "trl", "accelerate", "datasets")]
+    findings += [_library(name, optional=True) for name in ("openai", "anthropic")]
     findings += [_packaged(), _device(), _disk(runs)]
     findings += [_key("OPENAI_API_KEY", "openai:NAME"), _key("ANTHROPIC_API_KEY", "anthropic:NAME")]
     if load and not any(finding.state == "missing" for finding in findings):
@@ -36,11 +36,11 @@ def examine(runs: Path, *, load: bool) -> list[Finding]:
     return findings
 
 
-def _library(name: str, extra: str, optional: bool = False) -> Finding:
+def _library(name: str, optional: bool = False) -> Finding:
     try:
         return Finding("ok", name, version(name))
     except PackageNotFoundError:
-        return Finding("optional" if optional else "missing", name, "not installed", f"pip install 'srlm[{extra}]'")
+        return Finding("optional" if optional else "missing", name, "not installed", f"pip install {name}")
 
 
 def _packaged() -> Finding:

@@ -27,9 +27,14 @@ class SeedsConfig(Section):
     source: str = Field(
         "embedded", description="embedded, a folder with ift.jsonl and eft.jsonl, or oasst:NAME_OR_PATH"
     )
-    eft_source: str | None = Field(None, description="another source for the ranked answers; the same, if not given")
+    eft_source: str | None = Field(None, description="another source for the EFT training part; the same, if not given")
     ift_limit: int | None = Field(
         None, ge=1, description="use at most so many IFT demonstrations, spread over their kinds"
+    )
+    ranked_limit: int | None = Field(
+        None,
+        ge=1,
+        description="use at most so many ranked instructions for EFT; matters where M0 must judge them first",
     )
     eft_limit: int | None = Field(None, ge=1, description="use at most so many EFT judgements, spread over the scores")
     validation_limit: int | None = Field(None, ge=1, description="use at most so many held-out ranked instructions")
@@ -105,7 +110,10 @@ class JudgeConfig(Section):
     rubric: str = Field("additive", description="a rubric of srlm.judges.rubric, or a file of your own")
     scoring: Literal["sampled", "expected"] = Field(
         "sampled",
-        description="sampled: words, then a score (the paper); expected: the mean over the digits' probabilities, one forward pass",
+        description=(
+            "sampled: words, then a score (the paper); "
+            "expected: the mean over the digits' probabilities, one forward pass"
+        ),
     )
     samples: int = Field(3, ge=1, description="verdicts per candidate, averaged; the paper's 3")
     sampling: SamplingConfig = Field(

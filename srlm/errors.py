@@ -63,8 +63,8 @@ class MissingDependency(SrlmError):
 
     def __init__(self, library: str, purpose: str, extra: str) -> None:
         super().__init__(
-            f"{purpose} needs the library {library}, which is not installed here. "
-            f"Install it with: pip install 'srlm[{extra}]'"
+            f"{purpose} needs the library {library}, which is not installed here. Install it with: "
+            f"pip install {library}  (srlm's extra '{extra}' has all that goes with it)"
         )
 
 

@@ -3,12 +3,13 @@
     embedded              the ones written for srlm (docs/data.md)
     FOLDER                ift.jsonl (id, instruction, response) and eft.jsonl (id, instruction, answers: [text, rank,
                           and where known score and rationale], split)
-    oasst:FILE_OR_FOLDER  Open Assistant messages as published (one message a line, JSON Lines or gzip), or a folder with
-                          instructions, ranked_train and ranked_validation as .jsonl or .jsonl.gz
+    oasst:FILE_OR_FOLDER  Open Assistant messages as published (one message a line, JSON Lines or gzip), or a folder
+                          with instructions, ranked_train and ranked_validation as .jsonl or .jsonl.gz
     oasst:OWNER/NAME      the same data set on the Hub
 
-IFT takes the first user turn with the reply that people ranked best (arXiv 2401.10020, section 3.1.1); EFT takes other
-first turns with several ranked replies. A prompt without a given split goes to validation in one case of four, by its id.
+IFT takes the first user turn with the reply that people ranked best (arXiv 2401.10020, section 3.1.1); EFT takes
+other first turns with several ranked replies. A prompt without a given split goes to validation in one case of four,
+by its id.
 """
 
 import gzip

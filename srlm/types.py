@@ -139,7 +139,7 @@ class Demonstration:
 
 @dataclass(frozen=True)
 class RankedAnswer:
-    """One of several answers to an instruction: rank 0 is the best; score and rationale stand where a judge wrote them."""
+    """One of several answers to an instruction: rank 0 is the best; score and rationale, where a judge wrote them."""
 
     text: str
     rank: int

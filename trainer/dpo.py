@@ -1,7 +1,7 @@
 """Direct preference optimisation with TRL's DPOTrainer: M_t on its own pairs gives M_t+1 (Rafailov et al. 2023).
 
-The reference is M_t, loaded explicitly: left to itself, TRL reloads a reference from the path that stands in the model's
-configuration. Its log-probabilities are computed once, before the first step.
+The reference is M_t, loaded explicitly: left to itself, TRL reloads a reference from the path that stands in the
+model's configuration. Its log-probabilities are computed once, before the first step.
 """
 
 from collections.abc import Sequence
@@ -28,8 +28,8 @@ def prefer(
     model, tokenizer = load_for_training(start, device)
     reference, _ = load_for_training(start, device)
     from datasets import Dataset
-    from trl import DPOConfig as Arguments
-    from trl import DPOTrainer
+    from trl.trainer.dpo_config import DPOConfig as Arguments
+    from trl.trainer.dpo_trainer import DPOTrainer
 
     rows = [
         {

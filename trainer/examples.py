@@ -1,8 +1,9 @@
 """What supervised tuning sees: IFT demonstrations, and EFT judgements written out as the judge should write them.
 
-EFT examples come from ranked answers (arXiv 2401.10020, section 3.1.1). Where the data carries a score and a rationale for
-each answer, these are the target. Where it has ranks alone, as Open Assistant, the SFT baseline writes judgements, and a
-prompt's judgements are kept only when their scores fall strictly in the order in which people ranked the answers.
+EFT examples come from ranked answers (arXiv 2401.10020, section 3.1.1). Where the data carries a score and a
+rationale for each answer, these are the target. Where it has ranks alone, as Open Assistant, the SFT baseline writes
+judgements, and a prompt's judgements are kept only when their scores fall strictly in the order in which people
+ranked the answers.
 """
 
 from collections import Counter
@@ -50,7 +51,7 @@ def eft_examples(ranked: Sequence[RankedPrompt], rubric: Template) -> list[Examp
 
 
 def written_eft_examples(session: Session, model: str, ranked: Sequence[RankedPrompt]) -> list[Example]:
-    """Evaluation fine-tuning from ranks alone: `model` judges each answer several times, agreeing judgements are kept."""
+    """Evaluation fine-tuning from ranks alone: `model` judges each answer several times, agreeing ones are kept."""
     judge = session.judge()
     answers = [
         (prompt, Answer(f"{prompt.id}-a{index}", prompt.id, "people", answer.text, "stop"))
@@ -86,8 +87,8 @@ def written_eft_examples(session: Session, model: str, ranked: Sequence[RankedPr
 def agreeing(verdicts: Sequence[Sequence[Verdict]], ranks: Sequence[int]) -> list[Scored] | None:
     """One judgement an answer, such that scores fall strictly as ranks rise; None if there is no such choice.
 
-    Greedy from the best rank down: each answer takes the highest score that is still below all better ranked ones, which
-    leaves most room for the rest. Answers of equal rank may have any order among themselves.
+    Greedy from the best rank down: each answer takes the highest score that is still below all better ranked ones,
+    which leaves most room for the rest. Answers of equal rank may have any order among themselves.
     """
     order = sorted(range(len(ranks)), key=ranks.__getitem__)
     chosen: dict[int, Scored] = {}
@@ -106,7 +107,7 @@ def agreeing(verdicts: Sequence[Sequence[Verdict]], ranks: Sequence[int]) -> lis
 
 
 def thin(examples: Sequence[Example], seed: int) -> list[Example]:
-    """Cap the most common score at the count of the second most common, so that it does not dominate (section 3.1.1)."""
+    """Cap the most common score at the count of the second most common, lest it dominate (section 3.1.1)."""
     counts = Counter(example.score for example in examples).most_common(2)
     if len(counts) < 2:
         return list(examples)

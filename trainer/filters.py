@@ -1,4 +1,4 @@
-"""Which new instructions are kept: the filters of Self-Instruct (Wang et al. 2023, section 2.2), as the paper uses them.
+"""Which new instructions are kept: the filters of Self-Instruct (Wang et al. 2023, section 2.2), as in the paper.
 
 Each refusal has a reason, and the reasons are counted in the run.
 """

@@ -7,6 +7,7 @@
 Each stage is a file in the run directory; an ended stage is read, not computed again. Run it with `srlm train`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,14 +65,15 @@ def _seeds(session: Session) -> tuple[list[Demonstration], list[RankedPrompt], l
     def limited_ift() -> list[Demonstration]:
         return _over_kinds(load_seeds(config.source).ift, config.ift_limit, session.config.seed)
 
-    def eft_source() -> str:
-        return config.eft_source or config.source
+    def eft_seeds() -> Iterable[RankedPrompt]:
+        return load_seeds(config.eft_source or config.source).eft[: config.ranked_limit]
+
+    def held_out() -> Iterable[RankedPrompt]:
+        return load_seeds(config.source).validation[: config.validation_limit]
 
     ift = run.stage("seeds/ift", Demonstration, limited_ift)
-    eft = run.stage("seeds/eft", RankedPrompt, lambda: load_seeds(eft_source()).eft)
-    held = run.stage(
-        "seeds/validation", RankedPrompt, lambda: load_seeds(eft_source()).validation[: config.validation_limit]
-    )
+    eft = run.stage("seeds/eft", RankedPrompt, eft_seeds)
+    held = run.stage("seeds/validation", RankedPrompt, held_out)
     return ift, eft, held
 
 
@@ -87,7 +89,7 @@ def _over_kinds(seeds: tuple[Demonstration, ...], limit: int | None, seed: int) 
 
 
 def _judgements(session: Session, ranked: list[RankedPrompt]) -> list[Example]:
-    """EFT: judgements that people wrote where the seeds have them, else those of the SFT baseline that agree with them."""
+    """EFT: judgements by people where the seeds have them, else those of the SFT baseline that agree with them."""
     config = session.config
     examples = eft_examples(ranked, session.judge().rubric)
     if not examples:
@@ -95,8 +97,8 @@ def _judgements(session: Session, ranked: list[RankedPrompt]) -> list[Example]:
     if not examples:
         raise NothingToTrain(
             f"No EFT example: of {len(ranked)} ranked instructions none got judgements in the order of their ranks "
-            f"(the judge's words are in {session.run.path('M1/verdicts')}). Give seeds with scores and rationales, or take the "
-            "embedded ones for EFT: --set seeds.eft_source=embedded"
+            f"(the judge's words are in {session.run.path('M1/verdicts')}). Give seeds with scores and rationales, "
+            "or take the embedded ones for EFT: --set seeds.eft_source=embedded"
         )
     return spread(examples, config.seeds.eft_limit, config.seed)
 
@@ -181,7 +183,8 @@ def _improve(session: Session, number: int, seeds: list[Demonstration]) -> Healt
         raise NothingToTrain(
             f"{following}: no preference pair. {len(prompts)} instructions, {len(candidates)} candidates, "
             f"{figures.parse_rate:.0%} of {len(verdicts)} verdicts readable; dropped: {figures.dropped}. "
-            "A judge that cannot be read has not learned to judge: give it more EFT examples, or a higher learning rate."
+            "A judge that cannot be read has not learned to judge: "
+            "give it more EFT examples, or a higher learning rate."
         )
 
     def produce(folder: Path) -> None:

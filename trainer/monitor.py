@@ -1,6 +1,7 @@
 """The health of an iteration, in one row: what the candidates, the self-judge and the pairs look like.
 
-Watch the length of the answers, the share of equal rewards and the verdicts that could not be read: these go wrong first.
+Watch the length of the answers, the share of equal rewards and the verdicts that could not be read: these go wrong
+first.
 """
 
 from collections import Counter

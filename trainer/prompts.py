@@ -1,8 +1,8 @@
 """Where new instructions come from: 8-shot prompting with filters (arXiv 2401.10020, section 2.2; Self-Instruct).
 
-Each call shows six seeds and two instructions accepted earlier, as a numbered list, and the model writes the ninth. Calls
-come in rounds, so that later rounds can show what earlier ones gave; before anything was accepted all shots are seeds.
-Every instruction remembers its shots.
+Each call shows six seeds and two instructions accepted earlier, as a numbered list, and the model writes the ninth.
+Calls come in rounds, so that later rounds can show what earlier ones gave; before anything was accepted all shots are
+seeds. Every instruction remembers its shots.
 """
 
 import random
@@ -17,8 +17,8 @@ from trainer.filters import InstructionFilter
 from trainer.session import Session, sampling
 
 _TASK = (
-    "Come up with a series of tasks that a person might give to an assistant. Make them as different from each other as "
-    "you can, in subject and in form. Each stands on one line and can be answered with text alone."
+    "Come up with a series of tasks that a person might give to an assistant. Make them as different from each other "
+    "as you can, in subject and in form. Each stands on one line and can be answered with text alone."
 )
 _NUMBER = re.compile(r"^\s*(?:\d+[.)]|[-*])\s*")
 

@@ -5,6 +5,7 @@ The loss counts the tokens of the answer alone (arXiv 2401.10020, section 3.1.3)
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from srlm.config import SFTConfig
 from srlm.display import Progress
@@ -31,8 +32,8 @@ def supervised(
     """
     model, tokenizer = load_for_training(start, device)
     from datasets import Dataset
-    from trl import SFTConfig as Arguments
-    from trl import SFTTrainer
+    from trl.trainer.sft_config import SFTConfig as Arguments
+    from trl.trainer.sft_trainer import SFTTrainer
 
     rows = [
         {
@@ -48,7 +49,8 @@ def supervised(
         )
     if len(fitting) < len(rows):
         progress.say(
-            f"{label}: {len(rows) - len(fitting)} of {len(rows)} examples are longer than {config.max_length} tokens and left out."
+            f"{label}: {len(rows) - len(fitting)} of {len(rows)} examples are longer than {config.max_length} tokens "
+            "and left out."
         )
     # Batches of like length: a third of the tokens would be padding otherwise.
     arguments = Arguments(
@@ -64,5 +66,5 @@ def supervised(
     save(trainer, tokenizer, folder, folder.parent / "training.jsonl")
 
 
-def _tokens(tokenizer, messages) -> int:  # type: ignore[no-untyped-def]
+def _tokens(tokenizer: Any, messages: list[dict[str, str]]) -> int:
     return len(tokenizer.encode(tokenizer.apply_chat_template(messages, tokenize=False), add_special_tokens=False))

@@ -1,6 +1,7 @@
-"""What both of TRL's trainers are told alike: float32 master weights under bfloat16 autocast, schedule, seeds, quiet logs."""
+"""What both of TRL's trainers are told: float32 master weights under bfloat16 autocast, schedule, seeds, quiet logs."""
 
 import logging
+import warnings
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,8 +30,10 @@ def quiet() -> None:
     import datasets
     from transformers.utils import logging as transformers_logging
 
+    # TRL still sets arguments that transformers has renamed; that is between the two of them.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     datasets.disable_progress_bars()
-    transformers_logging.set_verbosity_error()
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.getLogger("trl").setLevel(logging.ERROR)
 
 

@@ -1,8 +1,8 @@
-"""Answers against references, judged in both orders: the win rate of AlpacaEval 2.0 (arXiv 2404.04475), on our own prompts.
+"""Answers against references: the win rate of AlpacaEval 2.0 (arXiv 2404.04475), on our own prompts.
 
-The judge's next-token probability of "A" against "B" is the preference, as in AlpacaEval 2; unlike there, each pair is
-shown in both orders and their mean counts, because a judge's liking for a position would otherwise be noise or bias. Left
-out for now: the 805 published instructions and the length-controlled win rate.
+The judge's next-token probability of "A" against "B" is the preference, as in AlpacaEval 2; unlike there, each pair
+is shown in both orders and their mean counts, because a judge's liking for a position would otherwise be noise or
+bias. Left out for now: the 805 published instructions and the length-controlled win rate.
 """
 
 import hashlib

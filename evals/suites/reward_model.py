@@ -1,7 +1,8 @@
-"""A checkpoint as a judge of ranked answers: the paper's five reward-model metrics (arXiv 2401.10020, section 3.2.2, Table 4).
+"""A checkpoint as a judge of ranked answers: the paper's five reward-model metrics.
 
 Each model scores every answer of held-out ranked instructions with the rubric and in the way that its run uses. What is
-stored are the rewards beside the ranks; `srlm.stats.reward_model` computes the metrics.
+stored are the rewards beside the ranks; `srlm.stats.reward_model` computes the metrics
+(arXiv 2401.10020, section 3.2.2, Table 4).
 """
 
 import hashlib
@@ -46,7 +47,10 @@ def run_reward_model(
                 judge=f"{judge.scoring} x {judge.samples}" if judge.scoring == "sampled" else "expected",
                 rubric=f"{judge.rubric.name}:{judge.rubric.digest}",
                 prompts=_digest(ranked),
-                sampling=f"T={judge.sampling.temperature} top-p={judge.sampling.top_p} max_tokens={judge.sampling.max_tokens}",
+                sampling=(
+                    f"T={judge.sampling.temperature} top-p={judge.sampling.top_p} "
+                    f"max_tokens={judge.sampling.max_tokens}"
+                ),
             )
             run.write(part("reward", contestant.name, "verdicts"), verdicts)
             result = _result(contestant.name, engine.identity, provenance, ranked, answers, verdicts)

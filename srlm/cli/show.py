@@ -18,7 +18,7 @@ def show(
     run: RunName = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
-    """Show where a training pair came from: shots, instruction, candidates, the judge's words, and why it was chosen."""
+    """Show where a training pair came from: shots, instruction, candidates, the judge's words, why it was chosen."""
     from srlm.runs import open_run
     from srlm.trace import trace
 

@@ -1,4 +1,4 @@
-"""Text from Claude, or from any server that speaks Anthropic's protocol. It gives no probabilities: a choice is a plain vote."""
+"""Text from Claude, or any server with Anthropic's protocol. It gives no probabilities: a choice is a plain vote."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -30,6 +30,7 @@ class AnthropicEngine:
 
         self._client = Anthropic(api_key=key, base_url=address, max_retries=RETRIES, timeout=TIMEOUT_SECONDS)
         self._model = model
+        self._sampled = address is not None
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
         """One call a batch."""
@@ -49,9 +50,10 @@ class AnthropicEngine:
             "model": self._model,
             "messages": [message for message in as_messages(request) if message["role"] != "system"],
             "max_tokens": VOTE_TOKENS if request.choices else request.sampling.max_tokens,
-            # The protocol lets one set only one of temperature and top_p on newer models.
-            "temperature": min(1.0, request.sampling.temperature),
         }
+        if self._sampled:
+            # Anthropic's own models choose their sampling themselves, and the SDK no longer offers it; others need it.
+            arguments["extra_body"] = {"temperature": request.sampling.temperature, "top_p": request.sampling.top_p}
         if system:
             arguments["system"] = system
         if request.sampling.stop:

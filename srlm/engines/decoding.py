@@ -1,9 +1,9 @@
 """The decode loop of local generation: one prefill, then one token a step for every row that has not ended.
 
-What is in here: a prefix shared by all prompts of the batch is computed once; a prompt with n samples is prefilled once;
-rows that have ended leave the batch; sampling is exact (nothing is cut off beyond top-p) and seeded per row, so that the
-draw of a row does not depend on who shares its batch. What is left out: refilling freed rows with new prompts, and paged
-memory: vLLM does these, and is the better engine on a GPU.
+What is in here: a prefix shared by all prompts of the batch is computed once; a prompt with n samples is prefilled
+once; rows that have ended leave the batch; sampling is exact (nothing is cut off beyond top-p) and seeded per row, so
+that the draw of a row does not depend on who shares its batch. What is left out: refilling freed rows with new
+prompts, and paged memory: vLLM does these, and is the better engine on a GPU.
 
 Greedy decoding equals `transformers.generate` in float32 (tests/srlm/engines/test_decoding.py).
 """
@@ -36,7 +36,7 @@ class Row:
     finish: str = ""
 
 
-def common_prefix(sequences: Sequence[Sequence[int]]) -> int:
+def common_prefix(sequences: Sequence[list[int]]) -> int:
     """Length of the longest prefix of all sequences that leaves each at least one token."""
     shortest, longest = min(sequences), max(sequences)
     limit = min(len(sequence) for sequence in sequences) - 1
@@ -46,7 +46,7 @@ def common_prefix(sequences: Sequence[Sequence[int]]) -> int:
     return length
 
 
-def prefill(model: Any, prompts: Sequence[Sequence[int]], pad: int) -> tuple["torch.Tensor", Any, "torch.Tensor"]:
+def prefill(model: Any, prompts: Sequence[list[int]], pad: int) -> tuple["torch.Tensor", Any, "torch.Tensor"]:
     """Read the prompts; return next-token logits [B, V] in float32, the cache, and the attention mask [B, L].
 
     The common prefix is computed for one row and copied; the rests are padded on the left, between prefix and rest.
@@ -85,7 +85,9 @@ def draw(
 
     Args:
         logits: [B, V] float32.
-        temperature, top_p, uniform: [B]; temperature 0 is greedy.
+        temperature: [B]; 0 is greedy.
+        top_p: [B].
+        uniform: [B].
 
     The nucleus is the smallest set of most probable tokens whose mass reaches top_p (Holtzman et al. 2020). Rows whose
     nucleus is wider than `NUCLEUS` are sorted whole, so the draw is exact.
@@ -118,7 +120,7 @@ def _rank(probabilities: "torch.Tensor", top_p: "torch.Tensor", uniform: "torch.
     return torch.minimum(rank, (kept > 0).sum(-1, keepdim=True) - 1)
 
 
-def generate(model: Any, prompts: Sequence[Sequence[int]], rows: list[Row], *, eos: frozenset[int], pad: int) -> None:
+def generate(model: Any, prompts: Sequence[list[int]], rows: list[Row], *, eos: frozenset[int], pad: int) -> None:
     """Fill `tokens` and `finish` of every row. Rows of the same prompt share its prefill."""
     import torch
 

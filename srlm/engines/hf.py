@@ -1,8 +1,8 @@
 """Text and probabilities out of a local checkpoint, with transformers.
 
-The loop itself is `decoding.py`. This file loads a checkpoint, turns requests into tokens through the chat template, and
-plans batches. Special tokens inside a message are broken up before the template sees them: a candidate that contains
-"<|im_start|>" must not open a turn.
+The loop itself is `decoding.py`. This file loads a checkpoint, turns requests into tokens through the chat template,
+and plans batches. Special tokens inside a message are broken up before the template sees them: a candidate that
+contains "<|im_start|>" must not open a turn.
 """
 
 import hashlib
@@ -226,9 +226,9 @@ def load_model(folder: Path, dtype: "torch.dtype", device: str) -> Any:
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, attn_implementation="sdpa"
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
@@ -240,7 +240,7 @@ def load_model(folder: Path, dtype: "torch.dtype", device: str) -> Any:
 
 
 def pick_device(device: str) -> str:
-    """ "auto" is CUDA, then MPS, then the processor."""
+    """Choose the device: "auto" is CUDA, then MPS, then the processor."""
     import torch
 
     if device != "auto":
@@ -251,7 +251,7 @@ def pick_device(device: str) -> str:
 
 
 def pick_dtype(dtype: str, device: str) -> "torch.dtype":
-    """ "auto" is bfloat16 where the device computes in it, else float32."""
+    """Choose the number format: "auto" is bfloat16 where the device computes in it, else float32."""
     import torch
 
     if dtype != "auto":

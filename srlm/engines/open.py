@@ -1,4 +1,4 @@
-"""A model by its name: "openai:gpt-4o", "openai:NAME@http://127.0.0.1:8000/v1", "anthropic:NAME", or a local checkpoint."""
+"""A model by its name: "openai:gpt-4o", "openai:NAME@http://127.0.0.1:8000/v1", "anthropic:NAME", or a checkpoint."""
 
 from pathlib import Path
 
@@ -19,7 +19,9 @@ def open_engine(
     Args:
         spec: what the user wrote, or what a run's name such as M2 stands for.
         name: how tables call it; the spec, if not given.
-        device, dtype, batch_tokens: for local models, see `srlm.config.TrainConfig`.
+        device: for local models, see `srlm.config.TrainConfig`.
+        dtype: likewise.
+        batch_tokens: likewise.
 
     Raises:
         UnknownName, ModelError, MissingDependency: it cannot be opened; the message says what to do.

@@ -1,10 +1,11 @@
-"""Text and next-token probabilities from OpenAI, or from any server that speaks its protocol (vLLM, llama.cpp, SGLang ...).
+"""Text and next-token probabilities from OpenAI, or any server with its protocol (vLLM, llama.cpp, SGLang ...).
 
 The official SDK retries, with backoff and Retry-After; what fails in the end is a `Failed`, never a score.
 """
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from srlm.engines.remote import RETRIES, TIMEOUT_SECONDS, api_key, as_messages, plan_singly, run_in_threads
 from srlm.optional import require
@@ -51,17 +52,18 @@ class OpenAIEngine:
 
     def _call(self, request: Request) -> Completion:
         sampling = request.sampling
-        extra = {"logprobs": True, "top_logprobs": TOP} if request.choices else {}
-        reply = self._client.chat.completions.create(
-            model=self._model,
-            messages=as_messages(request),
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            seed=request.seed % (1 << 31),
-            stop=list(sampling.stop) or None,
-            **{self._limit: 1 if request.choices else sampling.max_tokens},
-            **extra,
-        )
+        arguments: dict[str, Any] = {
+            "model": self._model,
+            "messages": as_messages(request),
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "seed": request.seed % (1 << 31),
+            "stop": list(sampling.stop) or None,
+            self._limit: 1 if request.choices else sampling.max_tokens,
+        }
+        if request.choices:
+            arguments |= {"logprobs": True, "top_logprobs": TOP}
+        reply = self._client.chat.completions.create(**arguments)
         choice = reply.choices[0]
         probabilities = None
         if request.choices and choice.logprobs and choice.logprobs.content:

@@ -1,4 +1,4 @@
-"""What the engines behind a server share: batches of one, a bounded number of calls in flight, failures without secrets."""
+"""What engines behind a server share: batches of one, a bounded number of calls in flight, failures without secrets."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -41,8 +41,8 @@ def plan_singly(requests: Sequence[Request], name: str) -> list[list[int]]:
     """
     if any(request.prefill for request in requests):
         raise EngineError(
-            f"{name} cannot go on from a given beginning of an answer. Use a local model for instruction writing and for "
-            "scoring = expected."
+            f"{name} cannot go on from a given beginning of an answer. Use a local model for instruction writing "
+            "and for scoring = expected."
         )
     return [[index] for index in range(len(requests))]
 

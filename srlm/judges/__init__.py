@@ -1,1 +1,1 @@
-"""A verdict out of an engine: `pointwise` scores one answer 0-5, `pairwise` compares two, `card` says what a judge is worth."""
+"""A verdict from an engine: `pointwise` scores one answer 0-5, `pairwise` compares two, `card` rates the judge."""

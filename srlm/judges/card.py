@@ -1,6 +1,7 @@
 """How far a judge can be trusted, measured on pairs of answers whose order people have labelled.
 
-A judge that agrees with the labels in half of the pairs is a coin. Every figure that a judge gave is shown with its card.
+A judge that agrees with the labels in half of the pairs is a coin. Every figure that a judge gave is shown with its
+card.
 """
 
 from collections.abc import Sequence
@@ -41,8 +42,9 @@ class JudgeCard:
         """The card in one sentence, to stand under a table."""
         verdict = "This judge is weak" if self.weak else "Judge"
         return (
-            f"{verdict}: {self.judge} agrees with the labelled order in {percent(self.agreement)} of {self.agreement.n} pairs "
-            f"(50 % is a coin), names the same winner in both orders in {percent(self.consistency)}, "
+            f"{verdict}: {self.judge} agrees with the labelled order in {percent(self.agreement)} of "
+            f"{self.agreement.n} pairs (50 % is a coin), "
+            f"names the same winner in both orders in {percent(self.consistency)}, "
             f"prefers the answer shown first in {percent(self.first_position)} and the longer one in "
             f"{percent(self.longer_preferred)}; {self.read:.0%} of its verdicts could be read."
         )
@@ -54,7 +56,7 @@ def percent(estimate: Estimate) -> str:
 
 
 def labelled_matches(ranked: Sequence[RankedPrompt], limit: int) -> list[Match]:
-    """Pairs of answers with different rank, the better one first; at most `limit`, spread evenly over the instructions."""
+    """Pairs of answers with different rank, the better one first; at most `limit`, spread evenly over instructions."""
     of_prompt: list[list[Match]] = []
     for prompt in ranked:
         pairs = [

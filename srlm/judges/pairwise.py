@@ -1,7 +1,7 @@
-"""Which of two answers is better, asked in both orders, because judges favour a position (Zheng et al. 2023, section 3.3).
+"""Which of two answers is better, asked in both orders: judges favour a position (Zheng et al. 2023, section 3.3).
 
-The judge's next token is compared between "A" and "B" (as AlpacaEval 2 does): the value of a verdict is the probability of
-the answer shown first. An engine that gives no probabilities gives a plain vote, 1 or 0.
+The judge's next token is compared between "A" and "B" (as AlpacaEval 2 does): the value of a verdict is the
+probability of the answer shown first. An engine that gives no probabilities gives a plain vote, 1 or 0.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """A score out of a judge's own words, or the reason why there is none.
 
-Only the judge's reply is ever read, never the text that it judged. The reply must end by itself; the last "Score: N" in
-it counts; a value that is no whole number of the scale, or that comes as a choice ("4 or 5", "3-4"), is refused. Nothing
-is guessed: what cannot be read is `Unparsed`.
+Only the judge's reply is ever read, never the text that it judged. The reply must end by itself; the last "Score: N"
+in it counts; a value that is no whole number of the scale, or that comes as a choice ("4 or 5", "3-4"), is refused.
+Nothing is guessed: what cannot be read is `Unparsed`.
 """
 
 import re

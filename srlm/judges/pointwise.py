@@ -1,7 +1,8 @@
-"""Scores 0-5 for single answers: the LLM-as-a-Judge of the self-rewarding loop (arXiv 2401.10020, section 2.1, Figure 2).
+"""Scores 0-5 for single answers: the LLM-as-a-Judge of the paper (arXiv 2401.10020, section 2.1, Figure 2).
 
-`sampled` lets the judge write its reasons and then a score, several times; the mean counts. `expected` reads one forward
-pass: the mean over the probabilities of the digits 0-5 where the score would stand, so there are no ties and nothing to parse.
+`sampled` lets the judge write its reasons and then a score, several times; the mean counts. `expected` reads one
+forward pass: the mean over the probabilities of the digits 0-5 where the score would stand, so there are no ties and
+nothing to parse.
 """
 
 from collections.abc import Sequence

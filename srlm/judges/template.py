@@ -1,7 +1,7 @@
 """Prompt templates of judges: Markdown with {{slots}}, into which hostile text is put so that it cannot leave its slot.
 
-A candidate may contain "</response>" or "{{instruction}}". Its angle brackets around our tag names are escaped, and slots
-are filled in one pass, so that what was put in is never searched again.
+A candidate may contain "</response>" or "{{instruction}}". Its angle brackets around our tag names are escaped, and
+slots are filled in one pass, so that what was put in is never searched again.
 """
 
 import hashlib

@@ -1,0 +1,281 @@
+"""What tests share: the real command line in a process of its own, and a tiny model to give it.
+
+`cli` runs the `srlm` script beside this interpreter, without a network, a key, or a terminal. `tiny_model` is a Llama of
+some 40,000 weights: it writes nonsense, but by the same code as any other. `finished_run` is one unbroken run of it;
+tests must not write into that, `own_run` is a copy for them.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from contextlib import closing
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SRLM = Path(sys.executable).parent / "srlm"
+TIMEOUT_SECONDS = 240
+
+CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+RUBRIC = """\
+Grade the response from 0 to 5.
+<instruction>{{instruction}}</instruction>
+<response>{{response}}</response>
+"""
+
+CONFIG = """\
+# The loop in seconds: sizes and rates for a model of 40,000 weights, not for any real one. Prompts are short and
+# batch_tokens is small, so that every stage has several batches, and batches have several rows.
+model: {model}
+iterations: 2
+device: cpu
+dtype: float32
+batch_tokens: 3072
+candidates: 5
+candidate_sampling: {{temperature: 1.0, top_p: 1.0, max_tokens: 100}}
+seeds: {{ift_limit: 8, eft_limit: 6, validation_limit: 6}}
+sft: {{learning_rate: 2.0e-3, batch_size: 4, micro_batch_size: 4, epochs: 2}}
+instructions:
+  count: 10
+  sampling: {{temperature: 0.8, top_p: 1.0, max_tokens: 40}}
+  rouge_limit: 1.0
+  min_words: 1
+judge: {{scoring: expected, rubric: {rubric}}}
+dpo: {{learning_rate: 1.0e-4, batch_size: 2, micro_batch_size: 2}}
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def errors(self) -> list[str]:
+        """The messages on standard error, each whole: from a line that begins with "Error:" to the end."""
+        return [f"Error:{part}" for part in f"\n{self.err}".split("\nError:")[1:]]
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """The `srlm` command in a process of its own, with a home of its own."""
+
+    home: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def __call__(
+        self, *words: object, cwd: Path | None = None, env: dict[str, str] | None = None, customize: str = ""
+    ) -> Result:
+        """Run to the end. `customize` is Python that the interpreter runs first: how a machine is made to lack something."""
+        process = self.start(*words, cwd=cwd, env=env, customize=customize)
+        try:
+            out, err = process.communicate(timeout=TIMEOUT_SECONDS)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        return Result(process.returncode, out, err)
+
+    def start(
+        self, *words: object, cwd: Path | None = None, env: dict[str, str] | None = None, customize: str = ""
+    ) -> subprocess.Popen[str]:
+        """Start, and leave it running."""
+        surroundings = {**self.environment, **(env or {})}
+        if customize:
+            folder = self.home / f"customize-{abs(hash(customize))}"
+            folder.mkdir(exist_ok=True)
+            (folder / "sitecustomize.py").write_text(textwrap.dedent(customize), encoding="utf-8")
+            surroundings["PYTHONPATH"] = str(folder)
+        return subprocess.Popen(
+            [str(SRLM), *map(str, words)],
+            cwd=cwd or self.home,
+            env=surroundings,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run directory, looked at from outside."""
+
+    folder: Path
+
+    @property
+    def at(self) -> tuple[str, ...]:
+        """The options that name it."""
+        return ("--runs", str(self.folder.parent), "--run", self.folder.name)
+
+    def calls(self, stage: str = "%") -> list[tuple[str, ...]]:
+        """The answered calls of a stage: key, stage, model, request, reply."""
+        address = f"file:{self.folder / 'ledger.sqlite'}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True)) as ledger:
+            return ledger.execute("SELECT * FROM calls WHERE stage LIKE ? ORDER BY key", (stage,)).fetchall()
+
+    def records(self, stage: str) -> list[dict[str, Any]]:
+        """A stage's records."""
+        lines = (self.folder / f"{stage}.jsonl").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of every file, but those that SQLite keeps beside a database."""
+        return {
+            str(file.relative_to(self.folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+            for file in sorted(self.folder.rglob("*"))
+            if file.is_file() and not file.name.endswith(("-wal", "-shm"))
+        }
+
+    def copy(self, folder: Path) -> "RunFolder":
+        """The same run at another place."""
+        shutil.copytree(self.folder, folder)
+        return RunFolder(folder)
+
+
+@pytest.fixture(scope="session")
+def cli(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    home = tmp_path_factory.mktemp("home")
+    secret = ("API_KEY", "TOKEN", "SECRET")
+    strange = {"PYTHONPATH", "FORCE_COLOR", "NO_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "COLUMNS"}
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in strange
+        and not name.startswith("SRLM_")
+        and not name.endswith(secret)
+        and not name.lower().endswith("_proxy")
+    }
+    return CommandLine(
+        home,
+        {
+            **inherited,
+            "HOME": str(home),
+            "HF_HOME": str(home / "huggingface"),
+            "SRLM_CACHE": str(home / "cache"),
+            "HF_HUB_OFFLINE": "1",
+            "OMP_NUM_THREADS": "1",
+            "TOKENIZERS_PARALLELISM": "false",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint folder: two layers that have read the embedded seeds for seconds, byte-level BPE, ChatML."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    end, start, stop = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
+    bpe = Tokenizer(models.BPE())
+    # Digits stand alone, as in SmolLM2's vocabulary: the judge's score is one of six single tokens.
+    bpe.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    bpe.decoder = decoders.ByteLevel()
+    seeds = (files("srlm.data") / "ift.jsonl").read_text(encoding="utf-8").splitlines()
+    texts = [text for seed in map(json.loads, seeds) for text in (seed["instruction"], seed["response"])]
+    bpe.train_from_iterator(
+        texts,
+        trainers.BpeTrainer(
+            vocab_size=600,
+            special_tokens=[end, start, stop],
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        ),
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bpe,
+        eos_token=stop,
+        pad_token=end,
+        additional_special_tokens=[start],
+        chat_template=CHATML,
+        model_max_length=2048,
+    )
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=2048,
+            initializer_range=0.1,
+            tie_word_embeddings=True,
+            bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+    _read_seeds(model, tokenizer, [json.loads(seed) for seed in seeds])
+    folder = tmp_path_factory.mktemp("tiny") / "model"
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_config(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A configuration of two iterations of the tiny model."""
+    folder = tmp_path_factory.mktemp("config")
+    (folder / "short.md").write_text(RUBRIC, encoding="utf-8")
+    path = folder / "tiny.yaml"
+    path.write_text(CONFIG.format(model=tiny_model, rubric=folder / "short.md"), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def finished_run(cli: CommandLine, tiny_config: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A run that nothing disturbed, never evaluated. Copy it before you change it, or take `own_run`."""
+    runs = tmp_path_factory.mktemp("unbroken")
+    result = cli("train", tiny_config, "--runs", runs, "--name", "r")
+    assert result.code == 0, result.err
+    return RunFolder(runs / "r")
+
+
+@pytest.fixture
+def own_run(finished_run: RunFolder, tmp_path: Path) -> RunFolder:
+    """A copy of the finished run, to do with as one likes."""
+    return finished_run.copy(tmp_path / "runs" / "r")
+
+
+def _read_seeds(model: Any, tokenizer: Any, seeds: list[dict[str, str]], steps: int = 150) -> None:
+    """Some seconds of training on numbered lists and on turns, so that lines and answers come to an end."""
+    import torch
+
+    turns = [
+        tokenizer.apply_chat_template(
+            [{"role": "user", "content": seed["instruction"]}, {"role": "assistant", "content": seed["response"][:40]}],
+            tokenize=False,
+        )
+        for seed in seeds
+    ]
+    lists = [f"{number % 9 + 1}. {' '.join(seed['instruction'].split())}\n" for number, seed in enumerate(seeds)]
+    stream = tokenizer("".join([*turns, *lists]), return_tensors="pt", add_special_tokens=False).input_ids[0]
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for _ in range(steps):
+        begins = torch.randint(0, len(stream) - 96, (16,))
+        batch = torch.stack([stream[begin : begin + 96] for begin in begins])
+        model(input_ids=batch, labels=batch).loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()

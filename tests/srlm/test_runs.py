@@ -1,0 +1,192 @@
+"""The run directory: stages once, checkpoints whole, and a run that does not change under its user."""
+
+import json
+import os
+import platform
+
+import pytest
+import yaml
+
+from srlm.config import TrainConfig, load_config
+from srlm.errors import RunChanged, UnknownName, UsageError
+from srlm.runs import LIBRARIES, Run, manifest, open_run, start_run, stored_json
+from srlm.types import Dropped, Reward
+
+CONFIG = load_config("quickstart", [])
+
+
+@pytest.fixture
+def run(tmp_path):
+    return start_run(tmp_path / "runs", "first", CONFIG)
+
+
+def save(folder):
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_text("weights")
+
+
+# --- starting and going on --------------------------------------------------------------------------------------------
+
+
+def test_a_new_run_writes_its_configuration_and_manifest(run):
+    assert TrainConfig.model_validate(yaml.safe_load((run.folder / "run.yaml").read_text())) == CONFIG == run.config
+    stored = json.loads((run.folder / "manifest.json").read_text())
+    assert set(stored["versions"]) == set(LIBRARIES)
+    assert run.worked is False
+
+
+def test_the_manifest_names_nobody():
+    found = manifest()
+    assert found.keys() == {"schema", "python", "system", "versions"}
+    assert found["system"] == f"{platform.system()} {platform.machine()}"
+
+
+def test_the_same_configuration_goes_on(run, tmp_path):
+    before = {path.name: path.read_bytes() for path in run.folder.iterdir()}
+    again = start_run(tmp_path / "runs", "first", load_config("quickstart", ["dpo.learning_rate=1e-5"]))
+    assert {path.name: path.read_bytes() for path in again.folder.iterdir()} == before
+    assert again.worked is False
+
+
+def test_another_configuration_is_refused_with_its_keys(run, tmp_path):
+    with pytest.raises(RunChanged, match=r"dpo\.beta 0\.1 -> 0\.2; seed 0 -> 4") as caught:
+        start_run(tmp_path / "runs", "first", load_config("quickstart", ["dpo.beta=0.2", "seed=4"]))
+    assert str(run.folder) in str(caught.value)
+    assert run.config == CONFIG
+
+
+def test_a_start_that_was_killed_before_run_yaml_is_started_anew(run, tmp_path):
+    (run.folder / "run.yaml").unlink()
+    assert start_run(tmp_path / "runs", "first", CONFIG).config == CONFIG
+
+
+# --- finding ----------------------------------------------------------------------------------------------------------
+
+
+def test_no_run_says_how_to_start_one(tmp_path):
+    with pytest.raises(UsageError, match=r"There is no run in .*srlm train"):
+        open_run(tmp_path, None)
+    with pytest.raises(UsageError, match="srlm train"):
+        open_run(tmp_path / "nowhere", "first")
+
+
+def test_a_run_by_name_and_the_one_touched_last(run, tmp_path):
+    root = tmp_path / "runs"
+    second = start_run(root, "second", CONFIG)
+    for age, one in ((100, run), (0, second)):
+        for path in (one.folder, one.folder / "run.yaml"):
+            os.utime(path, (2e9 - age, 2e9 - age))
+    assert open_run(root, None).name == "second"
+    assert open_run(root, "first").folder == run.folder
+    os.utime(run.folder, (2e9 + 5, 2e9 + 5))
+    assert open_run(root, None).name == "first"
+    with pytest.raises(
+        UnknownName, match=r"the run 'frist' does not exist. Did you mean 'first'\? There are: first, second"
+    ):
+        open_run(root, "frist")
+
+
+# --- stages -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_stage_is_computed_once(run):
+    made = []
+
+    def produce():
+        made.append(1)
+        yield from (Dropped("a", "x"), Dropped("b", "y"))
+
+    first = run.stage("M2/dropped", Dropped, produce)
+    assert run.worked
+    assert Run(run.folder).stage("M2/dropped", Dropped, produce) == first == [Dropped("a", "x"), Dropped("b", "y")]
+    assert made == [1]
+    assert run.path("M2/dropped") == run.folder / "M2" / "dropped.jsonl"
+
+
+def test_a_stage_without_records_has_ended_too(run):
+    assert run.stage("M2/dropped", Dropped, list) == []
+    assert run.stage("M2/dropped", Dropped, lambda: pytest.fail("computed again")) == []
+
+
+def test_reading_ended_stages_is_no_work(run):
+    run.stage("M2/dropped", Dropped, lambda: [Dropped("a", "x")])
+    again = Run(run.folder)
+    again.stage("M2/dropped", Dropped, list)
+    assert again.worked is False
+
+
+def test_a_stage_that_fails_has_not_ended(run):
+    def broken():
+        yield Dropped("a", "x")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run.stage("M2/dropped", Dropped, broken)
+    assert not run.path("M2/dropped").exists()
+    assert run.stage("M2/dropped", Dropped, lambda: [Dropped("b", "y")]) == [Dropped("b", "y")]
+
+
+@pytest.mark.xfail(
+    strict=True, reason="records.to_json leaves None out: M2/rewards.jsonl with an unread answer cannot be read again"
+)
+def test_a_run_with_an_answer_that_nobody_could_score_goes_on(run):
+    rewards = [Reward("M2-p0000-c0", None, None, 0, 2, 0), Reward("M2-p0000-c1", 3.0, 0.0, 1, 0, 0)]
+    run.stage("M2/rewards", Reward, lambda: rewards)
+    assert Run(run.folder).stage("M2/rewards", Reward, list) == rewards
+
+
+def test_stored_json(run):
+    assert stored_json(run, "evals/none") is None
+    assert stored_json(run, "manifest")["schema"] == 1
+
+
+# --- checkpoints ------------------------------------------------------------------------------------------------------
+
+
+def test_a_checkpoint_takes_its_name_only_when_whole(run):
+    seen = []
+
+    def produce(folder):
+        seen.append((folder.name, (run.folder / "M1" / "checkpoint").exists(), run.models()))
+        save(folder)
+
+    final = run.checkpoint("M1", produce)
+    assert seen == [("checkpoint.unfinished", False, ["M0"])]
+    assert sorted(path.name for path in final.iterdir()) == ["config.json", "model.safetensors"]
+    assert [path.name for path in (run.folder / "M1").iterdir()] == ["checkpoint"]
+    assert run.checkpoint("M1", lambda folder: pytest.fail("trained again")) == final
+
+
+def test_a_checkpoint_that_was_killed_is_made_anew_from_nothing(run):
+    def killed(folder):
+        (folder / "half").write_text("")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run.checkpoint("M1", killed)
+    assert run.models() == ["M0"]
+    with pytest.raises(UnknownName):
+        run.model("M1")
+    assert [path.name for path in run.checkpoint("M1", save).iterdir() if path.name == "half"] == []
+
+
+def test_models_stand_in_the_order_of_training(run):
+    for name in ("M10", "M2", "SFT", "M1"):
+        run.checkpoint(name, save)
+    assert run.models() == ["M0", "SFT", "M1", "M2", "M10"]
+    assert run.model("M2") == str(run.folder / "M2" / "checkpoint")
+    assert run.model("M0") == CONFIG.model
+
+
+def test_an_unknown_model_lists_those_there_are(run):
+    run.checkpoint("M1", save)
+    with pytest.raises(UnknownName, match=r"In the run first, the model 'M3' does not exist\..*There are: M0, M1\."):
+        run.model("M3")
+
+
+def test_the_ledger_is_opened_when_it_is_needed(run):
+    assert not (run.folder / "ledger.sqlite").exists()
+    run.close()
+    assert run.ledger.count() == 0
+    assert run.ledger is run.ledger
+    run.close()
