@@ -271,7 +271,8 @@ def _read_seeds(model: Any, tokenizer: Any, seeds: list[dict[str, str]], steps: 
         for seed in seeds
     ]
     lists = [f"{number % 9 + 1}. {' '.join(seed['instruction'].split())}\n" for number, seed in enumerate(seeds)]
-    stream = tokenizer("".join([*turns, *lists]), return_tensors="pt", add_special_tokens=False).input_ids[0]
+    text = "".join([*turns, *lists])
+    stream = tokenizer(text, return_tensors="pt", add_special_tokens=False, verbose=False).input_ids[0]
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for _ in range(steps):
         begins = torch.randint(0, len(stream) - 96, (16,))

@@ -137,41 +137,15 @@ def _improve(session: Session, number: int, seeds: list[Demonstration]) -> Healt
     """One iteration: M_t writes, judges, and learns from its own pairs to become M_t+1."""
     config, run = session.config, session.run
     current, following = f"M{number}", f"M{number + 1}"
-
-    def new_instructions() -> list[Prompt]:
-        writer = "M0" if config.instructions.writer == "base" else current
-        earlier = [
-            prompt for past in range(2, number + 1) for prompt in run.stage(f"M{past}/instructions", Prompt, list)
-        ]
-        accepted, refused = write_prompts(session, following, writer, seeds, earlier)
-        run.write(f"{following}/refused", refused)
-        return accepted
-
-    def self_judged() -> list[Verdict]:
-        return score(
-            session.judge(),
-            session.engine(current),
-            [(instructions[answer.prompt_id], answer) for answer in candidates],
-            run.ledger,
-            seed=config.seed,
-            stage=f"{following}/verdicts",
-            progress=session.progress,
-            label=f"{following}: {current} judges its {len(candidates)} answers",
-        )
-
-    def chosen_pairs() -> list[PreferencePair]:
-        chosen, without = choose_pairs(prompts, candidates, rewards, config.seed)
-        run.write(f"{following}/dropped", without)
-        return chosen
-
-    prompts = run.stage(f"{following}/instructions", Prompt, new_instructions)
-    instructions = {prompt.id: prompt.instruction for prompt in prompts}
+    prompts = run.stage(f"{following}/instructions", Prompt, lambda: _new_instructions(session, number, seeds))
     candidates = run.stage(
         f"{following}/candidates", Answer, lambda: write_candidates(session, following, current, prompts)
     )
-    verdicts = run.stage(f"{following}/verdicts", Verdict, self_judged)
+    verdicts = run.stage(f"{following}/verdicts", Verdict, lambda: _self_judged(session, number, prompts, candidates))
     rewards = run.stage(f"{following}/rewards", Reward, lambda: mean_rewards(candidates, verdicts))
-    pairs = run.stage(f"{following}/pairs", PreferencePair, chosen_pairs)
+    pairs = run.stage(
+        f"{following}/pairs", PreferencePair, lambda: _chosen_pairs(session, following, prompts, candidates, rewards)
+    )
     refused = run.stage(f"{following}/refused", Dropped, list)
     dropped = run.stage(f"{following}/dropped", Dropped, list)
     (figures,) = run.stage(
@@ -183,15 +157,14 @@ def _improve(session: Session, number: int, seeds: list[Demonstration]) -> Healt
         raise NothingToTrain(
             f"{following}: no preference pair. {len(prompts)} instructions, {len(candidates)} candidates, "
             f"{figures.parse_rate:.0%} of {len(verdicts)} verdicts readable; dropped: {figures.dropped}. "
-            "A judge that cannot be read has not learned to judge: "
-            "give it more EFT examples, or a higher learning rate."
+            "A judge that cannot be read has not learned to judge: give it more EFT examples, "
+            "or a higher learning rate."
         )
 
     def produce(folder: Path) -> None:
-        start = Path(run.model(current))
         session.release()
         prefer(
-            start,
+            Path(run.model(current)),
             pairs,
             config.dpo,
             folder,
@@ -203,3 +176,38 @@ def _improve(session: Session, number: int, seeds: list[Demonstration]) -> Healt
 
     run.checkpoint(following, produce)
     return figures
+
+
+def _new_instructions(session: Session, number: int, seeds: list[Demonstration]) -> list[Prompt]:
+    """The instructions on the way from M_t to M_t+1; the refused ones are written beside them."""
+    run, following = session.run, f"M{number + 1}"
+    writer = "M0" if session.config.instructions.writer == "base" else f"M{number}"
+    earlier = [prompt for past in range(2, number + 1) for prompt in run.stage(f"M{past}/instructions", Prompt, list)]
+    accepted, refused = write_prompts(session, following, writer, seeds, earlier)
+    run.write(f"{following}/refused", refused)
+    return accepted
+
+
+def _self_judged(session: Session, number: int, prompts: list[Prompt], candidates: list[Answer]) -> list[Verdict]:
+    """M_t's verdicts on its own answers."""
+    current, following = f"M{number}", f"M{number + 1}"
+    instructions = {prompt.id: prompt.instruction for prompt in prompts}
+    return score(
+        session.judge(),
+        session.engine(current),
+        [(instructions[answer.prompt_id], answer) for answer in candidates],
+        session.run.ledger,
+        seed=session.config.seed,
+        stage=f"{following}/verdicts",
+        progress=session.progress,
+        label=f"{following}: {current} judges its {len(candidates)} answers",
+    )
+
+
+def _chosen_pairs(
+    session: Session, following: str, prompts: list[Prompt], candidates: list[Answer], rewards: list[Reward]
+) -> list[PreferencePair]:
+    """The pairs; the instructions that gave none are written beside them."""
+    pairs, dropped = choose_pairs(prompts, candidates, rewards, session.config.seed)
+    session.run.write(f"{following}/dropped", dropped)
+    return pairs

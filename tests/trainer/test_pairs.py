@@ -85,6 +85,7 @@ def test_a_draw_does_not_depend_on_the_other_instructions():
     together, _ = chosen(*cases, seed=3)
     assert together == [chosen(one, seed=3)[0][0] for one in cases]
     assert together == chosen(*cases, seed=3)[0]
+    assert len({(one.chosen_id[-1], one.rejected_id[-1]) for one in together}) > 1
 
 
 @settings(deadline=None)

@@ -1,0 +1,50 @@
+"""Start-up imports next to nothing, so that `srlm --help` answers at once."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"torch", "transformers", "trl", "openai", "anthropic", "scipy", "pandas", "pydantic"}
+COMMANDS = ("train", "eval", "compare", "show", "doctor")
+
+
+def test_help_lists_the_commands(cli):
+    result = cli("--help")
+    assert result.code == 0
+    assert result.err == ""
+    listed = result.out.partition("Commands:")[2]
+    assert [line.split()[0] for line in listed.splitlines() if line.startswith("  ") and line[2] != " "] == [*COMMANDS]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command(cli, command):
+    result = cli(command, "--help")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith(f"Usage: srlm {command} ")
+
+
+def test_the_command_alone_gives_help(cli):
+    result = cli()
+    assert "Usage: srlm" in result.out + result.err
+    assert "Traceback" not in result.err
+
+
+def test_version(cli):
+    result = cli("--version")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith("srlm ")
+
+
+def test_start_up_imports_no_heavy_library(cli):
+    found = subprocess.run(
+        [sys.executable, "-c", "import srlm.cli.main, sys; print(*sorted({name.partition('.')[0] for name in sys.modules}))"],
+        env=cli.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    modules = set(found.stdout.split())
+    assert "typer" in modules
+    assert modules & HEAVY == set()
