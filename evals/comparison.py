@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from math import isnan
 
+from scipy.special import stdtrit
+
 from evals.results import AlpacaResult, Results, RewardResult
 from srlm.errors import UnknownName, UsageError
 from srlm.stats.intervals import Estimate, mean_interval, wilson
@@ -161,9 +163,15 @@ def _alpaca_metrics(results: Sequence[AlpacaResult]) -> list[Metric]:
     }
     return [
         _metric("win_rate", "win rate against the reference", "%", "more", wins, (0, 1)),
-        _metric("length", "  mean length", "chars", "neither", lengths, (0, 1e6)),
+        _metric("length", "  mean length", "chars", "neither", lengths, _range(lengths)),
         _metric("judged", "  prompts judged in both orders", "%", "more", read, (0, 1), tested=False),
     ]
+
+
+def _range(series: dict[str, _Series]) -> tuple[float, float]:
+    """What values are seen at all: the bounds of a figure that has none by nature."""
+    seen = [value for one in series.values() for _, value in one.values.values()]
+    return (min(seen), max(seen)) if seen else (0.0, 0.0)
 
 
 def _alpaca_caption(results: Sequence[AlpacaResult]) -> str:
@@ -254,7 +262,8 @@ def _words(metric: Metric, models: Sequence[str], baseline: str) -> list[str]:
     lines: list[str] = []
     for model in models:
         paired = metric.cells[model].paired
-        if paired is None or isnan(paired.p_value) or metric.better == "neither":
+        undefined = paired is None or isnan(paired.p_value) or isnan(paired.difference.low)
+        if paired is None or undefined or metric.better == "neither":
             continue
         label = metric.label.strip()
         difference = paired.difference
@@ -262,7 +271,7 @@ def _words(metric: Metric, models: Sequence[str], baseline: str) -> list[str]:
             f"{100 * difference.value:+.1f} points [{100 * difference.low:+.1f}, {100 * difference.high:+.1f}], "
             f"p = {paired.p_value:.2g}"
         )
-        if paired.p_value < ALPHA and difference.low * difference.high > 0:
+        if certain(paired):
             verdict = "better" if difference.value > 0 else "worse"
             lines.append(f"{model} is {verdict} than {baseline} in {label}: {amount}.")
         else:
@@ -270,10 +279,15 @@ def _words(metric: Metric, models: Sequence[str], baseline: str) -> list[str]:
     return lines
 
 
+def certain(paired: Paired) -> bool:
+    """Whether a difference may be called one: by the adjusted test, and by an interval that leaves out zero."""
+    return paired.p_value < ALPHA and paired.difference.low * paired.difference.high > 0
+
+
 def _smallest(difference: Estimate) -> str:
     """The smallest true difference that so many prompts would show in four of five experiments."""
-    standard_error = (difference.high - difference.low) / (2 * 1.959964)
-    if isnan(standard_error) or standard_error == 0:
+    if isnan(difference.low) or difference.clusters < 2:
         return ""
+    standard_error = (difference.high - difference.low) / (2 * float(stdtrit(difference.clusters - 1, 1 - ALPHA / 2)))
     points = 100 * POWER_Z * standard_error
     return f" With {difference.clusters} prompts, only a difference of about {points:.0f} points would show."

@@ -6,7 +6,7 @@ import json
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
-from evals.comparison import ALPHA, Cell, Comparison, Metric
+from evals.comparison import Cell, Comparison, Metric, certain
 from srlm.stats.intervals import Estimate
 
 if TYPE_CHECKING:
@@ -35,10 +35,9 @@ def cell_lines(cell: Cell, metric: Metric) -> list[str]:
     """What stands in one cell: the figure, and below it the difference to the baseline."""
     lines = [with_interval(cell.estimate, metric.unit)]
     if cell.paired is not None:
-        star = "*" if cell.paired.p_value < ALPHA else ""
-        lines.append(
-            f"{with_interval(cell.paired.difference, metric.unit, signed=True)} p={cell.paired.p_value:.2g}{star}"
-        )
+        star = "*" if certain(cell.paired) else ""
+        p_value = "-" if isnan(cell.paired.p_value) else f"{cell.paired.p_value:.2g}"
+        lines.append(f"{with_interval(cell.paired.difference, metric.unit, signed=True)} p={p_value}{star}")
     return lines
 
 

@@ -6,8 +6,10 @@ evals/alpaca/M2.answers.jsonl, M2.verdicts.jsonl       what they came from
 """
 
 from dataclasses import asdict, dataclass, field
+from math import isnan, nan
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -68,7 +70,7 @@ class Results:
 
 def store(run: Run, result: AlpacaResult | RewardResult) -> None:
     """Write a result under its suite and model."""
-    write_json(run.folder / "evals" / result.suite / f"{_file(result.model)}.json", asdict(result))
+    write_json(run.folder / "evals" / result.suite / f"{_file(result.model)}.json", _without_nan(asdict(result)))
 
 
 def load_results(run: Run) -> Results:
@@ -93,16 +95,33 @@ def _load(run: Run, suite: str, kind: Any) -> list[Any]:
 
 def _validated(adapter: "TypeAdapter[Any]", path: Path) -> Any:
     try:
-        return adapter.validate_python(read_json(path))
+        return adapter.validate_python(_with_nan(read_json(path)))
     except ValidationError as error:
         raise DataError(
             path, f"is not a result of this version ({explain(error)}); evaluate the model again."
         ) from None
 
 
+def _with_nan(data: Any) -> Any:
+    """The other way: null in an estimate is an undefined figure."""
+    if isinstance(data, dict):
+        figure = data.keys() == {"value", "low", "high", "n", "clusters"}
+        return {key: nan if figure and value is None else _with_nan(value) for key, value in data.items()}
+    return [_with_nan(value) for value in data] if isinstance(data, list) else data
+
+
+def _without_nan(data: Any) -> Any:
+    """Figures that are undefined become null: JSON has no NaN."""
+    if isinstance(data, dict):
+        return {key: _without_nan(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_without_nan(value) for value in data]
+    return None if isinstance(data, float) and isnan(data) else data
+
+
 def _file(model: str) -> str:
-    """A model's name as a file name: "openai:gpt-4o" -> "openai_gpt-4o"."""
-    return "".join(character if character.isalnum() or character in "-." else "_" for character in model)
+    """A model's name as a file name, different for different models: "openai:gpt-4o" -> "openai%3Agpt-4o"."""
+    return quote(model, safe="")
 
 
 def part(suite: str, model: str, what: str) -> str:

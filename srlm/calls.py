@@ -23,25 +23,31 @@ def ask(
         EngineError: no call at all succeeded, so that going on would only fail again.
     """
     keys = [request_key(engine.identity, request) for request in requests]
-    replies: list[Reply | None] = [ledger.get(key) for key in keys]
-    plan = engine.plan(requests)
-    todo = [batch for batch in plan if any(replies[index] is None for index in batch)]
-    with progress.step(label, total=len(requests)) as step:
-        step.advance(len(requests) - sum(len(batch) for batch in todo))
-        for number, answers in engine.run([[requests[index] for index in batch] for batch in todo]):
-            batch = todo[number]
+    once = dict(zip(keys, requests, strict=True))  # equal requests are one call
+    unique = list(once)
+    stored = {key: ledger.get(key) for key in unique}
+    replies: dict[str, Reply] = {key: reply for key, reply in stored.items() if reply is not None}
+    plan = engine.plan(list(once.values()))
+    todo = [batch for batch in plan if any(unique[index] not in replies for index in batch)]
+    with progress.step(label, total=len(unique)) as step:
+        step.advance(len(unique) - sum(len(batch) for batch in todo))
+        for number, answers in engine.run([[once[unique[index]] for index in batch] for batch in todo]):
             calls: list[tuple[str, Request, Completion]] = []
             failures: list[str] = []
-            for index, reply in zip(batch, answers, strict=True):
-                replies[index] = reply
+            for index, reply in zip(todo[number], answers, strict=True):
+                key = unique[index]
+                replies[key] = reply
                 if isinstance(reply, Failed):
                     failures.append(reply.reason)
                 else:
-                    calls.append((keys[index], requests[index], reply))
+                    calls.append((key, once[key], reply))
             ledger.commit(stage, engine.name, calls, failures)
-            step.advance(len(batch))
-    answered: list[Reply] = [reply if reply is not None else Failed("not run") for reply in replies]
-    if requests and all(isinstance(reply, Failed) for reply in answered):
-        first = next(reply.reason for reply in answered if isinstance(reply, Failed))
-        raise EngineError(f"{engine.name} answered none of {len(requests)} calls; the first failure: {first}")
-    return list(zip(keys, answered, strict=True))
+            step.advance(len(answers))
+    answered = [(key, replies.get(key, Failed("not run"))) for key in keys]
+    failed = [reply for _, reply in answered if isinstance(reply, Failed)]
+    if requests and len(failed) == len(requests):
+        raise EngineError(
+            f"{engine.name} answered none of {len(unique)} calls; the first failure: {failed[0].reason}. "
+            "Check the address and the key; the same command asks again."
+        )
+    return answered

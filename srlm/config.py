@@ -5,6 +5,7 @@ A preset is a YAML file beside this package (`srlm/presets`); a user's own file 
 Defaults are the paper's (arXiv 2401.10020, sections 2 and 3.1) where it says; where it does not, the doc says so.
 """
 
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +19,7 @@ from srlm.errors import UnknownName, UsageError
 class Section(BaseModel):
     """A part of the configuration: frozen, and closed to keys that it does not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class SeedsConfig(Section):
@@ -151,6 +152,9 @@ class TrainConfig(Section):
         return self
 
 
+_EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
+
+
 def preset_names() -> list[str]:
     """Names of the presets that ship with srlm."""
     return sorted(
@@ -173,12 +177,17 @@ def load_config(name_or_path: str, changes: list[str]) -> TrainConfig:
         raise UsageError(_say(error)) from None
 
 
-def _read(name_or_path: str) -> dict[str, Any]:
+def _read(name_or_path: str, chain: tuple[str, ...] = ()) -> dict[str, Any]:
     path = Path(name_or_path)
+    if name_or_path in chain:
+        raise UsageError(f"{name_or_path} is built upon itself: {' -> '.join([*chain, name_or_path])}.")
     if path.suffix in {".yaml", ".yml"} or "/" in name_or_path:
         if not path.is_file():
             raise UsageError(f"{path} does not exist. Give a YAML file, or a preset: {', '.join(preset_names())}.")
-        text, where = path.read_text(encoding="utf-8"), str(path)
+        try:
+            text, where = path.read_text(encoding="utf-8"), str(path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path} cannot be read as UTF-8 text ({type(error).__name__}).") from None
     elif name_or_path in preset_names():
         text, where = (files("srlm.presets") / f"{name_or_path}.yaml").read_text(encoding="utf-8"), name_or_path
     else:
@@ -192,7 +201,11 @@ def _read(name_or_path: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise UsageError(f"{where}: a mapping of keys to values is expected.")
     base = data.pop("preset", None)
-    return _merge(_read(str(base)), data) if base else data
+    if not base:
+        return data
+    beside = path.parent / str(base)
+    found = str(beside) if beside.suffix in {".yaml", ".yml"} else str(base)
+    return _merge(_read(found, (*chain, name_or_path)), data)
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -212,17 +225,14 @@ def _apply(data: dict[str, Any], change: str) -> None:
         data = data.setdefault(section, {})
         if not isinstance(data, dict):
             raise UsageError(f"--set {change!r}: {section} is a value, not a section.")
-    data[last] = _number(yaml.safe_load(value))
-
-
-def _number(value: Any) -> Any:
     # YAML 1.1 reads 1e-6 as text, because it has no point; people write learning rates so.
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
+    if _EXPONENT.fullmatch(value):
+        data[last] = float(value)
+        return
+    try:
+        data[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        data[last] = value
 
 
 def _say(error: ValidationError) -> str:

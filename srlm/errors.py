@@ -18,6 +18,9 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
+LISTED = 20
+"""Names that a message lists before it only counts them."""
+
 
 class SrlmError(Exception):
     """Base of all errors that are the product's own words to its user."""
@@ -36,7 +39,8 @@ class UnknownName(UsageError):
         message = f"{what} {name!r} does not exist."
         if close:
             message += f" Did you mean {close[0]!r}?"
-        message += f" There {'are' if len(names) != 1 else 'is'}: {', '.join(names) if names else 'none yet'}."
+        shown = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+        message += f" There {'is' if len(names) == 1 else 'are'}: {shown or 'none yet'}."
         super().__init__(f"{message} {hint}".rstrip())
 
 

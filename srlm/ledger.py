@@ -64,14 +64,14 @@ class Ledger:
                 key,
                 stage,
                 model,
-                json.dumps(asdict(request), ensure_ascii=False),
-                json.dumps(asdict(completion), ensure_ascii=False),
+                json.dumps(asdict(request)),
+                json.dumps(asdict(completion)),
             )
             for key, request, completion in calls
         ]
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            self._connection.executemany("INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?)", rows)
+            self._connection.executemany("INSERT INTO calls VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING", rows)
             self._connection.executemany(
                 "INSERT INTO failures (stage, model, reason) VALUES (?, ?, ?)",
                 [(stage, model, reason) for reason in failures],

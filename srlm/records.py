@@ -78,9 +78,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def to_json(record: Any) -> dict[str, Any]:
-    """A record as plain JSON data, without the fields that hold None; a dictionary as it is."""
-    fields = record if isinstance(record, dict) else asdict(record)
-    return {key: value for key, value in fields.items() if value is not None}
+    """A record as plain JSON data; a dictionary as it is. None stays: a reward that is missing must be seen to be."""
+    return record if isinstance(record, dict) else asdict(record)
 
 
 def write_records(path: Path, records: Iterable[Any]) -> None:

@@ -14,11 +14,12 @@ by its id.
 
 import gzip
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from srlm.errors import DataError, UnknownName
 from srlm.optional import require
@@ -26,6 +27,7 @@ from srlm.randomness import derive
 from srlm.records import read_records
 from srlm.types import Demonstration, Prompt, RankedAnswer, RankedPrompt
 
+T = TypeVar("T")
 EMBEDDED = "embedded"
 _VALIDATION_SHARE = 4
 
@@ -68,9 +70,6 @@ def load_seeds(source: str) -> Seeds:
 def _from_folder(folder: Path) -> Seeds:
     ift = read_records(folder / "ift.jsonl", Demonstration)
     ranked = read_records(folder / "eft.jsonl", RankedPrompt)
-    for number, prompt in enumerate(ranked, start=1):
-        if len({answer.rank for answer in prompt.answers}) < 2:
-            raise DataError(folder / "eft.jsonl", "at least two answers of different rank are needed.", number)
     if len({prompt.split for prompt in ranked}) == 1:
         ranked = [replace(prompt, split=_split(prompt.id)) for prompt in ranked]
     return _divide(ift, ranked)
@@ -92,24 +91,23 @@ def _from_oasst(place: str) -> Seeds:
     path = Path(place).expanduser()
     if path.is_dir():
         ranked = [
-            _ranked(row, split) for split in ("train", "validation") for row in _rows(_either(path, f"ranked_{split}"))
+            prompt
+            for split in ("train", "validation")
+            for prompt in _rows(_either(path, f"ranked_{split}"), partial(_ranked, split=split))
         ]
         taken = {prompt.instruction for prompt in ranked}
-        ift = [
-            Demonstration(str(row["prompt_id"]), row["prompt"], row["response"])
-            for row in _rows(_either(path, "instructions"))
-            if row["prompt"] not in taken
-        ]
+        ift = [one for one in _rows(_either(path, "instructions"), _demonstration) if one.instruction not in taken]
         return _divide(ift, ranked)
     if path.is_file():
-        return _from_messages(_rows(path))
+        return _from_messages(path, _rows(path, _message))
     require("datasets", "Reading Open Assistant from the Hub", "train")
     import datasets
 
     try:
-        return _from_messages(datasets.load_dataset(place, split="train+validation"))
+        rows = [_message(row) for row in datasets.load_dataset(place, split="train+validation")]
     except Exception as error:  # the Hub client raises a dozen kinds, all meaning that the data is not here
         raise DataError(path, f"is no local file, and the Hub does not give it ({type(error).__name__}).") from None
+    return _from_messages(path, rows)
 
 
 def _either(folder: Path, name: str) -> Path:
@@ -117,18 +115,29 @@ def _either(folder: Path, name: str) -> Path:
     return packed if packed.is_file() else plain
 
 
-def _rows(path: Path) -> Iterable[dict[str, Any]]:
+def _rows(path: Path, convert: Callable[[dict[str, Any]], T]) -> Iterator[T]:
+    """The lines of a file, each converted; what cannot be is named with its line."""
     if not path.is_file():
         raise DataError(path, "there is no such file.")
+    number = 0  # of the line that is being read, for the messages below
     with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise DataError(path, f"not JSON ({error.msg}, column {error.colno}).", number) from None
-            if not isinstance(row, dict):
-                raise DataError(path, "an object is expected.", number)
-            yield row
+        try:
+            for line in file:
+                number += 1
+                if line.strip():
+                    yield convert(json.loads(line))
+        except json.JSONDecodeError as error:
+            raise DataError(path, f"not JSON ({error.msg}, column {error.colno}).", number) from None
+        except KeyError as error:
+            raise DataError(path, f"the field {error} is missing.", number) from None
+        except (ValueError, TypeError, AttributeError, OSError, EOFError) as error:
+            raise DataError(
+                path, f"not a record of Open Assistant ({type(error).__name__}: {error}).", number
+            ) from None
+
+
+def _demonstration(row: dict[str, Any]) -> Demonstration:
+    return Demonstration(str(row["prompt_id"]), row["prompt"], row["response"])
 
 
 def _ranked(row: dict[str, Any], split: Any) -> RankedPrompt:
@@ -136,23 +145,45 @@ def _ranked(row: dict[str, Any], split: Any) -> RankedPrompt:
     return RankedPrompt(str(row["prompt_id"]), row["prompt"], answers, split)
 
 
-def _from_messages(rows: Iterable[dict[str, Any]]) -> Seeds:
-    """First turns of English trees. Prompts with several ranked replies alternate between IFT and EFT, by their id."""
+@dataclass(frozen=True)
+class _Message:
+    """One message of Open Assistant, as far as it matters here. Exports leave out fields that are null."""
+
+    id: str
+    parent: str | None
+    role: str
+    text: str
+    rank: int | None
+
+
+def _message(row: dict[str, Any]) -> _Message | None:
+    """A message in English that was not deleted; None for any other."""
+    identifier, role, text = str(row["message_id"]), str(row["role"]), str(row["text"])
+    if row.get("lang") != "en" or row.get("deleted"):
+        return None
+    rank = row.get("rank")
+    return _Message(identifier, row.get("parent_id"), role, text, None if rank is None else int(rank))
+
+
+def _from_messages(path: Path, messages: Iterable[_Message | None]) -> Seeds:
+    """First turns of trees: a third of the prompts with several ranked replies (by id) go to EFT, others to IFT."""
     questions: dict[str, str] = {}
     replies: dict[str, list[RankedAnswer]] = {}
-    for row in rows:
-        if row.get("lang") != "en" or row.get("deleted"):
+    for one in messages:
+        if one is None:
             continue
-        if row["role"] == "prompter" and row["parent_id"] is None:
-            questions[row["message_id"]] = row["text"]
-        elif row["role"] == "assistant" and row.get("rank") is not None:
-            replies.setdefault(row["parent_id"], []).append(RankedAnswer(row["text"], int(row["rank"])))
+        if one.role == "prompter" and one.parent is None:
+            questions[one.id] = one.text
+        elif one.role == "assistant" and one.parent is not None and one.rank is not None:
+            replies.setdefault(one.parent, []).append(RankedAnswer(one.text, one.rank))
     ift: list[Demonstration] = []
     ranked: list[RankedPrompt] = []
     for key, question in questions.items():
-        answers = sorted(replies.get(key, []), key=lambda one: one.rank)
-        if len({one.rank for one in answers}) > 1 and derive("eft", key) % 3 == 0:
+        answers = sorted(replies.get(key, []), key=lambda answer: answer.rank)
+        if len({answer.rank for answer in answers}) > 1 and derive("eft", key) % 3 == 0:
             ranked.append(RankedPrompt(key, question, tuple(answers), _split(key)))
         elif answers and answers[0].rank == 0:
             ift.append(Demonstration(key, question, answers[0].text))
+    if not ift or not ranked:
+        raise DataError(path, f"gives {len(ift)} demonstrations and {len(ranked)} ranked prompts; both are needed.")
     return _divide(ift, ranked)

@@ -58,12 +58,18 @@ def trace(run: Run, identifier: str) -> Trace:
         for answer in _read(run, f"{model}/candidates", Answer)
         if answer.prompt_id == prompt_id
     ]
+    pair = next((one for one in _pairs(run, model) if one.prompt_id == prompt_id), None)
+    known_ids = {prompt_id, pair.id if pair else prompt_id}
+    known_ids |= {judged.answer.id for judged in candidates}
+    known_ids |= {verdict.id for judged in candidates for verdict in judged.verdicts}
+    if identifier not in known_ids:
+        raise UnknownName(f"In the run {run.name}, the id", identifier, sorted(known_ids))
     return Trace(
         model=model,
         prompt=prompt,
         shots=[known[parent] for parent in prompt.parents if parent in known],
         candidates=candidates,
-        pair=next((pair for pair in _pairs(run, model) if pair.prompt_id == prompt_id), None),
+        pair=pair,
         dropped=next((one for one in _read(run, f"{model}/dropped", Dropped) if one.id == prompt_id), None),
     )
 

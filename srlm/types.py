@@ -143,7 +143,7 @@ class RankedAnswer:
 
     text: str
     rank: int
-    score: int | None = None
+    score: Annotated[int, Field(ge=0, le=5)] | None = None
     rationale: str | None = None
 
 
@@ -157,6 +157,11 @@ class RankedPrompt:
     split: Literal["train", "validation"] = "train"
     kind: str | None = None
     schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        """Refuse a prompt that ranks nothing."""
+        if len({answer.rank for answer in self.answers}) < 2:
+            raise ValueError("at least two answers of different rank are needed")
 
 
 @dataclass(frozen=True)

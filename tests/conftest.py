@@ -92,7 +92,12 @@ class CommandLine:
         return Result(process.returncode, out, err)
 
     def start(
-        self, *words: object, cwd: Path | None = None, env: dict[str, str] | None = None, customize: str = ""
+        self,
+        *words: object,
+        cwd: Path | None = None,
+        env: dict[str, str] | None = None,
+        customize: str = "",
+        stdout: Any = subprocess.PIPE,
     ) -> subprocess.Popen[str]:
         """Start, and leave it running."""
         surroundings = {**self.environment, **(env or {})}
@@ -106,7 +111,7 @@ class CommandLine:
             cwd=cwd or self.home,
             env=surroundings,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",

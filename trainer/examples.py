@@ -8,7 +8,7 @@ ranked the answers.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from srlm.judges.pointwise import score, verdict_text
 from srlm.judges.template import Template
@@ -52,7 +52,7 @@ def eft_examples(ranked: Sequence[RankedPrompt], rubric: Template) -> list[Examp
 
 def written_eft_examples(session: Session, model: str, ranked: Sequence[RankedPrompt]) -> list[Example]:
     """Evaluation fine-tuning from ranks alone: `model` judges each answer several times, agreeing ones are kept."""
-    judge = session.judge()
+    judge = replace(session.judge(), scoring="sampled")  # there must be words to learn
     answers = [
         (prompt, Answer(f"{prompt.id}-a{index}", prompt.id, "people", answer.text, "stop"))
         for prompt in ranked

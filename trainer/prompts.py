@@ -20,7 +20,7 @@ _TASK = (
     "Come up with a series of tasks that a person might give to an assistant. Make them as different from each other "
     "as you can, in subject and in form. Each stands on one line and can be answered with text alone."
 )
-_NUMBER = re.compile(r"^\s*(?:\d+[.)]|[-*])\s*")
+_NUMBER = re.compile(r"^\s*(?:\d+[.)]|[-*])\s+")
 
 
 def write_prompts(
@@ -69,7 +69,10 @@ def write_prompts(
             label=f"{model}: new instructions, round {round_number + 1}, {len(accepted)} of {config.count} so far",
         )
         for call, (key, reply) in enumerate(replies):
-            if not isinstance(reply, Completion) or len(accepted) >= config.count:
+            if len(accepted) >= config.count:
+                break
+            if not isinstance(reply, Completion):
+                refused.append(Dropped(f"{model}-r{round_number}-{call}", "the call failed", reply.reason))
                 continue
             text = _NUMBER.sub("", reply.text.strip()).strip()
             reason = check.refusal(text, cut=reply.finish == "length")

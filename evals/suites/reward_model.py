@@ -91,5 +91,5 @@ def _result(
 
 
 def _digest(ranked: Sequence[RankedPrompt]) -> str:
-    text = "\x1e".join(f"{prompt.id}\x1f{prompt.instruction}" for prompt in ranked)
+    text = "\x1e".join(repr(prompt) for prompt in ranked)
     return f"{len(ranked)}:{hashlib.sha256(text.encode()).hexdigest()[:12]}"

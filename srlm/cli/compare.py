@@ -41,7 +41,7 @@ def compare(
     console = stdout()
     console.print(as_table(comparison))
     for caption in comparison.captions:
-        console.print(caption, style="dim")
+        console.print(caption, style="dim", markup=False)
     console.print()
     for line in comparison.words:
-        console.print(f"- {line}")
+        console.print(f"- {line}", markup=False)

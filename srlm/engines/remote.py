@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from typing import Any
 
 from srlm.errors import EngineError, UsageError
@@ -54,7 +55,9 @@ def run_in_threads(
 
     def guarded(request: Request) -> Reply:
         try:
-            return call(request)
+            reply = call(request)
+            # Half of a surrogate pair is no text: it could not be written into any file.
+            return replace(reply, text=reply.text.encode("utf-8", "replace").decode())
         except (
             Exception
         ) as error:  # whatever the SDK raises is a failed call; its text may quote the key, its type does not

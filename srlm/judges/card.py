@@ -7,6 +7,7 @@ card.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import isnan
 
 from srlm.display import Progress
 from srlm.engines.engine import Engine
@@ -43,15 +44,18 @@ class JudgeCard:
         verdict = "This judge is weak" if self.weak else "Judge"
         return (
             f"{verdict}: {self.judge} agrees with the labelled order in {percent(self.agreement)} of "
-            f"{self.agreement.n} pairs (50 % is a coin), "
-            f"names the same winner in both orders in {percent(self.consistency)}, "
-            f"prefers the answer shown first in {percent(self.first_position)} and the longer one in "
-            f"{percent(self.longer_preferred)}; {self.read:.0%} of its verdicts could be read."
+            f"{self.agreement.n} pairs (50 % is a coin), names the same winner in both orders in "
+            f"{percent(self.consistency)}, prefers the answer shown first in {percent(self.first_position)} and the "
+            f"longer one in {percent(self.longer_preferred)}; {self.read:.0%} of its verdicts could be read."
         )
 
 
 def percent(estimate: Estimate) -> str:
-    """An estimate of a rate as "55 % [48, 62]"."""
+    """An estimate of a rate as "55 % [48, 62]"; "an unknown share" where nothing was there to count."""
+    if isnan(estimate.value):
+        return "an unknown share"
+    if isnan(estimate.low):
+        return f"{100 * estimate.value:.0f} %"
     return f"{100 * estimate.value:.0f} % [{100 * estimate.low:.0f}, {100 * estimate.high:.0f}]"
 
 
@@ -68,8 +72,8 @@ def labelled_matches(ranked: Sequence[RankedPrompt], limit: int) -> list[Match]:
                 Match(
                     f"card-{prompt.id}-{number}",
                     prompt.instruction,
-                    Answer(f"{prompt.id}-a{better.rank}", prompt.id, "label", better.text, "stop"),
-                    Answer(f"{prompt.id}-a{worse.rank}", prompt.id, "label", worse.text, "stop"),
+                    Answer(f"{prompt.id}-a{prompt.answers.index(better)}", prompt.id, "label", better.text, "stop"),
+                    Answer(f"{prompt.id}-a{prompt.answers.index(worse)}", prompt.id, "label", worse.text, "stop"),
                 )
                 for number, (better, worse) in enumerate(pairs)
             ]

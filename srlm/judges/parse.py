@@ -1,8 +1,8 @@
 """A score out of a judge's own words, or the reason why there is none.
 
-Only the judge's reply is ever read, never the text that it judged. The reply must end by itself; the last "Score: N"
-in it counts; a value that is no whole number of the scale, or that comes as a choice ("4 or 5", "3-4"), is refused.
-Nothing is guessed: what cannot be read is `Unparsed`.
+Only the judge's reply is ever read, never the text that it judged. The reply must end by itself; the last line that
+begins with "Score:" counts (one inside a sentence may be a quotation); a value that is no whole number of the scale, or
+that comes as a choice ("4 or 5", "3-4"), is refused. Nothing is guessed: what cannot be read is `Unparsed`.
 """
 
 import re
@@ -11,11 +11,10 @@ from srlm.types import Completion, Scored, Unparsed
 
 LOWEST, HIGHEST = 0, 5
 
-_LABEL = re.compile(r"\bscore\b\s*[*_]*\s*[::=]\s*", re.IGNORECASE)
+_MARKUP = re.compile(r"[*_`#>\[\]()<]")
+_LABEL = re.compile(r"(?:(?:final|total|overall) )?score ?[:\uff1a=] ?", re.IGNORECASE)
 _VALUE = re.compile(
-    r"[*_\[(<]*\s*(?P<value>[+-]?\d+(?:[.,]\d+)?)\s*[*_\])>]*"
-    r"(?:\s*(?:/|out of)\s*(?P<scale>\d+(?:\.\d+)?))?\s*[*_\])>]*\s*(?:points?)?\s*[.!*_]*\s*$",
-    re.IGNORECASE,
+    r"(?P<value>[+-]?\d+(?:[.,]\d+)?)(?: ?(?:/|out of) ?(?P<scale>\d+(?:\.\d+)?))?(?: ?points?)? ?[.!]?", re.IGNORECASE
 )
 
 
@@ -24,11 +23,12 @@ def read_score(reply: Completion) -> Scored | Unparsed:
     text = reply.text
     if reply.finish == "length":
         return Unparsed(text, "the reply was cut before its end")
-    labels = list(_LABEL.finditer(text))
-    if not labels:
+    # Markup and runs of blanks go first: the patterns then have nothing to backtrack over.
+    lines = [" ".join(_MARKUP.sub(" ", line).split()) for line in text.splitlines()]
+    scores = [line[label.end() :] for line in lines if (label := _LABEL.match(line))]
+    if not scores:
         return Unparsed(text, "no score line")
-    line = text[labels[-1].end() :].split("\n", 1)[0]
-    match = _VALUE.match(line)
+    match = _VALUE.fullmatch(scores[-1])
     if match is None:
         return Unparsed(text, "the score line holds no single number")
     value = float(match["value"].replace(",", "."))

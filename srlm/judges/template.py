@@ -13,7 +13,7 @@ from pathlib import Path
 from srlm.errors import UnknownName, UsageError
 
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
-_TAG = re.compile(r"<(?=\s*/?\s*(?:instruction|response|answer_[ab])\b)", re.IGNORECASE)
+_TAG = re.compile(r"<(\w+)>")
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,18 @@ class Template:
 
     def fill(self, **slots: str) -> str:
         """The prompt with each slot replaced by its text, fenced."""
-        return _SLOT.sub(lambda match: fence(slots[match[1]]), self.text)
+        tags = set(_TAG.findall(self.text))
+        return _SLOT.sub(lambda match: fence(slots[match[1]], tags), self.text)
 
 
-def fence(text: str) -> str:
-    """Text as data: it cannot close, or open, one of the tags that surround it."""
-    return _TAG.sub("&lt;", text)
+def fence(text: str, tags: set[str]) -> str:
+    """Text as data: it cannot open or close one of the template's tags, however it spells them."""
+    if not tags:
+        return text
+    names = "|".join(sorted(map(re.escape, tags)))
+    # Slashes, blanks and invisible characters before the name do not hide it from a model that reads.
+    opening = rf"<(?=[\s/\\\u200b-\u200f\u2060\ufeff]*(?:{names})\b)"
+    return re.sub(opening, "&lt;", text, flags=re.IGNORECASE)
 
 
 def load_template(name: str, slots: tuple[str, ...]) -> Template:
@@ -51,7 +57,7 @@ def load_template(name: str, slots: tuple[str, ...]) -> Template:
     if name in shipped:
         text = (files("srlm.judges.prompts") / f"{name}.md").read_text(encoding="utf-8")
     elif Path(name).is_file():
-        text = Path(name).read_text(encoding="utf-8")
+        text = _read(Path(name))
     else:
         raise UnknownName("The judge's prompt", name, shipped, "A file of your own is given by its path.")
     found = set(_SLOT.findall(text))
@@ -61,3 +67,10 @@ def load_template(name: str, slots: tuple[str, ...]) -> Template:
             f"The judge's prompt {name} must have exactly the slots {wanted}; it has {sorted(found) or 'none'}."
         )
     return Template(name=Path(name).stem, text=text.strip())
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise UsageError(f"The judge's prompt {path} is not UTF-8 text.") from None

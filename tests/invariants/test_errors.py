@@ -1,0 +1,404 @@
+"""What a user can do wrong is answered with one message that says what to do, exit code 2, and no traceback."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+WITHOUT = """
+import importlib.machinery
+
+find_spec = importlib.machinery.PathFinder.find_spec
+
+def hidden(name, path=None, target=None):
+    return None if name.partition(".")[0] == "{library}" else find_spec(name, path, target)
+
+importlib.machinery.PathFinder.find_spec = staticmethod(hidden)
+"""
+
+FULL = """
+import collections, shutil
+
+shutil.disk_usage = lambda path: collections.namedtuple("usage", "total used free")(10**9, 10**9 - 1000, 1000)
+"""
+
+IFT = '{"id": "i%d", "instruction": "Name %d colours.", "response": "Red."}\n'
+EFT = (
+    '{"id": "e%d", "instruction": "Name a number.", "answers": [{"text": "4", "rank": 0, "score": 4, "rationale": "It is."}, '
+    '{"text": "x", "rank": 1, "score": 0, "rationale": "It is none."}]}\n'
+)
+
+
+def check_refused(result, *parts, alone=True):
+    """One message with all these parts. `alone`: nothing was printed before it."""
+    assert result.code == 2, f"exit code {result.code}\n{result.out}\n{result.err}"
+    assert "Traceback" not in result.out + result.err
+    assert len(result.errors) == 1, result.err
+    (message,) = result.errors
+    for part in parts:
+        assert part in message
+    if alone:
+        assert result.out == ""
+        assert result.err == message
+    # A message is a sentence or more, and no repr of an exception.
+    assert message.rstrip()[-1] in ".)/" or "pip install" in message or "srlm " in message, message
+
+
+@pytest.fixture
+def train(cli, tiny_config, tmp_path):
+    """`srlm train` of the tiny model into a folder of its own."""
+
+    def run(*words, config=tiny_config, **how):
+        return cli("train", config, "--runs", tmp_path / "runs", "--name", "r", *words, **how)
+
+    return run
+
+
+# --- the configuration ------------------------------------------------------------------------------------------------
+
+
+def test_unknown_preset(train):
+    check_refused(train(config="quickstrat"), "'quickstrat'", "Did you mean 'quickstart'?")
+
+
+def test_unknown_configuration_file(train):
+    check_refused(train(config="nowhere/run.yaml"), "nowhere/run.yaml", "quickstart")
+
+
+def test_unknown_key(train):
+    check_refused(train("--set", "dpo.betta=1"), "'dpo.betta'", "Did you mean 'dpo.beta'?")
+
+
+def test_unknown_key_in_a_file(train, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("preset: quickstart\ninstructions: {sampling: {temprature: 1}}\n", encoding="utf-8")
+    check_refused(
+        train(config=path), "'instructions.sampling.temprature'", "Did you mean 'instructions.sampling.temperature'?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "parts"),
+    [
+        ("dpo.beta=-1", ("dpo.beta", "greater than 0", "not -1")),
+        ("dpo.beta=much", ("dpo.beta", "number", "'much'")),
+        ("judge.scoring=guessed", ("judge.scoring", "'sampled' or 'expected'")),
+        ("iterations=1.5", ("iterations", "integer")),
+        ("instructions.min_words=200", ("min_words", "max_words")),
+        ("dpo=1", ("dpo", "not 1")),
+        ("model.name=x", ("model", "not a section")),
+        ("dpo.beta", ("dpo.beta", "key=value")),
+    ],
+)
+def test_bad_value(train, change, parts):
+    parts = tuple(part.replace("not a section", "is a value, not a section") for part in parts)
+    check_refused(train("--set", change), *parts)
+
+
+def test_file_that_is_not_yaml(train, tmp_path):
+    path = tmp_path / "broken.yaml"
+    path.write_text("model: x\ndpo: {beta: 0.1\n", encoding="utf-8")
+    check_refused(train(config=path), "broken.yaml, line", "not YAML")
+
+
+def test_file_that_is_a_list(train, tmp_path):
+    path = tmp_path / "list.yaml"
+    path.write_text("- model\n", encoding="utf-8")
+    check_refused(train(config=path), "list.yaml", "mapping")
+
+
+def test_configuration_without_a_model(train, tmp_path):
+    path = tmp_path / "empty.yaml"
+    path.write_text("iterations: 1\n", encoding="utf-8")
+    check_refused(train(config=path), "model")
+
+
+@pytest.mark.xfail(strict=True, reason="srlm/config.py: yaml.safe_load of a --set value is not guarded")
+def test_change_that_is_not_yaml(train):
+    check_refused(train("--set", "dpo.beta=[1"), "dpo.beta")
+
+
+@pytest.mark.xfail(strict=True, reason="srlm/config.py: UnicodeDecodeError is not caught")
+def test_file_that_is_not_text(train, tmp_path):
+    path = tmp_path / "binary.yaml"
+    path.write_bytes(b"model: \xff\xfe\n")
+    check_refused(train(config=path), "binary.yaml")
+
+
+@pytest.mark.xfail(strict=True, reason="srlm/config.py: RecursionError")
+def test_file_that_is_its_own_preset(train, tmp_path):
+    path = tmp_path / "circle.yaml"
+    path.write_text(f"preset: {path}\n", encoding="utf-8")
+    check_refused(train(config=path), "circle.yaml")
+
+
+# --- the machine ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("library", ["torch", "trl"])
+def test_library_for_training_is_missing(train, library):
+    result = train(customize=WITHOUT.format(library=library))
+    check_refused(result, f"the library {library}", "pip install 'srlm[train]'")
+
+
+def test_library_for_evaluation_is_missing(cli, own_run):
+    result = cli("eval", "M1", "--suite", "reward", *own_run.at, customize=WITHOUT.format(library="torch"))
+    check_refused(result, "the library torch", "pip install 'srlm[local]'")
+
+
+def test_library_of_a_paid_judge_is_missing(cli, own_run):
+    command = ("eval", "M1", "--suite", "alpaca", "--judge", "openai:gpt-4o", *own_run.at)
+    result = cli(*command, env={"OPENAI_API_KEY": "sk-test"}, customize=WITHOUT.format(library="openai"))
+    check_refused(result, "the library openai", "pip install 'srlm[api]'")
+
+
+def test_no_room_on_the_disk(train, tmp_path):
+    result = train(customize=FULL)
+    check_refused(result, "4 checkpoints", str(tmp_path / "runs"), "--runs")
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_disk_that_fills_up(cli, finished_run):
+    with Path("/dev/full").open("w") as full:
+        process = cli.start("show", "M2-p0000", *finished_run.at, stdout=full)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert err.startswith("Error: The disk is full.")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.xfail(strict=True, reason="srlm/cli/main.py: an OSError other than ENOSPC is raised")
+def test_runs_folder_that_is_a_file(cli, tiny_config):
+    check_refused(cli("train", tiny_config, "--runs", tiny_config), str(tiny_config))
+
+
+@pytest.mark.xfail(strict=True, reason="srlm/config.py: any text is taken for `device`, torch refuses it after its import")
+def test_unknown_device(train):
+    check_refused(train("--set", "device=quantum"), "device", "quantum")
+
+
+# --- the model --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def broken_model(tiny_model, tmp_path):
+    """A copy of the tiny model, to be broken."""
+    return Path(shutil.copytree(tiny_model, tmp_path / "broken"))
+
+
+def test_unknown_model(train):
+    check_refused(train("--set", "model=smolm2"), "'smolm2'", "Did you mean 'smollm2'?", "hf:OWNER/NAME")
+
+
+def test_checkpoint_without_a_chat_template(train, broken_model):
+    (broken_model / "chat_template.jinja").unlink()
+    result = train("--set", f"model={broken_model}")
+    check_refused(result, str(broken_model), "no chat template", "chat_template.jinja", alone=False)
+    assert result.out == ""
+
+
+def test_folder_without_a_configuration(train, broken_model):
+    (broken_model / "config.json").unlink()
+    check_refused(train("--set", f"model={broken_model}"), str(broken_model), "no config.json")
+
+
+def test_folder_to_evaluate_without_a_configuration(cli, own_run, tmp_path):
+    (tmp_path / "nothing").mkdir()
+    result = cli("eval", tmp_path / "nothing", "--suite", "reward", *own_run.at)
+    check_refused(result, str(tmp_path / "nothing"), "no config.json")
+
+
+def test_checkpoint_without_weights(train, broken_model):
+    (broken_model / "model.safetensors").unlink()
+    check_refused(train("--set", f"model={broken_model}"), str(broken_model), "safetensors", alone=False)
+
+
+@pytest.mark.xfail(strict=True, reason="srlm/engines/hf.py: SafetensorError is none of the errors that load_model catches")
+def test_checkpoint_with_damaged_weights(train, broken_model):
+    (broken_model / "model.safetensors").write_bytes(b"\xff" * 1000)
+    check_refused(train("--set", f"model={broken_model}"), str(broken_model), "safetensors", alone=False)
+
+
+# --- the seeds --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def seeds(tmp_path):
+    """A folder of good seeds, to be spoilt."""
+    folder = tmp_path / "seeds"
+    folder.mkdir()
+    (folder / "ift.jsonl").write_text("".join(IFT % (number, number) for number in range(9)), encoding="utf-8")
+    (folder / "eft.jsonl").write_text("".join(EFT % number for number in range(9)), encoding="utf-8")
+    return folder
+
+
+def test_unknown_seeds(train):
+    check_refused(train("--seeds", "nowhere"), "'nowhere'", "embedded")
+
+
+def test_seeds_without_a_file(train, seeds):
+    (seeds / "eft.jsonl").unlink()
+    check_refused(train("--seeds", seeds), str(seeds / "eft.jsonl"), "no such file")
+
+
+@pytest.mark.parametrize("name", ["ift", "eft"])
+def test_empty_seed_file(train, seeds, name):
+    (seeds / f"{name}.jsonl").write_text("\n", encoding="utf-8")
+    check_refused(train("--seeds", seeds), str(seeds / f"{name}.jsonl"), "is empty")
+
+
+@pytest.mark.parametrize("name", ["ift", "eft"])
+@pytest.mark.parametrize(
+    ("line", "part"), [("{oops\n", "not JSON"), ('{"id": "x"}\n', "required"), ("[]\n", ""), ('"text"\n', "")]
+)
+def test_malformed_seed(train, seeds, name, line, part):
+    path = seeds / f"{name}.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join([*lines[:2], line, *lines[2:]]), encoding="utf-8")
+    check_refused(train("--seeds", seeds), f"{path}, line 3: ", part)
+
+
+def test_ranked_seed_without_an_order(train, seeds):
+    path = seeds / "eft.jsonl"
+    path.write_text(path.read_text(encoding="utf-8").replace('"rank": 1', '"rank": 0'), encoding="utf-8")
+    check_refused(train("--seeds", seeds), f"{path}, line 1: ", "different rank")
+
+
+def test_seeds_that_are_not_text(train, seeds):
+    (seeds / "ift.jsonl").write_bytes(b"\xff\xfe")
+    check_refused(train("--seeds", seeds), str(seeds / "ift.jsonl"), "UTF-8")
+
+
+# --- the run ----------------------------------------------------------------------------------------------------------
+
+
+def test_changed_configuration(cli, tiny_config, own_run):
+    before = own_run.digests()
+    command = ("train", tiny_config, "--runs", own_run.folder.parent, "--name", "r")
+    check_refused(cli(*command, "--set", "dpo.beta=0.3"), str(own_run.folder), "dpo.beta 0.1 -> 0.3", "--name")
+    assert own_run.digests() == before
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="srlm/runs.py writes run.yaml before anything is checked: a mistyped path of seeds or model stays as the run's "
+    "configuration, and the corrected command is refused",
+)
+@pytest.mark.parametrize("change", ["seeds.source=nowhere", "model=nowhere", "judge.rubric=nowhere.md"])
+def test_what_was_refused_at_the_start_can_be_put_right(train, change):
+    check_refused(train("--set", change), "nowhere")
+    again = train(customize=WITHOUT.format(library="torch"))
+    check_refused(again, "the library torch")
+
+
+@pytest.mark.parametrize("command", [("show", "M2-p0000"), ("eval", "M1"), ("compare", "M1", "M2")])
+def test_no_run_at_all(cli, tmp_path, command):
+    check_refused(cli(*command, "--runs", tmp_path), str(tmp_path), "srlm train")
+    check_refused(cli(*command, "--runs", tmp_path / "nowhere"), "nowhere", "srlm train")
+
+
+def test_unknown_run(cli, own_run):
+    check_refused(cli("show", "M2-p0000", "--runs", own_run.folder.parent, "--run", "q"), "'q'", "There is: r.")
+
+
+@pytest.mark.parametrize("identifier", ["M2-p9999", "M9-p0000", "nonsense", "M2", "../../x-p0000", ""])
+def test_unknown_id(cli, own_run, identifier):
+    first = own_run.records("M2/pairs")[0]["id"]
+    check_refused(cli("show", identifier, *own_run.at), repr(identifier), first)
+
+
+def test_unknown_model_of_the_run(cli, own_run):
+    check_refused(cli("eval", "M7", "--suite", "reward", *own_run.at), "'M7'", "M0, SFT, M1, M2, M3")
+
+
+def test_unknown_model_as_judge(cli, own_run):
+    result = cli("eval", "M1", "--suite", "alpaca", "--judge", "M7", *own_run.at)
+    check_refused(result, "'M7'", "M0, SFT, M1, M2, M3")
+    assert own_run.calls("evals/%") == []
+
+
+def test_unknown_suite(cli, own_run):
+    check_refused(cli("eval", "M1", "--suite", "alpaca,rewad", *own_run.at), "'rewad'", "alpaca, reward")
+
+
+@pytest.mark.xfail(strict=True, reason="srlm/cli/evaluate.py: no suite at all is taken for done, exit code 0")
+def test_no_suite(cli, own_run):
+    check_refused(cli("eval", "M1", "--suite", ",", *own_run.at), "alpaca, reward")
+
+
+@pytest.mark.parametrize(
+    ("judge", "key"), [("openai:gpt-4o", "OPENAI_API_KEY"), ("anthropic:claude-opus", "ANTHROPIC_API_KEY")]
+)
+def test_judge_without_a_key(cli, own_run, judge, key):
+    before = own_run.digests()
+    result = cli("eval", "M1", "M2", "--suite", "reward,alpaca", "--judge", judge, *own_run.at)
+    check_refused(result, judge, key)
+    assert own_run.digests() == before
+
+
+def test_compare_before_eval(cli, own_run):
+    check_refused(cli("compare", "M1", "M2", *own_run.at), "'M1'", "srlm eval")
+
+
+def test_damaged_result(cli, own_run):
+    path = own_run.folder / "evals" / "reward" / "M1.json"
+    path.parent.mkdir(parents=True)
+    for text in ("{", "{}", "[]"):
+        path.write_text(text, encoding="utf-8")
+        check_refused(cli("compare", "M1", "M2", *own_run.at), str(path))
+
+
+def test_damaged_record(cli, own_run):
+    path = own_run.folder / "M2" / "verdicts.jsonl"
+    path.write_text(path.read_text(encoding="utf-8")[:-40], encoding="utf-8")
+    check_refused(cli("show", "M2-p0000", *own_run.at), f"{path}, line 50: ", "not JSON")
+
+
+@pytest.mark.xfail(strict=True, reason="srlm/runs.py: run.yaml is read without a guard")
+@pytest.mark.parametrize("text", ["model: [", "model: x\nbogus: 1\n", ""])
+def test_damaged_configuration_of_a_run(cli, own_run, tiny_config, text):
+    (own_run.folder / "run.yaml").write_text(text, encoding="utf-8")
+    check_refused(cli("eval", "M1", "--suite", "reward", *own_run.at), str(own_run.folder / "run.yaml"))
+
+
+@pytest.mark.xfail(strict=True, reason="srlm/ledger.py: sqlite3.DatabaseError is raised")
+def test_damaged_ledger(cli, own_run):
+    (own_run.folder / "ledger.sqlite").write_bytes(b"\xff" * 5000)
+    result = cli("eval", "M1", "--suite", "reward", *own_run.at)
+    check_refused(result, str(own_run.folder / "ledger.sqlite"))
+
+
+@pytest.mark.xfail(
+    strict=True, reason="srlm/display.py: names and paths are printed as rich markup; [draft] vanishes, [/draft] is a traceback"
+)
+@pytest.mark.parametrize("name", ["r[draft]", "r[/draft]"])
+def test_name_in_brackets(cli, own_run, tiny_config, name):
+    runs = own_run.folder.parent / "more"
+    own_run.copy(runs / name)
+    result = cli("train", tiny_config, "--runs", runs, "--name", name)
+    assert result.code == 0, result.err
+    assert name in result.out
+
+
+# --- the command itself -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (("trian",), "No such command 'trian'"),
+        (("train", "--bata", "1"), "No such option"),
+        (("compare",), "Missing argument"),
+        (("eval",), "Missing argument"),
+        (("eval", "M1", "--limit", "1"), "--limit"),
+        (("eval", "M1", "--limit", "few"), "--limit"),
+        (("compare", "M1", "--format", "pdf"), "--format"),
+    ],
+)
+def test_usage(cli, words, part):
+    result = cli(*words)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("Usage: srlm")
+    assert len(result.errors) == 1
+    assert part in result.errors[0]
