@@ -15,8 +15,8 @@ help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/.installed ## train M1 to M3 from a small model, evaluate them, compare them
-	$(BIN)/srlm train quickstart
-	$(BIN)/srlm eval M1 M2 M3 --suite alpaca,reward
+	$(BIN)/srlm train
+	$(BIN)/srlm eval M1 M2 M3 --suite alpaca,reward --limit 24
 	$(BIN)/srlm compare M1 M2 M3
 
 test: .venv/.installed ## the tests that need no patience

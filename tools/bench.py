@@ -105,7 +105,8 @@ def main() -> None:
         print(f"  {name + (' --help' if name != 'python' else ' -c pass'):16} {seconds:.3f}")
     speeds = generation()
     print(
-        f"Generation, tokens a second, {PROMPTS} instructions, T {TEMPERATURE}, top-p {TOP_P}, at most {MAX_TOKENS} tokens"
+    sampling = f"T {TEMPERATURE}, top-p {TOP_P}, up to {MAX_TOKENS} tokens"
+    print(f"Generation, tokens a second: {PROMPTS} instructions, {sampling}")
     )
     for name, speed in speeds.items():
         print(f"  {name:24} {speed:7.1f}   {speed / speeds['one_at_a_time']:5.1f} x one at a time")
