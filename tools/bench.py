@@ -104,10 +104,8 @@ def main() -> None:
     for name, seconds in starts.items():
         print(f"  {name + (' --help' if name != 'python' else ' -c pass'):16} {seconds:.3f}")
     speeds = generation()
-    print(
     sampling = f"T {TEMPERATURE}, top-p {TOP_P}, up to {MAX_TOKENS} tokens"
     print(f"Generation, tokens a second: {PROMPTS} instructions, {sampling}")
-    )
     for name, speed in speeds.items():
         print(f"  {name:24} {speed:7.1f}   {speed / speeds['one_at_a_time']:5.1f} x one at a time")
     print(json.dumps({"start_up_s": starts, "tokens_per_s": speeds}))

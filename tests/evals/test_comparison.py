@@ -162,9 +162,6 @@ def test_length_is_shown_and_never_called_better():
     assert not any("length" in line for line in found.words)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="comparison._alpaca_metrics: bounds (0, 1e6) make the interval of equal lengths absurd"
-)
 def test_two_models_with_the_same_answers_have_no_difference_of_thousands_of_characters():
     lengths = [100, 220, 340, 150] * 5
     results = Results(alpaca={name: alpaca(name, [0.5] * 20, lengths) for name in ("M1", "M2")})
@@ -287,7 +284,6 @@ def test_results_come_back_from_disk(tmp_path):
         load_results(run)
 
 
-@pytest.mark.xfail(strict=True, reason="results.store writes NaN, which is not JSON, for a card without a figure")
 def test_a_stored_result_is_json_for_others_too(tmp_path):
     run = start_run(tmp_path, "r", load_config("quickstart", []))
     nothing = Estimate(float("nan"), float("nan"), float("nan"), 0, 0)

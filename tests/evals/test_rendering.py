@@ -85,7 +85,6 @@ def test_a_star_stands_for_a_p_value_below_five_percent():
     assert cell_lines(length.cells["M2"], length) == ["350 [330, 370]", "+50 [-30, +130] p=0.2"]
 
 
-@pytest.mark.xfail(strict=True, reason="rendering.cell_lines writes 'p=nan' where two models share no readable verdict")
 def test_a_test_that_was_not_made_is_no_figure():
     metric = COMPARISON.metrics[3]
     assert "nan" not in "".join(cell_lines(metric.cells["M2"], metric))

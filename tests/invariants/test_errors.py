@@ -86,12 +86,11 @@ def test_unknown_key_in_a_file(train, tmp_path):
         ("iterations=1.5", ("iterations", "integer")),
         ("instructions.min_words=200", ("min_words", "max_words")),
         ("dpo=1", ("dpo", "not 1")),
-        ("model.name=x", ("model", "not a section")),
+        ("model.name=x", ("model", "is a value, not a section")),
         ("dpo.beta", ("dpo.beta", "key=value")),
     ],
 )
 def test_bad_value(train, change, parts):
-    parts = tuple(part.replace("not a section", "is a value, not a section") for part in parts)
     check_refused(train("--set", change), *parts)
 
 
@@ -113,19 +112,16 @@ def test_configuration_without_a_model(train, tmp_path):
     check_refused(train(config=path), "model")
 
 
-@pytest.mark.xfail(strict=True, reason="srlm/config.py: yaml.safe_load of a --set value is not guarded")
 def test_change_that_is_not_yaml(train):
     check_refused(train("--set", "dpo.beta=[1"), "dpo.beta")
 
 
-@pytest.mark.xfail(strict=True, reason="srlm/config.py: UnicodeDecodeError is not caught")
 def test_file_that_is_not_text(train, tmp_path):
     path = tmp_path / "binary.yaml"
     path.write_bytes(b"model: \xff\xfe\n")
     check_refused(train(config=path), "binary.yaml")
 
 
-@pytest.mark.xfail(strict=True, reason="srlm/config.py: RecursionError")
 def test_file_that_is_its_own_preset(train, tmp_path):
     path = tmp_path / "circle.yaml"
     path.write_text(f"preset: {path}\n", encoding="utf-8")
@@ -138,18 +134,18 @@ def test_file_that_is_its_own_preset(train, tmp_path):
 @pytest.mark.parametrize("library", ["torch", "trl"])
 def test_library_for_training_is_missing(train, library):
     result = train(customize=WITHOUT.format(library=library))
-    check_refused(result, f"the library {library}", "pip install 'srlm[train]'")
+    check_refused(result, f"the library {library}", "pip install", "train")
 
 
 def test_library_for_evaluation_is_missing(cli, own_run):
     result = cli("eval", "M1", "--suite", "reward", *own_run.at, customize=WITHOUT.format(library="torch"))
-    check_refused(result, "the library torch", "pip install 'srlm[local]'")
+    check_refused(result, "the library torch", "pip install", "local")
 
 
 def test_library_of_a_paid_judge_is_missing(cli, own_run):
     command = ("eval", "M1", "--suite", "alpaca", "--judge", "openai:gpt-4o", *own_run.at)
     result = cli(*command, env={"OPENAI_API_KEY": "sk-test"}, customize=WITHOUT.format(library="openai"))
-    check_refused(result, "the library openai", "pip install 'srlm[api]'")
+    check_refused(result, "the library openai", "pip install", "api")
 
 
 def test_no_room_on_the_disk(train, tmp_path):

@@ -27,7 +27,7 @@ def judge_at():
     class Judge(BaseHTTPRequestHandler):
         def do_POST(self):
             self.rfile.read(int(self.headers["Content-Length"]))
-            headers.append(dict(self.headers))
+            headers.append({name.lower(): value for name, value in self.headers.items()})
             top = [{"token": token, "logprob": logprob, "bytes": None} for token, logprob in (("A", -0.288), ("B", -1.386))]
             choice = {
                 "index": 0,
@@ -87,7 +87,7 @@ def test_the_providers_key_is_not_sent_to_another_address(cli, own_run):
     assert again.code == 0, again.err
     assert asked > 0
     assert len(headers) == asked, "a call was made again though its answer is in the ledger"
-    assert {sent["Authorization"] for sent in headers} == {f"Bearer {OWN_KEY}"}
+    assert {sent["authorization"] for sent in headers} == {f"Bearer {OWN_KEY}"}
     assert [value for sent in headers for value in sent.values() if OPENAI_KEY in value or ANTHROPIC_KEY in value] == []
     printed = cli("compare", "M1", "--format", "json", *own_run.at)
     assert json.loads(printed.out)["metrics"][0]["models"]["M1"]["value"] == pytest.approx(0.5)

@@ -291,9 +291,6 @@ def test_a_batch_of_another_length_than_its_requests_is_an_error(ledger):
     assert ledger.count() == 0
 
 
-@pytest.mark.xfail(
-    strict=True, reason="calls.ask: equal requests in one call are each paid for, and only the first is stored"
-)
 def test_equal_requests_are_paid_for_once_and_answered_alike(ledger):
     engine = Scripted()
     found = put(engine, [request("same"), request("other"), request("same")], ledger)
@@ -302,8 +299,5 @@ def test_equal_requests_are_paid_for_once_and_answered_alike(ledger):
     assert texts(found) == texts(put(Scripted(), [request("same"), request("other"), request("same")], ledger))
 
 
-@pytest.mark.xfail(
-    strict=True, raises=UnicodeEncodeError, reason="ledger.commit: half an emoji in a server's JSON ends the run"
-)
 def test_half_an_emoji_does_not_end_the_run(ledger):
     put(Scripted(lambda one, before: "cut \ud83d"), [request("a")], ledger)

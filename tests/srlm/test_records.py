@@ -108,7 +108,6 @@ def test_a_reading_without_or_of_unknown_kind_is_refused(tmp_path):
 
 
 # A reward that is None must come back: `Run.stage` reads M2/rewards.jsonl each time that a run goes on.
-@pytest.mark.xfail(strict=True, raises=DataError, reason="to_json leaves None out, and these fields have no default")
 @pytest.mark.parametrize(
     "record",
     [

@@ -192,13 +192,11 @@ def test_answers_without_an_order_are_refused_with_their_line(tmp_path, ranks):
         load_seeds(folder(tmp_path, [ranked("a"), ranked("b", ranks=ranks)]))
 
 
-@pytest.mark.xfail(strict=True, reason="seeds._from_folder counts records, not lines: blank lines shift the number")
 def test_the_line_of_an_answer_without_an_order_counts_blank_lines(tmp_path):
     with pytest.raises(DataError, match="line 4"):
         load_seeds(folder(tmp_path, [ranked("a"), "", "", ranked("b", ranks=(0,))]))
 
 
-@pytest.mark.xfail(strict=True, reason="seeds: a score off the scale is taken, and taught to the judge as 'Score: 9'")
 @pytest.mark.parametrize("score", [9, -1])
 def test_a_score_off_the_scale_is_refused(tmp_path, score):
     row = ranked("a")
@@ -286,23 +284,16 @@ def test_a_broken_line_of_messages_is_named(tmp_path):
 
 
 # Open-Assistant's exporter (backend/oasst_backend/utils/tree_export.py) writes with exclude_none=True.
-@pytest.mark.xfail(
-    strict=True, raises=KeyError, reason="seeds._from_messages: row['parent_id'], which published roots do not have"
-)
 def test_messages_as_published_have_no_parent_id_at_their_root(tmp_path):
     rows = [{key: value for key, value in row.items() if value is not None} for row in tree("a", (0,))]
     assert len(load_seeds(messages_file(tmp_path / "m.jsonl", rows)).ift) == 1
 
 
-@pytest.mark.xfail(
-    strict=True, raises=KeyError, reason="seeds: a row without its keys is a KeyError, not a DataError with its line"
-)
 def test_rows_that_are_no_messages_are_refused(tmp_path):
     with pytest.raises(DataError):
         load_seeds(messages_file(tmp_path / "trees.jsonl", [{"message_tree_id": "a", "lang": "en", "prompt": {}}]))
 
 
-@pytest.mark.xfail(strict=True, reason="seeds: an empty or foreign oasst file gives no seed and no error")
 @pytest.mark.parametrize("rows", [[], tree("german", (0, 1), lang="de")])
 def test_a_file_without_a_usable_message_is_refused(tmp_path, rows):
     with pytest.raises(DataError):
@@ -344,7 +335,6 @@ def test_a_packed_file_goes_before_a_plain_one_and_a_missing_one_is_named(tmp_pa
         load_seeds(f"oasst:{tmp_path}")
 
 
-@pytest.mark.xfail(strict=True, raises=KeyError, reason="seeds._ranked and _from_oasst: a missing key is a KeyError")
 @pytest.mark.parametrize("name", ["instructions", "ranked_train"])
 def test_a_row_of_the_folder_without_its_keys_is_refused(tmp_path, name):
     (oasst_folder(tmp_path) / f"{name}.jsonl").write_text('{"prompt_id": "a", "text": "A?"}\n')

@@ -83,7 +83,6 @@ def test_an_unknown_id_names_pairs_that_there_are(run, identifier):
         trace(run, identifier)
 
 
-@pytest.mark.xfail(strict=True, reason="trace looks only at the instruction's part of an id")
 @pytest.mark.parametrize("identifier", ["M2-p0000-c9", "M2-p0000-c0-v7", "M2-p0001-pair", "M2-p0000-pear"])
 def test_an_id_of_no_record_is_unknown_also_below_an_instruction(run, identifier):
     with pytest.raises(UnknownName):

@@ -172,7 +172,6 @@ def test_judgements_of_the_baseline_are_kept_where_they_agree_with_people(tmp_pa
     assert len(stored["M1/verdicts"]) == 3 * 7
 
 
-@pytest.mark.xfail(strict=True, reason="written_eft_examples with judge.scoring=expected: the target is a bare digit")
 def test_written_judgements_are_words_and_a_score_in_either_way_of_scoring(tmp_path):
     found, _ = written(tmp_path, "expected", worth("good", 3, 2, 1))
     assert [read_score(Completion(one.completion, "stop", 1, 1)).kind for one in found] == ["scored"] * 3

@@ -129,7 +129,6 @@ def test_a_list_mark_is_taken_off(write, text, kept):
     assert accepted[0].instruction == kept
 
 
-@pytest.mark.xfail(strict=True, reason="prompts._NUMBER takes '2.' off '2.5 litres'")
 def test_a_decimal_is_no_list_mark(write):
     _, accepted, _ = write(["2.5 litres in gallons is what"], count=1)
     assert accepted[0].instruction == "2.5 litres in gallons is what"

@@ -169,7 +169,6 @@ def test_a_judge_that_can_never_be_read_is_weak(ledger):
     assert found.agreement.n == 0
 
 
-@pytest.mark.xfail(strict=True, reason="card.percent writes 'nan % [nan, nan]' into the caption under every table")
 def test_the_caption_has_words_where_there_is_no_figure(ledger):
     assert "nan" not in card(lambda first, second: 1.0, ledger).caption()
 

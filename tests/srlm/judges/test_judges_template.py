@@ -124,9 +124,6 @@ def test_wrong_slots_are_named(tmp_path, text, found):
     assert str(path) in str(caught.value)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=UnicodeDecodeError, reason="load_template: a file that is not UTF-8 is a traceback"
-)
 def test_a_file_that_is_not_utf_8_is_a_users_mistake(tmp_path):
     path = tmp_path / "mine.md"
     path.write_bytes(b"\xff{{instruction}} {{response}}")
@@ -134,7 +131,6 @@ def test_a_file_that_is_not_utf_8_is_a_users_mistake(tmp_path):
         load_template(str(path), SLOTS)
 
 
-@pytest.mark.xfail(strict=True, reason="template._TAG knows srlm's four tags alone, not those of a user's own prompt")
 def test_the_tags_of_ones_own_prompt_are_fenced_too(tmp_path):
     path = tmp_path / "mine.md"
     path.write_text("<task>{{instruction}}</task><reply>{{response}}</reply>")
