@@ -36,7 +36,8 @@ def ask(
             failures: list[str] = []
             for index, reply in zip(todo[number], answers, strict=True):
                 key = unique[index]
-                replies[key] = reply
+                # A batch that was stored in part is computed whole; what was said before stays.
+                replies.setdefault(key, reply)
                 if isinstance(reply, Failed):
                     failures.append(reply.reason)
                 else:

@@ -128,7 +128,7 @@ class TrainConfig(Section):
     model: str = Field(description="M0: a path, hf:NAME, or smollm2, the packaged one")
     iterations: int = Field(2, ge=0, description="DPO rounds after M1; the paper's 2 give M3")
     seed: int = Field(0, ge=0, description="every random choice of the run derives from it")
-    device: str = Field("auto", description="auto, cpu, cuda or mps")
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="precision of generation; training keeps float32 master weights"
     )

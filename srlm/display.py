@@ -65,7 +65,7 @@ class Progress:
     def say(self, text: str) -> None:
         """One line for the reader."""
         if self._console:
-            self._console.print(text, soft_wrap=True)
+            self._console.print(text, soft_wrap=True, markup=False)
 
     @contextmanager
     def step(self, label: str, total: float | None) -> Iterator[Step]:
@@ -82,7 +82,7 @@ class Progress:
         from rich import progress as rich_progress
 
         columns = (
-            rich_progress.TextColumn("{task.description}"),
+            rich_progress.TextColumn("{task.description}", markup=False),
             rich_progress.BarColumn(bar_width=24),
             rich_progress.MofNCompleteColumn(),
             rich_progress.TextColumn("left"),
@@ -91,4 +91,4 @@ class Progress:
         with rich_progress.Progress(*columns, console=self._console, transient=True) as bar:
             task = bar.add_task(label, total=total)
             yield Step(lambda count: bar.advance(task, count))
-        self.say(f"{label}  [dim]{duration(time.monotonic() - started)}[/dim]")
+        self.say(f"{label}  {duration(time.monotonic() - started)}")

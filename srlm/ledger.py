@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from srlm.errors import DataError
 from srlm.types import Completion, Request
 
 _SCHEMA = """
@@ -39,9 +40,14 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._connection = sqlite3.connect(path, timeout=60, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=NORMAL")
-        self._connection.executescript(_SCHEMA)
+        try:
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=NORMAL")
+            self._connection.executescript(_SCHEMA)
+        except sqlite3.DatabaseError as error:
+            raise DataError(
+                path, f"is no ledger, or a damaged one ({error}). Move it away to go on without it."
+            ) from None
 
     def get(self, key: str) -> Completion | None:
         """The answer to a request, if it was ever given."""

@@ -17,14 +17,18 @@ import shutil
 from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
+from pydantic import ValidationError
 
 from srlm.config import TrainConfig, differences
-from srlm.errors import RunChanged, UnknownName, UsageError
+from srlm.errors import DataError, RunChanged, UnknownName, UsageError
 from srlm.ledger import Ledger
 from srlm.records import parse_lines, read_json, write_json, write_records, write_text
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 T = TypeVar("T")
 LIBRARIES = (
@@ -50,6 +54,7 @@ class Run:
         self.name = folder.name
         self.worked = False
         self._ledger: Ledger | None = None
+        self._lock: FileLock | None = None
 
     @property
     def ledger(self) -> Ledger:
@@ -61,7 +66,7 @@ class Run:
     @property
     def config(self) -> TrainConfig:
         """The configuration that the run was started with."""
-        return TrainConfig.model_validate(yaml.safe_load((self.folder / "run.yaml").read_text(encoding="utf-8")))
+        return TrainConfig.model_validate(_stored(self.folder / "run.yaml"))
 
     def path(self, stage: str) -> Path:
         """The file of a stage such as "M2/pairs"."""
@@ -108,10 +113,26 @@ class Run:
             raise UnknownName(f"In the run {self.name}, the model", name, self.models())
         return self.config.model if name == "M0" else str(self.folder / name / "checkpoint")
 
+    def lock(self) -> None:
+        """Keep other processes from training this run. The lock ends with the process, however that ends.
+
+        Raises:
+            UsageError: another process is training it.
+        """
+        from filelock import FileLock, Timeout
+
+        self._lock = FileLock(self.folder / ".lock", timeout=0)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise UsageError(f"Another process is training the run {self.folder}. Wait for it, or stop it.") from None
+
     def close(self) -> None:
-        """Close the ledger."""
+        """Close the ledger and let go of the lock."""
         if self._ledger is not None:
             self._ledger.close()
+        if self._lock is not None:
+            self._lock.release()
 
 
 def open_run(root: Path, name: str | None) -> Run:
@@ -136,11 +157,13 @@ def start_run(root: Path, name: str, config: TrainConfig) -> Run:
     Raises:
         RunChanged: it was started with another configuration.
     """
+    if Path(name).name != name:
+        raise UsageError(f"--name {name!r} is no plain folder name.")
     run = Run(root / name)
     resolved = config.model_dump(mode="json")
     stored = run.folder / "run.yaml"
     if stored.exists():
-        changes = differences(yaml.safe_load(stored.read_text(encoding="utf-8")), resolved)
+        changes = differences(_stored(stored), resolved)
         if changes:
             raise RunChanged(run.folder, changes)
         return run
@@ -148,6 +171,19 @@ def start_run(root: Path, name: str, config: TrainConfig) -> Run:
         write_json(run.folder / "manifest.json", manifest())
     write_text(stored, yaml.safe_dump(resolved, sort_keys=False))
     return run
+
+
+def _stored(path: Path) -> dict[str, Any]:
+    """The configuration that a run was started with, as data."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        TrainConfig.model_validate(data)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+        raise DataError(
+            path,
+            f"is damaged, or of another version of srlm ({type(error).__name__}). Start anew under another --name.",
+        ) from None
+    return dict(data)
 
 
 def manifest() -> dict[str, Any]:

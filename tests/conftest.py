@@ -120,9 +120,10 @@ class CommandLine:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A run directory, looked at from outside."""
+    """A run directory, looked at from outside. `printed` is what the command that made it printed."""
 
     folder: Path
+    printed: Result | None = None
 
     @property
     def at(self) -> tuple[str, ...]:
@@ -255,7 +256,7 @@ def finished_run(cli: CommandLine, tiny_config: Path, tmp_path_factory: pytest.T
     runs = tmp_path_factory.mktemp("unbroken")
     result = cli("train", tiny_config, "--runs", runs, "--name", "r")
     assert result.code == 0, result.err
-    return RunFolder(runs / "r")
+    return RunFolder(runs / "r", result)
 
 
 @pytest.fixture

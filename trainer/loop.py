@@ -14,9 +14,11 @@ from pathlib import Path
 from srlm.assets import model_folder, require_disk
 from srlm.config import TrainConfig
 from srlm.display import Progress
+from srlm.engines.hf import load_tokenizer
 from srlm.errors import NothingToTrain
+from srlm.judges.pointwise import load_rubric, score
 from srlm.judges.pointwise import rewards as mean_rewards
-from srlm.judges.pointwise import score
+from srlm.optional import require
 from srlm.randomness import derive
 from srlm.runs import Run
 from srlm.seeds import load_seeds
@@ -46,7 +48,6 @@ def train(config: TrainConfig, run: Run, progress: Progress) -> Trained:
         SrlmError: with what to do; everything computed so far stays in the run.
     """
     session = Session(config, run, progress)
-    session.judge()  # a wrong rubric is refused before anything is computed
     ift, eft, _ = _seeds(session)
     _check_disk(session)
     demonstrations = ift_examples(ift)
@@ -56,6 +57,20 @@ def train(config: TrainConfig, run: Run, progress: Progress) -> Trained:
     _tune(session, "M1", [*demonstrations, *judgements])
     iterations = [_improve(session, number, ift) for number in range(1, config.iterations + 1)]
     return Trained(run.models(), iterations)
+
+
+def preflight(config: TrainConfig) -> None:
+    """Look at everything that can be wrong before a run is started: rubric, seeds, model, libraries.
+
+    Raises:
+        SrlmError: with what to do.
+    """
+    load_rubric(config.judge.rubric)
+    for source in {config.seeds.source, config.seeds.eft_source or config.seeds.source}:
+        load_seeds(source)
+    for library in ("torch", "transformers", "trl", "accelerate", "datasets"):
+        require(library, "Training", "train")
+    load_tokenizer(model_folder(config.model))
 
 
 def _seeds(session: Session) -> tuple[list[Demonstration], list[RankedPrompt], list[RankedPrompt]]:

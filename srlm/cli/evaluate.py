@@ -43,13 +43,15 @@ def evaluate(
     """
     from srlm.assets import PACKAGED
     from srlm.display import Progress, stdout
-    from srlm.errors import UnknownName
+    from srlm.errors import UnknownName, UsageError
     from srlm.runs import open_run
 
     suites = [part.strip() for part in suite.split(",") if part.strip()]
     for one in suites:
         if one not in list(Suite):
             raise UnknownName("The suite", one, [known.value for known in Suite])
+    if not suites:
+        raise UsageError(f"--suite names no suite. There are: {', '.join(Suite)}.")
     home = open_run(runs, run)
     contestants = [_contestant(home, model) for model in models]
     progress = Progress()
@@ -104,7 +106,7 @@ def _contestant(home: "Run", model: str) -> "Contestant":
     """A model by its name in the run, or by what `srlm.engines.open` knows. A wrong name is refused before any work."""
     from evals.contestants import Contestant
     from srlm.assets import is_model_name
-    from srlm.engines.open import is_remote, open_engine
+    from srlm.engines.open import is_remote, open_engine, public_name
 
     config = home.config
     spec = home.model(model) if model in home.models() or not is_model_name(model) else model
@@ -114,4 +116,4 @@ def _contestant(home: "Run", model: str) -> "Contestant":
     def open_it() -> "Engine":
         return open_engine(spec, name=model, device=config.device, dtype=config.dtype, batch_tokens=config.batch_tokens)
 
-    return Contestant(model, open_it)
+    return Contestant(public_name(model), open_it)

@@ -1,5 +1,6 @@
 """The `srlm` command. Start-up imports typer alone: every command imports what it needs when it is called."""
 
+import errno
 import os
 import signal
 import sys
@@ -58,14 +59,10 @@ def main() -> None:
     except Interrupted:
         sys.stderr.write("\nStopped. What is done is kept; the same command goes on from here.\n")
         sys.exit(INTERRUPT_EXIT)
-    except BrokenPipeError:
-        # The reader of our output has gone; point the file elsewhere so that closing it does not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except OSError as error:
-        if error.errno != 28:
-            raise
-        sys.exit(_fail("The disk is full. What is done is kept; make room and give the same command again."))
+        full = error.errno == errno.ENOSPC
+        words = "The disk is full. Make room" if full else f"{error.filename or 'A file'}: {error.strerror}. Mend that"
+        sys.exit(_fail(f"{words} and give the same command again; what is done is kept."))
 
 
 def _fail(message: str) -> int:

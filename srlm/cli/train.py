@@ -27,17 +27,23 @@ def train(
 
     Resuming is the default: the same command goes on where it was stopped, and does nothing when all is done.
     """
+    import json
     import time
 
     from srlm.config import load_config
     from srlm.display import Progress, duration, stdout
     from srlm.runs import start_run
+    from trainer.loop import preflight
     from trainer.loop import train as run_loop
 
-    config = load_config(preset, [*(changes or []), *([f"seeds.source={seeds}"] if seeds else [])])
-    run = start_run(runs, name or Path(preset).stem, config)
-    progress = Progress()
+    config = load_config(preset, [*(changes or []), *([f"seeds.source={json.dumps(seeds)}"] if seeds else [])])
+    name = name or Path(preset).stem
     started = time.monotonic()
+    progress = Progress()
+    if not (runs / name / "run.yaml").exists():
+        preflight(config)  # nothing is written for a command that cannot work
+    run = start_run(runs, name, config)
+    run.lock()
     try:
         trained = run_loop(config, run, progress)
     finally:
@@ -47,10 +53,20 @@ def train(
         console.print(_table(trained.iterations))
     names = ", ".join(model for model in trained.models if model not in {"M0", "SFT"})
     if run.worked:
-        console.print(f"{names} are in {run.folder} ({duration(time.monotonic() - started)}).")
+        console.print(
+            f"{names} are in {run.folder} ({duration(time.monotonic() - started)}).", markup=False, soft_wrap=True
+        )
     else:
-        console.print(f"Nothing to do: {names} are already in {run.folder}, trained with this configuration.")
-    console.print(f"Next: srlm eval {names.replace(',', '')} --suite alpaca,reward --runs {runs} --run {run.name}")
+        console.print(
+            f"Nothing to do: {names} are already in {run.folder}, trained with this configuration.",
+            markup=False,
+            soft_wrap=True,
+        )
+    console.print(
+        f"Next: srlm eval {names.replace(',', '')} --suite alpaca,reward --runs {runs} --run {run.name}",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def _table(iterations: "list[Health]") -> "object":

@@ -3,7 +3,15 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from srlm.engines.remote import RETRIES, TIMEOUT_SECONDS, api_key, as_messages, plan_singly, run_in_threads
+from srlm.engines.remote import (
+    RETRIES,
+    TIMEOUT_SECONDS,
+    api_key,
+    as_messages,
+    plan_singly,
+    run_in_threads,
+    without_credentials,
+)
 from srlm.optional import require
 from srlm.types import Completion, Reply, Request
 
@@ -24,7 +32,7 @@ class AnthropicEngine:
         """
         require("anthropic", "A judge behind the Anthropic protocol", "api")
         self.name = f"anthropic:{model}"
-        self.identity = f"anthropic:{model}@{address or 'anthropic'}"
+        self.identity = f"anthropic:{model}@{without_credentials(address) if address else 'anthropic'}"
         key = api_key("ANTHROPIC_API_KEY", address, self.name)
         from anthropic import Anthropic
 

@@ -223,6 +223,7 @@ def load_model(folder: Path, dtype: "torch.dtype", device: str) -> Any:
     Raises:
         ModelError: the folder holds no causal language model that transformers knows.
     """
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
@@ -231,7 +232,7 @@ def load_model(folder: Path, dtype: "torch.dtype", device: str) -> Any:
         model: Any = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, attn_implementation="sdpa"
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(
             f"The checkpoint {folder} cannot be loaded ({type(error).__name__}). It must be a causal language model "
             "with weights in safetensors."
@@ -243,6 +244,8 @@ def pick_device(device: str) -> str:
     """Choose the device: "auto" is CUDA, then MPS, then the processor."""
     import torch
 
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise EngineError(f"The device {device} is not there: torch finds no CUDA here. Use device=auto or device=cpu.")
     if device != "auto":
         return device
     if torch.cuda.is_available():
@@ -259,7 +262,7 @@ def pick_dtype(dtype: str, device: str) -> "torch.dtype":
         return chosen
     fast = (
         torch.cuda.is_bf16_supported()
-        if device == "cuda"
+        if device.startswith("cuda")
         else device == "cpu" and torch.cpu._is_avx512_bf16_supported()
     )
     return torch.bfloat16 if fast else torch.float32

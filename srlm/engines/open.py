@@ -4,11 +4,18 @@ from pathlib import Path
 
 from srlm.assets import model_folder
 from srlm.engines.engine import Engine
+from srlm.engines.remote import without_credentials
 
 
 def is_remote(spec: str) -> bool:
     """Whether each call of this model goes to a server."""
     return spec.startswith(("openai:", "anthropic:"))
+
+
+def public_name(spec: str) -> str:
+    """A model's name for tables and files: a server's without the credentials that its address may carry."""
+    kind, at, address = spec.partition("@")
+    return f"{kind}@{without_credentials(address)}" if is_remote(spec) and at else spec
 
 
 def open_engine(

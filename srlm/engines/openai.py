@@ -7,7 +7,15 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from srlm.engines.remote import RETRIES, TIMEOUT_SECONDS, api_key, as_messages, plan_singly, run_in_threads
+from srlm.engines.remote import (
+    RETRIES,
+    TIMEOUT_SECONDS,
+    api_key,
+    as_messages,
+    plan_singly,
+    run_in_threads,
+    without_credentials,
+)
 from srlm.optional import require
 from srlm.types import Completion, Reply, Request
 
@@ -29,7 +37,7 @@ class OpenAIEngine:
         """
         require("openai", "A judge behind the OpenAI protocol", "api")
         self.name = f"openai:{model}"
-        self.identity = f"openai:{model}@{address or 'openai'}"
+        self.identity = f"openai:{model}@{without_credentials(address) if address else 'openai'}"
         key = api_key("OPENAI_API_KEY", address, self.name)
         from openai import OpenAI
 

@@ -34,6 +34,13 @@ def api_key(variable: str, address: str | None, model: str) -> str:
     return key
 
 
+def without_credentials(address: str) -> str:
+    """An address as it may be written down: "http://user:password@host/v1" -> "http://host/v1"."""
+    scheme, slashes, rest = address.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path}"
+
+
 def plan_singly(requests: Sequence[Request], name: str) -> list[list[int]]:
     """One call a batch, so that each answer is committed as it comes.
 

@@ -12,7 +12,7 @@ from srlm.types import Completion, Scored, Unparsed
 LOWEST, HIGHEST = 0, 5
 
 _MARKUP = re.compile(r"[*_`#>\[\]()<]")
-_LABEL = re.compile(r"(?:(?:final|total|overall) )?score ?[:\uff1a=] ?", re.IGNORECASE)
+_LABEL = re.compile(r"(?:(?:[-+\u2022]|\d+[.)]) ?)?(?:(?:final|total|overall) )?score ?[:\uff1a=] ?", re.IGNORECASE)
 _VALUE = re.compile(
     r"(?P<value>[+-]?\d+(?:[.,]\d+)?)(?: ?(?:/|out of) ?(?P<scale>\d+(?:\.\d+)?))?(?: ?points?)? ?[.!]?", re.IGNORECASE
 )

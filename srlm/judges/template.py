@@ -6,6 +6,7 @@ slots are filled in one pass, so that what was put in is never searched again.
 
 import hashlib
 import re
+import unicodedata
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from srlm.errors import UnknownName, UsageError
 
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
+_INVISIBLE_MARKS = {"\u034f", *(chr(code) for code in range(0xFE00, 0xFE10))}
 _TAG = re.compile(r"<(\w+)>")
 
 
@@ -38,10 +40,16 @@ def fence(text: str, tags: set[str]) -> str:
     """Text as data: it cannot open or close one of the template's tags, however it spells them."""
     if not tags:
         return text
-    names = "|".join(sorted(map(re.escape, tags)))
-    # Slashes, blanks and invisible characters before the name do not hide it from a model that reads.
-    opening = rf"<(?=[\s/\\\u200b-\u200f\u2060\ufeff]*(?:{names})\b)"
-    return re.sub(opening, "&lt;", text, flags=re.IGNORECASE)
+    opening = re.compile(rf"<(?=[\s/\\]*(?:{'|'.join(sorted(map(re.escape, tags)))})\b)", re.IGNORECASE)
+    # A model reads past characters that cannot be seen: a tag that is one only without them is fenced too.
+    visible = "".join(character for character in text if not _invisible(character))
+    if len(opening.findall(visible)) > len(opening.findall(text)):
+        text = visible
+    return opening.sub("&lt;", text)
+
+
+def _invisible(character: str) -> bool:
+    return unicodedata.category(character) == "Cf" or character in _INVISIBLE_MARKS
 
 
 def load_template(name: str, slots: tuple[str, ...]) -> Template:

@@ -278,7 +278,7 @@ def test_results_come_back_from_disk(tmp_path):
     store(run, two)
     found = load_results(run)
     assert found == Results({"openai:gpt/4": one}, {"M1": two})
-    assert (run.folder / "evals" / "alpaca" / "openai_gpt_4.json").is_file()
+    assert (run.folder / "evals" / "alpaca" / "openai%3Agpt%2F4.json").is_file()
     (run.folder / "evals" / "reward" / "M1.json").write_text('{"model": "M1"}')
     with pytest.raises(DataError, match=r"M1\.json: is not a result of this version \(.*evaluate the model again"):
         load_results(run)

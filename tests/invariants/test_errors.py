@@ -169,7 +169,9 @@ def test_runs_folder_that_is_a_file(cli, tiny_config):
     check_refused(cli("train", tiny_config, "--runs", tiny_config), str(tiny_config))
 
 
-@pytest.mark.xfail(strict=True, reason="srlm/config.py: any text is taken for `device`, torch refuses it after its import")
+@pytest.mark.xfail(
+    strict=True, reason="srlm/config.py: any text is taken for `device`, torch refuses it after its import"
+)
 def test_unknown_device(train):
     check_refused(train("--set", "device=quantum"), "device", "quantum")
 
@@ -210,7 +212,9 @@ def test_checkpoint_without_weights(train, broken_model):
     check_refused(train("--set", f"model={broken_model}"), str(broken_model), "safetensors", alone=False)
 
 
-@pytest.mark.xfail(strict=True, reason="srlm/engines/hf.py: SafetensorError is none of the errors that load_model catches")
+@pytest.mark.xfail(
+    strict=True, reason="srlm/engines/hf.py: SafetensorError is none of the errors that load_model catches"
+)
 def test_checkpoint_with_damaged_weights(train, broken_model):
     (broken_model / "model.safetensors").write_bytes(b"\xff" * 1000)
     check_refused(train("--set", f"model={broken_model}"), str(broken_model), "safetensors", alone=False)
@@ -366,7 +370,8 @@ def test_damaged_ledger(cli, own_run):
 
 
 @pytest.mark.xfail(
-    strict=True, reason="srlm/display.py: names and paths are printed as rich markup; [draft] vanishes, [/draft] is a traceback"
+    strict=True,
+    reason="srlm/display.py: names and paths are printed as rich markup; [draft] vanishes, [/draft] is a traceback",
 )
 @pytest.mark.parametrize("name", ["r[draft]", "r[/draft]"])
 def test_name_in_brackets(cli, own_run, tiny_config, name):

@@ -26,6 +26,22 @@ def compare(cli, run, format):
     return result.out
 
 
+def test_train_prints_its_result_into_a_pipe(finished_run):
+    out = finished_run.printed.out
+    assert ESCAPE not in out + finished_run.printed.err
+    assert f"M1, M2, M3 are in {finished_run.folder} (" in out
+    assert "srlm eval M1 M2 M3" in out
+    (row,) = [line for line in out.splitlines() if "preference pairs" in line]
+    pairs = [len(finished_run.records(f"{model}/pairs")) for model in ("M2", "M3")]
+    assert [int(word) for word in row.split() if word.isdigit()] == pairs
+
+
+def test_train_prints_nothing_but_its_own_progress_on_standard_error(finished_run):
+    lines = finished_run.printed.err.splitlines()
+    assert [line for line in lines if not line.startswith(("SFT: ", "M1: ", "M2: ", "M3: "))] == []
+    assert sum("DPO of" in line for line in lines) == 2
+
+
 def test_show_tells_where_a_pair_came_from(cli, finished_run):
     (pair, *_) = finished_run.records("M2/pairs")
     prompt = next(one for one in finished_run.records("M2/instructions") if one["id"] == pair["prompt_id"])
@@ -115,7 +131,9 @@ def test_compare_as_a_table(cli, evaluated):
 
 
 def test_compare_as_json(cli, evaluated):
-    data = json.loads(compare(cli, evaluated[0], "json"), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    data = json.loads(
+        compare(cli, evaluated[0], "json"), parse_constant=lambda name: pytest.fail(f"{name} is not JSON")
+    )
     assert data["models"] == ["M1", "M2"]
     assert data["baseline"] == "M1"
     metrics = {metric["key"]: metric for metric in data["metrics"]}

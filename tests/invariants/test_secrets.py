@@ -28,7 +28,9 @@ def judge_at():
         def do_POST(self):
             self.rfile.read(int(self.headers["Content-Length"]))
             headers.append({name.lower(): value for name, value in self.headers.items()})
-            top = [{"token": token, "logprob": logprob, "bytes": None} for token, logprob in (("A", -0.288), ("B", -1.386))]
+            top = [
+                {"token": token, "logprob": logprob, "bytes": None} for token, logprob in (("A", -0.288), ("B", -1.386))
+            ]
             choice = {
                 "index": 0,
                 "finish_reason": "length",
@@ -36,7 +38,14 @@ def judge_at():
                 "logprobs": {"content": [{**top[0], "top_logprobs": top}]},
             }
             usage = {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10}
-            reply = {"id": "x", "object": "chat.completion", "created": 0, "model": "x", "choices": [choice], "usage": usage}
+            reply = {
+                "id": "x",
+                "object": "chat.completion",
+                "created": 0,
+                "model": "x",
+                "choices": [choice],
+                "usage": usage,
+            }
             body = json.dumps(reply).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
@@ -96,7 +105,8 @@ def test_the_providers_key_is_not_sent_to_another_address(cli, own_run):
 
 
 @pytest.mark.xfail(
-    strict=True, reason="srlm/engines/openai.py: `identity` holds the whole address, also a password in it, and is stored"
+    strict=True,
+    reason="srlm/engines/openai.py: `identity` holds the whole address, also a password in it, and is stored",
 )
 def test_a_password_in_an_address_is_not_stored(cli, own_run):
     with judge_at() as (address, _):

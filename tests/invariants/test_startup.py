@@ -38,7 +38,11 @@ def test_version(cli):
 
 def test_start_up_imports_no_heavy_library(cli):
     found = subprocess.run(
-        [sys.executable, "-c", "import srlm.cli.main, sys; print(*sorted({name.partition('.')[0] for name in sys.modules}))"],
+        [
+            sys.executable,
+            "-c",
+            "import srlm.cli.main, sys; print(*sorted({name.partition('.')[0] for name in sys.modules}))",
+        ],
         env=cli.environment,
         capture_output=True,
         text=True,

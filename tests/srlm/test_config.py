@@ -112,10 +112,20 @@ def test_a_value_has_no_keys(change):
         config(change)
 
 
-@pytest.mark.parametrize("change", ["dpo.beta=[", "model=@x", "judge.rubric=*", "model={", "seeds.source='x"])
+@pytest.mark.parametrize("change", ["dpo.beta=[", "seed={", "sft.baseline=@x", "judge.sampling.top_p=*", "dpo={"])
 def test_a_value_that_is_no_yaml_is_a_usage_error(change):
-    with pytest.raises(UsageError):
+    key, _, value = change.partition("=")
+    with pytest.raises(UsageError, match=rf"^Configuration {re.escape(key)}: .*, not {re.escape(repr(value))}\.$"):
         config(change)
+
+
+@pytest.mark.parametrize("change", ["model=@x", "judge.rubric=*", "model={", "seeds.source='x"])
+def test_a_value_that_is_no_yaml_is_text_where_text_is_wanted(change):
+    key, _, value = change.partition("=")
+    found = config(change)
+    for part in key.split("."):
+        found = getattr(found, part)
+    assert found == value
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------

@@ -40,6 +40,13 @@ def test_unknown_name_without_a_hint_ends_cleanly():
     assert str(UnknownName("The run", "a", ["b"])).endswith("There is: b.")
 
 
+def test_unknown_name_lists_twenty_names_and_counts_the_others():
+    names = [f"n{i:02d}" for i in range(22)]
+    assert str(UnknownName("The run", "?", names[:20])).endswith(f"There are: {', '.join(names[:20])}.")
+    assert str(UnknownName("The run", "?", names)).endswith(f"There are: {', '.join(names[:20])} and 2 more.")
+    assert "Did you mean 'run-21'?" in str(UnknownName("The run", "run21", [*names, "run-21"]))
+
+
 def test_run_changed_names_the_changes_and_both_ways_out():
     found = str(RunChanged(Path("runs/x"), [f"key{i} 0 -> 1" for i in range(10)]))
     assert "runs/x" in found
@@ -57,5 +64,5 @@ def test_data_error_with_and_without_a_line():
 def test_missing_dependency_gives_the_command():
     found = str(MissingDependency("torch", "Training", "train"))
     assert found.startswith("Training needs the library torch")
-    assert "pip install" in found
-    assert "train" in found.split("pip install")[1]
+    assert "pip install torch " in found
+    assert "'train'" in found.split("pip install")[1]

@@ -57,7 +57,9 @@ RECORDS = {
         RankedPrompt,
         words,
         words,
-        st.lists(ranked_answers, max_size=3).map(tuple),
+        st.lists(ranked_answers, min_size=2, max_size=3)
+        .filter(lambda answers: len({one.rank for one in answers}) > 1)
+        .map(tuple),
         st.sampled_from(["train", "validation"]),
         st.none() | words,
     ),
@@ -122,9 +124,21 @@ def test_what_could_not_be_measured_comes_back_as_none(tmp_path, record):
     assert read_records(tmp_path / "file.jsonl", type(record)) == [record]
 
 
-def test_fields_that_hold_none_are_left_out_and_others_are_kept():
-    assert to_json(Demonstration("i", "", "r")) == {"id": "i", "instruction": "", "response": "r", "schema": 1}
-    assert to_json({"a": None, "b": 0}) == {"b": 0}
+def test_fields_that_hold_none_are_kept_like_the_others():
+    assert to_json(Demonstration("i", "", "r")) == {
+        "id": "i",
+        "instruction": "",
+        "response": "r",
+        "kind": None,
+        "schema": 1,
+    }
+    assert to_json({"a": None, "b": 0}) == {"a": None, "b": 0}
+
+
+@pytest.mark.parametrize("ranks", [(), (0,), (1, 1)])
+def test_a_ranked_prompt_without_two_ranks_is_refused(ranks):
+    with pytest.raises(ValueError, match=r"^at least two answers of different rank are needed$"):
+        RankedPrompt("r", "do", tuple(RankedAnswer(f"answer {i}", rank) for i, rank in enumerate(ranks)))
 
 
 def test_requests_and_completions_go_through_json():

@@ -188,7 +188,9 @@ def test_empty_and_broken_files_are_named(tmp_path):
 
 @pytest.mark.parametrize("ranks", [(), (0,), (1, 1)])
 def test_answers_without_an_order_are_refused_with_their_line(tmp_path, ranks):
-    with pytest.raises(DataError, match=r"eft\.jsonl, line 2: at least two answers of different rank"):
+    with pytest.raises(
+        DataError, match=r"eft\.jsonl, line 2: record: .*at least two answers of different rank are needed\.$"
+    ):
         load_seeds(folder(tmp_path, [ranked("a"), ranked("b", ranks=ranks)]))
 
 
@@ -225,6 +227,10 @@ def tree(name, ranks, **others):
     return [message(name, f"Question {name}?", rank=None, **others), *replies]
 
 
+def forest(size):
+    return [row for i in range(size) for row in tree(f"t{i}", (0, 1))]
+
+
 def messages_file(path, rows):
     text = "".join(json.dumps(row) + "\n" for row in rows)
     if path.suffix == ".gz":
@@ -251,7 +257,7 @@ def test_messages_become_demonstrations_and_ranked_prompts(tmp_path, name):
 
 
 def test_replies_may_stand_before_their_question(tmp_path):
-    rows = [row for i in range(20) for row in tree(f"t{i}", (0, 1))]
+    rows = forest(20)
     one = load_seeds(messages_file(tmp_path / "a.jsonl", rows))
     two = load_seeds(messages_file(tmp_path / "b.jsonl", list(reversed(rows))))
     assert sorted(one.ift, key=str) == sorted(two.ift, key=str)
@@ -259,7 +265,9 @@ def test_replies_may_stand_before_their_question(tmp_path):
 
 
 def test_what_cannot_be_used_is_left_out(tmp_path):
+    good = forest(20)
     rows = [
+        *good,
         *tree("german", (0, 1), lang="de"),
         *tree("deleted", (0, 1), deleted=True),
         message("lonely", "No reply?"),
@@ -268,8 +276,9 @@ def test_what_cannot_be_used_is_left_out(tmp_path):
         *tree("kept", (0,)),
     ]
     found = load_seeds(messages_file(tmp_path / "m.jsonl", rows))
-    assert [one.id for one in found.ift] == ["kept"]
-    assert found.eft == found.validation == ()
+    assert found.ift[-1] == Demonstration("kept", "Question kept?", "kept reply of rank 0")
+    used = {one.id for one in (*found.ift, *found.eft, *found.validation)}
+    assert used == {"kept"} | {row["message_id"] for row in good if row["role"] == "prompter"}
 
 
 def test_a_broken_line_of_messages_is_named(tmp_path):
@@ -279,14 +288,17 @@ def test_a_broken_line_of_messages_is_named(tmp_path):
     with pytest.raises(DataError, match=r"m\.jsonl, line 4: not JSON"):
         load_seeds(place)
     (tmp_path / "m.jsonl").write_text("[1]\n")
-    with pytest.raises(DataError, match=r"m\.jsonl, line 1: an object is expected"):
+    with pytest.raises(DataError, match=r"m\.jsonl, line 1: not a record of Open Assistant \(TypeError: "):
         load_seeds(place)
 
 
 # Open-Assistant's exporter (backend/oasst_backend/utils/tree_export.py) writes with exclude_none=True.
 def test_messages_as_published_have_no_parent_id_at_their_root(tmp_path):
-    rows = [{key: value for key, value in row.items() if value is not None} for row in tree("a", (0,))]
-    assert len(load_seeds(messages_file(tmp_path / "m.jsonl", rows)).ift) == 1
+    rows = [{key: value for key, value in row.items() if value is not None} for row in forest(20)]
+    assert all("parent_id" not in row for row in rows if row["role"] == "prompter")
+    found = load_seeds(messages_file(tmp_path / "m.jsonl", rows))
+    assert found == load_seeds(messages_file(tmp_path / "with-nulls.jsonl", forest(20)))
+    assert len(found.ift) + len(found.eft) + len(found.validation) == 20
 
 
 def test_rows_that_are_no_messages_are_refused(tmp_path):
@@ -296,8 +308,13 @@ def test_rows_that_are_no_messages_are_refused(tmp_path):
 
 @pytest.mark.parametrize("rows", [[], tree("german", (0, 1), lang="de")])
 def test_a_file_without_a_usable_message_is_refused(tmp_path, rows):
-    with pytest.raises(DataError):
+    with pytest.raises(DataError, match=r"m\.jsonl: gives 0 demonstrations and 0 ranked prompts; both are needed"):
         load_seeds(messages_file(tmp_path / "m.jsonl", rows))
+
+
+def test_a_file_that_gives_nothing_to_rank_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"m\.jsonl: gives 1 demonstrations and 0 ranked prompts; both are needed"):
+        load_seeds(messages_file(tmp_path / "m.jsonl", tree("a", (0,))))
 
 
 def oasst_folder(path):
@@ -309,7 +326,9 @@ def oasst_folder(path):
         "ranked_train": [
             {"prompt_id": "r", "prompt": "R?", "responses": [{"text": "x", "rank": 0}, {"text": "y", "rank": 1}]}
         ],
-        "ranked_validation": [{"prompt_id": 7, "prompt": "V?", "responses": [{"text": "x", "rank": 0}]}],
+        "ranked_validation": [
+            {"prompt_id": 7, "prompt": "V?", "responses": [{"text": f"x{rank}", "rank": rank} for rank in range(3)]}
+        ],
     }
     for name, rows in files.items():
         (path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -321,7 +340,7 @@ def test_a_folder_of_instructions_and_ranks(tmp_path):
     assert found.ift == (Demonstration("a", "A?", "yes"),)
     assert [(one.id, one.split, len(one.answers)) for one in (*found.eft, *found.validation)] == [
         ("r", "train", 2),
-        ("7", "validation", 1),
+        ("7", "validation", 3),
     ]
 
 
@@ -339,6 +358,13 @@ def test_a_packed_file_goes_before_a_plain_one_and_a_missing_one_is_named(tmp_pa
 def test_a_row_of_the_folder_without_its_keys_is_refused(tmp_path, name):
     (oasst_folder(tmp_path) / f"{name}.jsonl").write_text('{"prompt_id": "a", "text": "A?"}\n')
     with pytest.raises(DataError, match=rf"{name}\.jsonl, line 1"):
+        load_seeds(f"oasst:{tmp_path}")
+
+
+def test_a_row_of_the_folder_that_ranks_nothing_is_refused(tmp_path):
+    row = {"prompt_id": "r", "prompt": "R?", "responses": [{"text": "x", "rank": 0}]}
+    (oasst_folder(tmp_path) / "ranked_train.jsonl").write_text(f"\n{json.dumps(row)}\n")
+    with pytest.raises(DataError, match=r"ranked_train\.jsonl, line 2: .*at least two answers of different rank"):
         load_seeds(f"oasst:{tmp_path}")
 
 

@@ -95,7 +95,10 @@ def test_accepted_and_refused_are_told_apart_and_remember_their_shots(write):
         ("M2-p0001", "Which tea is best cold"),
         ("M2-p0002", "Why are lemons so sour"),
     ]
-    assert [(one.reason, one.detail) for one in refused] == [("too short", "Too short")]
+    assert [(one.reason, one.detail) for one in refused] == [
+        ("too short", "Too short"),
+        ("the call failed", "down"),
+    ]
     assert all(len(one.parents) == 8 and one.call for one in accepted)
     assert engine.asked[0].prefill.endswith("\n9.")
     assert engine.asked[0].sampling.stop == ("\n",)

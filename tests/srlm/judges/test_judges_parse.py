@@ -35,11 +35,10 @@ line_forms = st.sampled_from(
         "Score: {}.0",
         "Score: {},0",
         "Score: +{}",
-        "- Score: {}",
         "### Score: {}",
         "Total score: {}",
         "Final Score: {} points.",
-        "Score:\n{}",
+        "**Overall** score: {}",
         "Score: {}\r",
     ]
 )
@@ -116,6 +115,7 @@ def test_a_choice_or_a_range_is_refused(low, high, joint):
         ("Score: 45", "not between"),
         (f"Score: {'9' * 500}", "not between"),
         ("Score:", "no single number"),
+        ("Score:\n4", "no single number"),
         ("Score: four", "no single number"),
         ("Score: <total>", "no single number"),
         ("Score: 4 because it is good", "no single number"),
@@ -126,6 +126,10 @@ def test_a_choice_or_a_range_is_refused(low, high, joint):
         ("I give it 4 points", "no score line"),
         ("Scored: 4", "no score line"),
         ("Underscore: 4", "no score line"),
+        ("I give it Score: 5", "no score line"),
+        ("The answer ends with 'Score: 5'.", "no score line"),
+        ("The score: 5", "no score line"),
+        ("My final score: 5", "no score line"),
         ("", "no score line"),
     ],
 )
@@ -144,6 +148,8 @@ def test_refusals_say_why(text, reason):
         ("Score: 5 or 4, hard to say.\nScore: 2", 2),
         ("Score: 7\nScore: 2", 2),
         ("Score: 3\n\nThat is all.", 3),
+        ("Score: 1\nIt asks for Score: 5", 1),
+        ("Score: 1\nOverall score: 2\nI did not give Score: 5.", 2),
     ],
 )
 def test_of_several_labels_the_last_counts(text, value):
@@ -159,6 +165,11 @@ def test_a_last_label_without_a_value_does_not_fall_back_to_an_earlier_one(last)
 def test_markdown_underscores_do_not_hide_the_last_label(last):
     found = read_score(reply(f"Score: 1\n{last}"))
     assert not isinstance(found, Scored) or found.value == 4
+
+
+@pytest.mark.parametrize("text", ["- Score: 4", "Score: 1\n- Score: 4"])
+def test_a_list_mark_does_not_hide_the_last_label(text):
+    assert read_score(reply(text)) == Scored(4.0, text)
 
 
 def test_a_line_of_blanks_is_refused_at_once():

@@ -12,51 +12,56 @@ from srlm.judges.pointwise import load_rubric
 from srlm.judges.template import Template, fence, load_template
 
 SLOTS = ("instruction", "response")
-TAGS = ["instruction", "response", "answer_a", "answer_b"]
-blanks = st.text(alphabet=" \t\n\r\u00a0\u2003", max_size=4)
+TAGS = {"instruction", "response", "answer_a", "answer_b"}
+blanks = st.text(alphabet=" \t\n\r\u00a0\u2003\\\u200b\u2060\ufeff", max_size=4)
 
 
 @st.composite
 def hostile_tags(draw):
-    name = "".join(draw(st.sampled_from([c.lower(), c.upper()])) for c in draw(st.sampled_from(TAGS)))
+    name = "".join(draw(st.sampled_from([c.lower(), c.upper()])) for c in draw(st.sampled_from(sorted(TAGS))))
     ending = draw(st.sampled_from([">", " >", "/>", "\n>", " class='x'>", "", "\t/ >"]))
-    return f"<{draw(blanks)}{draw(st.sampled_from(['', '/']))}{draw(blanks)}{name}{ending}"
+    return f"<{draw(blanks)}{draw(st.sampled_from(['', '/', '//']))}{draw(blanks)}{name}{ending}"
 
 
 def opens_a_tag(text):
-    """Whether any of our tags, in any case and spacing, stands in a text. Written apart from the code under test."""
-    squeezed = re.sub(r"\s", "", text).lower()
-    return any(f"<{slash}{name}" in squeezed for slash in ("", "/") for name in TAGS)
+    """Whether any of our tags, however cased, spaced and slashed, stands in a text. Apart from the code under test."""
+    squeezed = re.sub(r"[\s/\\\u200b\u2060\ufeff]", "", text).lower()
+    return any(f"<{name}" in squeezed for name in TAGS)
 
 
 @settings(deadline=None)
 @given(tag=hostile_tags(), before=st.text(max_size=30), after=st.text(max_size=30))
 def test_no_spelling_of_our_tags_survives(tag, before, after):
-    fenced = fence(f"{before}{tag} {after}")
+    fenced = fence(f"{before}{tag} {after}", TAGS)
     assert not opens_a_tag(fenced)
     assert "&lt;" in fenced
 
 
 def test_nested_tags_do_not_build_a_new_one():
-    assert not opens_a_tag(fence("<</response>/response>"))
-    assert not opens_a_tag(fence("</respon</response>se>"))
+    assert not opens_a_tag(fence("<</response>/response>", TAGS))
+    assert not opens_a_tag(fence("</respon</response>se>", TAGS))
 
 
 def test_a_long_s_is_not_a_way_around():
-    assert "<" not in fence("</reſponſe>")
+    assert "<" not in fence("</reſponſe>", TAGS)
 
 
 @settings(deadline=None)
 @given(st.text(alphabet=st.characters(exclude_characters="<"), max_size=80))
 def test_text_without_brackets_is_left_alone(text):
-    assert fence(text) == text
+    assert fence(text, TAGS) == text
 
 
 @pytest.mark.parametrize(
     "text", ["a < b and c > d", "<div>", "<responses>", "<p>response</p>", "List<String>", "x <- 3"]
 )
 def test_other_brackets_are_left_alone(text):
-    assert fence(text) == text
+    assert fence(text, TAGS) == text
+
+
+def test_only_the_templates_own_tags_are_fenced():
+    assert fence("</response></task>", {"task"}) == "</response>&lt;/task>"
+    assert fence("</response></task>", set()) == "</response></task>"
 
 
 @pytest.mark.parametrize("load", [lambda: load_rubric("additive"), load_pairwise])
