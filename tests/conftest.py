@@ -1,7 +1,7 @@
 """What tests share: the real command line in a process of its own, and a tiny model to give it.
 
-`cli` runs the `srlm` script beside this interpreter, without a network, a key, or a terminal. `tiny_model` is a Llama of
-some 40,000 weights: it writes nonsense, but by the same code as any other. `finished_run` is one unbroken run of it;
+`cli` runs the `srlm` script beside this interpreter, without a network, a key, or a terminal. `tiny_model` is a Llama
+of some 40,000 weights: it writes nonsense, but by the same code as any other. `finished_run` is one unbroken run of it;
 tests must not write into that, `own_run` is a copy for them.
 """
 
@@ -81,7 +81,7 @@ class CommandLine:
     def __call__(
         self, *words: object, cwd: Path | None = None, env: dict[str, str] | None = None, customize: str = ""
     ) -> Result:
-        """Run to the end. `customize` is Python that the interpreter runs first: how a machine is made to lack something."""
+        """Run to the end. `customize` is Python that the interpreter runs first, to make the machine lack something."""
         process = self.start(*words, cwd=cwd, env=env, customize=customize)
         try:
             out, err = process.communicate(timeout=TIMEOUT_SECONDS)
