@@ -290,4 +290,5 @@ def _smallest(difference: Estimate) -> str:
         return ""
     standard_error = (difference.high - difference.low) / (2 * float(stdtrit(difference.clusters - 1, 1 - ALPHA / 2)))
     points = 100 * POWER_Z * standard_error
-    return f" With {difference.clusters} prompts, only a difference of about {points:.0f} points would show."
+    size = f"{points:.0f}" if points >= 10 else f"{points:.1f}"
+    return f" With {difference.clusters} prompts, only a difference of about {size} points would show."

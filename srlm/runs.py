@@ -1,7 +1,7 @@
 """The run directory: where everything that a run made can be found again, and where it goes on after it was stopped.
 
     run.yaml            the resolved configuration
-    manifest.json       versions, machine, the model's fingerprint
+    manifest.json       versions and machine
     ledger.sqlite       every call of every model
     seeds/              the seeds as they were used
     SFT/ M1/ M2/ M3/    one folder a model: records of each stage (JSON Lines), training log, checkpoint/
