@@ -1,13 +1,13 @@
-"""The packaged SmolLM2 itself: our greedy decoding is transformers' own, and the doctor gets an answer from it. Slow."""
+"""The packaged SmolLM2 itself: our greedy decoding is that of transformers, and the doctor gets an answer. Slow."""
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from srlm.assets import PACKAGED, model_folder, packaged_file  # noqa: E402
-from srlm.engines.hf import HFEngine, load_model, load_tokenizer  # noqa: E402
-from srlm.seeds import evaluation_set  # noqa: E402
-from srlm.types import Completion, Message, Request, Sampling  # noqa: E402
+from srlm.assets import PACKAGED, model_folder, packaged_file
+from srlm.engines.hf import HFEngine, load_model, load_tokenizer
+from srlm.seeds import evaluation_set
+from srlm.types import Completion, Message, Request, Sampling
 
 pytestmark = [
     pytest.mark.slow,
