@@ -31,7 +31,7 @@ def ask(
     todo = [batch for batch in plan if any(unique[index] not in replies for index in batch)]
     with progress.step(label, total=len(unique)) as step:
         step.advance(len(unique) - sum(len(batch) for batch in todo))
-        for number, answers in engine.run([[once[unique[index]] for index in batch] for batch in todo]):
+        for number, answers in engine.run([[once[unique[index]] for index in batch] for batch in todo], step.advance):
             calls: list[tuple[str, Request, Completion]] = []
             failures: list[str] = []
             for index, reply in zip(todo[number], answers, strict=True):
@@ -43,7 +43,6 @@ def ask(
                 else:
                     calls.append((key, once[key], reply))
             ledger.commit(stage, engine.name, calls, failures)
-            step.advance(len(answers))
     answered = [(key, replies.get(key, Failed("not run"))) for key in keys]
     failed = [reply for _, reply in answered if isinstance(reply, Failed)]
     if requests and len(failed) == len(requests):

@@ -120,8 +120,16 @@ def _rank(probabilities: "torch.Tensor", top_p: "torch.Tensor", uniform: "torch.
     return torch.minimum(rank, (kept > 0).sum(-1, keepdim=True) - 1)
 
 
-def generate(model: Any, prompts: Sequence[list[int]], rows: list[Row], *, eos: frozenset[int], pad: int) -> None:
-    """Fill `tokens` and `finish` of every row. Rows of the same prompt share its prefill."""
+def generate(
+    model: Any,
+    prompts: Sequence[list[int]],
+    rows: list[Row],
+    *,
+    eos: frozenset[int],
+    pad: int,
+    ended: Callable[[], None],
+) -> None:
+    """Fill `tokens` and `finish` of every row; call `ended` as each one ends. Rows of one prompt share its prefill."""
     import torch
 
     device = model.device
@@ -136,7 +144,8 @@ def generate(model: Any, prompts: Sequence[list[int]], rows: list[Row], *, eos: 
         tokens = _next_tokens(logits, live, step)
         step += 1
         for row, token in zip(live, tokens.tolist(), strict=True):
-            _take(row, token, eos)
+            if not row.finish and _take(row, token, eos):
+                ended()
         alive = [index for index, row in enumerate(live) if not row.finish]
         if not alive:
             return
@@ -166,15 +175,14 @@ def _next_tokens(logits: "torch.Tensor", live: list[Row], step: int) -> "torch.T
     return draw(logits, column([row.temperature for row in live]), column([row.top_p for row in live]), uniform)
 
 
-def _take(row: Row, token: int, eos: frozenset[int]) -> None:
-    """Give a row its next token, unless it has ended (it is then computed along until the batch is compacted)."""
-    if row.finish:
-        return
+def _take(row: Row, token: int, eos: frozenset[int]) -> bool:
+    """Give a row its next token, and say whether it ends; an ended row is computed along until it is dropped."""
     if token in eos:
         row.finish = "stop"
-        return
+        return True
     row.tokens.append(token)
     if row.stopped(row.tokens):
         row.finish = "stop"
     elif len(row.tokens) >= row.max_tokens:
         row.finish = "length"
+    return bool(row.finish)

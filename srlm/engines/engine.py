@@ -5,10 +5,16 @@ batches that are not in the ledger. Because the plan does not depend on what is 
 the same batches as one that was never stopped.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from srlm.types import Reply, Request
+
+Tick = Callable[[], None]
+
+
+def no_tick() -> None:
+    """For whoever shows no progress."""
 
 
 class Engine(Protocol):
@@ -25,8 +31,11 @@ class Engine(Protocol):
         """Cut requests into batches of indices; each index once. Depends on the requests alone."""
         ...
 
-    def run(self, batches: Sequence[Sequence[Request]]) -> Iterator[tuple[int, list[Reply]]]:
-        """Answer batches, yielding (index of the batch, one reply a request) as each is ready."""
+    def run(self, batches: Sequence[Sequence[Request]], tick: Tick) -> Iterator[tuple[int, list[Reply]]]:
+        """Answer batches, yielding (index of the batch, one reply a request) as each is ready.
+
+        `tick` is called once for each request that is answered, also inside a batch, so that progress can be shown.
+        """
         ...
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srlm.engines import decoding
+from srlm.engines.engine import Tick, no_tick
 from srlm.errors import EngineError, ModelError
 from srlm.optional import require
 from srlm.types import Completion, Reply, Request
@@ -81,13 +82,14 @@ class HFEngine:
             widest = max(widest, width)
         return [*batches, batch] if batch else batches
 
-    def run(self, batches: Sequence[Sequence[Request]]) -> Iterator[tuple[int, list[Reply]]]:
+    def run(self, batches: Sequence[Sequence[Request]], tick: Tick = no_tick) -> Iterator[tuple[int, list[Reply]]]:
         """Answer batches one after the other."""
         import torch
 
         for number, batch in enumerate(batches):
             with torch.inference_mode():
-                yield number, self._choose(batch) if batch[0].choices else self._generate(batch)
+                replies = self._choose(batch, tick) if batch[0].choices else self._generate(batch, tick)
+            yield number, replies
 
     @property
     def _model(self) -> Any:
@@ -125,7 +127,7 @@ class HFEngine:
                 text = text.replace(token, f"{token[0]} {token[1:]}")
         return text
 
-    def _generate(self, batch: Sequence[Request]) -> list[Reply]:
+    def _generate(self, batch: Sequence[Request], tick: Tick) -> list[Reply]:
         import torch
 
         prompts: list[list[int]] = []
@@ -149,7 +151,7 @@ class HFEngine:
                 )
             )
         model = self._model
-        decoding.generate(model, prompts, rows, eos=self._eos, pad=self._tokenizer.pad_token_id or 0)
+        decoding.generate(model, prompts, rows, eos=self._eos, pad=self._tokenizer.pad_token_id or 0, ended=tick)
         return [
             self._completion(request, row, len(prompts[row.prompt])) for request, row in zip(batch, rows, strict=True)
         ]
@@ -171,7 +173,7 @@ class HFEngine:
         reach = 2 * max(len(stop) for stop in stops) + 2
         return lambda tokens: any(stop in self._tokenizer.decode(tokens[-reach:]) for stop in stops)
 
-    def _choose(self, batch: Sequence[Request]) -> list[Reply]:
+    def _choose(self, batch: Sequence[Request], tick: Tick) -> list[Reply]:
         """Probabilities of each request's choices as the next words, from one forward pass.
 
         The choices are tokenised together with what stands before them: in some vocabularies " 4" is one token and in
@@ -194,6 +196,7 @@ class HFEngine:
             probabilities = logits[row, tokens].softmax(-1).tolist()
             best = max(range(len(tokens)), key=probabilities.__getitem__)
             replies.append(Completion(request.choices[best], "stop", len(contexts[row]), 1, tuple(probabilities)))
+            tick()
         return replies
 
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from srlm.engines.engine import Tick, no_tick
 from srlm.engines.remote import (
     RETRIES,
     TIMEOUT_SECONDS,
@@ -50,9 +51,9 @@ class OpenAIEngine:
         """One call a batch."""
         return plan_singly(requests, self.name)
 
-    def run(self, batches: Sequence[Sequence[Request]]) -> Iterator[tuple[int, list[Reply]]]:
+    def run(self, batches: Sequence[Sequence[Request]], tick: Tick = no_tick) -> Iterator[tuple[int, list[Reply]]]:
         """Run calls side by side."""
-        return run_in_threads(self._call, batches)
+        return run_in_threads(self._call, batches, tick)
 
     def close(self) -> None:
         """Close the connections."""

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from typing import Any
 
+from srlm.engines.engine import Tick
 from srlm.errors import EngineError, UsageError
 from srlm.types import Completion, Failed, Reply, Request
 
@@ -56,7 +57,7 @@ def plan_singly(requests: Sequence[Request], name: str) -> list[list[int]]:
 
 
 def run_in_threads(
-    call: Callable[[Request], Completion], batches: Sequence[Sequence[Request]]
+    call: Callable[[Request], Completion], batches: Sequence[Sequence[Request]], tick: Tick
 ) -> Iterator[tuple[int, list[Reply]]]:
     """Run calls side by side, yielding each as it ends."""
 
@@ -75,6 +76,7 @@ def run_in_threads(
     try:
         futures = {pool.submit(guarded, batch[0]): number for number, batch in enumerate(batches)}
         for future in as_completed(futures):
+            tick()
             yield futures[future], [future.result()]
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

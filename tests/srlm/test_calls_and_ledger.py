@@ -31,7 +31,7 @@ class Scripted:
         indices = list(range(len(requests)))
         return [indices[start : start + self.size] for start in range(0, len(indices), self.size)]
 
-    def run(self, batches):
+    def run(self, batches, tick=None):
         numbered = list(enumerate(batches))
         for number, batch in reversed(numbered) if self.backwards else numbered:
             yield number, [self.reply(request) for request in batch]
@@ -275,7 +275,7 @@ def test_a_batch_that_the_ledger_holds_in_part_is_computed_whole(ledger):
 
 def test_an_engine_that_leaves_a_batch_out_gives_failures(ledger):
     class Lazy(Scripted):
-        def run(self, batches):
+        def run(self, batches, tick=None):
             yield from list(super().run(batches))[:1]
 
     assert texts(put(Lazy(), [request("a"), request("b")], ledger)) == ["a, 0", Failed("not run")]
@@ -283,7 +283,7 @@ def test_an_engine_that_leaves_a_batch_out_gives_failures(ledger):
 
 def test_a_batch_of_another_length_than_its_requests_is_an_error(ledger):
     class Short(Scripted):
-        def run(self, batches):
+        def run(self, batches, tick=None):
             yield 0, [completion()]
 
     with pytest.raises(ValueError, match="zip"):

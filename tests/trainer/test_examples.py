@@ -128,7 +128,7 @@ class Baseline:
     def plan(self, requests):
         return [[index] for index in range(len(requests))]
 
-    def run(self, batches):
+    def run(self, batches, tick=None):
         for number, (request,) in enumerate(batches):
             value = int(request.messages[0].content.split("is worth ")[1][0])
             if request.choices:

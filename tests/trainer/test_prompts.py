@@ -58,7 +58,7 @@ class Writer:
     def plan(self, requests):
         return [[index] for index in range(len(requests))]
 
-    def run(self, batches):
+    def run(self, batches, tick=None):
         for number, batch in enumerate(batches):
             self.asked += batch
             text = next(self.replies, "Never the same words: " + str(number))

@@ -35,7 +35,7 @@ def row(prompt: int, *, temperature: float = 0.0, top_p: float = 1.0, limit: int
 
 def run(model: LlamaForCausalLM, prompts: list[list[int]], rows: list[decoding.Row]) -> list[decoding.Row]:
     with torch.inference_mode():
-        decoding.generate(model, prompts, rows, eos=frozenset({EOS}), pad=PAD)
+        decoding.generate(model, prompts, rows, eos=frozenset({EOS}), pad=PAD, ended=lambda: None)
     return rows
 
 

@@ -26,7 +26,7 @@ class Judge:
     def plan(self, requests):
         return [list(range(len(requests)))] if requests else []
 
-    def run(self, batches):
+    def run(self, batches, tick=None):
         for number, batch in enumerate(batches):
             yield number, [self.reply(request) for request in batch]
 

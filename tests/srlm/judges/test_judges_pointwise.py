@@ -37,7 +37,7 @@ class Scripted:
     def plan(self, requests):
         return [[index] for index in range(len(requests))]
 
-    def run(self, batches):
+    def run(self, batches, tick=None):
         for number, batch in enumerate(batches):
             self.asked += batch
             yield number, [self.say(request) for request in batch]
