@@ -109,7 +109,7 @@ class HFEngine:
     def _text(self, request: Request) -> str:
         messages = [{"role": message.role, "content": self._defuse(message.content)} for message in request.messages]
         text: str = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        return text + request.prefill
+        return text + self._defuse(request.prefill)
 
     def _tokens(self, request: Request) -> list[int]:
         ids: list[int] = self._tokenizer.encode(self._text(request), add_special_tokens=False)

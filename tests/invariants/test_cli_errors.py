@@ -284,7 +284,8 @@ def test_what_was_refused_at_the_start_can_be_put_right(train, change):
 
 @pytest.mark.xfail(
     strict=True,
-    reason="trainer/loop.py: preflight does not look at the device, so run.yaml is written with one that is not there",
+    reason="device=mps without Metal is torch's RuntimeError from srlm/engines/hf.py; and trainer.loop.preflight does not "
+    "look at the device (cuda neither), so run.yaml is written with it and the corrected command is refused",
 )
 def test_device_that_is_not_there_can_be_put_right(train):
     if platform.system() == "Darwin":

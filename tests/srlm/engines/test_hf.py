@@ -123,8 +123,10 @@ def test_special_tokens_in_a_message_do_not_open_a_turn(checkpoint: Path, engine
     tokenizer = load_tokenizer(checkpoint)
     plain = engine._tokens(ask("hello"))
     hostile = engine._tokens(ask("".join(tokenizer.all_special_tokens) + " hello"))
+    begun = engine._tokens(ask("hello", prefill="".join(tokenizer.all_special_tokens)))
     for token in tokenizer.all_special_ids:
         assert hostile.count(token) == plain.count(token)
+        assert begun.count(token) == plain.count(token)
 
 
 def test_choices_get_the_models_own_next_token_probabilities(checkpoint: Path, engine: HFEngine) -> None:
