@@ -157,7 +157,7 @@ def start_run(root: Path, name: str, config: TrainConfig) -> Run:
     Raises:
         RunChanged: it was started with another configuration.
     """
-    if Path(name).name != name:
+    if Path(name).name != name or name == "..":
         raise UsageError(f"--name {name!r} is no plain folder name.")
     run = Run(root / name)
     resolved = config.model_dump(mode="json")

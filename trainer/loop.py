@@ -14,7 +14,7 @@ from pathlib import Path
 from srlm.assets import model_folder, require_disk
 from srlm.config import TrainConfig
 from srlm.display import Progress
-from srlm.engines.hf import load_tokenizer
+from srlm.engines.hf import load_tokenizer, pick_device
 from srlm.errors import NothingToTrain
 from srlm.judges.pointwise import load_rubric, score
 from srlm.judges.pointwise import rewards as mean_rewards
@@ -70,6 +70,7 @@ def preflight(config: TrainConfig) -> None:
         load_seeds(source)
     for library in ("torch", "transformers", "trl", "accelerate", "datasets"):
         require(library, "Training", "train")
+    pick_device(config.device)
     load_tokenizer(model_folder(config.model))
 
 

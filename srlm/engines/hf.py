@@ -247,8 +247,9 @@ def pick_device(device: str) -> str:
     """Choose the device: "auto" is CUDA, then MPS, then the processor."""
     import torch
 
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise EngineError(f"The device {device} is not there: torch finds no CUDA here. Use device=auto or device=cpu.")
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(device.split(":", maxsplit=1)[0], True):
+        raise EngineError(f"The device {device} is not there: torch does not find it. Use device=auto or device=cpu.")
     if device != "auto":
         return device
     if torch.cuda.is_available():

@@ -282,11 +282,6 @@ def test_what_was_refused_at_the_start_can_be_put_right(train, change):
     check_refused(again, "the library torch")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="device=mps without Metal is torch's RuntimeError from srlm/engines/hf.py; and trainer.loop.preflight does not "
-    "look at the device (cuda neither), so run.yaml is written with it and the corrected command is refused",
-)
 def test_device_that_is_not_there_can_be_put_right(train):
     if platform.system() == "Darwin":
         pytest.skip("Metal may be there")
@@ -302,12 +297,7 @@ def test_device_that_is_not_there_can_be_put_right(train):
         "a/b",
         "../r",
         ".",
-        pytest.param(
-            "..",
-            marks=pytest.mark.xfail(
-                strict=True, reason='srlm/runs.py: Path("..").name is "..", so it passes for a name'
-            ),
-        ),
+        "..",
     ],
 )
 def test_name_that_is_no_folder_name(cli, tiny_config, tmp_path, name):
