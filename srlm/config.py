@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from srlm.errors import UnknownName, UsageError
+from srlm.types import Sampling
 
 
 class Section(BaseModel):
@@ -48,6 +49,10 @@ class SamplingConfig(Section):
     top_p: float = Field(0.9, gt=0, le=1, description="nucleus mass; the paper uses 0.9")
     max_tokens: int = Field(512, ge=1, description="tokens per answer at the most (not in the paper)")
 
+    def resolved(self, stop: tuple[str, ...] = ()) -> Sampling:
+        """The same, as a request carries it."""
+        return Sampling(self.temperature, self.top_p, self.max_tokens, stop)
+
 
 class SFTConfig(Section):
     """Supervised fine-tuning of M0: on IFT alone (the SFT baseline), and on IFT + EFT (M1)."""
@@ -77,9 +82,7 @@ class DPOConfig(Section):
     epochs: float = Field(
         1, gt=0, description="passes over the pairs (not in the paper, which stops by an outside judge)"
     )
-    max_length: int = Field(
-        2048, ge=16, description="tokens of instruction and answer; longer pairs are dropped and counted"
-    )
+    max_length: int = Field(2048, ge=16, description="tokens of instruction and answer; TRL truncates longer pairs")
     warmup_ratio: float = Field(0.1, ge=0, lt=1, description="share of steps with a rising rate (not in the paper)")
 
 

@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from srlm.config import TrainConfig, differences
 from srlm.errors import DataError, RunChanged, UnknownName, UsageError
 from srlm.ledger import Ledger
-from srlm.records import parse_lines, read_json, write_json, write_records, write_text
+from srlm.records import parse_lines, write_json, write_records, write_text
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -200,9 +200,3 @@ def manifest() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "versions": versions,
     }
-
-
-def stored_json(run: Run, stage: str) -> Any:
-    """A JSON file of the run, or None if it is not there."""
-    path = run.folder / f"{stage}.json"
-    return read_json(path) if path.exists() else None

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from srlm.calls import ask
 from srlm.randomness import derive
 from srlm.types import Answer, Completion, Message, Prompt, Request
-from trainer.session import Session, sampling
+from trainer.session import Session
 
 
 def write_candidates(session: Session, stage: str, model: str, prompts: Sequence[Prompt]) -> list[Answer]:
@@ -19,7 +19,7 @@ def write_candidates(session: Session, stage: str, model: str, prompts: Sequence
             requests.append(
                 Request(
                     (Message("user", prompt.instruction),),
-                    sampling(config.candidate_sampling),
+                    config.candidate_sampling.resolved(),
                     seed=seed,
                     sample=sample,
                 )

@@ -18,7 +18,6 @@ from srlm.engines.hf import load_tokenizer, pick_device
 from srlm.errors import NothingToTrain
 from srlm.judges.pointwise import load_rubric, score
 from srlm.judges.pointwise import rewards as mean_rewards
-from srlm.optional import require
 from srlm.randomness import derive
 from srlm.runs import Run
 from srlm.seeds import load_seeds
@@ -31,6 +30,7 @@ from trainer.pairs import choose_pairs
 from trainer.prompts import write_prompts
 from trainer.session import Session
 from trainer.sft import supervised
+from trainer.tuning import require_libraries
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,7 @@ def preflight(config: TrainConfig) -> None:
     load_rubric(config.judge.rubric)
     for source in {config.seeds.source, config.seeds.eft_source or config.seeds.source}:
         load_seeds(source)
-    for library in ("torch", "transformers", "trl", "accelerate", "datasets"):
-        require(library, "Training", "train")
+    require_libraries()
     pick_device(config.device)
     load_tokenizer(model_folder(config.model))
 

@@ -14,7 +14,7 @@ from srlm.calls import ask
 from srlm.randomness import derive
 from srlm.types import Completion, Demonstration, Dropped, Message, Prompt, Request
 from trainer.filters import InstructionFilter
-from trainer.session import Session, sampling
+from trainer.session import Session
 
 _TASK = (
     "Come up with a series of tasks that a person might give to an assistant. Make them as different from each other "
@@ -101,7 +101,7 @@ def _request(session: Session, shots: Sequence[Demonstration | Prompt], seed: in
     lines = "".join(f"{number}. {' '.join(shot.instruction.split())}\n" for number, shot in enumerate(shots, start=1))
     return Request(
         (Message("user", _TASK),),
-        sampling(session.config.instructions.sampling, stop=("\n",)),
+        session.config.instructions.sampling.resolved(stop=("\n",)),
         seed=seed,
         prefill=f"{lines}{len(shots) + 1}.",
     )

@@ -1,12 +1,11 @@
 """What every stage of a run shares: configuration, run directory, progress, and the one model that is in memory."""
 
-from srlm.config import SamplingConfig, TrainConfig
+from srlm.config import TrainConfig
 from srlm.display import Progress
 from srlm.engines.engine import Engine
 from srlm.engines.open import open_engine
-from srlm.judges.pointwise import PointwiseJudge, load_rubric
+from srlm.judges.pointwise import PointwiseJudge, configured_judge
 from srlm.runs import Run
-from srlm.types import Sampling
 
 
 class Session:
@@ -40,10 +39,4 @@ class Session:
 
     def judge(self) -> PointwiseJudge:
         """The judge that the configuration describes."""
-        judge = self.config.judge
-        return PointwiseJudge(load_rubric(judge.rubric), judge.scoring, judge.samples, sampling(judge.sampling))
-
-
-def sampling(config: SamplingConfig, stop: tuple[str, ...] = ()) -> Sampling:
-    """How text is drawn, from the configuration."""
-    return Sampling(config.temperature, config.top_p, config.max_tokens, stop)
+        return configured_judge(self.config.judge)

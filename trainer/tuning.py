@@ -15,10 +15,18 @@ if TYPE_CHECKING:
     from srlm.config import DPOConfig, SFTConfig
 
 
+LIBRARIES = ("torch", "transformers", "trl", "accelerate", "datasets")
+
+
+def require_libraries() -> None:
+    """Say which library training lacks, and how to install it."""
+    for library in LIBRARIES:
+        require(library, "Training", "train")
+
+
 def load_for_training(folder: Path, device: str) -> tuple[Any, Any]:
     """Model in float32, and tokenizer. Updates of 1e-6 would vanish in bfloat16 weights."""
-    for library in ("torch", "transformers", "trl", "accelerate", "datasets"):
-        require(library, "Training", "train")
+    require_libraries()
     import torch
 
     quiet()

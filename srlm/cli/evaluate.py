@@ -91,15 +91,12 @@ def _alpaca(
 
 def _reward(home: "Run", contestants: "list[Contestant]", limit: int | None, progress: "Progress") -> None:
     from evals.suites.reward_model import run_reward_model
-    from srlm.judges.pointwise import PointwiseJudge, load_rubric
+    from srlm.judges.pointwise import configured_judge
     from srlm.records import read_records
-    from srlm.types import RankedPrompt, Sampling
+    from srlm.types import RankedPrompt
 
-    config = home.config.judge
-    sampling = Sampling(config.sampling.temperature, config.sampling.top_p, config.sampling.max_tokens)
-    judge = PointwiseJudge(load_rubric(config.rubric), config.scoring, config.samples, sampling)
     ranked = read_records(home.path("seeds/validation"), RankedPrompt)[:limit]
-    run_reward_model(contestants, ranked, judge, home, progress)
+    run_reward_model(contestants, ranked, configured_judge(home.config.judge), home, progress)
 
 
 def _contestant(home: "Run", model: str) -> "Contestant":

@@ -22,8 +22,6 @@ VOTE_TOKENS = 8
 class AnthropicEngine:
     """A model behind the messages protocol."""
 
-    local = False
-
     def __init__(self, model: str, address: str | None) -> None:
         """Connect, without a call yet.
 

@@ -24,8 +24,6 @@ class Engine(Protocol):
     """How people call it: "M2", "openai:gpt-4o"."""
     identity: str
     """What it is: a digest of the weights, or the provider's name and address; part of every ledger key."""
-    local: bool
-    """Whether its answers are computed here; False where each call goes to a server."""
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
         """Cut requests into batches of indices; each index once. Depends on the requests alone."""

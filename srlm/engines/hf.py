@@ -30,8 +30,6 @@ FORWARD_WEIGHT = 8
 class HFEngine:
     """A checkpoint. Its weights are read at the first call that the ledger does not answer."""
 
-    local = True
-
     def __init__(
         self, folder: Path, *, name: str, device: str = "auto", dtype: str = "auto", batch_tokens: int = 16384
     ) -> None:

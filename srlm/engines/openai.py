@@ -27,8 +27,6 @@ TOP = 20
 class OpenAIEngine:
     """A model behind the chat completions protocol."""
 
-    local = False
-
     def __init__(self, model: str, address: str | None) -> None:
         """Connect, without a call yet.
 

@@ -66,9 +66,8 @@ def run_in_threads(
             reply = call(request)
             # Half of a surrogate pair is no text: it could not be written into any file.
             return replace(reply, text=reply.text.encode("utf-8", "replace").decode())
-        except (
-            Exception
-        ) as error:  # whatever the SDK raises is a failed call; its text may quote the key, its type does not
+        # Whatever the SDK raises is a failed call. Its text may quote the key, its type does not.
+        except Exception as error:
             status = getattr(error, "status_code", None)
             return Failed(f"{type(error).__name__}{f' (HTTP {status})' if status else ''}")
 

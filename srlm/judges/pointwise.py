@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from srlm.calls import ask
+from srlm.config import JudgeConfig
 from srlm.display import Progress
 from srlm.engines.engine import Engine
 from srlm.judges.parse import HIGHEST, LOWEST, read_score
@@ -39,6 +40,11 @@ class PointwiseJudge:
         return [
             Request(messages, self.sampling, seed=derive(seed, sample), sample=sample) for sample in range(self.samples)
         ]
+
+
+def configured_judge(config: JudgeConfig) -> PointwiseJudge:
+    """The judge that a configuration describes."""
+    return PointwiseJudge(load_rubric(config.rubric), config.scoring, config.samples, config.sampling.resolved())
 
 
 def load_rubric(name: str) -> Template:

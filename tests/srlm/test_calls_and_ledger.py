@@ -21,7 +21,6 @@ class Scripted:
     """Answers from a function of (request, how often it was asked before); batches of a given size."""
 
     name = "scripted"
-    local = True
 
     def __init__(self, say=None, size=1, identity="weights:1", backwards=False):
         self.say = say or (lambda request, before: f"{request.messages[0].content}, {before}")

@@ -9,7 +9,7 @@ import yaml
 
 from srlm.config import TrainConfig, load_config
 from srlm.errors import RunChanged, UnknownName, UsageError
-from srlm.runs import LIBRARIES, Run, manifest, open_run, start_run, stored_json
+from srlm.runs import LIBRARIES, Run, manifest, open_run, start_run
 from srlm.types import Dropped, Reward
 
 CONFIG = load_config("quickstart", [])
@@ -130,11 +130,6 @@ def test_a_run_with_an_answer_that_nobody_could_score_goes_on(run):
     rewards = [Reward("M2-p0000-c0", None, None, 0, 2, 0), Reward("M2-p0000-c1", 3.0, 0.0, 1, 0, 0)]
     run.stage("M2/rewards", Reward, lambda: rewards)
     assert Run(run.folder).stage("M2/rewards", Reward, list) == rewards
-
-
-def test_stored_json(run):
-    assert stored_json(run, "evals/none") is None
-    assert stored_json(run, "manifest")["schema"] == 1
 
 
 # --- checkpoints ------------------------------------------------------------------------------------------------------

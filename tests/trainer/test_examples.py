@@ -123,7 +123,6 @@ class Baseline:
     """A judge that gives the answer "... is worth N" the scores N, N + 1, N + 2, one a sample."""
 
     name = identity = "SFT"
-    local = True
 
     def plan(self, requests):
         return [[index] for index in range(len(requests))]

@@ -50,7 +50,6 @@ class Writer:
     """A model that writes what it is given, call by call."""
 
     name = identity = "writer"
-    local = True
 
     def __init__(self, replies):
         self.replies, self.asked = iter(replies), []

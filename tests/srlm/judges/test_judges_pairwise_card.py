@@ -18,7 +18,6 @@ class Judge:
     """Says P(the answer shown first is better) by a function of both; None fails, a string is a plain vote."""
 
     name = identity = "scripted"
-    local = True
 
     def __init__(self, prefer):
         self.prefer, self.asked = prefer, []

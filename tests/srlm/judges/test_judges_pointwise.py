@@ -29,7 +29,6 @@ class Scripted:
     """An engine that answers from a function of the request; each call is written down."""
 
     name = identity = "scripted"
-    local = True
 
     def __init__(self, say):
         self.say, self.asked = say, []
