@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from srlm.display import Progress
 from srlm.engines.engine import Engine
 from srlm.errors import EngineError
-from srlm.ledger import Ledger, request_key
-from srlm.types import Completion, Failed, Reply, Request
+from srlm.ledger import Call, Ledger, request_key
+from srlm.types import Failed, Reply, Request
 
 
 def ask(
@@ -31,18 +31,17 @@ def ask(
     todo = [batch for batch in plan if any(unique[index] not in replies for index in batch)]
     with progress.step(label, total=len(unique)) as step:
         step.advance(len(unique) - sum(len(batch) for batch in todo))
-        for number, answers in engine.run([[once[unique[index]] for index in batch] for batch in todo], step.advance):
-            calls: list[tuple[str, Request, Completion]] = []
-            failures: list[str] = []
-            for index, reply in zip(todo[number], answers, strict=True):
+        for done in engine.run([[once[unique[index]] for index in batch] for batch in todo], step.advance):
+            calls: list[Call] = []
+            seconds = done.seconds / len(done.replies)
+            for index, reply in zip(todo[done.batch], done.replies, strict=True):
                 key = unique[index]
                 # A batch that was stored in part is computed whole; what was said before stays.
                 replies.setdefault(key, reply)
-                if isinstance(reply, Failed):
-                    failures.append(reply.reason)
-                else:
-                    calls.append((key, once[key], reply))
-            ledger.commit(stage, engine.name, calls, failures)
+                if not isinstance(reply, Failed):
+                    cost = engine.price.of(reply) if engine.price else None
+                    calls.append(Call(key, once[key], reply, seconds, cost))
+            ledger.commit(stage, engine.name, calls, done.faults)
     answered = [(key, replies.get(key, Failed("not run"))) for key in keys]
     failed = [reply for _, reply in answered if isinstance(reply, Failed)]
     if requests and len(failed) == len(requests):

@@ -97,6 +97,6 @@ def _answers() -> Finding:
 
     engine = HFEngine(model_folder(PACKAGED), name=PACKAGED)
     request = Request((Message("user", "Name one colour."),), Sampling(0.0, 1.0, 12))
-    _, (reply,) = next(engine.run([[request]]))
+    (reply,) = next(engine.run([[request]])).replies
     text = reply.text if isinstance(reply, Completion) else reply.reason
     return Finding("ok", "packaged model answers", repr(text[:60]))

@@ -8,7 +8,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -18,12 +18,26 @@ from srlm.types import Completion, Request
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS calls (
-    key TEXT PRIMARY KEY, stage TEXT NOT NULL, model TEXT NOT NULL, request TEXT NOT NULL, reply TEXT NOT NULL
+    key TEXT PRIMARY KEY, stage TEXT NOT NULL, model TEXT NOT NULL, request TEXT NOT NULL, reply TEXT NOT NULL,
+    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, seconds REAL NOT NULL, cost REAL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS failures (
     stage TEXT NOT NULL, model TEXT NOT NULL, reason TEXT NOT NULL, at TEXT DEFAULT CURRENT_TIMESTAMP
 );
 """
+
+
+@dataclass(frozen=True)
+class Call:
+    """An answered call as it is stored. `cost` is in US dollars, None when the price is not known."""
+
+    key: str
+    request: Request
+    completion: Completion
+    seconds: float
+    cost: float | None
+
+
 _COMPLETION = TypeAdapter(Completion)
 _REQUEST = TypeAdapter(Request)
 
@@ -61,23 +75,27 @@ class Ledger:
         ).fetchone()
         return (row[0], _REQUEST.validate_json(row[1]), _COMPLETION.validate_json(row[2])) if row else None
 
-    def commit(
-        self, stage: str, model: str, calls: Sequence[tuple[str, Request, Completion]], failures: Sequence[str] = ()
-    ) -> None:
+    def commit(self, stage: str, model: str, calls: Sequence[Call], failures: Sequence[str] = ()) -> None:
         """Write the answers of one batch, and count its failures, in one transaction."""
         rows = [
             (
-                key,
+                call.key,
                 stage,
                 model,
-                json.dumps(asdict(request)),
-                json.dumps(asdict(completion)),
+                json.dumps(asdict(call.request)),
+                json.dumps(asdict(call.completion)),
+                call.completion.prompt_tokens,
+                call.completion.completion_tokens,
+                call.seconds,
+                call.cost,
             )
-            for key, request, completion in calls
+            for call in calls
         ]
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            self._connection.executemany("INSERT INTO calls VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING", rows)
+            self._connection.executemany(
+                "INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING", rows
+            )
             self._connection.executemany(
                 "INSERT INTO failures (stage, model, reason) VALUES (?, ?, ?)",
                 [(stage, model, reason) for reason in failures],

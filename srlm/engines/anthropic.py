@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from srlm.engines.engine import Tick, no_tick
+from srlm.engines.engine import Done, Tick, no_tick
 from srlm.engines.remote import (
     RETRIES,
     TIMEOUT_SECONDS,
@@ -14,13 +14,16 @@ from srlm.engines.remote import (
     without_credentials,
 )
 from srlm.optional import require
-from srlm.types import Completion, Reply, Request
+from srlm.prices import Price
+from srlm.types import Completion, Request
 
 VOTE_TOKENS = 8
 
 
 class AnthropicEngine:
     """A model behind the messages protocol."""
+
+    price: Price | None = None
 
     def __init__(self, model: str, address: str | None) -> None:
         """Connect, without a call yet.
@@ -43,7 +46,7 @@ class AnthropicEngine:
         """One call a batch."""
         return plan_singly(requests, self.name)
 
-    def run(self, batches: Sequence[Sequence[Request]], tick: Tick = no_tick) -> Iterator[tuple[int, list[Reply]]]:
+    def run(self, batches: Sequence[Sequence[Request]], tick: Tick = no_tick) -> Iterator[Done]:
         """Run calls side by side."""
         return run_in_threads(self._call, batches, tick)
 

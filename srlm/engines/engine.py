@@ -6,8 +6,10 @@ the same batches as one that was never stopped.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
+from srlm.prices import Price
 from srlm.types import Reply, Request
 
 Tick = Callable[[], None]
@@ -17,6 +19,20 @@ def no_tick() -> None:
     """For whoever shows no progress."""
 
 
+@dataclass(frozen=True)
+class Done:
+    """A batch that was run: one reply a request.
+
+    `seconds` is how long it took, waiting between attempts included. `faults` are the attempts that failed on the way,
+    one reason each, those of a call that succeeded in the end too.
+    """
+
+    batch: int
+    replies: list[Reply]
+    seconds: float
+    faults: tuple[str, ...] = ()
+
+
 class Engine(Protocol):
     """A model that answers requests."""
 
@@ -24,13 +40,15 @@ class Engine(Protocol):
     """How people call it: "M2", "openai:gpt-4o"."""
     identity: str
     """What it is: a digest of the weights, or the provider's name and address; part of every ledger key."""
+    price: Price | None
+    """What its calls cost; None when nobody knows."""
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
         """Cut requests into batches of indices; each index once. Depends on the requests alone."""
         ...
 
-    def run(self, batches: Sequence[Sequence[Request]], tick: Tick) -> Iterator[tuple[int, list[Reply]]]:
-        """Answer batches, yielding (index of the batch, one reply a request) as each is ready.
+    def run(self, batches: Sequence[Sequence[Request]], tick: Tick) -> Iterator[Done]:
+        """Answer batches, yielding each as it is ready.
 
         `tick` is called once for each request that is answered, also inside a batch, so that progress can be shown.
         """

@@ -7,14 +7,16 @@ contains "<|im_start|>" must not open a turn.
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srlm.engines import decoding
-from srlm.engines.engine import Tick, no_tick
+from srlm.engines.engine import Done, Tick, no_tick
 from srlm.errors import EngineError, ModelError
 from srlm.optional import require
+from srlm.prices import FREE, Price
 from srlm.types import Completion, Reply, Request
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ FORWARD_WEIGHT = 8
 
 class HFEngine:
     """A checkpoint. Its weights are read at the first call that the ledger does not answer."""
+
+    price: Price | None = FREE
 
     def __init__(
         self, folder: Path, *, name: str, device: str = "auto", dtype: str = "auto", batch_tokens: int = 16384
@@ -80,14 +84,15 @@ class HFEngine:
             widest = max(widest, width)
         return [*batches, batch] if batch else batches
 
-    def run(self, batches: Sequence[Sequence[Request]], tick: Tick = no_tick) -> Iterator[tuple[int, list[Reply]]]:
+    def run(self, batches: Sequence[Sequence[Request]], tick: Tick = no_tick) -> Iterator[Done]:
         """Answer batches one after the other."""
         import torch
 
         for number, batch in enumerate(batches):
+            began = time.perf_counter()
             with torch.inference_mode():
                 replies = self._choose(batch, tick) if batch[0].choices else self._generate(batch, tick)
-            yield number, replies
+            yield Done(number, replies, time.perf_counter() - began)
 
     @property
     def _model(self) -> Any:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from srlm.engines.engine import Tick, no_tick
+from srlm.engines.engine import Done, Tick, no_tick
 from srlm.engines.remote import (
     RETRIES,
     TIMEOUT_SECONDS,
@@ -18,7 +18,8 @@ from srlm.engines.remote import (
     without_credentials,
 )
 from srlm.optional import require
-from srlm.types import Completion, Reply, Request
+from srlm.prices import Price
+from srlm.types import Completion, Request
 
 TOP = 20
 """Alternatives that are asked for at the first token; the protocol's limit."""
@@ -26,6 +27,8 @@ TOP = 20
 
 class OpenAIEngine:
     """A model behind the chat completions protocol."""
+
+    price: Price | None = None
 
     def __init__(self, model: str, address: str | None) -> None:
         """Connect, without a call yet.
@@ -49,7 +52,7 @@ class OpenAIEngine:
         """One call a batch."""
         return plan_singly(requests, self.name)
 
-    def run(self, batches: Sequence[Sequence[Request]], tick: Tick = no_tick) -> Iterator[tuple[int, list[Reply]]]:
+    def run(self, batches: Sequence[Sequence[Request]], tick: Tick = no_tick) -> Iterator[Done]:
         """Run calls side by side."""
         return run_in_threads(self._call, batches, tick)
 

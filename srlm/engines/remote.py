@@ -1,14 +1,15 @@
 """What engines behind a server share: batches of one, a bounded number of calls in flight, failures without secrets."""
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from typing import Any
 
-from srlm.engines.engine import Tick
+from srlm.engines.engine import Done, Tick
 from srlm.errors import EngineError, UsageError
-from srlm.types import Completion, Failed, Reply, Request
+from srlm.types import Completion, Failed, Request
 
 IN_FLIGHT = 16
 TIMEOUT_SECONDS = 120.0
@@ -58,25 +59,28 @@ def plan_singly(requests: Sequence[Request], name: str) -> list[list[int]]:
 
 def run_in_threads(
     call: Callable[[Request], Completion], batches: Sequence[Sequence[Request]], tick: Tick
-) -> Iterator[tuple[int, list[Reply]]]:
+) -> Iterator[Done]:
     """Run calls side by side, yielding each as it ends."""
 
-    def guarded(request: Request) -> Reply:
+    def guarded(number: int, request: Request) -> Done:
+        began = time.perf_counter()
         try:
             reply = call(request)
             # Half of a surrogate pair is no text: it could not be written into any file.
-            return replace(reply, text=reply.text.encode("utf-8", "replace").decode())
+            safe = replace(reply, text=reply.text.encode("utf-8", "replace").decode())
+            return Done(number, [safe], time.perf_counter() - began)
         # Whatever the SDK raises is a failed call. Its text may quote the key, its type does not.
         except Exception as error:
             status = getattr(error, "status_code", None)
-            return Failed(f"{type(error).__name__}{f' (HTTP {status})' if status else ''}")
+            reason = f"{type(error).__name__}{f' (HTTP {status})' if status else ''}"
+            return Done(number, [Failed(reason)], time.perf_counter() - began, (reason,))
 
     pool = ThreadPoolExecutor(IN_FLIGHT)
     try:
-        futures = {pool.submit(guarded, batch[0]): number for number, batch in enumerate(batches)}
+        futures = [pool.submit(guarded, number, batch[0]) for number, batch in enumerate(batches)]
         for future in as_completed(futures):
             tick()
-            yield futures[future], [future.result()]
+            yield future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 

@@ -23,8 +23,8 @@ def test_greedy_answers_equal_those_of_transformers() -> None:
     engine = HFEngine(folder, name=PACKAGED, device="cpu", dtype="float32")
     plan = engine.plan(requests)
     ours: dict[int, str] = {}
-    for number, replies in engine.run([[requests[index] for index in batch] for batch in plan]):
-        for index, reply in zip(plan[number], replies, strict=True):
+    for done in engine.run([[requests[index] for index in batch] for batch in plan]):
+        for index, reply in zip(plan[done.batch], done.replies, strict=True):
             assert isinstance(reply, Completion)
             ours[index] = reply.text
     model, tokenizer = load_model(folder, torch.float32, "cpu"), load_tokenizer(folder)

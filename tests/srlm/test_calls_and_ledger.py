@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from srlm.calls import ask
 from srlm.display import Progress
+from srlm.engines.engine import Done
 from srlm.errors import EngineError
-from srlm.ledger import Ledger, request_key
+from srlm.ledger import Call, Ledger, request_key
+from srlm.prices import FREE
 from srlm.types import Completion, Failed, Message, Request, Sampling
 
 REQUEST = Request((Message("user", "Hello"),), Sampling(0.7, 0.9, 64, ("\n",)), seed=3, sample=1, prefill="1.")
@@ -21,6 +23,7 @@ class Scripted:
     """Answers from a function of (request, how often it was asked before); batches of a given size."""
 
     name = "scripted"
+    price = FREE
 
     def __init__(self, say=None, size=1, identity="weights:1", backwards=False):
         self.say = say or (lambda request, before: f"{request.messages[0].content}, {before}")
@@ -33,7 +36,9 @@ class Scripted:
     def run(self, batches, tick=None):
         numbered = list(enumerate(batches))
         for number, batch in reversed(numbered) if self.backwards else numbered:
-            yield number, [self.reply(request) for request in batch]
+            replies = [self.reply(request) for request in batch]
+            faults = tuple(reply.reason for reply in replies if isinstance(reply, Failed))
+            yield Done(number, replies, 1.0, faults)
 
     def reply(self, request):
         before = self.asked.count(request)
@@ -126,7 +131,7 @@ def test_identity_and_text_do_not_run_into_each_other(one, two):
 def test_what_is_committed_comes_back(tmp_path_factory, text, p):
     ledger = Ledger(tmp_path_factory.mktemp("l") / "ledger.sqlite")
     answer = completion(text, p)
-    ledger.commit("s", "m", [("ab" * 32, REQUEST, answer)])
+    ledger.commit("s", "m", [Call("ab" * 32, REQUEST, answer, 1.0, None)])
     assert ledger.get("ab" * 32) == answer
     assert ledger.call("abab") == ("m", REQUEST, answer)
     ledger.close()
@@ -140,7 +145,12 @@ def test_a_key_that_was_never_asked(ledger):
 
 def test_a_call_is_found_by_the_beginning_of_its_key_alone(ledger):
     ledger.commit(
-        "s", "m", [("af" + "0" * 62, request("one"), completion()), ("b0" + "f" * 62, request("two"), completion())]
+        "s",
+        "m",
+        [
+            Call("af" + "0" * 62, request("one"), completion(), 1.0, None),
+            Call("b0" + "f" * 62, request("two"), completion(), 1.0, None),
+        ],
     )
     assert ledger.call("af0")[1] == request("one")
     assert ledger.call("b0")[1] == request("two")
@@ -149,9 +159,9 @@ def test_a_call_is_found_by_the_beginning_of_its_key_alone(ledger):
 
 
 def test_a_batch_with_one_bad_row_leaves_nothing(ledger):
-    good = ("a" * 64, REQUEST, completion())
+    good = Call("a" * 64, REQUEST, completion(), 1.0, None)
     with pytest.raises(sqlite3.Error):
-        ledger.commit("s", "m", [good, (object(), REQUEST, completion())], ["timeout"])
+        ledger.commit("s", "m", [good, Call(object(), REQUEST, completion(), 1.0, None)], ["timeout"])
     assert ledger.count() == 0
     assert failures(ledger) == []
     ledger.commit("s", "m", [good])
@@ -160,21 +170,21 @@ def test_a_batch_with_one_bad_row_leaves_nothing(ledger):
 
 def test_a_batch_whose_failures_cannot_be_written_leaves_nothing(ledger):
     with pytest.raises(sqlite3.Error):
-        ledger.commit("s", "m", [("a" * 64, REQUEST, completion())], ["fine", None])
+        ledger.commit("s", "m", [Call("a" * 64, REQUEST, completion(), 1.0, None)], ["fine", None])
     assert ledger.count() == 0
     assert failures(ledger) == []
 
 
 def test_the_first_answer_to_a_request_stays(ledger):
     for text in ("first", "second"):
-        ledger.commit("s", "m", [("a" * 64, REQUEST, completion(text))])
+        ledger.commit("s", "m", [Call("a" * 64, REQUEST, completion(text), 1.0, None)])
     assert ledger.get("a" * 64).text == "first"
     assert ledger.count() == 1
 
 
 def test_another_process_reads_what_was_committed(tmp_path):
     one, two = Ledger(tmp_path / "l.sqlite"), Ledger(tmp_path / "l.sqlite")
-    one.commit("s", "m", [("a" * 64, REQUEST, completion("here"))])
+    one.commit("s", "m", [Call("a" * 64, REQUEST, completion("here"), 1.0, None)])
     assert two.get("a" * 64).text == "here"
     one.close()
     two.close()

@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srlm.display import Progress
+from srlm.engines.engine import Done
 from srlm.judges.parse import read_score
 from srlm.judges.pointwise import PointwiseJudge, load_rubric
 from srlm.ledger import Ledger
+from srlm.prices import FREE
 from srlm.types import (
     Completion,
     Demonstration,
@@ -124,6 +126,8 @@ class Baseline:
 
     name = identity = "SFT"
 
+    price = FREE
+
     def plan(self, requests):
         return [[index] for index in range(len(requests))]
 
@@ -132,9 +136,9 @@ class Baseline:
             value = int(request.messages[0].content.split("is worth ")[1][0])
             if request.choices:
                 probabilities = tuple(float(str(value) == choice) for choice in request.choices)
-                yield number, [Completion(str(value), "stop", 1, 1, probabilities)]
+                yield Done(number, [Completion(str(value), "stop", 1, 1, probabilities)], 1.0)
             else:
-                yield number, [Completion(f"Because.\nScore: {value + request.sample}", "stop", 1, 1)]
+                yield Done(number, [Completion(f"Because.\nScore: {value + request.sample}", "stop", 1, 1)], 1.0)
 
     def close(self):
         pass

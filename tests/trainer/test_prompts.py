@@ -6,7 +6,9 @@ import pytest
 
 from srlm.config import TrainConfig
 from srlm.display import Progress
+from srlm.engines.engine import Done
 from srlm.ledger import Ledger
+from srlm.prices import FREE
 from srlm.types import Completion, Demonstration, Failed, Prompt
 from trainer.prompts import _shots, write_prompts
 
@@ -54,6 +56,8 @@ class Writer:
     def __init__(self, replies):
         self.replies, self.asked = iter(replies), []
 
+    price = FREE
+
     def plan(self, requests):
         return [[index] for index in range(len(requests))]
 
@@ -61,7 +65,7 @@ class Writer:
         for number, batch in enumerate(batches):
             self.asked += batch
             text = next(self.replies, "Never the same words: " + str(number))
-            yield number, [Completion(text, "stop", 1, 1) if isinstance(text, str) else text]
+            yield Done(number, [Completion(text, "stop", 1, 1) if isinstance(text, str) else text], 1.0)
 
     def close(self):
         pass

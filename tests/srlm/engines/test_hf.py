@@ -86,8 +86,8 @@ def replies(engine: HFEngine, requests: list[Request]) -> list[Completion]:
     plan = engine.plan(requests)
     assert sorted(index for batch in plan for index in batch) == list(range(len(requests)))
     found: dict[int, Completion] = {}
-    for number, answers in engine.run([[requests[index] for index in batch] for batch in plan]):
-        for index, answer in zip(plan[number], answers, strict=True):
+    for done in engine.run([[requests[index] for index in batch] for batch in plan]):
+        for index, answer in zip(plan[done.batch], done.replies, strict=True):
             assert isinstance(answer, Completion)
             found[index] = answer
     return [found[index] for index in range(len(requests))]

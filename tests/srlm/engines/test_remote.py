@@ -107,7 +107,7 @@ FREE = Request(
 
 def test_openai_gives_renormalised_probabilities(server: Server) -> None:
     engine = open_engine(f"openai:judge@{server.address}/v1")
-    _, (reply,) = next(engine.run([[CHOICE]]))
+    (reply,) = next(engine.run([[CHOICE]])).replies
     assert isinstance(reply, Completion)
     assert reply.probabilities == pytest.approx((0.7503, 0.2497), abs=1e-3)
     _, body, _ = server.calls[0]
@@ -117,7 +117,7 @@ def test_openai_gives_renormalised_probabilities(server: Server) -> None:
 
 def test_openai_gives_text_with_the_sampling_asked_for(server: Server) -> None:
     engine = open_engine(f"openai:judge@{server.address}/v1")
-    _, (reply,) = next(engine.run([[FREE]]))
+    (reply,) = next(engine.run([[FREE]])).replies
     assert reply == Completion("A", "stop", 7, 1)
     _, body, _ = server.calls[0]
     assert (body["temperature"], body["top_p"], body["max_tokens"], body["stop"]) == (0.7, 0.9, 16, ["x"])
@@ -125,7 +125,7 @@ def test_openai_gives_text_with_the_sampling_asked_for(server: Server) -> None:
 
 def test_anthropic_gives_text_and_keeps_the_system_message_apart(server: Server) -> None:
     engine = open_engine(f"anthropic:judge@{server.address}")
-    _, (reply,) = next(engine.run([[FREE]]))
+    (reply,) = next(engine.run([[FREE]])).replies
     assert reply == Completion("B.", "stop", 5, 2)
     path, body, _ = server.calls[0]
     assert path.endswith("/v1/messages")
@@ -150,7 +150,7 @@ def test_a_call_that_fails_for_good_is_a_failure_without_secrets(
     monkeypatch.setattr(openai, "RETRIES", 0)
     monkeypatch.setenv(remote.OTHER_KEY, SECRET)
     server.failures, server.status = 99, 401
-    _, (reply,) = next(open_engine(f"openai:judge@{server.address}/v1").run([[CHOICE]]))
+    (reply,) = next(open_engine(f"openai:judge@{server.address}/v1").run([[CHOICE]])).replies
     assert reply == Failed("AuthenticationError (HTTP 401)")
     sent = {name.lower(): value for name, value in server.calls[0][2].items()}
     assert SECRET in sent["authorization"]
@@ -158,7 +158,7 @@ def test_a_call_that_fails_for_good_is_a_failure_without_secrets(
 
 def test_the_sdk_retries_a_passing_failure(server: Server) -> None:
     server.failures = 1
-    _, (reply,) = next(open_engine(f"openai:judge@{server.address}/v1").run([[CHOICE]]))
+    (reply,) = next(open_engine(f"openai:judge@{server.address}/v1").run([[CHOICE]])).replies
     assert isinstance(reply, Completion)
     assert len(server.calls) == 2
 

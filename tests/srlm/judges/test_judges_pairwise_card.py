@@ -5,9 +5,11 @@ from math import isnan
 import pytest
 
 from srlm.display import Progress
+from srlm.engines.engine import Done
 from srlm.judges.card import WEAK, labelled_matches, measure, percent
 from srlm.judges.pairwise import Match, compare, load_pairwise
 from srlm.ledger import Ledger
+from srlm.prices import FREE
 from srlm.stats.intervals import Estimate
 from srlm.types import Answer, Completion, Failed, RankedAnswer, RankedPrompt
 
@@ -22,12 +24,14 @@ class Judge:
     def __init__(self, prefer):
         self.prefer, self.asked = prefer, []
 
+    price = FREE
+
     def plan(self, requests):
         return [list(range(len(requests)))] if requests else []
 
     def run(self, batches, tick=None):
         for number, batch in enumerate(batches):
-            yield number, [self.reply(request) for request in batch]
+            yield Done(number, [self.reply(request) for request in batch], 1.0)
 
     def reply(self, request):
         content = request.messages[0].content

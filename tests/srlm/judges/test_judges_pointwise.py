@@ -5,9 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srlm.display import Progress
+from srlm.engines.engine import Done
 from srlm.judges.parse import read_score
 from srlm.judges.pointwise import PointwiseJudge, load_rubric, rewards, score, verdict_text
 from srlm.ledger import Ledger
+from srlm.prices import FREE
 from srlm.types import Answer, Completion, Failed, Sampling, Scored, Unparsed, Verdict
 
 readings = st.one_of(
@@ -33,13 +35,15 @@ class Scripted:
     def __init__(self, say):
         self.say, self.asked = say, []
 
+    price = FREE
+
     def plan(self, requests):
         return [[index] for index in range(len(requests))]
 
     def run(self, batches, tick=None):
         for number, batch in enumerate(batches):
             self.asked += batch
-            yield number, [self.say(request) for request in batch]
+            yield Done(number, [self.say(request) for request in batch], 1.0)
 
     def close(self):
         pass
