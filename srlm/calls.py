@@ -33,7 +33,7 @@ def ask(
         step.advance(len(unique) - sum(len(batch) for batch in todo))
         for done in engine.run([[once[unique[index]] for index in batch] for batch in todo], step.advance):
             calls: list[Call] = []
-            seconds = done.seconds / len(done.replies)
+            seconds = done.seconds / max(1, len(done.replies))
             for index, reply in zip(todo[done.batch], done.replies, strict=True):
                 key = unique[index]
                 # A batch that was stored in part is computed whole; what was said before stays.

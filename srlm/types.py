@@ -103,6 +103,19 @@ class Unparsed:
     kind: Literal["unparsed"] = "unparsed"
 
 
+@dataclass(frozen=True)
+class Suspicion:
+    """A piece of a judged text that speaks to the judge, not to the reader: the characters start to end of the answer.
+
+    `kind` names what it looks like, such as "verdict" for the judge's own output format.
+    """
+
+    answer_id: str
+    kind: str
+    start: int
+    end: int
+
+
 Reading = Annotated[Scored | Unparsed | Failed, Field(discriminator="kind")]
 
 
@@ -189,6 +202,7 @@ class Verdict:
     reading: Reading
     sample: int = 0
     call: str | None = None
+    injection_suspected: tuple[Suspicion, ...] = ()
     schema: int = SCHEMA
 
 
