@@ -60,7 +60,7 @@ def _device() -> Finding:
         import torch
     except ImportError:
         return Finding("optional", "device", "unknown without torch")
-    from srlm.engines.hf import pick_device, pick_dtype
+    from srlm.engines.checkpoint import pick_device, pick_dtype
 
     device = pick_device("auto")
     name = (

@@ -14,9 +14,9 @@ from pathlib import Path
 from srlm.assets import model_folder, require_disk
 from srlm.config import TrainConfig
 from srlm.display import Progress
-from srlm.engines.hf import load_tokenizer, pick_device
+from srlm.engines.checkpoint import load_tokenizer, pick_device
 from srlm.errors import NothingToTrain
-from srlm.judges.pointwise import load_rubric, score
+from srlm.judges.pointwise import configured_judge, score
 from srlm.judges.pointwise import rewards as mean_rewards
 from srlm.randomness import derive
 from srlm.runs import Run
@@ -65,7 +65,7 @@ def preflight(config: TrainConfig) -> None:
     Raises:
         SrlmError: with what to do.
     """
-    load_rubric(config.judge.rubric)
+    configured_judge(config.judge)
     for source in {config.seeds.source, config.seeds.eft_source or config.seeds.source}:
         load_seeds(source)
     require_libraries()

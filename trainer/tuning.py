@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srlm.display import Step
-from srlm.engines.hf import load_model, load_tokenizer, pick_device, pick_dtype
+from srlm.engines.checkpoint import load_model, load_tokenizer, pick_device, pick_dtype
 from srlm.optional import require
 from srlm.records import write_records
 

@@ -1,188 +1,216 @@
-"""The decode loop of local generation: one prefill, then one token a step for every row that has not ended.
+"""The decode loop of local generation: one token a step for every row in flight, new rows as soon as old ones end.
 
-What is in here: a prefix shared by all prompts of the batch is computed once; a prompt with n samples is prefilled
-once; rows that have ended leave the batch; sampling is exact (nothing is cut off beyond top-p) and seeded per row, so
-that the draw of a row does not depend on who shares its batch. What is left out: refilling freed rows with new
-prompts, and paged memory: vLLM does these, and is the better engine on a GPU.
+Rows live in slots of a preallocated cache. A freed slot is refilled with the next prompt, so that ended rows are not
+computed along; when nothing waits any more, the ended rows are dropped. A prompt with n samples is read once, and what
+all prompts begin with is read once for all (`attention.py`). Sampling is exact and seeded by row (`nucleus.py`).
 
+What is left out: paged memory, and one batch over many GPUs. vLLM does these, and is the better engine on a GPU.
 Greedy decoding equals `transformers.generate` in float32 (tests/srlm/engines/test_decoding.py).
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import torch
+import torch
+from torch.nn import functional
+from transformers import Cache
 
-NUCLEUS = 512
-"""Tokens that are sorted for top-p; the whole vocabulary only for rows whose nucleus is wider."""
+from srlm.engines.attention import Reader
+from srlm.engines.nucleus import draw
 
-COMPACT_AT = 0.8
-"""Ended rows are dropped once fewer than this share of the batch is alive: each drop copies the cache."""
+REFILL = 0.125
+"""Freed slots are refilled when they are this share of all: reading prompts together is cheaper than one by one."""
+
+COMPACT = 0.8
+"""With nothing left to refill, ended rows are dropped once fewer than this share is alive: a drop copies the cache."""
+
+
+GROWTH = 32
+"""Columns by which the cache grows."""
 
 
 @dataclass
 class Row:
-    """One answer in the making. `uniforms` are its own random numbers, one a step."""
+    """One answer in the making. `uniforms` are its own random numbers, one a token."""
 
     prompt: int
     temperature: float
     top_p: float
     max_tokens: int
-    uniforms: "torch.Tensor"
+    uniforms: torch.Tensor
     stopped: Callable[[list[int]], bool]
     tokens: list[int] = field(default_factory=list)
     finish: str = ""
 
+    def take(self, token: int, eos: frozenset[int]) -> None:
+        """Add the next token, or end."""
+        if token in eos:
+            self.finish = "stop"
+            return
+        self.tokens.append(token)
+        if self.stopped(self.tokens):
+            self.finish = "stop"
+        elif len(self.tokens) >= self.max_tokens:
+            self.finish = "length"
 
-def common_prefix(sequences: Sequence[list[int]]) -> int:
-    """Length of the longest prefix of all sequences that leaves each at least one token."""
-    shortest, longest = min(sequences), max(sequences)
-    limit = min(len(sequence) for sequence in sequences) - 1
-    length = 0
-    while length < limit and shortest[length] == longest[length]:
-        length += 1
-    return length
 
+class Slots(Cache):
+    """Keys and values of the rows in flight, [rows, heads, columns, head size] a layer; `end`: where a row goes on.
 
-def prefill(model: Any, prompts: Sequence[list[int]], pad: int) -> tuple["torch.Tensor", Any, "torch.Tensor"]:
-    """Read the prompts; return next-token logits [B, V] in float32, the cache, and the attention mask [B, L].
-
-    The common prefix is computed for one row and copied; the rests are padded on the left, between prefix and rest.
+    There are as many columns as the longest row needs, rounded up: products over a part of a tensor would copy it.
     """
-    import torch
-    from transformers import DynamicCache
 
-    shared = common_prefix(prompts)
-    rests = [list(prompt[shared:]) for prompt in prompts]
-    width = max(len(rest) for rest in rests)
-    cache = DynamicCache(config=model.config)
-    if shared:
-        model(
-            input_ids=torch.tensor([prompts[0][:shared]], device=model.device), past_key_values=cache, logits_to_keep=1
-        )
-        cache.batch_repeat_interleave(len(prompts))
-    ids = torch.tensor([[pad] * (width - len(rest)) + rest for rest in rests], device=model.device)
-    real = torch.tensor([[0] * (width - len(rest)) + [1] * len(rest) for rest in rests], device=model.device)
-    mask = torch.cat([torch.ones(len(prompts), shared, dtype=torch.long, device=model.device), real], dim=1)
-    positions = (mask.cumsum(1) - 1).clamp(min=0)[:, shared:]
-    output = model(
-        input_ids=ids,
-        attention_mask=mask,
-        position_ids=positions,
-        past_key_values=cache,
-        use_cache=True,
-        logits_to_keep=1,
-    )
-    return output.logits[:, -1].float(), cache, mask
+    def __init__(self, rows: int, device: torch.device) -> None:
+        super().__init__(layers=[])
+        self.rows = torch.arange(rows, device=device)
+        self.start = torch.zeros(rows, dtype=torch.long, device=device)
+        self.end = torch.zeros(rows, dtype=torch.long, device=device)
+        self._keys: list[torch.Tensor] = []
+        self._values: list[torch.Tensor] = []
 
+    def put(self, slots: torch.Tensor, cache: Any, source: torch.Tensor, start: torch.Tensor) -> None:
+        """Give slots the columns that were read: slot i takes row source[i] of the cache."""
+        width = cache.layers[0].keys.shape[2]
+        if not self._keys:
+            self._keys = [layer.keys.new_zeros(len(self.rows), *layer.keys.shape[1:]) for layer in cache.layers]
+            self._values = [layer.values.new_zeros(len(self.rows), *layer.values.shape[1:]) for layer in cache.layers]
+        self.reach(width)
+        for keys, values, layer in zip(self._keys, self._values, cache.layers, strict=True):
+            keys[slots, :, :width] = layer.keys[source]
+            values[slots, :, :width] = layer.values[source]
+        self.start[slots], self.end[slots] = start[source], width
 
-def draw(
-    logits: "torch.Tensor", temperature: "torch.Tensor", top_p: "torch.Tensor", uniform: "torch.Tensor"
-) -> "torch.Tensor":
-    """One token a row by inverse transform over the nucleus.
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *_: Any, **__: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Write one column a row, and give back all columns that some row has (the mask hides the others)."""
+        keys, values = self._keys[layer_idx], self._values[layer_idx]
+        keys[self.rows, :, self.end] = key_states[:, :, 0]
+        values[self.rows, :, self.end] = value_states[:, :, 0]
+        return keys, values
 
-    Args:
-        logits: [B, V] float32.
-        temperature: [B]; 0 is greedy.
-        top_p: [B].
-        uniform: [B].
+    @property
+    def width(self) -> int:
+        """Columns that there are."""
+        return self._keys[0].shape[2]
 
-    The nucleus is the smallest set of most probable tokens whose mass reaches top_p (Holtzman et al. 2020). Rows whose
-    nucleus is wider than `NUCLEUS` are sorted whole, so the draw is exact.
-    """
-    import torch
+    def reach(self, columns: int) -> None:
+        """Make room for so many columns."""
+        more = -(-columns // GROWTH) * GROWTH - self.width
+        if more > 0:
+            self._keys = [functional.pad(keys, (0, 0, 0, more)) for keys in self._keys]
+            self._values = [functional.pad(values, (0, 0, 0, more)) for values in self._values]
 
-    greedy = temperature == 0
-    if bool(greedy.all()):
-        return logits.argmax(-1)
-    scaled = logits / torch.where(greedy, torch.ones_like(temperature), temperature)[:, None]
-    mass = scaled.logsumexp(-1, keepdim=True)
-    values, order = scaled.topk(min(NUCLEUS, scaled.shape[-1]), dim=-1)
-    probabilities = (values - mass).exp()
-    tokens = order.gather(-1, _rank(probabilities, top_p, uniform))[:, 0]
-    wide = probabilities.sum(-1) < top_p
-    if bool(wide.any()):
-        values, order = scaled[wide].sort(-1, descending=True)
-        tokens[wide] = order.gather(-1, _rank((values - mass[wide]).exp(), top_p[wide], uniform[wide]))[:, 0]
-    return torch.where(greedy, logits.argmax(-1), tokens)
+    def keep(self, rows: torch.Tensor) -> None:
+        """Drop all other rows."""
+        self._keys = [keys[rows] for keys in self._keys]
+        self._values = [values[rows] for values in self._values]
+        self.start, self.end, self.rows = self.start[rows], self.end[rows], self.rows[: len(rows)]
 
 
-def _rank(probabilities: "torch.Tensor", top_p: "torch.Tensor", uniform: "torch.Tensor") -> "torch.Tensor":
-    """Where `uniform` falls in the cumulated nucleus of falling probabilities [B, K]; shape [B, 1]."""
-    import torch
+class Running:
+    """The rows that are being written: who sits in which slot, and what each draws with."""
 
-    before = probabilities.cumsum(-1) - probabilities
-    kept = torch.where(before < top_p[:, None], probabilities, torch.zeros_like(probabilities))
-    cumulative = kept.cumsum(-1)
-    rank = torch.searchsorted(cumulative, uniform[:, None] * cumulative[:, -1:], right=True)
-    return torch.minimum(rank, (kept > 0).sum(-1, keepdim=True) - 1)
+    def __init__(self, reader: Reader, prompts: Sequence[Sequence[int]], rows: int, longest: int, device: Any) -> None:
+        self._reader = reader
+        self._prompts = prompts
+        self.slots = Slots(rows, device)
+        self.rows: list[Row | None] = [None] * rows
+        self._tokens = torch.zeros(rows, dtype=torch.long, device=device)
+        self._taken = torch.zeros(rows, dtype=torch.long, device=device)
+        self._temperature = torch.zeros(rows, device=device)
+        self._top_p = torch.ones(rows, device=device)
+        self._uniforms = torch.zeros(rows, longest, device=device)
+
+    @property
+    def free(self) -> list[int]:
+        """Slots without a row that goes on."""
+        return [slot for slot, row in enumerate(self.rows) if row is None]
+
+    def admit(self, waiting: deque[Row], eos: frozenset[int]) -> list[Row]:
+        """Read the prompts of the next rows into free slots, and draw their first tokens; returns the rows that end."""
+        count = min(len(self.free), len(waiting))
+        count = self._reader.fits([self._prompts[waiting[index].prompt] for index in range(count)])
+        rows = [waiting.popleft() for _ in range(count)]
+        unique = sorted({row.prompt for row in rows})
+        logits, cache, start = self._reader.read([self._prompts[prompt] for prompt in unique])
+        device = logits.device
+        source = torch.tensor([unique.index(row.prompt) for row in rows], device=device)
+        slots = torch.tensor(self.free[: len(rows)], device=device)
+        self.slots.put(slots, cache, source, start)
+        self._taken[slots] = 0
+        self._temperature[slots] = torch.tensor([row.temperature for row in rows], device=device)
+        self._top_p[slots] = torch.tensor([row.top_p for row in rows], device=device)
+        for slot, row in zip(slots.tolist(), rows, strict=True):
+            self.rows[slot] = row
+            self._uniforms[slot, : len(row.uniforms)] = row.uniforms.to(device)
+        return self._take(slots, logits[source], eos)
+
+    def step(self, eos: frozenset[int]) -> list[Row]:
+        """Give every row its next token; returns the rows that ended."""
+        slots = self.slots
+        slots.reach(int(slots.end.max()) + 1)
+        logits = self._reader.step(self._tokens, slots.start, slots.end, slots, slots.width)
+        slots.end += 1
+        return self._take(slots.rows, logits, eos)
+
+    def compact(self) -> None:
+        """Drop the slots without a row."""
+        alive = [slot for slot, row in enumerate(self.rows) if row is not None]
+        keep = torch.tensor(alive, device=self._tokens.device)
+        self.slots.keep(keep)
+        self.rows = [self.rows[slot] for slot in alive]
+        self._tokens, self._taken, self._temperature = self._tokens[keep], self._taken[keep], self._temperature[keep]
+        self._top_p, self._uniforms = self._top_p[keep], self._uniforms[keep]
+
+    def _take(self, slots: torch.Tensor, logits: torch.Tensor, eos: frozenset[int]) -> list[Row]:
+        uniform = self._uniforms[slots, self._taken[slots].clamp(max=self._uniforms.shape[1] - 1)]
+        tokens = draw(logits, self._temperature[slots], self._top_p[slots], uniform)
+        self._tokens[slots] = tokens
+        self._taken[slots] += 1
+        ended = []
+        for slot, token in zip(slots.tolist(), tokens.tolist(), strict=True):
+            row = self.rows[slot]
+            if row is None:
+                continue
+            row.take(token, eos)
+            if row.finish:
+                ended.append(row)
+                self._free(slot)
+        return ended
+
+    def _free(self, slot: int) -> None:
+        self.rows[slot] = None
+        # An empty slot is computed along until it is refilled or dropped: from its first column, so that it is short.
+        self.slots.end[slot] = 0
+        self._taken[slot] = 0
 
 
 def generate(
     model: Any,
-    prompts: Sequence[list[int]],
-    rows: list[Row],
+    prompts: Sequence[Sequence[int]],
+    rows: Sequence[Row],
     *,
+    at_once: int,
     eos: frozenset[int],
     pad: int,
     ended: Callable[[], None],
 ) -> None:
-    """Fill `tokens` and `finish` of every row; call `ended` as each one ends. Rows of one prompt share its prefill."""
-    import torch
-
-    device = model.device
-    logits, cache, mask = prefill(model, prompts, pad)
-    live = list(rows)
-    source = torch.tensor([row.prompt for row in live], device=device)
-    if source.tolist() != list(range(len(prompts))):
-        cache.batch_select_indices(source)
-        logits, mask = logits[source], mask[source]
-    step = 0
+    """Fill `tokens` and `finish` of every row, `at_once` of them in flight; call `ended` as each one ends."""
+    waiting = deque(rows)
+    longest = max(row.max_tokens for row in rows)
+    running = Running(Reader(model, prompts, pad), prompts, min(at_once, len(rows)), longest, model.device)
     while True:
-        tokens = _next_tokens(logits, live, step)
-        step += 1
-        for row, token in zip(live, tokens.tolist(), strict=True):
-            if not row.finish and _take(row, token, eos):
-                ended()
-        alive = [index for index, row in enumerate(live) if not row.finish]
-        if not alive:
+        free = len(running.free)
+        if waiting and free >= min(len(waiting), max(1, int(REFILL * at_once))):
+            done = running.admit(waiting, eos)
+        elif free == len(running.rows):
             return
-        if len(alive) <= COMPACT_AT * len(live):
-            keep = torch.tensor(alive, device=device)
-            cache.batch_select_indices(keep)
-            tokens, mask = tokens[keep], mask[keep]
-            live = [live[index] for index in alive]
-        mask = torch.cat([mask, mask.new_ones(len(live), 1)], dim=1)
-        output = model(
-            input_ids=tokens[:, None],
-            attention_mask=mask,
-            position_ids=mask.sum(1, keepdim=True) - 1,
-            past_key_values=cache,
-            use_cache=True,
-        )
-        logits = output.logits[:, -1].float()
-
-
-def _next_tokens(logits: "torch.Tensor", live: list[Row], step: int) -> "torch.Tensor":
-    import torch
-
-    def column(values: list[float]) -> "torch.Tensor":
-        return torch.tensor(values, dtype=torch.float32, device=logits.device)
-
-    uniform = column([float(row.uniforms[min(step, len(row.uniforms) - 1)]) for row in live])
-    return draw(logits, column([row.temperature for row in live]), column([row.top_p for row in live]), uniform)
-
-
-def _take(row: Row, token: int, eos: frozenset[int]) -> bool:
-    """Give a row its next token, and say whether it ends; an ended row is computed along until it is dropped."""
-    if token in eos:
-        row.finish = "stop"
-        return True
-    row.tokens.append(token)
-    if row.stopped(row.tokens):
-        row.finish = "stop"
-    elif len(row.tokens) >= row.max_tokens:
-        row.finish = "length"
-    return bool(row.finish)
+        else:
+            if not waiting and free > (1 - COMPACT) * len(running.rows):
+                running.compact()
+            done = running.step(eos)
+        for _ in done:
+            ended()
