@@ -1,41 +1,71 @@
 """Every paid or computed call, once: SQLite, keyed by the content of the request.
 
 A batch is committed in one transaction or not at all, so that a process killed at any moment leaves either the whole
-batch or nothing of it. Failures are counted but never stored as answers. One door writes: `Ledger.commit`.
+batch or nothing of it. Failures are counted but never stored as answers. One door writes: `Ledger._transaction`.
 """
 
 import hashlib
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from srlm.database import open_database, transaction
 from srlm.errors import DataError
 from srlm.types import Completion, Request
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS calls (
-    key TEXT PRIMARY KEY, stage TEXT NOT NULL, model TEXT NOT NULL, request TEXT NOT NULL, reply TEXT NOT NULL,
-    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, seconds REAL NOT NULL, cost REAL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS failures (
-    stage TEXT NOT NULL, model TEXT NOT NULL, reason TEXT NOT NULL, at TEXT DEFAULT CURRENT_TIMESTAMP
-);
+_INSERT = "INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"
+_SUMMARY = """
+SELECT stage, model, count(*), sum(prompt_tokens), sum(completion_tokens), sum(seconds), count(*) - count(seconds),
+       sum(cost), count(*) - count(cost)
+FROM calls GROUP BY stage, model
 """
+_REASONS = "SELECT stage, model, reason, count(*) FROM failures GROUP BY stage, model, reason ORDER BY reason"
 
 
 @dataclass(frozen=True)
 class Call:
-    """An answered call as it is stored. `cost` is in US dollars, None when the price is not known."""
+    """An answered call as it is stored.
+
+    `cost` is in US dollars, None when the price is not known; `seconds` is None only for calls of the first ledgers,
+    which did not count it.
+    """
 
     key: str
     request: Request
     completion: Completion
-    seconds: float
+    seconds: float | None
     cost: float | None
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """What one stage had of one model.
+
+    `seconds` and `cost` are sums over the calls where they are known, None where that is no call at all; `untimed` and
+    `unpriced` count the others. `failures` are attempts without an answer, by reason.
+    """
+
+    stage: str
+    model: str
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float | None
+    untimed: int
+    cost: float | None
+    unpriced: int
+    failures: dict[str, int]
+
+    @property
+    def failed(self) -> int:
+        """Number of failed attempts."""
+        return sum(self.failures.values())
 
 
 _COMPLETION = TypeAdapter(Completion)
@@ -52,16 +82,13 @@ class Ledger:
     """A run's calls on disk. Safe against kill -9 and for two processes on one run (SQLite's write-ahead log)."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(path, timeout=60, isolation_level=None)
-        try:
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=NORMAL")
-            self._connection.executescript(_SCHEMA)
-        except sqlite3.DatabaseError as error:
-            raise DataError(
-                path, f"is no ledger, or a damaged one ({error}). Move it away to go on without it."
-            ) from None
+        """Open a ledger, making one if there is none.
+
+        Raises:
+            DataError: the file is no ledger, or a damaged one.
+        """
+        self._path = path
+        self._connection = open_database(path)
 
     def get(self, key: str) -> Completion | None:
         """The answer to a request, if it was ever given."""
@@ -75,35 +102,52 @@ class Ledger:
         ).fetchone()
         return (row[0], _REQUEST.validate_json(row[1]), _COMPLETION.validate_json(row[2])) if row else None
 
+    def measured(self, keys: Sequence[str]) -> list[tuple[float, float | None]]:
+        """Seconds and cost of calls by their keys, or the beginnings of these.
+
+        A call that is not here, or whose time was not taken, is left out. A cost that nobody knows is None.
+        """
+        query = "SELECT seconds, cost FROM calls WHERE key >= ? AND key < ? LIMIT 1"
+        rows = (self._connection.execute(query, (key, key + "g")).fetchone() for key in keys if key)
+        return [(row[0], row[1]) for row in rows if row is not None and row[0] is not None]
+
     def commit(self, stage: str, model: str, calls: Sequence[Call], failures: Sequence[str] = ()) -> None:
         """Write the answers of one batch, and count its failures, in one transaction."""
-        rows = [
-            (
-                call.key,
-                stage,
-                model,
-                json.dumps(asdict(call.request)),
-                json.dumps(asdict(call.completion)),
-                call.completion.prompt_tokens,
-                call.completion.completion_tokens,
-                call.seconds,
-                call.cost,
-            )
-            for call in calls
-        ]
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            self._connection.executemany(
-                "INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING", rows
-            )
+        with self._transaction():
+            self._connection.executemany(_INSERT, [_row(stage, model, call) for call in calls])
             self._connection.executemany(
                 "INSERT INTO failures (stage, model, reason) VALUES (?, ?, ?)",
                 [(stage, model, reason) for reason in failures],
             )
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+
+    def adopt(self, calls: Iterable[tuple[str, str, Call]]) -> int:
+        """Take in calls of another ledger as (stage, model, call), all or, when `calls` raises, none of them.
+
+        Returns how many were new; an answer that is here already stays.
+        """
+        with self._transaction():
+            before = self._connection.total_changes
+            self._connection.executemany(_INSERT, (_row(stage, model, call) for stage, model, call in calls))
+            return self._connection.total_changes - before
+
+    def answered(self) -> Iterator[tuple[str, str, Call]]:
+        """All calls as (stage, model, call), one at a time, as the ledger is at the first of them."""
+        query = "SELECT stage, model, key, request, reply, seconds, cost FROM calls"
+        for stage, model, key, request, reply, seconds, cost in self._connection.execute(query):
+            call = Call(key, _REQUEST.validate_json(request), _COMPLETION.validate_json(reply), seconds, cost)
+            yield stage, model, call
+
+    def summary(self) -> list[LedgerRow]:
+        """What was called, what it took and what failed, by stage and model. Reads the whole ledger."""
+        failures: dict[tuple[str, str], dict[str, int]] = {}
+        for stage, model, reason, count in self._connection.execute(_REASONS):
+            failures.setdefault((stage, model), {})[reason] = count
+        called = [
+            LedgerRow(*row, failures.pop((row[0], row[1]), {}))  # type: ignore[call-arg]  # as many as _SUMMARY has
+            for row in self._connection.execute(_SUMMARY)
+        ]
+        failed = [LedgerRow(*key, 0, 0, 0, None, 0, None, 0, reasons) for key, reasons in failures.items()]
+        return sorted([*called, *failed], key=lambda row: (row.stage, row.model))
 
     def count(self) -> int:
         """Number of answered calls."""
@@ -112,3 +156,50 @@ class Ledger:
     def close(self) -> None:
         """Close the file; the ledger is not used after it."""
         self._connection.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Everything that is written inside, or nothing of it."""
+        try:
+            with transaction(self._connection):
+                yield
+        except sqlite3.OperationalError as error:
+            raise DataError(
+                self._path, f"cannot be written ({error}). What is in it is kept; the same command goes on from there."
+            ) from None
+
+
+def total(rows: Sequence[LedgerRow]) -> LedgerRow:
+    """The sum of rows, with neither stage nor model."""
+    seconds = [row.seconds for row in rows if row.seconds is not None]
+    costs = [row.cost for row in rows if row.cost is not None]
+    failures: Counter[str] = Counter()
+    for row in rows:
+        failures.update(row.failures)
+    return LedgerRow(
+        stage="",
+        model="",
+        calls=sum(row.calls for row in rows),
+        prompt_tokens=sum(row.prompt_tokens for row in rows),
+        completion_tokens=sum(row.completion_tokens for row in rows),
+        seconds=sum(seconds) if seconds else None,
+        untimed=sum(row.untimed for row in rows),
+        cost=sum(costs) if costs else None,
+        unpriced=sum(row.unpriced for row in rows),
+        failures=dict(sorted(failures.items())),
+    )
+
+
+def _row(stage: str, model: str, call: Call) -> tuple[object, ...]:
+    """A call as the columns of its table."""
+    return (
+        call.key,
+        stage,
+        model,
+        json.dumps(asdict(call.request)),
+        json.dumps(asdict(call.completion)),
+        call.completion.prompt_tokens,
+        call.completion.completion_tokens,
+        call.seconds,
+        call.cost,
+    )

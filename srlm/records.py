@@ -9,6 +9,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from math import isnan, nan
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -63,11 +64,16 @@ def read_records(path: Path, record: type[T]) -> list[T]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file so that it is either absent or whole, also when the process is killed."""
+    write_pieces(path, [text])
+
+
+def write_pieces(path: Path, pieces: Iterable[str]) -> None:
+    """Like `write_text`, for a text that need not be in memory as a whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+            file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
@@ -84,7 +90,7 @@ def to_json(record: Any) -> dict[str, Any]:
 
 def write_records(path: Path, records: Iterable[Any]) -> None:
     """Write records as JSON Lines, atomically. The same records give the same bytes."""
-    write_text(path, "".join(json.dumps(to_json(record), ensure_ascii=False) + "\n" for record in records))
+    write_pieces(path, (json.dumps(to_json(record), ensure_ascii=False) + "\n" for record in records))
 
 
 def write_json(path: Path, data: Any) -> None:
@@ -100,6 +106,23 @@ def read_json(path: Path) -> Any:
         raise DataError(path, "there is no such file.") from None
     except (ValueError, OSError) as error:
         raise DataError(path, f"is not JSON ({error}).") from None
+
+
+def without_nan(data: Any) -> Any:
+    """JSON data in which an undefined figure is null: JSON has no NaN."""
+    if isinstance(data, dict):
+        return {key: without_nan(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [without_nan(value) for value in data]
+    return None if isinstance(data, float) and isnan(data) else data
+
+
+def with_nan(data: Any) -> Any:
+    """The other way: null in an estimate is an undefined figure."""
+    if isinstance(data, dict):
+        figure = data.keys() == {"value", "low", "high", "n", "clusters"}
+        return {key: nan if figure and value is None else with_nan(value) for key, value in data.items()}
+    return [with_nan(value) for value in data] if isinstance(data, list) else data
 
 
 def by_id(records: Sequence[T]) -> dict[str, T]:

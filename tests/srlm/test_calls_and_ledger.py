@@ -12,7 +12,7 @@ from srlm.calls import ask
 from srlm.display import Progress
 from srlm.engines.engine import Done
 from srlm.errors import EngineError
-from srlm.ledger import Call, Ledger, request_key
+from srlm.ledger import Call, Ledger, LedgerRow, request_key, total
 from srlm.prices import FREE
 from srlm.types import Completion, Failed, Message, Request, Sampling
 
@@ -190,6 +190,49 @@ def test_another_process_reads_what_was_committed(tmp_path):
     two.close()
 
 
+def test_time_and_cost_are_found_by_keys_and_their_beginnings(ledger):
+    ledger.commit(
+        "s",
+        "m",
+        [
+            Call("a1" + "0" * 62, request("one"), completion(), 1.5, 0.25),
+            Call("a2" + "f" * 62, request("two"), completion(), 2.5, None),
+            Call("b0" + "0" * 62, request("three"), completion(), None, None),
+        ],
+    )
+    assert ledger.measured(["a2f", "a1" + "0" * 62, "a1"]) == [(2.5, None), (1.5, 0.25), (1.5, 0.25)]
+    assert ledger.measured(["a20", "ff", "", "b0"]) == [], "not here, no key at all, or not timed"
+    assert ledger.measured([]) == []
+
+
+def test_the_summary_counts_by_stage_and_model(ledger):
+    def call(letter, seconds, cost):
+        return Call(letter * 64, request(letter), completion(), seconds, cost)
+
+    ledger.commit("M2/candidates", "M1", [call("a", 1.0, 0.0), call("b", 2.0, 0.0)])
+    ledger.commit("evals/alpaca", "openai:x", [call("c", 1.5, 0.25), call("d", 0.5, None)], ["HTTP 429", "timeout"])
+    ledger.commit("evals/alpaca", "openai:x", [], ["HTTP 429"])
+    ledger.commit("evals/alpaca", "M1", [call("e", None, None)])
+    ledger.commit("evals/card", "openai:x", [], ["reset"])
+    ledger.commit("evals/card", "openai:x", [call("a", 9.0, 9.0)])  # answered before, in another stage
+    rows = ledger.summary()
+    assert rows == [
+        LedgerRow("M2/candidates", "M1", 2, 10, 14, 3.0, 0, 0.0, 0, {}),
+        LedgerRow("evals/alpaca", "M1", 1, 5, 7, None, 1, None, 1, {}),
+        LedgerRow("evals/alpaca", "openai:x", 2, 10, 14, 2.0, 0, 0.25, 1, {"HTTP 429": 2, "timeout": 1}),
+        LedgerRow("evals/card", "openai:x", 0, 0, 0, None, 0, None, 0, {"reset": 1}),
+    ]
+    assert [row.failed for row in rows] == [0, 0, 3, 1]
+    whole = total(rows)
+    assert whole == LedgerRow("", "", 5, 25, 35, 5.0, 1, 0.25, 2, {"HTTP 429": 2, "reset": 1, "timeout": 1})
+    assert whole.failed == 4
+
+
+def test_the_summary_of_nothing(ledger):
+    assert ledger.summary() == []
+    assert total([]) == LedgerRow("", "", 0, 0, 0, None, 0, None, 0, {})
+
+
 # --- asking -----------------------------------------------------------------------------------------------------------
 
 
@@ -293,7 +336,7 @@ def test_an_engine_that_leaves_a_batch_out_gives_failures(ledger):
 def test_a_batch_of_another_length_than_its_requests_is_an_error(ledger):
     class Short(Scripted):
         def run(self, batches, tick=None):
-            yield 0, [completion()]
+            yield Done(0, [completion()], 1.0)
 
     with pytest.raises(ValueError, match="zip"):
         put(Short(size=2), [request("a"), request("b")], ledger)
