@@ -9,10 +9,11 @@ from srlm.engines.engine import Engine
 
 @dataclass(frozen=True)
 class Contestant:
-    """A model under its name in tables, and how to open it."""
+    """A model under its name in tables, how to open it, and whether its calls go to a server."""
 
     name: str
     open: Callable[[], Engine]
+    remote: bool = False
 
 
 @contextmanager

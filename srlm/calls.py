@@ -5,13 +5,17 @@ depends on where an earlier run was killed, and nothing is paid for twice. (An e
 paid ones do, loses at most the calls in flight.)
 """
 
+import time
 from collections.abc import Sequence
 
 from srlm.display import Progress
-from srlm.engines.engine import Engine
+from srlm.engines.engine import Done, Engine
 from srlm.errors import EngineError
 from srlm.ledger import Call, Ledger, request_key
 from srlm.types import Failed, Reply, Request
+
+LONGEST_WAIT = 0.5
+"""Seconds that an answer waits for others to be committed with."""
 
 
 def ask(
@@ -20,7 +24,8 @@ def ask(
     """Answer every request, in order, as (ledger key, reply). Failed calls come back as `Failed`.
 
     Raises:
-        EngineError: no call at all succeeded, so that going on would only fail again.
+        EngineError: no call at all succeeded, so that going on would only fail again; or a server is dead.
+        BudgetSpent: the next call could pass what the command may spend.
     """
     keys = [request_key(engine.identity, request) for request in requests]
     once = dict(zip(keys, requests, strict=True))  # equal requests are one call
@@ -31,22 +36,48 @@ def ask(
     todo = [batch for batch in plan if any(unique[index] not in replies for index in batch)]
     with progress.step(label, total=len(unique)) as step:
         step.advance(len(unique) - sum(len(batch) for batch in todo))
-        for done in engine.run([[once[unique[index]] for index in batch] for batch in todo], step.advance):
-            calls: list[Call] = []
-            seconds = done.seconds / max(1, len(done.replies))
-            for index, reply in zip(todo[done.batch], done.replies, strict=True):
-                key = unique[index]
-                # A batch that was stored in part is computed whole; what was said before stays.
-                replies.setdefault(key, reply)
-                if not isinstance(reply, Failed):
-                    cost = engine.price.of(reply) if engine.price else None
-                    calls.append(Call(key, once[key], reply, seconds, cost))
-            ledger.commit(stage, engine.name, calls, done.faults)
+        pending = _Pending(engine, ledger, stage)
+        try:
+            for done in engine.run([[once[unique[index]] for index in batch] for batch in todo], step.advance):
+                asked = [unique[index] for index in todo[done.batch]]
+                for key, reply in zip(asked, done.replies, strict=True):
+                    # A batch that was stored in part is computed whole; what was said before stays.
+                    replies.setdefault(key, reply)
+                pending.add([(key, once[key]) for key in asked], done)
+        finally:
+            pending.commit()  # also what came before an error, or Ctrl-C
     answered = [(key, replies.get(key, Failed("not run"))) for key in keys]
     failed = [reply for _, reply in answered if isinstance(reply, Failed)]
     if requests and len(failed) == len(requests):
         raise EngineError(
-            f"{engine.name} answered none of {len(unique)} calls; the first failure: {failed[0].reason}. "
-            "Check the address and the key; the same command asks again."
+            f"{engine.name} answered none of {len(unique)} calls; the first failure: {failed[0].reason}. Check that it "
+            "is a model for this task, and that prompts of this length fit into it; the same command asks again."
         )
     return answered
+
+
+class _Pending:
+    """What was answered and is not in the ledger yet: whole batches that came together, for a moment at the most."""
+
+    def __init__(self, engine: Engine, ledger: Ledger, stage: str) -> None:
+        self._engine, self._ledger, self._stage = engine, ledger, stage
+        self._calls: list[Call] = []
+        self._faults: list[str] = []
+        self._since = time.monotonic()
+
+    def add(self, asked: Sequence[tuple[str, Request]], done: Done) -> None:
+        """Take a batch; write it unless the next is there already."""
+        seconds = done.seconds / max(1, len(done.replies))
+        for (key, request), reply in zip(asked, done.replies, strict=True):
+            if not isinstance(reply, Failed):
+                cost = self._engine.price.of(reply) if self._engine.price else None
+                self._calls.append(Call(key, request, reply, seconds, cost))
+        self._faults += done.faults
+        if not done.followed or time.monotonic() - self._since > LONGEST_WAIT:
+            self.commit()
+
+    def commit(self) -> None:
+        """Write everything, in one transaction."""
+        if self._calls or self._faults:
+            self._ledger.commit(self._stage, self._engine.name, self._calls, self._faults)
+        self._calls, self._faults, self._since = [], [], time.monotonic()

@@ -8,6 +8,7 @@ SrlmError                     exit code 2, one message, no traceback
 ├── MissingDependency         an optional library is not installed, with the command that installs it
 ├── ModelError                a checkpoint that cannot be used as it is
 ├── EngineError               a model or a server does not answer, or cannot do what is asked of it
+├── BudgetSpent               the next call could pass --max-cost
 ├── NoDiskSpace               too little room for what the run will write
 └── NothingToTrain            a stage left no example: the counts say where they went
 
@@ -78,6 +79,10 @@ class ModelError(SrlmError):
 
 class EngineError(SrlmError):
     """A model or a server does not answer, or cannot do what is asked of it."""
+
+
+class BudgetSpent(SrlmError):
+    """The next call could pass --max-cost; what was answered is kept."""
 
 
 class NoDiskSpace(SrlmError):

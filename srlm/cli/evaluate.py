@@ -1,17 +1,24 @@
 """`srlm eval`: run evaluation suites on models."""
 
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srlm.cli.options import DEFAULT_RUNS, RunName, Runs
+from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs
 
 if TYPE_CHECKING:
     from evals.contestants import Contestant
+    from evals.results import AlpacaResult, RewardResult
     from srlm.display import Progress
+    from srlm.engines.budget import Budget
     from srlm.engines.engine import Engine
+    from srlm.engines.flight import Wire
+    from srlm.ledger import Ledger
     from srlm.runs import Run
+
+    Work = Callable[[list[Contestant], Contestant, Run, Progress], Sequence[AlpacaResult] | Sequence[RewardResult]]
 
 
 class Suite(StrEnum):
@@ -34,72 +41,111 @@ def evaluate(
     max_tokens: Annotated[
         int | None, typer.Option("--max-tokens", min=1, help="Tokens per answer; the run's, if not given.")
     ] = None,
+    in_flight: InFlight = None,
+    deadline: Deadline = None,
+    max_cost: MaxCost = None,
+    estimate: Estimate = False,
     run: RunName = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Evaluate models: alpaca (win rate against references), reward (the model as a judge of ranked answers).
 
-    Answers and verdicts are kept in the run, and nothing is asked twice.
+    Answers and verdicts are kept in the run, and nothing is asked twice. What a server's calls will take is said
+    before the first of them.
     """
+    from evals.results import AlpacaResult
     from srlm.assets import PACKAGED
     from srlm.display import Progress, stdout
-    from srlm.errors import UnknownName, UsageError
+    from srlm.engines.budget import Budget
     from srlm.runs import open_run
 
-    suites = [part.strip() for part in suite.split(",") if part.strip()]
-    for one in suites:
-        if one not in list(Suite):
-            raise UnknownName("The suite", one, [known.value for known in Suite])
-    if not suites:
-        raise UsageError(f"--suite names no suite. There are: {', '.join(Suite)}.")
+    suites = _suites(suite)
     home = open_run(runs, run)
-    contestants = [_contestant(home, model) for model in models]
     progress = Progress()
+    budget = Budget(max_cost) if max_cost is not None else None
+    wire = _wire(in_flight, deadline, progress)
     try:
-        if Suite.alpaca in suites:
-            if judge is None:
-                progress.say("No --judge is given: the packaged 135M model judges. Its card says how far to trust it.")
-            _alpaca(home, contestants, _contestant(home, judge or PACKAGED), limit, max_tokens, progress)
-        if Suite.reward in suites:
-            _reward(home, contestants, limit, progress)
+        contestants = [_contestant(home, model, wire, budget) for model in models]
+        if Suite.alpaca in suites and judge is None:
+            progress.say("No --judge is given: the packaged 135M model judges. Its card says how far to trust it.")
+        named = _contestant(home, judge or PACKAGED, wire, budget)
+        work = [_alpaca(home, limit, max_tokens) if one is Suite.alpaca else _reward(home, limit) for one in suites]
+        cast = [*contestants, named] if Suite.alpaca in suites else contestants
+        if estimate or any(one.remote for one in cast):
+            lines = _rehearse(work, contestants, named, home.ledger)
+            if estimate:
+                stdout().print("\n".join(lines), soft_wrap=True, markup=False)
+                return
+            progress.say("\n".join(lines))
+        results = [result for each in work for result in each(contestants, named, home, progress)]
     finally:
         home.close()
+    for card in dict.fromkeys(result.card.caption() for result in results if isinstance(result, AlpacaResult)):
+        stdout().print(card, soft_wrap=True, markup=False)
     where = f"--runs {runs} --run {home.name}"
     stdout().print(
         f"Results are in {home.folder / 'evals'}. Next: srlm compare {' '.join(models)} {where}", soft_wrap=True
     )
 
 
-def _alpaca(
-    home: "Run",
-    contestants: "list[Contestant]",
-    judge: "Contestant",
-    limit: int | None,
-    max_tokens: int | None,
-    progress: "Progress",
-) -> None:
+def _suites(names: str) -> list[Suite]:
+    """The suites that are named, in their own order."""
+    from srlm.errors import UnknownName, UsageError
+
+    given = [part.strip() for part in names.split(",") if part.strip()]
+    for one in given:
+        if one not in list(Suite):
+            raise UnknownName("The suite", one, [known.value for known in Suite])
+    if not given:
+        raise UsageError(f"--suite names no suite. There are: {', '.join(Suite)}.")
+    return [one for one in Suite if one in given]
+
+
+def _wire(in_flight: int | None, deadline: float | None, progress: "Progress") -> "Wire":
+    from srlm.engines.flight import DEADLINE, IN_FLIGHT, Wire
+
+    return Wire(in_flight or IN_FLIGHT, deadline or DEADLINE, say=progress.say)
+
+
+def _rehearse(work: "list[Work]", contestants: "list[Contestant]", judge: "Contestant", ledger: "Ledger") -> list[str]:
+    """What the command would ask, in lines for the user."""
+    from evals.rehearsal import estimate, rehearsing
+    from srlm.display import Progress
+
+    with rehearsing(ledger) as rehearsal:
+        for each in work:
+            played = [rehearsal.play(one) for one in contestants]
+            each(played, rehearsal.play(judge), rehearsal.run, Progress(quiet=True))
+        return estimate(rehearsal.expected.values())
+
+
+def _alpaca(home: "Run", limit: int | None, max_tokens: int | None) -> "Work":
     from evals.answering import choose_prompts
     from evals.suites.alpaca import run_alpaca
-    from srlm.seeds import EMBEDDED, evaluation_set, load_seeds
+    from srlm.judges.labelled import load_labelled
+    from srlm.seeds import evaluation_set
     from srlm.types import Sampling
 
     config = home.config.candidate_sampling
     sampling = Sampling(config.temperature, config.top_p, max_tokens or config.max_tokens)
-    labelled = load_seeds(EMBEDDED).validation
-    run_alpaca(contestants, choose_prompts(evaluation_set(), limit), judge, labelled, sampling, home, progress)
+    prompts, labelled = choose_prompts(evaluation_set(), limit), load_labelled()
+    return lambda contestants, judge, run, progress: run_alpaca(
+        contestants, prompts, judge, labelled, sampling, run, progress
+    )
 
 
-def _reward(home: "Run", contestants: "list[Contestant]", limit: int | None, progress: "Progress") -> None:
+def _reward(home: "Run", limit: int | None) -> "Work":
     from evals.suites.reward_model import run_reward_model
     from srlm.judges.pointwise import configured_judge
     from srlm.records import read_records
     from srlm.types import RankedPrompt
 
     ranked = read_records(home.path("seeds/validation"), RankedPrompt)[:limit]
-    run_reward_model(contestants, ranked, configured_judge(home.config.judge), home, progress)
+    scorer = configured_judge(home.config.judge)
+    return lambda contestants, _, run, progress: run_reward_model(contestants, ranked, scorer, run, progress)
 
 
-def _contestant(home: "Run", model: str) -> "Contestant":
+def _contestant(home: "Run", model: str, wire: "Wire", budget: "Budget | None") -> "Contestant":
     """A model by its name in the run, or by what `srlm.engines.open` knows. A wrong name is refused before any work."""
     from evals.contestants import Contestant
     from srlm.assets import is_model_name
@@ -107,10 +153,20 @@ def _contestant(home: "Run", model: str) -> "Contestant":
 
     config = home.config
     spec = home.model(model) if model in home.models() or not is_model_name(model) else model
-    if is_remote(spec):
-        open_engine(spec).close()  # a missing key is said now, not after the answers were written
 
     def open_it() -> "Engine":
-        return open_engine(spec, name=model, device=config.device, dtype=config.dtype, batch_tokens=config.batch_tokens)
+        return open_engine(
+            spec,
+            name=model,
+            device=config.device,
+            dtype=config.dtype,
+            batch_tokens=config.batch_tokens,
+            engine=config.engine,
+            vllm=config.vllm.arguments(),
+            wire=wire,
+            budget=budget,
+        )
 
-    return Contestant(public_name(model), open_it)
+    if is_remote(spec):
+        open_it().close()  # a missing key or price is said now, not after the answers were written
+    return Contestant(public_name(model), open_it, is_remote(spec))

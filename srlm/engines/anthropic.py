@@ -1,77 +1,94 @@
 """Text from Claude, or any server with Anthropic's protocol. It gives no probabilities: a choice is a plain vote."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from srlm.engines.engine import Done, Tick, no_tick
-from srlm.engines.remote import (
-    RETRIES,
-    TIMEOUT_SECONDS,
-    api_key,
-    as_messages,
-    plan_singly,
-    run_in_threads,
-    without_credentials,
-)
-from srlm.optional import require
-from srlm.prices import Price
+from pydantic import Field, TypeAdapter
+
+from srlm.engines.remote import CONNECT_SECONDS, RemoteEngine, as_messages, as_text
 from srlm.types import Completion, Request
 
 VOTE_TOKENS = 8
 
 
-class AnthropicEngine:
+@dataclass(frozen=True)
+class Block:
+    """A piece of the answer; only those of type "text" have one."""
+
+    type: str
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens that were read and written, so that a call can be counted and paid for."""
+
+    input_tokens: Annotated[int, Field(ge=0)]
+    output_tokens: Annotated[int, Field(ge=0)]
+
+
+@dataclass(frozen=True)
+class AnthropicMessage:
+    """The part of a reply that is used. A reply without it is a malformed one."""
+
+    content: tuple[Block, ...]
+    usage: Usage
+    stop_reason: str | None = None
+
+
+_REPLY = TypeAdapter(AnthropicMessage)
+
+
+class AnthropicEngine(RemoteEngine):
     """A model behind the messages protocol."""
 
-    price: Price | None = None
+    provider = "anthropic"
+    variable = "ANTHROPIC_API_KEY"
+    home = "https://api.anthropic.com"
 
-    def __init__(self, model: str, address: str | None) -> None:
-        """Connect, without a call yet.
+    @property
+    def sdk(self) -> Any:
+        """The module of the SDK."""
+        import anthropic
 
-        Raises:
-            MissingDependency: the SDK is not installed.
-            UsageError: no key.
-        """
-        require("anthropic", "A judge behind the Anthropic protocol", "api")
-        self.name = f"anthropic:{model}"
-        self.identity = f"anthropic:{model}@{without_credentials(address) if address else 'anthropic'}"
-        key = api_key("ANTHROPIC_API_KEY", address, self.name)
-        from anthropic import Anthropic
+        return anthropic
 
-        self._client = Anthropic(api_key=key, base_url=address, max_retries=RETRIES, timeout=TIMEOUT_SECONDS)
-        self._model = model
-        self._sampled = address is not None
-
-    def plan(self, requests: Sequence[Request]) -> list[list[int]]:
-        """One call a batch."""
-        return plan_singly(requests, self.name)
-
-    def run(self, batches: Sequence[Sequence[Request]], tick: Tick = no_tick) -> Iterator[Done]:
-        """Run calls side by side."""
-        return run_in_threads(self._call, batches, tick)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
-
-    def _call(self, request: Request) -> Completion:
-        system = " ".join(message.content for message in request.messages if message.role == "system")
-        arguments: dict[str, Any] = {
-            "model": self._model,
-            "messages": [message for message in as_messages(request) if message["role"] != "system"],
-            "max_tokens": VOTE_TOKENS if request.choices else request.sampling.max_tokens,
-        }
-        if self._sampled:
-            # Anthropic's own models choose their sampling themselves, and the SDK no longer offers it; others need it.
-            arguments["extra_body"] = {"temperature": request.sampling.temperature, "top_p": request.sampling.top_p}
-        if system:
-            arguments["system"] = system
-        if request.sampling.stop:
-            arguments["stop_sequences"] = list(request.sampling.stop)
-        reply = self._client.messages.create(**arguments)
-        return Completion(
-            text="".join(block.text for block in reply.content if block.type == "text"),
-            finish="length" if reply.stop_reason == "max_tokens" else "stop",
-            prompt_tokens=reply.usage.input_tokens,
-            completion_tokens=reply.usage.output_tokens,
+    def connect(self) -> AbstractAsyncContextManager[Any]:
+        """A client whose retries are ours: those of the SDK are neither counted nor bounded in time."""
+        timeout = self.sdk.Timeout(self.wire.timeout, connect=min(CONNECT_SECONDS, self.wire.timeout))
+        client: AbstractAsyncContextManager[Any] = self.sdk.AsyncAnthropic(
+            api_key=self.key, base_url=self.address or self.home, max_retries=0, timeout=timeout
         )
+        return client
+
+    def longest(self, request: Request) -> int:
+        """The most tokens that its answer can have."""
+        return VOTE_TOKENS if request.choices else request.sampling.max_tokens
+
+    async def call(self, client: Any, request: Request) -> Completion:
+        """One attempt, through the SDK's door for any path."""
+        reply = await client.post("/v1/messages", body=self._body(request), cast_to=object)
+        found = _REPLY.validate_json(reply) if isinstance(reply, str) else _REPLY.validate_python(reply)
+        return Completion(
+            text=as_text("".join(block.text for block in found.content if block.type == "text")),
+            finish="length" if found.stop_reason == "max_tokens" else "stop",
+            prompt_tokens=found.usage.input_tokens,
+            completion_tokens=found.usage.output_tokens,
+        )
+
+    def _body(self, request: Request) -> dict[str, Any]:
+        system = " ".join(message.content for message in request.messages if message.role == "system")
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": [message for message in as_messages(request) if message["role"] != "system"],
+            "max_tokens": self.longest(request),
+        }
+        if self.address:
+            # Anthropic's own models choose their sampling themselves; others need it.
+            body |= {"temperature": request.sampling.temperature, "top_p": request.sampling.top_p}
+        if system:
+            body["system"] = system
+        if request.sampling.stop:
+            body["stop_sequences"] = list(request.sampling.stop)
+        return body

@@ -1,15 +1,22 @@
-"""A model by its name: "openai:gpt-4o", "openai:NAME@http://127.0.0.1:8000/v1", "anthropic:NAME", or a checkpoint."""
+"""A model by its name: "openai:gpt-4o", "openai:NAME@http://127.0.0.1:8000/v1", "anthropic:NAME", or a checkpoint.
 
-from pathlib import Path
+A checkpoint is run by transformers or by vLLM; "vllm:PATH" is one run by vLLM in any case, and "vllm:NAME@ADDRESS" is
+what a vLLM server serves under that name.
+"""
+
+from collections.abc import Mapping
+from typing import Any
 
 from srlm.assets import model_folder
+from srlm.engines.budget import Budget
 from srlm.engines.engine import Engine
+from srlm.engines.flight import Wire
 from srlm.engines.remote import without_credentials
 
 
 def is_remote(spec: str) -> bool:
     """Whether each call of this model goes to a server."""
-    return spec.startswith(("openai:", "anthropic:"))
+    return spec.startswith(("openai:", "anthropic:")) or (spec.startswith("vllm:") and "@http" in spec)
 
 
 def public_name(spec: str) -> str:
@@ -19,7 +26,16 @@ def public_name(spec: str) -> str:
 
 
 def open_engine(
-    spec: str, *, name: str | None = None, device: str = "auto", dtype: str = "auto", batch_tokens: int = 16384
+    spec: str,
+    *,
+    name: str | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    batch_tokens: int | None = None,
+    engine: str = "hf",
+    vllm: Mapping[str, Any] | None = None,
+    wire: Wire | None = None,
+    budget: Budget | None = None,
 ) -> Engine:
     """Open a model.
 
@@ -29,10 +45,14 @@ def open_engine(
         device: for local models, see `srlm.config.TrainConfig`.
         dtype: likewise.
         batch_tokens: likewise.
+        engine: what runs local models, likewise.
+        vllm: arguments of vLLM's engine, where it does.
+        wire: for models behind a server, how calls travel.
+        budget: for models behind a server, what their calls may cost.
 
     Raises:
         UnknownName, ModelError, MissingDependency: it cannot be opened; the message says what to do.
-        UsageError: a key is not set.
+        UsageError: a key is not set, or a budget is and no price is known.
     """
     if is_remote(spec):
         kind, _, rest = spec.partition(":")
@@ -40,11 +60,19 @@ def open_engine(
         if kind == "openai":
             from srlm.engines.openai import OpenAIEngine
 
-            return OpenAIEngine(model, address or None)
+            return OpenAIEngine(model, address or None, wire, budget)
+        if kind == "vllm":
+            from srlm.engines.vllm_server import VLLMServer
+
+            return VLLMServer(model, address, wire)
         from srlm.engines.anthropic import AnthropicEngine
 
-        return AnthropicEngine(model, address or None)
-    folder: Path = model_folder(spec)
+        return AnthropicEngine(model, address or None, wire, budget)
+    folder = model_folder(spec.removeprefix("vllm:"))
+    if engine == "vllm" or spec.startswith("vllm:"):
+        from srlm.engines.vllm import VLLMEngine
+
+        return VLLMEngine(folder, name=name or spec, device=device, dtype=dtype, arguments=vllm)
     from srlm.engines.hf import HFEngine
 
     return HFEngine(folder, name=name or spec, device=device, dtype=dtype, batch_tokens=batch_tokens)

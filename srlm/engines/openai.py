@@ -1,95 +1,139 @@
-"""Text and next-token probabilities from OpenAI, or any server with its protocol (vLLM, llama.cpp, SGLang ...).
-
-The official SDK retries, with backoff and Retry-After; what fails in the end is a `Failed`, never a score.
-"""
+"""Text and next-token probabilities from OpenAI, or any server with its protocol (vLLM, llama.cpp, SGLang ...)."""
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from srlm.engines.engine import Done, Tick, no_tick
-from srlm.engines.remote import (
-    RETRIES,
-    TIMEOUT_SECONDS,
-    api_key,
-    as_messages,
-    plan_singly,
-    run_in_threads,
-    without_credentials,
-)
-from srlm.optional import require
-from srlm.prices import Price
+from pydantic import Field, TypeAdapter
+
+from srlm.engines.remote import CONNECT_SECONDS, RemoteEngine, as_messages, as_text
 from srlm.types import Completion, Request
 
 TOP = 20
 """Alternatives that are asked for at the first token; the protocol's limit."""
 
 
-class OpenAIEngine:
+@dataclass(frozen=True)
+class Alternative:
+    """A token that might have been next. Rounding may put its logarithm a little above 0."""
+
+    token: str
+    logprob: Annotated[float, Field(le=0.1, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
+class Position:
+    """The alternatives at one position."""
+
+    top_logprobs: tuple[Alternative, ...] = ()
+
+
+@dataclass(frozen=True)
+class Logprobs:
+    """One entry a token of the answer."""
+
+    content: tuple[Position, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the assistant says; nothing, when it only refuses."""
+
+    content: str | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One answer."""
+
+    message: Words
+    finish_reason: str | None = None
+    logprobs: Logprobs | None = None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens that were read and written, so that a call can be counted and paid for."""
+
+    prompt_tokens: Annotated[int, Field(ge=0)]
+    completion_tokens: Annotated[int, Field(ge=0)]
+
+
+@dataclass(frozen=True)
+class ChatCompletion:
+    """The part of a reply that is used. A reply without it is a malformed one."""
+
+    choices: Annotated[tuple[Choice, ...], Field(min_length=1)]
+    usage: Usage
+
+
+_REPLY = TypeAdapter(ChatCompletion)
+
+
+class OpenAIEngine(RemoteEngine):
     """A model behind the chat completions protocol."""
 
-    price: Price | None = None
+    provider = "openai"
+    variable = "OPENAI_API_KEY"
+    home = "https://api.openai.com/v1"
 
-    def __init__(self, model: str, address: str | None) -> None:
-        """Connect, without a call yet.
+    @property
+    def sdk(self) -> Any:
+        """The module of the SDK."""
+        import openai
 
-        Raises:
-            MissingDependency: the SDK is not installed.
-            UsageError: no key.
-        """
-        require("openai", "A judge behind the OpenAI protocol", "api")
-        self.name = f"openai:{model}"
-        self.identity = f"openai:{model}@{without_credentials(address) if address else 'openai'}"
-        key = api_key("OPENAI_API_KEY", address, self.name)
-        from openai import OpenAI
+        return openai
 
-        self._client = OpenAI(api_key=key, base_url=address, max_retries=RETRIES, timeout=TIMEOUT_SECONDS)
-        self._model = model
-        # OpenAI's newer models refuse max_tokens; many other servers know nothing else.
-        self._limit = "max_tokens" if address else "max_completion_tokens"
+    def connect(self) -> AbstractAsyncContextManager[Any]:
+        """A client whose retries are ours: those of the SDK are neither counted nor bounded in time."""
+        timeout = self.sdk.Timeout(self.wire.timeout, connect=min(CONNECT_SECONDS, self.wire.timeout))
+        client: AbstractAsyncContextManager[Any] = self.sdk.AsyncOpenAI(
+            api_key=self.key, base_url=self.address or self.home, max_retries=0, timeout=timeout
+        )
+        return client
 
-    def plan(self, requests: Sequence[Request]) -> list[list[int]]:
-        """One call a batch."""
-        return plan_singly(requests, self.name)
+    def longest(self, request: Request) -> int:
+        """The most tokens that its answer can have."""
+        return 1 if request.choices else request.sampling.max_tokens
 
-    def run(self, batches: Sequence[Sequence[Request]], tick: Tick = no_tick) -> Iterator[Done]:
-        """Run calls side by side."""
-        return run_in_threads(self._call, batches, tick)
+    async def call(self, client: Any, request: Request) -> Completion:
+        """One attempt, through the SDK's door for any path: its typed one takes a third of the time of a call."""
+        reply = await client.post("/chat/completions", body=self._body(request), cast_to=object)
+        found = _REPLY.validate_json(reply) if isinstance(reply, str) else _REPLY.validate_python(reply)
+        choice = found.choices[0]
+        probabilities = None
+        if request.choices and choice.logprobs and choice.logprobs.content:
+            probabilities = _over_choices(request.choices, choice.logprobs.content[0].top_logprobs)
+        return Completion(
+            text=as_text(choice.message.content or ""),
+            finish="length" if choice.finish_reason == "length" and not request.choices else "stop",
+            prompt_tokens=found.usage.prompt_tokens,
+            completion_tokens=found.usage.completion_tokens,
+            probabilities=probabilities,
+        )
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
-
-    def _call(self, request: Request) -> Completion:
+    def _body(self, request: Request) -> dict[str, Any]:
         sampling = request.sampling
-        arguments: dict[str, Any] = {
-            "model": self._model,
+        # OpenAI's newer models refuse max_tokens; many other servers know nothing else.
+        limit = "max_tokens" if self.address else "max_completion_tokens"
+        body: dict[str, Any] = {
+            "model": self.model,
             "messages": as_messages(request),
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "seed": request.seed % (1 << 31),
-            "stop": list(sampling.stop) or None,
-            self._limit: 1 if request.choices else sampling.max_tokens,
+            limit: self.longest(request),
         }
+        if sampling.stop:
+            body["stop"] = list(sampling.stop)
         if request.choices:
-            arguments |= {"logprobs": True, "top_logprobs": TOP}
-        reply = self._client.chat.completions.create(**arguments)
-        choice = reply.choices[0]
-        probabilities = None
-        if request.choices and choice.logprobs and choice.logprobs.content:
-            first = choice.logprobs.content[0]
-            probabilities = _over_choices(request.choices, [(one.token, one.logprob) for one in first.top_logprobs])
-        return Completion(
-            text=choice.message.content or "",
-            finish="length" if choice.finish_reason == "length" and not request.choices else "stop",
-            prompt_tokens=reply.usage.prompt_tokens if reply.usage else 0,
-            completion_tokens=reply.usage.completion_tokens if reply.usage else 0,
-            probabilities=probabilities,
-        )
+            body |= {"logprobs": True, "top_logprobs": TOP}
+        return body
 
 
-def _over_choices(choices: tuple[str, ...], tokens: list[tuple[str, float]]) -> tuple[float, ...] | None:
+def _over_choices(choices: tuple[str, ...], tokens: tuple[Alternative, ...]) -> tuple[float, ...] | None:
     """Probabilities of the choices, renormalised; None when none of them is among the alternatives."""
-    masses = [sum(math.exp(logprob) for token, logprob in tokens if token.strip() == choice) for choice in choices]
+    masses = [sum(math.exp(one.logprob) for one in tokens if one.token.strip() == choice) for choice in choices]
     total = sum(masses)
     return tuple(mass / total for mass in masses) if total > 0 else None

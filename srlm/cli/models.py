@@ -1,0 +1,80 @@
+"""A model that a command names, and work that asks it: through a ledger, and for a server only after an estimate."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evals.contestants import Contestant
+    from srlm.display import Progress
+    from srlm.engines.engine import Engine
+    from srlm.engines.flight import Wire
+    from srlm.ledger import Ledger
+
+T = TypeVar("T")
+
+
+def named_model(spec: str, run: str | None, runs: Path, wire: "Wire", max_cost: float | None) -> "Contestant":
+    """A model by its name in a run, where there is one, or by what `srlm.engines.open` knows."""
+    from evals.contestants import Contestant
+    from srlm.assets import is_model_name
+    from srlm.engines.budget import Budget
+    from srlm.engines.open import is_remote, open_engine, public_name
+    from srlm.runs import open_run
+
+    budget = Budget(max_cost) if max_cost is not None else None
+    home = open_run(runs, run) if run is not None or any(runs.glob("*/run.yaml")) else None
+    if home is None or (is_model_name(spec) and spec not in home.models()):
+        opened, remote = partial(open_engine, spec, name=public_name(spec), wire=wire, budget=budget), is_remote(spec)
+    else:
+        config, place = home.config, home.model(spec)
+        remote = is_remote(place)
+        opened = partial(
+            open_engine,
+            place,
+            name=spec,
+            device=config.device,
+            dtype=config.dtype,
+            batch_tokens=config.batch_tokens,
+            engine=config.engine,
+            vllm=config.vllm.arguments(),
+            wire=wire,
+            budget=budget,
+        )
+    if remote:
+        opened().close()  # a missing key or price is said now, before anything is made
+    return Contestant(public_name(spec), opened, remote)
+
+
+def wire_of(in_flight: int | None, deadline: float | None, progress: "Progress") -> "Wire":
+    """How a server's calls travel, by the options."""
+    from srlm.engines.flight import DEADLINE, IN_FLIGHT, Wire
+
+    return Wire(in_flight or IN_FLIGHT, deadline or DEADLINE, say=progress.say)
+
+
+def done_with(
+    work: "Callable[[Engine, Ledger, Progress], T]", model: "Contestant", ledger: Path, only: bool, progress: "Progress"
+) -> "T | None":
+    """Do the work, and say before what a server will be asked; None if `only` that was wanted."""
+    from evals.contestants import opened
+    from evals.rehearsal import estimate, rehearsing
+    from srlm.display import Progress, stdout
+    from srlm.ledger import Ledger
+
+    kept = Ledger(ledger)
+    try:
+        if only or model.remote:
+            with rehearsing(kept) as rehearsal, opened(rehearsal.play(model)) as engine:
+                work(engine, rehearsal.run.ledger, Progress(quiet=True))
+                lines = "\n".join(estimate(rehearsal.expected.values()))
+            if only:
+                stdout().print(lines, soft_wrap=True, markup=False)
+                return None
+            progress.say(lines)
+        with opened(model) as engine:
+            return work(engine, kept, progress)
+    finally:
+        kept.close()

@@ -1,0 +1,239 @@
+"""Calls in flight: a bounded number side by side, each asked again until it is answered, in a thread of their own.
+
+An event loop cannot run in the reader's thread, which has the ledger to write. So the loop has its own, and what lands
+goes through a queue. Workers take their calls from one list: memory does not grow with the number of calls.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from srlm.display import duration
+from srlm.engines.budget import most
+from srlm.engines.engine import Done, Tick
+from srlm.engines.faults import Fault, fault_of
+from srlm.errors import EngineError, SrlmError
+from srlm.types import Completion, Failed, Reply, Request
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+    from srlm.engines.remote import RemoteEngine
+
+IN_FLIGHT = 16
+DEADLINE = 300.0
+PATIENCE = 0.4
+"""The share of the deadline that one attempt may take: so that another one can follow, and be told from silence."""
+
+GATHER = 0.02
+"""Seconds in which replies gather before they are read: together they are committed in one go."""
+
+STAGGER = 0.003
+"""Seconds from one worker's first call to the next one's. Calls that begin together end together on a steady server,
+and then each waits for the work on all of them."""
+
+QUIET = 10.0
+"""Seconds without an answer after which the user is told why."""
+
+
+@dataclass(frozen=True)
+class Wire:
+    """How calls travel.
+
+    `in_flight` calls are made side by side. When none was answered for `deadline` seconds, the command stops. Waits
+    between attempts of one call begin around `first_wait` and double up to `longest_wait`, or to what the server asks
+    for. `say` is told when a server is silent.
+    """
+
+    in_flight: int = IN_FLIGHT
+    deadline: float = DEADLINE
+    first_wait: float = 0.5
+    longest_wait: float = 30.0
+    say: Callable[[str], None] = lambda words: None
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that one attempt may take."""
+        return PATIENCE * self.deadline
+
+
+def fly(engine: "RemoteEngine", batches: Sequence[Sequence[Request]], tick: Tick) -> Iterator[Done]:
+    """Make the calls, yielding each as it ends. When the reader goes, those in flight are dropped.
+
+    Raises:
+        EngineError: the server does not answer, or would refuse every call.
+        BudgetSpent: the next call could cost too much.
+    """
+    flight = Flight(engine, batches)
+    thread = threading.Thread(target=flight.run, name=f"srlm calls {engine.name}", daemon=True)
+    thread.start()
+    try:
+        while (landed := flight.next()) is not None:
+            if isinstance(landed, BaseException):
+                raise landed
+            tick()
+            yield replace(landed, followed=not flight.landed.empty())
+    finally:
+        flight.stop()
+        thread.join(timeout=engine.wire.timeout)
+
+
+class Flight:
+    """The calls of one `run`. `landed` gives what ended, then the error that stopped it, if one did, then None."""
+
+    def __init__(self, engine: "RemoteEngine", batches: Sequence[Sequence[Request]]) -> None:
+        self.landed: SimpleQueue[Done | BaseException | None] = SimpleQueue()
+        self._engine, self._wire = engine, engine.wire
+        self._todo = iter(enumerate(batches))
+        self._workers = min(engine.wire.in_flight, len(batches))
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._stopped = threading.Event()
+        self._kept = 0
+        self._last_fault = "no reply came within that time"
+
+    def run(self) -> None:
+        """Everything, in the thread of the loop."""
+        try:
+            asyncio.run(self._fly())
+        except asyncio.CancelledError:
+            pass  # the reader has gone
+        except BaseException as error:  # it belongs to the reader, whose thread raises it again
+            self.landed.put(error)
+        self.landed.put(None)
+
+    def next(self) -> Done | BaseException | None:
+        """What landed next. Where nothing has, a few are let come together: each wake costs the loop its turn."""
+        if self.landed.empty():
+            first = self.landed.get()
+            if first is None:
+                return None
+            time.sleep(GATHER)
+            return first
+        return self.landed.get()
+
+    def stop(self) -> None:
+        """End it, from any thread, however far it is."""
+        self._stopped.set()
+        if self._loop is not None and self._task is not None:
+            with suppress(RuntimeError):  # the loop has ended by itself
+                self._loop.call_soon_threadsafe(self._task.cancel)
+
+    async def _fly(self) -> None:
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        if self._stopped.is_set():
+            return
+        self._freed = asyncio.Event()
+        async with self._engine.connect() as client:
+            workers = [asyncio.create_task(self._work(client, place * STAGGER)) for place in range(self._workers)]
+            try:
+                self._answered_at = self._loop.time()
+                async with asyncio.timeout(self._wire.deadline) as self._silence:
+                    await asyncio.gather(*workers)
+            except TimeoutError:
+                raise EngineError(
+                    f"{self._engine.name} answered nothing for {duration(self._wire.deadline)}; the last failure: "
+                    f"{self._last_fault}. What was answered is kept ({self._kept} calls of this step among it). Once "
+                    "the server answers again, the same command goes on from there."
+                ) from None
+            finally:
+                for worker in workers:
+                    worker.cancel()
+                await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _work(self, client: Any, after: float) -> None:
+        await asyncio.sleep(after)
+        for number, batch in self._todo:
+            began = time.perf_counter()
+            faults: list[str] = []
+            try:
+                reply = await self._answer(client, batch[0], faults)
+            except BaseException:
+                if faults:  # its attempts were made, so they are counted
+                    self.landed.put(Done(number, [Failed(faults[-1])], time.perf_counter() - began, tuple(faults)))
+                raise
+            self.landed.put(Done(number, [reply], time.perf_counter() - began, tuple(faults)))
+            self._kept += isinstance(reply, Completion)
+            self._be_patient()
+
+    def _be_patient(self) -> None:
+        """The server is alive: its deadline begins anew."""
+        now = asyncio.get_running_loop().time()
+        self._answered_at = now
+        if not self._silence.expired():
+            self._silence.reschedule(now + self._wire.deadline)
+
+    async def _answer(self, client: Any, request: Request, faults: list[str]) -> Reply:
+        from tenacity import AsyncRetrying, retry_if_exception
+
+        again = AsyncRetrying(
+            sleep=asyncio.sleep,
+            wait=self._wait,
+            retry=retry_if_exception(lambda error: isinstance(error, Fault) and error.again),
+            reraise=True,
+        )
+        try:
+            return await again(self._attempt, client, request, faults)
+        except Fault as fault:
+            hopeless = self._engine.hopeless(fault.status)
+            if hopeless:
+                raise EngineError(hopeless) from None
+            return Failed(fault.reason)
+
+    async def _attempt(self, client: Any, request: Request, faults: list[str]) -> Completion:
+        reserved = await self._reserve(request)
+        cost = reserved
+        try:
+            async with asyncio.timeout(self._wire.timeout):
+                reply = await self._engine.call(client, request)
+            cost = self._engine.price.of(reply) if self._engine.price else 0.0
+            return reply
+        except SrlmError:
+            raise  # an engine's own words to the user
+        except Exception as error:
+            fault = fault_of(error, self._engine.sdk)
+            cost = reserved if fault.paid else 0.0
+            faults.append(fault.reason)
+            self._note(fault)
+            raise fault from None
+        finally:
+            if self._engine.budget is not None:
+                self._engine.budget.settle(reserved, cost)
+                self._freed.set()
+
+    async def _reserve(self, request: Request) -> float:
+        """Wait until the call fits into what may be spent, and set that much aside."""
+        budget, price = self._engine.budget, self._engine.price
+        if budget is None or price is None:
+            return 0.0
+        amount = most(request, price, self._engine.longest(request))
+        while not budget.reserve(amount):
+            if budget.idle:
+                raise budget.refusal(self._engine.name, amount, self._kept)
+            self._freed.clear()
+            await self._freed.wait()
+        return amount
+
+    def _wait(self, state: "RetryCallState") -> float:
+        """What the server asks for, and never less than backoff with full jitter."""
+        from tenacity import wait_random_exponential
+
+        backoff = wait_random_exponential(multiplier=self._wire.first_wait, max=self._wire.longest_wait)(state)
+        fault = state.outcome.exception() if state.outcome else None
+        return max(backoff, fault.wait) if isinstance(fault, Fault) else backoff
+
+    def _note(self, fault: Fault) -> None:
+        """Remember a fault, and tell the user of it, once, when the server has been silent for a while."""
+        silent = asyncio.get_running_loop().time() - self._answered_at
+        self._last_fault = fault.reason
+        if silent > QUIET:
+            self._answered_at += self._wire.deadline  # told; not again in this silence
+            self._wire.say(
+                f"{self._engine.name} has answered nothing for {duration(silent)} ({fault.reason}). Asking again until "
+                f"{duration(self._wire.deadline)} have passed; what was answered is kept."
+            )

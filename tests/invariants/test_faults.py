@@ -1,0 +1,172 @@
+"""The real command line against a judge whose calls fail in every way: nothing is lost, nothing is paid for twice."""
+
+import json
+import signal
+import sqlite3
+import time
+from collections import Counter
+from contextlib import closing
+
+import pytest
+
+pytest.importorskip("openai")
+pytest.importorskip("anthropic")
+
+from servers import REASONS, preference, serving
+
+PROMPTS = 12
+MODEL = "gpt-4o-mini"
+"""A model with a price, so that --max-cost can be kept; nothing is bought."""
+
+
+def command(own_run, server, protocol, *more):
+    judge = server.spec(protocol, MODEL)
+    return ("eval", "M1", "--suite", "alpaca", "--judge", judge, "--limit", PROMPTS, *more, *own_run.at)
+
+
+def ledger(own_run, query):
+    with closing(sqlite3.connect(f"file:{own_run.folder / 'ledger.sqlite'}?mode=ro", uri=True)) as found:
+        return found.execute(query, (f"%:{MODEL}",)).fetchall()
+
+
+def calls(own_run):
+    """(request, reply) of the judge."""
+    found = ledger(own_run, "SELECT request, reply FROM calls WHERE model LIKE ?")
+    return [(json.loads(request), json.loads(reply)) for request, reply in found]
+
+
+def failures(own_run):
+    return Counter(reason for (reason,) in ledger(own_run, "SELECT reason FROM failures WHERE model LIKE ?"))
+
+
+def readings(own_run):
+    (verdicts,) = (own_run.folder / "evals" / "alpaca").glob("*.verdicts.jsonl")
+    return [json.loads(line)["reading"] for line in verdicts.read_text(encoding="utf-8").splitlines()]
+
+
+def asked_for(server):
+    return Counter(attempt.prompt for attempt in server.answered)
+
+
+@pytest.mark.parametrize("protocol", ["openai", "anthropic"])
+def test_with_a_third_of_the_calls_failing_every_verdict_is_there(cli, own_run, protocol):
+    with serving(faults=0.3, hang=3.0) as server:
+        # A deadline of 5 s gives an attempt 2 s: a server that hangs for 3 is a timeout.
+        result = cli(*command(own_run, server, protocol, "--deadline", 5))
+        assert result.code == 0, result.err
+        asked, answered, failed = len(server.log), asked_for(server), list(server.failed)
+        again = cli(*command(own_run, server, protocol, "--deadline", 5))
+        assert again.code == 0, again.err
+        assert len(server.log) == asked, "a second command asked again"
+    assert [one["kind"] for one in readings(own_run)] == ["scored"] * (2 * PROMPTS)
+    assert max(answered.values()) == 1, "a call was made again though it had been answered"
+    stored = calls(own_run)
+    assert len(stored) == len(answered) > 2 * PROMPTS  # the judge's card was asked for, too
+    assert failures(own_run) == Counter(REASONS[attempt.fault] for attempt in failed)
+    assert {attempt.fault for attempt in failed} == set(REASONS), "more calls are needed for all faults to occur"
+    for request, reply in stored:
+        first = preference(request["messages"])
+        assert reply["text"] == ("A" if first > 0.5 else "B" if protocol == "openai" else "B.")
+        if protocol == "openai":
+            assert reply["probabilities"] == pytest.approx([first, 1 - first])
+
+
+def test_a_server_that_dies_is_one_error_and_its_successor_is_asked_for_the_rest(cli, own_run):
+    with serving(alive=40) as dying:
+        began = time.monotonic()
+        result = cli(*command(own_run, dying, "openai", "--deadline", 2))
+        assert time.monotonic() - began < 60
+        port, first = dying.port, asked_for(dying)
+    assert result.code == 2
+    (error,) = result.errors
+    assert "answered nothing for 2 s; the last failure: connection reset" in error
+    assert "kept (40 calls" in error
+    assert "Traceback" not in result.err
+    assert len(calls(own_run)) == len(first) == 40
+
+    refused = cli(*command(own_run, dying, "openai", "--deadline", 1))
+    assert refused.code == 2
+    assert "the last failure: no connection" in refused.errors[0]
+    assert len(calls(own_run)) == 40
+
+    with serving(port=port) as back:
+        result = cli(*command(own_run, back, "openai", "--deadline", 5))
+        second = asked_for(back)
+    assert result.code == 0, result.err
+    assert max((first + second).values()) == 1
+    assert len(calls(own_run)) == len(first) + len(second)
+    assert [one["kind"] for one in readings(own_run)] == ["scored"] * (2 * PROMPTS)
+
+
+def test_ctrl_c_keeps_what_came(cli, own_run):
+    with serving(delay=0.15) as server:
+        words = command(own_run, server, "openai", "--in-flight", 4)
+        process = cli.start(*words)
+        give_up = time.monotonic() + 120
+        while len(server.answered) < 20:
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < give_up
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        stopped = time.monotonic()
+        _, errors = process.communicate(timeout=60)
+        assert time.monotonic() - stopped < 10
+        assert process.returncode == 130, errors
+        assert "the same command goes on from here" in errors
+        assert "Traceback" not in errors
+        kept, before = len(calls(own_run)), len(server.answered)
+        assert before - 8 <= kept <= before  # those in flight are lost, and those that had just come
+        server.delay = 0.0
+        result = cli(*words)
+        assert result.code == 0, result.err
+        assert len(server.answered) - before == len(calls(own_run)) - kept
+    assert [one["kind"] for one in readings(own_run)] == ["scored"] * (2 * PROMPTS)
+
+
+# --- money ------------------------------------------------------------------------------------------------------------
+
+
+def test_an_estimate_asks_nobody_and_is_right(cli, own_run):
+    pytest.importorskip("genai_prices")
+    with serving() as server:
+        words = command(own_run, server, "openai")
+        before = own_run.digests()
+        estimate = cli(*words, "--estimate")
+        assert estimate.code == 0, estimate.err
+        assert server.log == []
+        assert own_run.digests() == before
+        judge = next(line for line in estimate.out.splitlines() if line.startswith(f"openai:{MODEL}:"))
+        assert "about $" in judge
+        result = cli(*words)
+        assert judge.partition(" calls to make")[0] in result.err, "the estimate stands before the first call"
+        assert f"{MODEL}: {len(server.log)} calls to make" in judge
+        assert "Nothing is left to ask" in cli(*words, "--estimate").out
+
+
+def test_an_unknown_price_is_said_to_be_unknown(cli, own_run):
+    with serving() as server:
+        words = ("eval", "M1", "--judge", server.spec("openai", "of-my-own"), "--limit", 2, *own_run.at)
+        assert "the price is unknown" in cli(*words, "--estimate").out
+        refused = cli(*words, "--max-cost", 1)
+        assert refused.code == 2
+        assert "price of openai:of-my-own is not known" in refused.errors[0]
+        assert server.log == []
+
+
+def test_max_cost_stops_before_it_is_passed_and_goes_on_with_more(cli, own_run):
+    prices = pytest.importorskip("srlm.prices")
+    pytest.importorskip("genai_prices")
+    price = prices.price_of("openai", MODEL)
+    with serving() as server:
+        words = command(own_run, server, "openai")
+        limit = 0.001
+        result = cli(*words, "--max-cost", limit)
+        assert result.code == 2
+        assert "--max-cost 0.001 is reached" in result.errors[0]
+        bought = len(server.answered)
+        assert 0 < bought == len(calls(own_run))
+        assert bought * (7 * price.prompt + price.completion) / 1e6 <= limit
+        assert cli(*words, "--max-cost", 0).code == 2
+        assert len(server.log) == bought
+        assert cli(*words, "--max-cost", 1).code == 0
+        assert max(asked_for(server).values()) == 1

@@ -1,0 +1,237 @@
+"""A server for tests that speaks both protocols, answers by content alone, and fails as often as it is told to.
+
+What becomes of an attempt is drawn from the prompt and from how often it was asked before, so a test can repeat it.
+Every attempt is in the log: what was asked, and which fault it met, or none.
+"""
+
+import json
+import math
+import socket
+import struct
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from random import Random
+from typing import Any
+
+FAULTS = ("429", "500", "529", "timeout", "cut body", "malformed JSON", "wrong shape", "reset")
+"""What an attempt can meet. "slow" is none: it is answered, but late."""
+
+REASONS = {
+    "429": "HTTP 429",
+    "500": "HTTP 500",
+    "529": "HTTP 529",
+    "timeout": "timeout",
+    "cut body": "cut or malformed body",
+    "malformed JSON": "cut or malformed body",
+    "wrong shape": "cut or malformed body",
+    "reset": "connection reset",
+}
+"""How srlm calls them."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One request that came in. `fault` is None where it was answered."""
+
+    path: str
+    body: dict[str, Any]
+    headers: dict[str, str]
+    fault: str | None
+
+    @property
+    def prompt(self) -> str:
+        """What the model is asked, and with which seed: what tells calls apart."""
+        return json.dumps([self.body["messages"], self.body.get("seed")])
+
+
+class Server(ThreadingHTTPServer):
+    """Fails a share of the attempts.
+
+    Args:
+        faults: the share that fails, and the share that is slow.
+        hang: seconds that a timeout lasts; longer than the client waits.
+        delay: seconds that every answer takes, a slow one `slow` more.
+        alive: after so many answers it is dead: connections are reset, nothing is logged.
+        status: fail every attempt with this status, and with the key in the body.
+    """
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+    allow_reuse_address = True
+
+    def __init__(
+        self,
+        *,
+        faults: float = 0.0,
+        hang: float = 3.0,
+        delay: float = 0.0,
+        slow: float = 0.3,
+        alive: int | None = None,
+        status: int | None = None,
+        port: int = 0,
+    ) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
+        self.faults, self.hang, self.delay, self.slow, self.status = faults, hang, delay, slow, status
+        self.alive = alive
+        self.retry_after = "0.05"
+        self.log: list[Attempt] = []
+        self.lock = threading.Lock()
+        self.asked: Counter[str] = Counter()
+        self.most_at_once = self._at_once = 0
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def answered(self) -> list[Attempt]:
+        return [attempt for attempt in self.log if attempt.fault is None]
+
+    @property
+    def failed(self) -> list[Attempt]:
+        return [attempt for attempt in self.log if attempt.fault is not None]
+
+    def spec(self, protocol: str, model: str) -> str:
+        """How the command line names a model here."""
+        return f"{protocol}:{model}@{self.address}{'/v1' if protocol == 'openai' else ''}"
+
+    def fate(self, attempt: Attempt) -> tuple[str | None, float]:
+        """The fault of an attempt, and for how long its answer waits; None where the server is dead."""
+        with self.lock:
+            draw = Random(f"{attempt.prompt} {self.asked[attempt.prompt]}")
+            self.asked[attempt.prompt] += 1
+            dead = self.alive is not None and len(self.answered) >= self.alive
+            fault = "dead" if dead else draw.choice(FAULTS) if draw.random() < self.faults else None
+            slow = draw.random() < self.faults / 2
+            if not dead:
+                self.log.append(Attempt(attempt.path, attempt.body, attempt.headers, fault))
+        return fault, self.hang if fault == "timeout" else self.delay + self.slow * slow
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Count how many are answered at once."""
+        with self.lock:
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self._at_once -= 1
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that has gone is no news."""
+
+
+@contextmanager
+def serving(**options: Any) -> Iterator[Server]:
+    """A server that runs until the block ends."""
+    server = Server(**options)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def preference(messages: list[dict[str, str]]) -> float:
+    """The probability of A, from the words of the prompt alone."""
+    digest = sha256(json.dumps(messages).encode()).digest()
+    return (1 + digest[0]) / 257
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        attempt = Attempt(self.path, body, headers, None)
+        if self.server.status is not None:
+            self.server.log.append(Attempt(self.path, body, headers, str(self.server.status)))
+            key = headers.get("authorization", "") + headers.get("x-api-key", "")
+            self.reply(self.server.status, {"error": {"message": f"no, {key}", "type": key, "code": key}})
+            return
+        with self.server.busy():
+            fault, seconds = self.server.fate(attempt)
+            time.sleep(seconds)
+            answer = self.chat(body) if self.path.endswith("/v1/chat/completions") else self.message(body)
+            if fault is None or fault == "timeout":
+                self.reply(200, answer)
+            elif fault in {"dead", "reset"}:
+                self.reset()
+            elif fault == "cut body":
+                self.reply(200, answer, cut=True)
+            elif fault == "malformed JSON":
+                broken = b'{"choices": [{"message": {"content"'
+                self.send(200, broken, length=len(broken))
+            elif fault == "wrong shape":
+                self.reply(200, {"choices": [], "content": None, "usage": None})
+            else:
+                self.reply(int(fault), {"error": {"message": "later", "type": "overloaded_error"}})
+
+    def chat(self, body: dict[str, Any]) -> dict[str, Any]:
+        first = preference(body["messages"])
+        choice: dict[str, Any] = {
+            "index": 0,
+            "message": {"role": "assistant", "content": "A" if first > 0.5 else "B"},
+            "finish_reason": "stop",
+        }
+        if body.get("logprobs"):
+            top = [{"token": "A", "logprob": math.log(first)}, {"token": " B", "logprob": math.log(1 - first)}]
+            choice["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
+            choice["finish_reason"] = "length"
+        usage = {"prompt_tokens": 7, "completion_tokens": 1, "total_tokens": 8}
+        return {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice], "usage": usage}
+
+    def message(self, body: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "id": "1",
+            "type": "message",
+            "role": "assistant",
+            "model": "m",
+            "content": [{"type": "text", "text": "A" if preference(body["messages"]) > 0.5 else "B."}],
+            "stop_reason": "end_turn",
+            "stop_sequence": None,
+            "usage": {"input_tokens": 5, "output_tokens": 2},
+        }
+
+    def reply(self, status: int, data: dict[str, Any], *, cut: bool = False) -> None:
+        payload = json.dumps(data).encode()
+        self.send(status, payload[: len(payload) // 2] if cut else payload, length=len(payload))
+
+    def send(self, status: int, payload: bytes, *, length: int) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(length))
+        if status == 429:
+            self.send_header("Retry-After", self.server.retry_after)
+        self.end_headers()
+        self.wfile.write(payload)
+        self.close_connection = self.close_connection or len(payload) < length
+
+    def reset(self) -> None:
+        """End the connection as a machine does that has lost it: nothing is said, and the other side is told so."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        for end in (self.rfile, self.wfile, self.connection):
+            end.close()
+        self.close_connection = True
