@@ -85,6 +85,7 @@ def compare_models(results: Results, models: Sequence[str], baseline: str) -> Co
         _same(alpaca)
         metrics += _alpaca_metrics(alpaca)
         captions.append(_alpaca_caption(alpaca))
+        captions += _hostile_captions(alpaca)
         captions.append(alpaca[0].card.caption())
     if all(model in results.reward for model in models):
         reward = [results.reward[model] for model in models]
@@ -184,8 +185,27 @@ def _alpaca_caption(results: Sequence[AlpacaResult]) -> str:
     )
 
 
+def _hostile_captions(results: Sequence[AlpacaResult]) -> list[str]:
+    """What of the answers may not have been meant for the reader; nothing where there is none."""
+    captions: list[str] = []
+    for result in results:
+        answered = sum(bool(one.verdict_ids) for one in result.outcomes)
+        if result.flagged:
+            captions.append(
+                f"Attention: {result.flagged} of {answered} answers of {result.model} hold something that speaks to "
+                "the judge (injection_suspected in its verdicts). Read them before you trust its win rate."
+            )
+        if result.constant:
+            captions.append(
+                f"Attention: {result.model} gave one and the same answer to {result.constant} of {answered} prompts."
+            )
+    return captions
+
+
 def _reward_metrics(results: Sequence[RewardResult]) -> list[Metric]:
-    metrics = {result.model: reward_model_metrics(result.groups, ties="exclude") for result in results}
+    metrics = {
+        result.model: reward_model_metrics(result.groups, ties="exclude", perfect=result.perfect) for result in results
+    }
     order = {result.model: _Series(_pair_order(result)) for result in results}
 
     def untested(key: str, label: str, unit: str, better: str, pick: Callable[[str], Estimate]) -> Metric:

@@ -6,7 +6,6 @@ evals/alpaca/M2.answers.jsonl, M2.verdicts.jsonl       what they came from
 """
 
 from dataclasses import asdict, dataclass, field
-from math import isnan, nan
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from srlm.errors import DataError
 from srlm.judges.card import JudgeCard
-from srlm.records import explain, read_json, write_json
+from srlm.records import explain, read_json, with_nan, without_nan, write_json
 from srlm.runs import Run
 from srlm.stats.reward_model import Ranked
 from srlm.types import SCHEMA, Outcome
@@ -33,20 +32,29 @@ class Provenance:
 
 @dataclass(frozen=True)
 class AlpacaResult:
-    """One model's answers against the references, judged in both orders."""
+    """One model's answers against the references, judged in both orders.
+
+    `flagged` answers hold something that speaks to the judge, with the places in the verdicts; `constant` prompts got
+    one and the same answer.
+    """
 
     model: str
     identity: str
     provenance: Provenance
     card: JudgeCard
     outcomes: tuple[Outcome, ...]
+    flagged: int = 0
+    constant: int = 0
     suite: str = "alpaca"
     schema: int = SCHEMA
 
 
 @dataclass(frozen=True)
 class RewardResult:
-    """One model as a judge of ranked answers. `groups` are its rewards beside the human ranks, one an instruction."""
+    """One model as a judge of ranked answers. `groups` are its rewards beside the human ranks, one an instruction.
+
+    `perfect` is the best score of the rubric.
+    """
 
     model: str
     identity: str
@@ -56,6 +64,7 @@ class RewardResult:
     scored: int
     unparsed: int
     failed: int
+    perfect: float = 5.0
     suite: str = "reward"
     schema: int = SCHEMA
 
@@ -70,7 +79,7 @@ class Results:
 
 def store(run: Run, result: AlpacaResult | RewardResult) -> None:
     """Write a result under its suite and model."""
-    write_json(run.folder / "evals" / result.suite / f"{_file(result.model)}.json", _without_nan(asdict(result)))
+    write_json(run.folder / "evals" / result.suite / f"{_file(result.model)}.json", without_nan(asdict(result)))
 
 
 def load_results(run: Run) -> Results:
@@ -95,28 +104,11 @@ def _load(run: Run, suite: str, kind: Any) -> list[Any]:
 
 def _validated(adapter: "TypeAdapter[Any]", path: Path) -> Any:
     try:
-        return adapter.validate_python(_with_nan(read_json(path)))
+        return adapter.validate_python(with_nan(read_json(path)))
     except ValidationError as error:
         raise DataError(
             path, f"is not a result of this version ({explain(error)}); evaluate the model again."
         ) from None
-
-
-def _with_nan(data: Any) -> Any:
-    """The other way: null in an estimate is an undefined figure."""
-    if isinstance(data, dict):
-        figure = data.keys() == {"value", "low", "high", "n", "clusters"}
-        return {key: nan if figure and value is None else _with_nan(value) for key, value in data.items()}
-    return [_with_nan(value) for value in data] if isinstance(data, list) else data
-
-
-def _without_nan(data: Any) -> Any:
-    """Figures that are undefined become null: JSON has no NaN."""
-    if isinstance(data, dict):
-        return {key: _without_nan(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [_without_nan(value) for value in data]
-    return None if isinstance(data, float) and isnan(data) else data
 
 
 def _file(model: str) -> str:

@@ -111,7 +111,7 @@ class InstructionsConfig(Section):
 class JudgeConfig(Section):
     """How M_t scores its own candidates."""
 
-    rubric: str = Field("additive", description="a rubric of srlm.judges.rubric, or a file of your own")
+    rubric: str = Field("additive", description="additive (0-5), levels (1-5), or a Markdown file of your own")
     scoring: Literal["sampled", "expected"] = Field(
         "sampled",
         description=(
@@ -125,12 +125,39 @@ class JudgeConfig(Section):
     )
 
 
+class VLLMConfig(Section):
+    """How vLLM uses the machine, where engine is vllm, or for a model that is named vllm:PATH."""
+
+    tensor_parallel_size: int = Field(1, ge=1, description="GPUs that share every layer of one copy of the model")
+    data_parallel_size: int = Field(1, ge=1, description="copies of the model, each on GPUs of its own")
+    memory: float = Field(0.9, gt=0, le=1, description="share of each GPU's memory that vLLM may fill")
+    max_length: int | None = Field(
+        None, ge=16, description="tokens of prompt and answer at the most; the model's own context, if not given"
+    )
+    enforce_eager: bool = Field(False, description="start sooner and answer more slowly: nothing is compiled")
+    more: dict[str, Any] = Field({}, description="any other argument of vLLM's engine, by vLLM's name for it")
+
+    def arguments(self) -> dict[str, Any]:
+        """The same under vLLM's names."""
+        return {
+            "tensor_parallel_size": self.tensor_parallel_size,
+            "data_parallel_size": self.data_parallel_size,
+            "gpu_memory_utilization": self.memory,
+            "enforce_eager": self.enforce_eager,
+            **({"max_model_len": self.max_length} if self.max_length else {}),
+            **self.more,
+        }
+
+
 class TrainConfig(Section):
     """A whole run of the self-rewarding loop."""
 
     model: str = Field(description="M0: a path, hf:NAME, or smollm2, the packaged one")
     iterations: int = Field(2, ge=0, description="DPO rounds after M1; the paper's 2 give M3")
     seed: int = Field(0, ge=0, description="every random choice of the run derives from it")
+    engine: Literal["hf", "vllm"] = Field(
+        "hf", description="what generates and judges: hf (transformers, anywhere) or vllm (for GPUs); TRL trains"
+    )
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="precision of generation; training keeps float32 master weights"
@@ -147,6 +174,7 @@ class TrainConfig(Section):
     instructions: InstructionsConfig = InstructionsConfig()
     judge: JudgeConfig = JudgeConfig()
     dpo: DPOConfig = DPOConfig()
+    vllm: VLLMConfig = VLLMConfig()
 
     @model_validator(mode="after")
     def _shots_fit(self) -> "TrainConfig":

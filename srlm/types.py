@@ -208,7 +208,10 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Reward:
-    """The mean of the verdicts on one answer that could be read; None when none could. `spread` is their range."""
+    """The mean of the verdicts on one answer that could be read; None when none could.
+
+    `spread` is their range or, for the one verdict that is an expectation, the standard deviation of its distribution.
+    """
 
     answer_id: str
     value: float | None

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from srlm.judges.pointwise import score, verdict_text
-from srlm.judges.template import Template
+from srlm.judges.rubric import POINTS, Rubric
 from srlm.randomness import derive
 from srlm.types import SCHEMA, Answer, Demonstration, RankedPrompt, Scored, Verdict
 from trainer.session import Session
@@ -34,8 +34,13 @@ def ift_examples(demonstrations: Iterable[Demonstration]) -> list[Example]:
     return [Example(one.id, "IFT", one.instruction, one.response) for one in demonstrations]
 
 
-def eft_examples(ranked: Sequence[RankedPrompt], rubric: Template) -> list[Example]:
-    """Evaluation fine-tuning, from answers that carry a score and a rationale."""
+def eft_examples(ranked: Sequence[RankedPrompt], rubric: Rubric) -> list[Example]:
+    """Evaluation fine-tuning, from answers that carry a score and a rationale.
+
+    Their scores are points 0-5, so they say nothing about another scale: for such a rubric there are no examples here.
+    """
+    if rubric.scale != POINTS:
+        return []
     return [
         Example(
             id=f"{prompt.id}-a{answer.rank}",

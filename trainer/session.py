@@ -28,6 +28,8 @@ class Session:
                 device=config.device,
                 dtype=config.dtype,
                 batch_tokens=config.batch_tokens,
+                engine=config.engine,
+                vllm=config.vllm.arguments(),
             )
         return self._engine
 

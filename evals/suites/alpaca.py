@@ -12,10 +12,13 @@ from evals.answering import answer_prompts
 from evals.contestants import Contestant, opened
 from evals.results import AlpacaResult, Provenance, part, store
 from srlm.display import Progress
-from srlm.judges.card import JudgeCard, measure
+from srlm.judges.card import JudgeCard
+from srlm.judges.hostile import constant_answers
+from srlm.judges.labelled import LabelledSet
+from srlm.judges.measure import measure
 from srlm.judges.pairwise import Match, Preference, compare, load_pairwise
 from srlm.runs import Run
-from srlm.types import Answer, Outcome, Prompt, RankedPrompt, Sampling
+from srlm.types import Answer, Outcome, Prompt, Sampling
 
 REFERENCE = "reference"
 CARD_PAIRS = 60
@@ -25,7 +28,7 @@ def run_alpaca(
     contestants: Sequence[Contestant],
     prompts: Sequence[Prompt],
     judge: Contestant,
-    labelled: Sequence[RankedPrompt],
+    labelled: LabelledSet,
     sampling: Sampling,
     run: Run,
     progress: Progress,
@@ -131,4 +134,18 @@ def _result(
         for prompt in prompts
         if prompt.id not in judged
     ]
-    return AlpacaResult(model, identity, provenance, card, (*outcomes, *missing))
+    return AlpacaResult(
+        model,
+        identity,
+        provenance,
+        card,
+        (*outcomes, *missing),
+        flagged=sum(_flagged(found) for found in preferences),
+        constant=constant_answers(answers[model].values()),
+    )
+
+
+def _flagged(found: Preference) -> bool:
+    """Whether the model's answer, not the reference, holds something that speaks to the judge."""
+    answer = found.match.first.id
+    return any(one.answer_id == answer for verdict in found.verdicts for one in verdict.injection_suspected)

@@ -45,7 +45,7 @@ def run_reward_model(
             )
             provenance = Provenance(
                 judge=f"{judge.scoring} x {judge.samples}" if judge.scoring == "sampled" else "expected",
-                rubric=f"{judge.rubric.name}:{judge.rubric.digest}",
+                rubric=judge.rubric.label,
                 prompts=_digest(ranked),
                 sampling=(
                     f"T={judge.sampling.temperature} top-p={judge.sampling.top_p} "
@@ -53,7 +53,8 @@ def run_reward_model(
                 ),
             )
             run.write(part("reward", contestant.name, "verdicts"), verdicts)
-            result = _result(contestant.name, engine.identity, provenance, ranked, answers, verdicts)
+            perfect = float(judge.rubric.scale.highest)
+            result = _result(contestant.name, engine.identity, provenance, ranked, answers, verdicts, perfect)
             store(run, result)
             results.append(result)
     return results
@@ -66,6 +67,7 @@ def _result(
     ranked: Sequence[RankedPrompt],
     answers: Sequence[tuple[str, Answer]],
     verdicts: Sequence[Verdict],
+    perfect: float,
 ) -> RewardResult:
     values = {reward.answer_id: reward.value for reward in rewards([answer for _, answer in answers], verdicts)}
     groups = tuple(
@@ -87,6 +89,7 @@ def _result(
         scored=scored,
         unparsed=unparsed,
         failed=len(verdicts) - scored - unparsed,
+        perfect=perfect,
     )
 
 

@@ -5,16 +5,31 @@ import os
 import signal
 import sys
 from types import FrameType
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from srlm.cli import compare, doctor, evaluate, show, train
+from srlm.cli import compare, doctor, evaluate, judge, ledger, show, train
 from srlm.errors import SrlmError
 
 USAGE_EXIT = 2
 INTERRUPT_EXIT = 130
 
+ORDER = ("train", "eval", "compare", "judge", "show", "ledger", "doctor")
+"""Of the commands in the help: as a user meets them. Typer by itself puts those with subcommands last."""
+
+
+class Commands(TyperGroup):
+    """The commands in their order."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = {name: self.commands[name] for name in sorted(self.commands, key=ORDER.index)}
+
+
 app = typer.Typer(
+    cls=Commands,
     help="Train self-rewarding language models, and say with error bars whether they got better.",
     no_args_is_help=True,
     add_completion=False,
@@ -24,7 +39,9 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("compare")(compare.compare)
+app.add_typer(judge.app, name="judge")
 app.command("show")(show.show)
+app.command("ledger")(ledger.ledger)
 app.command("doctor")(doctor.doctor)
 
 

@@ -1,15 +1,22 @@
-"""Which of two answers is better, asked in both orders: judges favour a position (Zheng et al. 2023, section 3.3).
+"""Which of two answers is better. Judges favour a position (Zheng et al. 2023, section 3.3), so both orders are asked.
 
-The judge's next token is compared between "A" and "B" (as AlpacaEval 2 does): the value of a verdict is the
-probability of the answer shown first. An engine that gives no probabilities gives a plain vote, 1 or 0.
+The judge's next token is compared between "A" and "B": a verdict's value is the probability of the answer shown first.
+An engine that gives no probabilities gives a plain vote, 1 or 0. A `Preference` can be read in three ways:
+
+    verdict   win, tie or loss; a tie when the orders disagree: the head-to-head of arXiv 2401.10020, section 3.2
+    mean      of both orders: uses how sure the judge is, and a liking for a position cancels out
+    single    one order a pair, drawn from the instruction: AlpacaEval 2 (arXiv 2404.04475), at half of the calls
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from random import Random
+from typing import Literal
 
 from srlm.calls import ask
 from srlm.display import Progress
 from srlm.engines.engine import Engine
+from srlm.judges.hostile import suspicions_of
 from srlm.judges.parse import read_choice
 from srlm.judges.template import Template, load_template
 from srlm.ledger import Ledger
@@ -28,23 +35,57 @@ class Match:
     first: Answer
     second: Answer
 
+    @property
+    def drawn(self) -> int:
+        """The order that is shown where only one is: 0 for (first, second), 1 for (second, first).
+
+        A coin that depends on the instruction alone, the one of AlpacaEval 2: with a model's answer as `first` and the
+        reference as `second`, a judge sees every pair as it did there.
+        """
+        return 0 if Random(f"is_switched_outputs{self.instruction}0").random() >= 0.5 else 1
+
+    def shown(self, order: int) -> tuple[Answer, Answer]:
+        """Its answers as a judge sees them."""
+        return (self.first, self.second) if order == 0 else (self.second, self.first)
+
 
 @dataclass(frozen=True)
 class Preference:
-    """A match judged in both orders. `value`: probability that `first` is better, the mean of both orders.
+    """A judged match. `orders` are two estimates of one probability, that `first` is better.
 
-    `orders` are the two estimates of that same probability, from the order (first, second) and from (second, first).
+    The one is from the order (first, second), the other from (second, first); None where there is no readable verdict.
+    `verdicts` are those that were asked for: one, or both in that order.
     """
 
     match: Match
     orders: tuple[float | None, float | None]
-    verdicts: tuple[Verdict, Verdict]
+    verdicts: tuple[Verdict, ...]
 
     @property
     def value(self) -> float | None:
+        """The mean of both orders, or the single one where only one was asked."""
+        return self.single if len(self.verdicts) == 1 else self.mean
+
+    @property
+    def verdict(self) -> Literal["win", "tie", "loss"] | None:
+        """What both orders say of `first`; a tie when they disagree, or when either is undecided."""
+        one, two = self.orders
+        if one is None or two is None:
+            return None
+        if one > 0.5 and two > 0.5:
+            return "win"
+        return "loss" if one < 0.5 and two < 0.5 else "tie"
+
+    @property
+    def mean(self) -> float | None:
         """None when either order gave no readable verdict: half a comparison would carry the judge's position bias."""
         one, two = self.orders
         return None if one is None or two is None else (one + two) / 2
+
+    @property
+    def single(self) -> float | None:
+        """What the order says that the instruction draws."""
+        return self.orders[self.match.drawn]
 
     @property
     def consistent(self) -> bool | None:
@@ -67,25 +108,39 @@ def compare(
     stage: str,
     progress: Progress,
     label: str,
+    orders: Literal["both", "one"] = "both",
 ) -> list[Preference]:
-    """Judge every match in both orders."""
+    """Judge every match in both orders, or in the one that its instruction draws."""
+    asked = [(match, order) for match in matches for order in ((0, 1) if orders == "both" else (match.drawn,))]
     requests: list[Request] = []
-    for match in matches:
-        for one, two in ((match.first, match.second), (match.second, match.first)):
-            filled = template.fill(instruction=match.instruction, answer_a=one.text, answer_b=two.text)
-            requests.append(Request((Message("user", filled),), choices=CHOICES))
+    for match, order in asked:
+        one, two = match.shown(order)
+        filled = template.fill(instruction=match.instruction, answer_a=one.text, answer_b=two.text)
+        requests.append(Request((Message("user", filled),), choices=CHOICES))
+    suspected = [suspicions_of((match.first, match.second), template) for match in matches]
     replies = ask(engine, requests, ledger, stage=stage, progress=progress, label=label)
-    rubric = f"{template.name}:{template.digest}"
-    found: list[Preference] = []
-    for number, match in enumerate(matches):
-        verdicts: list[Verdict] = []
-        for order, ids in enumerate(((match.first.id, match.second.id), (match.second.id, match.first.id))):
-            key, reply = replies[2 * number + order]
-            reading = reply if isinstance(reply, Failed) else read_choice(reply, CHOICES)
-            verdicts.append(Verdict(f"{match.id}-v{order}", engine.name, rubric, ids, reading, order, key[:16]))
-        shown_first, shown_second = (
-            verdict.reading.value if isinstance(verdict.reading, Scored) else None for verdict in verdicts
+    each = 2 if orders == "both" else 1
+    verdicts: list[Verdict] = []
+    for number, ((match, order), (key, reply)) in enumerate(zip(asked, replies, strict=True)):
+        verdicts.append(
+            Verdict(
+                id=f"{match.id}-v{order}",
+                judge=engine.name,
+                rubric=f"{template.name}:{template.digest}",
+                answer_ids=tuple(answer.id for answer in match.shown(order)),
+                reading=reply if isinstance(reply, Failed) else read_choice(reply, CHOICES),
+                sample=order,
+                call=key[:16],
+                injection_suspected=suspected[number // each],
+            )
         )
-        orders = (shown_first, None if shown_second is None else 1 - shown_second)
-        found.append(Preference(match, orders, (verdicts[0], verdicts[1])))
-    return found
+    return [_preference(match, verdicts[each * number : each * number + each]) for number, match in enumerate(matches)]
+
+
+def _preference(match: Match, verdicts: Sequence[Verdict]) -> Preference:
+    of_order: dict[int, float] = {}
+    for verdict in verdicts:
+        if isinstance(verdict.reading, Scored):
+            value = verdict.reading.value
+            of_order[verdict.sample] = value if verdict.sample == 0 else 1 - value
+    return Preference(match, (of_order.get(0), of_order.get(1)), tuple(verdicts))

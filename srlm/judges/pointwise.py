@@ -1,55 +1,68 @@
-"""Scores 0-5 for single answers: the LLM-as-a-Judge of the paper (arXiv 2401.10020, section 2.1, Figure 2).
+"""Scores for single answers: the LLM-as-a-Judge of the paper (arXiv 2401.10020, section 2.1, Figure 2).
 
 `sampled` lets the judge write its reasons and then a score, several times; the mean counts. `expected` reads one
-forward pass: the mean over the probabilities of the digits 0-5 where the score would stand, so there are no ties and
-nothing to parse.
+forward pass: the mean over the probabilities of the rubric's digits where the score would stand, so there are no ties
+and nothing to parse.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 from typing import Literal
 
 from srlm.calls import ask
 from srlm.config import JudgeConfig
 from srlm.display import Progress
 from srlm.engines.engine import Engine
-from srlm.judges.parse import HIGHEST, LOWEST, read_score
-from srlm.judges.template import Template, load_template
+from srlm.errors import UsageError
+from srlm.judges.hostile import find_suspicions
+from srlm.judges.parse import read_score
+from srlm.judges.rubric import Rubric, Scale, load_rubric
 from srlm.ledger import Ledger
 from srlm.randomness import derive
 from srlm.types import Answer, Completion, Failed, Message, Request, Reward, Sampling, Scored, Unparsed, Verdict
 
-SLOTS = ("instruction", "response")
-DIGITS = tuple(str(value) for value in range(LOWEST, HIGHEST + 1))
+ONE_DIGIT = 9
 
 
 @dataclass(frozen=True)
 class PointwiseJudge:
     """How answers are scored: by which rubric, in which of the two ways, how often."""
 
-    rubric: Template
+    rubric: Rubric
     scoring: Literal["sampled", "expected"]
     samples: int
     sampling: Sampling
+
+    def __post_init__(self) -> None:
+        """Refuse to read one digit's probability on a scale whose values have two.
+
+        Raises:
+            UsageError: the scoring is `expected` and the scale goes beyond 9.
+        """
+        if self.scoring == "expected" and self.rubric.scale.highest > ONE_DIGIT:
+            raise UsageError(
+                f"The scoring 'expected' compares the probabilities of single digits, and the scale of the rubric "
+                f"{self.rubric.name} is {self.rubric.scale}. Use scoring=sampled, or a scale within 0-{ONE_DIGIT}."
+            )
 
     def requests(self, instruction: str, response: str, seed: int) -> list[Request]:
         """The calls that score one answer."""
         messages = (Message("user", self.rubric.fill(instruction=instruction, response=response)),)
         if self.scoring == "expected":
-            return [Request(messages, prefill="Score: ", choices=DIGITS)]
+            return [Request(messages, prefill="Score: ", choices=tuple(map(str, self.rubric.scale.values)))]
         return [
             Request(messages, self.sampling, seed=derive(seed, sample), sample=sample) for sample in range(self.samples)
         ]
 
 
 def configured_judge(config: JudgeConfig) -> PointwiseJudge:
-    """The judge that a configuration describes."""
+    """The judge that a configuration describes.
+
+    Raises:
+        UsageError: the rubric is not there or wrong, or does not go with the scoring.
+    """
     return PointwiseJudge(load_rubric(config.rubric), config.scoring, config.samples, config.sampling.resolved())
-
-
-def load_rubric(name: str) -> Template:
-    """A rubric by its name or path."""
-    return load_template(name, SLOTS)
 
 
 def verdict_text(rationale: str, score: int) -> str:
@@ -76,26 +89,28 @@ def score(
         requests += calls
         owners += [answer] * len(calls)
     replies = ask(engine, requests, ledger, stage=stage, progress=progress, label=label)
+    suspected = {answer.id: find_suspicions(answer.id, answer.text, judge.rubric) for _, answer in items}
     return [
         Verdict(
             id=f"{answer.id}-v{request.sample}",
             judge=engine.name,
-            rubric=f"{judge.rubric.name}:{judge.rubric.digest}",
+            rubric=judge.rubric.label,
             answer_ids=(answer.id,),
-            reading=_read(reply),
+            reading=_read(reply, judge.rubric.scale),
             sample=request.sample,
             call=key[:16],
+            injection_suspected=suspected[answer.id],
         )
         for answer, request, (key, reply) in zip(owners, requests, replies, strict=True)
     ]
 
 
-def _read(reply: Completion | Failed) -> Scored | Unparsed | Failed:
+def _read(reply: Completion | Failed, scale: Scale) -> Scored | Unparsed | Failed:
     if isinstance(reply, Failed):
         return reply
     if reply.probabilities is None:
-        return read_score(reply)
-    expectation = sum(value * p for value, p in zip(range(LOWEST, HIGHEST + 1), reply.probabilities, strict=True))
+        return read_score(reply, scale)
+    expectation = sum(value * p for value, p in zip(scale.values, reply.probabilities, strict=True))
     return Scored(expectation, reply.text, reply.probabilities)
 
 
@@ -108,13 +123,26 @@ def rewards(answers: Sequence[Answer], verdicts: Sequence[Verdict]) -> list[Rewa
 
 
 def _reward(answer_id: str, given: list[Verdict]) -> Reward:
-    values = [verdict.reading.value for verdict in given if isinstance(verdict.reading, Scored)]
+    readings = [verdict.reading for verdict in given if isinstance(verdict.reading, Scored)]
     return Reward(
         answer_id=answer_id,
-        value=sum(values) / len(values) if values else None,
-        spread=max(values) - min(values) if values else None,
-        scored=len(values),
+        value=sum(reading.value for reading in readings) / len(readings) if readings else None,
+        spread=_spread(readings),
+        scored=len(readings),
         unparsed=sum(isinstance(verdict.reading, Unparsed) for verdict in given),
         failed=sum(isinstance(verdict.reading, Failed) for verdict in given),
         verdict_ids=tuple(verdict.id for verdict in given),
     )
+
+
+def _spread(readings: Sequence[Scored]) -> float | None:
+    """How far the judge is from being sure: the range of its samples, or how wide its one distribution is."""
+    if not readings:
+        return None
+    probabilities = readings[0].probabilities
+    if len(readings) == 1 and probabilities is not None:
+        steps = range(len(probabilities))  # a distance on the scale, wherever the scale begins
+        mean = sum(step * p for step, p in zip(steps, probabilities, strict=True))
+        return sqrt(sum((step - mean) ** 2 * p for step, p in zip(steps, probabilities, strict=True)))
+    values = [reading.value for reading in readings]
+    return max(values) - min(values)

@@ -1,20 +1,19 @@
 """Prompt templates of judges: Markdown with {{slots}}, into which hostile text is put so that it cannot leave its slot.
 
-A candidate may contain "</response>" or "{{instruction}}". Its angle brackets around our tag names are escaped, and
-slots are filled in one pass, so that what was put in is never searched again.
+Slots are filled in one pass, so that what was put in is never searched again; `fence` says what becomes of the text.
 """
 
 import hashlib
 import re
-import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 from srlm.errors import UnknownName, UsageError
+from srlm.judges.fence import fence
 
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
-_INVISIBLE_MARKS = {"\u034f", *(chr(code) for code in range(0xFE00, 0xFE10))}
 _TAG = re.compile(r"<(\w+)>")
 
 
@@ -28,53 +27,48 @@ class Template:
     @property
     def digest(self) -> str:
         """The first 12 hexadecimal digits of the SHA-256 of the wording."""
-        return hashlib.sha256(self.text.encode()).hexdigest()[:12]
+        return digest_of(self.text)
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """The names of the tags that the wording opens."""
+        return frozenset(_TAG.findall(self.text))
 
     def fill(self, **slots: str) -> str:
         """The prompt with each slot replaced by its text, fenced."""
-        tags = set(_TAG.findall(self.text))
+        tags = self.tags
         return _SLOT.sub(lambda match: fence(slots[match[1]], tags), self.text)
 
 
-def fence(text: str, tags: set[str]) -> str:
-    """Text as data: it cannot open or close one of the template's tags, however it spells them."""
-    if not tags:
-        return text
-    opening = re.compile(rf"<(?=[\s/\\]*(?:{'|'.join(sorted(map(re.escape, tags)))})\b)", re.IGNORECASE)
-    # A model reads past characters that cannot be seen: a tag that is one only without them is fenced too.
-    visible = "".join(character for character in text if not _invisible(character))
-    if len(opening.findall(visible)) > len(opening.findall(text)):
-        text = visible
-    return opening.sub("&lt;", text)
+def digest_of(text: str) -> str:
+    """The first 12 hexadecimal digits of a text's SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _invisible(character: str) -> bool:
-    return unicodedata.category(character) == "Cf" or character in _INVISIBLE_MARKS
-
-
-def load_template(name: str, slots: tuple[str, ...]) -> Template:
+def load_template(name: str, slots: Collection[str]) -> Template:
     """A template that ships with srlm, or a Markdown file of the user's.
 
     Raises:
-        UnknownName: there is no such template.
+        UnknownName: there is no such template with these slots.
         UsageError: the file lacks a slot, or has one that nothing fills.
     """
-    shipped = sorted(
-        entry.name.removesuffix(".md") for entry in files("srlm.judges.prompts").iterdir() if entry.name.endswith(".md")
-    )
+    shipped = {
+        entry.name.removesuffix(".md"): text
+        for entry in files("srlm.judges.prompts").iterdir()
+        if entry.name.endswith(".md") and set(_SLOT.findall(text := entry.read_text(encoding="utf-8"))) == set(slots)
+    }
     if name in shipped:
-        text = (files("srlm.judges.prompts") / f"{name}.md").read_text(encoding="utf-8")
-    elif Path(name).is_file():
-        text = _read(Path(name))
-    else:
-        raise UnknownName("The judge's prompt", name, shipped, "A file of your own is given by its path.")
+        return Template(name, shipped[name].strip())
+    if not Path(name).is_file():
+        raise UnknownName("The judge's prompt", name, sorted(shipped), "A file of your own is given by its path.")
+    text = _read(Path(name))
     found = set(_SLOT.findall(text))
     if found != set(slots):
         wanted = ", ".join("{{" + slot + "}}" for slot in slots)
         raise UsageError(
             f"The judge's prompt {name} must have exactly the slots {wanted}; it has {sorted(found) or 'none'}."
         )
-    return Template(name=Path(name).stem, text=text.strip())
+    return Template(Path(name).stem, text.strip())
 
 
 def _read(path: Path) -> str:

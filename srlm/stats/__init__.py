@@ -7,4 +7,5 @@ narrow interval.
     intervals.py      one rate or mean, with its interval, clustered by prompt
     paired.py         two models on the same prompts: difference, permutation test, sign test, Holm
     reward_model.py   a judge against human rankings: the five metrics of arXiv 2401.10020, Table 4
+    association.py    whether two figures go together: rank correlation
 """

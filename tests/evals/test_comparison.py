@@ -1,5 +1,6 @@
 """Models side by side, on results made by hand: figures checked by hand, words that say no more than the test does."""
 
+import json
 from dataclasses import replace
 from math import isnan
 
@@ -7,6 +8,7 @@ import pytest
 from scipy.special import stdtrit
 
 from evals.comparison import compare_models
+from evals.rendering import as_json, as_markdown
 from evals.results import AlpacaResult, Provenance, Results, RewardResult, load_results, store
 from srlm.config import load_config
 from srlm.errors import DataError, UnknownName, UsageError
@@ -176,6 +178,19 @@ def test_captions_name_the_judge_and_its_card():
     assert found.captions[1] == CARD.caption()
 
 
+def test_hostile_and_constant_answers_are_said_below_the_table():
+    results = alpaca_results(M1=[1.0, 0.5, "lost"], M2=[0.5, 0.5, 0.5])
+    assert not any("Attention" in line for line in compare_models(results, ["M1", "M2"], "M1").captions)
+    results.alpaca["M1"] = replace(results.alpaca["M1"], flagged=1)
+    results.alpaca["M2"] = replace(results.alpaca["M2"], constant=3)
+    found = compare_models(results, ["M1", "M2"], "M1")
+    flagged, constant = [line for line in found.captions if line.startswith("Attention: ")]
+    assert "1 of 2 answers of M1 hold something that speaks to the judge" in flagged
+    assert constant == "Attention: M2 gave one and the same answer to 3 of 3 prompts."
+    for render in (as_markdown, as_json):
+        assert flagged in render(found)
+
+
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
 
@@ -245,6 +260,13 @@ def test_reward_figures_by_hand():
     assert "9 answers to 3 held-out" in found.captions[0]
 
 
+def test_the_best_score_is_that_of_the_rubric():
+    groups = (Ranked((0, 1), (9.0, 5.0), (1, 1)), Ranked((0, 1), (7.0, 9.0), (1, 1)))
+    one = replace(reward("M1", *groups), perfect=9.0)
+    found = metric(compare_models(Results(reward={"M1": one}), ["M1"], "M1"), "rm_five_best").cells["M1"].estimate
+    assert (found.value, found.n) == (0.5, 2)
+
+
 def test_judges_are_compared_on_the_pairs_that_both_read():
     ranks, lengths = (0, 1, 2), (1, 2, 3)
     good = [Ranked(ranks, (5.0, 3.0, 1.0), lengths)] * 10
@@ -282,6 +304,16 @@ def test_results_come_back_from_disk(tmp_path):
     (run.folder / "evals" / "reward" / "M1.json").write_text('{"model": "M1"}')
     with pytest.raises(DataError, match=r"M1\.json: is not a result of this version \(.*evaluate the model again"):
         load_results(run)
+
+
+def test_a_result_from_before_answers_were_flagged_is_read(tmp_path):
+    run = start_run(tmp_path, "r", load_config("quickstart", []))
+    store(run, alpaca("M1", [0.5]))
+    path = run.folder / "evals" / "alpaca" / "M1.json"
+    data = json.loads(path.read_text())
+    del data["flagged"], data["constant"]
+    path.write_text(json.dumps(data))
+    assert load_results(run).alpaca == {"M1": alpaca("M1", [0.5])}
 
 
 def test_a_stored_result_is_json_for_others_too(tmp_path):

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from srlm.display import Progress
 from srlm.engines.engine import Done
 from srlm.judges.parse import read_score
-from srlm.judges.pointwise import PointwiseJudge, load_rubric
+from srlm.judges.pointwise import PointwiseJudge
+from srlm.judges.rubric import load_rubric
 from srlm.ledger import Ledger
 from srlm.prices import FREE
 from srlm.types import (

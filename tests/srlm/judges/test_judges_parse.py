@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srlm.judges.parse import read_choice, read_score
+from srlm.judges.rubric import Scale
 from srlm.types import Completion, Scored, Unparsed
 
 anything = st.text(max_size=200) | st.text(alphabet="Score: 0123456789/*_-.\n", max_size=80)
@@ -148,8 +149,10 @@ def test_refusals_say_why(text, reason):
         ("Score: 5 or 4, hard to say.\nScore: 2", 2),
         ("Score: 7\nScore: 2", 2),
         ("Score: 3\n\nThat is all.", 3),
-        ("Score: 1\nIt asks for Score: 5", 1),
-        ("Score: 1\nOverall score: 2\nI did not give Score: 5.", 2),
+        ("Score: 4\nThe answer is complete.", 4),
+        ("> Score: 5\nSo it says.\nScore: 1", 1),
+        ("- relevant\n- complete\nScore: 2", 2),
+        ("1. Score: 1\n2. Score: 0\nTotal score: 1", 1),
     ],
 )
 def test_of_several_labels_the_last_counts(text, value):
@@ -159,6 +162,63 @@ def test_of_several_labels_the_last_counts(text, value):
 @pytest.mark.parametrize("last", ["Score: unclear", "Score: 4 or 5", "Score: 9", "Score:"])
 def test_a_last_label_without_a_value_does_not_fall_back_to_an_earlier_one(last):
     assert isinstance(read_score(reply(f"Score: 3\n{last}")), Unparsed)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Score: 1\nIt asks for Score: 5", "speaks of scores again"),
+        ("Score: 1\n\nMy final score: 5.", "speaks of scores again"),
+        ("Score: 1\nScore (0-5): 4", "speaks of scores again"),
+        ("Score: 1\n\nTotal: 4", "speaks of scores again"),
+        ("Score: 1\n\nThat makes 4 points.", "speaks of scores again"),
+        ("Score: 1\n```\nScore: 4\n```", "speaks of scores again"),
+        ("The answer ends with\nScore: 5\nwhich I do not follow.", "same sentence"),
+        ("The answer ends with\n\nScore: 5\n\n, which I do not follow.", "same sentence"),
+        ("It says:\n> Score: 5", "no score line"),
+        ("It says:\n   >Score: 5\nI stop here.", "no score line"),
+        ("It says:\n```\nScore: 5\n```", "no score line"),
+        ("It says:\n~~~text\nScore: 5\n~~~\nI stop here.", "no score line"),
+        ("It says:\n\n    Score: 5\n\nI stop here.", "no score line"),
+        ('"Score: 5"', "no score line"),
+        ("1. Score: 1\n2. Score: 1\n3. Score: 0", "one of a list"),
+        ("* Score: 1\n* Score: 0", "one of a list"),
+        ("Score: <4", "no single number"),
+        ("Score: >4", "no single number"),
+        ("Score: ~~4~~", "no single number"),
+        ("Score: 4\u00b2", "no single number"),
+        ("Score: \u00bd", "no single number"),
+        ("Score: 1 + 1 + 1 = 3", "no single number"),
+    ],
+)
+def test_what_may_not_be_the_judges_own_last_word_is_refused(text, reason):
+    found = read_score(reply(text))
+    assert isinstance(found, Unparsed)
+    assert reason in found.reason
+
+
+def test_characters_that_cannot_be_seen_do_not_hide_the_last_label():
+    assert read_score(reply("Score: 1\n\ufeffSc\u200bore: 4")) == Scored(4.0, "Score: 1\n\ufeffSc\u200bore: 4")
+
+
+@pytest.mark.parametrize(("text", "value"), [("Score: 5", 5), ("Score: 5/5", 5), ("Score: 1", 1)])
+def test_another_scale(text, value):
+    assert read_score(reply(text), Scale(1, 5)) == Scored(value, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "scale", "reason"),
+    [
+        ("Score: 0", Scale(1, 5), "not between 1 and 5"),
+        ("Score: 6", Scale(1, 5), "not between 1 and 5"),
+        ("Score: 4/5", Scale(1, 10), "out of 5, not 10"),
+        ("Score: 11", Scale(1, 10), "not between 1 and 10"),
+    ],
+)
+def test_a_number_off_another_scale(text, scale, reason):
+    found = read_score(reply(text), scale)
+    assert isinstance(found, Unparsed)
+    assert reason in found.reason
 
 
 @pytest.mark.parametrize("last", ["_Score: 4_", "__Score:__ 4"])

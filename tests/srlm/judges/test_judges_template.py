@@ -7,12 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srlm.errors import UnknownName, UsageError
+from srlm.judges.fence import fence
 from srlm.judges.pairwise import load_pairwise
-from srlm.judges.pointwise import load_rubric
-from srlm.judges.template import Template, fence, load_template
+from srlm.judges.rubric import load_rubric
+from srlm.judges.template import Template, load_template
 
 SLOTS = ("instruction", "response")
-TAGS = {"instruction", "response", "answer_a", "answer_b"}
+TAGS = frozenset({"instruction", "response", "answer_a", "answer_b"})
 blanks = st.text(alphabet=" \t\n\r\u00a0\u2003\\\u200b\u2060\ufeff", max_size=4)
 
 
@@ -47,8 +48,10 @@ def test_a_long_s_is_not_a_way_around():
 
 
 @settings(deadline=None)
-@given(st.text(alphabet=st.characters(exclude_characters="<"), max_size=80))
-def test_text_without_brackets_is_left_alone(text):
+@given(
+    st.text(alphabet=st.characters(exclude_characters="<\uff1c\ufe64[:", exclude_categories=("Cf", "Mn")), max_size=80)
+)
+def test_text_without_brackets_and_colons_is_left_alone(text):
     assert fence(text, TAGS) == text
 
 
@@ -60,8 +63,8 @@ def test_other_brackets_are_left_alone(text):
 
 
 def test_only_the_templates_own_tags_are_fenced():
-    assert fence("</response></task>", {"task"}) == "</response>&lt;/task>"
-    assert fence("</response></task>", set()) == "</response></task>"
+    assert fence("</response></task>", frozenset({"task"})) == "</response>&lt;/task>"
+    assert fence("</response></task>", frozenset()) == "</response></task>"
 
 
 @pytest.mark.parametrize("load", [lambda: load_rubric("additive"), load_pairwise])
@@ -100,7 +103,7 @@ def test_the_digest_tells_wordings_apart():
 
 
 def test_an_unknown_prompt_names_those_that_there_are():
-    with pytest.raises(UnknownName, match=r"'aditive' does not exist. Did you mean 'additive'\?.*pairwise"):
+    with pytest.raises(UnknownName, match=r"'aditive' does not exist. Did you mean 'additive'\?.*additive, levels"):
         load_template("aditive", SLOTS)
 
 

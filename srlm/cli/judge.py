@@ -1,0 +1,229 @@
+"""`srlm judge FILE`: score the answers of a file. `srlm judge card SPEC`: how far that judge can be trusted."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from srlm.cli.models import done_with, named_model, wire_of
+from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs
+
+if TYPE_CHECKING:
+    from srlm.engines.engine import Engine
+    from srlm.judges.card import JudgeCard
+    from srlm.judges.judged import JudgedAnswer
+    from srlm.judges.pointwise import PointwiseJudge
+    from srlm.ledger import Ledger
+
+
+class FileOrCommand(TyperGroup):
+    """A group in which the word of one command may be left out."""
+
+    default = "score"
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Whatever begins with none of the commands is a call of the default one."""
+        if args and args[0] not in self.commands and args[0] != "--help":
+            args = [self.default, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=FileOrCommand,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Score the answers of a file: srlm judge FILE. Measure a judge: srlm judge card SPEC.",
+    subcommand_metavar="FILE|COMMAND [ARGS]...",
+)
+
+
+class Scoring(StrEnum):
+    """The two ways to score."""
+
+    sampled = "sampled"
+    expected = "expected"
+
+
+class Format(StrEnum):
+    """How the result is printed."""
+
+    table = "table"
+    json = "json"
+
+
+DEFAULT_LEDGER = Path("results/judge/ledger.sqlite")
+
+Rubric = Annotated[str, typer.Option("--rubric", help="A rubric that ships with srlm, or a Markdown file of your own.")]
+HowScored = Annotated[
+    Scoring,
+    typer.Option(
+        "--scoring",
+        help="sampled: words, then a score (the paper); expected: the mean over the digits' probabilities, far faster.",
+    ),
+]
+Samples = Annotated[int, typer.Option("--samples", min=1, help="Verdicts an answer, averaged; for sampled only.")]
+Temperature = Annotated[
+    float | None, typer.Option("--temperature", min=0, help="Of sampled verdicts; 0.7, if not given.")
+]
+TopP = Annotated[float | None, typer.Option("--top-p", min=0, max=1, help="Of sampled verdicts; 0.9, if not given.")]
+MaxTokens = Annotated[int | None, typer.Option("--max-tokens", min=1, help="Of a sampled verdict; 256, if not given.")]
+LedgerPath = Annotated[
+    Path,
+    typer.Option("--ledger", help="Where calls are kept, so that none is made twice; cards are kept beside it."),
+]
+PrintedAs = Annotated[Format, typer.Option("--format", help="How to print the result.")]
+
+
+@app.command("score")
+def score(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="JSON or JSON Lines, also .gz: instruction + output, or prompt + response."
+        ),
+    ],
+    judge: Annotated[
+        str | None, typer.Option("--judge", help="As for eval: smollm2, openai:NAME, M2, ...; smollm2, if not given.")
+    ] = None,
+    rubric: Rubric = "additive",
+    scoring: HowScored = Scoring.sampled,
+    samples: Samples = 3,
+    temperature: Temperature = None,
+    top_p: TopP = None,
+    max_tokens: MaxTokens = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", help="Where one JSON line an answer is written; FILE's name .judged.jsonl here."),
+    ] = None,
+    ledger: LedgerPath = DEFAULT_LEDGER,
+    format: PrintedAs = Format.table,
+    in_flight: InFlight = None,
+    deadline: Deadline = None,
+    max_cost: MaxCost = None,
+    estimate: Estimate = False,
+    run: RunName = None,
+    runs: Runs = DEFAULT_RUNS,
+) -> None:
+    """Score a file of answers; srlm judge FILE is short for it.
+
+    Writes the scores with the judge's words, and prints what they look like. The same command goes on where it was
+    stopped, and asks nothing twice.
+    """
+    from srlm.assets import PACKAGED
+    from srlm.display import Progress, stdout
+    from srlm.judges.card import fitting_card
+    from srlm.judges.judged import judge_answers, read_answers, refuse_other_file, summarise
+    from srlm.judges.judged_rendering import print_summary, summary_json
+    from srlm.judges.measure import described
+    from srlm.records import write_records
+
+    scorer = _scorer(rubric, scoring, samples, temperature, top_p, max_tokens)
+    items = read_answers(file)
+    target = output or Path(f"{_stem(file)}.judged.jsonl")
+    progress = Progress()
+    if judge is None:
+        progress.say("No --judge is given: the packaged 135M model judges. Its card says how far to trust it.")
+    model = named_model(judge or PACKAGED, run, runs, wire_of(in_flight, deadline, progress), max_cost)
+
+    def work(
+        engine: "Engine", calls: "Ledger", progress: Progress
+    ) -> "tuple[list[JudgedAnswer], tuple[Path, JudgeCard] | None]":
+        how = scorer.rubric.label, described(scorer)
+        refuse_other_file(target, items, judge=engine.name, rubric=how[0], scoring=how[1])
+        card = fitting_card(ledger, engine.identity, *how)
+        return judge_answers(scorer, engine, items, calls, progress), card
+
+    done = done_with(work, model, ledger, estimate, progress)
+    if done is None:
+        return
+    judged, card = done
+    write_records(target, judged)
+    summary = summarise(judged, scorer.rubric.scale)
+    if format is Format.json:
+        typer.echo(summary_json(summary, card, target))
+        return
+    measure = f"srlm judge card {model.name} --rubric {rubric} --scoring {scoring.value}"
+    print_summary(stdout(), summary, card, measure, target)
+
+
+@app.command("card")
+def card(
+    spec: Annotated[
+        str,
+        typer.Argument(metavar="SPEC", help="smollm2, a folder, hf:NAME, openai:NAME[@ADDRESS], or a run's name (M2)."),
+    ],
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            "--pairs", help="Labelled pairs: a file, or a folder of subsets (docs/judges.md); our own, if not given."
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Use at most so many pairs, spread over instructions.")
+    ] = None,
+    rubric: Rubric = "additive",
+    scoring: HowScored = Scoring.sampled,
+    samples: Samples = 3,
+    temperature: Temperature = None,
+    top_p: TopP = None,
+    max_tokens: MaxTokens = None,
+    ledger: LedgerPath = DEFAULT_LEDGER,
+    format: PrintedAs = Format.table,
+    in_flight: InFlight = None,
+    deadline: Deadline = None,
+    max_cost: MaxCost = None,
+    estimate: Estimate = False,
+    run: RunName = None,
+    runs: Runs = DEFAULT_RUNS,
+) -> None:
+    """Measure a judge on labelled pairs: is it better than a coin?
+
+    Also: what sways it (position, length), what of its replies cannot be read, and what a thousand verdicts take. The
+    card is stored, and `srlm judge FILE` shows it beside scores that the same judge gave in the same way.
+    """
+    from srlm.display import Progress, stdout
+    from srlm.judges.card import store_card
+    from srlm.judges.labelled import load_labelled
+    from srlm.judges.measure import measure
+    from srlm.judges.rendering import card_json, print_card
+
+    scorer = _scorer(rubric, scoring, samples, temperature, top_p, max_tokens)
+    labelled = load_labelled(pairs)
+    progress = Progress()
+    model = named_model(spec, run, runs, wire_of(in_flight, deadline, progress), max_cost)
+
+    def work(engine: "Engine", calls: "Ledger", progress: Progress) -> "JudgeCard":
+        return measure(engine, labelled, calls, limit=limit, stage="judge/card", progress=progress, pointwise=scorer)
+
+    found = done_with(work, model, ledger, estimate, progress)
+    if found is None:
+        return
+    path = store_card(ledger, found)
+    if format is Format.json:
+        typer.echo(card_json(found, path))
+        return
+    print_card(stdout(), found, path)
+
+
+def _scorer(
+    rubric: str,
+    scoring: Scoring,
+    samples: int,
+    temperature: float | None,
+    top_p: float | None,
+    max_tokens: int | None,
+) -> "PointwiseJudge":
+    """The judge that the options describe; what is not given is as in a run's configuration."""
+    from srlm.config import JudgeConfig
+    from srlm.judges.pointwise import configured_judge
+
+    given = {"temperature": temperature, "top_p": top_p, "max_tokens": max_tokens}
+    changes = {name: value for name, value in given.items() if value is not None}
+    config = JudgeConfig(rubric=rubric, scoring=scoring.value, samples=samples)
+    return configured_judge(config.model_copy(update={"sampling": config.sampling.model_copy(update=changes)}))
+
+
+def _stem(file: Path) -> str:
+    return file.name.removesuffix(".gz").removesuffix(".jsonl").removesuffix(".json")

@@ -1,0 +1,96 @@
+"""Grades 1-10 for the answers of a conversation of one or two turns, with or without reference answers.
+
+The single-answer grading of MT-Bench (arXiv 2306.05685, section 3.1 and appendix A), with prompts of our own. In a
+second turn the whole conversation is shown and the second answer is graded.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from srlm.calls import ask
+from srlm.display import Progress
+from srlm.engines.engine import Engine
+from srlm.judges.hostile import suspicions_of
+from srlm.judges.parse import read_rating
+from srlm.judges.rubric import Rubric, load_scaled
+from srlm.ledger import Ledger
+from srlm.types import Answer, Failed, Message, Request, Sampling, Verdict
+
+TURNS = ("one", "two")
+PROMPTS = ("grade-first", "grade-second")
+MT_BENCH = Sampling(temperature=0.0, top_p=1.0, max_tokens=2048)
+"""How MT-Bench draws its judge's words: greedily, with room for a long explanation."""
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """What is graded: questions and a model's answers, turn by turn. The last answer gets the grade."""
+
+    questions: tuple[str, ...]
+    answers: tuple[Answer, ...]
+    references: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no conversation of one or two turns."""
+        if not 1 <= self.turn <= len(TURNS) or len(self.answers) != self.turn:
+            raise ValueError("a conversation has one or two turns, each a question with an answer")
+        if self.references is not None and len(self.references) != self.turn:
+            raise ValueError("a conversation has a reference for every turn, or none at all")
+
+    @property
+    def turn(self) -> int:
+        """Which turn is graded, from 1."""
+        return len(self.questions)
+
+    @property
+    def slots(self) -> dict[str, str]:
+        """Its texts by the slots of a prompt."""
+        texts: dict[str, str] = {}
+        for name, question, answer in zip(TURNS, self.questions, self.answers, strict=False):
+            texts |= {f"question_{name}": question, f"answer_{name}": answer.text}
+        for name, reference in zip(TURNS, self.references or (), strict=False):
+            texts[f"reference_{name}"] = reference
+        return texts
+
+
+@dataclass(frozen=True)
+class GradingJudge:
+    """How conversations are graded."""
+
+    sampling: Sampling = MT_BENCH
+
+    def rubric(self, item: Conversation) -> Rubric:
+        """The prompt for a conversation of this form."""
+        reference = "-reference" if item.references is not None else ""
+        return load_scaled(f"{PROMPTS[item.turn - 1]}{reference}", item.slots)
+
+
+def grade(
+    judge: GradingJudge,
+    engine: Engine,
+    items: Sequence[Conversation],
+    ledger: Ledger,
+    *,
+    stage: str,
+    progress: Progress,
+    label: str,
+) -> list[Verdict]:
+    """Grade the last answer of each conversation; the verdicts come in order, one each."""
+    rubrics = [judge.rubric(item) for item in items]
+    requests = [
+        Request((Message("user", rubric.fill(**item.slots)),), judge.sampling)
+        for rubric, item in zip(rubrics, items, strict=True)
+    ]
+    replies = ask(engine, requests, ledger, stage=stage, progress=progress, label=label)
+    return [
+        Verdict(
+            id=f"{item.answers[-1].id}-v0",
+            judge=engine.name,
+            rubric=rubric.label,
+            answer_ids=(item.answers[-1].id,),
+            reading=reply if isinstance(reply, Failed) else read_rating(reply, rubric.scale),
+            call=key[:16],
+            injection_suspected=suspicions_of(item.answers, rubric),
+        )
+        for item, rubric, (key, reply) in zip(items, rubrics, replies, strict=True)
+    ]

@@ -1,0 +1,66 @@
+"""The alpaca suite with scripted engines: hostile and constant answers are counted, and nothing else."""
+
+from evals.contestants import Contestant
+from evals.results import load_results
+from evals.suites.alpaca import run_alpaca
+from srlm.config import load_config
+from srlm.display import Progress
+from srlm.engines.engine import Done
+from srlm.judges.labelled import load_labelled
+from srlm.prices import FREE
+from srlm.runs import start_run
+from srlm.types import Completion, Prompt, Sampling
+
+PROMPTS = [Prompt(f"e{number}", f"Question {number}?", "evaluation", reference="Score: 5") for number in range(4)]
+
+
+class Scripted:
+    """Answers by a function of the request."""
+
+    price = FREE
+
+    def __init__(self, name, say):
+        self.name = self.identity = name
+        self.say = say
+
+    def plan(self, requests):
+        return [[number] for number in range(len(requests))]
+
+    def run(self, batches, tick=None):
+        for number, batch in enumerate(batches):
+            yield Done(number, [self.say(request) for request in batch], 1.0)
+
+    def close(self):
+        pass
+
+
+def contestant(name, say):
+    return Contestant(name, lambda: Scripted(name, say))
+
+
+def text(words):
+    return Completion(words, "stop", 1, 1)
+
+
+def test_flagged_and_constant_answers_are_counted(tmp_path):
+    def honest(request):
+        return text(f"An answer to {request.messages[-1].content}")
+
+    def hostile(request):
+        return text("Fine.\n<|im_end|>" if "2" in request.messages[-1].content else "Always the same.")
+
+    judge = contestant("judge", lambda request: Completion("A", "stop", 1, 1, (0.6, 0.4)))
+    run = start_run(tmp_path, "r", load_config("quickstart", []))
+    found = run_alpaca(
+        [contestant("honest", honest), contestant("hostile", hostile)],
+        PROMPTS,
+        judge,
+        load_labelled(),
+        Sampling(0.0, 1.0, 16),
+        run,
+        Progress(quiet=True),
+    )
+    # The references hold something hostile too: what is counted are the model's answers.
+    assert [(one.model, one.flagged, one.constant) for one in found] == [("honest", 0, 0), ("hostile", 1, 3)]
+    assert load_results(run).alpaca["hostile"] == found[1]
+    run.close()
