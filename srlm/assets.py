@@ -48,7 +48,11 @@ def packaged_file() -> Path | None:
 
 def is_model_name(name: str) -> bool:
     """Whether a name can only mean a model outside of any run: a packaged one, a server's, the Hub's, or a folder."""
-    return name == PACKAGED or name.startswith(("hf:", "openai:", "anthropic:")) or Path(name).expanduser().is_dir()
+    return (
+        name == PACKAGED
+        or name.startswith(("hf:", "vllm:", "openai:", "anthropic:"))
+        or Path(name).expanduser().is_dir()
+    )
 
 
 def model_folder(name: str) -> Path:

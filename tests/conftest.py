@@ -33,6 +33,8 @@ RUBRIC = """\
 Grade the response from 0 to 5.
 <instruction>{{instruction}}</instruction>
 <response>{{response}}</response>
+End with a line such as this one:
+Score: 3
 """
 
 CONFIG = """\
@@ -184,7 +186,13 @@ def cli(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
 
 
 @pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_head_size() -> int:
+    """Columns of an attention head of the tiny model; what another engine needs at the least, where it is tested."""
+    return 8
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory, tiny_head_size: int) -> Path:
     """A checkpoint folder: two layers that have read the embedded seeds for seconds, byte-level BPE, ChatML."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -225,6 +233,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
             num_hidden_layers=2,
             num_attention_heads=4,
             num_key_value_heads=2,
+            head_dim=tiny_head_size,
             max_position_embeddings=2048,
             initializer_range=0.1,
             tie_word_embeddings=True,

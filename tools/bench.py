@@ -45,7 +45,8 @@ def generation() -> dict[str, float]:
     import torch
 
     from srlm.assets import PACKAGED, model_folder
-    from srlm.engines.hf import HFEngine, load_model, load_tokenizer, pick_device, pick_dtype
+    from srlm.engines.checkpoint import load_model, load_tokenizer, pick_device, pick_dtype
+    from srlm.engines.hf import HFEngine
     from srlm.seeds import evaluation_set
     from srlm.types import Completion, Message, Request, Sampling
 

@@ -101,6 +101,9 @@ def wrong_call(words: list[str], app: typer.Typer) -> str | None:
     for word in words:
         if _SHELL.match(word) or word == "--":
             return None
+        default = getattr(command, "default", None)  # of a group in which the word of one command may be left out
+        if default and word not in command.commands and word != "--help":
+            command, path = command.commands[default], f"{path} {default}"
         if value:
             value = False
         elif _OPTION.match(word):

@@ -24,13 +24,15 @@ class Done:
     """A batch that was run: one reply a request.
 
     `seconds` is how long it took, waiting between attempts included. `faults` are the attempts that failed on the way,
-    one reason each, those of a call that succeeded in the end too.
+    one reason each, those of a call that succeeded in the end too. `followed` says that the next one is there already,
+    so that both may be committed at once.
     """
 
     batch: int
     replies: list[Reply]
     seconds: float
     faults: tuple[str, ...] = ()
+    followed: bool = False
 
 
 class Engine(Protocol):

@@ -5,7 +5,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from srlm.assets import PACKAGED, model_folder, packaged_file
-from srlm.engines.hf import HFEngine, load_model, load_tokenizer
+from srlm.engines.checkpoint import load_model, load_tokenizer
+from srlm.engines.hf import HFEngine
 from srlm.seeds import evaluation_set
 from srlm.types import Completion, Message, Request, Sampling
 

@@ -42,6 +42,11 @@ def test_train_prints_nothing_but_its_own_progress_on_standard_error(finished_ru
     assert sum("DPO of" in line for line in lines) == 2
 
 
+def test_eval_prints_the_card_of_its_judge_once(evaluated):
+    _, printed, _ = evaluated
+    assert printed.out.count("agrees with the labelled order in") == 1
+
+
 def test_show_tells_where_a_pair_came_from(cli, finished_run):
     (pair, *_) = finished_run.records("M2/pairs")
     prompt = next(one for one in finished_run.records("M2/instructions") if one["id"] == pair["prompt_id"])

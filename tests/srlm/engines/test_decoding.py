@@ -1,115 +1,217 @@
-"""The decode loop against transformers' own, and its sampling against the distribution that it must have."""
+"""The decode loop: greedy as transformers', sampled as the distribution says, nothing read or computed twice."""
+
+from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
-from transformers import LlamaConfig, LlamaForCausalLM
+from scipy.stats import chisquare
+from tiny_models import EOS, VOCABULARY, Watch, greedy, load, reference, row, run, save
 
 from srlm.engines import decoding
 
-VOCABULARY, EOS, PAD = 40, 1, 0
+RANDOM = torch.Generator().manual_seed(7)
+LENGTHS = (1, 40, 3, 17, 2, 9, 60, 5, 1, 28)
+APART = [
+    [3 + index, *torch.randint(3, VOCABULARY, (length,), generator=RANDOM).tolist()]
+    for index, length in enumerate(LENGTHS)
+]
+SHARED = [list(range(12, 32)) + prompt for prompt in APART]
+LIMITS = (20, 3, 12, 1, 30, 20, 7, 2, 16, 25)
 
 
 @pytest.fixture(scope="module")
-def model() -> LlamaForCausalLM:
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=VOCABULARY,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=256,
-        initializer_range=0.4,
-        eos_token_id=EOS,
-        pad_token_id=PAD,
-    )
-    return LlamaForCausalLM(config).eval()
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save(tmp_path_factory.mktemp("llama"), "llama")
 
 
-def row(prompt: int, *, temperature: float = 0.0, top_p: float = 1.0, limit: int = 20, seed: int = 0) -> decoding.Row:
-    uniforms = torch.rand(limit, generator=torch.Generator().manual_seed(seed))
-    return decoding.Row(prompt, temperature, top_p, limit, uniforms, stopped=lambda tokens: False)
+@pytest.fixture(scope="module")
+def model(folder: Path) -> Any:
+    return load(folder)
 
 
-def run(model: LlamaForCausalLM, prompts: list[list[int]], rows: list[decoding.Row]) -> list[decoding.Row]:
-    with torch.inference_mode():
-        decoding.generate(model, prompts, rows, eos=frozenset({EOS}), pad=PAD, ended=lambda: None)
-    return rows
+@pytest.fixture(scope="module")
+def answers(folder: Path) -> dict[str, list[list[int]]]:
+    """What transformers answers to each prompt."""
+    theirs = reference(folder)
+    return {
+        name: [greedy(theirs, prompt, limit) for prompt, limit in zip(prompts, LIMITS, strict=True)]
+        for name, prompts in (("shared", SHARED), ("apart", APART))
+    }
 
 
-PROMPTS = [[5, 6, 7, 8], [5, 6, 9], [5, 6, 30, 31, 32, 33, 34], [5, 6, 7, 8, 2, 3]]
+# --- greedy -----------------------------------------------------------------------------------------------------------
 
 
-def test_greedy_equals_transformers_generate(model: LlamaForCausalLM) -> None:
-    ours = run(model, PROMPTS, [row(index) for index in range(len(PROMPTS))])
-    for prompt, one in zip(PROMPTS, ours, strict=True):
-        output = model.generate(
-            torch.tensor([prompt]), do_sample=False, max_new_tokens=20, attention_mask=torch.ones(1, len(prompt))
-        )
-        theirs = output[0, len(prompt) :].tolist()
-        theirs = theirs[: theirs.index(EOS)] if EOS in theirs else theirs
-        assert one.tokens == theirs
-        assert one.finish == ("stop" if len(theirs) < 20 else "length")
+@pytest.mark.parametrize("at_once", [1, 2, 3, 8, 10, 64])
+@pytest.mark.parametrize("kind", ["shared", "apart"])
+def test_greedy_equals_transformers_generate(
+    model: Any, answers: dict[str, list[list[int]]], kind: str, at_once: int
+) -> None:
+    prompts = SHARED if kind == "shared" else APART
+    rows = run(model, prompts, [row(index, limit=limit) for index, limit in enumerate(LIMITS)], at_once)
+    assert [one.tokens for one in rows] == answers[kind]
+    for one, theirs, limit in zip(rows, answers[kind], LIMITS, strict=True):
+        assert one.finish == ("stop" if len(theirs) < limit else "length")
+    assert {one.finish for one in rows} == {"stop", "length"}
 
 
-def test_an_answer_does_not_depend_on_who_shares_its_batch(model: LlamaForCausalLM) -> None:
-    together = run(
-        model, PROMPTS, [row(index, temperature=0.9, top_p=0.9, seed=index) for index in range(len(PROMPTS))]
-    )
-    for index, prompt in enumerate(PROMPTS):
-        (alone,) = run(model, [prompt], [row(0, temperature=0.9, top_p=0.9, seed=index)])
-        assert alone.tokens == together[index].tokens
+def test_a_single_row(model: Any, answers: dict[str, list[list[int]]]) -> None:
+    (alone,) = run(model, [APART[0]], [row(0, limit=LIMITS[0])], at_once=50)
+    assert alone.tokens == answers["apart"][0]
 
 
-def test_samples_of_one_prompt_share_its_prefill_and_differ(model: LlamaForCausalLM) -> None:
-    rows = run(model, [PROMPTS[0]], [row(0, temperature=1.0, seed=seed) for seed in range(8)])
+def test_a_prompt_of_one_token(model: Any, folder: Path) -> None:
+    (alone,) = run(model, [[5]], [row(0)])
+    assert alone.tokens == greedy(reference(folder), [5], 20)
+
+
+def test_every_row_may_end_with_its_first_token(model: Any, answers: dict[str, list[list[int]]]) -> None:
+    """The eos is chosen to be what the longest answer begins with: that row ends before its first step."""
+    first = answers["apart"][4][0]
+    limits = [20] * len(APART)
+    rows = run(model, APART, [row(index, limit=limit) for index, limit in enumerate(limits)], at_once=2, eos=first)
+    assert (rows[4].tokens, rows[4].finish) == ([], "stop")
+    assert all(first not in one.tokens for one in rows)
+    again = run(model, APART[4:5], [row(0) for _ in range(5)], at_once=2, eos=first)
+    assert [(one.tokens, one.finish) for one in again] == [([], "stop")] * 5
+
+
+def test_ended_is_called_once_a_row_when_it_ends(model: Any) -> None:
+    rows = [row(index % 10, temperature=1.0, limit=1 + index % 7, seed=index) for index in range(25)]
+    finished: list[int] = []
+    run(model, APART, rows, at_once=4, ended=lambda: finished.append(sum(bool(one.finish) for one in rows)))
+    assert len(finished) == 25
+    assert all(done >= count for count, done in enumerate(finished, start=1))
+    assert finished[0] < 25
+
+
+def test_a_row_stops_by_its_own_rule(model: Any) -> None:
+    rows = [row(0, temperature=1.0, seed=seed) for seed in (3, 3, 4, 4)]
+    rows[0].stopped = lambda tokens: len(tokens) == 2
+    rows[2].stopped = lambda tokens: len(tokens) >= 1 and tokens[-1] != EOS
+    run(model, [APART[0]], rows, at_once=3)
+    assert (rows[0].tokens, rows[0].finish) == (rows[1].tokens[:2], "stop")
+    assert (rows[2].tokens, rows[2].finish) == (rows[3].tokens[:1], "stop")
+    assert min(len(rows[1].tokens), len(rows[3].tokens)) > 2
+
+
+# --- sampled ----------------------------------------------------------------------------------------------------------
+
+
+def sampled(index: int, prompt: int) -> decoding.Row:
+    """The same row each time it is asked for; every third is greedy."""
+    temperature = (0.0, 0.9, 1.4)[index % 3]
+    return row(prompt, temperature=temperature, top_p=(1.0, 0.9)[index % 2], limit=4 + index, seed=index)
+
+
+@pytest.fixture(scope="module")
+def alone(model: Any) -> list[tuple[list[int], str]]:
+    """The answers to two samples of each prompt when nobody shares their batch."""
+    rows = [run(model, [SHARED[index % 10]], [sampled(index, 0)])[0] for index in range(20)]
+    return [(one.tokens, one.finish) for one in rows]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    order=st.permutations(range(20)),
+    count=st.integers(1, 20),
+    at_once=st.integers(1, 24),
+    extra=st.booleans(),
+)
+def test_an_answer_does_not_depend_on_who_shares_its_batch(
+    model: Any, alone: list[tuple[list[int], str]], order: list[int], count: int, at_once: int, extra: bool
+) -> None:
+    """`extra` is a prompt that shares nothing with the others, so that there is no common prefix."""
+    chosen = order[:count]
+    rows = [sampled(index, index % 10) for index in chosen]
+    if extra:
+        run(model, [*SHARED, [30, 31, 32]], [*rows, row(10, limit=9)], at_once)
+    else:
+        run(model, SHARED, rows, at_once)
+    assert [(one.tokens, one.finish) for one in rows] == [alone[index] for index in chosen]
+
+
+@pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 1.0), (2.0, 0.9), (4.0, 0.6)])
+def test_first_and_second_tokens_follow_the_models_distribution(
+    model: Any, folder: Path, temperature: float, top_p: float
+) -> None:
+    """6,000 seeds of one prompt against transformers' logits; then those that begin with the likeliest token."""
+    prompt, theirs = SHARED[2], reference(folder)
+    rows = [row(0, temperature=temperature, top_p=top_p, limit=2, seed=seed) for seed in range(6000)]
+    run(model, [prompt], rows, at_once=512)
+    drawn = [[*one.tokens, EOS][:2] for one in rows]
+    first = [tokens[0] for tokens in drawn]
+    likeliest = max((token for token in set(first) if token != EOS), key=first.count)
+    second = [tokens[1] for tokens in drawn if tokens[0] == likeliest]
+    for context, tokens in ((prompt, first), ([*prompt, likeliest], second)):
+        with torch.inference_mode():
+            logits = theirs(torch.tensor([context])).logits[0, -1]
+        assert follows(tokens, (logits / temperature).softmax(-1).tolist(), top_p)
+
+
+def follows(tokens: list[int], probabilities: list[float], top_p: float) -> bool:
+    """Chi-square over the nucleus, its rare tokens taken together."""
+    kept: dict[int, float] = {}
+    for token in sorted(range(len(probabilities)), key=lambda token: -probabilities[token]):
+        if sum(kept.values()) < top_p:
+            kept[token] = probabilities[token]
+    assert set(tokens) <= set(kept)
+    expected = {token: len(tokens) * mass / sum(kept.values()) for token, mass in kept.items()}
+    common = [token for token in kept if expected[token] >= 5]
+    observed = [float(tokens.count(token)) for token in common]
+    wanted = [expected[token] for token in common]
+    rare = sum(expected.values()) - sum(wanted)
+    if rare >= 1:
+        observed.append(len(tokens) - sum(observed))
+        wanted.append(rare)
+    else:
+        wanted = [value * sum(observed) / sum(wanted) for value in wanted]
+    assert len(wanted) > 1
+    return bool(chisquare(observed, wanted).pvalue > 0.001)
+
+
+# --- work -------------------------------------------------------------------------------------------------------------
+
+
+def test_samples_of_one_prompt_read_it_once_and_differ(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    prompt = APART[6]
+    watch = Watch(model, monkeypatch)
+    rows = run(model, [prompt], [row(0, temperature=1.0, limit=6, seed=seed) for seed in range(8)])
+    # All but the last token are the shared beginning; the last is read once for all eight.
+    assert watch.passes[:2] == [(1, len(prompt) - 1), (1, 1)]
+    assert watch.read == [(1, len(prompt) - 1)]
     assert len({tuple(one.tokens) for one in rows}) > 1
-    again = run(model, [PROMPTS[0]], [row(0, temperature=1.0, seed=seed) for seed in range(8)])
-    assert [one.tokens for one in rows] == [one.tokens for one in again]
 
 
-def test_a_row_stops_by_its_own_rule(model: LlamaForCausalLM) -> None:
-    stopping = row(0, temperature=1.0, seed=3)
-    stopping.stopped = lambda tokens: len(tokens) == 2
-    stopped, free = run(model, [PROMPTS[0]], [stopping, row(0, temperature=1.0, seed=3)])
-    assert stopped.tokens == free.tokens[:2]
-    assert stopped.finish == "stop"
+def test_samples_of_several_prompts_read_each_once(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts = [[5, *prompt] for prompt in APART[:3]]
+    watch = Watch(model, monkeypatch)
+    run(model, prompts, [row(index // 4, temperature=1.0, limit=6, seed=index) for index in range(12)], at_once=12)
+    assert watch.read == [(3, 1 + max(LENGTHS[:3]))]
+    assert watch.passes[0] == (1, 1)
 
 
-@pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 1.0), (0.7, 0.9), (1.3, 0.5)])
-def test_draws_follow_the_nucleus_distribution(temperature: float, top_p: float) -> None:
-    """Frequencies of 40,000 draws against the probabilities computed the slow way; chi-square over the nucleus."""
-    from scipy.stats import chisquare
-
-    logits = torch.randn(1, 12, generator=torch.Generator().manual_seed(1))
-    probabilities = (logits[0] / temperature).softmax(-1).tolist()
-    nucleus: list[int] = []
-    for token in sorted(range(12), key=lambda token: -probabilities[token]):
-        if sum(probabilities[kept] for kept in nucleus) >= top_p - 1e-9:
-            break
-        nucleus.append(token)
-    draws = 40_000
-    uniform = torch.rand(draws, generator=torch.Generator().manual_seed(2))
-    full = torch.full((draws,), 1.0)
-    tokens = decoding.draw(logits.expand(draws, -1), full * temperature, full * top_p, uniform).tolist()
-    assert set(tokens) <= set(nucleus)
-    mass = sum(probabilities[token] for token in nucleus)
-    expected = [draws * probabilities[token] / mass for token in nucleus]
-    assert chisquare([tokens.count(token) for token in nucleus], expected).pvalue > 0.001
+def test_what_all_prompts_begin_with_is_read_once(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = Watch(model, monkeypatch)
+    run(model, SHARED, [row(index, temperature=1.0, limit=12, seed=index) for index in range(10)], at_once=3)
+    assert watch.passes[0] == (1, 20)
+    read = watch.read[1:]
+    assert sum(rows for rows, _ in read) <= 10
+    assert max(tokens for _, tokens in read) == 1 + max(LENGTHS)
 
 
-def test_a_nucleus_wider_than_the_sorted_part_is_still_exact(monkeypatch: pytest.MonkeyPatch) -> None:
-    logits = torch.randn(64, 200, generator=torch.Generator().manual_seed(5))
-    ones = torch.ones(64)
-    uniform = torch.rand(64, generator=torch.Generator().manual_seed(6))
-    whole = decoding.draw(logits, ones, ones * 0.95, uniform)
-    monkeypatch.setattr(decoding, "NUCLEUS", 8)
-    assert decoding.draw(logits, ones, ones * 0.95, uniform).tolist() == whole.tolist()
-
-
-def test_common_prefix_leaves_every_prompt_a_token() -> None:
-    assert decoding.common_prefix([[1, 2, 3], [1, 2, 4]]) == 2
-    assert decoding.common_prefix([[1, 2], [1, 2]]) == 1
-    assert decoding.common_prefix([[1], [2]]) == 0
+@pytest.mark.parametrize("at_once", [1, 4, 16, 64])
+def test_ended_rows_are_not_computed_along(model: Any, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    """Of all rows that a step computes, at most a fifth have ended: that is when they are refilled or dropped."""
+    watch = Watch(model, monkeypatch)
+    rows = [row(seed % 2, temperature=1.5, limit=60, seed=seed) for seed in range(60)]
+    run(model, [[9, 5, 6], [10, 5]], rows, at_once)
+    # The first token comes from reading the prompt, and an eos is a token that takes a step too.
+    needed = sum(len(one.tokens) - (one.finish == "length") for one in rows)
+    lengths = sorted(len(one.tokens) for one in rows)
+    assert lengths[-1] > 3 * lengths[len(lengths) // 4]
+    assert needed <= watch.stepped <= needed / decoding.COMPACT

@@ -8,7 +8,8 @@ torch = pytest.importorskip("torch")
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from srlm.engines.hf import HFEngine, load_tokenizer
+from srlm.engines.checkpoint import load_tokenizer
+from srlm.engines.hf import HFEngine
 from srlm.errors import EngineError, ModelError
 from srlm.types import Completion, Message, Request, Sampling
 

@@ -1,0 +1,128 @@
+"""Text and exact probabilities from a vLLM server: its OpenAI protocol, and what vLLM adds to that.
+
+The additions: an answer goes on from a given beginning, and choices are asked for as tokens, so that what they get is
+exact and not read off the 20 likeliest. Both need the prompt as tokens, which the server itself makes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter
+
+from srlm.engines.chat import Choice, chosen, cut, part
+from srlm.engines.flight import Wire
+from srlm.engines.openai import OpenAIEngine, Usage
+from srlm.engines.remote import as_messages, as_text, without_credentials
+from srlm.errors import EngineError
+from srlm.prices import FREE, Price
+from srlm.types import Completion, Request
+
+PLAIN = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
+"""A server samples as the model's generation_config.json says, unless it is told otherwise."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Text as the server reads it."""
+
+    tokens: list[int]
+
+
+@dataclass(frozen=True)
+class TextLogprobs:
+    """At each position, the logarithms of the probabilities that were asked for."""
+
+    top_logprobs: Annotated[tuple[Mapping[str, float], ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class TextChoice:
+    """One answer."""
+
+    text: str
+    finish_reason: str | None = None
+    logprobs: TextLogprobs | None = None
+
+
+@dataclass(frozen=True)
+class TextCompletion:
+    """The part of a reply that is used. A reply without it is a malformed one."""
+
+    choices: Annotated[tuple[TextChoice, ...], Field(min_length=1)]
+    usage: Usage
+
+
+_TOKENS, _REPLY = TypeAdapter(Tokens), TypeAdapter(TextCompletion)
+
+
+class VLLMServer(OpenAIEngine):
+    """A model that vLLM serves. It is the user's own, so its calls cost nothing."""
+
+    def __init__(self, model: str, address: str, wire: Wire | None = None) -> None:
+        """Make ready, without a call yet; see `srlm.engines.remote.RemoteEngine`."""
+        super().__init__(model, address, wire)
+        self.name = f"vllm:{model}"
+        self.identity = f"{self.name}@{without_credentials(address)}"
+        self.price: Price | None = FREE
+        self._root = address.rstrip("/").removesuffix("/v1")
+        self._parted: dict[tuple[str, tuple[str, ...]], Choice] = {}
+
+    def plan(self, requests: Sequence[Request]) -> list[list[int]]:
+        """One call a batch, so that each answer is committed as it comes."""
+        return [[index] for index in range(len(requests))]
+
+    async def call(self, client: Any, request: Request) -> Completion:
+        """One attempt."""
+        if request.choices:
+            return await self._choose(client, request)
+        if request.prefill:
+            return await self._go_on(client, request)
+        return await super().call(client, request)
+
+    def _body(self, request: Request) -> dict[str, Any]:
+        return super()._body(request) | PLAIN
+
+    async def _choose(self, client: Any, request: Request) -> Completion:
+        """Probabilities of the choices. How they begin is learned once for all requests with these choices."""
+        key = (request.prefill, request.choices)
+        if key not in self._parted:
+            encoded = [await self._tokens_of(client, request.prefill + choice) for choice in request.choices]
+            self._parted[key] = part(encoded, self.name, request.choices)
+        end = self._parted[key]
+        choice = Choice([*await self._tokens(client, request), *end.context], end.firsts)
+        asked = {"temperature": 0.0, "max_tokens": 1, "logprobs": 1, "logprob_token_ids": choice.firsts}
+        found = await self._complete(client, choice.context, asked | {"return_tokens_as_token_ids": True})
+        if not found.choices[0].logprobs:
+            raise EngineError(f"{self.name} gives no probabilities. Is it a vLLM of version 0.32 or later?")
+        given = found.choices[0].logprobs.top_logprobs[0]
+        return chosen(request, choice, [given[f"token_id:{token}"] for token in choice.firsts])
+
+    async def _go_on(self, client: Any, request: Request) -> Completion:
+        """An answer that goes on from a beginning."""
+        prompt = [*await self._tokens(client, request), *await self._tokens_of(client, request.prefill)]
+        body = self._body(request)
+        found = await self._complete(client, prompt, {name: body[name] for name in body.keys() - {"messages"}})
+        choice = found.choices[0]
+        return Completion(
+            text=cut(as_text(choice.text), request.sampling.stop),
+            finish="length" if choice.finish_reason == "length" else "stop",
+            prompt_tokens=found.usage.prompt_tokens,
+            completion_tokens=found.usage.completion_tokens,
+        )
+
+    async def _complete(self, client: Any, prompt: list[int], asked: dict[str, Any]) -> TextCompletion:
+        reply = await client.post("/completions", body={"model": self.model, "prompt": prompt, **asked}, cast_to=object)
+        return _REPLY.validate_python(reply)
+
+    async def _tokens(self, client: Any, request: Request) -> list[int]:
+        """The conversation up to where the answer begins."""
+        return await self._tokenize(client, {"messages": as_messages(request), "add_generation_prompt": True})
+
+    async def _tokens_of(self, client: Any, text: str) -> list[int]:
+        """A piece of an answer."""
+        return await self._tokenize(client, {"prompt": text, "add_special_tokens": False})
+
+    async def _tokenize(self, client: Any, what: dict[str, Any]) -> list[int]:
+        reply = await client.post(f"{self._root}/tokenize", body={"model": self.model, **what}, cast_to=object)
+        return _TOKENS.validate_python(reply).tokens

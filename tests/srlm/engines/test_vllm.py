@@ -1,0 +1,143 @@
+"""What of vLLM can be tested without it: names, options, and what is asked of a server.
+
+Against the real one: tests/with_vllm.
+"""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
+from math import log
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("openai")
+
+from srlm.config import TrainConfig, load_config
+from srlm.engines.flight import Wire
+from srlm.engines.open import is_remote, open_engine, public_name
+from srlm.errors import MissingDependency, UsageError
+from srlm.prices import FREE
+from srlm.types import Completion, Failed, Message, Request, Sampling
+
+MASSES = {"0": 0.1, "5": 0.3}
+
+
+class Server(ThreadingHTTPServer):
+    """Its tokens are letters. It gives the masses above to the tokens "0" and "5", and goes on with "!"."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.asked.append((self.path, body))
+        payload = json.dumps(self.answer(body)).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(payload)))
+        self.end_headers()
+        self.wfile.write(payload)
+
+    def answer(self, body: dict[str, Any]) -> dict[str, Any]:
+        usage = {"prompt_tokens": 7, "completion_tokens": 1}
+        if self.path == "/tokenize":
+            text = body["prompt"] if "prompt" in body else f"[{body['messages'][-1]['content']}]"
+            return {"tokens": [ord(letter) for letter in text], "count": len(text), "max_model_len": 99}
+        if self.path == "/v1/chat/completions":
+            message = {"role": "assistant", "content": "Hm"}
+            return {"choices": [{"message": message, "finish_reason": "length"}], "usage": usage}
+        wanted = {f"token_id:{token}": log(MASSES[chr(token)]) for token in body.get("logprob_token_ids", [])}
+        choice = {"text": "!", "finish_reason": "stop", "logprobs": {"top_logprobs": [wanted]} if wanted else None}
+        return {"choices": [choice], "usage": usage}
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield running
+        running.shutdown()
+
+
+def reply(server: Server, request: Request) -> Completion | Failed:
+    engine = open_engine(f"vllm:judge@http://127.0.0.1:{server.server_address[1]}/v1", wire=Wire(deadline=5.0))
+    assert engine.name == "vllm:judge"
+    assert engine.price == FREE
+    (done,) = engine.run([[request]])
+    return done.replies[0]
+
+
+def test_a_server_is_asked_for_exactly_the_tokens_of_the_choices(server: Server) -> None:
+    request = Request((Message("user", "Rate"),), prefill="Score: ", choices=("0", "5"))
+    found = reply(server, request)
+    assert isinstance(found, Completion)
+    assert found.probabilities == pytest.approx((0.25, 0.75))
+    assert found.text == "5"
+    path, body = server.asked[-1]
+    assert path == "/v1/completions"
+    assert "".join(map(chr, body["prompt"])) == "[Rate]Score: "
+    assert [chr(token) for token in body["logprob_token_ids"]] == ["0", "5"]
+
+
+def test_choices_that_begin_alike_are_no_answer(server: Server) -> None:
+    assert isinstance(reply(server, Request((Message("user", "Rate"),), choices=("10", "15"))), Completion)
+    assert isinstance(reply(server, Request((Message("user", "Rate"),), choices=("1", "1"))), Failed)
+
+
+def test_an_answer_goes_on_from_its_beginning_as_tokens(server: Server) -> None:
+    request = Request((Message("user", "List"),), Sampling(0.7, 0.9, 16, stop=("x",)), seed=3, prefill="1.")
+    assert reply(server, request) == Completion("!", "stop", 7, 1)
+    _, body = server.asked[-1]
+    assert "".join(map(chr, body["prompt"])) == "[List]1."
+    asked = (body["temperature"], body["top_p"], body["max_tokens"], body["stop"], body["seed"], body["top_k"])
+    assert asked == (0.7, 0.9, 16, ["x"], 3, 0)
+    assert "messages" not in body
+
+
+def test_sampling_is_what_was_asked_for_and_not_what_the_model_brings(server: Server) -> None:
+    found = reply(server, Request((Message("user", "Say"),), Sampling(0.7, 0.9, 1)))
+    assert found == Completion("Hm", "length", 7, 1)
+    ((path, body),) = server.asked
+    assert path == "/v1/chat/completions"
+    assert (body["top_k"], body["min_p"], body["repetition_penalty"]) == (0, 0.0, 1.0)
+
+
+def test_a_name_with_an_address_is_a_server_and_hides_its_password() -> None:
+    assert is_remote("vllm:judge@http://host:8000/v1")
+    assert not is_remote("vllm:models/M2")
+    assert public_name("vllm:judge@http://me:secret@host/v1") == "vllm:judge@http://host/v1"
+
+
+def test_settings_reach_vllm_under_its_own_names() -> None:
+    changes = ["engine=vllm", "vllm.tensor_parallel_size=4", "vllm.memory=0.5", "vllm.more.max_num_seqs=64"]
+    config = load_config("quickstart", changes)
+    arguments = config.vllm.arguments()
+    assert config.engine == "vllm"
+    assert (arguments["tensor_parallel_size"], arguments["gpu_memory_utilization"]) == (4, 0.5)
+    assert arguments["max_num_seqs"] == 64
+    assert "max_model_len" not in arguments
+    with pytest.raises(UsageError, match=r"vllm\.tensor_parallel_size"):
+        load_config("quickstart", ["vllm.tensor_parallel=2"])
+
+
+def test_transformers_generates_unless_another_engine_is_chosen() -> None:
+    assert TrainConfig(model="smollm2").engine == "hf"
+
+
+@pytest.mark.skipif(find_spec("vllm") is not None, reason="vLLM is installed here")
+@pytest.mark.parametrize(("spec", "engine"), [("vllm:{}", "hf"), ("{}", "vllm")])
+def test_without_vllm_the_message_says_how_to_get_it(spec: str, engine: str, tiny_model: Path) -> None:
+    with pytest.raises(MissingDependency, match="vllm"):
+        open_engine(spec.format(tiny_model), engine=engine)
