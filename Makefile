@@ -6,6 +6,7 @@
 
 PYTHON ?= python3
 PIP_OPTIONS ?=
+BENCH ?=
 BIN := .venv/bin
 VLLM := .venv-vllm/bin
 INSTALL := -m pip --disable-pip-version-check install -q $(PIP_OPTIONS)
@@ -44,7 +45,7 @@ check: .venv/.installed ## form, types, directions of imports, documentation
 	$(BIN)/python tools/check_docs.py
 
 bench: .venv/.installed ## time the parts that cost most
-	$(BIN)/python tools/bench.py
+	$(BIN)/python tools/bench.py $(BENCH)
 
 format: .venv/.installed ## put the code into the form that check wants
 	$(BIN)/ruff format .

@@ -162,10 +162,10 @@ class TrainConfig(Section):
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="precision of generation; training keeps float32 master weights"
     )
-    batch_tokens: int = Field(
-        16384,
+    batch_tokens: int | None = Field(
+        None,
         ge=256,
-        description="tokens of prompt and answer that generation holds at once; batches are planned from it",
+        description="tokens of prompt and answer that generation holds at once; found from the memory, if not given",
     )
     candidates: int = Field(4, ge=2, description="answers per new instruction; the paper's N = 4")
     candidate_sampling: SamplingConfig = Field(SamplingConfig(), description="the paper's 0.7 and 0.9")

@@ -44,7 +44,7 @@ model: {model}
 iterations: 2
 device: cpu
 dtype: float32
-batch_tokens: 3072
+batch_tokens: 1536
 candidates: 5
 candidate_sampling: {{temperature: 1.0, top_p: 1.0, max_tokens: 100}}
 seeds: {{ift_limit: 8, eft_limit: 6, validation_limit: 6}}

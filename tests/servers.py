@@ -154,6 +154,11 @@ def preference(messages: list[dict[str, str]]) -> float:
     return (1 + digest[0]) / 257
 
 
+def tokens(body: dict[str, Any]) -> int:
+    """Of a prompt, roughly."""
+    return 1 + sum(len(message["content"]) for message in body["messages"]) // 4
+
+
 class Handler(BaseHTTPRequestHandler):
     server: Server
     protocol_version = "HTTP/1.1"
@@ -200,7 +205,7 @@ class Handler(BaseHTTPRequestHandler):
             top = [{"token": "A", "logprob": math.log(first)}, {"token": " B", "logprob": math.log(1 - first)}]
             choice["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
             choice["finish_reason"] = "length"
-        usage = {"prompt_tokens": 7, "completion_tokens": 1, "total_tokens": 8}
+        usage = {"prompt_tokens": tokens(body), "completion_tokens": 1, "total_tokens": 8}
         return {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice], "usage": usage}
 
     def message(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -212,7 +217,7 @@ class Handler(BaseHTTPRequestHandler):
             "content": [{"type": "text", "text": "A" if preference(body["messages"]) > 0.5 else "B."}],
             "stop_reason": "end_turn",
             "stop_sequence": None,
-            "usage": {"input_tokens": 5, "output_tokens": 2},
+            "usage": {"input_tokens": tokens(body), "output_tokens": 2},
         }
 
     def reply(self, status: int, data: dict[str, Any], *, cut: bool = False) -> None:

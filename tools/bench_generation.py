@@ -48,8 +48,9 @@ def generation() -> dict[str, Any]:
     model, tokenizer = load_model(folder, engine._dtype, engine._device), load_tokenizer(folder)
     tokenizer.padding_side = "left"
 
-    speeds = {"one_at_a_time": _speed(model, tokenizer, texts[:: len(texts) // ALONE], 1)}
-    # Sorted by length, as a careful user would: padding is computed along. Timed on one batch, the smallest size on two.
+    alone = _spread(texts, ALONE)
+    speeds = {"one_at_a_time": _speed(model, tokenizer, alone, 1)}
+    # Sorted by length, as a careful user would: padding is computed along. One batch each is timed.
     ordered = sorted(texts, key=len)
     for size in BATCHES:
         speeds[f"transformers_batch_{size}"] = _speed(model, tokenizer, _spread(ordered, max(size, BATCHES[1])), size)
@@ -112,7 +113,8 @@ def _generate(model: Any, tokenizer: Any, batch: Sequence[str], limit: int) -> i
         )
     new = output[:, encoded["input_ids"].shape[1] :]
     ends = (new == tokenizer.eos_token_id).int()
-    return sum(end if any_end else new.shape[1] for end, any_end in zip(ends.argmax(1).tolist(), ends.any(1).tolist()))
+    # The first end of each answer; its whole width where there is none.
+    return int(torch.where(ends.any(1), ends.argmax(1), new.shape[1]).sum())
 
 
 def _run(engine: Any, requests: Sequence[Any]) -> list[Any]:
@@ -129,7 +131,8 @@ def _vllm(folder: Path, texts: Sequence[str]) -> float | None:
         return None
     work = {"model": str(folder), "texts": list(texts), "sampling": [TEMPERATURE, TOP_P, MAX_TOKENS]}
     script = Path(__file__).with_name("bench_vllm.py")
-    done = subprocess.run([str(VLLM_PYTHON), str(script)], input=json.dumps(work), capture_output=True, text=True)
+    command = [str(VLLM_PYTHON), str(script)]
+    done = subprocess.run(command, input=json.dumps(work), capture_output=True, text=True, check=False)
     marked = [line for line in done.stdout.splitlines() if line.startswith('{"tokens_per_s"')]
     if done.returncode or not marked:
         raise SystemExit(f"vLLM failed:\n{done.stderr[-2000:]}")

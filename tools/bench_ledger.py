@@ -168,15 +168,18 @@ def peak_mb() -> float:
     return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
-def report(figures: dict[str, Any]) -> None:
-    """The figures for people."""
-    print(f"Ledger: {figures['calls']:,} calls, {figures['file_gb']:.1f} GB, made in {figures['fill_s']:.0f} s")
-    print(f"  opened in {figures['look_up_open_ms']:.1f} ms")
+def card(figures: dict[str, Any]) -> list[str]:
+    """Lines for people."""
+    lines = [
+        f"Ledger: {figures['calls']:,} calls, {figures['file_gb']:.1f} GB, made in {figures['fill_s']:.0f} s",
+        f"  opened in {figures['look_up_open_ms']:.1f} ms",
+    ]
     for name, words in (("look_up", "one call looked up"), ("commit", "one call committed")):
         times = f"{figures[f'{name}_median_ms']:.3f} ms, 99th percentile {figures[f'{name}_p99_ms']:.3f} ms"
-        print(f"  {words}: median {times}; memory +{figures[f'{name}_memory_mb']:.1f} MB")
+        lines.append(f"  {words}: median {times}; memory +{figures[f'{name}_memory_mb']:.1f} MB")
     for name, words in (("summary", "summed up"), ("export", "exported")):
-        print(f"  all {words} in {figures[f'{name}_s']:.0f} s; memory +{figures[f'{name}_memory_mb']:.1f} MB")
+        lines.append(f"  all {words} in {figures[f'{name}_s']:.0f} s; memory +{figures[f'{name}_memory_mb']:.1f} MB")
+    return lines
 
 
 if __name__ == "__main__":
@@ -185,5 +188,5 @@ if __name__ == "__main__":
     parser.add_argument("--folder", type=Path, default=None, help="where the temporary folder is made")
     given = parser.parse_args()
     found = bench(given.calls, given.folder)
-    report(found)
+    print("\n".join(card(found)))
     print(json.dumps(found))

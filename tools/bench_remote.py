@@ -75,24 +75,19 @@ def server(seconds: float) -> Iterator[str]:
 
 
 def matches(count: int, seed: int = 0) -> list:
-    """Pairs of answers as long as real ones: some 1,000 characters."""
+    """Pairs of answers of some 1,000 characters, put together from the references of the evaluation set."""
     from srlm.judges.pairwise import Match
+    from srlm.seeds import evaluation_set
     from srlm.types import Answer
 
     draw = random.Random(seed)
-    words = "the judge reads what two models wrote and says which of both is better for whoever asked it".split()
+    sentences = " ".join(prompt.reference or "" for prompt in evaluation_set()).split(". ")
 
-    def text(length: int) -> str:
-        return " ".join(draw.choices(words, k=length))
+    def answer(name: str, number: int) -> Answer:
+        return Answer(f"{name}{number}", f"p{number}", name, ". ".join(draw.choices(sentences, k=9)), "stop")
 
     return [
-        Match(
-            f"m{n}",
-            text(25),
-            Answer(f"a{n}", f"p{n}", "a", text(200), "stop"),
-            Answer(f"b{n}", "p", "b", text(200), "stop"),
-        )
-        for n in range(count)
+        Match(f"m{number}", draw.choice(sentences), answer("a", number), answer("b", number)) for number in range(count)
     ]
 
 
@@ -154,11 +149,12 @@ def remote() -> dict[str, float]:
 
 def card(found: dict[str, float]) -> list[str]:
     """Lines for people."""
+    peaks = [found[f"peak_mb_{pairs}_pairs"] for pairs in (PAIRS, MORE_PAIRS)]
     return [
-        f"Judging {PAIRS} pairs in both orders over a server that answers after {SECONDS} s, {IN_FLIGHT} in flight",
-        f"  {found['seconds']:.2f} s; waiting alone {found['ideal_seconds']:.2f} s; ratio {found['ratio']:.3f} (limit 1.1)",
-        f"  our work a call {found['work_ms_a_call']:.2f} ms; memory of the calls "
-        f"{found[f'peak_mb_{PAIRS}_pairs']:.1f} MB, at {MORE_PAIRS} pairs {found[f'peak_mb_{MORE_PAIRS}_pairs']:.1f} MB",
+        f"Judging {PAIRS} pairs in both orders, {IN_FLIGHT} calls in flight to a server that answers after {SECONDS} s",
+        f"  {found['seconds']:.2f} s, waiting alone {found['ideal_seconds']:.2f} s: {found['ratio']:.3f} (limit 1.1)",
+        f"  our own work {found['work_ms_a_call']:.2f} ms a call; memory of the calls {peaks[0]:.1f} MB, "
+        f"at {MORE_PAIRS} pairs {peaks[1]:.1f} MB",
     ]
 
 

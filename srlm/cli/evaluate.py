@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from srlm.cli.models import wire_of
 from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def evaluate(
     home = open_run(runs, run)
     progress = Progress()
     budget = Budget(max_cost) if max_cost is not None else None
-    wire = _wire(in_flight, deadline, progress)
+    wire = wire_of(in_flight, deadline, progress)
     try:
         contestants = [_contestant(home, model, wire, budget) for model in models]
         if Suite.alpaca in suites and judge is None:
@@ -99,12 +100,6 @@ def _suites(names: str) -> list[Suite]:
     if not given:
         raise UsageError(f"--suite names no suite. There are: {', '.join(Suite)}.")
     return [one for one in Suite if one in given]
-
-
-def _wire(in_flight: int | None, deadline: float | None, progress: "Progress") -> "Wire":
-    from srlm.engines.flight import DEADLINE, IN_FLIGHT, Wire
-
-    return Wire(in_flight or IN_FLIGHT, deadline or DEADLINE, say=progress.say)
 
 
 def _rehearse(work: "list[Work]", contestants: "list[Contestant]", judge: "Contestant", ledger: "Ledger") -> list[str]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from srlm.engines.remote import CONNECT_SECONDS, RemoteEngine, as_messages, as_text
+from srlm.engines.remote import RemoteEngine, as_messages, as_text
 from srlm.types import Completion, Request
 
 VOTE_TOKENS = 8
@@ -55,12 +55,8 @@ class AnthropicEngine(RemoteEngine):
         return anthropic
 
     def connect(self) -> AbstractAsyncContextManager[Any]:
-        """A client whose retries are ours: those of the SDK are neither counted nor bounded in time."""
-        timeout = self.sdk.Timeout(self.wire.timeout, connect=min(CONNECT_SECONDS, self.wire.timeout))
-        client: AbstractAsyncContextManager[Any] = self.sdk.AsyncAnthropic(
-            api_key=self.key, base_url=self.address or self.home, max_retries=0, timeout=timeout
-        )
-        return client
+        """The SDK's client."""
+        return self.own(self.sdk.AsyncAnthropic)
 
     def longest(self, request: Request) -> int:
         """The most tokens that its answer can have."""

@@ -16,12 +16,10 @@ PASSING = frozenset({408, 409, 429})
 
 MALFORMED = "cut or malformed body"
 
-_BROKEN = {
-    "ConnectError": "no connection",
-    "RemoteProtocolError": MALFORMED,
-    "DecodingError": MALFORMED,
-}
-_UNSENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})
+_UNREACHED = frozenset({"ClientConnectorError", "ConnectionTimeoutError"})
+_CUT = frozenset({"ClientPayloadError", "ClientResponseError", "DecodingError"})
+_RESET = frozenset({"ClientOSError", "ServerDisconnectedError"})
+"""Kinds of errors by their names in aiohttp: the SDKs above it call a lost connection a time-out, or one never made."""
 
 
 class Fault(Exception):
@@ -42,15 +40,30 @@ def fault_of(error: Exception, sdk: Any) -> Fault:
         status = int(error.status_code)
         wait = retry_after(error.response.headers.get("retry-after"), datetime.now(UTC))
         return Fault(f"HTTP {status}", again=status in PASSING or status >= 500, paid=False, wait=wait, status=status)
-    cause = type(error.__cause__).__name__
+    kinds = _kinds(error)
+    if kinds & _UNREACHED:
+        return Fault("no connection", again=True, paid=False)
+    if kinds & _CUT:
+        return Fault(MALFORMED, again=True, paid=True)
+    if kinds & _RESET:
+        return Fault("connection reset", again=True, paid=True)
     if isinstance(error, TimeoutError | sdk.APITimeoutError):
-        return Fault("timeout", again=True, paid=cause not in _UNSENT)
+        return Fault("timeout", again=True, paid=True)
     if isinstance(error, sdk.APIConnectionError):
-        return Fault(_BROKEN.get(cause, "connection reset"), again=True, paid=cause not in _UNSENT)
+        return Fault("connection broken", again=True, paid=True)
     if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | ValidationError | sdk.APIResponseValidationError):
         return Fault(MALFORMED, again=True, paid=True)
     # Anything else is a call that this library or the SDK cannot make; the next attempt would end alike.
     return Fault(type(error).__name__, again=False, paid=False)
+
+
+def _kinds(error: BaseException | None) -> set[str]:
+    """The names of an error's classes, and of those of the errors that it came from."""
+    found: set[str] = set()
+    while error is not None:
+        found |= {kind.__name__ for kind in type(error).__mro__}
+        error = error.__cause__
+    return found
 
 
 def retry_after(header: str | None, now: datetime) -> float:

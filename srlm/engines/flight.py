@@ -33,7 +33,7 @@ PATIENCE = 0.4
 GATHER = 0.02
 """Seconds in which replies gather before they are read: together they are committed in one go."""
 
-STAGGER = 0.003
+STAGGER = 0.002
 """Seconds from one worker's first call to the next one's. Calls that begin together end together on a steady server,
 and then each waits for the work on all of them."""
 

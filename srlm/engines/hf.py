@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 BATCH = 512
 """Requests of a batch at the most: what is committed together, and lost together when a run is killed."""
 
+REFILLS = 2
+"""With batch_tokens given, a batch is so many times what is held at once."""
+
 AT_ONCE = 256
 """Rows in flight at the most: above it a step's time grows with the rows, so nothing is won."""
 
@@ -83,9 +86,18 @@ class HFEngine:
                 index,
             ),
         )
-        texts = [index for index in order if not requests[index].choices]
-        choices = [index for index in order if requests[index].choices]
-        return [group[start : start + BATCH] for group in (texts, choices) for start in range(0, len(group), BATCH)]
+        batches: list[list[int]] = []
+        widest = 0
+        for index in order:
+            width = lengths[index] + requests[index].sampling.max_tokens
+            like = bool(batches) and bool(requests[batches[-1][0]].choices) == bool(requests[index].choices)
+            if like and len(batches[-1]) < self._batch_of(max(widest, width)):
+                batches[-1].append(index)
+            else:
+                batches.append([index])
+                widest = 0
+            widest = max(widest, width)
+        return batches
 
     def run(self, batches: Sequence[Sequence[Request]], tick: Tick = no_tick) -> Iterator[Done]:
         """Answer batches one after the other."""
@@ -175,6 +187,10 @@ class HFEngine:
 
         self._within_memory(attempt, min(READ // max(map(len, contexts)), len(choices)))
         return [chosen(*one) for one in zip(batch, choices, logprobs, strict=True)]
+
+    def _batch_of(self, width: int) -> int:
+        """Requests of a batch, where each may take `width` tokens: `REFILLS` times what is held at once."""
+        return BATCH if self._batch_tokens is None else min(BATCH, max(1, REFILLS * self._batch_tokens // width))
 
     def _within_memory(self, attempt: Callable[[int], None], fits: int) -> None:
         """Attempt with as many rows as should fit, and remember how many did where that was too much."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from srlm.engines.remote import CONNECT_SECONDS, RemoteEngine, as_messages, as_text
+from srlm.engines.remote import RemoteEngine, as_messages, as_text
 from srlm.types import Completion, Request
 
 TOP = 20
@@ -86,12 +86,8 @@ class OpenAIEngine(RemoteEngine):
         return openai
 
     def connect(self) -> AbstractAsyncContextManager[Any]:
-        """A client whose retries are ours: those of the SDK are neither counted nor bounded in time."""
-        timeout = self.sdk.Timeout(self.wire.timeout, connect=min(CONNECT_SECONDS, self.wire.timeout))
-        client: AbstractAsyncContextManager[Any] = self.sdk.AsyncOpenAI(
-            api_key=self.key, base_url=self.address or self.home, max_retries=0, timeout=timeout
-        )
-        return client
+        """The SDK's client."""
+        return self.own(self.sdk.AsyncOpenAI)
 
     def longest(self, request: Request) -> int:
         """The most tokens that its answer can have."""

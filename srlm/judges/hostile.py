@@ -35,7 +35,7 @@ _JUDGED = r"(?:response|answer|output|assistant|reply|completion)"
 
 @dataclass(frozen=True)
 class Clue:
-    """A pattern, and words of which a text must hold one: looking for these is much faster, and most texts have none."""
+    """A pattern, and words of which a text must hold one: these are looked for first, because that is much faster."""
 
     kind: str
     words: tuple[str, ...]

@@ -39,39 +39,38 @@ def measure(
         EngineError: no call at all was answered.
     """
     template = load_pairwise()
-    matches = labelled.matches(limit)
+    chosen = labelled.matches(limit)
+    subset_of, matches = {match.id: subset for subset, match in chosen}, [match for _, match in chosen]
     found = compare(
         engine,
         template,
-        [match for _, match in matches],
+        matches,
         ledger,
         stage=stage,
         progress=progress,
         label=f"judge's card of {engine.name}: {len(matches)} pairs in both orders",
     )
-    read = [(one, one.value) for one in found if one.value is not None]
-    subset_of = {match.id: subset for subset, match in matches}
-    length = _length((one.match, value - 0.5) for one, value in read)
+    read = [one for one in found if one.value is not None]
+    leads = [(one.match, one.value - 0.5) for one in found if one.value is not None]
+    length = _length(leads)
     verdicts = [(one.match.instruction, verdict) for one in found for verdict in one.verdicts]
     return JudgeCard(
         judge=engine.name,
         rubric=f"{template.name}:{template.digest}",
-        agreement=rate((one.match.instruction, _sign(value - 0.5)) for one, value in read),
-        consistency=rate((one.match.instruction, float(bool(one.consistent))) for one, _ in read),
-        first_position=rate(hit for one, _ in read for hit in _shown_first(one)),
+        agreement=rate((match.instruction, _sign(lead)) for match, lead in leads),
+        consistency=rate((one.match.instruction, float(bool(one.consistent))) for one in read),
+        first_position=rate(hit for one in read for hit in _shown_first(one)),
         longer_preferred=length.preferred,
         read=sum(isinstance(verdict.reading, Scored) for _, verdict in verdicts) / max(1, len(verdicts)),
         identity=engine.identity,
         labelled=labelled.name,
         labelled_digest=labelled.digest,
         pairs=len(matches),
-        instructions=len({match.instruction for _, match in matches}),
+        instructions=len({match.instruction for match in matches}),
         length=length,
         reliability=reliability(verdicts, ledger),
-        subsets=_agreement_by_subset(read, subset_of) if len(labelled.subsets) > 1 else {},
-        scores=_measure_scores(pointwise, engine, [match for _, match in matches], ledger, stage, progress)
-        if pointwise
-        else None,
+        subsets=_by_subset(leads, subset_of),
+        scores=_measure_scores(pointwise, engine, subset_of, matches, ledger, stage, progress) if pointwise else None,
     )
 
 
@@ -94,6 +93,7 @@ def _shown_first(one: Preference) -> list[Hit]:
 def _measure_scores(
     judge: PointwiseJudge,
     engine: Engine,
+    subset_of: dict[str, str],
     matches: Sequence[Match],
     ledger: Ledger,
     stage: str,
@@ -132,6 +132,7 @@ def _measure_scores(
         lowest=scale.lowest,
         histogram=histogram([found for _, found in given], scale),
         reliability=reliability([(answers[one.answer_ids[0]][0], one) for one in verdicts], ledger),
+        subsets=_by_subset(leads, subset_of),
     )
 
 

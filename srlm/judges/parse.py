@@ -43,9 +43,9 @@ class _Line:
     quoted: bool
 
     @property
-    def item(self) -> bool:
-        """Whether it is one of a list."""
-        return _ITEM.match(self.text) is not None
+    def partial(self) -> bool:
+        """Whether it is an item of a list that is not called the total: perhaps the score for one point of several."""
+        return _ITEM.match(self.text) is not None and self.plain.lower().startswith("score")
 
     @property
     def plain(self) -> str:
@@ -64,7 +64,7 @@ def read_score(reply: Completion, scale: Scale = POINTS) -> Scored | Unparsed:
     if not found:
         return Unparsed(text, "no score line")
     number, rest = found[-1]
-    if lines[number].item and sum(lines[other].item for other, _ in found) > 1:
+    if lines[number].partial and sum(lines[other].partial for other, _ in found) > 1:
         return Unparsed(text, "the last score line is one of a list")
     if any(_SCORE_AGAIN.search(line.text) for line in lines[number + 1 :]):
         return Unparsed(text, "after its score line the reply speaks of scores again")

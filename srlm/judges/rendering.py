@@ -56,7 +56,7 @@ def card_table(card: JudgeCard) -> "Table":
 
     row("agrees with the labels", share(card.agreement), share(scores.agreement if scores else None))
     for subset, estimate in card.subsets.items():
-        row(f"  on {subset}, n = {estimate.n}", share(estimate))
+        row(f"  on {subset}, n = {estimate.n}", share(estimate), share(scores.subsets.get(subset) if scores else None))
     row("same winner in both orders", share(card.consistency))
     row("prefers the answer shown first", share(card.first_position))
     row("prefers the longer answer", share(card.length.preferred), share(scores.length.preferred if scores else None))

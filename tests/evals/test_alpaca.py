@@ -62,5 +62,6 @@ def test_flagged_and_constant_answers_are_counted(tmp_path):
     )
     # The references hold something hostile too: what is counted are the model's answers.
     assert [(one.model, one.flagged, one.constant) for one in found] == [("honest", 0, 0), ("hostile", 1, 3)]
-    assert load_results(run).alpaca["hostile"] == found[1]
+    stored = load_results(run).alpaca["hostile"]
+    assert (stored.flagged, stored.constant, stored.outcomes) == (1, 3, found[1].outcomes)
     run.close()

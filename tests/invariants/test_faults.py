@@ -18,25 +18,28 @@ PROMPTS = 12
 MODEL = "gpt-4o-mini"
 """A model with a price, so that --max-cost can be kept; nothing is bought."""
 
+CALLS = "SELECT request, reply FROM calls"
 
-def command(own_run, server, protocol, *more):
-    judge = server.spec(protocol, MODEL)
-    return ("eval", "M1", "--suite", "alpaca", "--judge", judge, "--limit", PROMPTS, *more, *own_run.at)
+
+def command(own_run, server, protocol, *more, model=None):
+    """Evaluate a model of the run, or one of the server's, which takes no time to load."""
+    judge, model = server.spec(protocol, MODEL), model or server.spec(protocol, "gpt-4o")
+    return ("eval", model, "--suite", "alpaca", "--judge", judge, "--limit", PROMPTS, *more, *own_run.at)
 
 
 def ledger(own_run, query):
+    """What it holds of the server's models: a local one has no colon in its name."""
     with closing(sqlite3.connect(f"file:{own_run.folder / 'ledger.sqlite'}?mode=ro", uri=True)) as found:
-        return found.execute(query, (f"%:{MODEL}",)).fetchall()
+        return found.execute(f"{query} WHERE model LIKE '%:%'").fetchall()
 
 
 def calls(own_run):
-    """(request, reply) of the judge."""
-    found = ledger(own_run, "SELECT request, reply FROM calls WHERE model LIKE ?")
-    return [(json.loads(request), json.loads(reply)) for request, reply in found]
+    """Requests and replies."""
+    return [(json.loads(request), json.loads(reply)) for request, reply in ledger(own_run, CALLS)]
 
 
 def failures(own_run):
-    return Counter(reason for (reason,) in ledger(own_run, "SELECT reason FROM failures WHERE model LIKE ?"))
+    return Counter(reason for (reason,) in ledger(own_run, "SELECT reason FROM failures"))
 
 
 def readings(own_run):
@@ -52,10 +55,11 @@ def asked_for(server):
 def test_with_a_third_of_the_calls_failing_every_verdict_is_there(cli, own_run, protocol):
     with serving(faults=0.3, hang=3.0) as server:
         # A deadline of 5 s gives an attempt 2 s: a server that hangs for 3 is a timeout.
-        result = cli(*command(own_run, server, protocol, "--deadline", 5))
+        words = command(own_run, server, protocol, "--deadline", 5, model="M1")
+        result = cli(*words)
         assert result.code == 0, result.err
         asked, answered, failed = len(server.log), asked_for(server), list(server.failed)
-        again = cli(*command(own_run, server, protocol, "--deadline", 5))
+        again = cli(*words)
         assert again.code == 0, again.err
         assert len(server.log) == asked, "a second command asked again"
     assert [one["kind"] for one in readings(own_run)] == ["scored"] * (2 * PROMPTS)
@@ -80,7 +84,7 @@ def test_a_server_that_dies_is_one_error_and_its_successor_is_asked_for_the_rest
     assert result.code == 2
     (error,) = result.errors
     assert "answered nothing for 2 s; the last failure: connection reset" in error
-    assert "kept (40 calls" in error
+    assert f"kept ({40 - PROMPTS} calls of this step among it)" in error
     assert "Traceback" not in result.err
     assert len(calls(own_run)) == len(first) == 40
 
@@ -135,17 +139,31 @@ def test_an_estimate_asks_nobody_and_is_right(cli, own_run):
         assert estimate.code == 0, estimate.err
         assert server.log == []
         assert own_run.digests() == before
-        judge = next(line for line in estimate.out.splitlines() if line.startswith(f"openai:{MODEL}:"))
-        assert "about $" in judge
+        first, second, together = estimate.out.splitlines()
         result = cli(*words)
-        assert judge.partition(" calls to make")[0] in result.err, "the estimate stands before the first call"
-        assert f"{MODEL}: {len(server.log)} calls to make" in judge
-        assert "Nothing is left to ask" in cli(*words, "--estimate").out
+        assert estimate.out.strip() in result.err, "the estimate stands before the first call"
+        asked = Counter(attempt.body["model"] for attempt in server.log)
+        assert first.startswith(f"openai:gpt-4o: {asked['gpt-4o']} calls to make")
+        assert second.startswith(f"openai:{MODEL}: {asked[MODEL]} calls to make")
+        about, most = (float(part.split("$")[1].rstrip(".")) for part in together.split(", "))
+        spent = sum(cost for (cost,) in ledger(own_run, "SELECT cost FROM calls"))
+        assert 0 < spent < about < most
+        again = cli(*words, "--estimate").out
+        assert again == "Nothing is left to ask: every answer is in the ledger.\n"
+
+
+def test_an_estimate_of_local_answers_generates_none(cli, own_run):
+    with serving() as server:
+        result = cli(*command(own_run, server, "openai", "--estimate", model="M1"))
+    assert result.code == 0, result.err
+    assert f"M1: {PROMPTS} calls to make" in result.out
+    assert result.out.splitlines()[0].endswith("free.")
+    assert own_run.calls("evals/%") == []
 
 
 def test_an_unknown_price_is_said_to_be_unknown(cli, own_run):
     with serving() as server:
-        words = ("eval", "M1", "--judge", server.spec("openai", "of-my-own"), "--limit", 2, *own_run.at)
+        words = command(own_run, server, "openai", model=server.spec("openai", "of-my-own"))
         assert "the price is unknown" in cli(*words, "--estimate").out
         refused = cli(*words, "--max-cost", 1)
         assert refused.code == 2
@@ -154,18 +172,19 @@ def test_an_unknown_price_is_said_to_be_unknown(cli, own_run):
 
 
 def test_max_cost_stops_before_it_is_passed_and_goes_on_with_more(cli, own_run):
-    prices = pytest.importorskip("srlm.prices")
     pytest.importorskip("genai_prices")
-    price = prices.price_of("openai", MODEL)
+    limit = 0.01
     with serving() as server:
-        words = command(own_run, server, "openai")
-        limit = 0.001
+        words = command(own_run, server, "openai", "--max-tokens", 20)
         result = cli(*words, "--max-cost", limit)
         assert result.code == 2
-        assert "--max-cost 0.001 is reached" in result.errors[0]
+        (error,) = result.errors
+        assert "--max-cost 0.01 is reached" in error
         bought = len(server.answered)
         assert 0 < bought == len(calls(own_run))
-        assert bought * (7 * price.prompt + price.completion) / 1e6 <= limit
+        spent = sum(cost for (cost,) in ledger(own_run, "SELECT cost FROM calls"))
+        assert limit / 2 < spent <= limit
+        assert f"${spent:.4f} are spent" in error
         assert cli(*words, "--max-cost", 0).code == 2
         assert len(server.log) == bought
         assert cli(*words, "--max-cost", 1).code == 0

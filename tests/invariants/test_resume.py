@@ -178,7 +178,7 @@ def test_equal_answers_do_not_change_what_a_resumed_run_writes(cli, tiny_config,
             "candidates=8",
             "candidate_sampling.max_tokens=1",
             "candidate_sampling.top_p=0.5",
-            "batch_tokens=2300",
+            "batch_tokens=1150",
         )
         for word in ("--set", change)
     ]

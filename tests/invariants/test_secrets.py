@@ -1,112 +1,102 @@
 """A key leaves this machine only towards its own provider, and is written down nowhere."""
 
-import json
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import traceback
 
 import pytest
+
+pytest.importorskip("openai")
+pytest.importorskip("anthropic")
+
+from servers import serving
+
+from srlm.engines.flight import Wire
+from srlm.engines.open import open_engine
+from srlm.errors import EngineError
+from srlm.types import Message, Request
 
 OPENAI_KEY, ANTHROPIC_KEY, OWN_KEY = "sk-test-SECRET-openai", "sk-test-SECRET-anthropic", "sk-test-SECRET-own"
 KEYS = {"OPENAI_API_KEY": OPENAI_KEY, "ANTHROPIC_API_KEY": ANTHROPIC_KEY, "SRLM_API_KEY": OWN_KEY}
 MARK = "sk-test-SECRET"
-
-# The SDK waits between its retries, for the better part of a minute in all.
-IMPATIENT = """
-import time
-
-time.sleep = lambda seconds: None
-"""
-
-
-@contextmanager
-def judge_at():
-    """A server that says "A" with a probability of three in four. Yields its address and the headers it was sent."""
-    headers: list[dict[str, str]] = []
-
-    class Judge(BaseHTTPRequestHandler):
-        def do_POST(self):
-            self.rfile.read(int(self.headers["Content-Length"]))
-            headers.append({name.lower(): value for name, value in self.headers.items()})
-            top = [
-                {"token": token, "logprob": logprob, "bytes": None} for token, logprob in (("A", -0.288), ("B", -1.386))
-            ]
-            choice = {
-                "index": 0,
-                "finish_reason": "length",
-                "message": {"role": "assistant", "content": "A"},
-                "logprobs": {"content": [{**top[0], "top_logprobs": top}]},
-            }
-            usage = {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10}
-            reply = {
-                "id": "x",
-                "object": "chat.completion",
-                "created": 0,
-                "model": "x",
-                "choices": [choice],
-                "usage": usage,
-            }
-            body = json.dumps(reply).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Judge)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.server_port}/v1", headers
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def files_with(folder, text):
     return [str(file) for file in folder.rglob("*") if file.is_file() and text.encode() in file.read_bytes()]
 
 
-@pytest.mark.parametrize("judge", ["openai:x@http://127.0.0.1:1/v1", "anthropic:x@http://127.0.0.1:1"])
-def test_no_key_in_what_a_failure_leaves(cli, own_run, judge):
-    command = ("eval", "M1", "--suite", "alpaca", "--judge", judge, "--limit", "2", *own_run.at)
-    result = cli(*command, env=KEYS, customize=IMPATIENT)
+def nothing_leaked(cli, own_run, *results):
+    printed = "".join(result.out + result.err for result in results)
+    return MARK not in printed and not files_with(own_run.folder, MARK) and not files_with(cli.home, MARK)
+
+
+def command(own_run, judge):
+    return ("eval", "M1", "--suite", "alpaca", "--judge", judge, "--limit", "2", *own_run.at)
+
+
+@pytest.mark.parametrize("protocol", ["openai", "anthropic"])
+@pytest.mark.parametrize("status", [401, 400, 404])
+def test_no_key_in_what_a_refusal_leaves(cli, own_run, protocol, status):
+    """The server repeats the key in every field of its error."""
+    with serving(status=status) as server:
+        result = cli(*command(own_run, server.spec(protocol, "x")), env=KEYS)
+        assert OWN_KEY in "".join(server.log[0].headers.values())
     assert result.code == 2
     assert len(result.errors) == 1, result.err
-    assert "answered none of" in result.errors[0]
+    assert {401: "SRLM_API_KEY", 400: "the first failure: HTTP 400", 404: "knows no model"}[status] in result.errors[0]
     assert "Traceback" not in result.err
-    assert MARK not in result.out + result.err
-    assert files_with(own_run.folder, MARK) == []
-    assert files_with(cli.home, MARK) == []
+    assert nothing_leaked(cli, own_run, result)
     assert own_run.calls("evals/card") == []
 
 
+def test_no_key_in_what_passing_failures_leave(cli, own_run):
+    with serving(status=503) as server:
+        words = (*command(own_run, server.spec("openai", "x")), "--deadline", "1")
+        result = cli(*words, env=KEYS)
+    assert result.code == 2
+    assert "the last failure: HTTP 503" in result.errors[0]
+    assert nothing_leaked(cli, own_run, result)
+
+
+def test_no_key_in_what_a_closed_port_leaves(cli, own_run):
+    result = cli(*command(own_run, "anthropic:x@http://127.0.0.1:1"), "--deadline", "1", env=KEYS)
+    assert result.code == 2
+    assert "no connection" in result.errors[0]
+    assert nothing_leaked(cli, own_run, result)
+
+
+def test_a_traceback_of_every_error_has_no_key(monkeypatch):
+    """An exception may be logged by whoever uses srlm as a library: with its whole chain, and its notes."""
+    monkeypatch.setenv("SRLM_API_KEY", OWN_KEY)
+    for protocol in ("openai", "anthropic"):
+        for status in (400, 401, 403, 404, 500):
+            with serving(status=status) as server:
+                engine = open_engine(server.spec(protocol, "x"), wire=Wire(deadline=0.5, first_wait=0.1))
+                request = Request((Message("user", "A or B?"),), choices=("A", "B"))
+                try:
+                    told = repr(list(engine.run([[request]])))
+                except EngineError as error:
+                    told = "".join(traceback.format_exception(error)) + repr(error.args)
+            assert str(status) in told
+            assert MARK not in told
+
+
 def test_the_providers_key_is_not_sent_to_another_address(cli, own_run):
-    with judge_at() as (address, headers):
-        judge = f"openai:x@http://{address}"
-        command = ("eval", "M1", "--suite", "alpaca", "--judge", judge, "--limit", "2", *own_run.at)
-        result = cli(*command, env=KEYS)
+    with serving() as server:
+        words = command(own_run, server.spec("openai", "x"))
+        result = cli(*words, env=KEYS)
         assert result.code == 0, result.err
-        asked = len(headers)
-        again = cli(*command, env=KEYS)
-    assert again.code == 0, again.err
-    assert asked > 0
-    assert len(headers) == asked, "a call was made again though its answer is in the ledger"
-    assert {sent["authorization"] for sent in headers} == {f"Bearer {OWN_KEY}"}
-    assert [value for sent in headers for value in sent.values() if OPENAI_KEY in value or ANTHROPIC_KEY in value] == []
-    printed = cli("compare", "M1", "--format", "json", *own_run.at)
-    assert json.loads(printed.out)["metrics"][0]["models"]["M1"]["value"] == pytest.approx(0.5)
-    assert MARK not in result.out + result.err + printed.out
-    assert files_with(own_run.folder, MARK) == []
+        asked = len(server.log)
+        again = cli(*words, env=KEYS)
+        assert again.code == 0, again.err
+        assert len(server.log) == asked > 0, "a call was made again though its answer is in the ledger"
+    sent = [attempt.headers for attempt in server.log]
+    assert {headers["authorization"] for headers in sent} == {f"Bearer {OWN_KEY}"}
+    assert [value for one in sent for value in one.values() if OPENAI_KEY in value or ANTHROPIC_KEY in value] == []
+    assert nothing_leaked(cli, own_run, result, again, cli("compare", "M1", "--format", "json", *own_run.at))
 
 
 def test_a_password_in_an_address_is_not_stored(cli, own_run):
-    with judge_at() as (address, _):
-        judge = f"openai:x@http://user:{OWN_KEY}@{address}"
-        result = cli("eval", "M1", "--suite", "alpaca", "--judge", judge, "--limit", "2", *own_run.at)
+    with serving() as server:
+        judge = f"openai:x@http://user:{OWN_KEY}@127.0.0.1:{server.port}/v1"
+        result = cli(*command(own_run, judge))
     assert result.code == 0, result.err
     assert files_with(own_run.folder, MARK) == []

@@ -147,8 +147,8 @@ def test_a_call_that_broke_counts_with_the_most_that_it_can_cost() -> None:
     done, error = buy(shop, [request("hello")])
     assert error is not None
     assert budget.spent == pytest.approx(2 * price)
-    assert [one.faults for one in done] == [("connection reset",) * 2]
-    assert done[0].replies == [Failed("connection reset")]
+    assert [one.faults for one in done] == [("connection broken",) * 2]
+    assert done[0].replies == [Failed("connection broken")]
 
 
 def test_a_call_that_was_refused_costs_nothing() -> None:

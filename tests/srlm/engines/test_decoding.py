@@ -33,50 +33,43 @@ def model(folder: Path) -> Any:
     return load(folder)
 
 
-@pytest.fixture(scope="module")
-def answers(folder: Path) -> dict[str, list[list[int]]]:
-    """What transformers answers to each prompt."""
-    theirs = reference(folder)
-    return {
-        name: [greedy(theirs, prompt, limit) for prompt, limit in zip(prompts, LIMITS, strict=True)]
-        for name, prompts in (("shared", SHARED), ("apart", APART))
-    }
+@pytest.fixture(scope="module", params=["shared", "apart"])
+def asked(request: pytest.FixtureRequest, folder: Path) -> tuple[list[list[int]], int, list[list[int]]]:
+    """Prompts, an eos with which some answers end by themselves, and what transformers answers."""
+    theirs, prompts = reference(folder), SHARED if request.param == "shared" else APART
+    eos = max((greedy(theirs, prompt, 8) for prompt in prompts), key=len)[5]
+    return prompts, eos, [greedy(theirs, *one, eos=eos) for one in zip(prompts, LIMITS, strict=True)]
 
 
 # --- greedy -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 3, 8, 10, 64])
-@pytest.mark.parametrize("kind", ["shared", "apart"])
 def test_greedy_equals_transformers_generate(
-    model: Any, answers: dict[str, list[list[int]]], kind: str, at_once: int
+    model: Any, asked: tuple[list[list[int]], int, list[list[int]]], at_once: int
 ) -> None:
-    prompts = SHARED if kind == "shared" else APART
-    rows = run(model, prompts, [row(index, limit=limit) for index, limit in enumerate(LIMITS)], at_once)
-    assert [one.tokens for one in rows] == answers[kind]
-    for one, theirs, limit in zip(rows, answers[kind], LIMITS, strict=True):
+    prompts, eos, answers = asked
+    rows = run(model, prompts, [row(index, limit=limit) for index, limit in enumerate(LIMITS)], at_once, eos=eos)
+    assert [one.tokens for one in rows] == answers
+    for one, theirs, limit in zip(rows, answers, LIMITS, strict=True):
         assert one.finish == ("stop" if len(theirs) < limit else "length")
     assert {one.finish for one in rows} == {"stop", "length"}
 
 
-def test_a_single_row(model: Any, answers: dict[str, list[list[int]]]) -> None:
-    (alone,) = run(model, [APART[0]], [row(0, limit=LIMITS[0])], at_once=50)
-    assert alone.tokens == answers["apart"][0]
+@pytest.mark.parametrize("prompt", [[5], APART[0], SHARED[6]])
+def test_a_single_row_in_many_slots(model: Any, folder: Path, prompt: list[int]) -> None:
+    (alone,) = run(model, [prompt], [row(0)], at_once=50)
+    assert alone.tokens == greedy(reference(folder), prompt, 20)
 
 
-def test_a_prompt_of_one_token(model: Any, folder: Path) -> None:
-    (alone,) = run(model, [[5]], [row(0)])
-    assert alone.tokens == greedy(reference(folder), [5], 20)
-
-
-def test_every_row_may_end_with_its_first_token(model: Any, answers: dict[str, list[list[int]]]) -> None:
-    """The eos is chosen to be what the longest answer begins with: that row ends before its first step."""
-    first = answers["apart"][4][0]
-    limits = [20] * len(APART)
-    rows = run(model, APART, [row(index, limit=limit) for index, limit in enumerate(limits)], at_once=2, eos=first)
+def test_a_row_may_end_with_its_first_token(model: Any, folder: Path) -> None:
+    """The eos is chosen to be what one prompt's answer begins with: its rows end before their first step."""
+    eos = greedy(reference(folder), APART[4], 1)[0]
+    rows = run(model, APART, [row(index) for index in range(len(APART))], at_once=2, eos=eos)
     assert (rows[4].tokens, rows[4].finish) == ([], "stop")
-    assert all(first not in one.tokens for one in rows)
-    again = run(model, APART[4:5], [row(0) for _ in range(5)], at_once=2, eos=first)
+    assert all(eos not in one.tokens for one in rows)
+    assert any(len(one.tokens) == 20 for one in rows)
+    again = run(model, APART[4:5], [row(0) for _ in range(5)], at_once=2, eos=eos)
     assert [(one.tokens, one.finish) for one in again] == [([], "stop")] * 5
 
 

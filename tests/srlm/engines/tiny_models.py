@@ -57,14 +57,15 @@ def reference(folder: Path) -> Any:
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
 
 
-def greedy(model: Any, prompt: list[int], limit: int) -> list[int]:
+def greedy(model: Any, prompt: list[int], limit: int, eos: int = EOS) -> list[int]:
     """What `transformers.generate` answers, without the eos."""
+    ids = torch.tensor([prompt])
     with torch.inference_mode():
         output = model.generate(
-            torch.tensor([prompt]), do_sample=False, max_new_tokens=limit, attention_mask=torch.ones(1, len(prompt))
+            ids, do_sample=False, max_new_tokens=limit, attention_mask=torch.ones_like(ids), eos_token_id=eos
         )
     tokens: list[int] = output[0, len(prompt) :].tolist()
-    return tokens[: tokens.index(EOS)] if EOS in tokens else tokens
+    return tokens[: tokens.index(eos)] if eos in tokens else tokens
 
 
 def row(prompt: int, *, temperature: float = 0.0, top_p: float = 1.0, limit: int = 20, seed: int = 0) -> decoding.Row:

@@ -237,10 +237,13 @@ def test_two_records_on_one_instruction_are_one_cluster(ledger):
 
 def test_subsets_have_an_agreement_each(ledger):
     labelled = LabelledSet("made", {"easy": ranked(prefix="e"), "hard": ranked(count=5, prefix="h")})
-    judge = Judge(lambda first, second: right(first, second) if first.startswith("e") else 1 - right(first, second))
-    found = measure(judge, labelled, ledger, limit=None, stage="card", progress=QUIET)
+    judge = Judge(
+        lambda first, second: right(first, second) if first.startswith("e") else 1 - right(first, second), rank_of
+    )
+    found = measure(judge, labelled, ledger, limit=None, stage="card", progress=QUIET, pointwise=EXPECTED)
     assert {name: one.value for name, one in found.subsets.items()} == {"easy": 1, "hard": 0}
     assert {name: one.n for name, one in found.subsets.items()} == {"easy": 36, "hard": 15}
+    assert {name: one.value for name, one in found.scores.subsets.items()} == {"easy": 0, "hard": 0}
     assert found.agreement.value == pytest.approx(36 / 51)
 
 

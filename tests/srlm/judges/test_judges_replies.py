@@ -136,6 +136,8 @@ NO_SCORES = [
     "Score: {}? {other}?",
     "Score: {}/{other}/{top}",
     "Score: unclear",
+    "- Score: {}\n- Score: {other}",
+    "1. Score: {}\n2. Score: {other}\n",
 ]
 REMARKS = ["", "\n", "\n\n", "\n\nThat is all.", "\nThe response could be shorter.", "\n \n*End*\n"]
 REMARKS_ON_SCORES = ["\n\nA score of {other} would be wrong.", "\n> Score: {other}", "\nIt wanted {other} points."]
