@@ -10,7 +10,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -74,7 +74,7 @@ _REQUEST = TypeAdapter(Request)
 
 def request_key(identity: str, request: Request) -> str:
     """SHA-256 of the whole content of a call: what the model is, and what it was asked."""
-    canonical = json.dumps([identity, asdict(request)], sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    canonical = json.dumps([identity, request], default=vars, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
@@ -196,8 +196,8 @@ def _row(stage: str, model: str, call: Call) -> tuple[object, ...]:
         call.key,
         stage,
         model,
-        json.dumps(asdict(call.request)),
-        json.dumps(asdict(call.completion)),
+        json.dumps(call.request, default=vars),
+        json.dumps(call.completion, default=vars),
         call.completion.prompt_tokens,
         call.completion.completion_tokens,
         call.seconds,

@@ -2,9 +2,9 @@
 
     python tools/bench_ledger.py [--calls 1000000] [--folder DIR]
 
-The file has about 2.2 kB a call and is put into a temporary folder, which needs 7 GB for a million. The rows are made
-by one prepared statement, as `Ledger.commit` makes them; everything that is timed goes through the ledger's own
-functions, each in a process of its own, so that its memory is its own.
+The file has about 2.2 kB a call and is put into a temporary folder, which needs 5 GB for a million. The rows are made
+by one prepared statement, as `Ledger.commit` makes them; everything else goes through the ledger's own functions, each
+in a process of its own, so that its memory is its own.
 """
 
 import argparse

@@ -144,7 +144,8 @@ def score(
     if format is Format.json:
         typer.echo(summary_json(summary, card, target))
         return
-    measure = f"srlm judge card {model.name} --rubric {rubric} --scoring {scoring.value}"
+    often = f" --samples {samples}" if scoring is Scoring.sampled else ""
+    measure = f"srlm judge card {model.name} --rubric {rubric} --scoring {scoring.value}{often}"
     print_summary(stdout(), summary, card, measure, target)
 
 

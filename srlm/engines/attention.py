@@ -151,8 +151,15 @@ def attend(
     Several queries go through PyTorch's kernel. One query a row, which is a decode step, is two plain products.
 
     Args:
-        prefix: keys and values by layer, as a cache holds them.
+        module: the model's attention layer.
+        query: [B, H, Q, D].
+        key: [B, heads of keys, columns, D].
+        value: likewise.
+        attention_mask: what is added to the scores, [B, 1, Q, P + columns].
+        prefix: keys and values by layer, as a cache holds them; P columns.
         proof: a cache, and where a layer enters itself if it attends to just what the cache holds.
+        scaling: of the scores; one over the root of D, if not given.
+        others: what other kinds of attention take.
 
     Raises:
         ModelError: the model's attention has capped scores or sinks, which are not computed here.

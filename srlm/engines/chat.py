@@ -40,9 +40,18 @@ class Chat:
         self._special = sorted(unnamed | set(tokenizer.all_special_tokens), key=len, reverse=True)
 
     def text(self, request: Request) -> str:
-        """The prompt up to where the model goes on."""
+        """The prompt up to where the model goes on.
+
+        Raises:
+            EngineError: the template refuses the messages, such as a system message that it has no place for.
+        """
+        from jinja2 import TemplateError  # comes with transformers' templates
+
         messages = [{"role": message.role, "content": self._defuse(message.content)} for message in request.messages]
-        text: str = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        try:
+            text: str = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        except TemplateError as error:
+            raise EngineError(f"The chat template of {self._name} refuses these messages: {error}") from None
         return text + self._defuse(request.prefill)
 
     def tokens(self, request: Request) -> list[int]:
@@ -99,12 +108,12 @@ def part(encoded: Sequence[list[int]], name: str, choices: tuple[str, ...]) -> C
     return Choice(encoded[0][:shared], firsts)
 
 
-def common_prefix(sequences: Sequence[list[int]]) -> int:
+def common_prefix(sequences: Sequence[Sequence[int]]) -> int:
     """Length of the longest prefix of all sequences that leaves each at least one token."""
-    shortest, longest = min(sequences), max(sequences)
+    first, last = min(sequences, key=list), max(sequences, key=list)  # in the order of a dictionary
     limit = min(len(sequence) for sequence in sequences) - 1
     length = 0
-    while length < limit and shortest[length] == longest[length]:
+    while length < limit and first[length] == last[length]:
         length += 1
     return length
 

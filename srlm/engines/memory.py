@@ -31,13 +31,13 @@ def room_for_tokens(model: Any) -> int:
 def _memory(model: Any) -> float:
     device = model.device
     if device.type == "cuda":
-        whole = torch.cuda.get_device_properties(device).total_memory
+        whole = int(torch.cuda.get_device_properties(device).total_memory)
     elif device.type == "mps":
-        whole = torch.mps.recommended_max_memory()
+        whole = int(torch.mps.recommended_max_memory())
     else:
         return PROCESSOR_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
-    return DEVICE_SHARE * max(0, whole - weights)
+    weights: int = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+    return float(DEVICE_SHARE * max(0, whole - weights))
 
 
 def halving(attempt: Callable[[int], None], rows: int, name: str) -> int:

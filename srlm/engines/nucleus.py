@@ -27,8 +27,8 @@ def draw(logits: torch.Tensor, temperature: torch.Tensor, top_p: torch.Tensor, u
         [B], the drawn tokens.
     """
     rows = logits.shape[0] if logits.is_cuda else CHUNK
-    parts = zip(logits.split(rows), temperature.split(rows), top_p.split(rows), uniform.split(rows), strict=True)
-    return torch.cat([_draw(*part) for part in parts])
+    parts = [slice(start, start + rows) for start in range(0, len(logits), rows)]
+    return torch.cat([_draw(logits[part], temperature[part], top_p[part], uniform[part]) for part in parts])
 
 
 def _draw(logits: torch.Tensor, temperature: torch.Tensor, top_p: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:

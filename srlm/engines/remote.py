@@ -2,9 +2,11 @@
 
 import os
 from abc import ABC, abstractmethod
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar
+from urllib.parse import unquote
 
 from srlm.engines.budget import Budget, require_price
 from srlm.engines.engine import Done, Tick, no_tick
@@ -80,12 +82,19 @@ class RemoteEngine(ABC):
         Attempts are made and counted in `srlm.engines.flight`; the SDK's own would be neither counted nor ended.
         """
         timeout = self.sdk.Timeout(self.wire.timeout, connect=min(CONNECT_SECONDS, self.wire.timeout))
+        address, headers = self.address or self.home, {}
+        if self.address:
+            address, headers = without_credentials(self.address), basic_authorization(self.address)
+        # A redirection is not followed: the key would go along, to wherever it leads. So an address without TLS never
+        # comes to need it, and certificates, which take a while to read, are not read.
+        secure = not address.startswith("http://")
         made: AbstractAsyncContextManager[Any] = client(
             api_key=self.key,
-            base_url=self.address or self.home,
+            base_url=address,
             max_retries=0,
             timeout=timeout,
-            http_client=self.sdk.DefaultAioHttpClient(timeout=timeout),
+            default_headers=headers,
+            http_client=self.sdk.DefaultAioHttpClient(timeout=timeout, follow_redirects=False, verify=secure),
         )
         return made
 
@@ -121,6 +130,8 @@ class RemoteEngine(ABC):
                 f"{self.name} forbids these calls (HTTP 403). Check that the key in the environment variable "
                 f"{variable} may use this model."
             )
+        if status is not None and 300 <= status < 400:
+            return f"{where} sends its callers elsewhere (HTTP {status}). Give the address that it leads to."
         if status == 404:
             return f"{where} knows no model {self.model!r}, or is not its address (HTTP 404). Check both."
         return None
@@ -151,6 +162,13 @@ def without_credentials(address: str) -> str:
     scheme, slashes, rest = address.partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path}"
+
+
+def basic_authorization(address: str) -> dict[str, str]:
+    """The header that stands for the credentials in an address, if it has any."""
+    host = address.partition("://")[2].partition("/")[0]
+    credentials = unquote(host.rpartition("@")[0])
+    return {"Authorization": f"Basic {b64encode(credentials.encode()).decode()}"} if credentials else {}
 
 
 def as_messages(request: Request) -> list[dict[str, str]]:

@@ -8,6 +8,7 @@ much. Everything else stays as the candidate wrote it.
 
 import re
 import unicodedata
+from functools import lru_cache
 
 import numpy as np
 
@@ -46,6 +47,7 @@ HIDDEN = re.compile(
 _INVISIBLE_MARKS = {"\u034f", *(chr(code) for code in range(0xFE00, 0xFE10))}
 
 
+@lru_cache(maxsize=64)  # a pair is shown in both orders, one after the other
 def fence(text: str, tags: frozenset[str]) -> str:
     """Text as data: it opens and closes no turn and none of the template's tags, however it spells them."""
     unseen = invisible(text)
@@ -65,6 +67,7 @@ def fence(text: str, tags: frozenset[str]) -> str:
     return tag.sub(lambda match: f"&lt;{match[0][1:]}", text)
 
 
+@lru_cache(maxsize=64)
 def tag_pattern(tags: frozenset[str]) -> re.Pattern[str]:
     """One of the tags, opened or closed, whatever blanks and slashes stand before its name."""
     names = "|".join(sorted(map(re.escape, tags)))

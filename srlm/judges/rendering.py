@@ -61,7 +61,7 @@ def card_table(card: JudgeCard) -> "Table":
     row("prefers the answer shown first", share(card.first_position))
     row("prefers the longer answer", share(card.length.preferred), share(scores.length.preferred if scores else None))
     row(
-        "  the longer is better by the labels",
+        "  the labelled one is the longer",
         share(card.length.labelled),
         share(scores.length.labelled if scores else None),
     )

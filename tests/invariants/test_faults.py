@@ -173,13 +173,13 @@ def test_an_unknown_price_is_said_to_be_unknown(cli, own_run):
 
 def test_max_cost_stops_before_it_is_passed_and_goes_on_with_more(cli, own_run):
     pytest.importorskip("genai_prices")
-    limit = 0.01
+    limit = 0.003
     with serving() as server:
         words = command(own_run, server, "openai", "--max-tokens", 20)
         result = cli(*words, "--max-cost", limit)
         assert result.code == 2
         (error,) = result.errors
-        assert "--max-cost 0.01 is reached" in error
+        assert "--max-cost 0.003 is reached" in error
         bought = len(server.answered)
         assert 0 < bought == len(calls(own_run))
         spent = sum(cost for (cost,) in ledger(own_run, "SELECT cost FROM calls"))

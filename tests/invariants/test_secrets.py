@@ -1,6 +1,7 @@
 """A key leaves this machine only towards its own provider, and is written down nowhere."""
 
 import traceback
+from base64 import b64encode
 
 import pytest
 
@@ -98,5 +99,7 @@ def test_a_password_in_an_address_is_not_stored(cli, own_run):
     with serving() as server:
         judge = f"openai:x@http://user:{OWN_KEY}@127.0.0.1:{server.port}/v1"
         result = cli(*command(own_run, judge))
+        sent = {attempt.headers["authorization"] for attempt in server.log}
     assert result.code == 0, result.err
+    assert sent == {f"Basic {b64encode(f'user:{OWN_KEY}'.encode()).decode()}"}
     assert files_with(own_run.folder, MARK) == []

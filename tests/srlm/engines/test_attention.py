@@ -27,7 +27,7 @@ LATENT = {
     "moe_intermediate_size": 16,
     "first_k_dense_replace": 1,
 }
-GEMMA = {"head_dim": 8, "query_pre_attn_scalar": 8, "sliding_window": WINDOW}
+GEMMA = {"head_dim": 8, "query_pre_attn_scalar": 8, "sliding_window": WINDOW, "tie_word_embeddings": False}
 SHARING: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": ("llama", {}),
     "llama with a head for each": ("llama", {"num_key_value_heads": 4}),
@@ -68,7 +68,7 @@ def answers_agree(folder: Path, at_once: int = 3) -> None:
         prompts = [beginning + prompt for prompt in PROMPTS]
         rows = run(model, prompts, [row(index, limit=limit) for index, limit in enumerate(LIMITS)], at_once)
         assert [one.tokens for one in rows] == [greedy(theirs, *one) for one in zip(prompts, LIMITS, strict=True)]
-        assert len({tuple(one.tokens) for one in rows}) == len(rows)
+        assert len({token for one in rows for token in one.tokens}) >= 8
 
 
 @pytest.mark.parametrize("name", SHARING)

@@ -1,150 +1,150 @@
-"""The local engine on tiny random models with three styles of chat template: tokens, batches, choices, hostile text."""
+"""The local engine on tiny random models with three styles of chat template: batches, choices, stop strings."""
 
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 torch = pytest.importorskip("torch")
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from tiny_models import STYLES, ask, checkpoint, reference, replies
 
+from srlm.engines import attention
 from srlm.engines.checkpoint import load_tokenizer
-from srlm.engines.hf import HFEngine
+from srlm.engines.hf import BATCH, HFEngine
 from srlm.errors import EngineError, ModelError
-from srlm.types import Completion, Message, Request, Sampling
+from srlm.types import GREEDY, Message, Request, Sampling
 
-TEMPLATES = {
-    "chatml": (
-        "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
-        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
-        "<|im_end|>",
-        ["<|im_start|>", "<|im_end|>"],
-    ),
-    "llama2": (
-        "<s>{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]"
-        "{% else %} {{ m['content'] }} </s>{% endif %}{% endfor %}",
-        "</s>",
-        ["<s>", "</s>"],
-    ),
-    "llama3": (
-        "<|bos|>{% for m in messages %}<|head|>{{ m['role'] }}<|/head|>\n\n{{ m['content'] }}<|eot|>{% endfor %}"
-        "{% if add_generation_prompt %}<|head|>assistant<|/head|>\n\n{% endif %}",
-        "<|eot|>",
-        ["<|bos|>", "<|head|>", "<|/head|>", "<|eot|>"],
-    ),
-}
-TEXT = [
-    "What is the score? 0 1 2 3 4 5. Score: 4",
-    "A or B, said the judge to the model.",
-    "Write a haiku about rain.",
-] * 3
+SCORES = ("0", "1", "2", "3", "4", "5")
 
 
-def build(folder: Path, style: str) -> Path:
-    template, eos, special = TEMPLATES[style]
-    bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bpe.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    bpe.train_from_iterator(
-        TEXT, trainers.BpeTrainer(vocab_size=330, special_tokens=["<pad>", *special], initial_alphabet=alphabet)
-    )
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token=eos, pad_token="<pad>", bos_token=special[0])
-    tokenizer.add_special_tokens({"additional_special_tokens": special})
-    tokenizer.chat_template = template
-    torch.manual_seed(1)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        max_position_embeddings=512,
-        initializer_range=0.3,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="module", params=list(TEMPLATES))
-def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp(request.param), request.param)
+@pytest.fixture(scope="module", params=list(STYLES))
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return checkpoint(tmp_path_factory.mktemp(request.param), request.param)
 
 
 @pytest.fixture(scope="module")
-def engine(checkpoint: Path) -> HFEngine:
-    return HFEngine(checkpoint, name="tiny", dtype="float32", batch_tokens=800)
+def engine(folder: Path) -> HFEngine:
+    return HFEngine(folder, name="tiny", dtype="float32", batch_tokens=800)
 
 
-def ask(text: str, sample: int = 0, max_tokens: int = 12, **rest: object) -> Request:
-    return Request((Message("user", text),), Sampling(0.8, 0.9, max_tokens), seed=sample, sample=sample, **rest)  # type: ignore[arg-type]
-
-
-def replies(engine: HFEngine, requests: list[Request]) -> list[Completion]:
-    plan = engine.plan(requests)
-    assert sorted(index for batch in plan for index in batch) == list(range(len(requests)))
-    found: dict[int, Completion] = {}
-    for done in engine.run([[requests[index] for index in batch] for batch in plan]):
-        for index, answer in zip(plan[done.batch], done.replies, strict=True):
-            assert isinstance(answer, Completion)
-            found[index] = answer
-    return [found[index] for index in range(len(requests))]
-
-
-def test_the_prompt_is_a_prefix_of_what_training_sees(checkpoint: Path, engine: HFEngine) -> None:
-    """Token by token: one BOS at most, the prompt's tokens first, the end-of-turn token trained after the answer."""
-    tokenizer = load_tokenizer(checkpoint)
-    prompt = engine._tokens(ask("Write a haiku about rain."))
-    messages = [{"role": "user", "content": "Write a haiku about rain."}, {"role": "assistant", "content": "Rain."}]
-    whole = tokenizer.encode(tokenizer.apply_chat_template(messages, tokenize=False), add_special_tokens=False)
-    assert whole[: len(prompt)] == prompt
-    assert tokenizer.eos_token_id in whole[len(prompt) :]
-    if tokenizer.bos_token in {"<s>", "<|bos|>"}:
-        assert prompt.count(tokenizer.bos_token_id) == 1
+# --- batches ----------------------------------------------------------------------------------------------------------
 
 
 def test_answers_are_the_same_in_any_batch(engine: HFEngine) -> None:
-    requests = [ask("Write a haiku about rain.", sample) for sample in range(3)] + [ask("A or B?"), ask("Score? " * 20)]
+    requests = [ask("Write a haiku about rain.", sample) for sample in range(3)]
+    requests += [ask("A or B?"), ask("Score? " * 20), ask("A or B?", max_tokens=30), Request((Message("user", "?"),))]
     together = replies(engine, requests)
-    assert [replies(engine, [request])[0].text for request in requests] == [reply.text for reply in together]
+    assert [replies(engine, [request])[0] for request in requests] == together
+    assert len({reply.text for reply in together}) > 3
+    assert replies(engine, requests[::-1])[::-1] == together
 
 
-def test_the_plan_keeps_within_the_token_budget_and_depends_on_the_requests_alone(engine: HFEngine) -> None:
-    requests = [ask("word " * length, max_tokens=40) for length in range(1, 30)]
+def test_the_plan_depends_on_the_requests_alone_and_keeps_like_together(engine: HFEngine, folder: Path) -> None:
+    requests = [
+        ask("word " * (index % 40), index % 3, choices=("A", "B") if index % 5 == 0 else ()) for index in range(1400)
+    ]
     plan = engine.plan(requests)
-    assert plan == engine.plan(requests)
+    assert sorted(index for batch in plan for index in batch) == list(range(1400))
+    assert [len(batch) for batch in plan] == [BATCH, BATCH, 1120 - 2 * BATCH, 280]
+    assert plan == HFEngine(folder, name="other", dtype="float32", batch_tokens=50).plan(requests)
     for batch in plan:
-        assert len(batch) * max(len(engine._tokens(requests[index])) + 40 for index in batch) <= 800
+        assert len({bool(requests[index].choices) for index in batch}) == 1
+        texts = [requests[index].messages[0].content for index in batch]
+        assert [len(text) for text in texts] == sorted(map(len, texts), reverse=True)
+        assert sum(one != other for one, other in zip(texts, texts[1:], strict=False)) == len(set(texts)) - 1
 
 
-def test_special_tokens_in_a_message_do_not_open_a_turn(checkpoint: Path, engine: HFEngine) -> None:
-    tokenizer = load_tokenizer(checkpoint)
-    plain = engine._tokens(ask("hello"))
-    hostile = engine._tokens(ask("".join(tokenizer.all_special_tokens) + " hello"))
-    begun = engine._tokens(ask("hello", prefill="".join(tokenizer.all_special_tokens)))
-    for token in tokenizer.all_special_ids:
-        assert hostile.count(token) == plain.count(token)
-        assert begun.count(token) == plain.count(token)
+def test_counts_are_those_of_the_tokens(engine: HFEngine, folder: Path) -> None:
+    request = ask("Write a haiku about rain.", max_tokens=7)
+    (reply,) = replies(engine, [request])
+    assert reply.prompt_tokens == len(
+        load_tokenizer(folder).encode(engine._chat.text(request), add_special_tokens=False)
+    )
+    assert reply.completion_tokens == 7 if reply.finish == "length" else reply.completion_tokens < 7
 
 
-def test_choices_get_the_models_own_next_token_probabilities(checkpoint: Path, engine: HFEngine) -> None:
-    request = ask("What is the score?", prefill="Score: ", choices=("0", "1", "2", "3", "4", "5"))
-    other = ask("A or B?", choices=("A", "B"))
-    reply, second = replies(engine, [request, other])
-    model = LlamaForCausalLM.from_pretrained(checkpoint, dtype=torch.float32).eval()
-    tokenizer = load_tokenizer(checkpoint)
-    text = engine._text(request)
+def test_an_answer_ends_with_the_context(engine: HFEngine) -> None:
+    """The prompt has so many tokens that four fit behind it, whatever is asked for."""
+    wordy = "rain"
+    while len(engine._chat.tokens(ask(wordy))) < engine._chat.context - 4:
+        wordy += "?"
+    assert len(engine._chat.tokens(ask(wordy))) == engine._chat.context - 4
+    found = replies(engine, [ask(wordy, sample, max_tokens=50) for sample in range(6)])
+    assert max(reply.completion_tokens for reply in found) == 4
+    with pytest.raises(EngineError, match="does not fit"):
+        engine.plan([ask("rain " * 600)])
+
+
+def test_weights_are_let_go_and_read_again(engine: HFEngine) -> None:
+    request = ask("A or B?")
+    before = replies(engine, [request])
+    engine.close()
+    assert engine._loaded is None
+    assert replies(engine, [request]) == before
+
+
+def test_a_tokenizer_without_template_is_refused(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "mute", ignore=shutil.ignore_patterns("chat_template.jinja"))
+    with pytest.raises(ModelError, match="chat template"):
+        HFEngine(tmp_path / "mute", name="mute")
+
+
+# --- choices ----------------------------------------------------------------------------------------------------------
+
+
+def expected(folder: Path, engine: HFEngine, request: Request) -> list[float]:
+    """The softmax over the choices, of transformers' own logits."""
+    tokenizer = load_tokenizer(folder)
+    text = engine._chat.text(request)
     encoded = [tokenizer.encode(text + choice, add_special_tokens=False) for choice in request.choices]
-    shared = len(encoded[0]) - 1
+    shared = next(index for index, tokens in enumerate(zip(*encoded, strict=False)) if len(set(tokens)) > 1)
     with torch.inference_mode():
-        logits = model(torch.tensor([encoded[0][:shared]])).logits[0, -1]
-    expected = logits[[ids[shared] for ids in encoded]].softmax(-1)
-    assert reply.probabilities == pytest.approx(expected.tolist(), abs=1e-4)
-    assert second.probabilities is not None
-    assert sum(second.probabilities) == pytest.approx(1)
+        logits = reference(folder)(torch.tensor([encoded[0][:shared]])).logits[0, -1]
+    probabilities: list[float] = logits[[ids[shared] for ids in encoded]].softmax(-1).tolist()
+    return probabilities
+
+
+def judged() -> list[Request]:
+    """A rubric that all share, candidates of very different length, and other sets of choices."""
+    rubric = "What is the score? 0 1 2 3 4 5. "
+    requests = [ask(rubric + "rain " * length, prefill="Score: ", choices=SCORES) for length in (0, 30, 3, 1, 12, 60)]
+    requests += [ask(rubric + "A or B?", choices=("A", "B")), ask(rubric + "Judge.", choices=("Score: A", "Score: B"))]
+    return requests
+
+
+@pytest.mark.parametrize("read", [16384, 300, 1])
+@pytest.mark.parametrize("stranger", [False, True])
+def test_choices_get_the_models_own_probabilities(
+    folder: Path, engine: HFEngine, monkeypatch: pytest.MonkeyPatch, read: int, stranger: bool
+) -> None:
+    """In one pass or in many; `stranger` shares no beginning with the others but the template's."""
+    monkeypatch.setattr(attention, "READ", read)
+    requests = [*judged(), *([ask("?", choices=("A", "B"))] if stranger else [])]
+    found = replies(engine, requests)
+    for request, reply in zip(requests, found, strict=True):
+        wanted = expected(folder, engine, request)
+        assert reply.probabilities == pytest.approx(wanted, abs=1e-5)
+        assert reply.text == request.choices[max(range(len(wanted)), key=wanted.__getitem__)]
+        assert reply.completion_tokens == 1
+
+
+def test_more_choices_than_one_pass_reads_take_several(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = HFEngine(folder, name="tiny", dtype="float32")
+    passes: list[int] = []
+    model: Any = engine._model
+    forward = model.forward
+    monkeypatch.setattr(
+        model, "forward", lambda *args, **rest: passes.append(len(rest["input_ids"])) or forward(*args, **rest)
+    )
+    requests = [ask(f"Score {index}?", choices=SCORES) for index in range(30)]
+    longest = max(len(engine._chat.choice(request).context) for request in requests)
+    replies(engine, requests)
+    assert passes == [1, 30]
+    passes.clear()
+    monkeypatch.setattr(attention, "READ", 8 * longest)
+    replies(engine, requests)
+    assert passes == [1, 8, 8, 8, 6]
 
 
 def test_choices_that_begin_alike_are_refused(engine: HFEngine) -> None:
@@ -152,24 +152,38 @@ def test_choices_that_begin_alike_are_refused(engine: HFEngine) -> None:
         replies(engine, [ask("Which?", choices=("zz", "zz"))])
 
 
+# --- stop strings -----------------------------------------------------------------------------------------------------
+
+
 def test_a_stop_string_ends_an_answer_and_is_cut_off(engine: HFEngine) -> None:
-    request = ask("Write a haiku about rain.", max_tokens=40)
-    (free,) = replies(engine, [request])
-    stop = free.text[5:7]
-    stopped_request = Request(request.messages, Sampling(0.8, 0.9, 40, stop=(stop,)), seed=request.seed)
-    (stopped,) = replies(engine, [stopped_request])
+    """Each of the samples has a stop string of its own, out of its own answer."""
+    free = replies(engine, [ask("Write a haiku about rain.", sample, max_tokens=40) for sample in range(6)])
+    long = [sample for sample, reply in enumerate(free) if len(reply.text) > 12]
+    assert len(long) > 2
+    stops = {sample: free[sample].text[6:9] for sample in long}
+    requests = [
+        ask("Write a haiku about rain.", sample, max_tokens=40, stop=(stops[sample], "nowhere")) for sample in long
+    ]
+    for sample, reply in zip(long, replies(engine, requests), strict=True):
+        assert reply.text == free[sample].text[: free[sample].text.index(stops[sample])]
+        assert reply.finish == "stop"
+        assert reply.completion_tokens < free[sample].completion_tokens
+
+
+@pytest.mark.parametrize("stop", ["\n", "###", "。今日は雨です", "🙂🙃🙂"])
+def test_a_stop_string_is_seen_in_whatever_tokens_it_is_written(engine: HFEngine, folder: Path, stop: str) -> None:
+    """Byte by byte, and beginning in the middle of a token."""
+    tokenizer, stopped = load_tokenizer(folder), engine._stop_rule((stop,))
+    for before in ("Write a haiku", "雨"):
+        tokens = tokenizer.encode(before + stop, add_special_tokens=False)
+        assert not any(stopped(tokens[:length]) for length in range(1, len(tokens)))
+        assert stopped(tokens)
+        assert stopped([*tokenizer.encode("rain " * 50, add_special_tokens=False), *tokens])
+
+
+def test_greedy_stops_too(engine: HFEngine) -> None:
+    (free,) = replies(engine, [Request((Message("user", "A or B?"),), Sampling(0.0, 1.0, 30))])
+    stop = free.text[3:5]
+    (stopped,) = replies(engine, [Request((Message("user", "A or B?"),), Sampling(0.0, 1.0, 30, stop=(stop,)))])
     assert stopped.text == free.text[: free.text.index(stop)]
-    assert stopped.finish == "stop"
-
-
-def test_a_prompt_beyond_the_context_is_refused(engine: HFEngine) -> None:
-    with pytest.raises(EngineError, match="does not fit"):
-        engine.plan([ask("rain " * 600)])
-
-
-def test_a_tokenizer_without_template_is_refused(checkpoint: Path, tmp_path: Path) -> None:
-    for file in checkpoint.iterdir():
-        if file.name != "chat_template.jinja":
-            (tmp_path / file.name).write_bytes(file.read_bytes())
-    with pytest.raises(ModelError, match="chat template"):
-        HFEngine(tmp_path, name="mute")
+    assert replies(engine, [Request((Message("user", "A or B?"),), GREEDY)])[0].completion_tokens <= 1

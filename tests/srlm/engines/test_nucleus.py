@@ -1,5 +1,7 @@
 """Draws against the nucleus as its definition has it, computed the slow way in float64."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -33,7 +35,8 @@ def drawn(logits: torch.Tensor, temperature: float, top_p: float, draws: int = D
 
 def assert_follows(tokens: list[int], expected: dict[int, float]) -> None:
     assert set(tokens) <= set(expected)
-    observed = [tokens.count(token) for token in expected]
+    counts = Counter(tokens)
+    observed = [counts[token] for token in expected]
     assert chisquare(observed, [len(tokens) * mass for mass in expected.values()]).pvalue > 0.001
 
 
@@ -54,7 +57,7 @@ def test_draws_follow_the_nucleus_distribution(temperature: float, top_p: float)
 
 def test_very_flat_logits_are_drawn_evenly() -> None:
     """A thousand tokens alike, so that the nucleus is far wider than the first part that is sorted."""
-    assert_follows(drawn(torch.zeros(1, 1000), 1.0, 1.0), dict.fromkeys(range(1000), 1 / 1000))
+    assert_follows(drawn(torch.zeros(1, 1000), 1.0, 1.0, draws=20_000), dict.fromkeys(range(1000), 1 / 1000))
     tokens = drawn(some(1, 1000) * 1e-6, 1.0, 0.5)
     assert len(set(tokens)) == pytest.approx(500, abs=1)
     counts = torch.tensor(tokens).bincount(minlength=1000)
@@ -73,7 +76,7 @@ def test_impossible_tokens_are_never_drawn() -> None:
 
 def test_ties_in_bfloat16_share_their_mass() -> None:
     logits = (some(1, 200) / 2).bfloat16()
-    assert len(logits.unique()) < 180
+    assert len(logits.unique()) < 190
     assert_follows(drawn(logits, 1.0, 1.0), distribution(logits[0], 1.0, 1.0))
 
 

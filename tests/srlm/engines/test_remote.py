@@ -172,6 +172,26 @@ def test_a_call_that_the_server_refuses_fails_alone_and_at_once(server: Server, 
     assert len(server.log) == 3
 
 
+def test_a_redirection_is_not_followed_because_the_key_would_go_along(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(remote.OTHER_KEY, SECRET)
+    with serving() as elsewhere:
+        send = server.RequestHandlerClass.end_headers
+
+        def end_headers(self: Any) -> None:
+            self.send_header("Location", f"{elsewhere.address}/v1/messages")
+            send(self)
+
+        server.status = 307
+        monkeypatch.setattr(server.RequestHandlerClass, "end_headers", end_headers)
+        for protocol in PROTOCOLS:
+            with pytest.raises(EngineError, match=r"elsewhere \(HTTP 307\)"):
+                list(opened(server, protocol).run([[CHOICE]]))
+        assert len(server.log) == 2
+        assert elsewhere.log == []
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(("status", "words"), [(401, "SRLM_API_KEY"), (403, "SRLM_API_KEY"), (404, "'judge'")])
 def test_what_every_call_would_meet_ends_the_command(

@@ -19,7 +19,7 @@ pytest.importorskip("openai")
 from srlm.config import TrainConfig, load_config
 from srlm.engines.flight import Wire
 from srlm.engines.open import is_remote, open_engine, public_name
-from srlm.errors import MissingDependency, UsageError
+from srlm.errors import EngineError, MissingDependency, UsageError
 from srlm.prices import FREE
 from srlm.types import Completion, Failed, Message, Request, Sampling
 
@@ -91,9 +91,12 @@ def test_a_server_is_asked_for_exactly_the_tokens_of_the_choices(server: Server)
     assert [chr(token) for token in body["logprob_token_ids"]] == ["0", "5"]
 
 
-def test_choices_that_begin_alike_are_no_answer(server: Server) -> None:
+def test_choices_part_after_what_they_share_and_must_part(server: Server) -> None:
     assert isinstance(reply(server, Request((Message("user", "Rate"),), choices=("10", "15"))), Completion)
-    assert isinstance(reply(server, Request((Message("user", "Rate"),), choices=("1", "1"))), Failed)
+    _, body = server.asked[-1]
+    assert "".join(map(chr, body["prompt"])) == "[Rate]1"
+    with pytest.raises(EngineError, match="apart"):
+        reply(server, Request((Message("user", "Rate"),), choices=("1", "1")))
 
 
 def test_an_answer_goes_on_from_its_beginning_as_tokens(server: Server) -> None:
