@@ -21,8 +21,8 @@ PAUSE_SECONDS = 0.01
 BUSY = 0xFF
 """The part of SQLite's error codes that says "busy", whatever the reason."""
 
-# A plain table with an index beside it, though the key is all that is ever looked for: WITHOUT ROWID took three times as
-# long to fill with a million calls of 2 kB, in no order, and was no faster to look one up.
+# A plain table with an index beside it, though the key is all that is ever looked for: WITHOUT ROWID took three times
+# as long to fill with a million calls of 2 kB, in no order, and was no faster to look one up.
 _CALLS = """
 CREATE TABLE calls (
     key TEXT PRIMARY KEY NOT NULL, stage TEXT NOT NULL, model TEXT NOT NULL, request TEXT NOT NULL, reply TEXT NOT NULL,

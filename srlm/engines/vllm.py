@@ -6,6 +6,7 @@ in processes of its own, so closing it gives all memory back.
 """
 
 import asyncio
+import atexit
 import itertools
 import os
 import subprocess
@@ -74,7 +75,8 @@ class VLLMEngine:
             )
         self.name = name
         self._folder = folder
-        self._dtype = str(pick_dtype(dtype, pick_device(device))).removeprefix("torch.")
+        self._device = pick_device(device)
+        self._dtype = str(pick_dtype(dtype, self._device)).removeprefix("torch.")
         self.identity = f"{fingerprint(folder)}:{self._dtype}:vllm"
         self._arguments = dict(arguments or {})
         limit = self._arguments.get("max_model_len") or read_config(folder).get("max_position_embeddings", 1 << 30)
@@ -116,6 +118,7 @@ class VLLMEngine:
         self._guard.kill()
         self._guard.wait()
         self._engine = self._loop = None
+        atexit.unregister(self.close)
 
     def _start(self) -> None:
         if self._engine is not None:
@@ -132,6 +135,7 @@ class VLLMEngine:
             if not isinstance(error, Exception):
                 raise
             raise EngineError(f"vLLM cannot start with {self.name}: {_brief(error)}") from None
+        atexit.register(self.close)  # for whoever forgets to: it would end with a traceback of vLLM's
 
     async def _open(self) -> Any:
         for variable, value in SURROUNDINGS.items():
@@ -149,6 +153,9 @@ class VLLMEngine:
             "use_tqdm_on_load": False,
             "disable_log_stats": True,
         }
+        if self._device == "cpu":
+            # vLLM 0.32 stops where a seeded request's prompt is read in parts: torch's generator cannot go back there.
+            arguments["enable_chunked_prefill"] = False
         return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments | self._arguments))
 
     async def _shut(self) -> None:

@@ -77,6 +77,11 @@ def test_a_seed_gives_the_same_text_again_and_another_gives_another(engine: Engi
     assert [reply.text for reply in replies(engine, first)] == texts
 
 
+def test_more_prompts_than_vllm_reads_in_one_step_are_answered(engine: Engine, replies: Ask) -> None:
+    requests = [ask("whale " * 200 + str(seed), Sampling(1.0, 0.9, 2), seed=seed) for seed in range(48)]
+    assert sum(reply.prompt_tokens for reply in replies(engine, requests)) > 8192
+
+
 def test_an_answer_ends_at_a_stop_string_which_is_cut_off(engine: Engine, replies: Ask) -> None:
     question = "Name three fruits, one per line."
     (free,) = replies(engine, [ask(question, greedy(40))])

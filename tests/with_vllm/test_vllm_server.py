@@ -37,7 +37,7 @@ def address(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     options = f"--host 127.0.0.1 --port {port} --served-model-name {NAME} --dtype float32 --max-model-len 4096"
-    options += " --enforce-eager --gpu-memory-utilization 0.2"
+    options += " --enforce-eager --gpu-memory-utilization 0.2 --no-enable-chunked-prefill"
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(small_model)]
     log = tmp_path_factory.mktemp("server") / "log.txt"
     with log.open("w") as stream:

@@ -1,4 +1,4 @@
-"""Templates at the level of tokens: what the engine reads is what training reads, and messages stay inside their turn."""
+"""Templates at the level of tokens: what the engine reads is what training reads, messages stay inside their turn."""
 
 from pathlib import Path
 from typing import Any

@@ -1,6 +1,7 @@
 """The local engine on tiny random models with three styles of chat template: batches, choices, stop strings."""
 
 import shutil
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def test_the_plan_depends_on_the_requests_alone_and_keeps_like_together(engine: 
         assert len({bool(requests[index].choices) for index in batch}) == 1
         texts = [requests[index].messages[0].content for index in batch]
         assert [len(text) for text in texts] == sorted(map(len, texts), reverse=True)
-        assert sum(one != other for one, other in zip(texts, texts[1:], strict=False)) == len(set(texts)) - 1
+        assert sum(one != other for one, other in pairwise(texts)) == len(set(texts)) - 1
 
 
 def test_counts_are_those_of_the_tokens(engine: HFEngine, folder: Path) -> None:
