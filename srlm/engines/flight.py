@@ -33,6 +33,9 @@ PATIENCE = 0.4
 GATHER = 0.02
 """Seconds in which replies gather before they are read: together they are committed in one go."""
 
+FAREWELL = 5.0
+"""Seconds in which the connections may end before they are left to the end of the process."""
+
 STAGGER = 0.002
 """Seconds from one worker's first call to the next one's. Calls that begin together end together on a steady server,
 and then each waits for the work on all of them."""
@@ -80,7 +83,7 @@ def fly(engine: "RemoteEngine", batches: Sequence[Sequence[Request]], tick: Tick
             yield replace(landed, followed=not flight.landed.empty())
     finally:
         flight.stop()
-        thread.join(timeout=engine.wire.timeout)
+        thread.join(timeout=FAREWELL)
 
 
 class Flight:

@@ -343,6 +343,58 @@ def test_a_batch_of_another_length_than_its_requests_is_an_error(ledger):
     assert ledger.count() == 0
 
 
+class Counting(Ledger):
+    """Counts its transactions."""
+
+    commits = 0
+
+    def commit(self, *arguments):
+        self.commits += 1
+        super().commit(*arguments)
+
+
+@pytest.mark.parametrize(("followed", "commits"), [(True, 1), (False, 5)])
+def test_batches_that_came_together_are_committed_together(tmp_path, followed, commits):
+    class Burst(Scripted):
+        def run(self, batches, tick=None):
+            found = list(super().run(batches))
+            for place, done in enumerate(found):
+                yield replace(done, followed=followed and place < len(found) - 1)
+
+    ledger = Counting(tmp_path / "l.sqlite")
+    assert len(put(Burst(), [request(f"r{i}") for i in range(5)], ledger)) == 5
+    assert (ledger.commits, ledger.count()) == (commits, 5)
+    ledger.close()
+
+
+def test_no_answer_waits_long_for_others(tmp_path, monkeypatch):
+    monkeypatch.setattr("srlm.calls.LONGEST_WAIT", 0.0)
+
+    class Stream(Scripted):
+        def run(self, batches, tick=None):
+            for done in super().run(batches):
+                yield replace(done, followed=True)
+
+    ledger = Counting(tmp_path / "l.sqlite")
+    put(Stream(), [request(f"r{i}") for i in range(5)], ledger)
+    assert ledger.commits == 5
+    ledger.close()
+
+
+@pytest.mark.parametrize("error", [EngineError, KeyboardInterrupt])
+def test_what_came_before_an_error_is_kept(ledger, error):
+    class Ends(Scripted):
+        def run(self, batches, tick=None):
+            yield replace(next(super().run(batches)), followed=True)
+            yield Done(1, [Failed("HTTP 500")], 1.0, ("HTTP 500", "timeout"), followed=True)
+            raise error
+
+    with pytest.raises(error):
+        put(Ends(), [request("a"), request("b"), request("c")], ledger)
+    assert ledger.count() == 1
+    assert [reason for _, _, reason in failures(ledger)] == ["HTTP 500", "timeout"]
+
+
 def test_equal_requests_are_paid_for_once_and_answered_alike(ledger):
     engine = Scripted()
     found = put(engine, [request("same"), request("other"), request("same")], ledger)

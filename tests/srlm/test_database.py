@@ -171,7 +171,7 @@ def batch(number, author):
 
 
 def write(path, barrier, author, numbers):
-    barrier.wait(60)
+    barrier.wait(30)
     ledger = Ledger(path)
     for number in numbers:
         ledger.commit(f"stage {number}", "m", batch(number, author), [f"{author} failed"])
@@ -214,7 +214,7 @@ def test_processes_that_write_the_same_calls(tmp_path):
 
 def open_and_close(paths, barrier):
     for path in paths:
-        barrier.wait(60)
+        barrier.wait(30)
         Ledger(path).close()
 
 

@@ -1,7 +1,7 @@
 """What a command may spend is never passed, whatever the server does."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from random import Random
 from types import SimpleNamespace
@@ -19,6 +19,14 @@ from srlm.prices import Price
 from srlm.types import Completion, Failed, Message, Request, Sampling
 
 PRICE = Price(3.0, 15.0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def at_once() -> Iterator[None]:
+    """Workers that begin together are the harder case."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("srlm.engines.flight.STAGGER", 0.0)
+        yield
 
 
 def request(text: str, tokens: int = 10) -> Request:

@@ -35,11 +35,6 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="module")
-def style(folder: Path, request: pytest.FixtureRequest) -> str:
-    return str(request.node.callspec.params["folder"]) if hasattr(request.node, "callspec") else ""
-
-
-@pytest.fixture(scope="module")
 def tokenizer(folder: Path) -> Any:
     return load_tokenizer(folder)
 
