@@ -133,10 +133,11 @@ class RunFolder:
         return ("--runs", str(self.folder.parent), "--run", self.folder.name)
 
     def calls(self, stage: str = "%") -> list[tuple[str, ...]]:
-        """The answered calls of a stage: key, stage, model, request, reply."""
+        """The answered calls of a stage, without how long they took."""
+        columns = "key, stage, model, request, reply, prompt_tokens, completion_tokens, cost"
         address = f"file:{self.folder / 'ledger.sqlite'}?mode=ro"
         with closing(sqlite3.connect(address, uri=True)) as ledger:
-            return ledger.execute("SELECT * FROM calls WHERE stage LIKE ? ORDER BY key", (stage,)).fetchall()
+            return ledger.execute(f"SELECT {columns} FROM calls WHERE stage LIKE ? ORDER BY key", (stage,)).fetchall()
 
     def records(self, stage: str) -> list[dict[str, Any]]:
         """A stage's records."""

@@ -202,10 +202,11 @@ class HFEngine:
             self._at_once = fitted
 
     def _completion(self, request: Request, row: "Row", prompts: list[list[int]]) -> Completion:
-        text: str = self._tokenizer.decode(row.tokens, skip_special_tokens=True)
+        whole: str = self._tokenizer.decode(row.tokens, skip_special_tokens=True)
+        text = cut(whole, request.sampling.stop)
         return Completion(
-            text=cut(text, request.sampling.stop),
-            finish="stop" if row.finish == "stop" else "length",
+            text=text,
+            finish="stop" if row.finish == "stop" or text != whole else "length",
             prompt_tokens=len(prompts[row.prompt]),
             completion_tokens=len(row.tokens),
         )
@@ -215,4 +216,5 @@ class HFEngine:
             return lambda tokens: False
         # A token is a byte at the least, and a stop string can begin in the middle of one.
         reach = max(len(stop.encode()) for stop in stops) + 4
-        return lambda tokens: any(stop in self._tokenizer.decode(tokens[-reach:]) for stop in stops)
+        decode = self._tokenizer.decode
+        return lambda tokens: any(stop in decode(tokens[-reach:], skip_special_tokens=True) for stop in stops)

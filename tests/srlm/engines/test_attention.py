@@ -68,7 +68,7 @@ def answers_agree(folder: Path, at_once: int = 3) -> None:
         prompts = [beginning + prompt for prompt in PROMPTS]
         rows = run(model, prompts, [row(index, limit=limit) for index, limit in enumerate(LIMITS)], at_once)
         assert [one.tokens for one in rows] == [greedy(theirs, *one) for one in zip(prompts, LIMITS, strict=True)]
-        assert len({token for one in rows for token in one.tokens}) >= 8
+        assert len({token for one in rows for token in one.tokens}) >= 5
 
 
 @pytest.mark.parametrize("name", SHARING)

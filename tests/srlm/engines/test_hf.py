@@ -12,7 +12,7 @@ from tiny_models import STYLES, ask, checkpoint, reference, replies
 
 from srlm.engines import attention
 from srlm.engines.checkpoint import load_tokenizer
-from srlm.engines.hf import BATCH, HFEngine
+from srlm.engines.hf import BATCH, REFILLS, HFEngine
 from srlm.errors import EngineError, ModelError
 from srlm.types import GREEDY, Message, Request, Sampling
 
@@ -41,19 +41,38 @@ def test_answers_are_the_same_in_any_batch(engine: HFEngine) -> None:
     assert replies(engine, requests[::-1])[::-1] == together
 
 
-def test_the_plan_depends_on_the_requests_alone_and_keeps_like_together(engine: HFEngine, folder: Path) -> None:
-    requests = [
+def mixture() -> list[Request]:
+    """Prompts of many lengths, three samples of each, some with choices."""
+    return [
         ask("word " * (index % 40), index % 3, choices=("A", "B") if index % 5 == 0 else ()) for index in range(1400)
     ]
-    plan = engine.plan(requests)
+
+
+def test_the_plan_keeps_like_together(folder: Path) -> None:
+    requests = mixture()
+    plan = HFEngine(folder, name="tiny", dtype="float32").plan(requests)
     assert sorted(index for batch in plan for index in batch) == list(range(1400))
     assert [len(batch) for batch in plan] == [BATCH, BATCH, 1120 - 2 * BATCH, 280]
-    assert plan == HFEngine(folder, name="other", dtype="float32", batch_tokens=50).plan(requests)
+    assert plan == HFEngine(folder, name="other", dtype="bfloat16").plan(requests)
     for batch in plan:
         assert len({bool(requests[index].choices) for index in batch}) == 1
         texts = [requests[index].messages[0].content for index in batch]
         assert [len(text) for text in texts] == sorted(map(len, texts), reverse=True)
         assert sum(one != other for one, other in pairwise(texts)) == len(set(texts)) - 1
+
+
+def test_batches_keep_within_a_given_number_of_tokens(engine: HFEngine) -> None:
+    """`REFILLS` times what is held at once; and no batch could have taken the next one's first request too."""
+    requests = mixture()
+    widths = [len(engine._chat.tokens(request)) + request.sampling.max_tokens for request in requests]
+    plan = engine.plan(requests)
+    assert sorted(index for batch in plan for index in batch) == list(range(1400))
+    for batch, following in pairwise(plan):
+        assert len(batch) * max(widths[index] for index in batch) <= REFILLS * 800
+        if bool(requests[batch[0]].choices) == bool(requests[following[0]].choices):
+            joined = [*batch, following[0]]
+            assert len(joined) * max(widths[index] for index in joined) > REFILLS * 800
+    assert {len(batch) for batch in HFEngine(engine._folder, name="tiny", batch_tokens=1).plan(requests[:9])} == {1}
 
 
 def test_counts_are_those_of_the_tokens(engine: HFEngine, folder: Path) -> None:
