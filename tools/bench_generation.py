@@ -7,7 +7,9 @@ several batch sizes; vLLM, in an environment of its own (`make test-vllm` builds
 """
 
 import json
+import os
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,9 +19,9 @@ from typing import Any
 INSTRUCTIONS, ANSWERS = 64, 4
 MAX_TOKENS = 96
 TEMPERATURE, TOP_P = 0.7, 0.9
-ALONE = 12
-BATCHES = (64, 128, 256)
-SCORED_ALONE, SCORED_SAMPLED = 3, 64
+ALONE = 8
+BATCHES = (64, 128)
+SCORED_ALONE, SCORED_SAMPLED = 1, 16
 VLLM_PYTHON = Path(__file__).parents[1] / ".venv-vllm/bin/python"
 
 
@@ -63,6 +65,7 @@ def generation() -> dict[str, Any]:
     vllm = _vllm(folder, texts)
     if vllm:
         speeds["vllm"] = vllm
+    print(speeds, file=sys.stderr)
     answers = [reply.text for reply in replies if isinstance(reply, Completion)]
     device = torch.cuda.get_device_name() if engine._device.startswith("cuda") else "processor"
     return {
@@ -132,10 +135,12 @@ def _vllm(folder: Path, texts: Sequence[str]) -> float | None:
     work = {"model": str(folder), "texts": list(texts), "sampling": [TEMPERATURE, TOP_P, MAX_TOKENS]}
     script = Path(__file__).with_name("bench_vllm.py")
     command = [str(VLLM_PYTHON), str(script)]
-    done = subprocess.run(command, input=json.dumps(work), capture_output=True, text=True, check=False)
+    bounded = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "2"}  # GiB, on a processor
+    done = subprocess.run(command, input=json.dumps(work), capture_output=True, text=True, check=False, env=bounded)
     marked = [line for line in done.stdout.splitlines() if line.startswith('{"tokens_per_s"')]
-    if done.returncode or not marked:
-        raise SystemExit(f"vLLM failed:\n{done.stderr[-2000:]}")
+    if not marked:
+        print(f"vLLM could not be measured:\n{done.stderr[-1000:]}", file=sys.stderr)
+        return None
     return float(json.loads(marked[-1])["tokens_per_s"])
 
 
