@@ -93,10 +93,14 @@ class VLLMServer(OpenAIEngine):
         choice = Choice([*await self._tokens(client, request), *end.context], end.firsts)
         asked = {"temperature": 0.0, "max_tokens": 1, "logprobs": 1, "logprob_token_ids": choice.firsts}
         found = await self._complete(client, choice.context, asked | {"return_tokens_as_token_ids": True})
-        if not found.choices[0].logprobs:
-            raise EngineError(f"{self.name} gives no probabilities. Is it a vLLM of version 0.32 or later?")
-        given = found.choices[0].logprobs.top_logprobs[0]
-        return chosen(request, choice, [given[f"token_id:{token}"] for token in choice.firsts])
+        logprobs = found.choices[0].logprobs
+        given = logprobs.top_logprobs[0] if logprobs else {}
+        wanted = [f"token_id:{token}" for token in choice.firsts]
+        if not given.keys() >= set(wanted):
+            raise EngineError(
+                f"{self.name} gives no probabilities of the choices: srlm needs vLLM 0.32 or later there."
+            )
+        return chosen(request, choice, [given[name] for name in wanted])
 
     async def _go_on(self, client: Any, request: Request) -> Completion:
         """An answer that goes on from a beginning."""

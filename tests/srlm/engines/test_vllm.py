@@ -58,7 +58,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/v1/chat/completions":
             message = {"role": "assistant", "content": "Hm"}
             return {"choices": [{"message": message, "finish_reason": "length"}], "usage": usage}
-        wanted = {f"token_id:{token}": log(MASSES[chr(token)]) for token in body.get("logprob_token_ids", [])}
+        known = [token for token in body.get("logprob_token_ids", []) if chr(token) in MASSES]
+        wanted = {f"token_id:{token}": log(MASSES[chr(token)]) for token in known}
         choice = {"text": "!", "finish_reason": "stop", "logprobs": {"top_logprobs": [wanted]} if wanted else None}
         return {"choices": [choice], "usage": usage}
 
@@ -97,6 +98,11 @@ def test_choices_part_after_what_they_share_and_must_part(server: Server) -> Non
     assert "".join(map(chr, body["prompt"])) == "[Rate]1"
     with pytest.raises(EngineError, match="apart"):
         reply(server, Request((Message("user", "Rate"),), choices=("1", "1")))
+
+
+def test_a_server_that_does_not_know_how_is_named(server: Server) -> None:
+    with pytest.raises(EngineError, match=r"vllm:judge gives no probabilities of the choices"):
+        reply(server, Request((Message("user", "Rate"),), choices=("0", "?")))
 
 
 def test_an_answer_goes_on_from_its_beginning_as_tokens(server: Server) -> None:
