@@ -113,14 +113,18 @@ def test_a_tokenizer_without_template_is_refused(folder: Path, tmp_path: Path) -
 # --- choices ----------------------------------------------------------------------------------------------------------
 
 
-def expected(folder: Path, engine: HFEngine, request: Request) -> list[float]:
+@pytest.fixture(scope="module")
+def theirs(folder: Path) -> Any:
+    return reference(folder)
+
+
+def expected(theirs: Any, engine: HFEngine, request: Request) -> list[float]:
     """The softmax over the choices, of transformers' own logits."""
-    tokenizer = load_tokenizer(folder)
     text = engine._chat.text(request)
-    encoded = [tokenizer.encode(text + choice, add_special_tokens=False) for choice in request.choices]
+    encoded = [engine._tokenizer.encode(text + choice, add_special_tokens=False) for choice in request.choices]
     shared = next(index for index, tokens in enumerate(zip(*encoded, strict=False)) if len(set(tokens)) > 1)
     with torch.inference_mode():
-        logits = reference(folder)(torch.tensor([encoded[0][:shared]])).logits[0, -1]
+        logits = theirs(torch.tensor([encoded[0][:shared]])).logits[0, -1]
     probabilities: list[float] = logits[[ids[shared] for ids in encoded]].softmax(-1).tolist()
     return probabilities
 
@@ -136,14 +140,14 @@ def judged() -> list[Request]:
 @pytest.mark.parametrize("read", [16384, 300, 1])
 @pytest.mark.parametrize("stranger", [False, True])
 def test_choices_get_the_models_own_probabilities(
-    folder: Path, engine: HFEngine, monkeypatch: pytest.MonkeyPatch, read: int, stranger: bool
+    theirs: Any, engine: HFEngine, monkeypatch: pytest.MonkeyPatch, read: int, stranger: bool
 ) -> None:
     """In one pass or in many; `stranger` shares no beginning with the others but the template's."""
     monkeypatch.setattr(attention, "READ", read)
     requests = [*judged(), *([ask("?", choices=("A", "B"))] if stranger else [])]
     found = replies(engine, requests)
     for request, reply in zip(requests, found, strict=True):
-        wanted = expected(folder, engine, request)
+        wanted = expected(theirs, engine, request)
         assert reply.probabilities == pytest.approx(wanted, abs=1e-5)
         assert reply.text == request.choices[max(range(len(wanted)), key=wanted.__getitem__)]
         assert reply.completion_tokens == 1
