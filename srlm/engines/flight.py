@@ -17,7 +17,7 @@ from srlm.display import duration
 from srlm.engines.budget import most
 from srlm.engines.engine import Done, Tick
 from srlm.engines.faults import Fault, fault_of
-from srlm.errors import EngineError, SrlmError
+from srlm.errors import BudgetSpent, EngineError, SrlmError
 from srlm.types import Completion, Failed, Reply, Request
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ class Flight:
         self._task: asyncio.Task[None] | None = None
         self._stopped = threading.Event()
         self._kept = 0
+        self._refusal: BudgetSpent | None = None
         self._last_fault = "no reply came within that time"
 
     def run(self) -> None:
@@ -215,12 +216,15 @@ class Flight:
         if budget is None or price is None:
             return 0.0
         amount = most(request, price, self._engine.longest(request))
-        while not budget.reserve(amount):
+        while self._refusal is None:
+            if budget.reserve(amount):
+                return amount
             if budget.idle:
-                raise budget.refusal(self._engine.name, amount, self._kept)
-            self._freed.clear()
-            await self._freed.wait()
-        return amount
+                self._refusal = budget.refusal(self._engine.name, amount, self._kept)
+            else:
+                self._freed.clear()
+                await self._freed.wait()
+        raise self._refusal  # also of a call that would fit: it would be dropped, and paid, when the flight ends
 
     def _wait(self, state: "RetryCallState") -> float:
         """What the server asks for, and never less than backoff with full jitter."""
