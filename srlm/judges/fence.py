@@ -67,11 +67,15 @@ def fence(text: str, tags: frozenset[str]) -> str:
     return tag.sub(lambda match: f"&lt;{match[0][1:]}", text)
 
 
+TAG_OPENINGS = ("<", "\uff1c", "\ufe64")
+"""How a tag may open."""
+
+
 @lru_cache(maxsize=64)
 def tag_pattern(tags: frozenset[str]) -> re.Pattern[str]:
     """One of the tags, opened or closed, whatever blanks and slashes stand before its name."""
     names = "|".join(sorted(map(re.escape, tags)))
-    return re.compile(rf"[<\uff1c\ufe64][\s/\\]*(?:{names})\b[^<>\uff1c\ufe64\n]{{0,60}}>?", re.IGNORECASE)
+    return re.compile(rf"[{''.join(TAG_OPENINGS)}][\s/\\]*(?:{names})\b[^<>\uff1c\ufe64\n]{{0,60}}>?", re.IGNORECASE)
 
 
 def invisible(text: str) -> set[str]:

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from srlm.judges.fence import HIDDEN, ROLE_LINE, ROLE_TOKEN, invisible, runs, tag_pattern
+from srlm.judges.fence import HIDDEN, ROLE_LINE, ROLE_TOKEN, TAG_OPENINGS, invisible, runs, tag_pattern
 from srlm.judges.template import Template
 from srlm.types import Answer, Suspicion
 
@@ -47,6 +47,8 @@ def _clue(kind: str, words: str, pattern: str) -> Clue:
 
 
 CLUES = (
+    Clue("role", ("<", "["), ROLE_TOKEN),
+    Clue("role", (":",), ROLE_LINE),
     _clue(
         "verdict",
         "score rating grade",
@@ -94,6 +96,10 @@ CLUES = (
 _FULL_WIDTH = {code + 0xFEE0: chr(code) for code in range(0x21, 0x7F)}
 
 
+def _tags(template: Template) -> list[Clue]:
+    return [Clue("tag", TAG_OPENINGS, tag_pattern(template.tags))] if template.tags else []
+
+
 def find_suspicions(answer_id: str, text: str, template: Template) -> tuple[Suspicion, ...]:
     """What in a text speaks to the judge, in the order of its place; at most `LISTED` of each kind.
 
@@ -109,21 +115,16 @@ def find_suspicions(answer_id: str, text: str, template: Template) -> tuple[Susp
         plain = plain.translate(_FULL_WIDTH)
     small = plain.lower()
 
-    def spans(*patterns: re.Pattern[str]) -> Iterator[tuple[int, int]]:
-        for pattern in patterns:
-            for match in pattern.finditer(plain):
-                yield kept[match.start()], kept[match.end() - 1] + 1
+    here = [clue for clue in (*CLUES, *_tags(template)) if any(map(small.__contains__, clue.words))]
 
-    def clues(kind: str) -> Iterator[tuple[int, int]]:
-        return spans(
-            *(clue.pattern for clue in CLUES if clue.kind == kind and any(map(small.__contains__, clue.words)))
-        )
+    def spans(kind: str) -> Iterator[tuple[int, int]]:
+        for clue in here:
+            if clue.kind == kind:
+                for match in clue.pattern.finditer(plain):
+                    yield kept[match.start()], kept[match.end() - 1] + 1
 
     found: dict[str, Iterable[tuple[int, int]]] = {
-        "tag": spans(tag_pattern(template.tags)) if template.tags else (),
-        "role": spans(ROLE_TOKEN, ROLE_LINE),
-        "verdict": clues("verdict"),
-        "order": clues("order"),
+        **{kind: spans(kind) for kind in dict.fromkeys(clue.kind for clue in here)},
         "invisible": (match.span() for match in HIDDEN.finditer(text)) if unseen else (),
         "repetition": runs(text),
     }

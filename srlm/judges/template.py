@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 
@@ -24,12 +25,12 @@ class Template:
     name: str
     text: str
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """The first 12 hexadecimal digits of the SHA-256 of the wording."""
         return digest_of(self.text)
 
-    @property
+    @cached_property
     def tags(self) -> frozenset[str]:
         """The names of the tags that the wording opens."""
         return frozenset(_TAG.findall(self.text))
