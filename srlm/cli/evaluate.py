@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srlm.cli.models import wire_of
+from srlm.cli.models import contestant, wire_of
 from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs
 
 if TYPE_CHECKING:
     from evals.contestants import Contestant
     from evals.results import AlpacaResult, RewardResult
     from srlm.display import Progress
-    from srlm.engines.budget import Budget
-    from srlm.engines.engine import Engine
-    from srlm.engines.flight import Wire
     from srlm.ledger import Ledger
     from srlm.runs import Run
 
@@ -66,10 +63,10 @@ def evaluate(
     budget = Budget(max_cost) if max_cost is not None else None
     wire = wire_of(in_flight, deadline, progress)
     try:
-        contestants = [_contestant(home, model, wire, budget) for model in models]
+        contestants = [contestant(model, home, wire, budget) for model in models]
         if Suite.alpaca in suites and judge is None:
             progress.say("No --judge is given: the packaged 135M model judges. Its card says how far to trust it.")
-        named = _contestant(home, judge or PACKAGED, wire, budget)
+        named = contestant(judge or PACKAGED, home, wire, budget)
         work = [_alpaca(home, limit, max_tokens) if one is Suite.alpaca else _reward(home, limit) for one in suites]
         cast = [*contestants, named] if Suite.alpaca in suites else contestants
         if estimate or any(one.remote for one in cast):
@@ -138,30 +135,3 @@ def _reward(home: "Run", limit: int | None) -> "Work":
     ranked = read_records(home.path("seeds/validation"), RankedPrompt)[:limit]
     scorer = configured_judge(home.config.judge)
     return lambda contestants, _, run, progress: run_reward_model(contestants, ranked, scorer, run, progress)
-
-
-def _contestant(home: "Run", model: str, wire: "Wire", budget: "Budget | None") -> "Contestant":
-    """A model by its name in the run, or by what `srlm.engines.open` knows. A wrong name is refused before any work."""
-    from evals.contestants import Contestant
-    from srlm.assets import is_model_name
-    from srlm.engines.open import is_remote, open_engine, public_name
-
-    config = home.config
-    spec = home.model(model) if model in home.models() or not is_model_name(model) else model
-
-    def open_it() -> "Engine":
-        return open_engine(
-            spec,
-            name=model,
-            device=config.device,
-            dtype=config.dtype,
-            batch_tokens=config.batch_tokens,
-            engine=config.engine,
-            vllm=config.vllm.arguments(),
-            wire=wire,
-            budget=budget,
-        )
-
-    if is_remote(spec):
-        open_it().close()  # a missing key or price is said now, not after the answers were written
-    return Contestant(public_name(model), open_it, is_remote(spec))

@@ -2,50 +2,54 @@
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from evals.contestants import Contestant
     from srlm.display import Progress
+    from srlm.engines.budget import Budget
     from srlm.engines.engine import Engine
     from srlm.engines.flight import Wire
     from srlm.ledger import Ledger
+    from srlm.runs import Run
 
 T = TypeVar("T")
 
 
-def named_model(spec: str, run: str | None, runs: Path, wire: "Wire", max_cost: float | None) -> "Contestant":
-    """A model by its name in a run, where there is one, or by what `srlm.engines.open` knows."""
+def contestant(spec: str, home: "Run | None", wire: "Wire", budget: "Budget | None") -> "Contestant":
+    """A model by its name in a run, or by what `srlm.engines.open` knows. A wrong name is refused before any work."""
     from evals.contestants import Contestant
     from srlm.assets import is_model_name
-    from srlm.engines.budget import Budget
     from srlm.engines.open import is_remote, open_engine, public_name
+
+    place = spec
+    settings: dict[str, Any] = {}
+    if home is not None:
+        config = home.config
+        place = home.model(spec) if spec in home.models() or not is_model_name(spec) else spec
+        settings = {
+            "device": config.device,
+            "dtype": config.dtype,
+            "batch_tokens": config.batch_tokens,
+            "engine": config.engine,
+            "vllm": config.vllm.arguments(),
+        }
+    name = public_name(spec)
+    opened = partial(open_engine, place, name=name, wire=wire, budget=budget, **settings)
+    if is_remote(place):
+        opened().close()  # a missing key or price is said now, before anything is made
+    return Contestant(name, opened, is_remote(place))
+
+
+def named_model(spec: str, run: str | None, runs: Path, wire: "Wire", max_cost: float | None) -> "Contestant":
+    """A model for work that needs no run: by its name in the one that is named, or that there is, if any."""
+    from srlm.engines.budget import Budget
     from srlm.runs import open_run
 
-    budget = Budget(max_cost) if max_cost is not None else None
     home = open_run(runs, run) if run is not None or any(runs.glob("*/run.yaml")) else None
-    if home is None or (is_model_name(spec) and spec not in home.models()):
-        opened, remote = partial(open_engine, spec, name=public_name(spec), wire=wire, budget=budget), is_remote(spec)
-    else:
-        config, place = home.config, home.model(spec)
-        remote = is_remote(place)
-        opened = partial(
-            open_engine,
-            place,
-            name=spec,
-            device=config.device,
-            dtype=config.dtype,
-            batch_tokens=config.batch_tokens,
-            engine=config.engine,
-            vllm=config.vllm.arguments(),
-            wire=wire,
-            budget=budget,
-        )
-    if remote:
-        opened().close()  # a missing key or price is said now, before anything is made
-    return Contestant(public_name(spec), opened, remote)
+    return contestant(spec, home, wire, Budget(max_cost) if max_cost is not None else None)
 
 
 def wire_of(in_flight: int | None, deadline: float | None, progress: "Progress") -> "Wire":
