@@ -97,16 +97,28 @@ class Rehearsal:
     run: Run
     ledger: Ledger
     expected: dict[str, Expected] = field(default_factory=dict)
+    engines: dict[str, Engine] = field(default_factory=dict)
 
     def play(self, contestant: Contestant) -> Contestant:
         """A model whose engines are stand-ins."""
 
         def open_it() -> Engine:
             engine = contestant.open()
+            self.engines[engine.identity] = engine
             expected = self.expected.setdefault(engine.identity, Expected(engine.name, engine.price))
             return StandIn(engine, self.ledger, expected)
 
         return Contestant(contestant.name, open_it)
+
+    def require_keys(self) -> None:
+        """Refuse calls that could not be made, before other models have worked for an hour.
+
+        Raises:
+            UsageError: a model has calls to make, and there is no key for them.
+        """
+        for identity, engine in self.engines.items():
+            if isinstance(engine, RemoteEngine) and self.expected[identity].calls:
+                engine.key  # noqa: B018 -- it is looked for here
 
 
 @contextmanager

@@ -70,7 +70,7 @@ def evaluate(
         work = [_alpaca(home, limit, max_tokens) if one is Suite.alpaca else _reward(home, limit) for one in suites]
         cast = [*contestants, named] if Suite.alpaca in suites else contestants
         if estimate or any(one.remote for one in cast):
-            lines = _rehearse(work, contestants, named, home.ledger)
+            lines = _rehearse(work, contestants, named, home.ledger, only=estimate)
             if estimate:
                 stdout().print("\n".join(lines), soft_wrap=True, markup=False)
                 return
@@ -99,8 +99,10 @@ def _suites(names: str) -> list[Suite]:
     return [one for one in Suite if one in given]
 
 
-def _rehearse(work: "list[Work]", contestants: "list[Contestant]", judge: "Contestant", ledger: "Ledger") -> list[str]:
-    """What the command would ask, in lines for the user."""
+def _rehearse(
+    work: "list[Work]", contestants: "list[Contestant]", judge: "Contestant", ledger: "Ledger", *, only: bool
+) -> list[str]:
+    """What the command would ask, in lines for the user. Unless only they are wanted, every key must be there."""
     from evals.rehearsal import estimate, rehearsing
     from srlm.display import Progress
 
@@ -108,6 +110,8 @@ def _rehearse(work: "list[Work]", contestants: "list[Contestant]", judge: "Conte
         for each in work:
             played = [rehearsal.play(one) for one in contestants]
             each(played, rehearsal.play(judge), rehearsal.run, Progress(quiet=True))
+        if not only:
+            rehearsal.require_keys()
         return estimate(rehearsal.expected.values())
 
 

@@ -39,7 +39,7 @@ def contestant(spec: str, home: "Run | None", wire: "Wire", budget: "Budget | No
     name = public_name(spec)
     opened = partial(open_engine, place, name=name, wire=wire, budget=budget, **settings)
     if is_remote(place):
-        opened().close()  # a missing key or price is said now, before anything is made
+        opened().close()  # an unknown price or a wrong address is said now, before anything is made
     return Contestant(name, opened, is_remote(place))
 
 
@@ -74,6 +74,8 @@ def done_with(
             with rehearsing(kept) as rehearsal, opened(rehearsal.play(model)) as engine:
                 work(engine, rehearsal.run.ledger, Progress(quiet=True))
                 lines = "\n".join(estimate(rehearsal.expected.values()))
+                if not only:
+                    rehearsal.require_keys()
             if only:
                 stdout().print(lines, soft_wrap=True, markup=False)
                 return None

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import cached_property
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
@@ -40,7 +41,7 @@ class RemoteEngine(ABC):
 
         Raises:
             MissingDependency: the SDK is not installed.
-            UsageError: no key, no usable address, or a budget and no known price.
+            UsageError: no usable address, or a budget and no known price.
         """
         require(self.provider, f"A model behind the protocol of {self.provider}", "api")
         require("aiohttp", "Asking a server", "api")
@@ -57,7 +58,15 @@ class RemoteEngine(ABC):
                 f"The address of {self.name} begins with neither http:// nor https://. "
                 f"Write it as {self.name}@http://HOST:PORT{'/v1' if self.provider == 'openai' else ''}"
             )
-        self.key = api_key(self.variable, address, self.name)
+
+    @cached_property
+    def key(self) -> str:
+        """What authorises the calls. It is looked for when it is needed: to replay what a ledger holds takes none.
+
+        Raises:
+            UsageError: there is none.
+        """
+        return api_key(self.variable, self.address, self.name)
 
     @property
     @abstractmethod
@@ -113,6 +122,8 @@ class RemoteEngine(ABC):
 
     def run(self, batches: Sequence[Sequence[Request]], tick: Tick = no_tick) -> Iterator[Done]:
         """Make calls side by side, each until it is answered; see `srlm.engines.flight`."""
+        if not batches:
+            return iter(())
         return fly(self, batches, tick)
 
     def close(self) -> None:

@@ -6,7 +6,10 @@ import socket
 import pytest
 from servers import serving
 from test_cli_errors import WITHOUT, check_refused
+from typer.testing import CliRunner
 
+from srlm.cli.main import app
+from srlm.engines.openai import OpenAIEngine
 from srlm.ledger import Call, Ledger
 from srlm.types import Completion, Message, Request
 
@@ -155,6 +158,25 @@ def test_a_judged_evaluation_is_replayed_without_its_judge(cli, finished_run, tm
     count = f"{len(mine.calls()):,}"
     assert again.out == f"Imported 0 calls into {place}; {count} were there already and stay as they are.\n"
     assert theirs.calls() == mine.calls()
+
+
+def test_a_provider_needs_its_key_only_for_calls_that_are_left(cli, finished_run, tmp_path):
+    run = finished_run.copy(tmp_path / "r")
+    words = ("eval", "M1", "--suite", "alpaca", "--judge", "openai:gpt-4o", "--limit", "2", *run.at)
+    check_refused(cli(*words), "openai:gpt-4o needs a key", "OPENAI_API_KEY")
+    assert run.calls("evals/%") == [], "a model worked before the key was looked for"
+    assert "openai:gpt-4o: " in cli(*words, "--estimate").out
+
+    class Answered(OpenAIEngine):
+        async def call(self, client, request):
+            return Completion("A", "stop", 1, 1, (0.75, 0.25))
+
+    with pytest.MonkeyPatch.context() as patch:  # the provider is out of reach, so its answers are put in here
+        patch.setattr("srlm.engines.openai.OpenAIEngine", Answered)
+        patch.setenv("OPENAI_API_KEY", "sk-own")
+        assert CliRunner().invoke(app, [str(word) for word in words]).exit_code == 0
+    replayed = cli(*words)
+    assert replayed.code == 0, replayed.err
 
 
 def evaluated(run):
