@@ -122,14 +122,14 @@ class Rehearsal:
 
 
 @contextmanager
-def rehearsing(ledger: Ledger) -> Iterator[Rehearsal]:
-    """A rehearsal; its folder is gone afterwards."""
+def rehearsing(ledger: Ledger | None) -> Iterator[Rehearsal]:
+    """A rehearsal, without a ledger where none was begun yet; its folder is gone afterwards."""
     with TemporaryDirectory(prefix="srlm-") as folder:
-        rehearsal = Rehearsal(Run(Path(folder) / "rehearsal"), ledger)
+        run = Run(Path(folder) / "rehearsal")
         try:
-            yield rehearsal
+            yield Rehearsal(run, ledger or run.ledger)
         finally:
-            rehearsal.run.close()
+            run.close()
 
 
 def estimate(expected: Iterable[Expected]) -> list[str]:

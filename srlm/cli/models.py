@@ -68,7 +68,7 @@ def done_with(
     from srlm.display import Progress, stdout
     from srlm.ledger import Ledger
 
-    kept = Ledger(ledger)
+    kept = Ledger(ledger) if ledger.exists() else None
     try:
         if only or model.remote:
             with rehearsing(kept) as rehearsal, opened(rehearsal.play(model)) as engine:
@@ -80,7 +80,9 @@ def done_with(
                 stdout().print(lines, soft_wrap=True, markup=False)
                 return None
             progress.say(lines)
+        kept = kept or Ledger(ledger)
         with opened(model) as engine:
             return work(engine, kept, progress)
     finally:
-        kept.close()
+        if kept is not None:
+            kept.close()
