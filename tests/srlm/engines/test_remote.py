@@ -384,17 +384,21 @@ def test_the_providers_key_is_not_sent_to_another_address(server: Server, monkey
 @pytest.mark.parametrize(
     ("engine", "variable"), [(openai.OpenAIEngine, "OPENAI_API_KEY"), (anthropic.AnthropicEngine, "ANTHROPIC_API_KEY")]
 )
-def test_a_missing_key_is_said_at_once(engine: Any, variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_key_stops_the_first_call_and_no_replay(
+    engine: Any, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv(variable, raising=False)
+    opened = engine("some-model", None)
+    assert list(opened.run([])) == []
     with pytest.raises(UsageError, match=variable):
-        engine("some-model", None)
+        list(opened.run([[Request((Message("user", "Hello."),))]]))
 
 
 @pytest.mark.parametrize("key", ["sk-ümlaut", "sk-two\nlines"])
 def test_a_key_that_is_none_is_refused_without_being_shown(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", key)
     with pytest.raises(UsageError, match="OPENAI_API_KEY") as raised:
-        open_engine("openai:gpt-4o")
+        open_engine("openai:gpt-4o").key  # noqa: B018
     assert "sk-" not in str(raised.value)
 
 
