@@ -184,6 +184,13 @@ class TrainConfig(Section):
         "hf", description="what generates and judges: hf (transformers, anywhere) or vllm (for GPUs); TRL trains"
     )
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps")
+    launcher: str | None = Field(
+        None,
+        description=(
+            "command that starts the processes of a training, such as: accelerate launch --num_processes 8 "
+            "(docs/scale.md); training is in this process, if not given"
+        ),
+    )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="precision of generation, and of a training's passes; its master weights are float32"
     )

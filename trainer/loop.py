@@ -23,13 +23,12 @@ from srlm.runs import Run
 from srlm.seeds import load_seeds
 from srlm.types import Answer, Demonstration, Dropped, PreferencePair, Prompt, RankedPrompt, Reward, Verdict
 from trainer.candidates import write_candidates
-from trainer.dpo import prefer
 from trainer.examples import Example, eft_examples, ift_examples, spread, thin, written_eft_examples
+from trainer.job import Preference, Supervision, carry_out
 from trainer.monitor import Health, health
 from trainer.pairs import choose_pairs
 from trainer.prompts import write_prompts
 from trainer.session import Session
-from trainer.sft import supervised
 from trainer.tuning import require_libraries
 
 
@@ -134,17 +133,17 @@ def _tune(session: Session, model: str, examples: list[Example]) -> Path:
 
     def produce(folder: Path) -> None:
         session.release()
-        supervised(
-            model_folder(session.run.model("M0")),
-            examples,
-            config.sft,
-            folder,
+        job = Supervision(
+            start=model_folder(session.run.model("M0")),
+            folder=folder,
+            examples=tuple(examples),
+            config=config.sft,
             device=config.device,
             dtype=config.dtype,
             seed=derive(config.seed, model),
-            progress=session.progress,
             label=f"{model}: supervised tuning of M0 on {len(examples)} examples",
         )
+        carry_out(job, config.launcher, session.progress)
 
     return session.run.checkpoint(model, produce)
 
@@ -179,18 +178,18 @@ def _improve(session: Session, number: int, seeds: list[Demonstration], judgemen
 
     def produce(folder: Path) -> None:
         session.release()
-        prefer(
-            Path(run.model(current)),
-            pairs,
-            config.dpo,
-            folder,
-            replay=judgements,
+        job = Preference(
+            start=Path(run.model(current)),
+            folder=folder,
+            pairs=tuple(pairs),
+            replay=tuple(judgements),
+            config=config.dpo,
             device=config.device,
             dtype=config.dtype,
             seed=derive(config.seed, following),
-            progress=session.progress,
             label=f"{following}: DPO of {current} on {len(pairs)} pairs",
         )
+        carry_out(job, config.launcher, session.progress)
 
     run.checkpoint(following, produce)
     return figures

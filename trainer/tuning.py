@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from srlm.display import Step
 from srlm.engines.checkpoint import load_model, load_tokenizer, pick_device, pick_dtype
+from srlm.errors import UsageError
 from srlm.optional import require
 from srlm.records import write_records
 
@@ -31,7 +32,14 @@ def load_for_training(folder: Path, device: str) -> tuple[Any, Any]:
     import torch
 
     quiet()
-    return load_model(folder, torch.float32, pick_device(device)), load_tokenizer(folder)
+    # Beside others a process gets its device, or its share of the weights, from accelerate.
+    place = pick_device(device) if processes() == 1 else "cpu"
+    return load_model(folder, torch.float32, place), load_tokenizer(folder)
+
+
+def processes() -> int:
+    """How many processes train together: what a launcher has started."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def quiet() -> None:
@@ -50,12 +58,21 @@ def quiet() -> None:
 def shared_arguments(
     config: "SFTConfig | DPOConfig", folder: Path, device: str, dtype: str, seed: int
 ) -> dict[str, Any]:
-    """Arguments that SFTConfig and DPOConfig of TRL take alike."""
+    """Arguments that SFTConfig and DPOConfig of TRL take alike.
+
+    Raises:
+        UsageError: a batch cannot be spread evenly over the processes.
+    """
     import torch
 
     chosen = pick_device(device)
-    fitting = range(1, min(config.micro_batch_size, config.batch_size) + 1)
-    micro = max(size for size in fitting if config.batch_size % size == 0)
+    share, rest = divmod(config.batch_size, processes())
+    if rest:
+        raise UsageError(
+            f"batch_size = {config.batch_size} cannot be spread evenly over {processes()} processes. "
+            "Choose a multiple of their number."
+        )
+    micro = max(size for size in range(1, min(config.micro_batch_size, share) + 1) if share % size == 0)
     return {
         "output_dir": str(folder),
         "learning_rate": config.learning_rate,
@@ -63,7 +80,7 @@ def shared_arguments(
         "lr_scheduler_kwargs": {"min_lr_rate": config.end_ratio},
         "warmup_steps": config.warmup_ratio,
         "per_device_train_batch_size": micro,
-        "gradient_accumulation_steps": config.batch_size // micro,
+        "gradient_accumulation_steps": share // micro,
         "num_train_epochs": config.epochs,
         "max_length": config.max_length,
         "bf16": pick_dtype(dtype, chosen) is torch.bfloat16,
@@ -96,7 +113,9 @@ def optimiser_steps(examples: int, config: "SFTConfig | DPOConfig") -> int:
 
 def save(trainer: Any, tokenizer: Any, folder: Path, log: Path) -> None:
     """Write the checkpoint as safetensors with its chat template, and the training log beside it."""
-    trainer.save_model(str(folder))
+    trainer.save_model(str(folder))  # by all processes: each may hold a part
+    if not trainer.is_world_process_zero():
+        return
     tokenizer.save_pretrained(folder)
     (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle: nothing that srlm writes is one
     write_records(log, trainer.state.log_history)
