@@ -10,6 +10,7 @@ SrlmError                     exit code 2, one message, no traceback
 ├── EngineError               a model or a server does not answer, or cannot do what is asked of it
 ├── BudgetSpent               the next call could pass --max-cost
 ├── NoDiskSpace               too little room for what the run will write
+├── TrainingFailed            the processes of a launcher ended with an error; their log is named
 └── NothingToTrain            a stage left no example: the counts say where they went
 
 Secrets never enter a message: engines report the type and the status of a failure, not its headers.
@@ -91,3 +92,7 @@ class NoDiskSpace(SrlmError):
 
 class NothingToTrain(SrlmError):
     """A stage left no example to train on; the message carries the counts."""
+
+
+class TrainingFailed(SrlmError):
+    """Training in processes of its own has ended without a model."""

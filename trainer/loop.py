@@ -23,13 +23,12 @@ from srlm.runs import Run
 from srlm.seeds import load_seeds
 from srlm.types import Answer, Demonstration, Dropped, PreferencePair, Prompt, RankedPrompt, Reward, Verdict
 from trainer.candidates import write_candidates
-from trainer.dpo import prefer
 from trainer.examples import Example, eft_examples, ift_examples, spread, thin, written_eft_examples
+from trainer.job import Preference, Supervision, carry_out
 from trainer.monitor import Health, health
 from trainer.pairs import choose_pairs
 from trainer.prompts import write_prompts
 from trainer.session import Session
-from trainer.sft import supervised
 from trainer.tuning import require_libraries
 
 
@@ -55,7 +54,7 @@ def train(config: TrainConfig, run: Run, progress: Progress) -> Trained:
         _tune(session, "SFT", demonstrations)
     judgements = run.stage("M1/judgements", Example, lambda: _judgements(session, eft))
     _tune(session, "M1", [*demonstrations, *judgements])
-    iterations = [_improve(session, number, ift) for number in range(1, config.iterations + 1)]
+    iterations = [_improve(session, number, ift, judgements) for number in range(1, config.iterations + 1)]
     return Trained(run.models(), iterations)
 
 
@@ -134,21 +133,22 @@ def _tune(session: Session, model: str, examples: list[Example]) -> Path:
 
     def produce(folder: Path) -> None:
         session.release()
-        supervised(
-            model_folder(session.run.model("M0")),
-            examples,
-            config.sft,
-            folder,
+        job = Supervision(
+            start=model_folder(session.run.model("M0")),
+            folder=folder,
+            examples=tuple(examples),
+            config=config.sft,
             device=config.device,
+            dtype=config.dtype,
             seed=derive(config.seed, model),
-            progress=session.progress,
             label=f"{model}: supervised tuning of M0 on {len(examples)} examples",
         )
+        carry_out(job, config.launcher, session.progress)
 
     return session.run.checkpoint(model, produce)
 
 
-def _improve(session: Session, number: int, seeds: list[Demonstration]) -> Health:
+def _improve(session: Session, number: int, seeds: list[Demonstration], judgements: list[Example]) -> Health:
     """One iteration: M_t writes, judges, and learns from its own pairs to become M_t+1."""
     config, run = session.config, session.run
     current, following = f"M{number}", f"M{number + 1}"
@@ -178,16 +178,18 @@ def _improve(session: Session, number: int, seeds: list[Demonstration]) -> Healt
 
     def produce(folder: Path) -> None:
         session.release()
-        prefer(
-            Path(run.model(current)),
-            pairs,
-            config.dpo,
-            folder,
+        job = Preference(
+            start=Path(run.model(current)),
+            folder=folder,
+            pairs=tuple(pairs),
+            replay=tuple(judgements),
+            config=config.dpo,
             device=config.device,
+            dtype=config.dtype,
             seed=derive(config.seed, following),
-            progress=session.progress,
             label=f"{following}: DPO of {current} on {len(pairs)} pairs",
         )
+        carry_out(job, config.launcher, session.progress)
 
     run.checkpoint(following, produce)
     return figures

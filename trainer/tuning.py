@@ -1,6 +1,7 @@
 """What both of TRL's trainers are told: float32 master weights under bfloat16 autocast, schedule, seeds, quiet logs."""
 
 import logging
+import os
 import warnings
 from math import ceil
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from srlm.display import Step
 from srlm.engines.checkpoint import load_model, load_tokenizer, pick_device, pick_dtype
+from srlm.errors import UsageError
 from srlm.optional import require
 from srlm.records import write_records
 
@@ -30,7 +32,14 @@ def load_for_training(folder: Path, device: str) -> tuple[Any, Any]:
     import torch
 
     quiet()
-    return load_model(folder, torch.float32, pick_device(device)), load_tokenizer(folder)
+    # Beside others a process gets its device, or its share of the weights, from accelerate.
+    place = pick_device(device) if processes() == 1 else "cpu"
+    return load_model(folder, torch.float32, place), load_tokenizer(folder)
+
+
+def processes() -> int:
+    """How many processes train together: what a launcher has started."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def quiet() -> None:
@@ -41,17 +50,29 @@ def quiet() -> None:
     # TRL still sets arguments that transformers has renamed; that is between the two of them.
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     datasets.disable_progress_bars()
+    os.environ["TQDM_DISABLE"] = "1"  # TRL's bar over the reference's log-probabilities has no other switch
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.getLogger("trl").setLevel(logging.ERROR)
 
 
-def shared_arguments(config: "SFTConfig | DPOConfig", folder: Path, device: str, seed: int) -> dict[str, Any]:
-    """Arguments that SFTConfig and DPOConfig of TRL take alike."""
+def shared_arguments(
+    config: "SFTConfig | DPOConfig", folder: Path, device: str, dtype: str, seed: int
+) -> dict[str, Any]:
+    """Arguments that SFTConfig and DPOConfig of TRL take alike.
+
+    Raises:
+        UsageError: a batch cannot be spread evenly over the processes.
+    """
     import torch
 
     chosen = pick_device(device)
-    fitting = range(1, min(config.micro_batch_size, config.batch_size) + 1)
-    micro = max(size for size in fitting if config.batch_size % size == 0)
+    share, rest = divmod(config.batch_size, processes())
+    if rest:
+        raise UsageError(
+            f"batch_size = {config.batch_size} cannot be spread evenly over {processes()} processes. "
+            "Choose a multiple of their number."
+        )
+    micro = max(size for size in range(1, min(config.micro_batch_size, share) + 1) if share % size == 0)
     return {
         "output_dir": str(folder),
         "learning_rate": config.learning_rate,
@@ -59,10 +80,10 @@ def shared_arguments(config: "SFTConfig | DPOConfig", folder: Path, device: str,
         "lr_scheduler_kwargs": {"min_lr_rate": config.end_ratio},
         "warmup_steps": config.warmup_ratio,
         "per_device_train_batch_size": micro,
-        "gradient_accumulation_steps": config.batch_size // micro,
+        "gradient_accumulation_steps": share // micro,
         "num_train_epochs": config.epochs,
         "max_length": config.max_length,
-        "bf16": pick_dtype("auto", chosen) is torch.bfloat16,
+        "bf16": pick_dtype(dtype, chosen) is torch.bfloat16,
         "use_cpu": chosen == "cpu",
         "seed": seed % (1 << 31),
         "save_strategy": "no",
@@ -92,7 +113,9 @@ def optimiser_steps(examples: int, config: "SFTConfig | DPOConfig") -> int:
 
 def save(trainer: Any, tokenizer: Any, folder: Path, log: Path) -> None:
     """Write the checkpoint as safetensors with its chat template, and the training log beside it."""
-    trainer.save_model(str(folder))
+    trainer.save_model(str(folder))  # by all processes: each may hold a part
+    if not trainer.is_world_process_zero():
+        return
     tokenizer.save_pretrained(folder)
     (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle: nothing that srlm writes is one
     write_records(log, trainer.state.log_history)
