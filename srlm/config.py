@@ -83,6 +83,13 @@ class SFTConfig(TuningConfig):
         2048, ge=16, description="tokens of instruction and answer; longer examples are dropped and counted"
     )
     warmup_ratio: float = Field(0.1, ge=0, lt=1, description="share of steps with a rising rate (not in the paper)")
+    group_by_length: bool = Field(
+        True,
+        description=(
+            "batches of like length: a third of the tokens would be padding otherwise; "
+            "false: batches that mix answering and judging, which differ in length"
+        ),
+    )
     baseline: bool = Field(True, description="also train the SFT baseline, from IFT alone")
 
 

@@ -74,7 +74,7 @@ def learn(config: TrainConfig, run: Run, control: str | None, tested: int, progr
 
 
 def one_run(root: Path, seed: int, control: str | None, changes: list[str], tested: int, progress: Progress) -> Learned:
-    """Start the run of one seed, or go on with it. A control of the rewards has the plain run's M1, if that is there."""
+    """Start the run of one seed, or go on with it. Where rewards are random, M1 is the plain run's, if that is there."""
     config = load_config("puzzle", [f"seed={seed}", *changes])
     preflight(config)
     run = start_run(root, f"seed-{seed}" + (f"-{control}" if control else ""), config)

@@ -1,7 +1,7 @@
-"""What a model of the puzzle world can do, by the checker: answering on the test's puzzles, judging on held-out answers.
+"""What a model of the puzzle world can do, by the checker: answering the test's puzzles, judging held-out answers.
 
-A puzzle is of the test set by its relations alone, so no run of any seed has learned from one. The tests of M1, M2 and M3
-are the same puzzles, in all runs.
+A puzzle is of the test set by its relations alone, so no run of any seed has learned from one. All models of
+all runs get the same puzzles.
 """
 
 from collections.abc import Sequence

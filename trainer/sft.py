@@ -52,11 +52,10 @@ def supervised(
             f"{label}: {len(rows) - len(fitting)} of {len(rows)} examples are longer than {config.max_length} tokens "
             "and left out."
         )
-    # Batches of like length: a third of the tokens would be padding otherwise.
     arguments = Arguments(
         **shared_arguments(config, folder, device, seed),
         completion_only_loss=True,
-        train_sampling_strategy="group_by_length",
+        train_sampling_strategy="group_by_length" if config.group_by_length else "random",
     )
     with progress.step(label, optimiser_steps(len(fitting), config)) as step:
         trainer = SFTTrainer(

@@ -30,7 +30,7 @@ SIZES: dict[str, Any] = {
     "num_hidden_layers": 2,
     "num_attention_heads": 8,
     "num_key_value_heads": 8,
-    "max_position_embeddings": 64,
+    "max_position_embeddings": 2048,
     "tie_word_embeddings": True,
     # With the usual 0.02 so small a model does not learn to judge in the time that it has here.
     "initializer_range": 0.1,
@@ -56,7 +56,7 @@ def tokenizer() -> Any:
 
     special = [PAD, END, USER, ASSISTANT, UNKNOWN]
     vocabulary = {token: number for number, token in enumerate([*special, *CHARACTERS])}
-    whole = Tokenizer(models.BPE(vocabulary, [], unk_token=UNKNOWN))
+    whole = Tokenizer(models.BPE(vocabulary, [], unk_token=UNKNOWN, fuse_unk=True))
     whole.decoder = decoders.Fuse()
     whole.add_tokens([AddedToken(phrase, normalized=False, special=False) for phrase in [LABEL, *phrases()]])
     return PreTrainedTokenizerFast(

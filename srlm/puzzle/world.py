@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
-from itertools import product
+from itertools import pairwise, product
 from typing import Literal
 
 from srlm.randomness import derive
@@ -55,7 +55,7 @@ class Puzzle:
         """A letter for each relation: "y" where the answer keeps it, "n" where not, and "n" for all if malformed."""
         if not self.well_formed(answer):
             return "n" * len(self.relations)
-        neighbours = zip(answer, answer[1:], strict=False)
+        neighbours = pairwise(answer)
         return "".join(
             "y" if _holds(left, relation, right) else "n"
             for relation, (left, right) in zip(self.relations, neighbours, strict=True)
