@@ -61,9 +61,6 @@ class SamplingConfig(Section):
 class TuningConfig(Section):
     """How a training computes, whatever it learns from."""
 
-    autocast: bool = Field(
-        True, description="compute in bfloat16 where the device can; the weights are float32 in any case"
-    )
     recompute: bool = Field(
         True, description="compute activations again in the backward pass: less memory, and a third more time"
     )
@@ -106,6 +103,31 @@ class DPOConfig(TuningConfig):
     )
     max_length: int = Field(2048, ge=16, description="tokens of instruction and answer; TRL truncates longer pairs")
     warmup_ratio: float = Field(0.1, ge=0, lt=1, description="share of steps with a rising rate (not in the paper)")
+    nll_coef: float = Field(
+        0,
+        ge=0,
+        description=(
+            "weight of the chosen answer's negative log-likelihood beside the DPO loss: the mean over its tokens, "
+            "then over the pairs (Iterative RPO, 2404.19733, takes 1; the paper has none)"
+        ),
+    )
+    replay: int = Field(
+        0,
+        ge=0,
+        description=(
+            "EFT judgements of M1's training that go beside the pairs of each optimiser step, with the loss of "
+            "supervised tuning, the mean over their tokens (not in the paper)"
+        ),
+    )
+    label_smoothing: float = Field(
+        0,
+        ge=0,
+        lt=0.5,
+        description=(
+            "weight of the flipped pair, whose complement the pair keeps (conservative DPO, as CREAM has it, "
+            "2410.12735; not in the paper)"
+        ),
+    )
 
 
 class InstructionsConfig(Section):
@@ -185,7 +207,7 @@ class TrainConfig(Section):
     )
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="precision of generation; training keeps float32 master weights"
+        "auto", description="precision of generation, and of a training's passes; its master weights are float32"
     )
     batch_tokens: int | None = Field(
         None,

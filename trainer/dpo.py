@@ -1,7 +1,8 @@
 """Direct preference optimisation with TRL's DPOTrainer: M_t on its own pairs gives M_t+1 (Rafailov et al. 2023).
 
 The reference is M_t, loaded explicitly: left to itself, TRL reloads a reference from the path that stands in the
-model's configuration. Its log-probabilities are computed once, before the first step.
+model's configuration. Its log-probabilities are computed once, before the first step. Terms of the loss that the paper
+does not have are in `trainer/preference.py`.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,8 @@ from pathlib import Path
 from srlm.config import DPOConfig
 from srlm.display import Progress
 from srlm.types import PreferencePair
+from trainer.examples import Example
+from trainer.tokens import fitting, read
 from trainer.tuning import fit, load_for_training, optimiser_steps, save, shared_arguments
 
 
@@ -19,17 +22,26 @@ def prefer(
     config: DPOConfig,
     folder: Path,
     *,
+    replay: Sequence[Example] = (),
     device: str,
+    dtype: str,
     seed: int,
     progress: Progress,
     label: str,
 ) -> None:
-    """Tune the checkpoint `start` (M_t) on preference pairs and write M_t+1 to `folder`."""
+    """Tune the checkpoint `start` (M_t) on preference pairs and write M_t+1 to `folder`.
+
+    `replay` are the supervised examples out of which `config.replay` go beside the pairs of each optimiser step.
+
+    Raises:
+        NothingToTrain: no example to replay fits into max_length.
+    """
     model, tokenizer = load_for_training(start, device)
     reference, _ = load_for_training(start, device)
     from datasets import Dataset
     from trl.trainer.dpo_config import DPOConfig as Arguments
-    from trl.trainer.dpo_trainer import DPOTrainer
+
+    from trainer.preference import PreferenceTrainer, Replay
 
     rows = [
         {
@@ -40,18 +52,25 @@ def prefer(
         for pair in pairs
     ]
     arguments = Arguments(
-        **shared_arguments(config, folder, device, seed),
+        **shared_arguments(config, folder, device, dtype, seed),
         beta=config.beta,
         loss_type=["sigmoid"],
         precompute_ref_log_probs=True,
     )
+    again = None
+    if config.replay:
+        kept = fitting(tokenizer, replay, config.max_length, progress, f"{label}, replay")
+        again = Replay([read(tokenizer, one) for one in kept], config.replay, seed)
     with progress.step(label, optimiser_steps(len(rows), config)) as step:
-        trainer = DPOTrainer(
+        trainer = PreferenceTrainer(
             model=model,
             ref_model=reference,
             args=arguments,
             train_dataset=Dataset.from_list(rows),
             processing_class=tokenizer,
+            nll_coef=config.nll_coef,
+            smoothing=config.label_smoothing,
+            replay=again,
         )
         fit(trainer, step)
     save(trainer, tokenizer, folder, folder.parent / "training.jsonl")

@@ -57,7 +57,7 @@ def train(config: TrainConfig, run: Run, progress: Progress) -> Trained:
         _tune(session, "SFT", demonstrations)
     judgements = run.stage("M1/judgements", Example, lambda: _judgements(session, eft))
     _tune(session, "M1", [*demonstrations * config.seeds.ift_repeats, *judgements])
-    iterations = [_improve(session, number, ift) for number in range(1, config.iterations + 1)]
+    iterations = [_improve(session, number, ift, judgements) for number in range(1, config.iterations + 1)]
     return Trained(run.models(), iterations)
 
 
@@ -142,6 +142,7 @@ def _tune(session: Session, model: str, examples: list[Example]) -> Path:
             config.sft,
             folder,
             device=config.device,
+            dtype=config.dtype,
             seed=derive(config.seed, model),
             progress=session.progress,
             label=f"{model}: supervised tuning of M0 on {len(examples)} examples",
@@ -150,7 +151,7 @@ def _tune(session: Session, model: str, examples: list[Example]) -> Path:
     return session.run.checkpoint(model, produce)
 
 
-def _improve(session: Session, number: int, seeds: list[Demonstration]) -> Health:
+def _improve(session: Session, number: int, seeds: list[Demonstration], judgements: list[Example]) -> Health:
     """One iteration: M_t writes, judges, and learns from its own pairs to become M_t+1."""
     config, run = session.config, session.run
     current, following = f"M{number}", f"M{number + 1}"
@@ -185,7 +186,9 @@ def _improve(session: Session, number: int, seeds: list[Demonstration]) -> Healt
             pairs,
             config.dpo,
             folder,
+            replay=judgements,
             device=config.device,
+            dtype=config.dtype,
             seed=derive(config.seed, following),
             progress=session.progress,
             label=f"{following}: DPO of {current} on {len(pairs)} pairs",

@@ -5,12 +5,11 @@ The loss counts the tokens of the answer alone (arXiv 2401.10020, section 3.1.3)
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from srlm.config import SFTConfig
 from srlm.display import Progress
-from srlm.errors import NothingToTrain
 from trainer.examples import Example
+from trainer.tokens import fitting, turns
 from trainer.tuning import fit, load_for_training, optimiser_steps, save, shared_arguments
 
 
@@ -21,6 +20,7 @@ def supervised(
     folder: Path,
     *,
     device: str,
+    dtype: str,
     seed: int,
     progress: Progress,
     label: str,
@@ -35,35 +35,18 @@ def supervised(
     from trl.trainer.sft_config import SFTConfig as Arguments
     from trl.trainer.sft_trainer import SFTTrainer
 
-    rows = [
-        {
-            "prompt": [{"role": "user", "content": example.prompt}],
-            "completion": [{"role": "assistant", "content": example.completion}],
-        }
-        for example in examples
-    ]
-    fitting = [row for row in rows if _tokens(tokenizer, [*row["prompt"], *row["completion"]]) <= config.max_length]
-    if not fitting:
-        raise NothingToTrain(
-            f"{label}: none of {len(rows)} examples fits into max_length = {config.max_length} tokens."
-        )
-    if len(fitting) < len(rows):
-        progress.say(
-            f"{label}: {len(rows) - len(fitting)} of {len(rows)} examples are longer than {config.max_length} tokens "
-            "and left out."
-        )
+    kept = fitting(tokenizer, examples, config.max_length, progress, label)
     arguments = Arguments(
-        **shared_arguments(config, folder, device, seed),
+        **shared_arguments(config, folder, device, dtype, seed),
         completion_only_loss=True,
         train_sampling_strategy="group_by_length" if config.group_by_length else "random",
     )
-    with progress.step(label, optimiser_steps(len(fitting), config)) as step:
+    with progress.step(label, optimiser_steps(len(kept), config)) as step:
         trainer = SFTTrainer(
-            model=model, args=arguments, train_dataset=Dataset.from_list(fitting), processing_class=tokenizer
+            model=model,
+            args=arguments,
+            train_dataset=Dataset.from_list([turns(one.prompt, one.completion) for one in kept]),
+            processing_class=tokenizer,
         )
         fit(trainer, step)
     save(trainer, tokenizer, folder, folder.parent / "training.jsonl")
-
-
-def _tokens(tokenizer: Any, messages: list[dict[str, str]]) -> int:
-    return len(tokenizer.encode(tokenizer.apply_chat_template(messages, tokenize=False), add_special_tokens=False))

@@ -1,6 +1,7 @@
 """What both of TRL's trainers are told: float32 master weights under bfloat16 autocast, schedule, seeds, quiet logs."""
 
 import logging
+import os
 import warnings
 from math import ceil
 from pathlib import Path
@@ -41,11 +42,14 @@ def quiet() -> None:
     # TRL still sets arguments that transformers has renamed; that is between the two of them.
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     datasets.disable_progress_bars()
+    os.environ["TQDM_DISABLE"] = "1"  # TRL's bar over the reference's log-probabilities has no other switch
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.getLogger("trl").setLevel(logging.ERROR)
 
 
-def shared_arguments(config: "SFTConfig | DPOConfig", folder: Path, device: str, seed: int) -> dict[str, Any]:
+def shared_arguments(
+    config: "SFTConfig | DPOConfig", folder: Path, device: str, dtype: str, seed: int
+) -> dict[str, Any]:
     """Arguments that SFTConfig and DPOConfig of TRL take alike."""
     import torch
 
@@ -62,7 +66,7 @@ def shared_arguments(config: "SFTConfig | DPOConfig", folder: Path, device: str,
         "gradient_accumulation_steps": config.batch_size // micro,
         "num_train_epochs": config.epochs,
         "max_length": config.max_length,
-        "bf16": config.autocast and pick_dtype("auto", chosen) is torch.bfloat16,
+        "bf16": pick_dtype(dtype, chosen) is torch.bfloat16,
         "gradient_checkpointing": config.recompute,
         "use_cpu": chosen == "cpu",
         "seed": seed % (1 << 31),
