@@ -66,22 +66,21 @@ def learn(config: TrainConfig, run: Run, control: str | None, tested: int, progr
         try:
             train(config.model_copy(update={"iterations": number}), run, progress)
             models.append(measure(session, f"M{number + 1}", tested))
-        except NothingToTrain as nothing:
+        except NothingToTrain as nothing:  # at this place it can only be that no pair was left
             ended = str(nothing)
     session.release()
     gain = models[-1].solved.value - models[0].solved.value
     return Learned(config.seed, control, models, gain, round(time.monotonic() - began, 1), ended)
 
 
-def one_run(root: Path, seed: int, control: str | None, changes: list[str], tested: int, progress: Progress) -> Learned:
-    """Start the run of one seed, or go on with it. Where rewards are random, M1 is the plain run's, if that is there."""
-    config = load_config("puzzle", [f"seed={seed}", *changes])
-    preflight(config)
-    run = start_run(root, f"seed-{seed}" + (f"-{control}" if control else ""), config)
+def one_run(root: Path, config: TrainConfig, control: str | None, tested: int, progress: Progress) -> Learned:
+    """Start a run, or go on with it. Where rewards are random, M1 is that of the seed's plain run, if there is one."""
+    plain = f"seed-{config.seed}"
+    run = start_run(root, f"{plain}-{control}" if control else plain, config)
     if control == "random-scores":
         for part in ("seeds", "M1"):
-            if (root / f"seed-{seed}" / part).is_dir() and not (run.folder / part).exists():
-                shutil.copytree(root / f"seed-{seed}" / part, run.folder / part)
+            if (root / plain / part).is_dir() and not (run.folder / part).exists():
+                shutil.copytree(root / plain / part, run.folder / part)
     run.lock()
     try:
         return learn(config, run, control, tested, progress)
@@ -134,10 +133,9 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="write the curves to this file, as SVG")
     options = parser.parse_args()
     try:
-        found = [
-            one_run(options.runs, seed, options.control, options.changes, options.tested, Progress())
-            for seed in options.seeds
-        ]
+        configs = [load_config("puzzle", [f"seed={seed}", *options.changes]) for seed in options.seeds]
+        preflight(configs[0])
+        found = [one_run(options.runs, one, options.control, options.tested, Progress()) for one in configs]
     except SrlmError as error:
         sys.exit(f"Error: {error}")
     stdout().print(table(found))
