@@ -59,7 +59,7 @@ def tokenizer() -> Any:
     whole = Tokenizer(models.BPE(vocabulary, [], unk_token=UNKNOWN, fuse_unk=True))
     whole.decoder = decoders.Fuse()
     whole.add_tokens([AddedToken(phrase, normalized=False, special=False) for phrase in [LABEL, *phrases()]])
-    return PreTrainedTokenizerFast(
+    made: Any = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=whole,
         pad_token=PAD,
         eos_token=END,
@@ -69,6 +69,7 @@ def tokenizer() -> Any:
         model_max_length=SIZES["max_position_embeddings"],
         clean_up_tokenization_spaces=False,
     )
+    return made
 
 
 def build(seed: int, folder: Path) -> None:
@@ -81,6 +82,7 @@ def build(seed: int, folder: Path) -> None:
         require(library, "The puzzle model", "local")
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers.utils import logging
 
     words = tokenizer()
     config = LlamaConfig(
@@ -96,6 +98,7 @@ def build(seed: int, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as work:
         whole = Path(work) / "model"
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         model.save_pretrained(whole)
         words.save_pretrained(whole)
         if not folder.exists():

@@ -4,13 +4,12 @@ In the place of people who rank answers stands `Puzzle.check`: a judgement's rat
 """
 
 import random
-from collections.abc import Sequence
 
 from srlm.puzzle.world import VALUES, Part, Puzzle, puzzles
 from srlm.randomness import derive
 from srlm.types import Demonstration, RankedAnswer, RankedPrompt
 
-DEMONSTRATIONS = 64
+DEMONSTRATIONS = 48
 RANKED = 500
 HELD_OUT = 100
 ANSWERS = 4
@@ -86,8 +85,3 @@ def _solution(puzzle: Puzzle, chance: random.Random) -> str:
 
 def _chance(seed: int, puzzle: Puzzle) -> random.Random:
     return random.Random(derive(seed, "answers", puzzle.relations))
-
-
-def solved_share(texts: Sequence[tuple[str, str]]) -> float:
-    """Of (relations, answer) pairs, the share that is solved."""
-    return sum(Puzzle(relations).score(answer) == 5 for relations, answer in texts) / len(texts)
