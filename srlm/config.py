@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from srlm.errors import UnknownName, UsageError
+from srlm.puzzle.world import PUZZLE
 from srlm.types import Sampling
 
 
@@ -27,7 +28,7 @@ class SeedsConfig(Section):
     """Where the human seeds come from."""
 
     source: str = Field(
-        "embedded", description="embedded, a folder with ift.jsonl and eft.jsonl, or oasst:NAME_OR_PATH"
+        "embedded", description="embedded, a folder with ift.jsonl and eft.jsonl, oasst:NAME_OR_PATH, or puzzle"
     )
     eft_source: str | None = Field(None, description="another source for the EFT training part; the same, if not given")
     ift_limit: int | None = Field(
@@ -37,6 +38,9 @@ class SeedsConfig(Section):
         None,
         ge=1,
         description="use at most so many ranked instructions for EFT; matters where M0 must judge them first",
+    )
+    ift_repeats: int = Field(
+        1, ge=1, description="how often M1 sees each demonstration in a pass, where they are few beside the judgements"
     )
     eft_limit: int | None = Field(None, ge=1, description="use at most so many EFT judgements, spread over the scores")
     validation_limit: int | None = Field(None, ge=1, description="use at most so many held-out ranked instructions")
@@ -54,7 +58,15 @@ class SamplingConfig(Section):
         return Sampling(self.temperature, self.top_p, self.max_tokens, stop)
 
 
-class SFTConfig(Section):
+class TuningConfig(Section):
+    """How a training computes, whatever it learns from."""
+
+    recompute: bool = Field(
+        True, description="compute activations again in the backward pass: less memory, and a third more time"
+    )
+
+
+class SFTConfig(TuningConfig):
     """Supervised fine-tuning of M0: on IFT alone (the SFT baseline), and on IFT + EFT (M1)."""
 
     learning_rate: float = Field(5.5e-6, gt=0, description="peak; the paper's 5.5e-6")
@@ -68,10 +80,17 @@ class SFTConfig(Section):
         2048, ge=16, description="tokens of instruction and answer; longer examples are dropped and counted"
     )
     warmup_ratio: float = Field(0.1, ge=0, lt=1, description="share of steps with a rising rate (not in the paper)")
+    group_by_length: bool = Field(
+        True,
+        description=(
+            "batches of like length: a third of the tokens would be padding otherwise; "
+            "false: batches that mix answering and judging, which differ in length"
+        ),
+    )
     baseline: bool = Field(True, description="also train the SFT baseline, from IFT alone")
 
 
-class DPOConfig(Section):
+class DPOConfig(TuningConfig):
     """Direct preference optimisation from M_t to M_t+1, with M_t as the reference."""
 
     beta: float = Field(0.1, gt=0, description="strength of the tie to the reference; the paper's 0.1")
@@ -114,6 +133,9 @@ class DPOConfig(Section):
 class InstructionsConfig(Section):
     """Self-instruction creation: how many new instructions, by whom, from which shots, past which filters."""
 
+    source: Literal["written", "puzzle"] = Field(
+        "written", description="written: by a model, as the paper does; puzzle: made by code, for the learning test"
+    )
     count: int = Field(
         4000, ge=1, description="instructions to accept per iteration (the paper's pairs: 3,964 and 6,942)"
     )
@@ -177,7 +199,7 @@ class VLLMConfig(Section):
 class TrainConfig(Section):
     """A whole run of the self-rewarding loop."""
 
-    model: str = Field(description="M0: a path, hf:NAME, or smollm2, the packaged one")
+    model: str = Field(description="M0: a path, hf:NAME, smollm2 (the packaged one), or puzzle (random weights)")
     iterations: int = Field(2, ge=0, description="DPO rounds after M1; the paper's 2 give M3")
     seed: int = Field(0, ge=0, description="every random choice of the run derives from it")
     engine: Literal["hf", "vllm"] = Field(
@@ -207,6 +229,17 @@ class TrainConfig(Section):
     judge: JudgeConfig = JudgeConfig()
     dpo: DPOConfig = DPOConfig()
     vllm: VLLMConfig = VLLMConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _puzzles_of_the_seed(cls, data: dict[str, Any]) -> dict[str, Any]:
+        """Where model or seeds are those of the puzzle world, they are the ones of this run's seed."""
+        name = f"{PUZZLE}:{data.get('seed', 0)}"
+        if data.get("model") == PUZZLE:
+            data = {**data, "model": name}
+        if isinstance(seeds := data.get("seeds"), dict) and seeds.get("source") == PUZZLE:
+            data = {**data, "seeds": {**seeds, "source": name}}
+        return data
 
     @model_validator(mode="after")
     def _shots_fit(self) -> "TrainConfig":

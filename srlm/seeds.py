@@ -6,6 +6,7 @@
     oasst:FILE_OR_FOLDER  Open Assistant messages as published (one message a line, JSON Lines or gzip), or a folder
                           with instructions, ranked_train and ranked_validation as .jsonl or .jsonl.gz
     oasst:OWNER/NAME      the same data set on the Hub
+    puzzle:SEED           made by the checker of the puzzle world (docs/puzzle.md); "puzzle" alone is that of seed 0
 
 IFT takes the first user turn with the reply that people ranked best (arXiv 2401.10020, section 3.1.1); EFT takes
 other first turns with several ranked replies. A prompt without a given split goes to validation in one case of four,
@@ -23,6 +24,8 @@ from typing import Any, TypeVar
 
 from srlm.errors import DataError, UnknownName
 from srlm.optional import require
+from srlm.puzzle.seeds import demonstrations, ranked
+from srlm.puzzle.world import puzzle_seed
 from srlm.randomness import derive
 from srlm.records import read_records
 from srlm.types import Demonstration, Prompt, RankedAnswer, RankedPrompt
@@ -59,11 +62,12 @@ def load_seeds(source: str) -> Seeds:
             return _from_folder(folder)
     if source.startswith("oasst:"):
         return _from_oasst(source.removeprefix("oasst:"))
+    if (seed := puzzle_seed(source)) is not None:
+        return _divide(demonstrations(seed), ranked(seed))
     folder = Path(source).expanduser()
     if not folder.is_dir():
-        raise UnknownName(
-            "The seeds", source, [EMBEDDED, "a folder with ift.jsonl and eft.jsonl", "oasst:FILE", "oasst:OWNER/NAME"]
-        )
+        known = [EMBEDDED, "a folder with ift.jsonl and eft.jsonl", "oasst:FILE", "oasst:OWNER/NAME", "puzzle:SEED"]
+        raise UnknownName("The seeds", source, known)
     return _from_folder(folder)
 
 

@@ -43,14 +43,14 @@ def eft_examples(ranked: Sequence[RankedPrompt], rubric: Rubric) -> list[Example
         return []
     return [
         Example(
-            id=f"{prompt.id}-a{answer.rank}",
+            id=f"{prompt.id}-a{index}",
             source="EFT",
             prompt=rubric.fill(instruction=prompt.instruction, response=answer.text),
             completion=verdict_text(answer.rationale, answer.score),
             score=answer.score,
         )
         for prompt in ranked
-        for answer in prompt.answers
+        for index, answer in enumerate(prompt.answers)
         if answer.score is not None and answer.rationale is not None
     ]
 

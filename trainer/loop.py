@@ -18,6 +18,7 @@ from srlm.engines.checkpoint import load_tokenizer, pick_device
 from srlm.errors import NothingToTrain
 from srlm.judges.pointwise import configured_judge, score
 from srlm.judges.pointwise import rewards as mean_rewards
+from srlm.puzzle.world import PUZZLE
 from srlm.randomness import derive
 from srlm.runs import Run
 from srlm.seeds import load_seeds
@@ -28,6 +29,7 @@ from trainer.job import Preference, Supervision, carry_out
 from trainer.monitor import Health, health
 from trainer.pairs import choose_pairs
 from trainer.prompts import write_prompts
+from trainer.puzzles import made_prompts
 from trainer.session import Session
 from trainer.tuning import require_libraries
 
@@ -53,7 +55,7 @@ def train(config: TrainConfig, run: Run, progress: Progress) -> Trained:
     if config.sft.baseline:
         _tune(session, "SFT", demonstrations)
     judgements = run.stage("M1/judgements", Example, lambda: _judgements(session, eft))
-    _tune(session, "M1", [*demonstrations, *judgements])
+    _tune(session, "M1", [*demonstrations * config.seeds.ift_repeats, *judgements])
     iterations = [_improve(session, number, ift, judgements) for number in range(1, config.iterations + 1)]
     return Trained(run.models(), iterations)
 
@@ -200,6 +202,9 @@ def _new_instructions(session: Session, number: int, seeds: list[Demonstration])
     run, following = session.run, f"M{number + 1}"
     writer = "M0" if session.config.instructions.writer == "base" else f"M{number}"
     earlier = [prompt for past in range(2, number + 1) for prompt in run.stage(f"M{past}/instructions", Prompt, list)]
+    if session.config.instructions.source == PUZZLE:
+        run.write(f"{following}/refused", [])
+        return made_prompts(following, session.config.instructions.count, session.config.seed, earlier)
     accepted, refused = write_prompts(session, following, writer, seeds, earlier)
     run.write(f"{following}/refused", refused)
     return accepted

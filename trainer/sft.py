@@ -36,11 +36,10 @@ def supervised(
     from trl.trainer.sft_trainer import SFTTrainer
 
     kept = fitting(tokenizer, examples, config.max_length, progress, label)
-    # Batches of like length: a third of the tokens would be padding otherwise.
     arguments = Arguments(
         **shared_arguments(config, folder, device, dtype, seed),
         completion_only_loss=True,
-        train_sampling_strategy="group_by_length",
+        train_sampling_strategy="group_by_length" if config.group_by_length else "random",
     )
     with progress.step(label, optimiser_steps(len(kept), config)) as step:
         trainer = SFTTrainer(

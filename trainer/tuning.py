@@ -84,6 +84,7 @@ def shared_arguments(
         "num_train_epochs": config.epochs,
         "max_length": config.max_length,
         "bf16": pick_dtype(dtype, chosen) is torch.bfloat16,
+        "gradient_checkpointing": config.recompute,
         "use_cpu": chosen == "cpu",
         "seed": seed % (1 << 31),
         "save_strategy": "no",

@@ -1,0 +1,108 @@
+"""The puzzle world through the real command line, at sizes that take seconds: nothing is learned, all is there."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from srlm.puzzle.world import Puzzle
+
+LEARN = Path(__file__).parents[2] / "tools" / "learn.py"
+SMALL = [
+    *("--set", "seeds.ift_limit=8"),
+    *("--set", "seeds.eft_limit=16"),
+    *("--set", "seeds.validation_limit=4"),
+    *("--set", "sft.epochs=1"),
+    *("--set", "instructions.count=12"),
+    *("--set", "candidates=3"),
+    *("--set", "dpo.epochs=1"),
+    *("--set", "dpo.replay=2"),
+]
+READABLE = ("--set", "judge.scoring=expected")  # so little training leaves a judge whose words cannot be read
+
+
+@pytest.fixture(scope="module")
+def trained(cli, tmp_path_factory):
+    """Runs of two seeds."""
+    runs = tmp_path_factory.mktemp("puzzle")
+    for seed in (0, 3):
+        command = ("train", "puzzle", "--runs", runs, "--name", f"s{seed}", "--set", f"seed={seed}", *SMALL, *READABLE)
+        result = cli(*command)
+        assert result.code == 0, result.err
+    return runs
+
+
+def lines(file):
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def test_the_loop_learns_from_puzzles_of_its_own(trained):
+    seeds = {
+        one["instruction"] for name in ("ift", "eft", "validation") for one in lines(trained / f"s0/seeds/{name}.jsonl")
+    }
+    made = [one["instruction"] for model in ("M2", "M3") for one in lines(trained / f"s0/{model}/instructions.jsonl")]
+    assert len(set(made)) == len(made) == 24
+    assert not seeds & set(made)
+    assert {Puzzle(one).part for one in made} == {"loop"}
+
+
+def test_the_checker_is_not_seen_by_the_loop(trained):
+    """What a run knows of its own puzzles comes from its models: no prompt has a reference, no reward is the truth."""
+    for model in ("M2", "M3"):
+        prompts = {one["id"]: one for one in lines(trained / f"s0/{model}/instructions.jsonl")}
+        assert {one["reference"] for one in prompts.values()} == {None}
+        answers = {one["id"]: one for one in lines(trained / f"s0/{model}/candidates.jsonl")}
+        rewards = [one for one in lines(trained / f"s0/{model}/rewards.jsonl") if one["value"] is not None]
+        truths = [
+            Puzzle(prompts[answers[one["answer_id"]]["prompt_id"]]["instruction"]).score(
+                answers[one["answer_id"]]["text"]
+            )
+            for one in rewards
+        ]
+        assert [one["value"] for one in rewards] != truths
+        assert {one["verdict_ids"] != [] for one in rewards} == {True}
+
+
+def test_the_seed_of_a_run_gives_it_a_model_and_seeds_of_its_own(trained):
+    stored = [yaml.safe_load((trained / f"s{seed}/run.yaml").read_text(encoding="utf-8")) for seed in (0, 3)]
+    assert [(one["model"], one["seeds"]["source"]) for one in stored] == [("puzzle:0",) * 2, ("puzzle:3",) * 2]
+    for file in ("seeds/ift", "seeds/eft", "M2/instructions"):
+        assert lines(trained / f"s0/{file}.jsonl") != lines(trained / f"s3/{file}.jsonl")
+
+
+def test_more_puzzles_than_there_are_end_in_one_message(cli, tmp_path):
+    result = cli(
+        *("train", "puzzle", "--runs", tmp_path, *SMALL, *READABLE, "--set", "instructions.count=9000"),
+    )
+    assert result.code == 2
+    assert "9000 new puzzles are wanted and 8992 are left" in result.err
+    assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize(
+    ("control", "says"), [((), "the judge has not learned"), (("--control", "no-eft"), "no preference pair")]
+)
+def test_the_learning_test_says_when_nothing_was_learned(cli, tmp_path, control, says):
+    command = [sys.executable, str(LEARN), "--runs", str(tmp_path), "--tested", "20", *SMALL, *control]
+    done = subprocess.run(command, env=cli.environment, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    (record,) = json.loads(done.stdout.splitlines()[-1])
+    assert says in record["ended"]
+    assert record["gain"] == 0
+    assert [(one["model"], one["solved"]["n"]) for one in record["models"]] == [("M1", 20)]
+
+
+def test_random_scores_come_in_before_the_loop_reads_them(cli, tmp_path):
+    command = [sys.executable, str(LEARN), "--runs", str(tmp_path), "--tested", "20", "--control", "random-scores"]
+    done = subprocess.run(
+        [*command, *SMALL], env=cli.environment, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (record,) = json.loads(done.stdout.splitlines()[-1])
+    assert [one["model"] for one in record["models"]] == ["M1", "M2", "M3"]
+    run = tmp_path / "seed-0-random-scores"
+    assert lines(run / "M2/verdicts.jsonl") == []
+    assert len(lines(run / "M2/rewards.jsonl")) == 36

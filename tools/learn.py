@@ -1,0 +1,152 @@
+"""The learning test: does the loop make a model better, by its own judgement alone? `make learn` (docs/puzzle.md).
+
+For each seed the loop trains M1, M2 and M3 of the preset `puzzle`, and then the checker, which the loop never sees,
+says how many of 1,000 puzzles each of them solves; no training of any seed has one of these. Before the first iteration
+M1's judge is looked at: one that cannot tell good answers from bad ones has not learned, and the test ends there and
+says so. With `--control` (tools/learn_controls.py) the loop is told something false, and should not gain.
+
+Runs go on where they were stopped. Prints a table, and ends with one JSON line.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+# Products of so small a model's matrices are slower on two threads than on one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from learn_controls import CONTROLS, before_iteration, before_m1
+from learn_measure import Measured, measure
+from learn_picture import svg
+
+from srlm.config import TrainConfig, load_config
+from srlm.display import Progress, stdout
+from srlm.errors import NothingToTrain, SrlmError
+from srlm.runs import Run, start_run
+from srlm.stats.intervals import Estimate
+from trainer.loop import preflight, train
+from trainer.session import Session
+
+TESTED = 1000
+"""Puzzles that each model is asked."""
+NOT_LEARNED = "the judge has not learned"
+
+
+@dataclass(frozen=True)
+class Learned:
+    """One run: its models in order, the seconds that it took, and why the loop ended early, if it did."""
+
+    seed: int
+    control: str | None
+    models: list[Measured]
+    gain: float
+    seconds: float
+    ended: str | None
+
+
+def learn(config: TrainConfig, run: Run, control: str | None, tested: int, progress: Progress) -> Learned:
+    """Run the loop of one seed model by model, and measure each when it is there."""
+    began = time.monotonic()
+    session = Session(config, run, progress)
+    before_m1(config, run, control)
+    train(config.model_copy(update={"iterations": 0}), run, progress)
+    models = [measure(session, "M1", tested)]
+    ended = None if control or models[0].judges else NOT_LEARNED
+    for number in range(1, config.iterations + 1):
+        if ended:
+            break
+        before_iteration(session, number, control)
+        session.release()
+        try:
+            train(config.model_copy(update={"iterations": number}), run, progress)
+            models.append(measure(session, f"M{number + 1}", tested))
+        except NothingToTrain as nothing:  # at this place it can only be that no pair was left
+            ended = str(nothing)
+    session.release()
+    gain = models[-1].solved.value - models[0].solved.value
+    return Learned(config.seed, control, models, gain, round(time.monotonic() - began, 1), ended)
+
+
+def one_run(root: Path, config: TrainConfig, control: str | None, tested: int, progress: Progress) -> Learned:
+    """Start a run, or go on with it. Where rewards are random, M1 is that of the seed's plain run, if there is one."""
+    plain = f"seed-{config.seed}"
+    run = start_run(root, f"{plain}-{control}" if control else plain, config)
+    if control == "random-scores":
+        for part in ("seeds", "M1"):
+            if (root / plain / part).is_dir() and not (run.folder / part).exists():
+                shutil.copytree(root / plain / part, run.folder / part)
+    run.lock()
+    try:
+        return learn(config, run, control, tested, progress)
+    finally:
+        run.close()
+
+
+def table(found: list[Learned]) -> Any:
+    """For people: a row a run, solved shares with their intervals."""
+    from rich.table import Table
+
+    shown = Table(title=f"Solved of {found[0].models[0].solved.n} unseen puzzles, 95 % intervals", title_justify="left")
+    steps = max(len(one.models) for one in found)
+    for column in [
+        "seed",
+        *(f"M{step + 1}" for step in range(steps)),
+        "gain",
+        "pass@4",
+        "judge's accuracy",
+        "read",
+        "s",
+    ]:
+        shown.add_column(column, justify="right")
+    for one in found:
+        rest = [""] * (steps - len(one.models))
+        shown.add_row(
+            f"{one.seed}" + (f" {one.control}" if one.control else ""),
+            *[*map(_interval, (model.solved for model in one.models)), *rest],
+            f"{one.gain:+.3f}",
+            " ".join(f"{model.pass_at_4.value:.3f}" for model in one.models),
+            " ".join(f"{model.judge.value:.3f}" for model in one.models),
+            " ".join(f"{model.read:.2f}" for model in one.models),
+            f"{one.seconds:.0f}",
+        )
+    return shown
+
+
+def _interval(share: Estimate) -> str:
+    return f"{share.value:.3f} [{share.low:.3f}, {share.high:.3f}]"
+
+
+def main() -> None:
+    """Learn, measure, print the table, end with the JSON line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of the runs; 0, if not given")
+    parser.add_argument("--control", choices=CONTROLS, help="what the loop is told instead of the truth")
+    parser.add_argument("--runs", type=Path, default=Path("results/runs/learn"), help="folder that holds the runs")
+    parser.add_argument("--set", dest="changes", action="append", default=[], help="change a setting of the preset")
+    parser.add_argument("--tested", type=int, default=TESTED, help=f"puzzles of the test; {TESTED}, if not given")
+    parser.add_argument("--picture", type=Path, help="write the curves to this file, as SVG")
+    options = parser.parse_args()
+    try:
+        configs = [load_config("puzzle", [f"seed={seed}", *options.changes]) for seed in options.seeds]
+        preflight(configs[0])
+        found = [one_run(options.runs, one, options.control, options.tested, Progress()) for one in configs]
+    except SrlmError as error:
+        sys.exit(f"Error: {error}")
+    stdout().print(table(found))
+    for one in found:
+        if one.ended:
+            print(f"seed {one.seed}: {one.ended}")
+    records = [asdict(one) for one in found]
+    if options.picture:
+        options.picture.write_text(svg(records, "Puzzles solved"), encoding="utf-8")
+    print(json.dumps(records))
+
+
+if __name__ == "__main__":
+    main()

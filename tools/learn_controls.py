@@ -1,0 +1,63 @@
+"""Controls of the learning test: a stage's file is written here before the loop comes to it, and the loop reads it.
+
+random-scores   each answer's reward is the mean of three scores drawn at random; M1 is that of the plain run
+shuffled-eft    each judgement that M1 learns from was written about another answer
+no-eft          M1 has no judgements to learn from
+"""
+
+import random
+from dataclasses import replace
+from statistics import fmean
+
+from srlm.config import TrainConfig
+from srlm.judges.pointwise import configured_judge
+from srlm.randomness import derive
+from srlm.runs import Run
+from srlm.seeds import load_seeds
+from srlm.types import Answer, Prompt, Reward, Verdict
+from trainer.candidates import write_candidates
+from trainer.examples import eft_examples
+from trainer.puzzles import made_prompts
+from trainer.session import Session
+
+CONTROLS = ("random-scores", "shuffled-eft", "no-eft")
+
+
+def before_m1(config: TrainConfig, run: Run, control: str | None) -> None:
+    """Replace the judgements that M1 learns from."""
+    if control not in {"shuffled-eft", "no-eft"} or run.path("M1/judgements").exists():
+        return
+    judge = configured_judge(config.judge)
+    judgements = eft_examples(load_seeds(config.seeds.source).eft, judge.rubric) if control == "shuffled-eft" else []
+    completions = [one.completion for one in judgements]
+    random.Random(derive(config.seed, control)).shuffle(completions)
+    run.write(
+        "M1/judgements", [replace(one, completion=text) for one, text in zip(judgements, completions, strict=True)]
+    )
+
+
+def before_iteration(session: Session, number: int, control: str | None) -> None:
+    """Replace the rewards from which M_t+1 will learn; its instructions and candidates are those of the loop."""
+    following = f"M{number + 1}"
+    config, run = session.config, session.run
+    if control != "random-scores" or run.path(f"{following}/rewards").exists():
+        return
+    earlier = [prompt for past in range(2, number + 1) for prompt in run.stage(f"M{past}/instructions", Prompt, list)]
+    prompts = made_prompts(following, config.instructions.count, config.seed, earlier)
+    run.write(f"{following}/refused", [])
+    run.write(f"{following}/instructions", prompts)
+    candidates = run.stage(
+        f"{following}/candidates", Answer, lambda: write_candidates(session, following, f"M{number}", prompts)
+    )
+    chance = random.Random(derive(config.seed, control, following))
+    scale = session.judge().rubric.scale
+    scores = [[chance.choice(scale.values) for _ in range(config.judge.samples)] for _ in candidates]
+    no_verdicts: list[Verdict] = []
+    run.write(f"{following}/verdicts", no_verdicts)
+    run.write(
+        f"{following}/rewards",
+        [
+            Reward(answer.id, fmean(given), float(max(given) - min(given)), len(given), 0, 0)
+            for answer, given in zip(candidates, scores, strict=True)
+        ],
+    )
