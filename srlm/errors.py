@@ -10,7 +10,8 @@ SrlmError                     exit code 2, one message, no traceback
 ├── EngineError               a model or a server does not answer, or cannot do what is asked of it
 ├── BudgetSpent               the next call could pass --max-cost
 ├── NoDiskSpace               too little room for what the run will write
-└── NothingToTrain            a stage left no example: the counts say where they went
+├── NothingToTrain            a stage left no example: the counts say where they went
+└── Unhealthy                 an iteration's figure passed its threshold, under --strict
 
 Secrets never enter a message: engines report the type and the status of a failure, not its headers.
 """
@@ -91,3 +92,7 @@ class NoDiskSpace(SrlmError):
 
 class NothingToTrain(SrlmError):
     """A stage left no example to train on; the message carries the counts."""
+
+
+class Unhealthy(SrlmError):
+    """An iteration's figure passed its threshold, and the command was told to be strict."""
