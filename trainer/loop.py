@@ -11,13 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from srlm.assets import is_model_name, model_folder, require_disk
+from srlm.assets import model_folder, require_disk
 from srlm.config import TrainConfig
 from srlm.display import Progress
-from srlm.engines.checkpoint import load_tokenizer, pick_device
-from srlm.engines.open import is_remote, open_engine
-from srlm.errors import NothingToTrain, UnknownName, UsageError
-from srlm.judges.pointwise import configured_judge
+from srlm.errors import NothingToTrain
 from srlm.randomness import derive
 from srlm.runs import Run
 from srlm.seeds import load_seeds
@@ -28,13 +25,12 @@ from trainer.candidates import write_candidates
 from trainer.dpo import prefer
 from trainer.examples import Example, eft_examples, ift_examples, spread, thin, written_eft_examples
 from trainer.monitor import Health, Iteration, health
-from trainer.pairs import choose_pairs
+from trainer.pairs import UNREAD, choose_pairs
 from trainer.prompts import write_prompts
 from trainer.rendering import health_line
 from trainer.rewards import Judged, judged
 from trainer.session import Session
 from trainer.sft import supervised
-from trainer.tuning import require_libraries
 
 
 @dataclass(frozen=True)
@@ -66,41 +62,6 @@ def train(config: TrainConfig, run: Run, progress: Progress, strict: bool = Fals
     for number in range(1, config.iterations + 1):
         iterations.append(_improve(session, number, ift, iterations[-1] if iterations else None, strict))
     return Trained(run.models(), iterations)
-
-
-def preflight(config: TrainConfig) -> None:
-    """Look at everything that can be wrong before a run is started: rubric, seeds, model, libraries.
-
-    Raises:
-        SrlmError: with what to do.
-    """
-    scale = configured_judge(config.judge).rubric.scale
-    if config.pairs.min_gap > scale.highest - scale.lowest:
-        raise UsageError(
-            f"pairs.min_gap is {config.pairs.min_gap:g}, and rewards on the scale {scale} of the rubric "
-            f"{config.judge.rubric} differ by {scale.highest - scale.lowest} at the most: no pair could be made."
-        )
-    for source in {config.seeds.source, config.seeds.eft_source or config.seeds.source}:
-        load_seeds(source)
-    require_libraries()
-    pick_device(config.device)
-    load_tokenizer(model_folder(config.model))
-    for setting, name, inside in (
-        ("instructions.writer", config.instructions.writer, ("base", "current")),
-        ("judge.frozen", config.judge.frozen, ("M0", "SFT", "M1")),
-    ):
-        if name is not None and name not in inside:
-            _look_at(setting, name, inside)
-
-
-def _look_at(setting: str, name: str, inside: tuple[str, ...]) -> None:
-    """Refuse another model that cannot answer, before anything waits for it."""
-    if is_remote(name):
-        open_engine(name).close()  # its library, its key
-    elif is_model_name(name):
-        load_tokenizer(model_folder(name.removeprefix("vllm:")))
-    else:
-        raise UnknownName(f"For {setting}, the model", name, [*inside, "hf:OWNER/NAME", "a folder with config.json"])
 
 
 def _seeds(session: Session) -> tuple[list[Demonstration], list[RankedPrompt], list[RankedPrompt]]:
@@ -143,7 +104,7 @@ def _judgements(session: Session, ranked: list[RankedPrompt]) -> list[Example]:
         raise NothingToTrain(
             f"No EFT example: of {len(ranked)} ranked instructions none got judgements in the order of their ranks "
             f"(the judge's words are in {session.run.path('M1/verdicts')}). Give seeds with scores and rationales, "
-            "or take the embedded ones for EFT: --set seeds.eft_source=embedded"
+            "or take the embedded ones for EFT (--set seeds.eft_source=embedded)."
         )
     return spread(examples, config.seeds.eft_limit, config.seed)
 
@@ -219,12 +180,7 @@ def _improve(session: Session, number: int, seeds: list[Demonstration], before: 
     )
     _report(session, figures, strict)
     if not pairs:
-        raise NothingToTrain(
-            f"{following}: no preference pair. {len(prompts)} instructions, {len(candidates)} candidates, "
-            f"{figures.parse_rate:.0%} of {len(own.verdicts)} verdicts readable; dropped: {figures.dropped}. "
-            "A judge that cannot be read has not learned to judge: give it more EFT examples, "
-            "or a higher learning rate."
-        )
+        raise _no_pair(figures, len(own.verdicts))
 
     def produce(folder: Path) -> None:
         session.release()
@@ -241,6 +197,22 @@ def _improve(session: Session, number: int, seeds: list[Demonstration], before: 
 
     run.checkpoint(following, produce)
     return figures
+
+
+def _no_pair(figures: Health, verdicts: int) -> NothingToTrain:
+    """Where the candidates of an iteration went, and what to try."""
+    unread = figures.dropped.get(UNREAD, 0)
+    advice = (
+        "A judge that cannot be read has not learned to judge: give it more EFT examples, or a higher learning rate."
+        if 2 * unread >= figures.instructions
+        else "Rewards that hardly differ become different with more verdicts per candidate (judge.samples), with "
+        "judge.scoring=expected, with more candidates, or with a smaller pairs.min_gap."
+    )
+    dropped = ", ".join(f"{reason}: {count}" for reason, count in figures.dropped.items())
+    return NothingToTrain(
+        f"{figures.model}: no preference pair. {figures.instructions} instructions, {figures.candidates} candidates, "
+        f"{figures.parse_rate:.0%} of {verdicts} verdicts readable; dropped: {dropped or 'nothing'}. {advice}"
+    )
 
 
 def _new_instructions(session: Session, number: int, seeds: list[Demonstration]) -> list[Prompt]:

@@ -26,6 +26,8 @@ from srlm.types import Answer, Dropped, PreferencePair, Prompt, Reward
 ROUNDING = 1e-9
 """Means of three verdicts are no round numbers: a reward this near to a border stands on it."""
 
+UNREAD = "fewer than two readable rewards"
+
 AS_THE_PAPER = PairsConfig()
 
 
@@ -77,7 +79,7 @@ def _pair(
 ) -> PreferencePair | tuple[str, str]:
     """The pair of one instruction, or the reason and the detail of there being none."""
     if not scored or len(scored) + len(anchored) < 2:
-        return "fewer than two readable rewards", ""
+        return UNREAD, ""
     best, worst = max(one.value for one in scored), min(one.value for one in scored)
     low, pool = worst, scored
     if anchored and (lowest := min(one.value for one in anchored)) < worst:

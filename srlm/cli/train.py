@@ -33,8 +33,8 @@ def train(
     from srlm.config import load_config
     from srlm.display import Progress, duration, stdout
     from srlm.runs import start_run
-    from trainer.loop import preflight
     from trainer.loop import train as run_loop
+    from trainer.preflight import preflight
     from trainer.rendering import health_table
 
     config = load_config(preset, [*(changes or []), *([f"seeds.source={json.dumps(seeds)}"] if seeds else [])])
