@@ -31,6 +31,10 @@ class SeedsConfig(Section):
         "embedded", description="embedded, a folder with ift.jsonl and eft.jsonl, oasst:NAME_OR_PATH, or puzzle"
     )
     eft_source: str | None = Field(None, description="another source for the EFT training part; the same, if not given")
+    eft: bool = Field(
+        True,
+        description="false: M1 learns from IFT alone and is the SFT baseline, where the paper's M'2 and M'3 start",
+    )
     ift_limit: int | None = Field(
         None, ge=1, description="use at most so many IFT demonstrations, spread over their kinds"
     )
@@ -139,8 +143,12 @@ class InstructionsConfig(Section):
     count: int = Field(
         4000, ge=1, description="instructions to accept per iteration (the paper's pairs: 3,964 and 6,942)"
     )
-    writer: Literal["base", "current"] = Field(
-        "base", description="base: M0 writes them all, a fixed generator as in the paper; current: M_t does"
+    writer: str = Field(
+        "base",
+        description=(
+            "base: M0 writes them all, a fixed generator as in the paper; current: M_t does; "
+            "or another fixed model: a path, hf:NAME, or one behind a server"
+        ),
     )
     seed_shots: int = Field(6, ge=1, description="shots out of the IFT seeds; the paper's 6")
     generated_shots: int = Field(2, ge=0, description="shots out of instructions accepted before; the paper's 2")
@@ -169,6 +177,73 @@ class JudgeConfig(Section):
     samples: int = Field(3, ge=1, description="verdicts per candidate, averaged; the paper's 3")
     sampling: SamplingConfig = Field(
         SamplingConfig(max_tokens=256), description="the paper's 0.7 and 0.9, as for candidates"
+    )
+    frozen: str | None = Field(
+        None,
+        description=(
+            "a judge that stays the same, scoring the same candidates by the same rubric beside M_t: M0, SFT, M1, "
+            "a path, hf:NAME, or one behind a server (not in the paper)"
+        ),
+    )
+
+
+class PairsConfig(Section):
+    """Which of the scored candidates become a preference pair. As in the paper unless changed."""
+
+    scored_by: Literal["current", "frozen"] = Field(
+        "current", description="whose rewards decide: current: M_t's own; frozen: those of judge.frozen"
+    )
+    min_gap: float = Field(
+        0, ge=0, description="drop a pair whose rewards differ by less, in points (0: equal rewards alone, the paper)"
+    )
+    length_rho: float | None = Field(
+        None,
+        ge=0,
+        le=0.49,
+        description=(
+            "take the shortest of those within this share of the reward range from the best, and the longest of those "
+            "as near to the worst (Meta-Rewarding, 2407.19594: 0 to 0.4); best against worst, if not given"
+        ),
+    )
+    rejected_from: Literal["current", "base", "M1"] = Field(
+        "current",
+        description=(
+            "base or M1: that model answers too, and where its worst answer scores below M_t's worst it is the "
+            "rejected one (Temporal Self-Rewarding, 2508.06026); current: M_t's answers alone, the paper"
+        ),
+    )
+
+
+class MonitorConfig(Section):
+    """When an iteration's figures give a warning, or stop `srlm train --strict`. None of this is in the paper."""
+
+    canary_prompts: int = Field(
+        4, ge=0, description="new instructions for which five worthless answers are judged too; 0: none"
+    )
+    min_canary_gap: float = Field(
+        0.5, description="points by which the candidates' mean reward exceeds the worthless answers'"
+    )
+    min_parse_rate: float = Field(0.8, ge=0, le=1, description="share of the judge's answers that could be read")
+    max_one_score: float = Field(0.9, ge=0, le=1, description="share of the most common score")
+    max_top_scores: float = Field(0.8, ge=0, le=1, description="share of scores that are the highest of the scale")
+    max_length_drift: float = Field(
+        0.5, ge=0, description="change of the candidates' mean length against the iteration before, as a share of it"
+    )
+    max_length_gap: float = Field(
+        0.5, ge=0, description="chosen minus rejected, as a share of the candidates' mean length"
+    )
+    min_pair_yield: float = Field(0.1, ge=0, le=1, description="pairs per new instruction")
+    max_duplicates: float = Field(
+        0.5, ge=0, le=1, description="share of written instructions refused as too similar to a known one"
+    )
+    min_diversity: float = Field(
+        0.6, ge=0, le=1, description="mean distance between two new instructions, 1 less their ROUGE-L"
+    )
+    max_contaminated: float = Field(
+        0, ge=0, le=1, description="share of new instructions that share 13 words in a row with an evaluation one"
+    )
+    max_self_excess: float = Field(
+        1, ge=0, description="points by which M_t scores its own answers above the frozen judge, where there is one"
     )
 
 
@@ -227,7 +302,9 @@ class TrainConfig(Section):
     sft: SFTConfig = SFTConfig()
     instructions: InstructionsConfig = InstructionsConfig()
     judge: JudgeConfig = JudgeConfig()
+    pairs: PairsConfig = PairsConfig()
     dpo: DPOConfig = DPOConfig()
+    monitor: MonitorConfig = MonitorConfig()
     vllm: VLLMConfig = VLLMConfig()
 
     @model_validator(mode="before")
@@ -245,6 +322,17 @@ class TrainConfig(Section):
     def _shots_fit(self) -> "TrainConfig":
         if self.instructions.min_words > self.instructions.max_words:
             raise ValueError("instructions.min_words is above instructions.max_words, no instruction could pass")
+        return self
+
+    @model_validator(mode="after")
+    def _judges_are_there(self) -> "TrainConfig":
+        if self.pairs.scored_by == "frozen" and self.judge.frozen is None:
+            raise ValueError("pairs.scored_by is frozen and judge.frozen names no judge")
+        if self.judge.frozen == "SFT" and not (self.sft.baseline and self.seeds.eft):
+            raise ValueError(
+                "judge.frozen is SFT, and no model of that name is trained: it needs sft.baseline and seeds.eft "
+                "(without EFT, M1 is the SFT baseline)"
+            )
         return self
 
 

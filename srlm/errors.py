@@ -11,7 +11,8 @@ SrlmError                     exit code 2, one message, no traceback
 ├── BudgetSpent               the next call could pass --max-cost
 ├── NoDiskSpace               too little room for what the run will write
 ├── TrainingFailed            the processes of a launcher ended with an error; their log is named
-└── NothingToTrain            a stage left no example: the counts say where they went
+├── NothingToTrain            a stage left no example: the counts say where they went
+└── Unhealthy                 an iteration's figure passed its threshold, under --strict
 
 Secrets never enter a message: engines report the type and the status of a failure, not its headers.
 """
@@ -96,3 +97,7 @@ class NothingToTrain(SrlmError):
 
 class TrainingFailed(SrlmError):
     """Training in processes of its own has ended without a model."""
+
+
+class Unhealthy(SrlmError):
+    """An iteration's figure passed its threshold, and the command was told to be strict."""

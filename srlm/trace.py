@@ -50,12 +50,19 @@ def trace(run: Run, identifier: str) -> Trace:
         known.update(_prompts(run, trained))
     known.update({seed.id: seed for seed in _read(run, "seeds/ift", Demonstration)})
     verdicts: dict[str, list[Verdict]] = {}
-    for verdict in _read(run, f"{model}/verdicts", Verdict):
-        verdicts.setdefault(verdict.answer_ids[0], []).append(verdict)
-    rewards = {reward.answer_id: reward for reward in _read(run, f"{model}/rewards", Reward)}
+    for records in ("verdicts", "frozen_verdicts", "anchor_verdicts"):
+        for verdict in _read(run, f"{model}/{records}", Verdict):
+            verdicts.setdefault(verdict.answer_ids[0], []).append(verdict)
+    deciding = "frozen_rewards" if run.config.pairs.scored_by == "frozen" else "rewards"
+    rewards = {
+        reward.answer_id: reward
+        for records in (deciding, "anchor_rewards")
+        for reward in _read(run, f"{model}/{records}", Reward)
+    }
     candidates = [
         Judged(answer, rewards.get(answer.id), verdicts.get(answer.id, []))
-        for answer in _read(run, f"{model}/candidates", Answer)
+        for records in ("candidates", "anchors")
+        for answer in _read(run, f"{model}/{records}", Answer)
         if answer.prompt_id == prompt_id
     ]
     pair = next((one for one in _pairs(run, model) if one.prompt_id == prompt_id), None)

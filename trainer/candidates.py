@@ -1,6 +1,7 @@
 """N answers of M_t to every new instruction (arXiv 2401.10020, section 2.2: N = 4, temperature 0.7, top-p 0.9)."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from srlm.calls import ask
 from srlm.randomness import derive
@@ -8,8 +9,17 @@ from srlm.types import Answer, Completion, Message, Prompt, Request
 from trainer.session import Session
 
 
-def write_candidates(session: Session, stage: str, model: str, prompts: Sequence[Prompt]) -> list[Answer]:
-    """Sample the candidates. A call that failed gives no candidate."""
+def write_candidates(
+    session: Session,
+    stage: str,
+    model: str,
+    prompts: Sequence[Prompt],
+    role: Literal["candidates", "anchors"] = "candidates",
+) -> list[Answer]:
+    """Sample `model`'s answers. A call that failed gives none.
+
+    The ids of candidates end in -c0, -c1 and on; those of anchors, an earlier model's answers, in -a0 and on.
+    """
     config = session.config
     requests: list[Request] = []
     owners: list[tuple[Prompt, int]] = []
@@ -29,12 +39,12 @@ def write_candidates(session: Session, stage: str, model: str, prompts: Sequence
         session.engine(model),
         requests,
         session.run.ledger,
-        stage=f"{stage}/candidates",
+        stage=f"{stage}/{role}",
         progress=session.progress,
         label=f"{stage}: {config.candidates} answers of {model} to {len(prompts)} instructions",
     )
     return [
-        Answer(f"{prompt.id}-c{sample}", prompt.id, model, reply.text.strip(), reply.finish, sample, key[:16])
+        Answer(f"{prompt.id}-{role[0]}{sample}", prompt.id, model, reply.text.strip(), reply.finish, sample, key[:16])
         for (prompt, sample), (key, reply) in zip(owners, replies, strict=True)
         if isinstance(reply, Completion)
     ]

@@ -10,6 +10,9 @@ from rapidfuzz.distance import LCSseq
 
 from srlm.config import InstructionsConfig
 
+TOO_SIMILAR = "too similar to a known instruction"
+"""The one reason that speaks of all the instructions, not of one: its share is the rate of duplicates."""
+
 _KEYWORDS = re.compile(r"\b(images?|graphs?|pictures?|files?|maps?|draw|plot|go to)\b", re.IGNORECASE)
 _WORD = re.compile(r"[a-z0-9]+")
 
@@ -51,7 +54,7 @@ class InstructionFilter:
             return "needs more than text"
         words = rouge_words(text)
         if any(rouge_l(words, other) > self._config.rouge_limit for other in self._known):
-            return "too similar to a known instruction"
+            return TOO_SIMILAR
         return None
 
     def add(self, text: str) -> None:

@@ -1,7 +1,7 @@
 """The self-rewarding loop, readable top to bottom like Figure 1 of Yuan et al. 2024 (arXiv 2401.10020).
 
     M0  --IFT-->        SFT     the baseline that the paper compares with
-    M0  --IFT + EFT-->  M1      answers and judges
+    M0  --IFT + EFT-->  M1      answers and judges (with seeds.eft false it is the baseline: the paper's M'1)
     M1  --its own pairs-->  M2  --its own pairs-->  M3 ...
 
 Each stage is a file in the run directory; an ended stage is read, not computed again. Run it with `srlm train`.
@@ -14,24 +14,24 @@ from pathlib import Path
 from srlm.assets import model_folder, require_disk
 from srlm.config import TrainConfig
 from srlm.display import Progress
-from srlm.engines.checkpoint import load_tokenizer, pick_device
 from srlm.errors import NothingToTrain
-from srlm.judges.pointwise import configured_judge, score
-from srlm.judges.pointwise import rewards as mean_rewards
 from srlm.puzzle.world import PUZZLE
 from srlm.randomness import derive
 from srlm.runs import Run
 from srlm.seeds import load_seeds
-from srlm.types import Answer, Demonstration, Dropped, PreferencePair, Prompt, RankedPrompt, Reward, Verdict
+from srlm.types import Answer, Demonstration, Dropped, PreferencePair, Prompt, RankedPrompt
+from trainer.alarms import alarms, stop
+from trainer.canaries import canaries
 from trainer.candidates import write_candidates
 from trainer.examples import Example, eft_examples, ift_examples, spread, thin, written_eft_examples
 from trainer.job import Preference, Supervision, carry_out
-from trainer.monitor import Health, health
-from trainer.pairs import choose_pairs
+from trainer.monitor import Health, Iteration, health
+from trainer.pairs import UNREAD, choose_pairs
 from trainer.prompts import write_prompts
 from trainer.puzzles import made_prompts
+from trainer.rendering import health_line
+from trainer.rewards import Judged, judged
 from trainer.session import Session
-from trainer.tuning import require_libraries
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Trained:
     iterations: list[Health]
 
 
-def train(config: TrainConfig, run: Run, progress: Progress) -> Trained:
-    """Run the loop, or go on with it.
+def train(config: TrainConfig, run: Run, progress: Progress, strict: bool = False) -> Trained:
+    """Run the loop, or go on with it. `strict`: stop where an iteration's figures pass a threshold of the monitor.
 
     Raises:
         SrlmError: with what to do; everything computed so far stays in the run.
@@ -52,26 +52,19 @@ def train(config: TrainConfig, run: Run, progress: Progress) -> Trained:
     ift, eft, _ = _seeds(session)
     _check_disk(session)
     demonstrations = ift_examples(ift)
-    if config.sft.baseline:
-        _tune(session, "SFT", demonstrations)
-    judgements = run.stage("M1/judgements", Example, lambda: _judgements(session, eft))
-    _tune(session, "M1", [*demonstrations * config.seeds.ift_repeats, *judgements])
-    iterations = [_improve(session, number, ift, judgements) for number in range(1, config.iterations + 1)]
+    judgements: list[Example] = []
+    if config.seeds.eft:
+        if config.sft.baseline:
+            _tune(session, "SFT", demonstrations)
+        judgements = run.stage("M1/judgements", Example, lambda: _judgements(session, eft))
+        _tune(session, "M1", [*demonstrations * config.seeds.ift_repeats, *judgements])
+    else:
+        _tune(session, "M1", demonstrations, like="SFT")
+    iterations: list[Health] = []
+    for number in range(1, config.iterations + 1):
+        before = iterations[-1] if iterations else None
+        iterations.append(_improve(session, number, ift, judgements, before, strict))
     return Trained(run.models(), iterations)
-
-
-def preflight(config: TrainConfig) -> None:
-    """Look at everything that can be wrong before a run is started: rubric, seeds, model, libraries.
-
-    Raises:
-        SrlmError: with what to do.
-    """
-    configured_judge(config.judge)
-    for source in {config.seeds.source, config.seeds.eft_source or config.seeds.source}:
-        load_seeds(source)
-    require_libraries()
-    pick_device(config.device)
-    load_tokenizer(model_folder(config.model))
 
 
 def _seeds(session: Session) -> tuple[list[Demonstration], list[RankedPrompt], list[RankedPrompt]]:
@@ -114,7 +107,7 @@ def _judgements(session: Session, ranked: list[RankedPrompt]) -> list[Example]:
         raise NothingToTrain(
             f"No EFT example: of {len(ranked)} ranked instructions none got judgements in the order of their ranks "
             f"(the judge's words are in {session.run.path('M1/verdicts')}). Give seeds with scores and rationales, "
-            "or take the embedded ones for EFT: --set seeds.eft_source=embedded"
+            "or take the embedded ones for EFT (--set seeds.eft_source=embedded)."
         )
     return spread(examples, config.seeds.eft_limit, config.seed)
 
@@ -122,15 +115,18 @@ def _judgements(session: Session, ranked: list[RankedPrompt]) -> list[Example]:
 def _check_disk(session: Session) -> None:
     """Refuse to start what would fill the disk half-way: one float32 checkpoint a model."""
     config, run = session.config, session.run
-    planned = [*(["SFT"] if config.sft.baseline else []), *(f"M{number}" for number in range(1, config.iterations + 2))]
+    planned = [
+        *(["SFT"] if config.sft.baseline and config.seeds.eft else []),
+        *(f"M{number}" for number in range(1, config.iterations + 2)),
+    ]
     missing = [model for model in planned if model not in run.models()]
     if missing:
         weights = sum(file.stat().st_size for file in model_folder(config.model).glob("*.safetensors"))
         require_disk(run.folder, 1.1 * weights * len(missing), f"The run {run.name}, {len(missing)} checkpoints,")
 
 
-def _tune(session: Session, model: str, examples: list[Example]) -> Path:
-    """Supervised tuning of M0."""
+def _tune(session: Session, model: str, examples: list[Example], like: str | None = None) -> Path:
+    """Supervised tuning of M0. `like` another model: by the same chance, so that the same examples give it again."""
     config = session.config
 
     def produce(folder: Path) -> None:
@@ -142,7 +138,7 @@ def _tune(session: Session, model: str, examples: list[Example]) -> Path:
             config=config.sft,
             device=config.device,
             dtype=config.dtype,
-            seed=derive(config.seed, model),
+            seed=derive(config.seed, like or model),
             label=f"{model}: supervised tuning of M0 on {len(examples)} examples",
         )
         carry_out(job, config.launcher, session.progress)
@@ -150,7 +146,14 @@ def _tune(session: Session, model: str, examples: list[Example]) -> Path:
     return session.run.checkpoint(model, produce)
 
 
-def _improve(session: Session, number: int, seeds: list[Demonstration], judgements: list[Example]) -> Health:
+def _improve(
+    session: Session,
+    number: int,
+    seeds: list[Demonstration],
+    judgements: list[Example],
+    before: Health | None,
+    strict: bool,
+) -> Health:
     """One iteration: M_t writes, judges, and learns from its own pairs to become M_t+1."""
     config, run = session.config, session.run
     current, following = f"M{number}", f"M{number + 1}"
@@ -158,25 +161,37 @@ def _improve(session: Session, number: int, seeds: list[Demonstration], judgemen
     candidates = run.stage(
         f"{following}/candidates", Answer, lambda: write_candidates(session, following, current, prompts)
     )
-    verdicts = run.stage(f"{following}/verdicts", Verdict, lambda: _self_judged(session, number, prompts, candidates))
-    rewards = run.stage(f"{following}/rewards", Reward, lambda: mean_rewards(candidates, verdicts))
+    own = judged(session, following, "", current, prompts, candidates)
+    worthless = run.stage(
+        f"{following}/canaries",
+        Answer,
+        lambda: canaries(prompts, config.monitor.canary_prompts, session.judge().rubric.scale),
+    )
+    low = judged(session, following, "canary_", current, prompts, worthless)
+    frozen = judged(session, following, "frozen_", config.judge.frozen, prompts, candidates)
     pairs = run.stage(
-        f"{following}/pairs", PreferencePair, lambda: _chosen_pairs(session, following, prompts, candidates, rewards)
+        f"{following}/pairs",
+        PreferencePair,
+        lambda: _chosen_pairs(
+            session, number, prompts, candidates, frozen if config.pairs.scored_by == "frozen" else own
+        ),
     )
     refused = run.stage(f"{following}/refused", Dropped, list)
     dropped = run.stage(f"{following}/dropped", Dropped, list)
     (figures,) = run.stage(
         f"{following}/health",
         Health,
-        lambda: [health(following, prompts, refused, candidates, verdicts, rewards, pairs, dropped)],
+        lambda: [
+            health(
+                Iteration(following, prompts, refused, candidates, own, pairs, dropped, low, frozen),
+                session.judge().rubric.scale,
+                before,
+            )
+        ],
     )
+    _report(session, figures, strict)
     if not pairs:
-        raise NothingToTrain(
-            f"{following}: no preference pair. {len(prompts)} instructions, {len(candidates)} candidates, "
-            f"{figures.parse_rate:.0%} of {len(verdicts)} verdicts readable; dropped: {figures.dropped}. "
-            "A judge that cannot be read has not learned to judge: give it more EFT examples, "
-            "or a higher learning rate."
-        )
+        raise _no_pair(figures, len(own.verdicts))
 
     def produce(folder: Path) -> None:
         session.release()
@@ -197,10 +212,27 @@ def _improve(session: Session, number: int, seeds: list[Demonstration], judgemen
     return figures
 
 
+def _no_pair(figures: Health, verdicts: int) -> NothingToTrain:
+    """Where the candidates of an iteration went, and what to try."""
+    unread = figures.dropped.get(UNREAD, 0)
+    advice = (
+        "A judge that cannot be read has not learned to judge: give it more EFT examples, or a higher learning rate."
+        if 2 * unread >= figures.instructions
+        else "Rewards that hardly differ become different with more verdicts per candidate (judge.samples), with "
+        "judge.scoring=expected, with more candidates, or with a smaller pairs.min_gap."
+    )
+    dropped = ", ".join(f"{reason}: {count}" for reason, count in figures.dropped.items())
+    return NothingToTrain(
+        f"{figures.model}: no preference pair. {figures.instructions} instructions, {figures.candidates} candidates, "
+        f"{figures.parse_rate:.0%} of {verdicts} verdicts readable; dropped: {dropped or 'nothing'}. {advice}"
+    )
+
+
 def _new_instructions(session: Session, number: int, seeds: list[Demonstration]) -> list[Prompt]:
     """The instructions on the way from M_t to M_t+1; the refused ones are written beside them."""
     run, following = session.run, f"M{number + 1}"
-    writer = "M0" if session.config.instructions.writer == "base" else f"M{number}"
+    chosen = session.config.instructions.writer
+    writer = {"base": "M0", "current": f"M{number}"}.get(chosen, chosen)
     earlier = [prompt for past in range(2, number + 1) for prompt in run.stage(f"M{past}/instructions", Prompt, list)]
     if session.config.instructions.source == PUZZLE:
         run.write(f"{following}/refused", [])
@@ -210,26 +242,36 @@ def _new_instructions(session: Session, number: int, seeds: list[Demonstration])
     return accepted
 
 
-def _self_judged(session: Session, number: int, prompts: list[Prompt], candidates: list[Answer]) -> list[Verdict]:
-    """M_t's verdicts on its own answers."""
-    current, following = f"M{number}", f"M{number + 1}"
-    instructions = {prompt.id: prompt.instruction for prompt in prompts}
-    return score(
-        session.judge(),
-        session.engine(current),
-        [(instructions[answer.prompt_id], answer) for answer in candidates],
-        session.run.ledger,
-        seed=session.config.seed,
-        stage=f"{following}/verdicts",
-        progress=session.progress,
-        label=f"{following}: {current} judges its {len(candidates)} answers",
-    )
-
-
 def _chosen_pairs(
-    session: Session, following: str, prompts: list[Prompt], candidates: list[Answer], rewards: list[Reward]
+    session: Session, number: int, prompts: list[Prompt], candidates: list[Answer], scored: Judged
 ) -> list[PreferencePair]:
-    """The pairs; the instructions that gave none are written beside them."""
-    pairs, dropped = choose_pairs(prompts, candidates, rewards, session.config.seed)
-    session.run.write(f"{following}/dropped", dropped)
+    """The pairs; the instructions that gave none are written beside them.
+
+    Where an earlier model's answers may be the rejected ones, it writes them here, and who scored the candidates
+    scores them too.
+    """
+    config, run = session.config, session.run
+    current, following = f"M{number}", f"M{number + 1}"
+    earlier = {"current": current, "base": "M0", "M1": "M1"}[config.pairs.rejected_from]
+    anchors: list[Answer] = []
+    if earlier != current:
+        anchors = run.stage(
+            f"{following}/anchors",
+            Answer,
+            lambda: write_candidates(session, following, earlier, prompts, "anchors"),
+        )
+    judge = config.judge.frozen if config.pairs.scored_by == "frozen" else current
+    rewards = [*scored.rewards, *judged(session, following, "anchor_", judge, prompts, anchors).rewards]
+    pairs, dropped = choose_pairs(prompts, candidates, rewards, config.seed, config.pairs, anchors)
+    run.write(f"{following}/dropped", dropped)
     return pairs
+
+
+def _report(session: Session, figures: Health, strict: bool) -> None:
+    """Say in one line what the iteration looks like, and in one each what is wrong with it."""
+    session.progress.say(health_line(figures))
+    found = alarms(figures, session.config.monitor)
+    for one in found:
+        session.progress.say(str(one))
+    if strict:
+        stop(found)

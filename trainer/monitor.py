@@ -1,71 +1,172 @@
-"""The health of an iteration, in one row: what the candidates, the self-judge and the pairs look like.
+"""The health of an iteration, in one row: what the instructions, candidates, self-judge and pairs look like.
 
-Watch the length of the answers, the share of equal rewards and the verdicts that could not be read: these go wrong
-first.
+Watch the length of the answers, the distance between real and worthless ones, and the verdicts that could not be read:
+these go wrong first. What is too much or too little stands in `trainer.alarms`. Left out: agreement with people's
+ranks, which `srlm eval --suite reward` measures with its intervals.
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 
-from srlm.types import SCHEMA, Answer, Dropped, PreferencePair, Prompt, Reward, Scored, Unparsed, Verdict
+from srlm.judges.rubric import Scale
+from srlm.seeds import evaluation_set
+from srlm.types import SCHEMA, Answer, Dropped, PreferencePair, Prompt, Reward, Scored, Unparsed
+from trainer.filters import TOO_SIMILAR
+from trainer.overlap import contaminated, diversity
+from trainer.rewards import Judged
+
+NOBODY = Judged([], [])
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """The records that an iteration's health is read off. `own`: M_t's judgements; `frozen`: another judge's."""
+
+    model: str
+    prompts: Sequence[Prompt] = ()
+    refused: Sequence[Dropped] = ()
+    candidates: Sequence[Answer] = ()
+    own: Judged = NOBODY
+    pairs: Sequence[PreferencePair] = ()
+    dropped: Sequence[Dropped] = ()
+    canaries: Judged = NOBODY
+    frozen: Judged = NOBODY
 
 
 @dataclass(frozen=True)
 class Health:
-    """Figures of one iteration. Lengths are in characters, gaps are chosen minus rejected."""
+    """Figures of one iteration.
+
+    Lengths are in characters, rewards and scores in points of the rubric, gaps are chosen minus rejected, and rates and
+    shares between 0 and 1. None is what there was nothing to measure on.
+
+    Attributes:
+        duplicate_rate: instructions refused as too similar to a known one, of all that were written.
+        diversity: mean distance of two new instructions, see `trainer.overlap`.
+        contaminated: ids of new instructions that overlap with the evaluation set.
+        length_drift: relative change of the mean length against the iteration before.
+        score_histogram: readable verdicts by their rounded score; `highest` is the scale's.
+        one_score_share: of the readable verdicts, those with the most common score (rounded to hundredths).
+        top_share: of the readable verdicts, those that round to the highest score.
+        spread: mean over candidates of how far the verdicts on one differ, see `srlm.types.Reward`.
+        canary_rewards: mean reward of the worthless answers, by their kind.
+        frozen_reward: the frozen judge's mean reward of the candidates that both judges scored.
+        self_excess: M_t's mean reward of the same candidates, less the frozen judge's.
+    """
 
     model: str
     instructions: int
     refused: dict[str, int]
+    duplicate_rate: float | None
+    diversity: float | None
+    contaminated: list[str]
     candidates: int
     mean_length: float
+    length_drift: float | None
     cut_share: float
     mean_reward: float | None
     score_histogram: dict[str, int]
+    highest: int
+    one_score_share: float | None
+    top_share: float | None
+    spread: float | None
     parse_rate: float
     failed_verdicts: int
+    canary_reward: float | None
+    canary_rewards: dict[str, float]
+    frozen_reward: float | None
+    self_excess: float | None
     pairs: int
     dropped: dict[str, int]
     length_gap: float | None
     reward_gap: float | None
-    schema: int = SCHEMA
+    schema: int = field(default=SCHEMA)
+
+    @property
+    def canary_gap(self) -> float | None:
+        """The candidates' mean reward less the worthless answers'."""
+        return _difference(self.mean_reward, self.canary_reward)
+
+    @property
+    def pair_yield(self) -> float | None:
+        """Pairs per new instruction."""
+        return self.pairs / self.instructions if self.instructions else None
+
+    @property
+    def length_gap_share(self) -> float | None:
+        """The length gap over the mean length."""
+        return self.length_gap / self.mean_length if self.length_gap is not None and self.mean_length else None
+
+    @property
+    def contaminated_share(self) -> float | None:
+        """Contaminated instructions of all new ones."""
+        return len(self.contaminated) / self.instructions if self.instructions else None
 
 
-def health(
-    model: str,
-    prompts: Sequence[Prompt],
-    refused: Sequence[Dropped],
-    answers: Sequence[Answer],
-    verdicts: Sequence[Verdict],
-    rewards: Sequence[Reward],
-    pairs: Sequence[PreferencePair],
-    dropped: Sequence[Dropped],
-) -> Health:
-    """Read an iteration's figures off its records."""
+def health(iteration: Iteration, scale: Scale, before: Health | None) -> Health:
+    """Read an iteration's figures off its records; `before` is the iteration before it, where there is one."""
+    prompts, candidates, pairs = iteration.prompts, iteration.candidates, iteration.pairs
+    verdicts, rewards = iteration.own.verdicts, iteration.own.rewards
     scores = [verdict.reading.value for verdict in verdicts if isinstance(verdict.reading, Scored)]
     unparsed = sum(isinstance(verdict.reading, Unparsed) for verdict in verdicts)
-    values = [reward.value for reward in rewards if reward.value is not None]
+    common = Counter(round(score, 2) for score in scores).most_common(1)
+    refused = Counter(one.reason for one in iteration.refused)
+    written = len(prompts) + refused.total()
+    texts = [prompt.instruction for prompt in prompts]
+    overlapping = contaminated(texts, [prompt.instruction for prompt in evaluation_set()])
+    length = round(_mean([len(answer.text) for answer in candidates]) or 0.0, 1)
+    own, frozen = _values(rewards), _values(iteration.frozen.rewards)
+    both = [key for key in own if key in frozen]
+    frozen_mean = _mean([frozen[key] for key in both])
+    canaries = _values(iteration.canaries.rewards)
+    of_kind: dict[str, list[float]] = {}
+    for key, value in canaries.items():
+        of_kind.setdefault(key.rpartition("-")[2], []).append(value)
     return Health(
-        model=model,
+        model=iteration.model,
         instructions=len(prompts),
-        refused=dict(Counter(one.reason for one in refused)),
-        candidates=len(answers),
-        mean_length=round(_mean([len(answer.text) for answer in answers]) or 0.0, 1),
-        cut_share=round(_mean([answer.finish == "length" for answer in answers]) or 0.0, 3),
-        mean_reward=_mean(values),
+        refused=dict(refused),
+        duplicate_rate=_rounded(refused[TOO_SIMILAR] / written) if written else None,
+        diversity=_rounded(diversity(texts)),
+        contaminated=[prompts[index].id for index in overlapping],
+        candidates=len(candidates),
+        mean_length=length,
+        length_drift=_rounded(length / before.mean_length - 1) if before and before.mean_length else None,
+        cut_share=round(_mean([answer.finish == "length" for answer in candidates]) or 0.0, 3),
+        mean_reward=_mean(list(own.values())),
         score_histogram={
             str(score): count for score, count in sorted(Counter(round(score) for score in scores).items())
         },
+        highest=scale.highest,
+        one_score_share=_rounded(common[0][1] / len(scores)) if common else None,
+        top_share=_mean([round(score) == scale.highest for score in scores]),
+        spread=_mean([reward.spread for reward in rewards if reward.spread is not None]),
         parse_rate=round(len(scores) / max(1, len(scores) + unparsed), 4),
         failed_verdicts=len(verdicts) - len(scores) - unparsed,
+        canary_reward=_mean(list(canaries.values())),
+        canary_rewards={kind: round(fmean(values), 4) for kind, values in of_kind.items()},
+        frozen_reward=frozen_mean,
+        self_excess=_difference(_mean([own[key] for key in both]), frozen_mean),
         pairs=len(pairs),
-        dropped=dict(Counter(one.reason for one in dropped)),
+        dropped=dict(Counter(one.reason for one in iteration.dropped)),
         length_gap=_mean([len(pair.chosen) - len(pair.rejected) for pair in pairs]),
         reward_gap=_mean([pair.chosen_reward - pair.rejected_reward for pair in pairs]),
     )
 
 
+def _values(rewards: Sequence[Reward]) -> dict[str, float]:
+    return {reward.answer_id: reward.value for reward in rewards if reward.value is not None}
+
+
 def _mean(values: Sequence[float]) -> float | None:
     return round(fmean(values), 4) if values else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def _difference(one: float | None, two: float | None) -> float | None:
+    return None if one is None or two is None else round(one - two, 4)

@@ -1,5 +1,6 @@
 """What every stage of a run shares: configuration, run directory, progress, and the one model that is in memory."""
 
+from srlm.assets import is_model_name
 from srlm.config import TrainConfig
 from srlm.display import Progress
 from srlm.engines.engine import Engine
@@ -16,14 +17,16 @@ class Session:
         self.run = run
         self.progress = progress
         self._engine: Engine | None = None
+        self._model = ""
 
     def engine(self, model: str) -> Engine:
-        """The engine of a model of this run, such as "M1"; the one before it is let go."""
-        if self._engine is None or self._engine.name != model:
+        """The engine of a model of this run, such as "M1", or of one outside of it; the one before it is let go."""
+        if self._engine is None or self._model != model:
             self.release()
-            config = self.config
+            config, run = self.config, self.run
+            self._model = model
             self._engine = open_engine(
-                self.run.model(model),
+                model if model not in run.models() and is_model_name(model) else run.model(model),
                 name=model,
                 device=config.device,
                 dtype=config.dtype,

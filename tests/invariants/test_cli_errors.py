@@ -84,6 +84,16 @@ def test_unknown_key_in_a_file(train, tmp_path):
     [
         ("dpo.beta=-1", ("dpo.beta", "greater than 0", "not -1")),
         ("dpo.beta=much", ("dpo.beta", "number", "'much'")),
+        ("dpo.beta=0", ("dpo.beta", "greater than 0", "not 0")),
+        ("judge.samples=0", ("judge.samples", "greater than or equal to 1", "not 0")),
+        ("candidates=1", ("candidates", "greater than or equal to 2", "not 1")),
+        ("pairs.min_gap=-1", ("pairs.min_gap", "greater than or equal to 0")),
+        ("pairs.min_gap=6", ("pairs.min_gap is 6", "scale 0-5", "5 at the most")),
+        ("pairs.length_rho=0.5", ("pairs.length_rho", "0.49", "not 0.5")),
+        ("pairs.scored_by=frozen", ("pairs.scored_by", "judge.frozen")),
+        ("pairs.rejected_from=M7", ("pairs.rejected_from", "'base' or 'M1'")),
+        ("monitor.min_parse_rate=80", ("monitor.min_parse_rate", "less than or equal to 1")),
+        ("monitor.max_lenght_gap=1", ("'monitor.max_lenght_gap'", "Did you mean 'monitor.max_length_gap'?")),
         ("judge.scoring=guessed", ("judge.scoring", "'sampled' or 'expected'")),
         ("iterations=1.5", ("iterations", "integer")),
         ("instructions.min_words=200", ("min_words", "max_words")),
@@ -194,6 +204,36 @@ def test_checkpoint_without_a_chat_template(train, broken_model):
     assert result.out == ""
 
 
+@pytest.mark.parametrize("setting", ["instructions.writer", "judge.frozen"])
+def test_another_model_that_cannot_answer(train, broken_model, setting):
+    (broken_model / "chat_template.jinja").unlink()
+    result = train("--set", f"{setting}={broken_model}")
+    check_refused(result, str(broken_model), "no chat template", "chat_template.jinja", alone=False)
+    assert result.out == ""
+
+
+@pytest.mark.parametrize(("setting", "name"), [("instructions.writer", "curent"), ("judge.frozen", "M2")])
+def test_another_model_that_is_not_there(train, setting, name):
+    check_refused(train("--set", f"{setting}={name}"), setting, repr(name), "hf:OWNER/NAME")
+
+
+def test_frozen_judge_without_a_key(train):
+    result = train("--set", "judge.frozen=openai:gpt-4o", "--set", "judge.scoring=sampled")
+    check_refused(result, "openai:gpt-4o", "OPENAI_API_KEY")
+
+
+@pytest.mark.parametrize("setting", ["instructions.writer", "judge.frozen"])
+def test_server_that_cannot_go_on_from_a_beginning(train, setting):
+    result = train("--set", f"{setting}=openai:gpt-4o", env={"OPENAI_API_KEY": "sk-test"})
+    check_refused(result, "openai:gpt-4o", "instruction writing and for scoring = expected")
+
+
+@pytest.mark.parametrize("change", ["seeds.eft=false", "sft.baseline=false"])
+def test_frozen_judge_that_is_not_trained(train, change):
+    result = train("--set", "judge.frozen=SFT", "--set", change)
+    check_refused(result, "judge.frozen is SFT", "sft.baseline", "seeds.eft")
+
+
 def test_folder_without_a_configuration(train, broken_model):
     (broken_model / "config.json").unlink()
     check_refused(train("--set", f"model={broken_model}"), str(broken_model), "no config.json")
@@ -258,6 +298,52 @@ def test_ranked_seed_without_an_order(train, seeds):
     path = seeds / "eft.jsonl"
     path.write_text(path.read_text(encoding="utf-8").replace('"rank": 1', '"rank": 0'), encoding="utf-8")
     check_refused(train("--seeds", seeds), f"{path}, line 1: ", "different rank")
+
+
+def test_ranked_seeds_without_ranks(train, seeds):
+    path = seeds / "eft.jsonl"
+    path.write_text(path.read_text(encoding="utf-8").replace('"rank": 1, ', ""), encoding="utf-8")
+    check_refused(train("--seeds", seeds), f"{path}, line 1: ", "answers.1.rank", "required")
+
+
+def test_ranked_seeds_that_are_all_held_out(train, seeds, tmp_path):
+    # Of a single ranked prompt the split is drawn by its id: one of these is held out.
+    from srlm.seeds import load_seeds
+
+    path = seeds / "eft.jsonl"
+    for number in range(20):
+        path.write_text(EFT % number, encoding="utf-8")
+        if not load_seeds(str(seeds)).eft:
+            break
+    check_refused(train("--seeds", seeds), str(seeds), "no ranked instruction", "1 are held out", "seeds.eft=false")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_ranks_that_the_judge_never_agrees_with(train, seeds):
+    path = seeds / "eft.jsonl"
+    text = path.read_text(encoding="utf-8")
+    for words in (', "score": 4, "rationale": "It is."', ', "score": 0, "rationale": "It is none."'):
+        text = text.replace(words, "")
+    path.write_text(text, encoding="utf-8")
+    sizes = ("judge.sampling.max_tokens=8", "judge.samples=1", "sft.epochs=1")
+    result = train("--seeds", seeds, *[word for one in sizes for word in ("--set", one)])
+    check_refused(result, "No EFT example", "ranked instructions none", "M1/verdicts.jsonl", alone=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        (
+            ("judge.scoring=sampled", "judge.samples=1", "judge.sampling.max_tokens=4"),
+            ("0% of 15 verdicts readable", "fewer than two readable rewards: 3", "more EFT examples"),
+        ),
+        (("pairs.min_gap=4.9",), ("100% of 15 verdicts readable", "the gap is too small: 3", "pairs.min_gap")),
+    ],
+)
+def test_seeds_that_leave_no_pair(train, seeds, changes, parts):
+    sizes = ("instructions.count=3", "sft.baseline=false", "sft.epochs=1", "monitor.canary_prompts=0")
+    result = train("--seeds", seeds, *[word for one in (*sizes, *changes) for word in ("--set", one)])
+    check_refused(result, "M2: no preference pair. 3 instructions, 15 candidates", *parts, alone=False)
 
 
 def test_seeds_that_are_not_text(train, seeds):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from srlm.errors import DataError
+from srlm.judges.rubric import POINTS
 from srlm.records import by_id, parse_lines, read_json, read_records, to_json, write_json, write_records, write_text
 from srlm.types import (
     Answer,
@@ -29,7 +30,7 @@ from srlm.types import (
     Verdict,
 )
 from trainer.examples import Example
-from trainer.monitor import health
+from trainer.monitor import Iteration, health
 
 words = st.text(max_size=20)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -115,7 +116,7 @@ def test_a_reading_without_or_of_unknown_kind_is_refused(tmp_path):
     [
         Reward("a", None, None, 0, 3, 0, ("v",)),
         Outcome("p", "M1", "reference", None, (None, 0.5), 1, 2, ("v",)),
-        health("M2", [], [], [], [], [], [], []),
+        health(Iteration("M2"), POINTS, None),
     ],
     ids=["Reward", "Outcome", "Health"],
 )

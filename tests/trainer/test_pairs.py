@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from srlm.config import PairsConfig
 from srlm.types import Answer, Prompt, Reward
 from trainer.pairs import choose_pairs
 
@@ -103,3 +104,122 @@ def test_every_instruction_is_a_pair_or_dropped_and_a_pair_has_a_gap(rewards, se
         assert given_values[pair.rejected_id] == pair.rejected_reward == min(own)
         assert pair.chosen_reward > pair.rejected_reward
         assert pair.chosen != pair.rejected
+
+
+# --- the switches -----------------------------------------------------------------------------------------------------
+
+
+def anchored(*rewards, name="p0", texts=None):
+    """Answers of an earlier model, with their rewards."""
+    answers = [
+        Answer(f"{name}-a{i}", name, "M0", texts[i] if texts else f"{name} anchor {i}", "stop", i)
+        for i in range(len(rewards))
+    ]
+    found = [
+        Reward(answer.id, value, None if value is None else 0.0, int(value is not None), int(value is None), 0)
+        for answer, value in zip(answers, rewards, strict=True)
+    ]
+    return answers, found
+
+
+def switched(one, anchors=((), ()), seed=0, **switches):
+    prompt, answers, rewards = one
+    return choose_pairs(
+        [prompt], answers, [*rewards, *anchors[1]], seed, PairsConfig.model_validate(switches), anchors[0]
+    )
+
+
+@pytest.mark.parametrize(("min_gap", "kept"), [(0, True), (1.5, True), (5 / 3, True), (1.7, False), (5, False)])
+def test_a_gap_that_is_too_small_is_dropped(min_gap, kept):
+    pairs, dropped = switched(case(10 / 3, 5.0, 4.0), min_gap=min_gap)
+    assert (len(pairs), len(dropped)) == (kept, not kept)
+    if dropped:
+        assert (dropped[0].reason, dropped[0].detail) == ("the gap is too small", "5.00 and 3.33")
+
+
+# Rewards 5, 4.2, 4, 2, 1.6, 1, so that the range is 4; texts of 60, 50, 10, 70, 80 and 20 characters.
+@pytest.mark.parametrize(
+    ("rho", "chosen_index", "rejected_index"),
+    [
+        (None, 0, 5),
+        (0, 0, 5),
+        (0.15, 0, 4),  # from 4.4 up: the best alone; up to 1.6: the two worst, of which the longer
+        (0.2, 1, 4),  # from 4.2 up: the two best, of which the shorter
+        (0.25, 2, 4),  # from 4 up: the three best; up to 2: the three worst
+        (0.4, 2, 4),
+    ],
+)
+def test_the_length_rule_by_hand(rho, chosen_index, rejected_index):
+    texts = [letter * length for letter, length in zip("abcdef", (60, 50, 10, 70, 80, 20), strict=True)]
+    one = case(5.0, 4.2, 4.0, 2.0, 1.6, 1.0, texts=texts)
+    (pair,), _ = switched(one, length_rho=rho)
+    assert (pair.chosen_id, pair.rejected_id) == (f"p0-c{chosen_index}", f"p0-c{rejected_index}")
+    rewards = [reward.value for reward in one[2]]
+    assert (pair.chosen_reward, pair.rejected_reward) == (rewards[chosen_index], rewards[rejected_index])
+
+
+def test_rho_zero_lets_length_decide_among_equals_alone():
+    texts = ["a" * 30, "b" * 10, "c" * 5, "d" * 20, "e" * 40]
+    for seed in range(10):
+        (pair,), _ = switched(case(5.0, 5.0, 3.0, 1.0, 1.0, texts=texts), seed=seed, length_rho=0)
+        assert (pair.chosen_id, pair.rejected_id) == ("p0-c1", "p0-c4")
+
+
+def test_the_worst_answer_of_an_earlier_model_is_rejected_where_it_is_worse():
+    (pair,), _ = switched(case(4.0, 3.0, 2.0), anchored(2.5, 1.0, 5.0), rejected_from="base")
+    assert (pair.chosen_id, pair.rejected_id, pair.rejected, pair.rejected_reward) == (
+        "p0-c0",
+        "p0-a1",
+        "p0 anchor 1",
+        1.0,
+    )
+    assert pair.reason == "best 4.00 against worst 1.00, by M0 of 6 scored candidates"
+
+
+@pytest.mark.parametrize("anchors", [(2.0, 3.0), (None,), ()])
+def test_an_earlier_model_that_is_no_worse_changes_nothing(anchors):
+    (pair,), _ = switched(case(4.0, 2.0), anchored(*anchors), rejected_from="base")
+    assert (pair.chosen_id, pair.rejected_id) == ("p0-c0", "p0-c1")
+
+
+def test_an_earlier_model_is_never_chosen():
+    (pair,), _ = switched(case(2.0, 1.0), anchored(5.0, 0.0), rejected_from="base")
+    assert (pair.chosen_id, pair.rejected_id) == ("p0-c0", "p0-a1")
+    _, (dropped,) = switched(case(None, None), anchored(5.0, 0.0), rejected_from="base")
+    assert (dropped.reason, dropped.detail) == ("fewer than two readable rewards", "0 of 2")
+
+
+def test_equal_rewards_make_a_pair_with_a_worse_anchor():
+    assert switched(case(3.0, 3.0))[0] == []
+    (pair,), _ = switched(case(3.0, 3.0), anchored(1.0), rejected_from="base")
+    assert (pair.chosen_reward, pair.rejected_reward) == (3.0, 1.0)
+
+
+def test_the_length_rule_among_anchors():
+    # The range is 4: down from 5 to 4, up from 1 to 2.
+    anchors = anchored(1.0, 2.0, 2.1, texts=["x", "x" * 9, "x" * 99])
+    (pair,), _ = switched(case(5.0, 4.0, texts=["y" * 9, "y"]), anchors, rejected_from="base", length_rho=0.25)
+    assert (pair.chosen_id, pair.rejected_id) == ("p0-c1", "p0-a1")
+
+
+@settings(deadline=None)
+@given(
+    values,
+    st.lists(st.none() | st.floats(0, 5), max_size=4),
+    st.lists(st.integers(0, 30), min_size=9, max_size=9),
+    st.none() | st.floats(0, 0.49),
+    st.floats(0, 5),
+    st.integers(0, 3),
+)
+def test_whatever_the_switches_the_chosen_one_has_the_higher_reward(own, earlier, lengths, rho, min_gap, seed):
+    one = case(*own, texts=[f"c{i}{'x' * lengths[i]}" for i in range(len(own))])
+    anchors = anchored(*earlier, texts=[f"a{i}{'x' * lengths[5 + i]}" for i in range(len(earlier))])
+    pairs, dropped = switched(one, anchors, seed=seed, length_rho=rho, min_gap=min_gap, rejected_from="base")
+    assert len(pairs) + len(dropped) == 1
+    for pair in pairs:
+        assert pair.chosen_reward > pair.rejected_reward
+        assert pair.chosen_reward - pair.rejected_reward >= min_gap - 1e-8
+        assert pair.chosen_id.startswith("p0-c")
+    strict, _ = switched(one, seed=seed)
+    loose, _ = switched(one, seed=seed, min_gap=0, rejected_from="current")
+    assert strict == loose == chosen(one, seed=seed)[0]

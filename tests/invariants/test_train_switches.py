@@ -1,0 +1,197 @@
+"""The switches of pairs, judges and seeds, and the monitor, through the real command line."""
+
+import json
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def train(cli, tiny_config, tmp_path_factory):
+    """`srlm train` of the tiny model into a folder of its own, one iteration unless told otherwise."""
+
+    def run(*changes, options=(), runs=None):
+        runs = runs or tmp_path_factory.mktemp("switched")
+        words = [word for change in ("iterations=1", *changes) for word in ("--set", change)]
+        return cli("train", tiny_config, "--runs", runs, "--name", "r", *words, *options), runs / "r"
+
+    return run
+
+
+def records(run, stage):
+    return [json.loads(line) for line in (run / f"{stage}.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def weights(run, model):
+    return (run / model / "checkpoint" / "model.safetensors").read_bytes()
+
+
+# --- off is as it was -------------------------------------------------------------------------------------------------
+
+
+def test_without_switches_no_other_answers_and_judges_are_asked(finished_run):
+    names = {path.name for path in (finished_run.folder / "M2").iterdir()}
+    assert {"canaries.jsonl", "canary_verdicts.jsonl", "canary_rewards.jsonl", "health.jsonl"} <= names
+    assert not [name for name in names if name.startswith(("anchor", "frozen"))]
+
+
+def test_worthless_answers_are_judged_by_the_same_judge_and_no_part_of_a_pair(finished_run):
+    for number in (2, 3):
+        found = finished_run.records(f"M{number}/canary_verdicts")
+        assert len(found) == 4 * 5
+        assert {one["judge"] for one in found} == {f"M{number - 1}"}
+        assert {one["rubric"] for one in found} == {finished_run.records(f"M{number}/verdicts")[0]["rubric"]}
+        (figures,) = finished_run.records(f"M{number}/health")
+        assert set(figures["canary_rewards"]) == {"constant", "empty", "copied", "padded", "score"}
+        rewards = [one["value"] for one in finished_run.records(f"M{number}/canary_rewards")]
+        assert figures["canary_reward"] == pytest.approx(sum(rewards) / len(rewards), abs=1e-4)
+        worthless = {one["id"] for one in finished_run.records(f"M{number}/canaries")}
+        assert len(finished_run.calls(f"M{number}/canary_verdicts")) > 0
+        pairs = finished_run.records(f"M{number}/pairs")
+        assert worthless.isdisjoint({one[side] for one in pairs for side in ("chosen_id", "rejected_id")})
+
+
+def test_the_drift_of_the_length_is_against_the_iteration_before(finished_run):
+    (first,), (second,) = (finished_run.records(f"M{number}/health") for number in (2, 3))
+    assert first["length_drift"] is None
+    assert second["length_drift"] == pytest.approx(second["mean_length"] / first["mean_length"] - 1, abs=1e-4)
+
+
+# --- pairs ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def switched(train):
+    """A run with every switch of the pairs, and a judge that stays M1 over two iterations."""
+    result, run = train(
+        "iterations=2",
+        "pairs.rejected_from=base",
+        "pairs.length_rho=0.25",
+        "pairs.scored_by=frozen",
+        "judge.frozen=M1",
+    )
+    assert result.code == 0, result.err
+    return result, run
+
+
+def test_an_earlier_models_answers_are_judged_like_the_candidates(switched):
+    _, run = switched
+    for model in ("M2", "M3"):
+        anchors, verdicts = records(run, f"{model}/anchors"), records(run, f"{model}/anchor_verdicts")
+        assert {one["model"] for one in anchors} == {"M0"}
+        assert {one["id"] for one in anchors} == {one["answer_ids"][0] for one in verdicts}
+        assert {one["judge"] for one in verdicts} == {"M1"}
+        assert len(anchors) == len(records(run, f"{model}/candidates"))
+
+
+def test_the_frozen_judge_decides_and_stays(switched):
+    _, run = switched
+    frozen = records(run, "M3/frozen_verdicts")
+    own = records(run, "M3/verdicts")
+    assert ({one["judge"] for one in frozen}, {one["judge"] for one in own}) == ({"M1"}, {"M2"})
+    assert {one["id"] for one in frozen}.isdisjoint(one["id"] for one in own)
+    values = {
+        one["answer_id"]: one["value"]
+        for stage in ("frozen_rewards", "anchor_rewards")
+        for one in records(run, f"M3/{stage}")
+    }
+    pairs = records(run, "M3/pairs")
+    assert pairs
+    for pair in pairs:
+        assert pair["chosen_reward"] == values[pair["chosen_id"]] > pair["rejected_reward"]
+        assert pair["rejected_reward"] == values[pair["rejected_id"]]
+        assert pair["chosen_id"].split("-")[2].startswith("c")
+    (figures,) = records(run, "M3/health")
+    assert figures["self_excess"] == pytest.approx(figures["mean_reward"] - figures["frozen_reward"], abs=2e-4)
+
+
+def test_pairs_with_an_earlier_models_answer_can_be_shown(cli, switched):
+    _, run = switched
+    pairs = [one for model in ("M2", "M3") for one in records(run, f"{model}/pairs")]
+    pair = next(one for one in pairs if "-a" in one["rejected_id"])
+    shown = cli("show", pair["id"], "--runs", run.parent, "--run", "r")
+    assert shown.code == 0, shown.err
+    assert f"Candidate {pair['rejected_id']} by M0: reward {pair['rejected_reward']:.2f}" in shown.out
+    assert "REJECTED" in shown.out
+    assert f"{pair['chosen_id']}-f0 by M1" in shown.out
+
+
+# --- where the loop starts --------------------------------------------------------------------------------------------
+
+
+def test_without_eft_the_first_model_is_the_baseline(train, finished_run):
+    result, run = train("iterations=0", "seeds.eft=false")
+    assert result.code == 0, result.err
+    assert weights(run, "M1") == weights(finished_run.folder, "SFT")
+    assert not (run / "SFT").exists()
+    assert not (run / "M1" / "judgements.jsonl").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("writer", ["current", "itself"])
+def test_instructions_by_a_writer_of_choice(train, tiny_model, finished_run, writer):
+    result, run = train(f"instructions.writer={tiny_model if writer == 'itself' else writer}")
+    assert result.code == 0, result.err
+    by_base = (finished_run.folder / "M2" / "instructions.jsonl").read_bytes()
+    # M0 by its path is the same writer as M0 by default.
+    assert ((run / "M2" / "instructions.jsonl").read_bytes() == by_base) == (writer == "itself")
+
+
+# --- the monitor ------------------------------------------------------------------------------------------------------
+
+
+def test_each_iteration_is_said_in_a_line_and_all_in_one_table(finished_run):
+    printed = finished_run.printed
+    for model in ("M2", "M3"):
+        (line,) = [one for one in printed.err.splitlines() if one.startswith(f"{model}: ") and "pairs of" in one]
+        (figures,) = finished_run.records(f"{model}/health")
+        assert f"{model}: {figures['pairs']} pairs of {figures['instructions']} instructions" in line
+    for label in ("mean reward", "of worthless answers", "against the iteration before", "diversity", "evaluation set"):
+        (row,) = [one for one in printed.out.splitlines() if label in one]
+        assert len(row.split("│")) == 5
+
+
+def test_strict_stops_with_the_figure_and_the_same_command_without_it_goes_on(train):
+    changes = ("monitor.min_canary_gap=9", "monitor.min_diversity=1")
+    result, run = train(*changes, options=("--strict",))
+    assert result.code == 2
+    assert "Traceback" not in result.err
+    warnings = [line for line in result.err.splitlines() if "M2: warning: " in line]
+    assert len([line for line in warnings if "min_canary_gap" in line or "min_diversity" in line]) == 2
+    (message,) = result.errors
+    assert "monitor.min_canary_gap = 9.00" in message
+    assert "without --strict goes on" in message
+    assert not (run / "M2" / "checkpoint").exists()
+    before = (run / "M2" / "health.jsonl").read_bytes()
+    again, _ = train(*changes, options=("--strict",), runs=run.parent)
+    assert (again.code, again.errors) == (2, result.errors)
+    on, _ = train(*changes, runs=run.parent)
+    assert on.code == 0, on.err
+    assert "M2: warning: " in on.err
+    assert (run / "M2" / "checkpoint").exists()
+    assert (run / "M2" / "health.jsonl").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_strict_without_a_warning_is_no_different(train, finished_run):
+    calm = [
+        "monitor.min_canary_gap=-5",
+        "monitor.max_one_score=1",
+        "monitor.max_length_drift=100",
+        "monitor.max_length_gap=100",
+        "monitor.min_pair_yield=0",
+        "monitor.max_duplicates=1",
+        "monitor.min_diversity=0",
+        "monitor.max_contaminated=1",
+    ]
+    result, run = train(*calm, options=("--strict",))
+    assert result.code == 0, result.err
+    assert "warning" not in result.err
+    assert weights(run, "M2") == weights(finished_run.folder, "M2")
+
+
+@pytest.mark.slow
+def test_no_worthless_answers_on_request(train):
+    result, run = train("monitor.canary_prompts=0")
+    assert result.code == 0, result.err
+    assert not (run / "M2" / "canary_verdicts.jsonl").exists()
+    assert records(run, "M2/health")[0]["canary_reward"] is None

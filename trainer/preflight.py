@@ -1,0 +1,56 @@
+"""What can be wrong with a run is found before it is started: nothing is written for a command that cannot work."""
+
+from srlm.assets import is_model_name, model_folder
+from srlm.config import TrainConfig
+from srlm.engines.checkpoint import load_tokenizer, pick_device
+from srlm.engines.open import is_remote, open_engine
+from srlm.engines.remote import RemoteEngine
+from srlm.errors import UnknownName, UsageError
+from srlm.judges.pointwise import configured_judge
+from srlm.seeds import load_seeds
+from srlm.types import Message, Request
+from trainer.tuning import require_libraries
+
+
+def preflight(config: TrainConfig) -> None:
+    """Look at everything that can be wrong before a run is started: rubric, seeds, model, libraries.
+
+    Raises:
+        SrlmError: with what to do.
+    """
+    judge = configured_judge(config.judge)
+    scale = judge.rubric.scale
+    if config.pairs.min_gap > scale.highest - scale.lowest:
+        raise UsageError(
+            f"pairs.min_gap is {config.pairs.min_gap:g}, and rewards on the scale {scale} of the rubric "
+            f"{config.judge.rubric} differ by {scale.highest - scale.lowest} at the most: no pair could be made."
+        )
+    source = config.seeds.eft_source or config.seeds.source
+    load_seeds(config.seeds.source)
+    ranked = load_seeds(source)
+    if config.seeds.eft and not ranked.eft:
+        raise UsageError(
+            f"The seeds {source} have no ranked instruction to train the judge on; {len(ranked.validation)} are held "
+            "out. Add some with split=train, or give --set seeds.eft_source=embedded, or go without: --set seeds.eft=false."
+        )
+    require_libraries()
+    pick_device(config.device)
+    load_tokenizer(model_folder(config.model))
+    begun = Request((Message("user", "Write."),), prefill="1.")  # as instructions are written
+    _look_at("instructions.writer", config.instructions.writer, ("base", "current"), begun)
+    _look_at("judge.frozen", config.judge.frozen, ("M0", "SFT", "M1"), judge.requests("Write.", "Text.", 0)[0])
+
+
+def _look_at(setting: str, name: str | None, inside: tuple[str, ...], request: Request) -> None:
+    """Refuse a model from outside the run that cannot answer such a request, before anything waits for it."""
+    if name is None or name in inside:
+        return
+    if is_remote(name):
+        engine = open_engine(name)
+        engine.plan([request])
+        if isinstance(engine, RemoteEngine):
+            engine.key  # noqa: B018 -- it is looked for here
+    elif is_model_name(name):
+        load_tokenizer(model_folder(name.removeprefix("vllm:")))
+    else:
+        raise UnknownName(f"For {setting}, the model", name, [*inside, "hf:OWNER/NAME", "a folder with config.json"])
