@@ -8,7 +8,7 @@ Defaults are the paper's (arXiv 2401.10020, sections 2 and 3.1) where it says; w
 import re
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -21,6 +21,9 @@ class Section(BaseModel):
     """A part of the configuration: frozen, and closed to keys that it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class SeedsConfig(Section):
@@ -54,7 +57,42 @@ class SamplingConfig(Section):
         return Sampling(self.temperature, self.top_p, self.max_tokens, stop)
 
 
-class SFTConfig(Section):
+class TuningConfig(Section):
+    """What both trainings have: the optimiser is AdamW, with gradients clipped at the norm 1."""
+
+    micro_batch_size: int = Field(8, ge=1, description="examples held in memory at once; the rest is accumulated")
+    warmup_ratio: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="share of steps with a rising rate (not in the paper; AdamW's first steps rest on few gradients)",
+    )
+    dropout: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description=(
+            "the paper's 0.1, which does not say where: wherever the architecture has dropout, in Llama and its "
+            "relatives on the attention weights; 0 in generation and in the reference"
+        ),
+    )
+    weight_decay: float = Field(
+        0, ge=0, description="of AdamW (not in the paper; at such rates and step counts it would move next to nothing)"
+    )
+    betas: tuple[Decay, Decay] = Field(
+        (0.9, 0.999), description="of AdamW (not in the paper; the optimiser's own, as in TRL)"
+    )
+    save_steps: int = Field(
+        200,
+        ge=0,
+        description=(
+            "write a checkpoint to go on from after each so many optimiser steps, as the paper does; one is kept, and "
+            "none after the training's end; 0 writes none"
+        ),
+    )
+
+
+class SFTConfig(TuningConfig):
     """Supervised fine-tuning of M0: on IFT alone (the SFT baseline), and on IFT + EFT (M1)."""
 
     learning_rate: float = Field(5.5e-6, gt=0, description="peak; the paper's 5.5e-6")
@@ -62,16 +100,14 @@ class SFTConfig(Section):
         0.2, ge=0, le=1, description="end rate over peak of the cosine; the paper's 1.1e-6 / 5.5e-6"
     )
     batch_size: int = Field(16, ge=1, description="examples an optimiser step; the paper's 16")
-    micro_batch_size: int = Field(8, ge=1, description="examples held in memory at once; the rest is accumulated")
     epochs: float = Field(1, gt=0, description="passes over the data (not in the paper)")
     max_length: int = Field(
         2048, ge=16, description="tokens of instruction and answer; longer examples are dropped and counted"
     )
-    warmup_ratio: float = Field(0.1, ge=0, lt=1, description="share of steps with a rising rate (not in the paper)")
     baseline: bool = Field(True, description="also train the SFT baseline, from IFT alone")
 
 
-class DPOConfig(Section):
+class DPOConfig(TuningConfig):
     """Direct preference optimisation from M_t to M_t+1, with M_t as the reference."""
 
     beta: float = Field(0.1, gt=0, description="strength of the tie to the reference; the paper's 0.1")
@@ -83,7 +119,6 @@ class DPOConfig(Section):
         1, gt=0, description="passes over the pairs (not in the paper, which stops by an outside judge)"
     )
     max_length: int = Field(2048, ge=16, description="tokens of instruction and answer; TRL truncates longer pairs")
-    warmup_ratio: float = Field(0.1, ge=0, lt=1, description="share of steps with a rising rate (not in the paper)")
     nll_coef: float = Field(
         0,
         ge=0,

@@ -10,6 +10,7 @@ SrlmError                     exit code 2, one message, no traceback
 ├── EngineError               a model or a server does not answer, or cannot do what is asked of it
 ├── BudgetSpent               the next call could pass --max-cost
 ├── NoDiskSpace               too little room for what the run will write
+├── OutOfMemory               a micro-batch does not fit
 └── NothingToTrain            a stage left no example: the counts say where they went
 
 Secrets never enter a message: engines report the type and the status of a failure, not its headers.
@@ -87,6 +88,10 @@ class BudgetSpent(SrlmError):
 
 class NoDiskSpace(SrlmError):
     """Too little room for what the run will write."""
+
+
+class OutOfMemory(SrlmError):
+    """A training's micro-batch does not fit into the memory."""
 
 
 class NothingToTrain(SrlmError):

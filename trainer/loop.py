@@ -30,7 +30,7 @@ from trainer.pairs import choose_pairs
 from trainer.prompts import write_prompts
 from trainer.session import Session
 from trainer.sft import supervised
-from trainer.tuning import require_libraries
+from trainer.tuning import dropouts, optimiser_steps, require_libraries
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,9 @@ def preflight(config: TrainConfig) -> None:
         load_seeds(source)
     require_libraries()
     pick_device(config.device)
-    load_tokenizer(model_folder(config.model))
+    folder = model_folder(config.model)
+    load_tokenizer(folder)
+    dropouts(folder, max(config.sft.dropout, config.dpo.dropout))
 
 
 def _seeds(session: Session) -> tuple[list[Demonstration], list[RankedPrompt], list[RankedPrompt]]:
@@ -119,13 +121,25 @@ def _judgements(session: Session, ranked: list[RankedPrompt]) -> list[Example]:
 
 
 def _check_disk(session: Session) -> None:
-    """Refuse to start what would fill the disk half-way: one float32 checkpoint a model."""
+    """Refuse to start what would fill the disk half-way: one float32 checkpoint a model, and what one trains with.
+
+    A training's own checkpoint holds the weights and AdamW's two moments, and is written before the last one goes.
+    """
     config, run = session.config, session.run
     planned = [*(["SFT"] if config.sft.baseline else []), *(f"M{number}" for number in range(1, config.iterations + 2))]
     missing = [model for model in planned if model not in run.models()]
     if missing:
         weights = sum(file.stat().st_size for file in model_folder(config.model).glob("*.safetensors"))
-        require_disk(run.folder, 1.1 * weights * len(missing), f"The run {run.name}, {len(missing)} checkpoints,")
+        least = optimiser_steps(config.seeds.ift_limit or 1, config.sft)
+        most = optimiser_steps(config.instructions.count, config.dpo)
+        while_training = 6 * any(
+            0 < section.save_steps < steps for section, steps in ((config.sft, least), (config.dpo, most))
+        )
+        require_disk(
+            run.folder,
+            1.1 * weights * (len(missing) + while_training),
+            f"The run {run.name}, {len(missing)} checkpoints,",
+        )
 
 
 def _tune(session: Session, model: str, examples: list[Example]) -> Path:
