@@ -8,7 +8,7 @@ Defaults are the paper's (arXiv 2401.10020, sections 2 and 3.1) where it says; w
 import re
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -22,6 +22,9 @@ class Section(BaseModel):
     """A part of the configuration: frozen, and closed to keys that it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class SeedsConfig(Section):
@@ -63,10 +66,40 @@ class SamplingConfig(Section):
 
 
 class TuningConfig(Section):
-    """How a training computes, whatever it learns from."""
+    """What both trainings have: the optimiser is AdamW, with gradients clipped at the norm 1."""
 
     recompute: bool = Field(
         True, description="compute activations again in the backward pass: less memory, and a third more time"
+    )
+    micro_batch_size: int = Field(8, ge=1, description="examples held in memory at once; the rest is accumulated")
+    warmup_ratio: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="share of steps with a rising rate (not in the paper; AdamW's first steps rest on few gradients)",
+    )
+    dropout: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description=(
+            "the paper's 0.1, which does not say where: wherever the architecture has dropout, in Llama and its "
+            "relatives on the attention weights; 0 in generation and in the reference"
+        ),
+    )
+    weight_decay: float = Field(
+        0, ge=0, description="of AdamW (not in the paper; at such rates and step counts it would move next to nothing)"
+    )
+    betas: tuple[Decay, Decay] = Field(
+        (0.9, 0.999), description="of AdamW (not in the paper; the optimiser's own, as in TRL)"
+    )
+    save_steps: int = Field(
+        200,
+        ge=0,
+        description=(
+            "write a checkpoint to go on from after each so many optimiser steps, as the paper does; one is kept, and "
+            "none after the training's end; 0 writes none"
+        ),
     )
 
 
@@ -78,12 +111,10 @@ class SFTConfig(TuningConfig):
         0.2, ge=0, le=1, description="end rate over peak of the cosine; the paper's 1.1e-6 / 5.5e-6"
     )
     batch_size: int = Field(16, ge=1, description="examples an optimiser step; the paper's 16")
-    micro_batch_size: int = Field(8, ge=1, description="examples held in memory at once; the rest is accumulated")
     epochs: float = Field(1, gt=0, description="passes over the data (not in the paper)")
     max_length: int = Field(
         2048, ge=16, description="tokens of instruction and answer; longer examples are dropped and counted"
     )
-    warmup_ratio: float = Field(0.1, ge=0, lt=1, description="share of steps with a rising rate (not in the paper)")
     group_by_length: bool = Field(
         True,
         description=(
@@ -106,7 +137,6 @@ class DPOConfig(TuningConfig):
         1, gt=0, description="passes over the pairs (not in the paper, which stops by an outside judge)"
     )
     max_length: int = Field(2048, ge=16, description="tokens of instruction and answer; TRL truncates longer pairs")
-    warmup_ratio: float = Field(0.1, ge=0, lt=1, description="share of steps with a rising rate (not in the paper)")
     nll_coef: float = Field(
         0,
         ge=0,

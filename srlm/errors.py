@@ -11,6 +11,7 @@ SrlmError                     exit code 2, one message, no traceback
 ├── BudgetSpent               the next call could pass --max-cost
 ├── NoDiskSpace               too little room for what the run will write
 ├── TrainingFailed            the processes of a launcher ended with an error; their log is named
+├── OutOfMemory               a micro-batch does not fit
 ├── NothingToTrain            a stage left no example: the counts say where they went
 └── Unhealthy                 an iteration's figure passed its threshold, under --strict
 
@@ -89,6 +90,10 @@ class BudgetSpent(SrlmError):
 
 class NoDiskSpace(SrlmError):
     """Too little room for what the run will write."""
+
+
+class OutOfMemory(SrlmError):
+    """A training's micro-batch does not fit into the memory."""
 
 
 class NothingToTrain(SrlmError):

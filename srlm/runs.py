@@ -4,7 +4,8 @@
     manifest.json       versions and machine
     ledger.sqlite       every call of every model
     seeds/              the seeds as they were used
-    SFT/ M1/ M2/ M3/    one folder a model: records of each stage (JSON Lines), training log, checkpoint/
+    SFT/ M1/ M2/ M3/    one folder a model: records of each stage (JSON Lines), training log, checkpoint/,
+                        and while it trains training/, from where a training that was stopped goes on
     evals/              results of the suites
 
 A stage's file is written whole or not at all, so its existence says that the stage has ended. Going on means to run the
@@ -44,6 +45,9 @@ LIBRARIES = (
     "openai",
     "anthropic",
 )
+
+MACHINE = frozenset(f"{section}.{key}" for section in ("sft", "dpo") for key in ("micro_batch_size", "save_steps"))
+"""Settings that say how a machine copes and not what is computed: a run that ran out of memory goes on with others."""
 
 
 class Run:
@@ -96,6 +100,7 @@ class Run:
             unfinished.mkdir(parents=True)
             produce(unfinished)
             unfinished.replace(final)
+        shutil.rmtree(self.folder / model / "training", ignore_errors=True)
         return final
 
     def models(self) -> list[str]:
@@ -152,7 +157,7 @@ def open_run(root: Path, name: str | None) -> Run:
 
 
 def start_run(root: Path, name: str, config: TrainConfig) -> Run:
-    """Start a run, or go on with it.
+    """Start a run, or go on with it. Settings of the machine may change on the way.
 
     Raises:
         RunChanged: it was started with another configuration.
@@ -164,8 +169,11 @@ def start_run(root: Path, name: str, config: TrainConfig) -> Run:
     stored = run.folder / "run.yaml"
     if stored.exists():
         changes = differences(_stored(stored), resolved)
+        real = [change for change in changes if change.partition(" ")[0] not in MACHINE]
+        if real:
+            raise RunChanged(run.folder, real)
         if changes:
-            raise RunChanged(run.folder, changes)
+            write_text(stored, yaml.safe_dump(resolved, sort_keys=False))
         return run
     if not (run.folder / "manifest.json").exists():
         write_json(run.folder / "manifest.json", manifest())

@@ -12,6 +12,7 @@ from srlm.config import DPOConfig
 from srlm.display import Progress
 from srlm.types import PreferencePair
 from trainer.examples import Example
+from trainer.mishaps import explained
 from trainer.tokens import fitting, read
 from trainer.tuning import fit, load_for_training, optimiser_steps, save, shared_arguments
 
@@ -36,7 +37,7 @@ def prefer(
     Raises:
         NothingToTrain: no example to replay fits into max_length.
     """
-    model, tokenizer = load_for_training(start, device)
+    model, tokenizer = load_for_training(start, device, config.dropout)
     reference, _ = load_for_training(start, device)
     from datasets import Dataset
     from trl.trainer.dpo_config import DPOConfig as Arguments
@@ -56,12 +57,16 @@ def prefer(
         beta=config.beta,
         loss_type=["sigmoid"],
         precompute_ref_log_probs=True,
+        disable_dropout=False,
     )
     again = None
     if config.replay:
         kept = fitting(tokenizer, replay, config.max_length, progress, f"{label}, replay")
         again = Replay([read(tokenizer, one) for one in kept], config.replay, seed)
-    with progress.step(label, optimiser_steps(len(rows), config)) as step:
+    with (
+        explained(label, "dpo", config.micro_batch_size, config.max_length),
+        progress.step(label, optimiser_steps(len(rows), config)) as step,
+    ):
         trainer = PreferenceTrainer(
             model=model,
             ref_model=reference,
@@ -71,6 +76,7 @@ def prefer(
             nll_coef=config.nll_coef,
             smoothing=config.label_smoothing,
             replay=again,
+            order_seed=seed,
         )
         fit(trainer, step)
-    save(trainer, tokenizer, folder, folder.parent / "training.jsonl")
+        save(trainer, tokenizer, start, folder)

@@ -32,6 +32,7 @@ from trainer.puzzles import made_prompts
 from trainer.rendering import health_line
 from trainer.rewards import Judged, judged
 from trainer.session import Session
+from trainer.tuning import optimiser_steps
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,10 @@ def _judgements(session: Session, ranked: list[RankedPrompt]) -> list[Example]:
 
 
 def _check_disk(session: Session) -> None:
-    """Refuse to start what would fill the disk half-way: one float32 checkpoint a model."""
+    """Refuse to start what would fill the disk half-way: one float32 checkpoint a model, and what one trains with.
+
+    A training's own checkpoint holds the weights and AdamW's two moments, and is written before the last one goes.
+    """
     config, run = session.config, session.run
     planned = [
         *(["SFT"] if config.sft.baseline and config.seeds.eft else []),
@@ -122,7 +126,16 @@ def _check_disk(session: Session) -> None:
     missing = [model for model in planned if model not in run.models()]
     if missing:
         weights = sum(file.stat().st_size for file in model_folder(config.model).glob("*.safetensors"))
-        require_disk(run.folder, 1.1 * weights * len(missing), f"The run {run.name}, {len(missing)} checkpoints,")
+        least = optimiser_steps(config.seeds.ift_limit or 1, config.sft)
+        most = optimiser_steps(config.instructions.count, config.dpo)
+        while_training = 6 * any(
+            0 < section.save_steps < steps for section, steps in ((config.sft, least), (config.dpo, most))
+        )
+        require_disk(
+            run.folder,
+            1.1 * weights * (len(missing) + while_training),
+            f"The run {run.name}, {len(missing)} checkpoints,",
+        )
 
 
 def _tune(session: Session, model: str, examples: list[Example], like: str | None = None) -> Path:

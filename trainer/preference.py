@@ -1,4 +1,4 @@
-"""TRL's DPOTrainer with three terms that it lacks; with all of them off it is TRL's own, call for call.
+"""TRL's DPOTrainer with three terms that it lacks, and with our order of the pairs; all else is TRL's own.
 
     NLL of the chosen answer    Iterative RPO (arXiv 2404.19733), mean over an answer's tokens, then over answers
     label smoothing             conservative DPO, as CREAM weighs a pair against its flipped self (arXiv 2410.12735)
@@ -18,6 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 from trl.trainer.dpo_trainer import DPOTrainer
 
 from srlm.randomness import derive
+from trainer.order import Order
 from trainer.tokens import Tokens
 
 IGNORED = -100
@@ -47,14 +48,21 @@ class Replay:
 
 
 class PreferenceTrainer(DPOTrainer):  # type: ignore[misc, unused-ignore]
-    """TRL's DPOTrainer; its arguments, and the terms. The reference's log-probabilities must be precomputed."""
+    """Its arguments are those of TRL and the terms. The reference's log-probabilities must be precomputed."""
 
-    def __init__(self, *args: Any, nll_coef: float, smoothing: float, replay: Replay | None, **rest: Any) -> None:
+    def __init__(
+        self, *args: Any, nll_coef: float, smoothing: float, replay: Replay | None, order_seed: int, **rest: Any
+    ) -> None:
         super().__init__(*args, **rest)
         self.nll_coef = nll_coef
         self.smoothing = smoothing
         self.replay = replay
+        self.order_seed = order_seed
         self._place = (-1, 0)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Order:
+        rows: Any = self.train_dataset
+        return Order(self, len(rows), self.order_seed)
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None

@@ -9,7 +9,7 @@ from srlm.errors import UnknownName, UsageError
 from srlm.judges.pointwise import configured_judge
 from srlm.seeds import load_seeds
 from srlm.types import Message, Request
-from trainer.tuning import require_libraries
+from trainer.tuning import dropouts, require_libraries
 
 
 def preflight(config: TrainConfig) -> None:
@@ -31,11 +31,14 @@ def preflight(config: TrainConfig) -> None:
     if config.seeds.eft and not ranked.eft:
         raise UsageError(
             f"The seeds {source} have no ranked instruction to train the judge on; {len(ranked.validation)} are held "
-            "out. Add some with split=train, or give --set seeds.eft_source=embedded, or go without: --set seeds.eft=false."
+            "out. Add some with split=train, or give --set seeds.eft_source=embedded, or go without: "
+            "--set seeds.eft=false."
         )
     require_libraries()
     pick_device(config.device)
-    load_tokenizer(model_folder(config.model))
+    folder = model_folder(config.model)
+    load_tokenizer(folder)
+    dropouts(folder, max(config.sft.dropout, config.dpo.dropout))
     begun = Request((Message("user", "Write."),), prefill="1.")  # as instructions are written
     _look_at("instructions.writer", config.instructions.writer, ("base", "current"), begun)
     _look_at("judge.frozen", config.judge.frozen, ("M0", "SFT", "M1"), judge.requests("Write.", "Text.", 0)[0])

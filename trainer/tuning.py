@@ -1,4 +1,7 @@
-"""What both of TRL's trainers are told: float32 master weights under bfloat16 autocast, schedule, seeds, quiet logs."""
+"""What both of TRL's trainers are told: float32 master weights under bfloat16 autocast, schedule, seeds, quiet logs.
+
+Dropout is set in the model's configuration for the time of training: transformers' models have it nowhere else.
+"""
 
 import logging
 import os
@@ -9,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from srlm.display import Step
 from srlm.engines.checkpoint import load_model, load_tokenizer, pick_device, pick_dtype
-from srlm.errors import UsageError
+from srlm.errors import ModelError, UsageError
 from srlm.optional import require
 from srlm.records import write_records
 
@@ -18,6 +21,18 @@ if TYPE_CHECKING:
 
 
 LIBRARIES = ("torch", "transformers", "trl", "accelerate", "datasets")
+DROPOUTS = (
+    "attention_dropout",
+    "attn_pdrop",
+    "dropout",
+    "embd_pdrop",
+    "emb_pdrop",
+    "embedding_dropout",
+    "hidden_dropout",
+    "resid_pdrop",
+    "residual_dropout",
+)
+"""Names that architectures give to the dropout of a causal language model; those of classifiers are no part of it."""
 
 
 def require_libraries() -> None:
@@ -26,20 +41,43 @@ def require_libraries() -> None:
         require(library, "Training", "train")
 
 
-def load_for_training(folder: Path, device: str) -> tuple[Any, Any]:
-    """Model in float32, and tokenizer. Updates of 1e-6 would vanish in bfloat16 weights."""
+def load_for_training(folder: Path, device: str, dropout: float = 0) -> tuple[Any, Any]:
+    """Model in float32, and tokenizer. Updates of 1e-6 would vanish in bfloat16 weights.
+
+    Raises:
+        ModelError: dropout is wanted, and the architecture has none.
+    """
     require_libraries()
     import torch
 
     quiet()
     # Beside others a process gets its device, or its share of the weights, from accelerate.
     place = pick_device(device) if processes() == 1 else "cpu"
-    return load_model(folder, torch.float32, place), load_tokenizer(folder)
+    rates = dict.fromkeys(dropouts(folder, dropout), dropout)
+    return load_model(folder, torch.float32, place, settings=rates), load_tokenizer(folder)
 
 
 def processes() -> int:
     """How many processes train together: what a launcher has started."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def dropouts(folder: Path, dropout: float) -> list[str]:
+    """The settings of a checkpoint's architecture that are rates of dropout between its layers.
+
+    Raises:
+        ModelError: `dropout` is above 0, and there are none.
+    """
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    names = [name for name in DROPOUTS if hasattr(config, name)]
+    if dropout and not names:
+        raise ModelError(
+            f"The architecture of {folder} ({config.model_type}) has no dropout. Train it without: "
+            "--set sft.dropout=0 --set dpo.dropout=0"
+        )
+    return names
 
 
 def quiet() -> None:
@@ -50,7 +88,6 @@ def quiet() -> None:
     # TRL still sets arguments that transformers has renamed; that is between the two of them.
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     datasets.disable_progress_bars()
-    os.environ["TQDM_DISABLE"] = "1"  # TRL's bar over the reference's log-probabilities has no other switch
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.getLogger("trl").setLevel(logging.ERROR)
 
@@ -74,7 +111,7 @@ def shared_arguments(
         )
     micro = max(size for size in range(1, min(config.micro_batch_size, share) + 1) if share % size == 0)
     return {
-        "output_dir": str(folder),
+        "output_dir": str(training(folder)),
         "learning_rate": config.learning_rate,
         "lr_scheduler_type": "cosine_with_min_lr",
         "lr_scheduler_kwargs": {"min_lr_rate": config.end_ratio},
@@ -87,16 +124,30 @@ def shared_arguments(
         "gradient_checkpointing": config.recompute,
         "use_cpu": chosen == "cpu",
         "seed": seed % (1 << 31),
-        "save_strategy": "no",
+        "weight_decay": config.weight_decay,
+        "adam_beta1": config.betas[0],
+        "adam_beta2": config.betas[1],
+        "save_strategy": "steps" if config.save_steps else "no",
+        "save_steps": config.save_steps or None,
         "logging_steps": 1,
         "report_to": "none",
         "disable_tqdm": True,
     }
 
 
+def training(folder: Path) -> Path:
+    """Where the trainer's own checkpoints lie, beside the folder of the finished one."""
+    return folder.parent / "training"
+
+
 def fit(trainer: Any, step: Step) -> None:
-    """Run a TRL trainer, with our progress in place of its own. The step's unit is the optimiser step."""
+    """Run a TRL trainer, or go on where it was stopped, with our progress in place of its own.
+
+    The step's unit is the optimiser step.
+    """
     from transformers import PrinterCallback, TrainerCallback
+
+    from trainer.resume import Keep, last_whole
 
     class Report(TrainerCallback):  # type: ignore[misc, unused-ignore]
         def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
@@ -104,7 +155,9 @@ def fit(trainer: Any, step: Step) -> None:
 
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Report())
-    trainer.train()
+    trainer.add_callback(Keep())
+    whole = last_whole(Path(trainer.args.output_dir))
+    trainer.train(resume_from_checkpoint=str(whole) if whole else None)
 
 
 def optimiser_steps(examples: int, config: "SFTConfig | DPOConfig") -> int:
@@ -112,11 +165,16 @@ def optimiser_steps(examples: int, config: "SFTConfig | DPOConfig") -> int:
     return max(1, ceil(ceil(examples / config.batch_size) * config.epochs))
 
 
-def save(trainer: Any, tokenizer: Any, folder: Path, log: Path) -> None:
+def save(trainer: Any, tokenizer: Any, start: Path, folder: Path) -> None:
     """Write the checkpoint as safetensors with its chat template, and the training log beside it."""
+    from transformers import AutoConfig
+
+    before = AutoConfig.from_pretrained(start, trust_remote_code=False)
+    for name in dropouts(start, 0):
+        setattr(trainer.model.config, name, getattr(before, name))
     trainer.save_model(str(folder))  # by all processes: each may hold a part
     if not trainer.is_world_process_zero():
         return
     tokenizer.save_pretrained(folder)
     (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle: nothing that srlm writes is one
-    write_records(log, trainer.state.log_history)
+    write_records(folder.parent / "training.jsonl", trainer.state.log_history)

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from srlm.errors import EngineError, ModelError
@@ -31,8 +33,16 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
-def load_model(folder: Path, dtype: "torch.dtype", device: str, attention: str = "sdpa") -> Any:
+def load_model(
+    folder: Path,
+    dtype: "torch.dtype",
+    device: str,
+    attention: str = "sdpa",
+    settings: Mapping[str, float] = MappingProxyType({}),
+) -> Any:
     """The weights of a checkpoint, safetensors only; `attention` is the name under which transformers finds one.
+
+    `settings` take the place of those in the checkpoint's configuration.
 
     Raises:
         ModelError: the folder holds no causal language model that transformers knows.
@@ -44,7 +54,12 @@ def load_model(folder: Path, dtype: "torch.dtype", device: str, attention: str =
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, attn_implementation=attention
+            folder,
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+            attn_implementation=attention,
+            **settings,
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(

@@ -55,6 +55,26 @@ def test_another_configuration_is_refused_with_its_keys(run, tmp_path):
     assert run.config == CONFIG
 
 
+def test_a_setting_of_the_machine_may_change_on_the_way(run, tmp_path):
+    changed = load_config("quickstart", ["dpo.learning_rate=1e-5", "dpo.micro_batch_size=1", "sft.save_steps=0"])
+    assert start_run(tmp_path / "runs", "first", changed).config == changed
+    with pytest.raises(RunChanged, match=r"\(dpo\.beta 0\.1 -> 0\.2\)"):
+        start_run(tmp_path / "runs", "first", load_config("quickstart", ["dpo.learning_rate=1e-5", "dpo.beta=0.2"]))
+
+
+def test_what_a_training_goes_on_from_is_gone_when_its_checkpoint_is_there(run):
+    def produce(folder):
+        (folder.parent / "training" / "step-2").mkdir(parents=True, exist_ok=True)
+        (folder / "model.safetensors").touch()
+
+    for _ in range(2):
+        assert run.checkpoint("M1", produce) == run.folder / "M1" / "checkpoint"
+        assert [path.name for path in (run.folder / "M1").iterdir()] == ["checkpoint"]
+        (run.folder / "M1" / "training").mkdir()  # as a kill between the two would leave it
+    run.checkpoint("M1", produce)
+    assert not (run.folder / "M1" / "training").exists()
+
+
 def test_a_start_that_was_killed_before_run_yaml_is_started_anew(run, tmp_path):
     (run.folder / "run.yaml").unlink()
     assert start_run(tmp_path / "runs", "first", CONFIG).config == CONFIG

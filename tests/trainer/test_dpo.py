@@ -12,7 +12,7 @@ from trainer.dpo import prefer
 from trainer.preference import Replay
 from trainer.tokens import Tokens, read
 
-PLAIN = {"learning_rate": 1e-3, "warmup_ratio": 0, "micro_batch_size": 16, "epochs": 3}
+PLAIN = {"learning_rate": 1e-3, "warmup_ratio": 0, "micro_batch_size": 16, "epochs": 3, "dropout": 0}
 
 
 @pytest.fixture
@@ -57,6 +57,14 @@ def test_the_reference_is_the_model_that_training_starts_from(losses, moved_mode
         ]
     )
     assert -torch.nn.functional.logsigmoid(0.1 * margins).mean().item() != pytest.approx(math.log(2), abs=1e-3)
+
+
+def test_dropout_is_in_the_policy_and_not_in_the_reference(losses, by_hand, moved_model, pairs):
+    model = by_hand(moved_model)
+    chosen = torch.stack([model.logps(one.prompt, one.chosen).sum() for one in pairs]).mean().item()
+    first = losses(dropout=0.5)[0]
+    assert first["logps/chosen"] != pytest.approx(chosen, rel=1e-3)
+    assert first["logps/chosen"] - first["rewards/chosen"] / 0.1 == pytest.approx(chosen, rel=1e-5)
 
 
 def test_the_loss_falls_and_later_steps_are_measured_against_the_start(losses):
