@@ -158,7 +158,9 @@ class InstructionsConfig(Section):
 class JudgeConfig(Section):
     """How M_t scores its own candidates."""
 
-    rubric: str = Field("additive", description="additive (0-5), levels (1-5), or a Markdown file of your own")
+    rubric: str = Field(
+        "additive", description="additive (0-5), levels (1-5), puzzle (0-5), or a Markdown file of your own"
+    )
     scoring: Literal["sampled", "expected"] = Field(
         "sampled",
         description=(
