@@ -99,15 +99,10 @@ def table(found: list[Learned]) -> Any:
 
     shown = Table(title=f"Solved of {found[0].models[0].solved.n} unseen puzzles, 95 % intervals", title_justify="left")
     steps = max(len(one.models) for one in found)
-    for column in [
-        "seed",
-        *(f"M{step + 1}" for step in range(steps)),
-        "gain",
-        "pass@4",
-        "judge's accuracy",
-        "read",
-        "s",
-    ]:
+    shown.add_column("seed", justify="right")
+    for step in range(steps):
+        shown.add_column(f"M{step + 1}", justify="right", no_wrap=True)
+    for column in ("gain", "pass@4", "judge", "read", "s"):
         shown.add_column(column, justify="right")
     for one in found:
         rest = [""] * (steps - len(one.models))
@@ -117,7 +112,7 @@ def table(found: list[Learned]) -> Any:
             f"{one.gain:+.3f}",
             " ".join(f"{model.pass_at_4.value:.3f}" for model in one.models),
             " ".join(f"{model.judge.value:.3f}" for model in one.models),
-            " ".join(f"{model.read:.2f}" for model in one.models),
+            f"{min(model.read for model in one.models):.2f}",
             f"{one.seconds:.0f}",
         )
     return shown
