@@ -5,8 +5,9 @@ says how many of 1,000 puzzles each of them solves; no training of any seed has 
 M1's judge is looked at: one that cannot tell good answers from bad ones has not learned, and the test ends there and
 says so. With `--control` (tools/learn_controls.py) the loop is told something false, and should not gain.
 
-Runs go on where they were stopped. Prints a table, and ends with one JSON line. With `--check` the exit code says
-whether the loop learned as it should: 1 where a seed, or their mean, gained too little, or a control too much.
+Runs are thrown away, or kept in the folder that `--runs` names and gone on with there. Prints a table, and ends with
+one JSON line. With `--check` the exit code says whether the loop learned as it should: 1 where a seed, or their mean,
+gained too little, or a control too much.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -141,7 +143,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of the runs; 0, if not given")
     parser.add_argument("--control", choices=CONTROLS, help="what the loop is told instead of the truth")
-    parser.add_argument("--runs", type=Path, default=Path("results/runs/learn"), help="folder that holds the runs")
+    parser.add_argument("--runs", type=Path, help="folder that keeps the runs; they are thrown away, if not given")
     parser.add_argument("--set", dest="changes", action="append", default=[], help="change a setting of the preset")
     parser.add_argument("--tested", type=int, default=TESTED, help=f"puzzles of the test; {TESTED}, if not given")
     parser.add_argument("--picture", type=Path, help="write the curves to this file, as SVG")
@@ -150,7 +152,9 @@ def main() -> None:
     try:
         configs = [load_config("puzzle", [f"seed={seed}", *options.changes]) for seed in options.seeds]
         preflight(configs[0])
-        found = [one_run(options.runs, one, options.control, options.tested, Progress()) for one in configs]
+        with tempfile.TemporaryDirectory() as passing:
+            root = options.runs or Path(passing)
+            found = [one_run(root, one, options.control, options.tested, Progress()) for one in configs]
     except SrlmError as error:
         sys.exit(f"Error: {error}")
     stdout().print(table(found))
