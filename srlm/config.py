@@ -232,8 +232,9 @@ class TrainConfig(Section):
         name = f"{PUZZLE}:{data.get('seed', 0)}"
         if data.get("model") == PUZZLE:
             data = {**data, "model": name}
-        if isinstance(seeds := data.get("seeds"), dict) and seeds.get("source") == PUZZLE:
-            data = {**data, "seeds": {**seeds, "source": name}}
+        if isinstance(seeds := data.get("seeds"), dict):
+            named = {key: name for key in ("source", "eft_source") if seeds.get(key) == PUZZLE}
+            data = {**data, "seeds": {**seeds, **named}}
         return data
 
     @model_validator(mode="after")

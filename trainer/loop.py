@@ -73,6 +73,8 @@ def preflight(config: TrainConfig) -> None:
     require_libraries()
     pick_device(config.device)
     load_tokenizer(model_folder(config.model))
+    if config.instructions.source == PUZZLE:
+        made_prompts("The run", config.instructions.count * config.iterations, config.seed, [])
 
 
 def _seeds(session: Session) -> tuple[list[Demonstration], list[RankedPrompt], list[RankedPrompt]]:
