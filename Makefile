@@ -7,6 +7,7 @@
 PYTHON ?= python3
 PIP_OPTIONS ?=
 BENCH ?=
+LEARN ?=
 BIN := .venv/bin
 VLLM := .venv-vllm/bin
 INSTALL := -m pip --disable-pip-version-check install -q $(PIP_OPTIONS)
@@ -14,7 +15,7 @@ PIP := $(BIN)/python $(INSTALL)
 VLLM_PIP := $(VLLM)/python $(INSTALL) -c constraints-vllm.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-vllm check bench format clean
+.PHONY: help demo test test-slow test-vllm check bench learn format clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +47,9 @@ check: .venv/.installed ## form, types, directions of imports, documentation
 
 bench: .venv/.installed ## time the parts that cost most
 	$(BIN)/python tools/bench.py $(BENCH)
+
+learn: .venv/.installed ## train a model from nothing on puzzles, and see whether its own judgement makes it better
+	$(BIN)/python tools/learn.py --check $(LEARN)
 
 format: .venv/.installed ## put the code into the form that check wants
 	$(BIN)/ruff format .

@@ -196,7 +196,9 @@ class InstructionsConfig(Section):
 class JudgeConfig(Section):
     """How M_t scores its own candidates."""
 
-    rubric: str = Field("additive", description="additive (0-5), levels (1-5), or a Markdown file of your own")
+    rubric: str = Field(
+        "additive", description="additive (0-5), levels (1-5), puzzle (0-5), or a Markdown file of your own"
+    )
     scoring: Literal["sampled", "expected"] = Field(
         "sampled",
         description=(
@@ -344,8 +346,9 @@ class TrainConfig(Section):
         name = f"{PUZZLE}:{data.get('seed', 0)}"
         if data.get("model") == PUZZLE:
             data = {**data, "model": name}
-        if isinstance(seeds := data.get("seeds"), dict) and seeds.get("source") == PUZZLE:
-            data = {**data, "seeds": {**seeds, "source": name}}
+        if isinstance(seeds := data.get("seeds"), dict):
+            named = {key: name for key in ("source", "eft_source") if seeds.get(key) == PUZZLE}
+            data = {**data, "seeds": {**seeds, **named}}
         return data
 
     @model_validator(mode="after")

@@ -5,7 +5,9 @@ says how many of 1,000 puzzles each of them solves; no training of any seed has 
 M1's judge is looked at: one that cannot tell good answers from bad ones has not learned, and the test ends there and
 says so. With `--control` (tools/learn_controls.py) the loop is told something false, and should not gain.
 
-Runs go on where they were stopped. Prints a table, and ends with one JSON line.
+Runs are thrown away, or kept in the folder that `--runs` names and gone on with there. Prints a table, and ends with
+one JSON line. With `--check` the exit code says whether the loop learned as it should: 1 where a seed, or their mean,
+gained too little, or a control too much.
 """
 
 import argparse
@@ -13,9 +15,11 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 # Products of so small a model's matrices are slower on two threads than on one.
@@ -28,14 +32,17 @@ from learn_picture import svg
 from srlm.config import TrainConfig, load_config
 from srlm.display import Progress, stdout
 from srlm.errors import NothingToTrain, SrlmError
+from srlm.records import without_nan
 from srlm.runs import Run, start_run
-from srlm.stats.intervals import Estimate
+from srlm.stats.intervals import Estimate, mean_interval
 from trainer.loop import preflight, train
 from trainer.session import Session
 
 TESTED = 1000
 """Puzzles that each model is asked."""
 NOT_LEARNED = "the judge has not learned"
+EACH, POOLED, CONTROL = 0.10, 0.15, 0.03
+"""The gain from M1 to the last model: at least this for each seed, this for their mean, at most this for a control."""
 
 
 @dataclass(frozen=True)
@@ -94,15 +101,10 @@ def table(found: list[Learned]) -> Any:
 
     shown = Table(title=f"Solved of {found[0].models[0].solved.n} unseen puzzles, 95 % intervals", title_justify="left")
     steps = max(len(one.models) for one in found)
-    for column in [
-        "seed",
-        *(f"M{step + 1}" for step in range(steps)),
-        "gain",
-        "pass@4",
-        "judge's accuracy",
-        "read",
-        "s",
-    ]:
+    shown.add_column("seed", justify="right")
+    for step in range(steps):
+        shown.add_column(f"M{step + 1}", justify="right", no_wrap=True)
+    for column in ("gain", "pass@4", "judge", "read", "s"):
         shown.add_column(column, justify="right")
     for one in found:
         rest = [""] * (steps - len(one.models))
@@ -112,10 +114,24 @@ def table(found: list[Learned]) -> Any:
             f"{one.gain:+.3f}",
             " ".join(f"{model.pass_at_4.value:.3f}" for model in one.models),
             " ".join(f"{model.judge.value:.3f}" for model in one.models),
-            " ".join(f"{model.read:.2f}" for model in one.models),
+            f"{min(model.read for model in one.models):.2f}",
             f"{one.seconds:.0f}",
         )
     return shown
+
+
+def shortfalls(found: list[Learned]) -> list[str]:
+    """What is not as it should be."""
+    control = found[0].control
+    if control:
+        return [
+            f"seed {one.seed}: gained {one.gain:+.3f} by {control}, more than {CONTROL}"
+            for one in found
+            if one.gain > CONTROL
+        ]
+    mean = fmean(one.gain for one in found)
+    short = [f"seed {one.seed}: gained {one.gain:+.3f}, less than {EACH}" for one in found if one.gain < EACH]
+    return short + ([f"the mean gain is {mean:+.3f}, less than {POOLED}"] if mean < POOLED else [])
 
 
 def _interval(share: Estimate) -> str:
@@ -127,25 +143,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of the runs; 0, if not given")
     parser.add_argument("--control", choices=CONTROLS, help="what the loop is told instead of the truth")
-    parser.add_argument("--runs", type=Path, default=Path("results/runs/learn"), help="folder that holds the runs")
+    parser.add_argument("--runs", type=Path, help="folder that keeps the runs; they are thrown away, if not given")
     parser.add_argument("--set", dest="changes", action="append", default=[], help="change a setting of the preset")
     parser.add_argument("--tested", type=int, default=TESTED, help=f"puzzles of the test; {TESTED}, if not given")
     parser.add_argument("--picture", type=Path, help="write the curves to this file, as SVG")
+    parser.add_argument("--check", action="store_true", help="exit with 1 where the gains are not as they should be")
     options = parser.parse_args()
     try:
         configs = [load_config("puzzle", [f"seed={seed}", *options.changes]) for seed in options.seeds]
         preflight(configs[0])
-        found = [one_run(options.runs, one, options.control, options.tested, Progress()) for one in configs]
+        with tempfile.TemporaryDirectory() as passing:
+            root = options.runs or Path(passing)
+            found = [one_run(root, one, options.control, options.tested, Progress()) for one in configs]
     except SrlmError as error:
         sys.exit(f"Error: {error}")
     stdout().print(table(found))
     for one in found:
         if one.ended:
             print(f"seed {one.seed}: {one.ended}")
+    gains = mean_interval([one.gain for one in found], bounds=(-1, 1))
+    spread = f" [{gains.low:+.3f}, {gains.high:+.3f}]" if gains.n > 1 else ""
+    print(f"Mean gain of {gains.n} seeds {gains.value:+.3f}{spread}")
+    short = shortfalls(found) if options.check else []
+    print("\n".join(short), end="\n" if short else "")
     records = [asdict(one) for one in found]
     if options.picture:
         options.picture.write_text(svg(records, "Puzzles solved"), encoding="utf-8")
-    print(json.dumps(records))
+    print(json.dumps(without_nan(records)))
+    sys.exit(1 if short else 0)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,10 @@ from srlm.engines.open import is_remote, open_engine
 from srlm.engines.remote import RemoteEngine
 from srlm.errors import UnknownName, UsageError
 from srlm.judges.pointwise import configured_judge
+from srlm.puzzle.world import PUZZLE
 from srlm.seeds import load_seeds
 from srlm.types import Message, Request
+from trainer.puzzles import made_prompts
 from trainer.tuning import dropouts, require_libraries
 
 
@@ -39,6 +41,8 @@ def preflight(config: TrainConfig) -> None:
     folder = model_folder(config.model)
     load_tokenizer(folder)
     dropouts(folder, max(config.sft.dropout, config.dpo.dropout))
+    if config.instructions.source == PUZZLE:
+        made_prompts("The run", config.instructions.count * config.iterations, config.seed, [])
     begun = Request((Message("user", "Write."),), prefill="1.")  # as instructions are written
     _look_at("instructions.writer", config.instructions.writer, ("base", "current"), begun)
     _look_at("judge.frozen", config.judge.frozen, ("M0", "SFT", "M1"), judge.requests("Write.", "Text.", 0)[0])

@@ -16,7 +16,7 @@ def made_prompts(model: str, count: int, seed: int, earlier: Sequence[Prompt]) -
     left = puzzles("loop", seed)[len(earlier) :]
     if len(left) < count:
         raise UsageError(
-            f"{model}: {count} new puzzles are wanted and {len(left)} are left. "
+            f"{model} wants {count} new puzzles, and {len(left)} are left. "
             "Set a smaller instructions.count, or fewer iterations."
         )
     return [

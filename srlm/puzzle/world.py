@@ -63,7 +63,7 @@ class Puzzle:
 
     def score(self, answer: str) -> int:
         """5 for a solution, a point less for each violated relation, never below 0; 0 for a malformed answer."""
-        return max(0, FULL_SCORE - self.check(answer).count("n"))
+        return max(0, FULL_SCORE - self.check(answer).count("n")) if self.well_formed(answer) else 0
 
     def solve(self, chance: random.Random) -> str | None:
         """A solution, each with the same probability; None where there is none."""

@@ -49,6 +49,11 @@ def test_the_loop_learns_from_puzzles_of_its_own(trained):
     assert {Puzzle(one).part for one in made} == {"loop"}
 
 
+def test_m1_sees_each_demonstration_as_often_as_it_should(trained):
+    (last,) = lines(trained / "s0/M1/training.jsonl")[-1:]
+    assert last["step"] == (8 * 8 + 16) / 40
+
+
 def test_the_checker_is_not_seen_by_the_loop(trained):
     """What a run knows of its own puzzles comes from its models: no prompt has a reference, no reward is the truth."""
     for model in ("M2", "M3"):
@@ -78,12 +83,17 @@ def test_more_puzzles_than_there_are_end_in_one_message(cli, tmp_path):
         *("train", "puzzle", "--runs", tmp_path, *SMALL, *READABLE, "--set", "instructions.count=9000"),
     )
     assert result.code == 2
-    assert "9000 new puzzles are wanted and 8992 are left" in result.err
+    assert "wants 18000 new puzzles, and 8992 are left" in result.err
+    assert not list(tmp_path.iterdir())  # said before anything is written
     assert "Traceback" not in result.err
 
 
 @pytest.mark.parametrize(
-    ("control", "says"), [((), "the judge has not learned"), (("--control", "no-eft"), "no preference pair")]
+    ("control", "says"),
+    [
+        ((), "the judge has not learned"),
+        pytest.param(("--control", "no-eft"), "no preference pair", marks=pytest.mark.slow),
+    ],
 )
 def test_the_learning_test_says_when_nothing_was_learned(cli, tmp_path, control, says):
     command = [sys.executable, str(LEARN), "--runs", str(tmp_path), "--tested", "20", *SMALL, *control]
@@ -95,6 +105,7 @@ def test_the_learning_test_says_when_nothing_was_learned(cli, tmp_path, control,
     assert [(one["model"], one["solved"]["n"]) for one in record["models"]] == [("M1", 20)]
 
 
+@pytest.mark.slow
 def test_random_scores_come_in_before_the_loop_reads_them(cli, tmp_path):
     command = [sys.executable, str(LEARN), "--runs", str(tmp_path), "--tested", "20", "--control", "random-scores"]
     done = subprocess.run(
