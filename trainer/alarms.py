@@ -68,15 +68,15 @@ CHECKS = (
         "max_length_drift",
         False,
         "share",
-        "Compare the models by win rates that control for length; pairs.length_rho holds length back",
+        "Set length beside every win rate; where answers grow, pairs.length_rho holds that back",
     ),
     Check(
-        "length of the chosen over the rejected, relative to the mean",
+        "difference in length of chosen and rejected, relative to the mean",
         lambda one: None if one.length_gap_share is None else abs(one.length_gap_share),
         "max_length_gap",
         False,
         "share",
-        "The pairs teach length: pairs.length_rho holds it back",
+        "The pairs teach length; where the chosen are longer, pairs.length_rho holds that back",
     ),
     Check(
         "pairs per new instruction",

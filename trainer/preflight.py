@@ -33,8 +33,7 @@ def preflight(config: TrainConfig) -> None:
     if config.seeds.eft and not ranked.eft:
         raise UsageError(
             f"The seeds {source} have no ranked instruction to train the judge on; {len(ranked.validation)} are held "
-            "out. Add some with split=train, or give --set seeds.eft_source=embedded, or go without: "
-            "--set seeds.eft=false."
+            "out. Add some with split=train, or set seeds.eft_source=embedded, or go on without: seeds.eft=false."
         )
     require_libraries()
     pick_device(config.device)

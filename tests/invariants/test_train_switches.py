@@ -136,6 +136,29 @@ def test_instructions_by_a_writer_of_choice(train, tiny_model, finished_run, wri
     assert ((run / "M2" / "instructions.jsonl").read_bytes() == by_base) == (writer == "itself")
 
 
+@pytest.mark.slow
+def test_the_preset_of_the_paper_runs_whole_where_only_sizes_are_changed(cli, tiny_model, tmp_path):
+    sizes = (
+        f"model={tiny_model}",
+        "engine=hf",
+        "seeds.source=embedded",
+        "seeds.ift_limit=8",
+        "seeds.eft_limit=6",
+        "seeds.validation_limit=2",
+        f"instructions.writer={tiny_model}",
+        "instructions.count=4",
+        "instructions.sampling.max_tokens=40",
+        "candidate_sampling.max_tokens=40",
+        # A model of 40,000 weights writes no verdict that could be read; the rest of the judge is the paper's.
+        "judge.scoring=expected",
+    )
+    words = [word for one in sizes for word in ("--set", one)]
+    result = cli("train", "paper", "--runs", tmp_path, "--name", "r", *words)
+    assert result.code == 0, result.err
+    assert "M1, M2, M3 are in" in result.out
+    assert not list((tmp_path / "r" / "M3").glob("anchor*"))
+
+
 # --- the monitor ------------------------------------------------------------------------------------------------------
 
 
