@@ -18,6 +18,7 @@ from srlm.engines.checkpoint import load_tokenizer, pick_device
 from srlm.errors import NothingToTrain
 from srlm.judges.pointwise import configured_judge, score
 from srlm.judges.pointwise import rewards as mean_rewards
+from srlm.optional import require
 from srlm.randomness import derive
 from srlm.runs import Run
 from srlm.seeds import load_seeds
@@ -69,6 +70,8 @@ def preflight(config: TrainConfig) -> None:
     for source in {config.seeds.source, config.seeds.eft_source or config.seeds.source}:
         load_seeds(source)
     require_libraries()
+    if config.sft.lora.rank or config.dpo.lora.rank:
+        require("peft", "LoRA", "train")
     pick_device(config.device)
     folder = model_folder(config.model)
     load_tokenizer(folder)
