@@ -65,6 +65,15 @@ class SamplingConfig(Section):
         return Sampling(self.temperature, self.top_p, self.max_tokens, stop)
 
 
+class LoraConfig(Section):
+    """Low-rank adapters beside all linear layers instead of new weights for all (Hu et al., arXiv 2106.09685)."""
+
+    rank: int = Field(0, ge=0, description="0 tunes all weights, as the paper does")
+    alpha: int = Field(
+        32, gt=0, description="an adapter is scaled by alpha over rank; it is merged when a training ends"
+    )
+
+
 class TuningConfig(Section):
     """What both trainings have: the optimiser is AdamW, with gradients clipped at the norm 1."""
 
@@ -93,6 +102,7 @@ class TuningConfig(Section):
     betas: tuple[Decay, Decay] = Field(
         (0.9, 0.999), description="of AdamW (not in the paper; the optimiser's own, as in TRL)"
     )
+    lora: LoraConfig = LoraConfig()
     save_steps: int = Field(
         200,
         ge=0,

@@ -1,8 +1,9 @@
 """Direct preference optimisation with TRL's DPOTrainer: M_t on its own pairs gives M_t+1 (Rafailov et al. 2023).
 
-The reference is M_t, loaded explicitly: left to itself, TRL reloads a reference from the path that stands in the
-model's configuration. Its log-probabilities are computed once, before the first step. Terms of the loss that the paper
-does not have are in `trainer/preference.py`.
+The reference is M_t: its log-probabilities are computed once, before the first step and without dropout, by the model
+that training then begins to change, so that no second one is ever in memory; and token by token from the last layer,
+without the logits of the whole vocabulary. Terms of the loss that the paper does not have are in
+`trainer/preference.py`.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from srlm.types import PreferencePair
 from trainer.examples import Example
 from trainer.mishaps import explained
 from trainer.tokens import fitting, read
-from trainer.tuning import fit, load_for_training, optimiser_steps, save, shared_arguments
+from trainer.tuning import adapters, fit, load_for_training, optimiser_steps, save, shared_arguments
 
 
 def prefer(
@@ -38,7 +39,6 @@ def prefer(
         NothingToTrain: no example to replay fits into max_length.
     """
     model, tokenizer = load_for_training(start, device, config.dropout)
-    reference, _ = load_for_training(start, device)
     from datasets import Dataset
     from trl.trainer.dpo_config import DPOConfig as Arguments
 
@@ -69,10 +69,10 @@ def prefer(
     ):
         trainer = PreferenceTrainer(
             model=model,
-            ref_model=reference,
             args=arguments,
             train_dataset=Dataset.from_list(rows),
             processing_class=tokenizer,
+            peft_config=adapters(config),
             nll_coef=config.nll_coef,
             smoothing=config.label_smoothing,
             replay=again,

@@ -7,6 +7,7 @@ from srlm.engines.open import is_remote, open_engine
 from srlm.engines.remote import RemoteEngine
 from srlm.errors import UnknownName, UsageError
 from srlm.judges.pointwise import configured_judge
+from srlm.optional import require
 from srlm.puzzle.world import PUZZLE
 from srlm.seeds import load_seeds
 from srlm.types import Message, Request
@@ -36,6 +37,8 @@ def preflight(config: TrainConfig) -> None:
             "out. Add some with split=train, or set seeds.eft_source=embedded, or go on without: seeds.eft=false."
         )
     require_libraries()
+    if config.sft.lora.rank or config.dpo.lora.rank:
+        require("peft", "LoRA", "train")
     pick_device(config.device)
     folder = model_folder(config.model)
     load_tokenizer(folder)

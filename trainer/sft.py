@@ -12,7 +12,7 @@ from srlm.display import Progress
 from trainer.examples import Example
 from trainer.mishaps import explained
 from trainer.tokens import fitting, turns
-from trainer.tuning import fit, load_for_training, optimiser_steps, save, shared_arguments
+from trainer.tuning import adapters, fit, load_for_training, optimiser_steps, save, shared_arguments
 
 
 def supervised(
@@ -61,6 +61,7 @@ def supervised(
             args=arguments,
             train_dataset=Dataset.from_list([turns(one.prompt, one.completion) for one in kept]),
             processing_class=tokenizer,
+            peft_config=adapters(config),
         )
         fit(trainer, step)
         save(trainer, tokenizer, start, folder)

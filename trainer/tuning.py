@@ -135,6 +135,18 @@ def shared_arguments(
     }
 
 
+def adapters(config: "SFTConfig | DPOConfig") -> Any:
+    """What TRL is told of LoRA; None where all weights are tuned."""
+    if not config.lora.rank:
+        return None
+    require("peft", "LoRA", "train")
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=config.lora.rank, lora_alpha=config.lora.alpha, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
+
+
 def training(folder: Path) -> Path:
     """Where the trainer's own checkpoints lie, beside the folder of the finished one."""
     return folder.parent / "training"
@@ -166,9 +178,14 @@ def optimiser_steps(examples: int, config: "SFTConfig | DPOConfig") -> int:
 
 
 def save(trainer: Any, tokenizer: Any, start: Path, folder: Path) -> None:
-    """Write the checkpoint as safetensors with its chat template, and the training log beside it."""
+    """Write the checkpoint as safetensors with its chat template, and the training log beside it.
+
+    Adapters are merged into the weights, so that what is written is a model as any other.
+    """
     from transformers import AutoConfig
 
+    if hasattr(trainer.model, "merge_and_unload"):
+        trainer.model = trainer.model.merge_and_unload()
     before = AutoConfig.from_pretrained(start, trust_remote_code=False)
     for name in dropouts(start, 0):
         setattr(trainer.model.config, name, getattr(before, name))

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 import torch
@@ -48,7 +49,7 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-@pytest.fixture(params=["sft", "dpo"])
+@pytest.fixture(params=["sft", "dpo", "lora"])
 def train(request, tiny_model, moved_model, examples, pairs):
     """Trains 12 steps in 3 epochs into a folder, and returns the steps that were made."""
 
@@ -65,7 +66,8 @@ def train(request, tiny_model, moved_model, examples, pairs):
     def run(folder, at=None, **changes):
         folder.mkdir(parents=True, exist_ok=True)
         progress = Deadly(at)
-        {"sft": sft, "dpo": dpo}[request.param](folder, progress, **changes)
+        trainings = {"sft": sft, "dpo": dpo, "lora": partial(dpo, lora={"rank": 2})}
+        trainings[request.param](folder, progress, **changes)
         return progress.steps
 
     return run
@@ -100,6 +102,7 @@ def test_stopped_in_the_middle_is_never_stopped(train, tmp_path):
     assert losses(broken) == losses(whole)
 
 
+@pytest.mark.parametrize("train", ["sft", "dpo"], indirect=True)
 def test_a_checkpoint_that_is_half_written_is_not_read(train, tmp_path):
     whole, broken = tmp_path / "whole" / "checkpoint", tmp_path / "broken" / "checkpoint"
     train(whole, save_steps=0)
@@ -112,6 +115,7 @@ def test_a_checkpoint_that_is_half_written_is_not_read(train, tmp_path):
     assert weights(broken) == weights(whole)
 
 
+@pytest.mark.parametrize("train", ["sft", "dpo"], indirect=True)
 def test_a_smaller_micro_batch_goes_on_in_the_same_training(train, tmp_path):
     folder = tmp_path / "broken" / "checkpoint"
     kill(train, folder, 7)
