@@ -35,7 +35,8 @@ from srlm.errors import NothingToTrain, SrlmError
 from srlm.records import without_nan
 from srlm.runs import Run, start_run
 from srlm.stats.intervals import Estimate, mean_interval
-from trainer.loop import preflight, train
+from trainer.loop import train
+from trainer.preflight import preflight
 from trainer.session import Session
 
 TESTED = 1000
