@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
+from math import isnan
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -114,7 +115,7 @@ def table(found: list[Learned]) -> Any:
             *[*map(_interval, (model.solved for model in one.models)), *rest],
             f"{one.gain:+.3f}",
             " ".join(f"{model.pass_at_4.value:.3f}" for model in one.models),
-            " ".join(f"{model.judge.value:.3f}" for model in one.models),
+            " ".join("-" if isnan(model.judge.value) else f"{model.judge.value:.3f}" for model in one.models),
             f"{min(model.read for model in one.models):.2f}",
             f"{one.seconds:.0f}",
         )
