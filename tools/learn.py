@@ -164,8 +164,8 @@ def main() -> None:
         if one.ended:
             print(f"seed {one.seed}: {one.ended}")
     gains = mean_interval([one.gain for one in found], bounds=(-1, 1))
-    spread = f" [{gains.low:+.3f}, {gains.high:+.3f}]" if gains.n > 1 else ""
-    print(f"Mean gain of {gains.n} seeds {gains.value:+.3f}{spread}")
+    if gains.n > 1:
+        print(f"Mean gain of {gains.n} seeds {gains.value:+.3f} [{gains.low:+.3f}, {gains.high:+.3f}]")
     short = shortfalls(found) if options.check else []
     print("\n".join(short), end="\n" if short else "")
     records = [asdict(one) for one in found]
