@@ -15,7 +15,7 @@ from srlm.types import PreferencePair
 from trainer.examples import Example
 from trainer.mishaps import explained
 from trainer.tokens import fitting, read
-from trainer.tuning import adapters, fit, load_for_training, optimiser_steps, save, shared_arguments
+from trainer.tuning import adapters, dataset, fit, load_for_training, optimiser_steps, save, shared_arguments
 
 
 def prefer(
@@ -39,7 +39,6 @@ def prefer(
         NothingToTrain: no example to replay fits into max_length.
     """
     model, tokenizer = load_for_training(start, device, config.dropout)
-    from datasets import Dataset
     from trl.trainer.dpo_config import DPOConfig as Arguments
 
     from trainer.preference import PreferenceTrainer, Replay
@@ -70,7 +69,7 @@ def prefer(
         trainer = PreferenceTrainer(
             model=model,
             args=arguments,
-            train_dataset=Dataset.from_list(rows),
+            train_dataset=dataset(rows, folder),
             processing_class=tokenizer,
             peft_config=adapters(config),
             nll_coef=config.nll_coef,

@@ -8,6 +8,7 @@ processes have ended when the next stage begins, so that generation finds the me
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from srlm.errors import TrainingFailed, UsageError
 from srlm.records import write_json
 from srlm.types import PreferencePair
 from trainer.examples import Example
-from trainer.tuning import optimiser_steps
+from trainer.tuning import optimiser_steps, shared_rows
 
 
 @dataclass(frozen=True)
@@ -139,3 +140,4 @@ def carry_out(job: Supervision | Preference, launcher: str | None, progress: Pro
     if process.returncode:
         raise TrainingFailed(error or f"{job.label}: the processes of {command[0]} ended with an error, see {log}.")
     file.unlink()
+    shutil.rmtree(shared_rows(job.folder), ignore_errors=True)

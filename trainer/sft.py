@@ -12,7 +12,7 @@ from srlm.display import Progress
 from trainer.examples import Example
 from trainer.mishaps import explained
 from trainer.tokens import fitting, turns
-from trainer.tuning import adapters, fit, load_for_training, optimiser_steps, save, shared_arguments
+from trainer.tuning import adapters, dataset, fit, load_for_training, optimiser_steps, save, shared_arguments
 
 
 def supervised(
@@ -33,7 +33,6 @@ def supervised(
         NothingToTrain: no example fits into max_length.
     """
     model, tokenizer = load_for_training(start, device, config.dropout)
-    from datasets import Dataset
     from trl.trainer.sft_config import SFTConfig as Arguments
     from trl.trainer.sft_trainer import SFTTrainer
 
@@ -59,7 +58,7 @@ def supervised(
         trainer = Trainer(
             model=model,
             args=arguments,
-            train_dataset=Dataset.from_list([turns(one.prompt, one.completion) for one in kept]),
+            train_dataset=dataset([turns(one.prompt, one.completion) for one in kept], folder),
             processing_class=tokenizer,
             peft_config=adapters(config),
         )

@@ -5,6 +5,7 @@ Dropout is set in the model's configuration for the time of training: transforme
 
 import logging
 import os
+import shutil
 import warnings
 from math import ceil
 from pathlib import Path
@@ -145,6 +146,31 @@ def adapters(config: "SFTConfig | DPOConfig") -> Any:
     return LoraConfig(
         r=config.lora.rank, lora_alpha=config.lora.alpha, target_modules="all-linear", task_type="CAUSAL_LM"
     )
+
+
+def dataset(rows: list[dict[str, Any]], folder: Path) -> Any:
+    """The rows of a training as TRL takes them.
+
+    Processes that train together read them from one place: TRL keeps what the reference says in a file beside the rows,
+    which the first process writes for all.
+    """
+    from accelerate import PartialState
+    from datasets import Dataset, load_from_disk
+
+    made = Dataset.from_list(rows)
+    if processes() == 1:
+        return made
+    place, state = shared_rows(folder), PartialState()
+    if state.is_main_process:
+        shutil.rmtree(place, ignore_errors=True)
+        made.save_to_disk(str(place))
+    state.wait_for_everyone()
+    return load_from_disk(str(place))
+
+
+def shared_rows(folder: Path) -> Path:
+    """Where rows lie for several processes, beside the folder of the checkpoint. Whoever started these removes it."""
+    return folder.parent / "rows"
 
 
 def training(folder: Path) -> Path:

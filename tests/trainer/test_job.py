@@ -8,7 +8,7 @@ from srlm.errors import TrainingFailed, UsageError
 from trainer.job import Preference, Supervision, carry_out
 
 QUIET = Progress(quiet=True)
-TWO = "accelerate launch --cpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no"
+TWO = "torchrun --standalone --nproc-per-node 2"
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def supervision(tiny_model, examples, tmp_path):
     def make(name: str, batch_size: int = 8) -> Supervision:
         folder = tmp_path / name / "checkpoint"
         folder.mkdir(parents=True)
-        config = SFTConfig(batch_size=batch_size, micro_batch_size=4, learning_rate=1e-3, max_length=256)
+        config = SFTConfig(batch_size=batch_size, micro_batch_size=4, learning_rate=1e-3, max_length=256, dropout=0)
         return Supervision(tiny_model, folder, tuple(examples), config, "cpu", "float32", 7, name)
 
     return make
@@ -39,6 +39,7 @@ def preference(moved_model, pairs, examples, tmp_path):
             nll_coef=0.2,
             label_smoothing=0.1,
             replay=5,
+            dropout=0,
         )
         return Preference(moved_model, folder, tuple(pairs), tuple(examples), config, "cpu", "float32", 7, name)
 
