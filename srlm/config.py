@@ -351,8 +351,10 @@ class TrainConfig(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _puzzles_of_the_seed(cls, data: dict[str, Any]) -> dict[str, Any]:
+    def _puzzles_of_the_seed(cls, data: Any) -> Any:
         """Where model or seeds are those of the puzzle world, they are the ones of this run's seed."""
+        if not isinstance(data, dict):
+            return data  # refused next
         name = f"{PUZZLE}:{data.get('seed', 0)}"
         if data.get("model") == PUZZLE:
             data = {**data, "model": name}
