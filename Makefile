@@ -26,7 +26,7 @@ demo: .venv/.installed ## train M1 to M3 from a small model, evaluate them, comp
 	$(BIN)/srlm compare M1 M2 M3
 
 test: .venv/.installed ## the tests that need no patience
-	$(BIN)/python -m pytest -m "not slow and not vllm"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadscope -m "not slow and not vllm"
 
 test-slow: .venv/.installed ## the tests that train and generate: minutes on two cores
 	$(BIN)/python -m pytest -m slow

@@ -6,7 +6,7 @@ paid ones do, loses at most the calls in flight.)
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from srlm.display import Progress
 from srlm.engines.engine import Done, Engine
@@ -19,9 +19,19 @@ LONGEST_WAIT = 0.5
 
 
 def ask(
-    engine: Engine, requests: Sequence[Request], ledger: Ledger, *, stage: str, progress: Progress, label: str
+    engine: Engine,
+    requests: Sequence[Request],
+    ledger: Ledger,
+    *,
+    stage: str,
+    progress: Progress,
+    label: str,
+    meanwhile: Iterator[None] | None = None,
 ) -> list[tuple[str, Reply]]:
     """Answer every request, in order, as (ledger key, reply). Failed calls come back as `Failed`.
+
+    `meanwhile` is work of the caller's that needs no reply: a piece of it is done after each batch, when a server has
+    others in flight. What is left of it is the caller's to end.
 
     Raises:
         EngineError: no call at all succeeded, so that going on would only fail again; or a server is dead.
@@ -44,6 +54,8 @@ def ask(
                     # A batch that was stored in part is computed whole; what was said before stays.
                     replies.setdefault(key, reply)
                 pending.add([(key, once[key]) for key in asked], done)
+                if meanwhile is not None:
+                    next(meanwhile, None)
         finally:
             pending.commit()  # also what came before an error, or Ctrl-C
     answered = [(key, replies.get(key, Failed("not run"))) for key in keys]

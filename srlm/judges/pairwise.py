@@ -8,7 +8,7 @@ An engine that gives no probabilities gives a plain vote, 1 or 0. A `Preference`
     single    one order a pair, drawn from the instruction: AlpacaEval 2 (arXiv 2404.04475), at half of the calls
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Literal
@@ -20,7 +20,7 @@ from srlm.judges.hostile import suspicions_of
 from srlm.judges.parse import read_choice
 from srlm.judges.template import Template, load_template
 from srlm.ledger import Ledger
-from srlm.types import Answer, Failed, Message, Request, Scored, Verdict
+from srlm.types import Answer, Failed, Message, Request, Scored, Suspicion, Verdict
 
 SLOTS = ("instruction", "answer_a", "answer_b")
 CHOICES = ("A", "B")
@@ -117,8 +117,17 @@ def compare(
         one, two = match.shown(order)
         filled = template.fill(instruction=match.instruction, answer_a=one.text, answer_b=two.text)
         requests.append(Request((Message("user", filled),), choices=CHOICES))
-    suspected = [suspicions_of((match.first, match.second), template) for match in matches]
-    replies = ask(engine, requests, ledger, stage=stage, progress=progress, label=label)
+    suspected: list[tuple[Suspicion, ...]] = []
+
+    def look() -> Iterator[None]:
+        for match in matches:
+            suspected.append(suspicions_of((match.first, match.second), template))
+            yield
+
+    looking = look()
+    replies = ask(engine, requests, ledger, stage=stage, progress=progress, label=label, meanwhile=looking)
+    for _ in looking:
+        pass
     each = 2 if orders == "both" else 1
     verdicts: list[Verdict] = []
     for number, ((match, order), (key, reply)) in enumerate(zip(asked, replies, strict=True)):

@@ -60,7 +60,7 @@ def trained(folder: Path, tmp_path: Path) -> tuple[list[int], list[int]]:
     }
     trainer = SFTTrainer(
         model=model,
-        args=Arguments(**shared_arguments(SFTConfig(), tmp_path, "cpu", 0), completion_only_loss=True),
+        args=Arguments(**shared_arguments(SFTConfig(), tmp_path, "cpu", "float32", 0), completion_only_loss=True),
         train_dataset=Dataset.from_list([example]),
         processing_class=tokenizer,
     )
