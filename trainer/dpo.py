@@ -14,7 +14,7 @@ from srlm.display import Progress
 from srlm.types import PreferencePair
 from trainer.examples import Example
 from trainer.mishaps import explained
-from trainer.tokens import fitting, read
+from trainer.tokens import fitting
 from trainer.tuning import adapters, dataset, fit, load_for_training, optimiser_steps, save, shared_arguments
 
 
@@ -61,7 +61,7 @@ def prefer(
     again = None
     if config.replay:
         kept = fitting(tokenizer, replay, config.max_length, progress, f"{label}, replay")
-        again = Replay([read(tokenizer, one) for one in kept], config.replay, seed)
+        again = Replay([tokens for _, tokens in kept], config.replay, seed)
     with (
         explained(label, "dpo", config.micro_batch_size, config.max_length),
         progress.step(label, optimiser_steps(len(rows), config)) as step,

@@ -58,7 +58,7 @@ def supervised(
         trainer = Trainer(
             model=model,
             args=arguments,
-            train_dataset=dataset([turns(one.prompt, one.completion) for one in kept], folder),
+            train_dataset=dataset([turns(one.prompt, one.completion) for one, _ in kept], folder),
             processing_class=tokenizer,
             peft_config=adapters(config),
         )

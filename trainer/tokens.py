@@ -39,14 +39,14 @@ def read(tokenizer: Any, example: Example) -> Tokens:
 
 def fitting(
     tokenizer: Any, examples: Sequence[Example], max_length: int, progress: Progress, label: str
-) -> list[Example]:
-    """The examples of at most `max_length` tokens; says how many are longer.
+) -> list[tuple[Example, Tokens]]:
+    """The examples of at most `max_length` tokens, with these; says how many are longer.
 
     Raises:
         NothingToTrain: all are.
     """
-    lengths = [len(tokens.prompt) + len(tokens.completion) for tokens in (read(tokenizer, one) for one in examples)]
-    kept = [example for example, length in zip(examples, lengths, strict=True) if length <= max_length]
+    every = [(example, read(tokenizer, example)) for example in examples]
+    kept = [(one, tokens) for one, tokens in every if len(tokens.prompt) + len(tokens.completion) <= max_length]
     if not kept:
         raise NothingToTrain(f"{label}: none of {len(examples)} examples fits into max_length = {max_length} tokens.")
     if len(kept) < len(examples):
