@@ -49,6 +49,14 @@ class SeedsConfig(Section):
     ift_repeats: int = Field(
         1, ge=1, description="how often M1 sees each demonstration in a pass, where they are few beside the judgements"
     )
+    eft_targets: Literal["judgements", "ranks"] = Field(
+        "judgements",
+        description=(
+            "what M1 learns to write as a judge. judgements: reasons and a score, by people or else by the SFT "
+            "baseline, the paper; ranks: a score alone, spread over the rubric's scale from the best rank to the "
+            "last, where M0 is too small to write judgements (then judge with judge.scoring=expected)"
+        ),
+    )
     eft_limit: int | None = Field(None, ge=1, description="use at most so many EFT judgements, spread over the scores")
     validation_limit: int | None = Field(None, ge=1, description="use at most so many held-out ranked instructions")
 

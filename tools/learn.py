@@ -5,9 +5,9 @@ says how many of 1,000 puzzles each of them solves; no training of any seed has 
 M1's judge is looked at: one that cannot tell good answers from bad ones has not learned, and the test ends there and
 says so. With `--control` (tools/learn_controls.py) the loop is told something false, and should not gain.
 
-Runs are thrown away, or kept in the folder that `--runs` names and gone on with there. Prints a table, and ends with
-one JSON line. With `--check` the exit code says whether the loop learned as it should: 1 where a seed, or their mean,
-gained too little, or a control too much.
+Runs are thrown away, or kept in the folder that `--runs` names and gone on with there. `--m1` takes the M1 of kept runs
+so that what is compared begins at one model. Prints a table, and ends with one JSON line. With `--check` the exit code
+says whether the loop learned as it should: 1 where a seed, or their mean, gained too little, or a control too much.
 """
 
 import argparse
@@ -30,11 +30,11 @@ from learn_controls import CONTROLS, before_iteration, before_m1
 from learn_measure import Measured, measure
 from learn_picture import svg
 
-from srlm.config import TrainConfig, load_config
+from srlm.config import TrainConfig, differences, load_config
 from srlm.display import Progress, stdout
-from srlm.errors import NothingToTrain, SrlmError
+from srlm.errors import NothingToTrain, SrlmError, UsageError
 from srlm.records import without_nan
-from srlm.runs import Run, start_run
+from srlm.runs import Run, open_run, start_run
 from srlm.stats.intervals import Estimate, mean_interval
 from trainer.loop import train
 from trainer.preflight import preflight
@@ -82,19 +82,38 @@ def learn(config: TrainConfig, run: Run, control: str | None, tested: int, progr
     return Learned(config.seed, control, models, gain, round(time.monotonic() - began, 1), ended)
 
 
-def one_run(root: Path, config: TrainConfig, control: str | None, tested: int, progress: Progress) -> Learned:
-    """Start a run, or go on with it. Where rewards are random, M1 is that of the seed's plain run, if there is one."""
-    plain = f"seed-{config.seed}"
-    run = start_run(root, f"{plain}-{control}" if control else plain, config)
-    if control == "random-scores":
-        for part in ("seeds", "M1"):
-            if (root / plain / part).is_dir() and not (run.folder / part).exists():
-                shutil.copytree(root / plain / part, run.folder / part)
+def one_run(
+    root: Path, config: TrainConfig, control: str | None, m1: Path | None, tested: int, progress: Progress
+) -> Learned:
+    """Start a run, or go on with it; M1 is that of the seed's run in the folder `m1`, if one is given."""
+    name = f"seed-{config.seed}"
+    run = start_run(root, f"{name}-{control}" if control else name, config)
     run.lock()
+    if m1:
+        for part in ("seeds", "M1"):
+            if not (run.folder / part).exists():
+                shutil.copytree(m1 / name / part, run.folder / part)
     try:
         return learn(config, run, control, tested, progress)
     finally:
         run.close()
+
+
+def same_m1(m1: Path, configs: list[TrainConfig]) -> None:
+    """Refuse runs whose M1 would have been another one.
+
+    Raises:
+        UsageError: one of them is not there, or has other settings on the way to M1.
+    """
+    for config in configs:
+        run = open_run(m1, f"seed-{config.seed}")
+        changed = [
+            change
+            for change in differences(run.config.model_dump(mode="json"), config.model_dump(mode="json"))
+            if change.startswith(("model", "seeds.", "sft.", "judge.rubric"))
+        ]
+        if changed or "M1" not in run.models():
+            raise UsageError(f"--m1: {run.folder} has no M1 of these settings ({', '.join(changed) or 'no M1'}).")
 
 
 def table(found: list[Learned]) -> Any:
@@ -146,6 +165,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of the runs; 0, if not given")
     parser.add_argument("--control", choices=CONTROLS, help="what the loop is told instead of the truth")
     parser.add_argument("--runs", type=Path, help="folder that keeps the runs; they are thrown away, if not given")
+    parser.add_argument("--m1", type=Path, help="folder of kept runs whose M1 is the start, seed by seed")
     parser.add_argument("--set", dest="changes", action="append", default=[], help="change a setting of the preset")
     parser.add_argument("--tested", type=int, default=TESTED, help=f"puzzles of the test; {TESTED}, if not given")
     parser.add_argument("--picture", type=Path, help="write the curves to this file, as SVG")
@@ -156,7 +176,9 @@ def main() -> None:
         preflight(configs[0])
         with tempfile.TemporaryDirectory() as passing:
             root = options.runs or Path(passing)
-            found = [one_run(root, one, options.control, options.tested, Progress()) for one in configs]
+            if options.m1:
+                same_m1(options.m1, configs)
+            found = [one_run(root, one, options.control, options.m1, options.tested, Progress()) for one in configs]
     except SrlmError as error:
         sys.exit(f"Error: {error}")
     stdout().print(table(found))

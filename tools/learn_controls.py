@@ -1,6 +1,6 @@
 """Controls of the learning test: a stage's file is written here before the loop comes to it, and the loop reads it.
 
-random-scores   each answer's reward is the mean of three scores drawn at random; M1 is that of the plain run
+random-scores   each answer's reward is the mean of three scores drawn at random; `--m1` gives the M1 of plain runs
 shuffled-eft    each judgement that M1 learns from was written about another answer
 no-eft          M1 has no judgements to learn from
 """

@@ -3,14 +3,14 @@
 EFT examples come from ranked answers (arXiv 2401.10020, section 3.1.1). Where the data carries a score and a
 rationale for each answer, these are the target. Where it has ranks alone, as Open Assistant, the SFT baseline writes
 judgements, and a prompt's judgements are kept only when their scores fall strictly in the order in which people
-ranked the answers.
+ranked the answers. A model too small to write such judgements can learn scores alone, made of the ranks: not the paper.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from srlm.judges.pointwise import score, verdict_text
+from srlm.judges.pointwise import bare_verdict, score, verdict_text
 from srlm.judges.rubric import POINTS, Rubric
 from srlm.randomness import derive
 from srlm.types import SCHEMA, Answer, Demonstration, RankedPrompt, Scored, Verdict
@@ -53,6 +53,22 @@ def eft_examples(ranked: Sequence[RankedPrompt], rubric: Rubric) -> list[Example
         for index, answer in enumerate(prompt.answers)
         if answer.score is not None and answer.rationale is not None
     ]
+
+
+def bare_eft_examples(ranked: Iterable[RankedPrompt], rubric: Rubric) -> list[Example]:
+    """Evaluation fine-tuning from ranks without a word: the best rank gets the highest score, the last the lowest.
+
+    Ranks between them are spread evenly, so a score says only where an answer stands among its siblings.
+    """
+    examples: list[Example] = []
+    for prompt in ranked:
+        ranks = sorted({answer.rank for answer in prompt.answers})
+        step = (rubric.scale.highest - rubric.scale.lowest) / (len(ranks) - 1)
+        for index, answer in enumerate(prompt.answers):
+            points = round(rubric.scale.highest - step * ranks.index(answer.rank))
+            filled = rubric.fill(instruction=prompt.instruction, response=answer.text)
+            examples.append(Example(f"{prompt.id}-a{index}", "EFT", filled, bare_verdict(points), points))
+    return examples
 
 
 def written_eft_examples(session: Session, model: str, ranked: Sequence[RankedPrompt]) -> list[Example]:

@@ -23,7 +23,7 @@ from srlm.types import Answer, Demonstration, Dropped, PreferencePair, Prompt, R
 from trainer.alarms import alarms, stop
 from trainer.canaries import canaries
 from trainer.candidates import write_candidates
-from trainer.examples import Example, eft_examples, ift_examples, spread, thin, written_eft_examples
+from trainer.examples import Example, bare_eft_examples, eft_examples, ift_examples, spread, thin, written_eft_examples
 from trainer.job import Preference, Supervision, carry_out
 from trainer.monitor import Health, Iteration, health
 from trainer.pairs import UNREAD, choose_pairs
@@ -101,14 +101,18 @@ def _over_kinds(seeds: tuple[Demonstration, ...], limit: int | None, seed: int) 
 def _judgements(session: Session, ranked: list[RankedPrompt]) -> list[Example]:
     """EFT: judgements by people where the seeds have them, else those of the SFT baseline that agree with them."""
     config = session.config
-    examples = eft_examples(ranked, session.judge().rubric)
+    if config.seeds.eft_targets == "ranks":
+        examples = bare_eft_examples(ranked, session.judge().rubric)
+    else:
+        examples = eft_examples(ranked, session.judge().rubric)
     if not examples:
         examples = thin(written_eft_examples(session, "SFT" if config.sft.baseline else "M0", ranked), config.seed)
     if not examples:
         raise NothingToTrain(
             f"No EFT example: of {len(ranked)} ranked instructions none got judgements in the order of their ranks "
             f"(the judge's words are in {session.run.path('M1/verdicts')}). Give seeds with scores and rationales, "
-            "or take the embedded ones for EFT (--set seeds.eft_source=embedded)."
+            "take the embedded ones for EFT (--set seeds.eft_source=embedded), or let M1 learn bare scores from ranks "
+            "(--set seeds.eft_targets=ranks)."
         )
     return spread(examples, config.seeds.eft_limit, config.seed)
 

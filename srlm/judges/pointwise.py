@@ -23,6 +23,7 @@ from srlm.randomness import derive
 from srlm.types import Answer, Completion, Failed, Message, Request, Reward, Sampling, Scored, Unparsed, Verdict
 
 ONE_DIGIT = 9
+SCORE_LINE = "Score: "
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class PointwiseJudge:
         """The calls that score one answer."""
         messages = (Message("user", self.rubric.fill(instruction=instruction, response=response)),)
         if self.scoring == "expected":
-            return [Request(messages, prefill="Score: ", choices=tuple(map(str, self.rubric.scale.values)))]
+            return [Request(messages, prefill=SCORE_LINE, choices=tuple(map(str, self.rubric.scale.values)))]
         return [
             Request(messages, self.sampling, seed=derive(seed, sample), sample=sample) for sample in range(self.samples)
         ]
@@ -67,7 +68,12 @@ def configured_judge(config: JudgeConfig) -> PointwiseJudge:
 
 def verdict_text(rationale: str, score: int) -> str:
     """What a judge should write: the target of EFT, and the form that `parse.read_score` reads."""
-    return f"{rationale}\nScore: {score}"
+    return f"{rationale}\n{bare_verdict(score)}"
+
+
+def bare_verdict(score: int) -> str:
+    """The score line alone, which is all that `expected` looks at."""
+    return f"{SCORE_LINE}{score}"
 
 
 def score(

@@ -26,7 +26,16 @@ from srlm.types import (
     Unparsed,
     Verdict,
 )
-from trainer.examples import Example, agreeing, eft_examples, ift_examples, spread, thin, written_eft_examples
+from trainer.examples import (
+    Example,
+    agreeing,
+    bare_eft_examples,
+    eft_examples,
+    ift_examples,
+    spread,
+    thin,
+    written_eft_examples,
+)
 
 readings = st.integers(0, 5).map(lambda value: Scored(float(value), f"Score: {value}")) | st.sampled_from(
     [Unparsed("?", "no score line"), Failed("timeout")]
@@ -61,6 +70,23 @@ def test_ift_and_eft_examples():
     ]
     assert all("Do." in one.prompt for one in found)
     assert [read_score(Completion(one.completion, "stop", 1, 1)).value for one in found] == [5, 0]
+
+
+@pytest.mark.parametrize(
+    ("rubric", "ranks", "scores"),
+    [
+        ("additive", [0, 1], [5, 0]),
+        ("additive", [2, 0, 1], [0, 5, 2]),
+        ("additive", [0, 3, 3, 7], [5, 2, 2, 0]),
+        ("levels", [0, 1, 2, 3, 4], [5, 4, 3, 2, 1]),
+    ],
+)
+def test_bare_scores_follow_the_ranks_over_the_whole_scale(rubric, ranks, scores):
+    answers = tuple(RankedAnswer(f"answer {index}", rank) for index, rank in enumerate(ranks))
+    found = bare_eft_examples([RankedPrompt("q", "Do.", answers)], load_rubric(rubric))
+    assert [one.score for one in found] == scores
+    assert [one.completion for one in found] == [f"Score: {score}" for score in scores]
+    assert [f"answer {index}" in one.prompt for index, one in enumerate(found)] == [True] * len(scores)
 
 
 # --- agreeing ---------------------------------------------------------------------------------------------------------
