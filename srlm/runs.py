@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from srlm.config import TrainConfig, differences
+from srlm.config import TrainConfig
+from srlm.config_file import differences
 from srlm.errors import DataError, RunChanged, UnknownName, UsageError
 from srlm.ledger import Ledger
 from srlm.records import parse_lines, write_json, write_records, write_text

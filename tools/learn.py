@@ -30,7 +30,8 @@ from learn_controls import CONTROLS, before_iteration, before_m1
 from learn_measure import Measured, measure
 from learn_picture import svg
 
-from srlm.config import TrainConfig, differences, load_config
+from srlm.config import TrainConfig
+from srlm.config_file import differences, load_config
 from srlm.display import Progress, stdout
 from srlm.errors import NothingToTrain, SrlmError, UsageError
 from srlm.records import without_nan

@@ -30,7 +30,7 @@ def train(
     import json
     import time
 
-    from srlm.config import load_config
+    from srlm.config_file import load_config
     from srlm.display import Progress, duration, stdout
     from srlm.runs import start_run
     from trainer.loop import train as run_loop

@@ -10,7 +10,7 @@ from scipy.special import stdtrit
 from evals.comparison import compare_models
 from evals.rendering import as_json, as_markdown
 from evals.results import AlpacaResult, Provenance, Results, RewardResult, load_results, store
-from srlm.config import load_config
+from srlm.config_file import load_config
 from srlm.errors import DataError, UnknownName, UsageError
 from srlm.judges.card import JudgeCard
 from srlm.runs import start_run

@@ -7,7 +7,8 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from srlm.config import Section, TrainConfig, load_config
+from srlm.config import Section, TrainConfig
+from srlm.config_file import load_config
 
 PAGE = Path(__file__).parents[2] / "docs" / "paper.md"
 ROW = re.compile(r"^\| `([a-z_.]+)` \| (.*?) \| (.*?)\| `(.*?)` \| (.*?)\|$", re.MULTILINE)

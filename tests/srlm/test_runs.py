@@ -7,7 +7,8 @@ import platform
 import pytest
 import yaml
 
-from srlm.config import TrainConfig, load_config
+from srlm.config import TrainConfig
+from srlm.config_file import load_config
 from srlm.errors import RunChanged, UnknownName, UsageError
 from srlm.runs import LIBRARIES, Run, manifest, open_run, start_run
 from srlm.types import Dropped, Reward

@@ -2,7 +2,7 @@
 
 import pytest
 
-from srlm.config import load_config
+from srlm.config_file import load_config
 from srlm.errors import UnknownName
 from srlm.runs import start_run
 from srlm.trace import trace

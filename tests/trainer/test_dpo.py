@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from srlm.config import DPOConfig, load_config
+from srlm.config import DPOConfig
+from srlm.config_file import load_config
 from srlm.display import Progress
 from srlm.errors import NothingToTrain, UsageError
 from trainer.dpo import prefer

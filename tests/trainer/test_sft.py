@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from srlm.config import SFTConfig, load_config
+from srlm.config import SFTConfig
+from srlm.config_file import load_config
 from srlm.display import Progress
 from srlm.engines.checkpoint import read_config
 from srlm.errors import NothingToTrain, UsageError

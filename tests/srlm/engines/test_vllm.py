@@ -16,7 +16,8 @@ import pytest
 
 pytest.importorskip("openai")
 
-from srlm.config import TrainConfig, load_config
+from srlm.config import TrainConfig
+from srlm.config_file import load_config
 from srlm.engines.flight import Wire
 from srlm.engines.open import is_remote, open_engine, public_name
 from srlm.errors import EngineError, MissingDependency, UsageError

@@ -3,7 +3,7 @@
 import pytest
 
 from srlm.assets import is_model_name, model_folder
-from srlm.config import load_config
+from srlm.config_file import load_config
 from srlm.engines.chat import Chat
 from srlm.engines.checkpoint import load_model, load_tokenizer
 from srlm.judges.parse import read_score

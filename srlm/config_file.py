@@ -1,0 +1,129 @@
+"""From a file to a configuration: presets, files of the user's own, and changes on the command line.
+
+A preset is a YAML file beside this package (`srlm/presets`); a user's own file has the same form, and may begin with
+`preset: NAME` to change only some fields. `--set dpo.beta=0.2` changes one. The resolved whole is written into the run.
+"""
+
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from srlm.config import TrainConfig
+from srlm.errors import UnknownName, UsageError
+
+_EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that ship with srlm."""
+    return sorted(
+        entry.name.removesuffix(".yaml") for entry in files("srlm.presets").iterdir() if entry.name.endswith(".yaml")
+    )
+
+
+def load_config(name_or_path: str, changes: list[str]) -> TrainConfig:
+    """Resolve a preset or a YAML file, and then `changes` such as "dpo.beta=0.2".
+
+    Raises:
+        UsageError: unknown preset, unknown key, or a value out of its range; the message names the key.
+    """
+    data = _read(name_or_path)
+    for change in changes:
+        _apply(data, change)
+    try:
+        return TrainConfig.model_validate(data)
+    except ValidationError as error:
+        raise UsageError(_say(error)) from None
+
+
+def _read(name_or_path: str, chain: tuple[str, ...] = ()) -> dict[str, Any]:
+    path = Path(name_or_path)
+    if name_or_path in chain:
+        raise UsageError(f"{name_or_path} is built upon itself: {' -> '.join([*chain, name_or_path])}.")
+    if path.suffix in {".yaml", ".yml"} or "/" in name_or_path:
+        if not path.is_file():
+            raise UsageError(f"{path} does not exist. Give a YAML file, or a preset: {', '.join(preset_names())}.")
+        try:
+            text, where = path.read_text(encoding="utf-8"), str(path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path} cannot be read as UTF-8 text ({type(error).__name__}).") from None
+    elif name_or_path in preset_names():
+        text, where = (files("srlm.presets") / f"{name_or_path}.yaml").read_text(encoding="utf-8"), name_or_path
+    else:
+        raise UnknownName("The preset", name_or_path, preset_names(), "A file of your own ends in .yaml.")
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise UsageError(f"{where}{line}: not YAML ({getattr(error, 'problem', error)}).") from None
+    if not isinstance(data, dict):
+        raise UsageError(f"{where}: a mapping of keys to values is expected.")
+    base = data.pop("preset", None)
+    if not base:
+        return data
+    beside = path.parent / str(base)
+    found = str(beside) if beside.suffix in {".yaml", ".yml"} else str(base)
+    return _merge(_read(found, (*chain, name_or_path)), data)
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _apply(data: dict[str, Any], change: str) -> None:
+    key, equals, value = change.partition("=")
+    if not equals or not key:
+        raise UsageError(f"--set {change!r} is not of the form key=value, such as dpo.beta=0.2.")
+    *sections, last = key.split(".")
+    for section in sections:
+        data = data.setdefault(section, {})
+        if not isinstance(data, dict):
+            raise UsageError(f"--set {change!r}: {section} is a value, not a section.")
+    # YAML 1.1 reads 1e-6 as text, because it has no point; people write learning rates so.
+    if _EXPONENT.fullmatch(value):
+        data[last] = float(value)
+        return
+    try:
+        data[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        data[last] = value
+
+
+def _say(error: ValidationError) -> str:
+    """Name the key of the first error, and for an unknown key those that its section has."""
+    first = error.errors(include_url=False)[0]
+    parts = [str(part) for part in first["loc"]]
+    key = ".".join(parts)
+    if first["type"] == "extra_forbidden":
+        model: Any = TrainConfig
+        for part in parts[:-1]:
+            model = model.model_fields[part].annotation
+        return str(
+            UnknownName("The configuration key", key, [".".join([*parts[:-1], name]) for name in model.model_fields])
+        )
+    if first["type"] == "missing":
+        return f"The configuration has no {key}; it is needed."
+    given = f", not {first['input']!r}" if parts and not isinstance(first["input"], dict) else ""
+    message = first["msg"].removeprefix("Value error, ")
+    return f"Configuration {key or 'as a whole'}: {message[0].lower()}{message[1:]}{given}."
+
+
+def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+    """List the keys in which two resolved configurations differ, as "dpo.beta 0.1 -> 0.2"."""
+    found: list[str] = []
+    for key in sorted(old.keys() | new.keys()):
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            found += differences(before, after, f"{prefix}{key}.")
+        elif before != after:
+            found.append(f"{prefix}{key} {before} -> {after}")
+    return found
