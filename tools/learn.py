@@ -191,7 +191,7 @@ def main() -> None:
         print(f"Mean gain of {gains.n} seeds {gains.value:+.3f} [{gains.low:+.3f}, {gains.high:+.3f}]")
     short = shortfalls(found) if options.check else []
     print("\n".join(short), end="\n" if short else "")
-    records = [asdict(one) for one in found]
+    records = [{"changes": options.changes, **asdict(one)} for one in found]
     if options.picture:
         options.picture.write_text(svg(records, "Puzzles solved"), encoding="utf-8")
     print(json.dumps(without_nan(records)))

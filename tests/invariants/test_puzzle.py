@@ -107,13 +107,46 @@ def test_the_learning_test_says_when_nothing_was_learned(cli, tmp_path, control,
 
 @pytest.mark.slow
 def test_random_scores_come_in_before_the_loop_reads_them(cli, tmp_path):
-    command = [sys.executable, str(LEARN), "--runs", str(tmp_path), "--tested", "20", "--control", "random-scores"]
-    done = subprocess.run(
-        [*command, *SMALL], env=cli.environment, capture_output=True, text=True, timeout=240, check=False
-    )
+    def learned(*options):
+        command = [sys.executable, str(LEARN), "--tested", "20", *SMALL, *options]
+        return subprocess.run(command, env=cli.environment, capture_output=True, text=True, timeout=240, check=False)
+
+    assert learned("--runs", str(tmp_path / "plain")).returncode == 0
+    told = ("--control", "random-scores", "--m1", str(tmp_path / "plain"), "--set", "dpo.beta=0.2")
+    done = learned("--runs", str(tmp_path / "random"), *told)
     assert done.returncode == 0, done.stderr
     (record,) = json.loads(done.stdout.splitlines()[-1])
     assert [one["model"] for one in record["models"]] == ["M1", "M2", "M3"]
-    run = tmp_path / "seed-0-random-scores"
+    assert "dpo.beta=0.2" in record["changes"]
+    run = tmp_path / "random" / "seed-0-random-scores"
     assert lines(run / "M2/verdicts.jsonl") == []
     assert len(lines(run / "M2/rewards.jsonl")) == 36
+    same = "M1/checkpoint/model.safetensors"
+    assert (run / same).read_bytes() == (tmp_path / "plain" / "seed-0" / same).read_bytes()
+    other = learned("--m1", str(tmp_path / "plain"), "--set", "sft.epochs=2")
+    assert other.returncode == 1
+    assert "seed-0 has no M1 of these settings (sft.epochs 1.0 -> 2.0)" in other.stderr
+
+
+def test_switches_are_compared_seed_by_seed(tmp_path):
+    def record(seed, *solved, changes=()):
+        models = [{key: {"value": share} for key in ("solved", "pass_at_4", "judge")} for share in solved]
+        return json.dumps({"changes": changes, "seed": seed, "models": models})
+
+    given = [
+        record(1, 0.4, 0.6, 0.7),
+        record(2, 0.5, 0.7, 0.9),
+        record(3, 0.5, 0.7, 0.9),
+        record(2, 0.5, 0.6, 0.7, changes=["dpo.replay=0"]),
+        record(1, 0.4, 0.5, 0.6, changes=["dpo.replay=0"]),
+        record(1, 0.4, changes=["dpo.nll_coef=0"]),
+    ]
+    file = tmp_path / "switches.jsonl"
+    file.write_text("\n".join(given))
+    table = subprocess.run(
+        [sys.executable, str(LEARN.parent / "learn_switches.py"), str(file)], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert table[2] == "| nothing | 3 | 0.667 | 0.833 |  | 0.833 | 0.833 |"
+    # differences -0.1 and -0.2: mean -0.15, and Student's t with one degree of freedom times 0.05
+    assert table[3] == "| `dpo.replay=0` | 2 | 0.550 | 0.650 | -0.150 [-0.785, +0.485] | 0.650 | 0.650 |"
+    assert table[4].startswith("| `dpo.nll_coef=0` | 1 | none | 0.400 | -0.300 [")
