@@ -59,6 +59,7 @@ class Server(ThreadingHTTPServer):
         delay: seconds that every answer takes, a slow one `slow` more.
         alive: after so many answers it is dead: connections are reset, nothing is logged.
         status: fail every attempt with this status, and with the key in the body.
+        scores: answer as a judge of single answers does, with a score of 0 to 5.
     """
 
     daemon_threads = True
@@ -75,11 +76,12 @@ class Server(ThreadingHTTPServer):
         slow: float = 0.3,
         alive: int | None = None,
         status: int | None = None,
+        scores: bool = False,
         port: int = 0,
     ) -> None:
         super().__init__(("127.0.0.1", port), Handler)
         self.faults, self.hang, self.delay, self.slow, self.status = faults, hang, delay, slow, status
-        self.alive = alive
+        self.alive, self.scores = alive, scores
         self.retry_after = "0.05"
         self.log: list[Attempt] = []
         self.lock = threading.Lock()
@@ -198,7 +200,7 @@ class Handler(BaseHTTPRequestHandler):
         first = preference(body["messages"])
         choice: dict[str, Any] = {
             "index": 0,
-            "message": {"role": "assistant", "content": "A" if first > 0.5 else "B"},
+            "message": {"role": "assistant", "content": self.words(first)},
             "finish_reason": "stop",
         }
         if body.get("logprobs"):
@@ -207,6 +209,11 @@ class Handler(BaseHTTPRequestHandler):
             choice["finish_reason"] = "length"
         usage = {"prompt_tokens": tokens(body), "completion_tokens": 1, "total_tokens": 8}
         return {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice], "usage": usage}
+
+    def words(self, first: float) -> str:
+        if self.server.scores:
+            return f"Score: {int(6 * first) % 6}"
+        return "A" if first > 0.5 else "B"
 
     def message(self, body: dict[str, Any]) -> dict[str, Any]:
         return {

@@ -14,6 +14,7 @@ from pathlib import Path
 from srlm.assets import model_folder, require_disk
 from srlm.config import TrainConfig
 from srlm.display import Progress
+from srlm.engines.budget import Budget
 from srlm.errors import NothingToTrain
 from srlm.puzzle.world import PUZZLE
 from srlm.randomness import derive
@@ -43,13 +44,22 @@ class Trained:
     iterations: list[Health]
 
 
-def train(config: TrainConfig, run: Run, progress: Progress, strict: bool = False) -> Trained:
-    """Run the loop, or go on with it. `strict`: stop where an iteration's figures pass a threshold of the monitor.
+def train(
+    config: TrainConfig, run: Run, progress: Progress, strict: bool = False, budget: Budget | None = None
+) -> Trained:
+    """Run the loop, or go on with it.
+
+    Args:
+        config: the settings of the run.
+        run: its directory.
+        progress: what the user sees.
+        strict: stop where an iteration's figures pass a threshold of the monitor.
+        budget: what all calls of models behind a server may cost together, from now on; without one, anything.
 
     Raises:
         SrlmError: with what to do; everything computed so far stays in the run.
     """
-    session = Session(config, run, progress)
+    session = Session(config, run, progress, budget)
     ift, eft, _ = _seeds(session)
     _check_disk(session)
     demonstrations = ift_examples(ift)

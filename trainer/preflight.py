@@ -2,6 +2,7 @@
 
 from srlm.assets import is_model_name, model_folder
 from srlm.config import TrainConfig
+from srlm.engines.budget import Budget
 from srlm.engines.checkpoint import load_tokenizer, pick_device
 from srlm.engines.open import is_remote, open_engine
 from srlm.engines.remote import RemoteEngine
@@ -48,6 +49,17 @@ def preflight(config: TrainConfig) -> None:
     begun = Request((Message("user", "Write."),), prefill="1.")  # as instructions are written
     _look_at("instructions.writer", config.instructions.writer, ("base", "current"), begun)
     _look_at("judge.frozen", config.judge.frozen, ("M0", "SFT", "M1"), judge.requests("Write.", "Text.", 0)[0])
+
+
+def require_prices(config: TrainConfig, budget: Budget) -> None:
+    """Refuse a budget that could not be kept, also where a run that has begun goes on.
+
+    Raises:
+        UsageError: a model behind a server has no known price.
+    """
+    for name in (config.instructions.writer, config.judge.frozen):
+        if name is not None and is_remote(name):
+            open_engine(name, budget=budget).close()
 
 
 def _look_at(setting: str, name: str | None, inside: tuple[str, ...], request: Request) -> None:

@@ -3,6 +3,7 @@
 from srlm.assets import is_model_name
 from srlm.config import TrainConfig
 from srlm.display import Progress
+from srlm.engines.budget import Budget
 from srlm.engines.engine import Engine
 from srlm.engines.open import open_engine
 from srlm.judges.pointwise import PointwiseJudge, configured_judge
@@ -10,12 +11,16 @@ from srlm.runs import Run
 
 
 class Session:
-    """Holds at most one engine, so that a run's memory is that of one model and never of two."""
+    """Holds at most one engine, so that a run's memory is that of one model and never of two.
 
-    def __init__(self, config: TrainConfig, run: Run, progress: Progress) -> None:
+    The engines that it opens, one after the other, spend of one `budget`.
+    """
+
+    def __init__(self, config: TrainConfig, run: Run, progress: Progress, budget: Budget | None = None) -> None:
         self.config = config
         self.run = run
         self.progress = progress
+        self._budget = budget
         self._engine: Engine | None = None
         self._model = ""
 
@@ -33,6 +38,7 @@ class Session:
                 batch_tokens=config.batch_tokens,
                 engine=config.engine,
                 vllm=config.vllm.arguments(),
+                budget=self._budget,
             )
         return self._engine
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from srlm.cli.options import DEFAULT_RUNS, Runs
+from srlm.cli.options import DEFAULT_RUNS, MaxCost, Runs
 
 
 def train(
@@ -21,6 +21,7 @@ def train(
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop, with exit code 2, where an iteration gives a warning.")
     ] = False,
+    max_cost: MaxCost = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Train M1, M2, M3 from a base model by the self-rewarding loop.
@@ -32,21 +33,25 @@ def train(
 
     from srlm.config_file import load_config
     from srlm.display import Progress, duration, stdout
+    from srlm.engines.budget import Budget
     from srlm.runs import start_run
     from trainer.loop import train as run_loop
-    from trainer.preflight import preflight
+    from trainer.preflight import preflight, require_prices
     from trainer.rendering import health_table
 
     config = load_config(preset, [*(changes or []), *([f"seeds.source={json.dumps(seeds)}"] if seeds else [])])
     name = name or Path(preset).stem
     started = time.monotonic()
     progress = Progress()
+    budget = Budget(max_cost) if max_cost is not None else None
     if not (runs / name / "run.yaml").exists():
         preflight(config)  # nothing is written for a command that cannot work
+    if budget is not None:
+        require_prices(config, budget)
     run = start_run(runs, name, config)
     run.lock()
     try:
-        trained = run_loop(config, run, progress, strict)
+        trained = run_loop(config, run, progress, strict, budget)
     finally:
         run.close()
     console = stdout()

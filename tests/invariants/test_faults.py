@@ -189,3 +189,74 @@ def test_max_cost_stops_before_it_is_passed_and_goes_on_with_more(cli, own_run):
         assert len(server.log) == bought
         assert cli(*words, "--max-cost", 1).code == 0
         assert max(asked_for(server).values()) == 1
+
+
+CHEAP = (
+    "judge.scoring=sampled",
+    "judge.samples=1",
+    "judge.sampling.max_tokens=8",
+    "pairs.scored_by=frozen",
+    "monitor.canary_prompts=0",
+)
+"""The loop with a judge of the server's: its own verdicts are short, and cannot be read."""
+
+
+@pytest.mark.slow
+def test_max_cost_holds_for_all_stages_of_a_training_and_it_goes_on_with_more(cli, tiny_config, finished_run, tmp_path):
+    pytest.importorskip("genai_prices")
+
+    def train(server, name, *more):
+        changes = (*CHEAP, f"judge.frozen={server.spec('openai', MODEL)}")
+        words = [word for change in changes for word in ("--set", change)]
+        run = type(finished_run)(tmp_path / name)
+        return run, cli("train", tiny_config, "--runs", tmp_path, "--name", name, *words, *more)
+
+    with serving(scores=True) as server:
+        whole, result = train(server, "whole")
+        assert result.code == 0, result.err
+        costs = {model: sum(one[-1] for one in whole.calls(f"{model}/frozen_verdicts")) for model in ("M2", "M3")}
+        everything = len(server.answered)
+        assert everything == sum(len(whole.calls(f"{model}/frozen_verdicts")) for model in costs)
+        # Enough for the first judging and half of the second: a cap for each stage alone would not be reached.
+        limit = costs["M2"] + costs["M3"] / 2
+        assert limit > max(costs.values())
+        server.asked.clear()
+        server.log.clear()
+
+        part, result = train(server, "part", "--max-cost", f"{limit:.8f}")
+        assert result.code == 2
+        (error,) = result.errors
+        assert f"--max-cost {limit:g} is reached" in error
+        assert "Traceback" not in result.err
+        bought = [one[-1] for one in part.calls("%frozen_verdicts")]
+        assert (part.folder / "M2" / "checkpoint").exists()
+        assert not (part.folder / "M3" / "frozen_verdicts.jsonl").exists()
+        assert len(bought) == len(server.answered)
+        assert len(part.calls("M2/frozen_verdicts")) < len(bought) < everything
+        assert limit / 2 < sum(bought) <= limit
+
+        _, nothing = train(server, "part", "--max-cost", 0)
+        assert (nothing.code, len(server.answered)) == (2, len(bought))
+        _, result = train(server, "part", "--max-cost", 2 * costs["M3"])
+        assert result.code == 0, result.err
+        assert len(server.answered) == everything
+        assert max(asked_for(server).values()) == 1
+    for stage in ("M2/frozen_verdicts", "M3/frozen_verdicts", "M3/pairs"):
+        assert part.records(stage) == whole.records(stage)
+    weights = [run.digests()["M3/checkpoint/model.safetensors"] for run in (whole, part)]
+    assert weights[0] == weights[1]
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_training_whose_judge_has_no_known_price_is_refused_before_any_work(cli, tiny_config, tmp_path, begun):
+    with serving() as server:
+        judge = server.spec("openai", "of-my-own")
+        words = ("--runs", tmp_path, "--name", "r", "--set", f"judge.frozen={judge}", "--set", "judge.scoring=sampled")
+        if begun:
+            (tmp_path / "r").mkdir()
+            (tmp_path / "r" / "run.yaml").write_text("model: x\n", encoding="utf-8")
+        refused = cli("train", tiny_config, *words, "--max-cost", 1)
+        assert refused.code == 2
+        assert "price of openai:of-my-own is not known" in refused.errors[0]
+        assert [path.name for path in tmp_path.rglob("*")] == (["r", "run.yaml"] if begun else [])
+        assert server.log == []
