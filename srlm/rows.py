@@ -58,7 +58,7 @@ def read_rows(path: Path) -> list[Row]:
     Raises:
         DataError: the file is missing, not UTF-8, not JSON, empty, or a record is no JSON object.
     """
-    text = _read(path)
+    text = read_text(path)
     if text.lstrip().startswith("["):
         records: Sequence[tuple[int, Any]] = list(enumerate(_parse(path, text), start=1))
         unit: Literal["line", "record"] = "record"
@@ -77,7 +77,12 @@ def _row(path: Path, unit: Literal["line", "record"], number: int, data: Any) ->
     return Row(path, unit, number, data)
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The whole of a text file, plain or gzip.
+
+    Raises:
+        DataError: the file is missing, a folder, cut short, or not UTF-8.
+    """
     try:
         packed = path.read_bytes()
         return (gzip.decompress(packed) if path.suffix == ".gz" else packed).decode("utf-8-sig")
@@ -85,7 +90,9 @@ def _read(path: Path) -> str:
         raise DataError(path, "there is no such file.") from None
     except IsADirectoryError:
         raise DataError(path, "is a folder; a file is expected.") from None
-    except (OSError, EOFError, zlib.error) as error:
+    except EOFError:
+        raise DataError(path, "ends in the middle: the gzip file is cut short.") from None
+    except (OSError, zlib.error) as error:
         raise DataError(path, f"cannot be read ({type(error).__name__}).") from None
     except UnicodeDecodeError:
         raise DataError(path, "is not UTF-8 text.") from None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
     Work = Callable[[list[Contestant], Contestant, Run, Progress], Sequence[AlpacaResult] | Sequence[RewardResult]]
 
 
+class Format(StrEnum):
+    """How figures out of annotations are printed."""
+
+    table = "table"
+    json = "json"
+
+
 class Suite(StrEnum):
     """The suites that there are."""
 
@@ -28,13 +36,34 @@ class Suite(StrEnum):
 
 def evaluate(
     models: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(help="Names in the run (M1), folders, hf:NAME, openai:NAME[@ADDRESS], anthropic:NAME."),
-    ],
+    ] = None,
     suite: Annotated[str, typer.Option("--suite", help="alpaca, reward, or both with a comma.")] = "alpaca",
     judge: Annotated[
         str | None, typer.Option("--judge", help="Outside judge of alpaca; the packaged model, if not given.")
     ] = None,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(
+            "--prompts", metavar="FILE", help="The baseline's model_outputs.json, for alpaca; our own, if not given."
+        ),
+    ] = None,
+    annotations: Annotated[
+        Path | None,
+        typer.Option(
+            "--annotations", metavar="FILE", help="Ask nobody: win rates out of AlpacaEval's annotations.json."
+        ),
+    ] = None,
+    gamed: Annotated[
+        Path | None,
+        typer.Option(
+            "--gamed", metavar="FILE", help="AlpacaEval's df_gamed.csv, for its length control of --annotations."
+        ),
+    ] = None,
+    format: Annotated[Format, typer.Option("--format", help="How to print the figures of --annotations.")] = (
+        Format.table
+    ),
     limit: Annotated[int | None, typer.Option("--limit", min=2, help="Use at most so many prompts.")] = None,
     max_tokens: Annotated[
         int | None, typer.Option("--max-tokens", min=1, help="Tokens per answer; the run's, if not given.")
@@ -49,15 +78,26 @@ def evaluate(
     """Evaluate models: alpaca (win rate against references), reward (the model as a judge of ranked answers).
 
     Answers and verdicts are kept in the run, and nothing is asked twice. What a server's calls will take is said
-    before the first of them.
+    before the first of them. With --annotations no model is named: the verdicts are somebody's, and no run is needed.
     """
+    from srlm.errors import UsageError
+
+    suites = _suites(suite)
+    if annotations is not None:
+        if models or judge or suites != [Suite.alpaca]:
+            raise UsageError("--annotations goes with the suite alpaca, without models and without --judge.")
+        _recompute(annotations, gamed, prompts, format)
+        return
+    if gamed is not None or format is not Format.table:
+        raise UsageError("--gamed and --format go with --annotations.")
+    if not models:
+        raise UsageError("Name at least one model, such as: srlm eval M1. Or give --annotations FILE.")
     from evals.results import AlpacaResult
     from srlm.assets import PACKAGED
     from srlm.display import Progress, stdout
     from srlm.engines.budget import Budget
     from srlm.runs import open_run
 
-    suites = _suites(suite)
     home = open_run(runs, run)
     progress = Progress()
     budget = Budget(max_cost) if max_cost is not None else None
@@ -67,7 +107,9 @@ def evaluate(
         if Suite.alpaca in suites and judge is None:
             progress.say("No --judge is given: the packaged 135M model judges. Its card says how far to trust it.")
         named = contestant(judge or PACKAGED, home, wire, budget)
-        work = [_alpaca(home, limit, max_tokens) if one is Suite.alpaca else _reward(home, limit) for one in suites]
+        work = [
+            _alpaca(home, prompts, limit, max_tokens) if one is Suite.alpaca else _reward(home, limit) for one in suites
+        ]
         cast = [*contestants, named] if Suite.alpaca in suites else contestants
         if estimate or any(one.remote for one in cast):
             lines = _rehearse(work, contestants, named, home.ledger, only=estimate)
@@ -99,6 +141,27 @@ def _suites(names: str) -> list[Suite]:
     return [one for one in Suite if one in given]
 
 
+def _recompute(annotations: Path, gamed: Path | None, prompts: Path | None, format: Format) -> None:
+    """Win rates out of a file, for people or as JSON."""
+    import json
+
+    from evals.alpaca_files import read_annotations, read_gamed, read_outputs
+    from evals.recomputed import as_json, as_table, captions, recompute
+    from srlm.display import stdout
+
+    found = recompute(
+        read_annotations(annotations),
+        read_gamed(gamed) if gamed else None,
+        [one.instruction for one in read_outputs(prompts)] if prompts else None,
+    )
+    if format is Format.json:
+        typer.echo(json.dumps(as_json(found), ensure_ascii=False, indent=2))
+        return
+    stdout().print(as_table(found))
+    for line in captions(found):
+        stdout().print(line, style="dim", soft_wrap=True, markup=False)
+
+
 def _rehearse(
     work: "list[Work]", contestants: "list[Contestant]", judge: "Contestant", ledger: "Ledger", *, only: bool
 ) -> list[str]:
@@ -115,7 +178,8 @@ def _rehearse(
         return estimate(rehearsal.expected.values())
 
 
-def _alpaca(home: "Run", limit: int | None, max_tokens: int | None) -> "Work":
+def _alpaca(home: "Run", file: Path | None, limit: int | None, max_tokens: int | None) -> "Work":
+    from evals.alpaca_files import prompts_of, read_outputs
     from evals.answering import choose_prompts
     from evals.suites.alpaca import run_alpaca
     from srlm.judges.labelled import load_labelled
@@ -124,7 +188,8 @@ def _alpaca(home: "Run", limit: int | None, max_tokens: int | None) -> "Work":
 
     config = home.config.candidate_sampling
     sampling = Sampling(config.temperature, config.top_p, max_tokens or config.max_tokens)
-    prompts, labelled = choose_prompts(evaluation_set(), limit), load_labelled()
+    known = prompts_of(read_outputs(file)) if file else evaluation_set()
+    prompts, labelled = choose_prompts(known, limit), load_labelled()
     return lambda contestants, judge, run, progress: run_alpaca(
         contestants, prompts, judge, labelled, sampling, run, progress
     )

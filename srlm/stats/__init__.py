@@ -8,4 +8,5 @@ narrow interval.
     paired.py         two models on the same prompts: difference, permutation test, sign test, Holm
     reward_model.py   a judge against human rankings: the five metrics of arXiv 2401.10020, Table 4
     association.py    whether two figures go together: rank correlation
+    logistic.py       small logistic regressions with an L1 penalty, many at once
 """
