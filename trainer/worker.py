@@ -2,10 +2,12 @@
 
 import json
 import os
+import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 from srlm.display import Progress, Step
 from srlm.errors import SrlmError
@@ -16,6 +18,23 @@ def to_parent(line: str) -> None:
     """One line that `trainer.job.carry_out` reads."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
+
+
+def end_with_parent() -> None:
+    """End this process as soon as nobody reads what it says: `srlm train` was killed, and may be started again.
+
+    Launchers put their processes into sessions of their own, so that no signal to the parent's group reaches them. One
+    that went on to its next step could remove a state from which the training that follows is just going on. The
+    launcher ends the others when the first has ended.
+    """
+    reader = select.poll()
+    reader.register(sys.stdout.fileno(), 0)  # nothing but the reader's end is waited for
+
+    def watch() -> None:
+        reader.poll()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 class Report(Progress):
@@ -44,6 +63,8 @@ class Report(Progress):
 def main(file: Path) -> int:
     """Carry the job out; the exit status."""
     first = os.environ.get("RANK", "0") == "0"
+    if first:
+        end_with_parent()
     try:
         JOB.validate_json(file.read_bytes()).run(Report(first))
     except SrlmError as error:
