@@ -4,9 +4,11 @@ How a preset, a user's file and `--set` become one is in `srlm/config_file.py`. 
 2401.10020, sections 2 and 3.1) where it says; where it does not, the doc says so.
 """
 
+from math import nan
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
 
 from srlm.puzzle.world import PUZZLE
 from srlm.types import Sampling
@@ -165,15 +167,27 @@ class DPOConfig(TuningConfig):
             "supervised tuning, the mean over their tokens (not in the paper)"
         ),
     )
-    label_smoothing: float = Field(
+    label_smoothing: int | float | Literal["agreement"] = Field(
         0,
-        ge=0,
-        lt=0.5,
         description=(
-            "weight of the flipped pair, whose complement the pair keeps (conservative DPO, as CREAM has it, "
-            "2410.12735; not in the paper)"
+            "weight of the flipped pair, whose complement the pair keeps: a number below 0.5 (conservative DPO), or "
+            "agreement: found anew in each iteration from how alike M_t and the model before it rank the candidates by "
+            "their likelihood (CREAM, 2410.12735; not in the paper)"
         ),
     )
+
+    @field_validator("label_smoothing", mode="plain")
+    @classmethod
+    def _number_or_agreement(cls, value: Any) -> float | Literal["agreement"]:
+        if value == "agreement":
+            return "agreement"
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = nan
+        if not 0 <= number < 0.5:
+            raise ValueError("a number from 0 up to below 0.5, or agreement, is expected")
+        return number
 
 
 class InstructionsConfig(Section):
@@ -254,6 +268,14 @@ class PairsConfig(Section):
         description=(
             "base or M1: that model answers too, and where its worst answer scores below M_t's worst it is the "
             "rejected one (Temporal Self-Rewarding, 2508.06026); current: M_t's answers alone, the paper"
+        ),
+    )
+    agreement: Literal["implicit"] | None = Field(
+        None,
+        description=(
+            "implicit: drop a pair whose rejected answer is the better one by M_t's implicit DPO reward, the change of "
+            "its log-likelihood since the model before (SCIR, 2502.08922); from the second iteration on, for M1 does "
+            "not come from DPO; pairs by the judge alone, if not given"
         ),
     )
 
@@ -369,6 +391,15 @@ class TrainConfig(Section):
     def _shots_fit(self) -> "TrainConfig":
         if self.instructions.min_words > self.instructions.max_words:
             raise ValueError("instructions.min_words is above instructions.max_words, no instruction could pass")
+        return self
+
+    @model_validator(mode="after")
+    def _filter_has_work(self) -> "TrainConfig":
+        if self.pairs.agreement and self.iterations < 2:
+            raise ValueError(
+                f"pairs.agreement filters from the second iteration on, and iterations is {self.iterations}: it would "
+                "change nothing"
+            )
         return self
 
     @model_validator(mode="after")

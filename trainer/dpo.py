@@ -30,10 +30,12 @@ def prefer(
     seed: int,
     progress: Progress,
     label: str,
+    consistency: float = 1,
 ) -> None:
     """Tune the checkpoint `start` (M_t) on preference pairs and write M_t+1 to `folder`.
 
-    `replay` are the supervised examples out of which `config.replay` go beside the pairs of each optimiser step.
+    `replay` are the supervised examples out of which `config.replay` go beside the pairs of each optimiser step;
+    `consistency` is the weight of the pairs as they are, where labels are smoothed by agreement.
 
     Raises:
         NothingToTrain: no example to replay fits into max_length.
@@ -73,7 +75,7 @@ def prefer(
             processing_class=tokenizer,
             peft_config=adapters(config),
             nll_coef=config.nll_coef,
-            smoothing=config.label_smoothing,
+            smoothing=1 - consistency if config.label_smoothing == "agreement" else config.label_smoothing,
             replay=again,
             order_seed=seed,
         )

@@ -64,7 +64,10 @@ class Supervision:
 
 @dataclass(frozen=True)
 class Preference:
-    """Preference tuning of the checkpoint `start` on pairs, with examples to replay; the result goes to `folder`."""
+    """Preference tuning of the checkpoint `start` on pairs, with examples to replay; the result goes to `folder`.
+
+    `consistency` is the weight of the pairs as they are, where labels are smoothed by agreement.
+    """
 
     start: Path
     folder: Path
@@ -75,6 +78,7 @@ class Preference:
     dtype: str
     seed: int
     label: str
+    consistency: float = field(default=1, kw_only=True)
     kind: Literal["dpo"] = field(default="dpo", kw_only=True)
 
     @property
@@ -97,6 +101,7 @@ class Preference:
             seed=self.seed,
             progress=progress,
             label=self.label,
+            consistency=self.consistency,
         )
 
 

@@ -21,6 +21,7 @@ from srlm.randomness import derive
 from srlm.runs import Run
 from srlm.seeds import load_seeds
 from srlm.types import Answer, Demonstration, Dropped, PreferencePair, Prompt, RankedPrompt
+from trainer.agreement import DISAGREED, agreeing, implicit_rewards, rank_agreement
 from trainer.alarms import alarms, stop
 from trainer.canaries import canaries
 from trainer.candidates import write_candidates
@@ -219,6 +220,11 @@ def _improve(
     _report(session, figures, strict)
     if not pairs:
         raise _no_pair(figures, len(own.verdicts))
+    consistency = 1.0
+    if config.dpo.label_smoothing == "agreement":
+        alike = rank_agreement(session, number, prompts, candidates)
+        session.progress.say(str(alike))
+        consistency = alike.consistency
 
     def produce(folder: Path) -> None:
         session.release()
@@ -232,6 +238,7 @@ def _improve(
             dtype=config.dtype,
             seed=derive(config.seed, following),
             label=f"{following}: DPO of {current} on {len(pairs)} pairs",
+            consistency=consistency,
         )
         carry_out(job, config.launcher, session.progress)
 
@@ -245,6 +252,8 @@ def _no_pair(figures: Health, verdicts: int) -> NothingToTrain:
     advice = (
         "A judge that cannot be read has not learned to judge: give it more EFT examples, or a higher learning rate."
         if 2 * unread >= figures.instructions
+        else "The judge and the implicit reward contradict each other; without pairs.agreement the judge decides alone."
+        if 2 * figures.dropped.get(DISAGREED, 0) >= figures.instructions
         else "Rewards that hardly differ become different with more verdicts per candidate (judge.samples), with "
         "judge.scoring=expected, with more candidates, or with a smaller pairs.min_gap."
     )
@@ -290,6 +299,10 @@ def _chosen_pairs(
     judge = config.judge.frozen if config.pairs.scored_by == "frozen" else current
     rewards = [*scored.rewards, *judged(session, following, "anchor_", judge, prompts, anchors).rewards]
     pairs, dropped = choose_pairs(prompts, candidates, rewards, config.seed, config.pairs, anchors)
+    if config.pairs.agreement and number > 1:
+        answers = [*candidates, *anchors]
+        pairs, disagreed = agreeing(pairs, implicit_rewards(session, number, prompts, answers))
+        dropped += disagreed
     run.write(f"{following}/dropped", dropped)
     return pairs
 

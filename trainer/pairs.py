@@ -13,6 +13,8 @@ Three switches of `PairsConfig` change the choice, each off by default. With S+ 
                     earlier model scores below the worst of M_t, it is the rejected one, and S- is its reward. That
                     paper's other half, chosen answers of a model trained ahead, is left out.
     min_gap         a pair whose two rewards differ by less is dropped.
+
+A fourth, `agreement`, drops pairs that are chosen already, see `trainer/agreement.py`.
 """
 
 import random

@@ -1,7 +1,8 @@
 """TRL's DPOTrainer with three terms that it lacks, and with our order of the pairs; all else is TRL's own.
 
     NLL of the chosen answer    Iterative RPO (arXiv 2404.19733), mean over an answer's tokens, then over answers
-    label smoothing             conservative DPO, as CREAM weighs a pair against its flipped self (arXiv 2410.12735)
+    label smoothing             conservative DPO, as CREAM weighs a pair against its flipped self (arXiv 2410.12735);
+                                by how much, where it is not a constant, is found in `trainer/agreement.py`
     replay                      supervised examples beside the pairs, lest the model forget how to judge
 
 TRL has relatives of the first two, and they are others: its loss type "sft" takes the mean over all chosen tokens of
@@ -14,15 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.nn.utils.rnn import pad_sequence
 from trl.trainer.dpo_trainer import DPOTrainer
 
 from srlm.randomness import derive
 from trainer.order import Order
+from trainer.padding import padded
 from trainer.tokens import Tokens
-
-IGNORED = -100
-"""The label of a token that no loss counts."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ class PreferenceTrainer(DPOTrainer):  # type: ignore[misc, unused-ignore]
         if not mine and world == 1:
             return torch.zeros((), device=self.accelerator.device)
         # Where weights are spread over processes all must come along: one without a share reads and counts nothing.
-        ids, attention, labels = _batch(mine or drawn[:1], counted=bool(mine))
+        ids, attention, labels = padded(mine or drawn[:1], counted=bool(mine))
         device = self.accelerator.device
         output = model(
             input_ids=ids.to(device),
@@ -124,18 +122,3 @@ class PreferenceTrainer(DPOTrainer):  # type: ignore[misc, unused-ignore]
     def _note(self, name: str, value: torch.Tensor) -> None:
         """Write a term into the training log, as TRL does with its own figures."""
         self._metrics["train"][name].append(self.accelerator.gather(value.detach()).mean().item())
-
-
-def _batch(examples: Sequence[Tokens], *, counted: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Token ids, attention mask and labels, each [examples, tokens], padded on the right with what nothing reads."""
-    rows = [torch.tensor([*one.prompt, *one.completion]) for one in examples]
-    labels = [
-        torch.tensor([*[IGNORED] * len(one.prompt), *(one.completion if counted else [IGNORED] * len(one.completion))])
-        for one in examples
-    ]
-    attention = [torch.ones_like(row) for row in rows]
-    return (
-        pad_sequence(rows, batch_first=True),
-        pad_sequence(attention, batch_first=True),
-        pad_sequence(labels, batch_first=True, padding_value=IGNORED),
-    )

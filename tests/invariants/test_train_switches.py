@@ -1,8 +1,11 @@
 """The switches of pairs, judges and seeds, and the monitor, through the real command line."""
 
 import json
+import math
+import shutil
 
 import pytest
+from scipy.stats import kendalltau
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +34,7 @@ def weights(run, model):
 def test_without_switches_no_other_answers_and_judges_are_asked(finished_run):
     names = {path.name for path in (finished_run.folder / "M2").iterdir()}
     assert {"canaries.jsonl", "canary_verdicts.jsonl", "canary_rewards.jsonl", "health.jsonl"} <= names
-    assert not [name for name in names if name.startswith(("anchor", "frozen"))]
+    assert not [name for name in names if name.startswith(("anchor", "frozen", "likelihoods", "agreement"))]
 
 
 def test_worthless_answers_are_judged_by_the_same_judge_and_no_part_of_a_pair(finished_run):
@@ -113,6 +116,105 @@ def test_pairs_with_an_earlier_models_answer_can_be_shown(cli, switched):
     assert f"Candidate {pair['rejected_id']} by M0: reward {pair['rejected_reward']:.2f}" in shown.out
     assert "REJECTED" in shown.out
     assert f"{pair['chosen_id']}-f0 by M1" in shown.out
+
+
+# --- trusting the pairs less where the model disagrees with itself ----------------------------------------------------
+
+
+DOUBTS = (
+    "iterations=2",
+    "dpo.label_smoothing=agreement",
+    "pairs.agreement=implicit",
+    "pairs.rejected_from=base",
+    "dpo.batch_size=1",
+    "dpo.micro_batch_size=1",
+)
+
+
+@pytest.fixture(scope="module")
+def doubted(train):
+    """A run with labels smoothed by agreement, pairs filtered by the implicit reward, and anchors beside."""
+    result, run = train(*DOUBTS)
+    assert result.code == 0, result.err
+    return result, run
+
+
+def likelihoods(run, stage, model):
+    return {one["answer_id"]: one for one in records(run, f"{stage}/likelihoods_{model}")}
+
+
+def test_the_agreement_of_two_models_is_written_and_said(doubted):
+    result, run = doubted
+    for stage, current, before in (("M2", "M1", "M0"), ("M3", "M2", "M1")):
+        candidates = records(run, f"{stage}/candidates")
+        read = {name: likelihoods(run, stage, name) for name in {current, before, "M0"}}
+        # M0 has no reward against itself: in the first iteration it ranks by its mean log-likelihood of a token.
+        rewards = {
+            one["id"]: (
+                read[current][one["id"]]["logp"] - read["M0"][one["id"]]["logp"],
+                read["M0"][one["id"]]["logp"] / read["M0"][one["id"]]["tokens"]
+                if before == "M0"
+                else read[before][one["id"]]["logp"] - read["M0"][one["id"]]["logp"],
+            )
+            for one in candidates
+        }
+        taus = []
+        for prompt in records(run, f"{stage}/instructions"):
+            ranked = [rewards[one["id"]] for one in candidates if one["prompt_id"] == prompt["id"]]
+            tau = kendalltau(*zip(*ranked, strict=True), variant="b").statistic
+            taus += [] if math.isnan(tau) else [tau]
+        (found,) = records(run, f"{stage}/agreement")
+        assert (found["current"], found["before"], found["instructions"]) == (current, before, len(taus))
+        assert found["tau"] == pytest.approx(sum(taus) / len(taus))
+        said = f"{stage}: {current} and {before} rank the candidates of {len(taus)} instructions with Kendall's tau"
+        assert f"{said} {found['tau']:.2f}; labels smoothed by {(1 - found['tau']) / 2:.2f}." in result.err
+
+
+def test_training_uses_the_smoothing_that_was_found(doubted):
+    """By the loss of each step of one pair, at the margin that TRL logs."""
+    _, run = doubted
+    for stage in ("M2", "M3"):
+        (found,) = records(run, f"{stage}/agreement")
+        rate = (found["tau"] + 1) / 2
+        steps = [one for one in records(run, f"{stage}/training") if "loss" in one]
+        for one in steps:
+            margin = one["rewards/margins"]
+            by_hand = rate * math.log1p(math.exp(-margin)) + (1 - rate) * math.log1p(math.exp(margin))
+            assert one["loss"] == pytest.approx(by_hand, abs=1e-5)
+        assert any(abs(one["rewards/margins"]) > 0.01 for one in steps)
+
+
+def test_pairs_on_which_the_implicit_reward_disagrees_are_dropped_and_counted(doubted):
+    _, run = doubted
+    now, then = likelihoods(run, "M3", "M2"), likelihoods(run, "M3", "M1")
+    assert set(now) == {one["id"] for stage in ("candidates", "anchors") for one in records(run, f"M3/{stage}")}
+    pairs = records(run, "M3/pairs")
+    for pair in pairs:
+        margin = [now[pair[f"{side}_id"]]["logp"] - then[pair[f"{side}_id"]]["logp"] for side in ("chosen", "rejected")]
+        assert margin[0] > margin[1]
+    reason = "the implicit reward disagrees"
+    dropped = [one for one in records(run, "M3/dropped") if one["reason"] == reason]
+    assert dropped
+    assert records(run, "M3/health")[0]["dropped"][reason] == len(dropped)
+    assert len(pairs) + len(records(run, "M3/dropped")) == len(records(run, "M3/instructions"))
+    assert reason not in {one["reason"] for one in records(run, "M2/dropped")}  # idle: M1 does not come from DPO
+
+
+def test_what_was_read_is_not_read_again_when_a_run_goes_on(doubted, train, tmp_path):
+    """Killed while M0 read the candidates of the second iteration."""
+    _, run = doubted
+    going_on = tmp_path / "r"
+    shutil.copytree(run, going_on)
+    lost = ["likelihoods_M0.jsonl", "agreement.jsonl", "training.jsonl"]
+    for name in lost:
+        (going_on / "M3" / name).unlink()
+    shutil.rmtree(going_on / "M3" / "checkpoint")
+    result, _ = train(*DOUBTS, runs=tmp_path)
+    assert result.code == 0, result.err
+    assert "M3: M0 reads" in result.err
+    assert "M3: M2 reads" not in result.err
+    for name in [*lost[:2], "checkpoint/model.safetensors"]:
+        assert (going_on / "M3" / name).read_bytes() == (run / "M3" / name).read_bytes()
 
 
 # --- where the loop starts --------------------------------------------------------------------------------------------

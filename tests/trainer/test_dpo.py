@@ -20,7 +20,7 @@ PLAIN = {"learning_rate": 1e-3, "warmup_ratio": 0, "micro_batch_size": 16, "epoc
 def losses(tmp_path, pairs, moved_model, log):
     """Trains M_t on the sixteen pairs, one step an epoch, and returns its log."""
 
-    def train(examples=(), **changes):
+    def train(examples=(), consistency=1, **changes):
         folder = tmp_path / f"{len(list(tmp_path.iterdir()))}" / "checkpoint"
         folder.mkdir(parents=True)
         prefer(
@@ -34,6 +34,7 @@ def losses(tmp_path, pairs, moved_model, log):
             seed=7,
             progress=Progress(quiet=True),
             label="M2",
+            consistency=consistency,
         )
         return log(folder)
 
@@ -99,6 +100,23 @@ def test_label_smoothing_is_conservative_dpo(losses):
         by_hand = 0.7 * math.log1p(math.exp(-margin)) + 0.3 * math.log1p(math.exp(margin))
         assert entry["loss"] == pytest.approx(by_hand, abs=1e-5)
     assert max(abs(entry["rewards/margins"]) for entry in entries) > 0.01
+
+
+@pytest.mark.parametrize("rate", [0.8, 0.3])
+def test_smoothing_by_agreement_weighs_the_pair_against_its_flipped_self(losses, rate):
+    """C * L(chosen, rejected) + (1 - C) * L(rejected, chosen), which below a half prefers the rejected one."""
+    entries = losses(label_smoothing="agreement", consistency=rate, micro_batch_size=1, batch_size=1, epochs=2)
+    assert entries[0]["loss"] == pytest.approx(math.log(2), abs=1e-6)
+    for entry in entries:
+        margin = entry["rewards/margins"]
+        by_hand = rate * math.log1p(math.exp(-margin)) + (1 - rate) * math.log1p(math.exp(margin))
+        assert entry["loss"] == pytest.approx(by_hand, abs=1e-5)
+    last = [entry["rewards/margins"] for entry in entries[16:]]
+    assert (sum(last) > 0) == (rate > 0.5)
+
+
+def test_full_agreement_is_no_smoothing(losses):
+    assert losses(label_smoothing="agreement") == losses()
 
 
 def test_replay_adds_the_mean_over_the_tokens_of_the_drawn_examples(losses, by_hand, moved_model, examples):
