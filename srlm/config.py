@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-
 from srlm.puzzle.world import PUZZLE
 from srlm.types import Sampling
 
@@ -280,6 +279,22 @@ class PairsConfig(Section):
     )
 
 
+class PositivesConfig(Section):
+    """Which of the scored candidates are supervised examples, where learn_from is positives (the paper's A.4)."""
+
+    min_reward: float | None = Field(
+        None, description="the least reward of one, in points; the highest of the scale, the paper's 5, if not given"
+    )
+    weight: float = Field(
+        1,
+        gt=0,
+        description=(
+            "how often a pass shows each of them among the seeds' examples; below 1, that share of them (the paper "
+            "tuned it and does not say to what)"
+        ),
+    )
+
+
 class MonitorConfig(Section):
     """When an iteration's figures give a warning, or stop `srlm train --strict`. None of this is in the paper."""
 
@@ -368,7 +383,15 @@ class TrainConfig(Section):
     sft: SFTConfig = SFTConfig()
     instructions: InstructionsConfig = InstructionsConfig()
     judge: JudgeConfig = JudgeConfig()
+    learn_from: Literal["pairs", "positives"] = Field(
+        "pairs",
+        description=(
+            "what an iteration makes of the rewards. pairs: M_t learns by DPO (the paper); positives: M0 is tuned anew "
+            "on the seeds and on the best answers alone (the paper's A.4, which found no gain in it)"
+        ),
+    )
     pairs: PairsConfig = PairsConfig()
+    positives: PositivesConfig = PositivesConfig()
     dpo: DPOConfig = DPOConfig()
     monitor: MonitorConfig = MonitorConfig()
     vllm: VLLMConfig = VLLMConfig()
@@ -410,5 +433,15 @@ class TrainConfig(Section):
             raise ValueError(
                 "judge.frozen is SFT, and no model of that name is trained: it needs sft.baseline and seeds.eft "
                 "(without EFT, M1 is the SFT baseline)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_rejected_is_used(self) -> "TrainConfig":
+        choice = self.pairs.model_copy(update={"scored_by": "current"})
+        changed = [name for name, value in choice if value != getattr(PairsConfig(), name)]
+        if self.learn_from == "positives" and changed:
+            raise ValueError(
+                f"learn_from is positives, so there is no pair, and pairs.{changed[0]} changes nothing; leave it out"
             )
         return self

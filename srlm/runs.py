@@ -169,7 +169,8 @@ def start_run(root: Path, name: str, config: TrainConfig) -> Run:
     resolved = config.model_dump(mode="json")
     stored = run.folder / "run.yaml"
     if stored.exists():
-        changes = differences(_stored(stored), resolved)
+        # A setting that came with a later version is at its default, which is what runs without it had.
+        changes = differences(run.config.model_dump(mode="json"), resolved)
         real = [change for change in changes if change.partition(" ")[0] not in MACHINE]
         if real:
             raise RunChanged(run.folder, real)

@@ -27,8 +27,9 @@ from trainer.canaries import canaries
 from trainer.candidates import write_candidates
 from trainer.examples import Example, bare_eft_examples, eft_examples, ift_examples, spread, thin, written_eft_examples
 from trainer.job import Preference, Supervision, carry_out
-from trainer.monitor import Health, Iteration, health
+from trainer.monitor import Health, Iteration, PositivesHealth, health
 from trainer.pairs import UNREAD, choose_pairs
+from trainer.positives import choose_positives, least_positive, shown
 from trainer.prompts import write_prompts
 from trainer.puzzles import made_prompts
 from trainer.rendering import health_line
@@ -63,15 +64,14 @@ def train(
     session = Session(config, run, progress, budget)
     ift, eft, _ = _seeds(session)
     _check_disk(session)
-    demonstrations = ift_examples(ift)
     judgements: list[Example] = []
     if config.seeds.eft:
         if config.sft.baseline:
-            _tune(session, "SFT", demonstrations)
+            _tune(session, "SFT", ift_examples(ift))
         judgements = run.stage("M1/judgements", Example, lambda: _judgements(session, eft))
-        _tune(session, "M1", [*demonstrations * config.seeds.ift_repeats, *judgements])
+        _tune(session, "M1", _of_seeds(config, ift, judgements))
     else:
-        _tune(session, "M1", demonstrations, like="SFT")
+        _tune(session, "M1", _of_seeds(config, ift, judgements), like="SFT")
     iterations: list[Health] = []
     for number in range(1, config.iterations + 1):
         before = iterations[-1] if iterations else None
@@ -128,6 +128,11 @@ def _judgements(session: Session, ranked: list[RankedPrompt]) -> list[Example]:
     return spread(examples, config.seeds.eft_limit, config.seed)
 
 
+def _of_seeds(config: TrainConfig, ift: list[Demonstration], judgements: list[Example]) -> list[Example]:
+    """What M1 learns from. Without judgements there is nothing that demonstrations would be too few beside."""
+    return [*ift_examples(ift) * (config.seeds.ift_repeats if config.seeds.eft else 1), *judgements]
+
+
 def _check_disk(session: Session) -> None:
     """Refuse to start what would fill the disk half-way: one float32 checkpoint a model, and what one trains with.
 
@@ -142,9 +147,10 @@ def _check_disk(session: Session) -> None:
     if missing:
         weights = sum(file.stat().st_size for file in model_folder(config.model).glob("*.safetensors"))
         least = optimiser_steps(config.seeds.ift_limit or 1, config.sft)
-        most = optimiser_steps(config.instructions.count, config.dpo)
+        learning = config.sft if config.learn_from == "positives" else config.dpo
+        most = optimiser_steps(config.instructions.count, learning)
         while_training = 6 * any(
-            0 < section.save_steps < steps for section, steps in ((config.sft, least), (config.dpo, most))
+            0 < section.save_steps < steps for section, steps in ((config.sft, least), (learning, most))
         )
         require_disk(
             run.folder,
@@ -182,7 +188,7 @@ def _improve(
     before: Health | None,
     strict: bool,
 ) -> Health:
-    """One iteration: M_t writes, judges, and learns from its own pairs to become M_t+1."""
+    """One iteration: M_t writes and judges; from its own pairs, or its own best answers, comes M_t+1."""
     config, run = session.config, session.run
     current, following = f"M{number}", f"M{number + 1}"
     prompts = run.stage(f"{following}/instructions", Prompt, lambda: _new_instructions(session, number, seeds))
@@ -197,29 +203,59 @@ def _improve(
     )
     low = judged(session, following, "canary_", current, prompts, worthless)
     frozen = judged(session, following, "frozen_", config.judge.frozen, prompts, candidates)
-    pairs = run.stage(
-        f"{following}/pairs",
-        PreferencePair,
-        lambda: _chosen_pairs(
-            session, number, prompts, candidates, frozen if config.pairs.scored_by == "frozen" else own
-        ),
-    )
+    deciding = frozen if config.pairs.scored_by == "frozen" else own
+    pairs: list[PreferencePair] = []
+    positives: list[Example] | None = None
+    if config.learn_from == "positives":
+        positives = run.stage(
+            f"{following}/positives",
+            Example,
+            lambda: _chosen_positives(session, following, prompts, candidates, deciding),
+        )
+    else:
+        pairs = run.stage(
+            f"{following}/pairs",
+            PreferencePair,
+            lambda: _chosen_pairs(session, number, prompts, candidates, deciding),
+        )
     refused = run.stage(f"{following}/refused", Dropped, list)
     dropped = run.stage(f"{following}/dropped", Dropped, list)
     (figures,) = run.stage(
         f"{following}/health",
-        Health,
+        Health if positives is None else PositivesHealth,
         lambda: [
             health(
-                Iteration(following, prompts, refused, candidates, own, pairs, dropped, low, frozen),
+                Iteration(following, prompts, refused, candidates, own, pairs, dropped, low, frozen, positives),
                 session.judge().rubric.scale,
                 before,
             )
         ],
     )
     _report(session, figures, strict)
-    if not pairs:
-        raise _no_pair(figures, len(own.verdicts))
+    if positives is None:
+        if not pairs:
+            raise _no_pair(figures, len(own.verdicts))
+        _prefer(session, number, prompts, candidates, pairs, judgements)
+    else:
+        if not positives:
+            raise _no_positive(session, figures, deciding)
+        earlier = [one for past in range(2, number + 1) for one in run.stage(f"M{past}/positives", Example, list)]
+        again = shown([*earlier, *positives], config.positives.weight, derive(config.seed, following))
+        _tune(session, following, [*_of_seeds(config, seeds, judgements), *again])
+    return figures
+
+
+def _prefer(
+    session: Session,
+    number: int,
+    prompts: list[Prompt],
+    candidates: list[Answer],
+    pairs: list[PreferencePair],
+    judgements: list[Example],
+) -> Path:
+    """Preference tuning of M_t on its pairs, with M_t as the reference, and with judgements to replay beside them."""
+    config, run = session.config, session.run
+    current, following = f"M{number}", f"M{number + 1}"
     consistency = 1.0
     if config.dpo.label_smoothing == "agreement":
         alike = rank_agreement(session, number, prompts, candidates)
@@ -242,8 +278,19 @@ def _improve(
         )
         carry_out(job, config.launcher, session.progress)
 
-    run.checkpoint(following, produce)
-    return figures
+    return run.checkpoint(following, produce)
+
+
+def _no_positive(session: Session, figures: Health, scored: Judged) -> NothingToTrain:
+    """How far the candidates of an iteration are from being learned from, and what to try."""
+    values = [reward.value for reward in scored.rewards if reward.value is not None]
+    least = least_positive(session.config, session.judge().rubric.scale)
+    best = f"the best has {max(values):.2f}" if values else "none has a reward"
+    return NothingToTrain(
+        f"{figures.model}: no answer has a reward of {least:g}, {best}. {figures.instructions} instructions, "
+        f"{figures.candidates} candidates, {len(values)} of them with a reward, {figures.parse_rate:.0%} of the "
+        "verdicts readable. More candidates, or a lower positives.min_reward, would leave some."
+    )
 
 
 def _no_pair(figures: Health, verdicts: int) -> NothingToTrain:
@@ -305,6 +352,16 @@ def _chosen_pairs(
         dropped += disagreed
     run.write(f"{following}/dropped", dropped)
     return pairs
+
+
+def _chosen_positives(
+    session: Session, following: str, prompts: list[Prompt], candidates: list[Answer], scored: Judged
+) -> list[Example]:
+    """The answers that are learned from; the instructions that gave none are written beside them."""
+    least = least_positive(session.config, session.judge().rubric.scale)
+    positives, dropped = choose_positives(prompts, candidates, scored.rewards, least)
+    session.run.write(f"{following}/dropped", dropped)
+    return positives
 
 
 def _report(session: Session, figures: Health, strict: bool) -> None:

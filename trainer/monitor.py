@@ -13,6 +13,7 @@ from statistics import fmean
 from srlm.judges.rubric import Scale
 from srlm.seeds import evaluation_set
 from srlm.types import SCHEMA, Answer, Dropped, PreferencePair, Prompt, Reward, Scored, Unparsed
+from trainer.examples import Example
 from trainer.filters import TOO_SIMILAR
 from trainer.overlap import contaminated, diversity
 from trainer.rewards import Judged
@@ -22,7 +23,10 @@ NOBODY = Judged([], [])
 
 @dataclass(frozen=True)
 class Iteration:
-    """The records that an iteration's health is read off. `own`: M_t's judgements; `frozen`: another judge's."""
+    """The records that an iteration's health is read off. `own`: M_t's judgements; `frozen`: another judge's.
+
+    `positives` is None where the iteration learns from pairs.
+    """
 
     model: str
     prompts: Sequence[Prompt] = ()
@@ -33,6 +37,7 @@ class Iteration:
     dropped: Sequence[Dropped] = ()
     canaries: Judged = NOBODY
     frozen: Judged = NOBODY
+    positives: Sequence[Example] | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,25 @@ class Health:
         return len(self.contaminated) / self.instructions if self.instructions else None
 
 
+@dataclass(frozen=True)
+class PositivesHealth(Health):
+    """Figures of an iteration that learns from positives: the same, without a pair.
+
+    Attributes:
+        positives: answers that are learned from.
+        positive_instructions: instructions with at least one of them.
+        positives_longer: their mean length less that of all candidates.
+    """
+
+    positives: int = 0
+    positive_instructions: int = 0
+    positives_longer: float | None = None
+
+    @property
+    def pair_yield(self) -> None:
+        """There is none to measure."""
+
+
 def health(iteration: Iteration, scale: Scale, before: Health | None) -> Health:
     """Read an iteration's figures off its records; `before` is the iteration before it, where there is one."""
     prompts, candidates, pairs = iteration.prompts, iteration.candidates, iteration.pairs
@@ -124,7 +148,7 @@ def health(iteration: Iteration, scale: Scale, before: Health | None) -> Health:
     of_kind: dict[str, list[float]] = {}
     for key, value in canaries.items():
         of_kind.setdefault(key.rpartition("-")[2], []).append(value)
-    return Health(
+    found = Health(
         model=iteration.model,
         instructions=len(prompts),
         refused=dict(refused),
@@ -153,6 +177,14 @@ def health(iteration: Iteration, scale: Scale, before: Health | None) -> Health:
         dropped=dict(Counter(one.reason for one in iteration.dropped)),
         length_gap=_mean([len(pair.chosen) - len(pair.rejected) for pair in pairs]),
         reward_gap=_mean([pair.chosen_reward - pair.rejected_reward for pair in pairs]),
+    )
+    if iteration.positives is None:
+        return found
+    return PositivesHealth(
+        **vars(found),
+        positives=len(iteration.positives),
+        positive_instructions=len({one.prompt for one in iteration.positives}),
+        positives_longer=_difference(_mean([len(one.completion) for one in iteration.positives]), length),
     )
 
 

@@ -33,7 +33,9 @@ UNREAD = "fewer than two readable rewards"
 AS_THE_PAPER = PairsConfig()
 
 
-class _Valued(NamedTuple):
+class Valued(NamedTuple):
+    """An answer with its reward."""
+
     value: float
     answer: Answer
 
@@ -57,13 +59,13 @@ def choose_pairs(
         anchors: answers of an earlier model, which can only be rejected.
     """
     values = {reward.answer_id: reward.value for reward in rewards}
-    of_prompt, anchored = _by_prompt(prompts, answers), _by_prompt(prompts, anchors)
+    of_prompt, anchored = by_prompt(prompts, answers), by_prompt(prompts, anchors)
     pairs: list[PreferencePair] = []
     dropped: list[Dropped] = []
     for prompt in prompts:
         chance = random.Random(derive(seed, "pair", prompt.id))
         candidates = of_prompt[prompt.id]
-        pair = _pair(prompt, _valued(candidates, values), _valued(anchored[prompt.id], values), config, chance)
+        pair = _pair(prompt, valued(candidates, values), valued(anchored[prompt.id], values), config, chance)
         if isinstance(pair, PreferencePair):
             pairs.append(pair)
         else:
@@ -74,8 +76,8 @@ def choose_pairs(
 
 def _pair(
     prompt: Prompt,
-    scored: Sequence[_Valued],
-    anchored: Sequence[_Valued],
+    scored: Sequence[Valued],
+    anchored: Sequence[Valued],
     config: PairsConfig,
     chance: random.Random,
 ) -> PreferencePair | tuple[str, str]:
@@ -121,16 +123,18 @@ def _pair(
     )
 
 
-def _by_prompt(prompts: Sequence[Prompt], answers: Sequence[Answer]) -> dict[str, list[Answer]]:
+def by_prompt(prompts: Sequence[Prompt], answers: Sequence[Answer]) -> dict[str, list[Answer]]:
+    """The answers to each instruction, by its id; none, where none came."""
     found: dict[str, list[Answer]] = {prompt.id: [] for prompt in prompts}
     for answer in answers:
         found[answer.prompt_id].append(answer)
     return found
 
 
-def _valued(answers: Sequence[Answer], values: dict[str, float | None]) -> list[_Valued]:
-    return [_Valued(value, answer) for answer in answers if (value := values[answer.id]) is not None]
+def valued(answers: Sequence[Answer], values: dict[str, float | None]) -> list[Valued]:
+    """The answers that have a reward, each with it."""
+    return [Valued(value, answer) for answer in answers if (value := values[answer.id]) is not None]
 
 
 def _counts(answers: Sequence[Answer], values: dict[str, float | None]) -> str:
-    return f"{len(_valued(answers, values))} of {len(answers)}"
+    return f"{len(valued(answers, values))} of {len(answers)}"

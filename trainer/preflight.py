@@ -12,6 +12,7 @@ from srlm.optional import require
 from srlm.puzzle.world import PUZZLE
 from srlm.seeds import load_seeds
 from srlm.types import Message, Request
+from trainer.positives import least_positive
 from trainer.puzzles import made_prompts
 from trainer.tuning import dropouts, require_libraries
 
@@ -29,6 +30,19 @@ def preflight(config: TrainConfig) -> None:
             f"pairs.min_gap is {config.pairs.min_gap:g}, and rewards on the scale {scale} of the rubric "
             f"{config.judge.rubric} differ by {scale.highest - scale.lowest} at the most: no pair could be made."
         )
+    if config.learn_from == "positives":
+        least = least_positive(config, scale)
+        if not scale.lowest < least <= scale.highest:
+            raise UsageError(
+                f"positives.min_reward is {least:g}, and the rubric {config.judge.rubric} scores on the scale {scale}: "
+                f"choose one above {scale.lowest} and up to {scale.highest}."
+            )
+        if config.judge.scoring == "expected" and least == scale.highest:
+            raise UsageError(
+                f"learn_from=positives keeps answers with a reward of {least:g}, and with judge.scoring=expected a "
+                f"reward is a mean over all scores, which never comes to {scale.highest}. Set positives.min_reward, "
+                "or judge.scoring=sampled."
+            )
     source = config.seeds.eft_source or config.seeds.source
     load_seeds(config.seeds.source)
     ranked = load_seeds(source)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from trainer.monitor import Health
+from trainer.monitor import Health, PositivesHealth
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -13,7 +13,7 @@ def health_line(one: Health) -> str:
     """An iteration in a line, for the log."""
     drift = "" if one.length_drift is None else f" ({one.length_drift:+.0%})"
     return (
-        f"{one.model}: {one.pairs} pairs of {one.instructions} instructions; answers of {one.mean_length:.0f} "
+        f"{one.model}: {_lessons(one)} of {one.instructions} instructions; answers of {one.mean_length:.0f} "
         f"characters{drift}; mean reward {_number(one.mean_reward)}, worthless answers {_number(one.canary_reward)}; "
         f"{one.parse_rate:.0%} of the verdicts readable"
     )
@@ -32,6 +32,15 @@ def health_table(iterations: Sequence[Health]) -> "Table":
         if any(cell != "-" for cell in cells):
             table.add_row(label, *cells)
     return table
+
+
+def _lessons(one: Health) -> str:
+    return f"{one.positives} positives" if isinstance(one, PositivesHealth) else f"{one.pairs} pairs"
+
+
+def _of_positives(say: Callable[[PositivesHealth], str]) -> Callable[[Health], str]:
+    """A cell that only an iteration of positives has."""
+    return lambda one: say(one) if isinstance(one, PositivesHealth) else "-"
 
 
 def _number(value: float | None) -> str:
@@ -77,7 +86,10 @@ ROWS: tuple[tuple[str, Callable[[Health], str]], ...] = (
     ("    by kind", _canaries),
     ("  by the frozen judge", lambda one: _number(one.frozen_reward)),
     ("  above the frozen judge's", lambda one: _signed(one.self_excess, 2)),
-    ("preference pairs", lambda one: str(one.pairs)),
+    ("preference pairs", lambda one: "-" if isinstance(one, PositivesHealth) else str(one.pairs)),
+    ("positives", _of_positives(lambda one: str(one.positives))),
+    ("  instructions with one", _of_positives(lambda one: str(one.positive_instructions))),
+    ("  longer than all answers, characters", _of_positives(lambda one: _signed(one.positives_longer))),
     ("  dropped", lambda one: _counts(one.dropped)),
     ("  chosen - rejected, characters", lambda one: _signed(one.length_gap)),
     ("  chosen - rejected, points", lambda one: _signed(one.reward_gap, 2)),

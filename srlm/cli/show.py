@@ -42,13 +42,13 @@ def describe(found: "Trace") -> str:
             f"Pair {found.pair.id}: {found.pair.chosen_id} over {found.pair.rejected_id}, {found.pair.reason}."
         )
     elif found.dropped is not None:
-        lines.append(f"No pair: {found.dropped.reason} ({found.dropped.detail}).")
+        lines.append(f"Nothing to learn from: {found.dropped.reason} ({found.dropped.detail}).")
     return "\n".join(lines)
 
 
 def _candidate(judged: "Judged", found: "Trace") -> list[str]:
     answer, reward = judged.answer, judged.reward
-    role = ""
+    role = "  LEARNED FROM" if answer.id in found.positives else ""
     if found.pair is not None:
         role = {found.pair.chosen_id: "  CHOSEN", found.pair.rejected_id: "  REJECTED"}.get(answer.id, "")
     mean = "no readable verdict" if reward is None or reward.value is None else f"reward {reward.value:.2f}"

@@ -91,6 +91,9 @@ def test_unknown_key_in_a_file(train, tmp_path):
         ("pairs.min_gap=6", ("pairs.min_gap is 6", "scale 0-5", "5 at the most")),
         ("pairs.length_rho=0.5", ("pairs.length_rho", "0.49", "not 0.5")),
         ("pairs.scored_by=frozen", ("pairs.scored_by", "judge.frozen")),
+        ("learn_from=negatives", ("learn_from", "'pairs' or 'positives'")),
+        ("learn_from=positives", ("judge.scoring=expected", "never comes to 5", "positives.min_reward")),
+        ("positives.weight=0", ("positives.weight", "greater than 0", "not 0")),
         ("pairs.rejected_from=M7", ("pairs.rejected_from", "'base' or 'M1'")),
         ("monitor.min_parse_rate=80", ("monitor.min_parse_rate", "less than or equal to 1")),
         ("monitor.max_lenght_gap=1", ("'monitor.max_lenght_gap'", "Did you mean 'monitor.max_length_gap'?")),
@@ -104,6 +107,20 @@ def test_unknown_key_in_a_file(train, tmp_path):
 )
 def test_bad_value(train, change, parts):
     check_refused(train("--set", change), *parts)
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        (("positives.min_reward=6",), ("positives.min_reward is 6", "scale 0-5")),
+        (("positives.min_reward=0",), ("positives.min_reward is 0", "above 0 and up to 5")),
+        (("positives.min_reward=3", "pairs.min_gap=1"), ("learn_from is positives", "pairs.min_gap changes nothing")),
+        (("pairs.rejected_from=base",), ("there is no pair", "pairs.rejected_from")),
+    ],
+)
+def test_settings_that_make_no_sense_with_positives(train, changes, parts):
+    words = [word for change in ("learn_from=positives", *changes) for word in ("--set", change)]
+    check_refused(train(*words), *parts)
 
 
 def test_file_that_is_not_yaml(train, tmp_path):

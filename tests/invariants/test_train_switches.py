@@ -217,6 +217,97 @@ def test_what_was_read_is_not_read_again_when_a_run_goes_on(doubted, train, tmp_
         assert (going_on / "M3" / name).read_bytes() == (run / "M3" / name).read_bytes()
 
 
+# --- positives alone --------------------------------------------------------------------------------------------------
+
+
+POSITIVES = ("iterations=2", "learn_from=positives", "positives.min_reward=3", "positives.weight=0.5")
+
+
+@pytest.fixture(scope="module")
+def positives(train):
+    """A run that learns from its best answers alone."""
+    result, run = train(*POSITIVES)
+    assert result.code == 0, result.err
+    return result, run
+
+
+def lines_of(result, *words):
+    return [line for line in result.err.splitlines() if all(word in line for word in words)]
+
+
+def test_the_best_answers_are_tuned_on_with_the_seeds_from_the_base_model(positives, finished_run):
+    result, run = positives
+    # Until M1 has judged, nothing differs from a run that learns from pairs.
+    assert weights(run, "M1") == weights(finished_run.folder, "M1")
+    rewards = (run / "M2" / "rewards.jsonl").read_bytes()
+    assert rewards == (finished_run.folder / "M2" / "rewards.jsonl").read_bytes()
+    assert not (run / "M2" / "pairs.jsonl").exists()
+    of_seeds = 8 + len(records(run, "M1/judgements"))
+    found = 0
+    for model in ("M2", "M3"):
+        values = {one["answer_id"]: one["value"] for one in records(run, f"{model}/rewards")}
+        kept, given = records(run, f"{model}/positives"), records(run, f"{model}/candidates")
+        assert {one["id"] for one in kept} <= {key for key, value in values.items() if value >= 3}
+        assert {(one["prompt"], one["completion"]) for one in kept} == {
+            (prompt["instruction"], answer["text"])
+            for prompt in records(run, f"{model}/instructions")
+            for answer in given
+            if answer["prompt_id"] == prompt["id"] and values[answer["id"]] >= 3
+        }
+        without = {one["id"] for one in records(run, f"{model}/dropped")}
+        assert without == {one["prompt_id"] for one in given} - {one["id"].rpartition("-")[0] for one in kept}
+        found += len(kept)
+        examples = of_seeds + max(1, round(0.5 * found))
+        assert len(lines_of(result, f"{model}: supervised tuning of M0 on {examples} examples")) == 1
+        assert len(lines_of(result, f"{model}: {len(kept)} positives of 10 instructions")) == 1
+        (figures,) = records(run, f"{model}/health")
+        assert (figures["positives"], figures["pairs"]) == (len(kept), 0)
+    (row,) = [line for line in result.out.splitlines() if line.startswith("│ positives")]
+    assert [cell.strip() for cell in row.split("│")[2:4]] == [
+        str(len(records(run, f"{model}/positives"))) for model in ("M2", "M3")
+    ]
+
+
+def test_an_answer_that_was_learned_from_can_be_shown(cli, positives):
+    _, run = positives
+    kept = records(run, "M3/positives")[0]
+    shown = cli("show", kept["id"], "--runs", run.parent, "--run", "r")
+    assert shown.code == 0, shown.err
+    (line,) = [line for line in shown.out.splitlines() if line.startswith(f"Candidate {kept['id']} ")]
+    assert line.endswith("  LEARNED FROM")
+
+
+@pytest.mark.slow
+def test_positives_go_on_after_each_stage_to_the_same_weights(train, positives, tmp_path):
+    _, whole = positives
+    cuts = (
+        ("M3/checkpoint",),
+        ("M3/checkpoint", "M3/health.jsonl", "M3/positives.jsonl"),
+        ("M3", "M2/checkpoint", "M2/positives.jsonl"),
+    )
+    for number, cut in enumerate(cuts):
+        copy = tmp_path / str(number) / "r"
+        shutil.copytree(whole, copy)
+        for path in (copy / name for name in cut):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        result, _ = train(*POSITIVES, runs=copy.parent)
+        assert result.code == 0, result.err
+        for model in ("M2", "M3"):
+            assert weights(copy, model) == weights(whole, model)
+            assert records(copy, f"{model}/positives") == records(whole, f"{model}/positives")
+
+
+def test_where_no_answer_is_good_enough_the_message_has_the_counts(train):
+    result, run = train("learn_from=positives", "positives.min_reward=4.999")
+    assert result.code == 2
+    (message,) = result.errors
+    best = max(one["value"] for one in records(run, "M2/rewards"))
+    assert f"M2: no answer has a reward of 4.999, the best has {best:.2f}. 10 instructions, 50 candidates" in message
+    assert "Traceback" not in result.err
+    reasons = {one["reason"] for one in records(run, "M2/dropped")}
+    assert reasons == {"no reward of 4.999"}
+
+
 # --- where the loop starts --------------------------------------------------------------------------------------------
 
 

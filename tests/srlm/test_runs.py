@@ -56,6 +56,18 @@ def test_another_configuration_is_refused_with_its_keys(run, tmp_path):
     assert run.config == CONFIG
 
 
+def test_a_run_from_before_a_setting_came_goes_on_with_its_default(run, tmp_path):
+    stored = run.folder / "run.yaml"
+    data = yaml.safe_load(stored.read_text())
+    del data["learn_from"], data["positives"]
+    stored.write_text(yaml.safe_dump(data))
+    before = stored.read_bytes()
+    assert start_run(tmp_path / "runs", "first", CONFIG).folder == run.folder
+    assert stored.read_bytes() == before
+    with pytest.raises(RunChanged, match="learn_from pairs -> positives"):
+        start_run(tmp_path / "runs", "first", load_config("quickstart", ["learn_from=positives"]))
+
+
 def test_a_setting_of_the_machine_may_change_on_the_way(run, tmp_path):
     changed = load_config("quickstart", ["dpo.learning_rate=1e-5", "dpo.micro_batch_size=1", "sft.save_steps=0"])
     assert start_run(tmp_path / "runs", "first", changed).config == changed

@@ -10,6 +10,7 @@ from srlm.judges.rubric import POINTS
 from srlm.seeds import evaluation_set
 from srlm.types import Answer, Dropped, Failed, PreferencePair, Prompt, Reward, Scored, Unparsed, Verdict
 from trainer.alarms import CHECKS, alarms, stop
+from trainer.examples import Example
 from trainer.monitor import Iteration, health
 from trainer.rendering import ROWS, health_line
 from trainer.rewards import Judged
@@ -82,6 +83,19 @@ def test_health_by_hand():
     assert (found.pairs, found.dropped, found.pair_yield) == (1, {"fewer than two readable rewards": 1}, 0.5)
     assert (found.length_gap, found.reward_gap) == (-20, 2.5)
     assert found.length_gap_share == pytest.approx(-20 / 13.3)
+
+
+def test_positives_are_counted_in_place_of_pairs():
+    kept = [Example("c1", "positive", "Say a thing.", "x" * 30), Example("c0", "positive", "Say a thing.", "x" * 10)]
+    found = health(replace(sample(), pairs=[], positives=kept), SCALE, None)
+    assert (found.positives, found.positive_instructions, found.positives_longer) == (2, 1, 6.7)
+    assert (found.pairs, found.pair_yield) == (0, None)
+    assert [one for one in alarms(found, MonitorConfig()) if one.check.setting == "min_pair_yield"] == []
+    assert health_line(found).startswith("M2: 2 positives of 2 instructions; ")
+    cells = {label: say(found) for label, say in ROWS}
+    assert [cells[name] for name in ("preference pairs", "positives", "  instructions with one")] == ["-", "2", "1"]
+    of_pairs = {label: say(health(sample(), SCALE, None)) for label, say in ROWS}
+    assert (of_pairs["preference pairs"], of_pairs["positives"]) == ("1", "-")
 
 
 def test_an_iteration_with_nothing_has_no_means():
