@@ -177,7 +177,7 @@ def test_a_limit_takes_the_same_prompts_and_a_larger_one_more_of_them(tmp_path):
 
 
 def test_an_answer_gets_one_and_the_same_verdict(tmp_path):
-    """lm-eval draws the letter to count where the prompt's is none, and langdetect guesses the language of few words."""
+    """lm-eval draws the letter to count where the prompt's is none, and langdetect guesses."""
     english = {
         "key": "e",
         "prompt": "Answer in English.",
