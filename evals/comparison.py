@@ -78,7 +78,7 @@ class _Rate(_Series):
         return wilson(sum(value for _, value in self.values.values()), len(self.values))
 
     def p_value(self, paired: Paired) -> float:
-        return sign_test(paired.wins, paired.losses)
+        return paired.p_value if isnan(paired.p_value) else sign_test(paired.wins, paired.losses)
 
 
 class _Rates(_Series):

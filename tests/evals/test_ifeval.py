@@ -2,6 +2,7 @@
 
 import json
 import random
+from math import isnan
 
 import nltk
 import pytest
@@ -166,6 +167,17 @@ def test_cut_and_missing_answers_are_counted(tmp_path, run):
     assert figures["prompt_strict"] == (1, 5)
     assert figures["instruction_strict"] == (1, 7)
     assert any("m gave no answer to 1 of 6 prompts" in line for line in found.captions)
+
+
+def test_models_without_a_prompt_in_common_are_not_tested(tmp_path, run):
+    exam = ifeval_exam(written(tmp_path / "prompts.jsonl", documents()), None)
+    first, rest = said(GOOD), said(GOOD)
+    for number, (prompt, _) in enumerate(DOCUMENTS):
+        (first if number else rest)[prompt] = Failed("timeout")
+    run_verifiable([contestant("a", first), contestant("b", rest)], exam, None, run, Progress(quiet=True))
+    cells, found = compared(run, ["a", "b"])
+    assert all(isnan(cells[key]["b"].paired.p_value) for key in ("prompt_strict", "instruction_strict"))
+    assert found.words == []
 
 
 def test_a_limit_takes_the_same_prompts_and_a_larger_one_more_of_them(tmp_path):
