@@ -16,9 +16,19 @@ def choose_prompts(prompts: Sequence[Prompt], limit: int | None) -> list[Prompt]
 
 
 def answer_prompts(
-    engine: Engine, prompts: Sequence[Prompt], sampling: Sampling, ledger: Ledger, *, stage: str, progress: Progress
+    engine: Engine,
+    prompts: Sequence[Prompt],
+    sampling: Sampling,
+    ledger: Ledger,
+    *,
+    stage: str,
+    progress: Progress,
+    as_written: bool = False,
 ) -> dict[str, Answer]:
-    """One answer a prompt, by prompt id. A call that failed leaves its prompt out."""
+    """One answer a prompt, by prompt id. A call that failed leaves its prompt out.
+
+    White space around an answer is taken off, unless it is wanted `as_written`.
+    """
     requests = [
         Request((Message("user", prompt.instruction),), sampling, seed=derive("answer", prompt.id))
         for prompt in prompts
@@ -28,7 +38,13 @@ def answer_prompts(
     )
     return {
         prompt.id: Answer(
-            f"{engine.name}:{prompt.id}", prompt.id, engine.name, reply.text.strip(), reply.finish, 0, key[:16]
+            f"{engine.name}:{prompt.id}",
+            prompt.id,
+            engine.name,
+            reply.text if as_written else reply.text.strip(),
+            reply.finish,
+            0,
+            key[:16],
         )
         for prompt, (key, reply) in zip(prompts, replies, strict=True)
         if isinstance(reply, Completion)

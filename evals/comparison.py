@@ -7,17 +7,18 @@ over the models that are compared with the baseline (Holm), because the best of 
 than it is.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import isnan
 
 from scipy.special import stdtrit
 
-from evals.results import AlpacaResult, Results, RewardResult
+from evals import verified
+from evals.results import AlpacaResult, Results, RewardResult, VerifiableResult
 from srlm.errors import UnknownName, UsageError
-from srlm.stats.intervals import Estimate, mean_interval, wilson
-from srlm.stats.paired import Paired, holm, paired_difference
+from srlm.stats.intervals import Estimate, bootstrap_ratio, mean_interval, wilson
+from srlm.stats.paired import Paired, holm, paired_difference, sign_test
 from srlm.stats.reward_model import Ranked, reward_model_metrics
 
 ALPHA = 0.05
@@ -65,6 +66,31 @@ class _Series:
         items = list(self.values.values())
         return mean_interval([value for _, value in items], [cluster for cluster, _ in items], bounds=bounds)
 
+    def p_value(self, paired: Paired) -> float:
+        """Of the difference to another series."""
+        return paired.p_value
+
+
+class _Rate(_Series):
+    """Yes or no, once a prompt: Wilson's interval and McNemar's exact test."""
+
+    def estimate(self, bounds: tuple[float, float]) -> Estimate:
+        return wilson(sum(value for _, value in self.values.values()), len(self.values))
+
+    def p_value(self, paired: Paired) -> float:
+        return paired.p_value if isnan(paired.p_value) else sign_test(paired.wins, paired.losses)
+
+
+class _Rates(_Series):
+    """Yes or no, several times a prompt: the bootstrap, clustered by prompt."""
+
+    def estimate(self, bounds: tuple[float, float]) -> Estimate:
+        counts: dict[str, tuple[float, int]] = {}
+        for cluster, value in self.values.values():
+            total, n = counts.get(cluster, (0.0, 0))
+            counts[cluster] = (total + value, n + 1)
+        return bootstrap_ratio([total for total, _ in counts.values()], [n for _, n in counts.values()])
+
 
 def compare_models(results: Results, models: Sequence[str], baseline: str) -> Comparison:
     """Compare models on whatever results they all have.
@@ -73,7 +99,7 @@ def compare_models(results: Results, models: Sequence[str], baseline: str) -> Co
         UnknownName: a model has no results; says which have.
         UsageError: the results are of different judges, rubrics, prompts or samplings.
     """
-    known = sorted(results.alpaca.keys() | results.reward.keys())
+    known = sorted(results.alpaca.keys() | results.reward.keys() | results.verifiable.keys())
     for model in [*models, baseline]:
         if model not in known:
             raise UnknownName("Among the results of this run, the model", model, known, "Evaluate it first: srlm eval")
@@ -92,6 +118,11 @@ def compare_models(results: Results, models: Sequence[str], baseline: str) -> Co
         _same(reward)
         metrics += _reward_metrics(reward)
         captions.append(_reward_caption(reward))
+    if all(model in results.verifiable for model in models):
+        verifiable = [results.verifiable[model] for model in models]
+        _same(verifiable)
+        metrics += _verifiable_metrics(verifiable)
+        captions += verified.captions(verifiable)
     if not metrics:
         raise UsageError(
             f"No suite has results of all of {', '.join(models)}. Evaluate them with: srlm eval {' '.join(models)}"
@@ -100,7 +131,7 @@ def compare_models(results: Results, models: Sequence[str], baseline: str) -> Co
     return Comparison(list(models), baseline, metrics, captions, words)
 
 
-def _same(results: Sequence[AlpacaResult] | Sequence[RewardResult]) -> None:
+def _same(results: Sequence[AlpacaResult] | Sequence[RewardResult] | Sequence[VerifiableResult]) -> None:
     first = results[0]
     for other in results[1:]:
         for field in ("judge", "rubric", "prompts", "sampling"):
@@ -117,7 +148,7 @@ def _metric(
     label: str,
     unit: str,
     better: str,
-    series: dict[str, _Series],
+    series: Mapping[str, _Series],
     bounds: tuple[float, float],
     tested: bool = True,
 ) -> Metric:
@@ -135,12 +166,13 @@ def _metric(
 
 def _paired(one: _Series, two: _Series, bounds: tuple[float, float]) -> Paired:
     common = sorted(one.values.keys() & two.values.keys())
-    return paired_difference(
+    found = paired_difference(
         [one.values[item][1] for item in common],
         [two.values[item][1] for item in common],
         [one.values[item][0] for item in common],
         bounds=bounds,
     )
+    return replace(found, p_value=one.p_value(found))
 
 
 def _alpaca_metrics(results: Sequence[AlpacaResult]) -> list[Metric]:
@@ -169,7 +201,7 @@ def _alpaca_metrics(results: Sequence[AlpacaResult]) -> list[Metric]:
     ]
 
 
-def _range(series: dict[str, _Series]) -> tuple[float, float]:
+def _range(series: Mapping[str, _Series]) -> tuple[float, float]:
     """What values are seen at all: the bounds of a figure that has none by nature."""
     seen = [value for one in series.values() for _, value in one.values.values()]
     return (min(seen), max(seen)) if seen else (0.0, 0.0)
@@ -275,6 +307,17 @@ def _reward_caption(results: Sequence[RewardResult]) -> str:
         f"ranked instructions ({provenance.judge}, rubric {provenance.rubric.split(':')[0]}); "
         "intervals are clustered by instruction; 50 % is a coin."
     )
+
+
+def _verifiable_metrics(results: Sequence[VerifiableResult]) -> list[Metric]:
+    kinds = {"prompt": _Rate, "instruction": _Rates, "amount": _Series}
+    metrics: list[Metric] = []
+    for row in verified.rows(results):
+        series = {model: kinds[row.kind](values) for model, values in row.values.items()}
+        amount = row.kind == "amount"
+        unit, bounds = ("chars", _range(series)) if amount else ("%", (0.0, 1.0))
+        metrics.append(_metric(row.key, row.label, unit, row.better, series, bounds, row.tested))
+    return metrics
 
 
 def _words(metric: Metric, models: Sequence[str], baseline: str) -> list[str]:

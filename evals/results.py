@@ -2,12 +2,13 @@
 
 evals/alpaca/M2.json            outcomes of M2 against the references
 evals/reward/M2.json            scores of M2 as judge on ranked answers
+evals/verifiable/M2.json        which instructions the answers of M2 follow
 evals/alpaca/M2.answers.jsonl, M2.verdicts.jsonl       what they came from
 """
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
@@ -70,14 +71,43 @@ class RewardResult:
 
 
 @dataclass(frozen=True)
+class Checked:
+    """What a program found in one model's answer to a prompt: for each instruction in it, whether it is followed.
+
+    `strict`, `loose` and `finish` are None for an answer that never came; `loose` also where the checker has no
+    lenient reading. `length` is in characters.
+    """
+
+    prompt_id: str
+    instructions: tuple[str, ...]
+    strict: tuple[bool, ...] | None
+    loose: tuple[bool, ...] | None
+    length: int
+    finish: Literal["stop", "length"] | None
+
+
+@dataclass(frozen=True)
+class VerifiableResult:
+    """One model's answers to prompts whose instructions a program checks: no judge, but the provenance's checker."""
+
+    model: str
+    identity: str
+    provenance: Provenance
+    checked: tuple[Checked, ...]
+    suite: str = "verifiable"
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
 class Results:
     """All results of a run, by model."""
 
     alpaca: dict[str, AlpacaResult] = field(default_factory=dict)
     reward: dict[str, RewardResult] = field(default_factory=dict)
+    verifiable: dict[str, VerifiableResult] = field(default_factory=dict)
 
 
-def store(run: Run, result: AlpacaResult | RewardResult) -> None:
+def store(run: Run, result: AlpacaResult | RewardResult | VerifiableResult) -> None:
     """Write a result under its suite and model."""
     write_json(run.folder / "evals" / result.suite / f"{_file(result.model)}.json", without_nan(asdict(result)))
 
@@ -91,6 +121,7 @@ def load_results(run: Run) -> Results:
     return Results(
         {result.model: result for result in _load(run, "alpaca", AlpacaResult)},
         {result.model: result for result in _load(run, "reward", RewardResult)},
+        {result.model: result for result in _load(run, "verifiable", VerifiableResult)},
     )
 
 

@@ -6,6 +6,7 @@ SrlmError                     exit code 2, one message, no traceback
 │   └── RunChanged            a run is continued with another configuration
 ├── DataError                 a file that cannot be read, with its line
 ├── MissingDependency         an optional library is not installed, with the command that installs it
+├── MissingData               data that a library fetches by itself is not there and cannot be fetched
 ├── ModelError                a checkpoint that cannot be used as it is
 ├── EngineError               a model or a server does not answer, or cannot do what is asked of it
 ├── BudgetSpent               the next call could pass --max-cost
@@ -74,6 +75,10 @@ class MissingDependency(SrlmError):
             f"{purpose} needs the library {library}, which is not installed here. Install it with: "
             f"pip install {library}  (srlm's extra '{extra}' has all that goes with it)"
         )
+
+
+class MissingData(SrlmError):
+    """Data that a library fetches by itself is not there and cannot be fetched."""
 
 
 class ModelError(SrlmError):

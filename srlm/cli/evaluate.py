@@ -12,12 +12,13 @@ from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost
 
 if TYPE_CHECKING:
     from evals.contestants import Contestant
-    from evals.results import AlpacaResult, RewardResult
+    from evals.results import AlpacaResult, RewardResult, VerifiableResult
     from srlm.display import Progress
     from srlm.ledger import Ledger
     from srlm.runs import Run
 
-    Work = Callable[[list[Contestant], Contestant, Run, Progress], Sequence[AlpacaResult] | Sequence[RewardResult]]
+    Found = Sequence[AlpacaResult] | Sequence[RewardResult] | Sequence[VerifiableResult]
+    Work = Callable[[list[Contestant], Contestant, Run, Progress], Found]
 
 
 class Format(StrEnum):
@@ -32,6 +33,7 @@ class Suite(StrEnum):
 
     alpaca = "alpaca"
     reward = "reward"
+    verifiable = "verifiable"
 
 
 def evaluate(
@@ -39,7 +41,9 @@ def evaluate(
         list[str] | None,
         typer.Argument(help="Names in the run (M1), folders, hf:NAME, openai:NAME[@ADDRESS], anthropic:NAME."),
     ] = None,
-    suite: Annotated[str, typer.Option("--suite", help="alpaca, reward, or both with a comma.")] = "alpaca",
+    suite: Annotated[
+        str, typer.Option("--suite", help="alpaca, reward, verifiable, or several with commas.")
+    ] = "alpaca",
     judge: Annotated[
         str | None, typer.Option("--judge", help="Outside judge of alpaca; the packaged model, if not given.")
     ] = None,
@@ -66,7 +70,20 @@ def evaluate(
     ),
     limit: Annotated[int | None, typer.Option("--limit", min=2, help="Use at most so many prompts.")] = None,
     max_tokens: Annotated[
-        int | None, typer.Option("--max-tokens", min=1, help="Tokens per answer; the run's, if not given.")
+        int | None,
+        typer.Option(
+            "--max-tokens",
+            min=1,
+            help="Tokens per answer; if not given, the run's in alpaca, and 1280 in IFEval, as lm-eval has it.",
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            help="What verifiable asks: FILE or OWNER/NAME with IFEval's prompts, or puzzle. If not given, IFEval "
+            "from the Hub, or puzzle in a run of the puzzle world.",
+        ),
     ] = None,
     in_flight: InFlight = None,
     deadline: Deadline = None,
@@ -76,6 +93,8 @@ def evaluate(
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Evaluate models: alpaca (win rate against references), reward (the model as a judge of ranked answers).
+
+    verifiable asks what a program can check, without a judge: IFEval, or the puzzles of the puzzle world.
 
     Answers and verdicts are kept in the run, and nothing is asked twice. What a server's calls will take is said
     before the first of them. With --annotations no model is named: the verdicts are somebody's, and no run is needed.
@@ -107,9 +126,12 @@ def evaluate(
         if Suite.alpaca in suites and judge is None:
             progress.say("No --judge is given: the packaged 135M model judges. Its card says how far to trust it.")
         named = contestant(judge or PACKAGED, home, wire, budget)
-        work = [
-            _alpaca(home, prompts, limit, max_tokens) if one is Suite.alpaca else _reward(home, limit) for one in suites
-        ]
+        prepare: dict[Suite, Callable[[], Work]] = {
+            Suite.alpaca: lambda: _alpaca(home, prompts, limit, max_tokens),
+            Suite.reward: lambda: _reward(home, limit),
+            Suite.verifiable: lambda: _verifiable(home, data, limit, max_tokens),
+        }
+        work = [prepare[one]() for one in suites]
         cast = [*contestants, named] if Suite.alpaca in suites else contestants
         if estimate or any(one.remote for one in cast):
             lines = _rehearse(work, contestants, named, home.ledger, only=estimate)
@@ -204,3 +226,15 @@ def _reward(home: "Run", limit: int | None) -> "Work":
     ranked = read_records(home.path("seeds/validation"), RankedPrompt)[:limit]
     scorer = configured_judge(home.config.judge)
     return lambda contestants, _, run, progress: run_reward_model(contestants, ranked, scorer, run, progress)
+
+
+def _verifiable(home: "Run", data: str | None, limit: int | None, max_tokens: int | None) -> "Work":
+    from evals.exam import puzzle_exam
+    from evals.ifeval import ifeval_exam
+    from evals.suites.verifiable import run_verifiable
+    from srlm.puzzle.world import PUZZLE, puzzle_seed
+
+    own = PUZZLE if puzzle_seed(home.config.model) is not None else None
+    place = data or own
+    exam = puzzle_exam(limit) if place == PUZZLE else ifeval_exam(place, limit)
+    return lambda contestants, _, run, progress: run_verifiable(contestants, exam, max_tokens, run, progress)

@@ -1,0 +1,66 @@
+"""The verifiable suite through the real command line: twice is once, and what is missing is named before any call."""
+
+import json
+
+import pytest
+
+PROMPTS = [
+    {"key": 1, "prompt": "Use no comma.", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]},
+    {"key": 2, "prompt": "Be brief.", "instruction_id_list": ["detectable_format:title"], "kwargs": [{}]},
+    {
+        "key": 3,
+        "prompt": "Write lower case and no comma.",
+        "instruction_id_list": ["change_case:english_lowercase", "punctuation:no_comma"],
+        "kwargs": [{}, {}],
+    },
+]
+
+
+@pytest.fixture
+def prompts(tmp_path):
+    path = tmp_path / "prompts.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in PROMPTS), encoding="utf-8")
+    return path
+
+
+def metrics(cli, run, *models):
+    result = cli("compare", *models, "--format", "json", *run.at)
+    assert (result.code, result.err) == (0, "")
+    return {metric["key"]: metric["models"] for metric in json.loads(result.out)["metrics"]}
+
+
+def test_a_second_eval_asks_nothing_and_changes_nothing(cli, own_run, prompts):
+    command = ("eval", "M1", "M2", "--suite", "verifiable,reward", "--data", prompts, "--max-tokens", 8, *own_run.at)
+    seen = []
+    for _ in range(2):
+        result = cli(*command)
+        assert result.code == 0, result.err
+        written = {name: one for name, one in own_run.digests().items() if name.startswith("evals/")}
+        seen.append((own_run.calls("evals/%"), written))
+    assert seen[0] == seen[1]
+    assert len(own_run.calls("evals/verifiable")) == 6
+    found = metrics(cli, own_run, "M1", "M2")
+    assert {"rm_pairwise_half", "prompt_loose", "instruction_loose", "verifiable_length"} <= found.keys()
+    assert (found["prompt_strict"]["M2"]["n"], found["instruction_strict"]["M2"]["n"]) == (3, 4)
+    assert 0 < found["prompt_strict"]["M2"]["difference"]["p_holm"] <= 1
+    assert found["verifiable_answered"]["M1"]["value"] == 1
+
+
+def test_puzzles_need_no_file(cli, own_run):
+    result = cli("eval", "M1", "--suite", "verifiable", "--data", "puzzle", "--limit", 2, *own_run.at)
+    assert result.code == 0, result.err
+    found = metrics(cli, own_run, "M1")
+    assert found["instruction_strict"]["M1"]["n"] == 18
+    assert "prompt_loose" not in found
+
+
+@pytest.mark.parametrize(
+    ("data", "named"),
+    [(("--data", "nowhere.jsonl"), "nowhere.jsonl: there is no such file"), ((), "google/IFEval: is no local file")],
+)
+def test_prompts_that_are_not_there(cli, own_run, data, named):
+    result = cli("eval", "M1", "--suite", "reward,verifiable", *data, *own_run.at)
+    assert result.code == 2
+    (error,) = result.errors
+    assert named in " ".join(error.split())
+    assert own_run.calls("evals/%") == []
