@@ -34,60 +34,49 @@ def fit_logistic(
         offset: a known part of z, shape (problems or 1, n).
     """
     w = np.zeros((len(weights), x.shape[1])) if start is None else start.copy()
-    left = np.arange(len(weights))
+    left = np.arange(len(weights))  # those that are not there yet
+    now, (value, probability) = w, _look(w, x, y, weights, offset)
     for _ in range(_ITERATIONS):
-        mine = _Problems(_of(x, left), y, weights[left], None if offset is None else _of(offset, left))
-        found, step = mine.newton(w[left])
-        w[left] = found
-        left = left[step > _SMALL_STEP]
-        if not left.size:
+        gradient, curvature = _slopes(x, y, weights, probability)
+        step = _quadratic_minimum(curvature, np.einsum("mij,mj->mi", curvature, now) - gradient) - now
+        more = np.abs(step).max(axis=1) > _SMALL_STEP * (1 + np.abs(now).max(axis=1))
+        w[left] = now + step
+        if not more.any():
             break
+        left, now, step, value, weights = left[more], now[more], step[more], value[more], weights[more]
+        x, offset = _of(x, more), None if offset is None else _of(offset, more)
+        slack = 1e-12 * (1 + np.abs(value))
+        for _ in range(_HALVINGS):
+            reached, probability = _look(now + step, x, y, weights, offset)
+            if not (worse := reached > value + slack).any():
+                break
+            step[worse] /= 2
+        now, value = now + step, reached
+        w[left] = now
     return w
 
 
-def _of(values: Floats, rows: npt.NDArray[np.intp]) -> Floats:
-    """Those problems' share of what may be one for all."""
-    return values if len(values) == 1 or rows.size == len(values) else values[rows]
+def _of(values: Floats, chosen: npt.NDArray[np.bool_]) -> Floats:
+    """The chosen problems' share of what may be one for all."""
+    return values if len(values) == 1 or chosen.all() else values[chosen]
 
 
-class _Problems:
-    """Some regressions side by side."""
+def _look(w: Floats, x: Floats, y: Floats, weights: Floats, offset: Floats | None) -> tuple[Floats, Floats]:
+    """The objective, shape (problems,), and each row's probability."""
+    z = np.matmul(w[:, None, :], x)[:, 0]
+    if offset is not None:
+        z += offset
+    small = np.exp(-np.abs(z))
+    loss = np.maximum(z, 0) + np.log1p(small) - y * z
+    value = np.abs(w).sum(axis=1) + np.einsum("mn,mn->m", weights, loss)
+    return value, np.where(z >= 0, 1.0, small) / (1 + small)
 
-    def __init__(self, x: Floats, y: Floats, weights: Floats, offset: Floats | None) -> None:
-        self.x, self.y, self.weights, self.offset = x, y, weights, offset
 
-    def newton(self, w: Floats) -> tuple[Floats, Floats]:
-        """One step from `w`, halved where it does not lead down, and its size against that of `w`."""
-        value, probability = self._look(w)
-        gradient, curvature = self._slopes(probability)
-        aim = _quadratic_minimum(curvature, np.einsum("mij,mj->mi", curvature, w) - gradient)
-        step = aim - w
-        size = np.abs(step).max(axis=1) / (1 + np.abs(w).max(axis=1))
-        slack = 1e-12 * (1 + np.abs(value))
-        for _ in range(_HALVINGS):
-            worse = self._look(w + step)[0] > value + slack
-            if not worse.any():
-                break
-            step[worse] /= 2
-        return w + step, size
-
-    def _look(self, w: Floats) -> tuple[Floats, Floats]:
-        """The objective, shape (problems,), and each row's probability."""
-        z = np.matmul(w[:, None, :], self.x)[:, 0]
-        if self.offset is not None:
-            z += self.offset
-        small = np.exp(-np.abs(z))
-        loss = np.maximum(z, 0) + np.log1p(small) - self.y * z
-        return np.abs(w).sum(axis=1) + np.einsum("mn,mn->m", self.weights, loss), np.where(z >= 0, 1.0, small) / (
-            1 + small
-        )
-
-    def _slopes(self, probability: Floats) -> tuple[Floats, Floats]:
-        """First and second derivatives of the loss: shapes (problems, p) and (problems, p, p)."""
-        pull = self.weights * (probability - self.y)
-        bend = self.weights * probability * (1 - probability)
-        gradient = np.matmul(self.x, pull[:, :, None])[:, :, 0]
-        return gradient, np.matmul(self.x * bend[:, None, :], np.swapaxes(self.x, 1, 2))
+def _slopes(x: Floats, y: Floats, weights: Floats, probability: Floats) -> tuple[Floats, Floats]:
+    """First and second derivatives of the loss: shapes (problems, p) and (problems, p, p)."""
+    pull = weights * (probability - y)
+    bend = weights * probability * (1 - probability)
+    return np.matmul(x, pull[:, :, None])[:, :, 0], np.matmul(x * bend[:, None, :], np.swapaxes(x, 1, 2))
 
 
 @cache
