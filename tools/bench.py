@@ -1,7 +1,9 @@
 """Speed, side by side in one run: `make bench`. Prints a card for people and ends with one JSON line for machines.
 
 start       how long `srlm --help` takes, beside the command lines of trl and of Python itself
-generation  answers and verdicts of a local model: one call at a time, transformers, vLLM, srlm's engine
+generation  answers and verdicts of a local model: one call at a time, transformers, vLLM, srlm's engine; and both
+            together, as an iteration of the loop has them
+training    an optimiser step of SFT and of DPO, in turns with plain TRL's
 remote      judging over a server, beside what waiting alone would take
 ledger      looking a call up among a million
 
@@ -21,6 +23,7 @@ from typing import Any
 import bench_generation
 import bench_ledger
 import bench_remote
+import bench_training
 
 STARTS = 5
 
@@ -56,6 +59,7 @@ def start_card(found: dict[str, float]) -> list[str]:
 PARTS: dict[str, Any] = {
     "start": (start, start_card),
     "generation": (bench_generation.generation, bench_generation.card),
+    "training": (bench_training.training, bench_training.card),
     "remote": (bench_remote.remote, bench_remote.card),
     "ledger": (bench_ledger.bench, bench_ledger.card),
 }

@@ -1,0 +1,299 @@
+"""An optimiser step of our trainings beside one of plain TRL: seconds in turns, A B A B, on the same batches.
+
+Ours is `trainer.sft.supervised` and `trainer.dpo.prefer` as the loop calls them. TRL's are its SFTTrainer and
+DPOTrainer, told by hand: the same weights, precision, schedule, recomputed activations and optimiser, and the rows in
+the order that ours draws. Two threads hold a training each, and only one of them ever runs: after every step it hands
+over to the other, so that what else the machine does falls on both alike. A step is timed from the end of the one
+before, so that batches, logs and callbacks count; the first one, which carries all that is made once, does not.
+
+The losses of both must be the same, step by step, or the comparison is refused: then the batches were not.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Condition
+from types import SimpleNamespace
+from typing import Any
+
+from srlm.config import DPOConfig, SFTConfig
+from srlm.display import Progress, Step
+
+STEPS = 11
+BATCH, MICRO = 2, 1
+LIMIT = 1.05
+"""What the ratio is to stay below."""
+
+MAX_LENGTH = 112
+SEED = 0
+SAME = 1e-4
+
+
+class Turns:
+    """Two sides, of which one runs at a time: the first begins, and each hands over after every step."""
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._turn = 0
+        self._here = {0, 1}
+
+    def wait(self, side: int) -> None:
+        """Until it is this side's turn."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._turn == side)
+
+    def hand_over(self, side: int) -> None:
+        """To the other side, if it has not left."""
+        with self._changed:
+            if 1 - side in self._here:
+                self._turn = 1 - side
+            self._changed.notify_all()
+
+    def leave(self, side: int) -> None:
+        """For good."""
+        with self._changed:
+            self._here.discard(side)
+        self.hand_over(side)
+
+
+class Laps(Progress):
+    """Seconds of each step of one side; `Progress`, because our trainings tell theirs to one."""
+
+    def __init__(self, turns: Turns, side: int) -> None:
+        super().__init__(quiet=True)
+        self._turns, self._side = turns, side
+        self._since = time.perf_counter()
+        self.seconds: list[float] = []
+
+    def lap(self) -> None:
+        """At the end of a step: note it, and let the other side make one."""
+        self.seconds.append(time.perf_counter() - self._since)
+        self._turns.hand_over(self._side)
+        self._turns.wait(self._side)
+        self._since = time.perf_counter()
+
+    @contextmanager
+    def step(self, label: str, total: float | None) -> Iterator[Step]:
+        """A training, whose units are optimiser steps."""
+        yield Step(lambda count: self.lap())
+
+    def run(self, train: Callable[["Laps"], list[float]]) -> list[float]:
+        """The losses of a training that begins when it is its turn."""
+        try:
+            self._turns.wait(self._side)
+            self._since = time.perf_counter()
+            return train(self)
+        finally:
+            self._turns.leave(self._side)
+
+
+def training() -> dict[str, Any]:
+    """Both trainings, as one record."""
+    from srlm.assets import PACKAGED, model_folder
+    from srlm.engines.checkpoint import pick_device, pick_dtype
+
+    folder = model_folder(PACKAGED)
+    device = pick_device("auto")
+    found: dict[str, Any] = {"device": device, "dtype": str(pick_dtype("auto", device)).removeprefix("torch.")}
+    for name, make in (("sft", supervised), ("dpo", preferred)):
+        with tempfile.TemporaryDirectory(prefix="srlm-bench-") as place:
+            found[name] = side_by_side(*make(folder, Path(place)))
+        print(name, found[name], file=sys.stderr)
+    return found
+
+
+Training = Callable[[Laps], list[float]]
+
+
+def side_by_side(ours: Training, theirs: Training) -> dict[str, Any]:
+    """Median seconds of a step of each, and the median ratio of their steps with its bootstrap interval."""
+    import numpy as np
+    from scipy.stats import bootstrap
+
+    turns = Turns()
+    laps = Laps(turns, 0), Laps(turns, 1)
+    with ThreadPoolExecutor(2) as pool:
+        running = [pool.submit(one.run, train) for one, train in zip(laps, (ours, theirs), strict=True)]
+        losses = [one.result() for one in running]
+    apart = max(abs(one - other) for one, other in zip(*losses, strict=True))
+    if apart > SAME:
+        raise SystemExit(f"The losses differ by up to {apart:.2g}, so the batches were not the same: {losses}")
+    seconds = np.array([one.seconds[1:] for one in laps])
+    # Step by step, because both made it on the same batch, and one right after the other.
+    ratios = seconds[0] / seconds[1]
+    interval = bootstrap((ratios,), np.median, rng=np.random.default_rng(0)).confidence_interval
+    return {
+        "srlm_s": float(np.median(seconds[0])),
+        "trl_s": float(np.median(seconds[1])),
+        "ratio": float(np.median(ratios)),
+        "low": float(interval.low),
+        "high": float(interval.high),
+        "steps": len(ratios),
+        "losses_apart": apart,
+    }
+
+
+def supervised(folder: Path, place: Path) -> tuple[Training, Training]:
+    """Supervised tuning on embedded demonstrations, by us and by TRL."""
+    from srlm.engines.checkpoint import load_tokenizer
+    from srlm.seeds import load_seeds
+    from trainer.examples import ift_examples
+    from trainer.sft import supervised as tune
+    from trainer.tokens import fitting, turns
+
+    config = SFTConfig(
+        learning_rate=1e-4, batch_size=BATCH, micro_batch_size=MICRO, max_length=MAX_LENGTH, dropout=0, save_steps=0
+    )
+    every = ift_examples(load_seeds("embedded").ift)
+    kept = fitting(load_tokenizer(folder), every, MAX_LENGTH, Progress(quiet=True), "")[: STEPS * BATCH]
+    examples = [example for example, _ in kept]
+
+    def ours(laps: Laps) -> list[float]:
+        target = place / "ours" / "checkpoint"
+        target.mkdir(parents=True)
+        tune(folder, examples, config, target, device="auto", dtype="auto", seed=SEED, progress=laps, label="SFT")
+        return written_losses(target)
+
+    def theirs(laps: Laps) -> list[float]:
+        from trl.trainer.sft_config import SFTConfig as Arguments
+        from trl.trainer.sft_trainer import SFTTrainer
+
+        lengths = [len(tokens.prompt) + len(tokens.completion) for _, tokens in kept]
+        rows = [turns(examples[index].prompt, examples[index].completion) for index in order(lengths)]
+        arguments = Arguments(**by_hand(config, place / "theirs"), completion_only_loss=True)
+        return plain(SFTTrainer, arguments, folder, rows, laps)
+
+    return ours, theirs
+
+
+def preferred(folder: Path, place: Path) -> tuple[Training, Training]:
+    """DPO on the best and the worst answer of embedded ranked instructions, by us and by TRL."""
+    from srlm.seeds import load_seeds
+    from srlm.types import PreferencePair
+    from trainer.dpo import prefer
+
+    config = DPOConfig(
+        learning_rate=1e-5, batch_size=BATCH, micro_batch_size=MICRO, max_length=MAX_LENGTH, dropout=0, save_steps=0
+    )
+    pairs = []
+    for one in load_seeds("embedded").eft[: STEPS * BATCH]:
+        best, *_, worst = sorted(one.answers, key=lambda answer: answer.rank)
+        pairs.append(
+            PreferencePair(
+                one.id, one.id, one.instruction, f"{one.id}-b", best.text, 5, f"{one.id}-w", worst.text, 1, "ranks"
+            )
+        )
+
+    def ours(laps: Laps) -> list[float]:
+        target = place / "ours" / "checkpoint"
+        target.mkdir(parents=True)
+        prefer(folder, pairs, config, target, device="auto", dtype="auto", seed=SEED, progress=laps, label="DPO")
+        return written_losses(target)
+
+    def theirs(laps: Laps) -> list[float]:
+        from trl.trainer.dpo_config import DPOConfig as Arguments
+        from trl.trainer.dpo_trainer import DPOTrainer
+
+        rows = [
+            {
+                "prompt": [{"role": "user", "content": pairs[index].prompt}],
+                "chosen": [{"role": "assistant", "content": pairs[index].chosen}],
+                "rejected": [{"role": "assistant", "content": pairs[index].rejected}],
+            }
+            for index in order([], len(pairs))
+        ]
+        arguments = Arguments(**by_hand(config, place / "theirs"), beta=config.beta, precompute_ref_log_probs=True)
+        return plain(DPOTrainer, arguments, folder, rows, laps)
+
+    return ours, theirs
+
+
+def order(lengths: Sequence[int], count: int | None = None) -> list[int]:
+    """The order of the examples that our trainings draw in their first epoch."""
+    from trainer.order import Order
+
+    before = SimpleNamespace(state=SimpleNamespace(epoch=0))
+    return list(Order(before, count or len(lengths), SEED, lengths=lengths, batch_size=BATCH))
+
+
+def by_hand(config: SFTConfig | DPOConfig, folder: Path) -> dict[str, Any]:
+    """What plain TRL is told, so that it computes the same."""
+    import torch
+
+    from srlm.engines.checkpoint import pick_device, pick_dtype
+
+    device = pick_device("auto")
+    return {
+        "output_dir": str(folder),
+        "learning_rate": config.learning_rate,
+        "lr_scheduler_type": "cosine_with_min_lr",
+        "lr_scheduler_kwargs": {"min_lr_rate": config.end_ratio},
+        "warmup_steps": config.warmup_ratio,
+        "per_device_train_batch_size": MICRO,
+        "gradient_accumulation_steps": BATCH // MICRO,
+        "num_train_epochs": 1,
+        "train_sampling_strategy": "sequential",
+        "max_length": MAX_LENGTH,
+        "bf16": pick_dtype("auto", device) is torch.bfloat16,
+        "gradient_checkpointing": True,
+        "use_cpu": device == "cpu",
+        "logging_steps": 1,
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+    }
+
+
+def plain(trainer: Any, arguments: Any, folder: Path, rows: list[dict[str, Any]], laps: Laps) -> list[float]:
+    """The losses of one of TRL's trainers, on rows as they stand."""
+    import torch
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
+
+    class Lap(TrainerCallback):  # type: ignore[misc, unused-ignore]
+        def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+            laps.lap()
+
+    made = trainer(
+        model=AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32),
+        args=arguments,
+        train_dataset=Dataset.from_list(rows),
+        processing_class=AutoTokenizer.from_pretrained(folder),
+        callbacks=[Lap()],
+    )
+    made.remove_callback(PrinterCallback)
+    made.train()
+    return [entry["loss"] for entry in made.state.log_history if "loss" in entry]
+
+
+def written_losses(folder: Path) -> list[float]:
+    """The losses in the log that our trainings write beside a checkpoint."""
+    lines = (folder.parent / "training.jsonl").read_text(encoding="utf-8").splitlines()
+    return [entry["loss"] for entry in map(json.loads, lines) if "loss" in entry]
+
+
+def card(found: dict[str, Any]) -> list[str]:
+    """Lines for people."""
+    lines = [
+        f"Training on {found['device']}, {found['dtype']}: a step on {BATCH} examples of at most "
+        f"{MAX_LENGTH} tokens, in turns with plain TRL on the same batches"
+    ]
+    for name in ("sft", "dpo"):
+        one = found[name]
+        lines.append(
+            f"  {name.upper()}  srlm {one['srlm_s']:.3f} s, TRL {one['trl_s']:.3f} s, ratio {one['ratio']:.3f} "
+            f"({one['low']:.3f} to {one['high']:.3f}, {one['steps']} steps each; limit {LIMIT}), "
+            f"losses apart by at most {one['losses_apart']:.1g}"
+        )
+    return lines
+
+
+if __name__ == "__main__":
+    result = training()
+    print("\n".join(card(result)))
+    print(json.dumps({"training": result}))
