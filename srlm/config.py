@@ -138,6 +138,22 @@ class SFTConfig(TuningConfig):
     baseline: bool = Field(True, description="also train the SFT baseline, from IFT alone")
 
 
+class StoppingConfig(Section):
+    """Early stopping of a preference tuning by a judge from outside, as in the paper; off without a judge."""
+
+    judge: str | None = Field(
+        None,
+        description=(
+            "who compares the answers of successive checkpoints, in both orders: smollm2, a path, hf:NAME, or one "
+            "behind a server (the paper: Claude 2); the last step is the model, if not given"
+        ),
+    )
+    every: int = Field(200, ge=1, description="optimiser steps from one such checkpoint to the next; the paper's 200")
+    prompts: int = Field(
+        253, ge=1, description="answer at most so many of the held-out ranked instructions; the paper's 253, of its own"
+    )
+
+
 class DPOConfig(TuningConfig):
     """Direct preference optimisation from M_t to M_t+1, with M_t as the reference."""
 
@@ -174,6 +190,7 @@ class DPOConfig(TuningConfig):
             "their likelihood (CREAM, 2410.12735; not in the paper)"
         ),
     )
+    stopping: StoppingConfig = StoppingConfig()
 
     @field_validator("label_smoothing", mode="plain")
     @classmethod
@@ -443,5 +460,16 @@ class TrainConfig(Section):
         if self.learn_from == "positives" and changed:
             raise ValueError(
                 f"learn_from is positives, so there is no pair, and pairs.{changed[0]} changes nothing; leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _checkpoints_are_models(self) -> "TrainConfig":
+        if self.dpo.stopping.judge is not None and self.learn_from == "positives":
+            raise ValueError("dpo.stopping.judge chooses among the checkpoints of DPO, and learn_from is positives")
+        if self.dpo.stopping.judge is not None and self.dpo.lora.rank:
+            raise ValueError(
+                "dpo.stopping.judge compares whole models, and dpo.lora.rank tunes adapters, which are merged at the "
+                "end alone; leave one of the two out"
             )
         return self

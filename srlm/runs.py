@@ -5,7 +5,8 @@
     ledger.sqlite       every call of every model
     seeds/              the seeds as they were used
     SFT/ M1/ M2/ M3/    one folder a model: records of each stage (JSON Lines), training log, checkpoint/,
-                        and while it trains training/, from where a training that was stopped goes on
+                        and while it trains training/, from where a training that was stopped goes on, and
+                        kept/, the checkpoints that a judge chooses from
     evals/              results of the suites
 
 A stage's file is written whole or not at all, so its existence says that the stage has ended. Going on means to run the
@@ -101,7 +102,8 @@ class Run:
             unfinished.mkdir(parents=True)
             produce(unfinished)
             unfinished.replace(final)
-        shutil.rmtree(self.folder / model / "training", ignore_errors=True)
+        for name in ("training", "kept"):
+            shutil.rmtree(self.folder / model / name, ignore_errors=True)
         return final
 
     def models(self) -> list[str]:

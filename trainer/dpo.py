@@ -43,6 +43,7 @@ def prefer(
     model, tokenizer = load_for_training(start, device, config.dropout)
     from trl.trainer.dpo_config import DPOConfig as Arguments
 
+    from trainer.kept import Along
     from trainer.preference import PreferenceTrainer, Replay
 
     rows = [
@@ -79,5 +80,7 @@ def prefer(
             replay=again,
             order_seed=seed,
         )
+        if config.stopping.judge is not None:
+            trainer.add_callback(Along(trainer, tokenizer, start, folder, config.stopping.every))
         fit(trainer, step)
         save(trainer, tokenizer, start, folder)

@@ -25,6 +25,7 @@ from trainer.agreement import DISAGREED, agreeing, implicit_rewards, rank_agreem
 from trainer.alarms import alarms, stop
 from trainer.canaries import canaries
 from trainer.candidates import write_candidates
+from trainer.checkpoint import take_best
 from trainer.examples import Example, bare_eft_examples, eft_examples, ift_examples, spread, thin, written_eft_examples
 from trainer.job import Preference, Supervision, carry_out
 from trainer.monitor import Health, Iteration, PositivesHealth, health
@@ -152,9 +153,10 @@ def _check_disk(session: Session) -> None:
         while_training = 6 * any(
             0 < section.save_steps < steps for section, steps in ((config.sft, least), (learning, most))
         )
+        kept_along = most // config.dpo.stopping.every if config.dpo.stopping.judge is not None else 0
         require_disk(
             run.folder,
-            1.1 * weights * (len(missing) + while_training),
+            1.1 * weights * (len(missing) + while_training + kept_along),
             f"The run {run.name}, {len(missing)} checkpoints,",
         )
 
@@ -277,6 +279,8 @@ def _prefer(
             consistency=consistency,
         )
         carry_out(job, config.launcher, session.progress)
+        if config.dpo.stopping.judge is not None:
+            take_best(session, following, folder, job.steps)
 
     return run.checkpoint(following, produce)
 

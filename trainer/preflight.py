@@ -7,6 +7,7 @@ from srlm.engines.checkpoint import load_tokenizer, pick_device
 from srlm.engines.open import is_remote, open_engine
 from srlm.engines.remote import RemoteEngine
 from srlm.errors import UnknownName, UsageError
+from srlm.judges.pairwise import CHOICES
 from srlm.judges.pointwise import configured_judge
 from srlm.optional import require
 from srlm.puzzle.world import PUZZLE
@@ -44,7 +45,12 @@ def preflight(config: TrainConfig) -> None:
                 "or judge.scoring=sampled."
             )
     source = config.seeds.eft_source or config.seeds.source
-    load_seeds(config.seeds.source)
+    seeds = load_seeds(config.seeds.source)
+    if config.dpo.stopping.judge is not None and not seeds.validation:
+        raise UsageError(
+            f"dpo.stopping.judge compares answers to held-out instructions, and the seeds {config.seeds.source} hold "
+            "none out. Give some ranked instructions split=validation."
+        )
     ranked = load_seeds(source)
     if config.seeds.eft and not ranked.eft:
         raise UsageError(
@@ -62,6 +68,7 @@ def preflight(config: TrainConfig) -> None:
         made_prompts("The run", config.instructions.count * config.iterations, config.seed, [])
     begun = Request((Message("user", "Write."),), prefill="1.")  # as instructions are written
     _look_at("instructions.writer", config.instructions.writer, ("base", "current"), begun)
+    _look_at("dpo.stopping.judge", config.dpo.stopping.judge, (), Request((Message("user", "A?"),), choices=CHOICES))
     _look_at("judge.frozen", config.judge.frozen, ("M0", "SFT", "M1"), judge.requests("Write.", "Text.", 0)[0])
 
 
@@ -71,7 +78,7 @@ def require_prices(config: TrainConfig, budget: Budget) -> None:
     Raises:
         UsageError: a model behind a server has no known price.
     """
-    for name in (config.instructions.writer, config.judge.frozen):
+    for name in (config.instructions.writer, config.judge.frozen, config.dpo.stopping.judge):
         if name is not None and is_remote(name):
             open_engine(name, budget=budget).close()
 

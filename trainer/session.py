@@ -1,5 +1,7 @@
 """What every stage of a run shares: configuration, run directory, progress, and the one model that is in memory."""
 
+from pathlib import Path
+
 from srlm.assets import is_model_name
 from srlm.config import TrainConfig
 from srlm.display import Progress
@@ -24,14 +26,18 @@ class Session:
         self._engine: Engine | None = None
         self._model = ""
 
-    def engine(self, model: str) -> Engine:
-        """The engine of a model of this run, such as "M1", or of one outside of it; the one before it is let go."""
+    def engine(self, model: str, folder: Path | None = None) -> Engine:
+        """The engine of a model of this run, such as "M1", or of one outside of it; the one before it is let go.
+
+        With a `folder`, that of a checkpoint, `model` is only its name.
+        """
         if self._engine is None or self._model != model:
             self.release()
             config, run = self.config, self.run
             self._model = model
+            outside = model not in run.models() and is_model_name(model)
             self._engine = open_engine(
-                model if model not in run.models() and is_model_name(model) else run.model(model),
+                str(folder) if folder else model if outside else run.model(model),
                 name=model,
                 device=config.device,
                 dtype=config.dtype,

@@ -204,20 +204,33 @@ def optimiser_steps(examples: int, config: "SFTConfig | DPOConfig") -> int:
 
 
 def save(trainer: Any, tokenizer: Any, start: Path, folder: Path) -> None:
-    """Write the checkpoint as safetensors with its chat template, and the training log beside it.
+    """Write the checkpoint, and the training log beside it.
 
     Adapters are merged into the weights, so that what is written is a model as any other.
     """
-    from transformers import AutoConfig
-
     if hasattr(trainer.model, "merge_and_unload"):
         trainer.model = trainer.model.merge_and_unload()
-    before = AutoConfig.from_pretrained(start, trust_remote_code=False)
-    for name in dropouts(start, 0):
-        setattr(trainer.model.config, name, getattr(before, name))
+    write_model(trainer, tokenizer, start, folder)
+    if trainer.is_world_process_zero():
+        write_records(folder.parent / "training.jsonl", trainer.state.log_history)
+
+
+def write_model(trainer: Any, tokenizer: Any, start: Path, folder: Path) -> None:
+    """Write the model as it is now, as safetensors with its chat template; its dropout is that of `start`."""
+    from transformers import AutoConfig
+
+    before, now = AutoConfig.from_pretrained(start, trust_remote_code=False), trainer.model.config
+    rates = {name: getattr(now, name) for name in dropouts(start, 0)}
+    for name in rates:
+        setattr(now, name, getattr(before, name))
     trainer.save_model(str(folder))  # by all processes: each may hold a part
-    if not trainer.is_world_process_zero():
-        return
-    tokenizer.save_pretrained(folder)
-    (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle: nothing that srlm writes is one
-    write_records(folder.parent / "training.jsonl", trainer.state.log_history)
+    for name, rate in rates.items():
+        setattr(now, name, rate)
+    if trainer.is_world_process_zero():
+        tokenizer.save_pretrained(folder)
+        (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle: nothing that srlm writes is one
+
+
+def kept(folder: Path) -> Path:
+    """Where the checkpoints lie that a judge chooses from, beside the folder of the finished one."""
+    return folder.parent / "kept"

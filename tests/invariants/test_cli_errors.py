@@ -91,6 +91,9 @@ def test_unknown_key_in_a_file(train, tmp_path):
         ("pairs.min_gap=6", ("pairs.min_gap is 6", "scale 0-5", "5 at the most")),
         ("pairs.length_rho=0.5", ("pairs.length_rho", "0.49", "not 0.5")),
         ("pairs.scored_by=frozen", ("pairs.scored_by", "judge.frozen")),
+        ("dpo.stopping.every=0", ("dpo.stopping.every", "greater than or equal to 1", "not 0")),
+        ("dpo.stopping.judge=gpt-4", ("For dpo.stopping.judge, the model 'gpt-4' does not exist", "hf:OWNER/NAME")),
+        ("dpo.stopping.judge=openai:gpt-4o", ("openai:gpt-4o needs a key",)),
         ("learn_from=negatives", ("learn_from", "'pairs' or 'positives'")),
         ("learn_from=positives", ("judge.scoring=expected", "never comes to 5", "positives.min_reward")),
         ("positives.weight=0", ("positives.weight", "greater than 0", "not 0")),
@@ -109,6 +112,11 @@ def test_bad_value(train, change, parts):
     check_refused(train("--set", change), *parts)
 
 
+def test_adapters_and_a_judge_of_checkpoints_are_not_for_one_run(train):
+    changes = ("--set", "dpo.stopping.judge=smollm2", "--set", "dpo.lora.rank=4")
+    check_refused(train(*changes), "dpo.stopping.judge", "dpo.lora.rank", "leave one of the two out")
+
+
 @pytest.mark.parametrize(
     ("changes", "parts"),
     [
@@ -116,6 +124,7 @@ def test_bad_value(train, change, parts):
         (("positives.min_reward=0",), ("positives.min_reward is 0", "above 0 and up to 5")),
         (("positives.min_reward=3", "pairs.min_gap=1"), ("learn_from is positives", "pairs.min_gap changes nothing")),
         (("pairs.rejected_from=base",), ("there is no pair", "pairs.rejected_from")),
+        (("positives.min_reward=3", "dpo.stopping.judge=smollm2"), ("dpo.stopping.judge", "learn_from is positives")),
     ],
 )
 def test_settings_that_make_no_sense_with_positives(train, changes, parts):

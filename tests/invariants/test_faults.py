@@ -247,11 +247,13 @@ def test_max_cost_holds_for_all_stages_of_a_training_and_it_goes_on_with_more(cl
     assert weights[0] == weights[1]
 
 
-@pytest.mark.parametrize("begun", [False, True])
-def test_a_training_whose_judge_has_no_known_price_is_refused_before_any_work(cli, tiny_config, tmp_path, begun):
+@pytest.mark.parametrize(("begun", "setting"), [(False, "judge.frozen"), (True, "dpo.stopping.judge")])
+def test_a_training_whose_judge_has_no_known_price_is_refused_before_any_work(
+    cli, tiny_config, tmp_path, begun, setting
+):
     with serving() as server:
         judge = server.spec("openai", "of-my-own")
-        words = ("--runs", tmp_path, "--name", "r", "--set", f"judge.frozen={judge}", "--set", "judge.scoring=sampled")
+        words = ("--runs", tmp_path, "--name", "r", "--set", f"{setting}={judge}", "--set", "judge.scoring=sampled")
         if begun:
             (tmp_path / "r").mkdir()
             (tmp_path / "r" / "run.yaml").write_text("model: x\n", encoding="utf-8")

@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from itertools import pairwise
 
 import pytest
 from scipy.stats import kendalltau
@@ -220,7 +221,10 @@ def test_what_was_read_is_not_read_again_when_a_run_goes_on(doubted, train, tmp_
 # --- positives alone --------------------------------------------------------------------------------------------------
 
 
-POSITIVES = ("iterations=2", "learn_from=positives", "positives.min_reward=3", "positives.weight=0.5")
+ENOUGH = 1.88
+"""About the mean reward that the tiny model gives itself."""
+
+POSITIVES = ("iterations=2", "learn_from=positives", f"positives.min_reward={ENOUGH}", "positives.weight=0.5")
 
 
 @pytest.fixture(scope="module")
@@ -247,12 +251,12 @@ def test_the_best_answers_are_tuned_on_with_the_seeds_from_the_base_model(positi
     for model in ("M2", "M3"):
         values = {one["answer_id"]: one["value"] for one in records(run, f"{model}/rewards")}
         kept, given = records(run, f"{model}/positives"), records(run, f"{model}/candidates")
-        assert {one["id"] for one in kept} <= {key for key, value in values.items() if value >= 3}
+        assert {one["id"] for one in kept} <= {key for key, value in values.items() if value >= ENOUGH}
         assert {(one["prompt"], one["completion"]) for one in kept} == {
             (prompt["instruction"], answer["text"])
             for prompt in records(run, f"{model}/instructions")
             for answer in given
-            if answer["prompt_id"] == prompt["id"] and values[answer["id"]] >= 3
+            if answer["prompt_id"] == prompt["id"] and values[answer["id"]] >= ENOUGH
         }
         without = {one["id"] for one in records(run, f"{model}/dropped")}
         assert without == {one["prompt_id"] for one in given} - {one["id"].rpartition("-")[0] for one in kept}
@@ -306,6 +310,46 @@ def test_where_no_answer_is_good_enough_the_message_has_the_counts(train):
     assert "Traceback" not in result.err
     reasons = {one["reason"] for one in records(run, "M2/dropped")}
     assert reasons == {"no reward of 4.999"}
+
+
+# --- early stopping ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_judge_chooses_among_the_checkpoints_once(train, tiny_model):
+    changes = ("dpo.epochs=4", "dpo.batch_size=1", "dpo.micro_batch_size=1", "dpo.learning_rate=1e-3")
+    plain, without = train(*changes)
+    assert plain.code == 0, plain.err
+    last = len([one for one in records(without, "M2/training") if "loss" in one])
+    every = last // 3
+    stopping = (*changes, f"dpo.stopping.judge={tiny_model}", f"dpo.stopping.every={every}", "dpo.stopping.prompts=5")
+    result, run = train(*stopping)
+    assert result.code == 0, result.err
+    assert (run / "M2" / "pairs.jsonl").read_bytes() == (without / "M2" / "pairs.jsonl").read_bytes()
+    found = records(run, "M2/stopping")
+    steps = [*range(every, last, every), last]
+    assert [(one["before"], one["step"]) for one in found] == list(pairwise(steps))[: len(found)]
+    assert all(one["win_rate"] > 0.5 for one in found[:-1])
+    chosen = found[-1]["step" if found[-1]["win_rate"] > 0.5 else "before"]
+    assert len(found) == len(steps) - 1 or found[-1]["win_rate"] <= 0.5
+    (line,) = lines_of(result, "is the model. By ")
+    assert line.startswith(f"M2: the checkpoint of step {chosen} of {last} is the model.")
+    assert (weights(run, "M2") == weights(without, "M2")) == (chosen == last)
+    verdicts = records(run, "M2/stopping_verdicts")
+    assert len(verdicts) == 2 * 5 * len(found)
+    for one, shown in zip(found, [verdicts[n : n + 10] for n in range(0, len(verdicts), 10)], strict=True):
+        first = [v["reading"]["value"] if v["sample"] == 0 else 1 - v["reading"]["value"] for v in shown]
+        assert one["win_rate"] == pytest.approx(sum(first) / 10)
+    assert not (run / "M2" / "kept").exists()
+
+    before = (run / "M2" / "checkpoint" / "model.safetensors").read_bytes()
+    shutil.rmtree(run / "M2" / "checkpoint")
+    (run / "M2" / "stopping_verdicts.jsonl").unlink()
+    again, _ = train(*stopping, runs=run.parent)
+    assert again.code == 0, again.err
+    assert weights(run, "M2") == before
+    assert not (run / "M2" / "stopping_verdicts.jsonl").exists(), "it was judged again"
+    assert lines_of(again, "is the model. By ") == [line]
 
 
 # --- where the loop starts --------------------------------------------------------------------------------------------

@@ -1,0 +1,40 @@
+"""Whole models on the way of a training, for a judge to choose from: `kept/step-N` beside the model's checkpoint.
+
+They are apart from what a stopped training goes on from (`trainer/resume.py`): those hold the optimiser too, and one is
+enough. Imported late: it needs transformers.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from accelerate import PartialState
+from transformers import TrainerCallback
+
+from trainer.resume import WHOLE
+from trainer.tuning import kept, write_model
+
+
+class Along(TrainerCallback):  # type: ignore[misc, unused-ignore]
+    """Writes the model after each `every` optimiser steps, but not after the last, where it is written anyway."""
+
+    def __init__(self, trainer: Any, tokenizer: Any, start: Path, folder: Path, every: int) -> None:
+        self._every, self._place = every, kept(folder)
+        self._written = (trainer, tokenizer, start)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        """One that is whole is not written again where a training goes on from before it: it would be the same."""
+        whole = self._place / f"{WHOLE}{state.global_step}"
+        if state.global_step % self._every or state.global_step >= state.max_steps or whole.exists():
+            return
+        unfinished = whole.with_name(f"unfinished-{state.global_step}")
+        processes = PartialState()
+        processes.wait_for_everyone()
+        if processes.is_main_process:
+            shutil.rmtree(unfinished, ignore_errors=True)
+        processes.wait_for_everyone()
+        write_model(*self._written, unfinished)
+        processes.wait_for_everyone()
+        if processes.is_main_process:
+            unfinished.rename(whole)
+        processes.wait_for_everyone()
