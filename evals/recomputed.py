@@ -198,7 +198,7 @@ def _length_caption(fit: LengthControlled) -> str:
     without = "Length control: without AlpacaEval's difficulties (--gamed), the weight of the length"
     if fit.way == "held":
         return f"{without} held at {fit.length:.2g}. {off}"
-    return f"{without} fitted ({fit.length:.2f}, C = {fit.strength:.3g}). {off} Trust it only where lengths are alike."
+    return f"{without} fitted ({fit.length:.2f}). {off} Trust it only where lengths are alike."
 
 
 def _count_captions(counts: Counts) -> list[str]:
