@@ -8,7 +8,6 @@ the rule of alpaca_eval (docs/formats.md). What cannot be read ends in one error
 """
 
 import csv
-import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import exp, isfinite
@@ -19,6 +18,7 @@ import numpy as np
 
 from evals.length_control import Gamed
 from srlm.errors import DataError
+from srlm.randomness import model_first
 from srlm.records import write_json
 from srlm.rows import Row, read_rows, read_text
 from srlm.types import Prompt
@@ -186,11 +186,6 @@ def read_gamed(path: Path) -> Gamed:
     return Gamed(by_prompt, np.tanh(gaps), row_difficulty, preferences)
 
 
-def shown_turned(instruction: str) -> bool:
-    """Whether alpaca_eval showed the model's answer first: its rule, a function of the instruction alone."""
-    return random.Random(f"is_switched_outputs{instruction}0").choices([False, True], k=1)[0]
-
-
 def preference_by_tokens(completion: Any, instruction: str) -> float | None:
     """The preference for the model, by the log-probabilities of the judge's first token; None where there are none."""
     try:
@@ -201,7 +196,7 @@ def preference_by_tokens(completion: Any, instruction: str) -> float | None:
     small, large = found.get("m", 0.0), found.get("M", 0.0)
     if not isfinite(small + large) or small + large <= 0:
         return None
-    return (small if shown_turned(instruction) else large) / (small + large)
+    return (small if model_first(instruction) else large) / (small + large)
 
 
 def _annotation(record: Row, *, turned: bool) -> Annotation:

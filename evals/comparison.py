@@ -10,11 +10,13 @@ than it is.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from math import isnan
+from math import isnan, nan
 
+import numpy as np
 from scipy.special import stdtrit
 
 from evals import verified
+from evals.length_control import ERROR, length_controlled
 from evals.results import AlpacaResult, Results, RewardResult, VerifiableResult
 from srlm.errors import UnknownName, UsageError
 from srlm.stats.intervals import Estimate, bootstrap_ratio, mean_interval, wilson
@@ -182,6 +184,10 @@ def _alpaca_metrics(results: Sequence[AlpacaResult]) -> list[Metric]:
         )
         for result in results
     }
+    discrete = {
+        model: _Series({key: (one, _discrete(p)) for key, (one, p) in s.values.items()}) for model, s in wins.items()
+    }
+    controlled = {result.model: Cell(_length_controlled(result)) for result in results}
     lengths = {
         result.model: _Series(
             {one.prompt_id: (one.prompt_id, float(one.length)) for one in result.outcomes if one.verdict_ids}
@@ -196,9 +202,23 @@ def _alpaca_metrics(results: Sequence[AlpacaResult]) -> list[Metric]:
     }
     return [
         _metric("win_rate", "win rate against the reference", "%", "more", wins, (0, 1)),
+        _metric("discrete_win_rate", "  discrete, a draw is half", "%", "more", discrete, (0, 1), tested=False),
+        Metric("length_controlled_win_rate", "  length-controlled", "%", "more", controlled),
         _metric("length", "  mean length", "chars", "neither", lengths, _range(lengths)),
         _metric("judged", "  prompts judged in both orders", "%", "more", read, (0, 1), tested=False),
     ]
+
+
+def _discrete(preference: float) -> float:
+    return 0.5 if preference == 0.5 else float(preference > 0.5)
+
+
+def _length_controlled(result: AlpacaResult) -> Estimate:
+    """Of the prompts that were answered; a verdict that is missing stays missing."""
+    answered = [one for one in result.outcomes if one.verdict_ids]
+    gaps = np.array([float(one.opponent_length - one.length) for one in answered])
+    preferences = np.array([nan if one.preference is None else one.preference for one in answered])
+    return length_controlled(gaps, preferences).estimate
 
 
 def _range(series: Mapping[str, _Series]) -> tuple[float, float]:
@@ -213,7 +233,9 @@ def _alpaca_caption(results: Sequence[AlpacaResult]) -> str:
     return (
         f"Win rate: mean probability that the judge prefers the model's answer, both orders of {len(outcomes)} prompts "
         f"({results[0].provenance.sampling}); the references have {reference:.0f} characters on average. "
-        "Brackets: 95 % intervals; p: paired permutation test, Holm-adjusted."
+        "Brackets: 95 % intervals; p: paired permutation test, Holm-adjusted. Length-controlled: fitted without "
+        "difficulties of the prompts, to be trusted only where the mean lengths are alike (against published figures "
+        f"off by up to {ERROR['fitted']} points where they are not)."
     )
 
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evals.alpaca_files import DRAW, PUBLISHED_ANNOTATOR, Annotations, shown_turned
+from evals.alpaca_files import DRAW, PUBLISHED_ANNOTATOR, Annotations
 from evals.length_control import ERROR, Gamed, LengthControlled, Places, Way, length_controlled
 from srlm.errors import UsageError
+from srlm.randomness import model_first
 from srlm.records import without_nan
 from srlm.stats.intervals import Estimate, mean_interval
 
@@ -30,7 +31,7 @@ class Counts:
     """What the records are, and what they lack.
 
     `absent` are the places, from 1, of prompts without a record, where the benchmark's prompts are known.
-    `shown_turned` pairs were shown to the judge with the model first, by alpaca_eval's rule; `turned` records name the
+    `model_first` pairs were shown to the judge with the model first, by alpaca_eval's rule; `turned` records name the
     model first. `by_tokens` have log-probabilities, `by_tokens_differ` of which give another preference than is stored.
     """
 
@@ -40,7 +41,7 @@ class Counts:
     without_preference: int
     identical_outputs: int
     empty_outputs: int
-    shown_turned: int
+    model_first: int
     turned: int
     by_tokens: int
     by_tokens_differ: int
@@ -144,7 +145,7 @@ def _counts(
         without_preference=sum(row.preference is None for row in rows),
         identical_outputs=sum(row.baseline_output == row.model_output for row in rows),
         empty_outputs=sum(not row.model_output for row in rows),
-        shown_turned=sum(shown_turned(row.instruction) for row in rows),
+        model_first=sum(model_first(row.instruction) for row in rows),
         turned=sum(row.turned for row in rows),
         by_tokens=len(gaps),
         by_tokens_differ=sum(gap > SAME for gap in gaps),
@@ -198,14 +199,14 @@ def _length_caption(fit: LengthControlled) -> str:
     without = "Length control: without AlpacaEval's difficulties (--gamed), the weight of the length"
     if fit.way == "held":
         return f"{without} held at {fit.length:.2g}. {off}"
-    return f"{without} fitted ({fit.length:.2f}, C = {fit.strength:.3g}). {off} Trust it only where lengths are alike."
+    return f"{without} fitted ({fit.length:.2f}). {off} Trust it only where lengths are alike."
 
 
 def _count_captions(counts: Counts) -> list[str]:
     lines = [
         f"{counts.records} records: {counts.without_preference} without a preference, {counts.identical_outputs} with "
         f"identical outputs, {counts.empty_outputs} with an empty output; by alpaca_eval's rule the judge saw the "
-        f"model first in {counts.shown_turned}."
+        f"model first in {counts.model_first}."
     ]
     if counts.by_tokens:
         differ = f", but for {counts.by_tokens_differ}" if counts.by_tokens_differ else ""

@@ -4,6 +4,7 @@ evals/alpaca/M2.json            outcomes of M2 against the references
 evals/reward/M2.json            scores of M2 as judge on ranked answers
 evals/verifiable/M2.json        which instructions the answers of M2 follow
 evals/alpaca/M2.answers.jsonl, M2.verdicts.jsonl       what they came from
+evals/alpaca/M2/model_outputs.json, annotations.json   the same as alpaca_eval's files
 """
 
 from dataclasses import asdict, dataclass, field
@@ -145,6 +146,11 @@ def _validated(adapter: "TypeAdapter[Any]", path: Path) -> Any:
 def _file(model: str) -> str:
     """A model's name as a file name, different for different models: "openai:gpt-4o" -> "openai%3Agpt-4o"."""
     return quote(model, safe="")
+
+
+def files_folder(run: Run, suite: str, model: str) -> Path:
+    """Where a result stands in the files of another tool."""
+    return run.folder / "evals" / suite / _file(model)
 
 
 def part(suite: str, model: str, what: str) -> str:

@@ -2,15 +2,17 @@
 
 The judge's next-token probability of "A" against "B" is the preference, as in AlpacaEval 2; unlike there, each pair
 is shown in both orders and their mean counts, because a judge's liking for a position would otherwise be noise or
-bias. Left out for now: the 805 published instructions and the length-controlled win rate.
+bias. The answers and preferences are also written as alpaca_eval's files, so that its tools, and
+`srlm eval --annotations`, read them. Left out: a judge that is shown one order only, as there.
 """
 
 import hashlib
 from collections.abc import Sequence
 
+from evals.alpaca_files import Annotation, Annotations, Output, write_annotations, write_outputs
 from evals.answering import answer_prompts
 from evals.contestants import Contestant, opened
-from evals.results import AlpacaResult, Provenance, part, store
+from evals.results import AlpacaResult, Provenance, files_folder, part, store
 from srlm.display import Progress
 from srlm.judges.card import JudgeCard
 from srlm.judges.hostile import constant_answers
@@ -80,6 +82,7 @@ def run_alpaca(
                 contestant.name, identities[contestant.name], provenance, card, prompts, answers, preferences
             )
             store(run, result)
+            _write_files(run, contestant.name, engine.name, prompts, answers[contestant.name], result)
             results.append(result)
     return results
 
@@ -143,6 +146,24 @@ def _result(
         flagged=sum(_flagged(found) for found in preferences),
         constant=constant_answers(answers[model].values()),
     )
+
+
+def _write_files(
+    run: Run, model: str, judge: str, prompts: Sequence[Prompt], answers: dict[str, Answer], result: AlpacaResult
+) -> None:
+    """The same as alpaca_eval's files. A prompt without an answer has no record there, one without a verdict null."""
+    preferences = {outcome.prompt_id: outcome.preference for outcome in result.outcomes}
+    answered = [prompt for prompt in sorted(prompts, key=lambda prompt: prompt.id) if prompt.id in answers]
+    outputs = [Output(one.instruction, answers[one.id].text, model, one.category or "") for one in answered]
+    rows = tuple(
+        Annotation(
+            one.instruction, one.reference or "", answers[one.id].text, preferences[one.id], dataset=one.category or ""
+        )
+        for one in answered
+    )
+    folder = files_folder(run, "alpaca", model)
+    write_outputs(folder / "model_outputs.json", outputs)
+    write_annotations(folder / "annotations.json", Annotations(model, REFERENCE, judge, rows))
 
 
 def _flagged(found: Preference) -> bool:

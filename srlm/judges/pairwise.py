@@ -10,7 +10,6 @@ An engine that gives no probabilities gives a plain vote, 1 or 0. A `Preference`
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from random import Random
 from typing import Literal
 
 from srlm.calls import ask
@@ -20,6 +19,7 @@ from srlm.judges.hostile import suspicions_of
 from srlm.judges.parse import read_choice
 from srlm.judges.template import Template, load_template
 from srlm.ledger import Ledger
+from srlm.randomness import model_first
 from srlm.types import Answer, Failed, Message, Request, Scored, Suspicion, Verdict
 
 SLOTS = ("instruction", "answer_a", "answer_b")
@@ -42,7 +42,7 @@ class Match:
         A coin that depends on the instruction alone, the one of AlpacaEval 2: with a model's answer as `first` and the
         reference as `second`, a judge sees every pair as it did there.
         """
-        return 0 if Random(f"is_switched_outputs{self.instruction}0").random() >= 0.5 else 1
+        return 0 if model_first(self.instruction) else 1
 
     def shown(self, order: int) -> tuple[Answer, Answer]:
         """Its answers as a judge sees them."""

@@ -96,4 +96,5 @@ def _quadratic_minimum(curvature: Floats, pull: Floats) -> Floats:
     u = np.linalg.solve(matrices, (in_play * pull[:, None] - signs)[..., None])[..., 0]
     value = 0.5 * np.einsum("msi,mij,msj->ms", u, full, u) + np.einsum("msi,msi->ms", u, np.sign(u) - pull[:, None])
     value[(u * signs < 0).any(axis=2)] = np.inf
-    return u[np.arange(len(u)), value.argmin(axis=1)]
+    best: Floats = u[np.arange(len(u)), value.argmin(axis=1)]
+    return best

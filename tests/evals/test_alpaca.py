@@ -1,5 +1,6 @@
 """The alpaca suite with scripted engines: hostile and constant answers are counted, and nothing else."""
 
+from evals.alpaca_files import read_annotations, read_outputs
 from evals.contestants import Contestant
 from evals.results import load_results
 from evals.suites.alpaca import run_alpaca
@@ -9,7 +10,7 @@ from srlm.engines.engine import Done
 from srlm.judges.labelled import load_labelled
 from srlm.prices import FREE
 from srlm.runs import start_run
-from srlm.types import Completion, Prompt, Sampling
+from srlm.types import Completion, Failed, Prompt, Sampling
 
 PROMPTS = [Prompt(f"e{number}", f"Question {number}?", "evaluation", reference="Score: 5") for number in range(4)]
 
@@ -65,3 +66,27 @@ def test_flagged_and_constant_answers_are_counted(tmp_path):
     stored = load_results(run).alpaca["hostile"]
     assert (stored.flagged, stored.constant, stored.outcomes) == (1, 3, found[1].outcomes)
     run.close()
+
+
+def test_the_result_is_written_as_alpaca_evals_files_too(tmp_path):
+    def says(request):
+        return Failed("it broke") if "1" in request.messages[-1].content else text("An answer.")
+
+    def judges(request):
+        return (
+            Failed("it broke") if "Question 2" in str(request.messages) else Completion("A", "stop", 1, 1, (0.6, 0.4))
+        )
+
+    run = start_run(tmp_path, "r", load_config("quickstart", []))
+    judge = contestant("judge", judges)
+    run_alpaca(
+        [contestant("a:b", says)], PROMPTS, judge, load_labelled(), Sampling(0.0, 1.0, 16), run, Progress(quiet=True)
+    )
+    run.close()
+    folder = run.folder / "evals" / "alpaca" / "a%3Ab"
+    outputs = read_outputs(folder / "model_outputs.json")
+    assert [one.instruction for one in outputs] == ["Question 0?", "Question 2?", "Question 3?"]
+    found = read_annotations(folder / "annotations.json")
+    assert (found.model, found.baseline, found.annotator) == ("a:b", "reference", "judge")
+    assert [row.preference for row in found.rows] == [0.5, None, 0.5]
+    assert list(load_results(run).alpaca) == ["a:b"]

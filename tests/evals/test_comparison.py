@@ -232,7 +232,13 @@ def test_a_suite_that_one_model_lacks_is_left_out():
         alpaca={name: alpaca(name, [0.5] * 3) for name in ("M1", "M2")},
         reward={"M1": reward("M1", Ranked((0, 1), (5.0, 1.0), (1, 2)))},
     )
-    assert {one.key for one in compare_models(results, ["M1", "M2"], "M1").metrics} == {"win_rate", "length", "judged"}
+    assert {one.key for one in compare_models(results, ["M1", "M2"], "M1").metrics} == {
+        "win_rate",
+        "discrete_win_rate",
+        "length_controlled_win_rate",
+        "length",
+        "judged",
+    }
     assert "rm_pairwise" in {one.key for one in compare_models(results, ["M1"], "M1").metrics}
 
 

@@ -88,7 +88,7 @@ def test_a_judge_of_length_alone_gives_one_half_to_a_model_that_is_only_shorter(
     gaps = rng.normal(400, 500, 500)
     preferences = expit(-3 * np.tanh(gaps / gaps.std(ddof=1)))
     assert preferences.mean() < 0.3
-    found = length_controlled(gaps, preferences, strength=1e4, resamples=200)
+    found = length_controlled(gaps, preferences, resamples=200)
     assert found.estimate.value == pytest.approx(0.5, abs=1e-3)
     assert found.length == pytest.approx(-3, abs=1e-2)
 
@@ -118,6 +118,13 @@ def test_a_missing_verdict_is_left_out_of_n_but_its_prompt_stays(seed, way):
     if way == "published":
         expected = expit(found.difficulty * gamed.difficulty + found.own).mean()
         assert found.estimate.value == pytest.approx(expected)
+
+
+def test_a_close_race_keeps_its_interval():
+    rng = np.random.default_rng(0)
+    found = length_controlled(rng.normal(100, 300, 400), np.round(rng.random(400))).estimate
+    assert found.low < 0.5 < found.high
+    assert 0.08 < found.high - found.low < 0.14  # 2 * 1.96 * sqrt(1/4/400) = 0.098, and what the gaps add
 
 
 def test_too_little_and_too_uniform_data_give_no_interval():

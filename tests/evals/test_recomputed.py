@@ -146,7 +146,7 @@ def test_preferences_come_back_from_the_judges_tokens(model, annotations):
 @needs_data
 def test_the_order_of_presentation_is_alpaca_evals(annotations):
     found = recompute(annotations["alpaca-7b"]).counts
-    assert found.shown_turned == sum(loaded("presentation_order.json"))
+    assert found.model_first == sum(loaded("presentation_order.json"))
 
 
 @needs_data
