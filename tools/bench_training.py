@@ -143,6 +143,7 @@ def supervised(folder: Path, place: Path) -> tuple[Training, Training]:
     from srlm.engines.checkpoint import load_tokenizer
     from srlm.seeds import load_seeds
     from trainer.examples import ift_examples
+    from trainer.job import Supervision
     from trainer.sft import supervised as tune
     from trainer.tokens import fitting, turns
 
@@ -156,7 +157,7 @@ def supervised(folder: Path, place: Path) -> tuple[Training, Training]:
     def ours(laps: Laps) -> list[float]:
         target = place / "ours" / "checkpoint"
         target.mkdir(parents=True)
-        tune(folder, examples, config, target, device="auto", dtype="auto", seed=SEED, progress=laps, label="SFT")
+        tune(Supervision(folder, target, tuple(examples), config, "auto", "auto", SEED, "SFT"), laps)
         return written_losses(target)
 
     def theirs(laps: Laps) -> list[float]:
@@ -176,6 +177,7 @@ def preferred(folder: Path, place: Path) -> tuple[Training, Training]:
     from srlm.seeds import load_seeds
     from srlm.types import PreferencePair
     from trainer.dpo import prefer
+    from trainer.job import Preference
 
     config = DPOConfig(
         learning_rate=1e-5, batch_size=BATCH, micro_batch_size=MICRO, max_length=MAX_LENGTH, dropout=0, save_steps=0
@@ -192,7 +194,7 @@ def preferred(folder: Path, place: Path) -> tuple[Training, Training]:
     def ours(laps: Laps) -> list[float]:
         target = place / "ours" / "checkpoint"
         target.mkdir(parents=True)
-        prefer(folder, pairs, config, target, device="auto", dtype="auto", seed=SEED, progress=laps, label="DPO")
+        prefer(Preference(folder, target, tuple(pairs), (), config, "auto", "auto", SEED, "DPO"), laps)
         return written_losses(target)
 
     def theirs(laps: Laps) -> list[float]:

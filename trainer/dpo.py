@@ -7,55 +7,30 @@ without the logits of the whole vocabulary. Terms of the loss that the paper doe
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from srlm.config import DPOConfig
 from srlm.display import Progress
 from srlm.types import PreferencePair
-from trainer.examples import Example
+from trainer.job import Preference
 from trainer.mishaps import explained
 from trainer.tokens import fitting
-from trainer.tuning import adapters, dataset, fit, load_for_training, optimiser_steps, save, shared_arguments
+from trainer.tuning import adapters, dataset, fit, load_for_training, save, shared_arguments
 
 
-def prefer(
-    start: Path,
-    pairs: Sequence[PreferencePair],
-    config: DPOConfig,
-    folder: Path,
-    *,
-    replay: Sequence[Example] = (),
-    device: str,
-    dtype: str,
-    seed: int,
-    progress: Progress,
-    label: str,
-    consistency: float = 1,
-) -> None:
-    """Tune the checkpoint `start` (M_t) on preference pairs and write M_t+1 to `folder`.
-
-    `replay` are the supervised examples out of which `config.replay` go beside the pairs of each optimiser step;
-    `consistency` is the weight of the pairs as they are, where labels are smoothed by agreement.
+def prefer(job: Preference, progress: Progress) -> None:
+    """Tune M_t on preference pairs and write M_t+1.
 
     Raises:
         NothingToTrain: no example to replay fits into max_length.
     """
-    model, tokenizer = load_for_training(start, device, config.dropout)
+    config = job.config
+    model, tokenizer = load_for_training(job.start, job.device, config.dropout)
     from trl.trainer.dpo_config import DPOConfig as Arguments
 
     from trainer.kept import Along
     from trainer.preference import PreferenceTrainer, Replay
 
-    rows = [
-        {
-            "prompt": [{"role": "user", "content": pair.prompt}],
-            "chosen": [{"role": "assistant", "content": pair.chosen}],
-            "rejected": [{"role": "assistant", "content": pair.rejected}],
-        }
-        for pair in pairs
-    ]
     arguments = Arguments(
-        **shared_arguments(config, folder, device, dtype, seed),
+        **shared_arguments(job),
         beta=config.beta,
         loss_type=["sigmoid"],
         precompute_ref_log_probs=True,
@@ -63,24 +38,36 @@ def prefer(
     )
     again = None
     if config.replay:
-        kept = fitting(tokenizer, replay, config.max_length, progress, f"{label}, replay")
-        again = Replay([tokens for _, tokens in kept], config.replay, seed)
+        kept = fitting(tokenizer, job.replay, config.max_length, progress, f"{job.label}, replay")
+        again = Replay([tokens for _, tokens in kept], config.replay, job.seed)
     with (
-        explained(label, "dpo", config.micro_batch_size, config.max_length),
-        progress.step(label, optimiser_steps(len(rows), config)) as step,
+        explained(job.label, "dpo", config.micro_batch_size, config.max_length),
+        progress.step(job.label, job.steps) as step,
     ):
         trainer = PreferenceTrainer(
             model=model,
             args=arguments,
-            train_dataset=dataset(rows, folder),
+            train_dataset=dataset(_rows(job.pairs), job.folder),
             processing_class=tokenizer,
             peft_config=adapters(config),
             nll_coef=config.nll_coef,
-            smoothing=1 - consistency if config.label_smoothing == "agreement" else config.label_smoothing,
+            smoothing=1 - job.consistency if config.label_smoothing == "agreement" else config.label_smoothing,
             replay=again,
-            order_seed=seed,
+            order_seed=job.seed,
         )
         if config.stopping.judge is not None:
-            trainer.add_callback(Along(trainer, tokenizer, start, folder, config.stopping.every))
+            trainer.add_callback(Along(trainer, tokenizer, job.start, job.folder, config.stopping.every))
         fit(trainer, step)
-        save(trainer, tokenizer, start, folder)
+        save(trainer, tokenizer, job.start, job.folder)
+
+
+def _rows(pairs: Sequence[PreferencePair]) -> list[dict[str, list[dict[str, str]]]]:
+    """The pairs as TRL takes them: conversations of one turn."""
+    return [
+        {
+            "prompt": [{"role": "user", "content": pair.prompt}],
+            "chosen": [{"role": "assistant", "content": pair.chosen}],
+            "rejected": [{"role": "assistant", "content": pair.rejected}],
+        }
+        for pair in pairs
+    ]

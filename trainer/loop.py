@@ -27,7 +27,8 @@ from trainer.canaries import canaries
 from trainer.candidates import write_candidates
 from trainer.checkpoint import take_best
 from trainer.examples import Example, bare_eft_examples, eft_examples, ift_examples, spread, thin, written_eft_examples
-from trainer.job import Preference, Supervision, carry_out
+from trainer.job import Preference, Supervision
+from trainer.launch import carry_out
 from trainer.monitor import Health, Iteration, PositivesHealth, health
 from trainer.pairs import UNREAD, choose_pairs
 from trainer.positives import choose_positives, least_positive, shown

@@ -19,6 +19,7 @@ from srlm.records import write_records
 
 if TYPE_CHECKING:
     from srlm.config import DPOConfig, SFTConfig
+    from trainer.job import Preference, Supervision
 
 
 LIBRARIES = ("torch", "transformers", "trl", "accelerate", "datasets")
@@ -93,9 +94,7 @@ def quiet() -> None:
     logging.getLogger("trl").setLevel(logging.ERROR)
 
 
-def shared_arguments(
-    config: "SFTConfig | DPOConfig", folder: Path, device: str, dtype: str, seed: int
-) -> dict[str, Any]:
+def shared_arguments(job: "Supervision | Preference") -> dict[str, Any]:
     """Arguments that SFTConfig and DPOConfig of TRL take alike.
 
     Raises:
@@ -103,7 +102,7 @@ def shared_arguments(
     """
     import torch
 
-    chosen = pick_device(device)
+    config, chosen = job.config, pick_device(job.device)
     share, rest = divmod(config.batch_size, processes())
     if rest:
         raise UsageError(
@@ -112,7 +111,7 @@ def shared_arguments(
         )
     micro = max(size for size in range(1, min(config.micro_batch_size, share) + 1) if share % size == 0)
     return {
-        "output_dir": str(training(folder)),
+        "output_dir": str(training(job.folder)),
         "learning_rate": config.learning_rate,
         "lr_scheduler_type": "cosine_with_min_lr",
         "lr_scheduler_kwargs": {"min_lr_rate": config.end_ratio},
@@ -121,10 +120,10 @@ def shared_arguments(
         "gradient_accumulation_steps": share // micro,
         "num_train_epochs": config.epochs,
         "max_length": config.max_length,
-        "bf16": pick_dtype(dtype, chosen) is torch.bfloat16,
+        "bf16": pick_dtype(job.dtype, chosen) is torch.bfloat16,
         "gradient_checkpointing": config.recompute,
         "use_cpu": chosen == "cpu",
-        "seed": seed % (1 << 31),
+        "seed": job.seed % (1 << 31),
         "weight_decay": config.weight_decay,
         "adam_beta1": config.betas[0],
         "adam_beta2": config.betas[1],
@@ -220,7 +219,7 @@ def write_model(trainer: Any, tokenizer: Any, start: Path, folder: Path) -> None
     from transformers import AutoConfig
 
     before, now = AutoConfig.from_pretrained(start, trust_remote_code=False), trainer.model.config
-    rates = {name: getattr(now, name) for name in dropouts(start, 0)}
+    rates = {name: getattr(now, name) for name in DROPOUTS if hasattr(before, name)}
     for name in rates:
         setattr(now, name, getattr(before, name))
     trainer.save_model(str(folder))  # by all processes: each may hold a part

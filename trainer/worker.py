@@ -11,11 +11,12 @@ from threading import Thread
 
 from srlm.display import Progress, Step
 from srlm.errors import SrlmError
-from trainer.job import ERROR, JOB, STEP
+from trainer.job import JOB
+from trainer.launch import ERROR, STEP, carry_out_here
 
 
 def to_parent(line: str) -> None:
-    """One line that `trainer.job.carry_out` reads."""
+    """One line that `trainer.launch.carry_out` reads."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
@@ -66,7 +67,7 @@ def main(file: Path) -> int:
     if first:
         end_with_parent()
     try:
-        JOB.validate_json(file.read_bytes()).run(Report(first))
+        carry_out_here(JOB.validate_json(file.read_bytes()), Report(first))
     except SrlmError as error:
         if first:
             to_parent(f"{ERROR}{json.dumps(str(error))}")

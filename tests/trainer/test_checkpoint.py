@@ -18,6 +18,7 @@ from srlm.runs import Run
 from srlm.types import Completion, Failed, RankedAnswer, RankedPrompt
 from trainer.checkpoint import Comparison, stopped_at, take_best
 from trainer.dpo import prefer
+from trainer.job import Preference
 
 # --- the models on the way --------------------------------------------------------------------------------------------
 
@@ -26,8 +27,9 @@ SETTINGS = {"batch_size": 4, "micro_batch_size": 4, "epochs": 2, "learning_rate"
 
 def tuned(moved_model, pairs, folder, **changes):
     folder.mkdir(parents=True)
-    words = {"device": "cpu", "dtype": "float32", "seed": 3, "progress": Progress(quiet=True), "label": "M2"}
-    prefer(moved_model, pairs, DPOConfig(**{**SETTINGS, **changes}), folder, **words)
+    config = DPOConfig(**{**SETTINGS, **changes})
+    job = Preference(moved_model, folder, tuple(pairs), (), config, "cpu", "float32", 3, "M2")
+    prefer(job, Progress(quiet=True))
     return folder
 
 

@@ -10,6 +10,7 @@ from srlm.config_file import load_config
 from srlm.display import Progress
 from srlm.errors import NothingToTrain, UsageError
 from trainer.dpo import prefer
+from trainer.job import Preference
 from trainer.preference import Replay
 from trainer.tokens import Tokens, read
 
@@ -23,19 +24,20 @@ def losses(tmp_path, pairs, moved_model, log):
     def train(examples=(), consistency=1, **changes):
         folder = tmp_path / f"{len(list(tmp_path.iterdir()))}" / "checkpoint"
         folder.mkdir(parents=True)
-        prefer(
+        config = DPOConfig(**{**PLAIN, **changes})
+        job = Preference(
             moved_model,
-            pairs,
-            DPOConfig(**{**PLAIN, **changes}),
             folder,
-            replay=examples,
-            device="cpu",
-            dtype="float32",
-            seed=7,
-            progress=Progress(quiet=True),
-            label="M2",
+            tuple(pairs),
+            tuple(examples),
+            config,
+            "cpu",
+            "float32",
+            7,
+            "M2",
             consistency=consistency,
         )
+        prefer(job, Progress(quiet=True))
         return log(folder)
 
     return train

@@ -12,6 +12,7 @@ from srlm.config import DPOConfig, SFTConfig
 from srlm.display import Progress, Step
 from srlm.errors import ModelError, NoDiskSpace, OutOfMemory
 from trainer.dpo import prefer
+from trainer.job import Preference, Supervision
 from trainer.sft import supervised
 from trainer.tuning import dropouts
 
@@ -55,13 +56,12 @@ def train(request, tiny_model, moved_model, examples, pairs):
 
     def sft(folder, progress, **changes):
         config = SFTConfig(**{**SETTINGS, **changes})
-        words = {"device": "cpu", "dtype": "float32", "seed": 3, "progress": progress, "label": "M1"}
-        supervised(tiny_model, examples[:16], config, folder, **words)
+        supervised(Supervision(tiny_model, folder, tuple(examples[:16]), config, "cpu", "float32", 3, "M1"), progress)
 
     def dpo(folder, progress, **changes):
         config = DPOConfig(**{**SETTINGS, "nll_coef": 0.1, "replay": 3, **changes})
-        words = {"device": "cpu", "dtype": "float32", "seed": 3, "progress": progress, "label": "M2"}
-        prefer(moved_model, pairs, config, folder, replay=examples, **words)
+        job = Preference(moved_model, folder, tuple(pairs), tuple(examples), config, "cpu", "float32", 3, "M2")
+        prefer(job, progress)
 
     def run(folder, at=None, **changes):
         folder.mkdir(parents=True, exist_ok=True)

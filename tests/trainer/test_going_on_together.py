@@ -23,7 +23,8 @@ PARENT = """
 import sys
 from pathlib import Path
 from srlm.display import Progress
-from trainer.job import JOB, carry_out
+from trainer.job import JOB
+from trainer.launch import carry_out
 job = JOB.validate_json(Path(sys.argv[1]).read_bytes())
 carry_out(job, "torchrun --standalone --nproc-per-node 2", Progress(quiet=True))
 """

@@ -11,10 +11,12 @@ from transformers import AutoModelForCausalLM
 from srlm.config import DPOConfig, SFTConfig
 from srlm.display import Progress
 from trainer.dpo import prefer
+from trainer.job import Preference, Supervision
 from trainer.sft import supervised
 
 CONSTANT = {"learning_rate": 1e-2, "end_ratio": 1, "warmup_ratio": 0, "dropout": 0, "micro_batch_size": 16}
-WORDS = {"device": "cpu", "dtype": "float32", "seed": 3, "progress": Progress(quiet=True)}
+PLACE = ("cpu", "float32", 3)
+QUIET = Progress(quiet=True)
 LORA = {"rank": 2, "alpha": 8}
 
 
@@ -23,7 +25,8 @@ def tuned(tmp_path, tiny_model, examples):
     def train(name, **changes):
         folder = tmp_path / name / "checkpoint"
         folder.mkdir(parents=True)
-        supervised(tiny_model, examples[:16], SFTConfig(**{**CONSTANT, **changes}), folder, label="M1", **WORDS)
+        config = SFTConfig(**{**CONSTANT, **changes})
+        supervised(Supervision(tiny_model, folder, tuple(examples[:16]), config, *PLACE, "M1"), QUIET)
         return folder
 
     return train
@@ -58,7 +61,8 @@ def test_the_first_losses_are_those_of_full_tuning(tuned, log, moved_model, pair
     assert full[1]["loss"] != low[1]["loss"]
     folder = tmp_path / "dpo" / "checkpoint"
     folder.mkdir(parents=True)
-    prefer(moved_model, pairs, DPOConfig(**CONSTANT, epochs=4, lora=LORA), folder, label="M2", **WORDS)
+    config = DPOConfig(**CONSTANT, epochs=4, lora=LORA)
+    prefer(Preference(moved_model, folder, tuple(pairs), (), config, *PLACE, "M2"), QUIET)
     entries = log(folder)
     assert entries[0]["loss"] == pytest.approx(math.log(2), abs=1e-6)
     assert entries[-1]["loss"] < entries[0]["loss"]

@@ -8,6 +8,7 @@ from srlm.config_file import load_config
 from srlm.display import Progress
 from srlm.engines.checkpoint import read_config
 from srlm.errors import NothingToTrain, UsageError
+from trainer.job import Supervision
 from trainer.sft import supervised
 
 PLAIN = {"learning_rate": 1e-3, "warmup_ratio": 0, "micro_batch_size": 16, "epochs": 3, "dropout": 0}
@@ -20,17 +21,9 @@ def tuned(tmp_path, tiny_model, examples):
     def train(count=16, **changes):
         folder = tmp_path / f"{len(list(tmp_path.iterdir()))}" / "checkpoint"
         folder.mkdir(parents=True)
-        supervised(
-            tiny_model,
-            examples[:count],
-            SFTConfig(**{**PLAIN, **changes}),
-            folder,
-            device="cpu",
-            dtype="float32",
-            seed=3,
-            progress=Progress(quiet=True),
-            label="M1",
-        )
+        config = SFTConfig(**{**PLAIN, **changes})
+        job = Supervision(tiny_model, folder, tuple(examples[:count]), config, "cpu", "float32", 3, "M1")
+        supervised(job, Progress(quiet=True))
         return folder
 
     return train

@@ -50,9 +50,10 @@ def trained(folder: Path, tmp_path: Path) -> tuple[list[int], list[int]]:
     from trl.trainer.sft_config import SFTConfig as Arguments
     from trl.trainer.sft_trainer import SFTTrainer
 
-    from srlm.config import SFTConfig
+    from trainer.job import Supervision
     from trainer.tuning import load_for_training, shared_arguments
 
+    job = Supervision(folder, tmp_path, (), SFTConfig(), "cpu", "float32", 0, "M1")
     model, tokenizer = load_for_training(folder, "cpu")
     example = {
         "prompt": [{"role": "user", "content": INSTRUCTION}],
@@ -60,7 +61,7 @@ def trained(folder: Path, tmp_path: Path) -> tuple[list[int], list[int]]:
     }
     trainer = SFTTrainer(
         model=model,
-        args=Arguments(**shared_arguments(SFTConfig(), tmp_path, "cpu", "float32", 0), completion_only_loss=True),
+        args=Arguments(**shared_arguments(job), completion_only_loss=True),
         train_dataset=Dataset.from_list([example]),
         processing_class=tokenizer,
     )

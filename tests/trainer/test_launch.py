@@ -5,7 +5,8 @@ import pytest
 from srlm.config import DPOConfig, SFTConfig
 from srlm.display import Progress
 from srlm.errors import TrainingFailed, UsageError
-from trainer.job import Preference, Supervision, carry_out
+from trainer.job import Preference, Supervision
+from trainer.launch import carry_out
 
 QUIET = Progress(quiet=True)
 TWO = "torchrun --standalone --nproc-per-node 2"
