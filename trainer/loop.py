@@ -207,7 +207,7 @@ def _improve(
     if not pairs:
         raise _no_pair(figures, len(own.verdicts))
     consistency = 1.0
-    if config.dpo.label_smoothing == "agreement":
+    if config.dpo.label_smoothing == "agreement" and number > 1:
         alike = rank_agreement(session, number, prompts, candidates)
         session.progress.say(str(alike))
         consistency = alike.consistency
