@@ -186,8 +186,8 @@ class DPOConfig(TuningConfig):
         0,
         description=(
             "weight of the flipped pair, whose complement the pair keeps: a number below 0.5 (conservative DPO), or "
-            "agreement: found anew in each iteration from how alike M_t and the model before it rank the candidates by "
-            "their likelihood (CREAM, 2410.12735; not in the paper)"
+            "agreement: from the second iteration on, found anew from how alike M_t and the model before it rank the "
+            "candidates by their likelihood against M0 (CREAM, 2410.12735; not in the paper)"
         ),
     )
     stopping: StoppingConfig = StoppingConfig()
@@ -434,11 +434,15 @@ class TrainConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _filter_has_work(self) -> "TrainConfig":
-        if self.pairs.agreement and self.iterations < 2:
+    def _agreement_has_work(self) -> "TrainConfig":
+        wanted = {
+            "pairs.agreement=implicit": self.pairs.agreement == "implicit",
+            "dpo.label_smoothing=agreement": self.dpo.label_smoothing == "agreement",
+        }
+        for setting in (name for name, given in wanted.items() if given and self.iterations < 2):
             raise ValueError(
-                f"pairs.agreement filters from the second iteration on, and iterations is {self.iterations}: it would "
-                "change nothing"
+                f"{setting} begins with the second iteration, and iterations is {self.iterations}: it would change "
+                "nothing"
             )
         return self
 

@@ -1,16 +1,18 @@
 """How far two judges inside of one model agree: two switches that trust the preferences of M_t less where they do not.
 
 Both read the implicit reward of an answer, log pi - log pi_ref (`trainer/likelihood.py`), of which only the order
-counts, so that beta does not matter.
+counts, so that beta does not matter. Both begin with the second iteration, with M2: an implicit reward is what DPO
+leaves behind, and M1 comes from M0 by imitation, after which the seeds' ways are likelier and not the better answers.
 
 Smoothing by agreement, `dpo.label_smoothing: agreement`, is CREAM (arXiv 2410.12735). The candidates of an instruction
 are ranked by M_t and by the model before it, each by log pi - log pi_0, against M0. With tau the mean over the
 instructions of Kendall's tau, the consistency rate is C = (tau + 1) / 2, and the loss C * L(chosen, rejected) +
-(1 - C) * L(rejected, chosen): label smoothing by 1 - C. Three things are to be said of it here:
+(1 - C) * L(rejected, chosen): label smoothing by 1 - C. Three things differ here, or are to be known:
 
-    M1      Against itself M0 has no reward. The authors' code ranks by M0's mean log-likelihood of a token then, and so
-            does this. Where M0 is random, as in the preset `puzzle`, that ranking is chance and C about one half:
-            the first iteration then learns nothing from preferences.
+    M1      The authors begin an iteration earlier: M0, which has no reward against itself, ranks by its mean
+            log-likelihood of a token, and M1 by log pi_1 - log pi_0. One has log pi_0 with a plus and the other with a
+            minus, so that they fall apart by construction where M0 knows little: for M0 of random weights (preset
+            puzzle, seed 1, 868 instructions) tau was -0.49, and M2 would have been taught the rejected answers.
     judge   CREAM chooses its pairs by the implicit reward too; here the judge's scores do. C says how far the model's
             own preferences are the same as an iteration ago, not how good the judge is.
     ties    tau-b. Candidates with the same text tie in both rankings and say nothing; an instruction whose candidates
@@ -21,8 +23,7 @@ paper this is not cut off; it is said.
 
 The filter, `pairs.agreement: implicit`, keeps a pair where the implicit reward of M_t finds the chosen answer the
 better one too; SCIR (arXiv 2502.08922) trains on such pairs alone, and its losses, which pull the two judges together,
-are left out. The reference is the model before M_t, from which DPO made it. The filter is idle in the first iteration:
-M1 comes from M0 by imitation, and what that made likelier are the seeds' ways, not better answers.
+are left out. The reference is the model before M_t, from which DPO made it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -89,16 +90,9 @@ def rank_agreement(session: Session, number: int, prompts: Sequence[Prompt], can
     current, before, following = (f"M{number + step}" for step in (0, -1, 1))
 
     def produce() -> list[Agreement]:
-        read = {
-            name: likelihoods(session, following, name, prompts, candidates)
-            for name in dict.fromkeys((current, before, "M0"))
-        }
-        earlier = (
-            {key: one.per_token for key, one in read["M0"].items()}
-            if before == "M0"
-            else _implicit(read[before], read["M0"])
-        )
-        tau, instructions = mean_tau(candidates, _implicit(read[current], read["M0"]), earlier)
+        read = {name: likelihoods(session, following, name, prompts, candidates) for name in (current, before, "M0")}
+        now, then = (_implicit(read[name], read["M0"]) for name in (current, before))
+        tau, instructions = mean_tau(candidates, now, then)
         return [Agreement(following, current, before, instructions, tau)]
 
     (found,) = session.run.stage(f"{following}/agreement", Agreement, produce)

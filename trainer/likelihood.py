@@ -40,11 +40,6 @@ class Likelihood:
     tokens: int
     schema: int = SCHEMA
 
-    @property
-    def per_token(self) -> float:
-        """The mean over the tokens; of an answer that lies beyond `dpo.max_length` there is none."""
-        return self.logp / self.tokens if self.tokens else 0.0
-
 
 def likelihoods(
     session: Session, stage: str, model: str, prompts: Sequence[Prompt], answers: Sequence[Answer]

@@ -260,7 +260,7 @@ def _prefer(
     config, run = session.config, session.run
     current, following = f"M{number}", f"M{number + 1}"
     consistency = 1.0
-    if config.dpo.label_smoothing == "agreement":
+    if config.dpo.label_smoothing == "agreement" and number > 1:
         alike = rank_agreement(session, number, prompts, candidates)
         session.progress.say(str(alike))
         consistency = alike.consistency

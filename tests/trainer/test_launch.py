@@ -38,11 +38,13 @@ def preference(moved_model, pairs, examples, tmp_path):
             learning_rate=1e-3,
             max_length=256,
             nll_coef=0.2,
-            label_smoothing=0.1,
+            label_smoothing="agreement",
             replay=5,
             dropout=0,
         )
-        return Preference(moved_model, folder, tuple(pairs), tuple(examples), config, "cpu", "float32", 7, name)
+        return Preference(
+            moved_model, folder, tuple(pairs), tuple(examples), config, "cpu", "float32", 7, name, consistency=0.9
+        )
 
     return make
 

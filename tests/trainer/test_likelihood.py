@@ -50,7 +50,6 @@ def test_each_answer_has_what_transformers_gives_it(session, answered, by_hand, 
         one = found[answer.id]
         assert (one.model, one.tokens) == ("M0", len(tokens))
         assert one.logp == pytest.approx(tokens.sum().item(), rel=1e-5)
-        assert one.per_token == pytest.approx(tokens.mean().item(), rel=1e-5)
 
 
 def test_small_batches_change_nothing_and_the_same_text_is_the_same_to_the_bit(session, answered, monkeypatch):
@@ -73,7 +72,7 @@ def test_an_answer_is_cut_where_dpo_cuts_it(session, answered, by_hand, moved_mo
     assert kept.tokens == 4 < len(tokens)
     assert kept.logp == pytest.approx(tokens[:4].sum().item(), rel=1e-5)
     gone = likelihoods(session(before), "M2", "M0", [prompt], [answer])[answer.id]
-    assert (gone.tokens, gone.logp, gone.per_token) == (0, 0, 0)
+    assert (gone.tokens, gone.logp) == (0, 0)
 
 
 def test_an_ended_stage_is_read_and_not_computed_again(session, answered, monkeypatch):
