@@ -1,6 +1,6 @@
 """What can be wrong with a run is found before it is started: nothing is written for a command that cannot work."""
 
-from srlm.assets import is_model_name, model_folder
+from srlm.assets import is_model_name, model_folder, require_disk
 from srlm.config import TrainConfig
 from srlm.engines.budget import Budget
 from srlm.engines.checkpoint import load_tokenizer, pick_device
@@ -11,11 +11,12 @@ from srlm.judges.pairwise import CHOICES
 from srlm.judges.pointwise import configured_judge
 from srlm.optional import require
 from srlm.puzzle.world import PUZZLE
+from srlm.runs import Run
 from srlm.seeds import load_seeds
 from srlm.types import Message, Request
 from trainer.positives import least_positive
 from trainer.puzzles import made_prompts
-from trainer.tuning import dropouts, require_libraries
+from trainer.tuning import dropouts, optimiser_steps, require_libraries
 
 
 def preflight(config: TrainConfig) -> None:
@@ -81,6 +82,32 @@ def require_prices(config: TrainConfig, budget: Budget) -> None:
     for name in (config.instructions.writer, config.judge.frozen, config.dpo.stopping.judge):
         if name is not None and is_remote(name):
             open_engine(name, budget=budget).close()
+
+
+def require_space(config: TrainConfig, run: Run) -> None:
+    """Refuse to start what would fill the disk half-way: one float32 checkpoint a model, and what one trains with.
+
+    A training's own checkpoint holds the weights and AdamW's two moments, and is written before the last one goes.
+    """
+    planned = [
+        *(["SFT"] if config.sft.baseline and config.seeds.eft else []),
+        *(f"M{number}" for number in range(1, config.iterations + 2)),
+    ]
+    missing = [model for model in planned if model not in run.models()]
+    if missing:
+        weights = sum(file.stat().st_size for file in model_folder(config.model).glob("*.safetensors"))
+        least = optimiser_steps(config.seeds.ift_limit or 1, config.sft)
+        learning = config.sft if config.learn_from == "positives" else config.dpo
+        most = optimiser_steps(config.instructions.count, learning)
+        while_training = 6 * any(
+            0 < section.save_steps < steps for section, steps in ((config.sft, least), (learning, most))
+        )
+        kept_along = most // config.dpo.stopping.every if config.dpo.stopping.judge is not None else 0
+        require_disk(
+            run.folder,
+            1.1 * weights * (len(missing) + while_training + kept_along),
+            f"The run {run.name}, {len(missing)} checkpoints,",
+        )
 
 
 def _look_at(setting: str, name: str | None, inside: tuple[str, ...], request: Request) -> None:

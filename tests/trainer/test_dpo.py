@@ -25,18 +25,8 @@ def losses(tmp_path, pairs, moved_model, log):
         folder = tmp_path / f"{len(list(tmp_path.iterdir()))}" / "checkpoint"
         folder.mkdir(parents=True)
         config = DPOConfig(**{**PLAIN, **changes})
-        job = Preference(
-            moved_model,
-            folder,
-            tuple(pairs),
-            tuple(examples),
-            config,
-            "cpu",
-            "float32",
-            7,
-            "M2",
-            consistency=consistency,
-        )
+        data = (tuple(pairs), tuple(examples), config)
+        job = Preference(moved_model, folder, *data, "cpu", "float32", 7, "M2", consistency=consistency)
         prefer(job, Progress(quiet=True))
         return log(folder)
 
