@@ -10,7 +10,6 @@ The first checkpoint is compared with nothing: were M_t the better one, there wo
 preference above one half, over both orders of presentation and all instructions with a readable verdict in both.
 """
 
-import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -62,7 +61,7 @@ def take_best(session: Session, model: str, folder: Path, last: int) -> None:
     Raises:
         EngineError: the judge cannot be read.
     """
-    places = {int(re.sub(r"\D", "", path.name)): path for path in kept(folder).glob("step-*")}
+    places = {int(path.name.removeprefix("step-")): path for path in kept(folder).glob("step-*")}
     places = {**{step: path for step, path in sorted(places.items()) if step < last}, last: folder}
     found = session.run.stage(f"{model}/stopping", Comparison, lambda: _compared(session, model, places))
     session.release()
