@@ -101,7 +101,7 @@ class CommandLine:
         customize: str = "",
         stdout: Any = subprocess.PIPE,
     ) -> subprocess.Popen[str]:
-        """Start, and leave it running."""
+        """Start, and leave it running, as the first of a process group of its own."""
         surroundings = {**self.environment, **(env or {})}
         if customize:
             folder = self.home / f"customize-{abs(hash(customize))}"
@@ -117,6 +117,7 @@ class CommandLine:
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
+            start_new_session=True,
         )
 
 
@@ -151,6 +152,18 @@ class RunFolder:
             for file in sorted(self.folder.rglob("*"))
             if file.is_file() and not file.name.endswith(("-wal", "-shm"))
         }
+
+    def results(self) -> dict[str, str]:
+        """Digests of what was computed: no times in training logs, no pages of the database, no halves of files."""
+        return {
+            name: digest
+            for name, digest in self.digests().items()
+            if not name.rpartition("/")[2].startswith(".") and not name.endswith(("/training.jsonl", "ledger.sqlite"))
+        }
+
+    def losses(self, model: str) -> list[float]:
+        """The loss of each step of a training."""
+        return [entry["loss"] for entry in self.records(f"{model}/training") if "loss" in entry]
 
     def copy(self, folder: Path) -> "RunFolder":
         """The same run at another place."""
@@ -258,6 +271,12 @@ def tiny_config(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     path = folder / "tiny.yaml"
     path.write_text(CONFIG.format(model=tiny_model, rubric=folder / "short.md"), encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def run_folder() -> type[RunFolder]:
+    """For tests that make runs of their own."""
+    return RunFolder
 
 
 @pytest.fixture(scope="session")
