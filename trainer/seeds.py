@@ -12,7 +12,7 @@ from trainer.session import Session
 
 
 def kept_seeds(session: Session) -> tuple[list[Demonstration], list[RankedPrompt]]:
-    """Demonstrations and ranked answers as this run uses them: copied into it, and so the same when their file is not."""
+    """Demonstrations and ranked answers as this run uses them: copied into it, lest it change with their file."""
     config, run = session.config.seeds, session.run
 
     def limited_ift() -> list[Demonstration]:
