@@ -13,7 +13,7 @@ from evals.exam import puzzle_exam
 from evals.ifeval import NEED_SPLITTER, ifeval_exam
 from evals.results import load_results
 from evals.suites.verifiable import run_verifiable
-from srlm.config import load_config
+from srlm.config_file import load_config
 from srlm.display import Progress
 from srlm.engines.engine import Done
 from srlm.errors import DataError, MissingData
