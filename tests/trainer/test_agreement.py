@@ -3,7 +3,8 @@
 import pytest
 
 import trainer.agreement
-from srlm.config import DPOConfig, PairsConfig, TrainConfig, load_config
+from srlm.config import DPOConfig, PairsConfig, TrainConfig
+from srlm.config_file import load_config
 from srlm.display import Progress
 from srlm.errors import UsageError
 from srlm.runs import start_run
