@@ -1,10 +1,12 @@
-"""An optimiser step of our trainings beside one of plain TRL: seconds in turns, A B A B, on the same batches.
+"""An optimiser step of our trainings beside one of plain TRL: seconds in turns, A BB AA BB, on the same batches.
 
 Ours is `trainer.sft.supervised` and `trainer.dpo.prefer` as the loop calls them. TRL's are its SFTTrainer and
 DPOTrainer, told by hand: the same weights, precision, schedule, recomputed activations and optimiser, and the rows in
-the order that ours draws. Two threads hold a training each, and only one of them ever runs: after every step it hands
-over to the other, so that what else the machine does falls on both alike. A step is timed from the end of the one
-before, so that batches, logs and callbacks count; the first one, which carries all that is made once, does not.
+the order that ours draws. Two threads hold a training each, and only one of them ever runs: after one step, and then
+after every two, it hands over to the other, so that what else the machine does falls on both alike, and each is as
+often the first to meet a batch. A step is timed from the end of the one before, so that batches, logs and callbacks
+count. The first pass over the examples does not: a processor's kernels are made for each new length, by whoever comes
+to it first, and the second pass meets the same lengths in another order.
 
 The losses of both must be the same, step by step, or the comparison is refused: then the batches were not.
 """
@@ -24,18 +26,31 @@ from typing import Any
 from srlm.config import DPOConfig, SFTConfig
 from srlm.display import Progress, Step
 
-STEPS = 11
+STEPS, PASSES = 8, 2
+"""Optimiser steps in a pass, and passes, of which the last is timed."""
+
 BATCH, MICRO = 2, 1
+"""One example at a time, so that no length depends on which examples are together."""
+
 LIMIT = 1.05
 """What the ratio is to stay below."""
 
 MAX_LENGTH = 112
 SEED = 0
 SAME = 1e-4
+SHARED: dict[str, Any] = {
+    "batch_size": BATCH,
+    "micro_batch_size": MICRO,
+    "epochs": PASSES,
+    "max_length": MAX_LENGTH,
+    "dropout": 0,
+    "save_steps": 0,
+}
+"""Without dropout: two that share a generator would not draw the same."""
 
 
 class Turns:
-    """Two sides, of which one runs at a time: the first begins, and each hands over after every step."""
+    """Two sides, of which one runs at a time; the first begins."""
 
     def __init__(self) -> None:
         self._changed = Condition()
@@ -71,10 +86,11 @@ class Laps(Progress):
         self.seconds: list[float] = []
 
     def lap(self) -> None:
-        """At the end of a step: note it, and let the other side make one."""
+        """At the end of a step: note it, and let the other side go on if it is its turn."""
         self.seconds.append(time.perf_counter() - self._since)
-        self._turns.hand_over(self._side)
-        self._turns.wait(self._side)
+        if len(self.seconds) % 2 != self._side:
+            self._turns.hand_over(self._side)
+            self._turns.wait(self._side)
         self._since = time.perf_counter()
 
     @contextmanager
@@ -123,7 +139,7 @@ def side_by_side(ours: Training, theirs: Training) -> dict[str, Any]:
     apart = max(abs(one - other) for one, other in zip(*losses, strict=True))
     if apart > SAME:
         raise SystemExit(f"The losses differ by up to {apart:.2g}, so the batches were not the same: {losses}")
-    seconds = np.array([one.seconds[1:] for one in laps])
+    seconds = np.array([one.seconds[-STEPS:] for one in laps])
     # Step by step, because both made it on the same batch, and one right after the other.
     ratios = seconds[0] / seconds[1]
     interval = bootstrap((ratios,), np.median, rng=np.random.default_rng(0)).confidence_interval
@@ -147,9 +163,7 @@ def supervised(folder: Path, place: Path) -> tuple[Training, Training]:
     from trainer.sft import supervised as tune
     from trainer.tokens import fitting, turns
 
-    config = SFTConfig(
-        learning_rate=1e-4, batch_size=BATCH, micro_batch_size=MICRO, max_length=MAX_LENGTH, dropout=0, save_steps=0
-    )
+    config = SFTConfig(learning_rate=1e-4, **SHARED)
     every = ift_examples(load_seeds("embedded").ift)
     kept = fitting(load_tokenizer(folder), every, MAX_LENGTH, Progress(quiet=True), "")[: STEPS * BATCH]
     examples = [example for example, _ in kept]
@@ -179,9 +193,7 @@ def preferred(folder: Path, place: Path) -> tuple[Training, Training]:
     from trainer.dpo import prefer
     from trainer.job import Preference
 
-    config = DPOConfig(
-        learning_rate=1e-5, batch_size=BATCH, micro_batch_size=MICRO, max_length=MAX_LENGTH, dropout=0, save_steps=0
-    )
+    config = DPOConfig(learning_rate=1e-5, **SHARED)
     pairs = []
     for one in load_seeds("embedded").eft[: STEPS * BATCH]:
         best, *_, worst = sorted(one.answers, key=lambda answer: answer.rank)
@@ -216,11 +228,13 @@ def preferred(folder: Path, place: Path) -> tuple[Training, Training]:
 
 
 def order(lengths: Sequence[int], count: int | None = None) -> list[int]:
-    """The order of the examples that our trainings draw in their first epoch."""
+    """The examples of all passes, one after the other, in the order that our trainings draw."""
     from trainer.order import Order
 
-    before = SimpleNamespace(state=SimpleNamespace(epoch=0))
-    return list(Order(before, count or len(lengths), SEED, lengths=lengths, batch_size=BATCH))
+    passes = [SimpleNamespace(state=SimpleNamespace(epoch=number)) for number in range(PASSES)]
+    return [
+        index for one in passes for index in Order(one, count or len(lengths), SEED, lengths=lengths, batch_size=BATCH)
+    ]
 
 
 def by_hand(config: SFTConfig | DPOConfig, folder: Path) -> dict[str, Any]:
