@@ -19,6 +19,7 @@ import numpy as np
 from evals.length_control import Gamed
 from srlm.errors import DataError
 from srlm.randomness import model_first
+from srlm.records import write_json
 from srlm.rows import Row, read_rows, read_text
 
 PUBLISHED_ANNOTATOR = "weighted_alpaca_eval_gpt4_turbo"
@@ -117,8 +118,6 @@ def read_outputs(path: Path) -> list[Output]:
 
 def write_outputs(path: Path, outputs: Iterable[Output]) -> None:
     """Write model_outputs.json."""
-    from srlm.records import write_json  # loads pydantic, which reading does without
-
     write_json(
         path,
         [
@@ -130,8 +129,6 @@ def write_outputs(path: Path, outputs: Iterable[Output]) -> None:
 
 def write_annotations(path: Path, annotations: Annotations) -> None:
     """Write annotations.json."""
-    from srlm.records import write_json
-
     write_json(
         path,
         [

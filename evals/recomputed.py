@@ -16,6 +16,7 @@ from evals.alpaca_files import DRAW, PUBLISHED_ANNOTATOR, Annotations
 from evals.length_control import ERROR, Gamed, LengthControlled, Places, Way, length_controlled
 from srlm.errors import UsageError
 from srlm.randomness import model_first
+from srlm.records import without_nan
 from srlm.stats.intervals import Estimate, Floats, mean_interval
 
 if TYPE_CHECKING:
@@ -187,8 +188,6 @@ def captions(found: Recomputed) -> list[str]:
 
 def as_json(found: Recomputed) -> dict[str, Any]:
     """All of it as data; rates as fractions, undefined figures null."""
-    from srlm.records import without_nan  # loads pydantic, which the table does without
-
     data: dict[str, Any] = without_nan({"schema": 1, **asdict(found)})
     data["length_controlled"]["error_points"] = ERROR[found.length_controlled.way]
     return data

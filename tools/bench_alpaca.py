@@ -23,8 +23,8 @@ from evals.length_control import Gamed, length_controlled
 from evals.recomputed import arrays
 
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data" / "alpaca_eval"
-TURNS = 5
-FITS = 10
+TURNS = 3
+FITS = 5
 RESAMPLES = 1_000
 
 THEIRS = """
