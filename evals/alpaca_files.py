@@ -8,7 +8,7 @@ the rule of alpaca_eval (docs/formats.md). What cannot be read ends in one error
 """
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import exp, isfinite
 from pathlib import Path
@@ -21,7 +21,6 @@ from srlm.errors import DataError
 from srlm.randomness import model_first
 from srlm.records import write_json
 from srlm.rows import Row, read_rows, read_text
-from srlm.types import Prompt
 
 PUBLISHED_ANNOTATOR = "weighted_alpaca_eval_gpt4_turbo"
 """The judge of AlpacaEval 2.0."""
@@ -115,14 +114,6 @@ def read_outputs(path: Path) -> list[Output]:
         seen[one.instruction] = record.number
         found.append(one)
     return found
-
-
-def prompts_of(outputs: Sequence[Output]) -> list[Prompt]:
-    """The baseline's outputs as prompts with references; sorting their ids gives the order of the file."""
-    return [
-        Prompt(f"alpaca-{place:04d}", one.instruction, "evaluation", category=one.dataset or None, reference=one.output)
-        for place, one in enumerate(outputs, start=1)
-    ]
 
 
 def write_outputs(path: Path, outputs: Iterable[Output]) -> None:

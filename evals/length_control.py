@@ -47,7 +47,8 @@ For `held` each model was left out of the choice of the weight. The nine are one
 """
 
 _FEWEST = 10  # rated rows: two a fold
-_ALIKE = 1e-9  # rates of resamples that differ by rounding only: the data cannot say how far off they are
+_SMALL_STEP = 1e-3  # in resamples, whose quantiles are known to three digits
+_ALIKE = 1e-6  # rates of resamples that differ by rounding only: the data cannot say how far off they are
 _CHUNK = 100_000  # numbers of one feature held at a time: what fits into a processor's cache
 
 
@@ -166,7 +167,7 @@ def length_controlled(
     elif strength is None:
         strength = _cross_validated(design)
     everything = np.ones((1, gaps.size))
-    w = _fit(design, everything, strength, None)
+    w = _fit(design, everything, strength, None, 1e-8)
     samples = _resampled(design, w, strength, resamples, seed)
     spread = np.ptp(samples) > _ALIKE
     low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2]) if spread else (nan, nan)
@@ -188,11 +189,11 @@ def _scale(gaps: Floats, counts: Floats) -> Floats:
     return scale
 
 
-def _fit(design: _Design, counts: Floats, strength: float, start: Floats | None) -> Floats:
+def _fit(design: _Design, counts: Floats, strength: float, start: Floats | None, small_step: float) -> Floats:
     scale = _scale(design.gaps, counts)
     weights = np.tile(strength * design.base, (len(counts), 1))
     weights[:, -design.rated.size :] *= counts[:, design.rated]
-    return fit_logistic(design.features(scale), design.y, weights, start, design.offset(scale))
+    return fit_logistic(design.features(scale), design.y, weights, start, design.offset(scale), small_step)
 
 
 def _cross_validated(design: _Design) -> float:
@@ -221,6 +222,6 @@ def _resampled(design: _Design, w: Floats, strength: float, resamples: int, seed
         size = min(step, resamples - start)
         drawn = rng.integers(0, n, (size, n)) + n * np.arange(size)[:, None]
         counts = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n).astype(float)
-        fitted = _fit(design, counts, strength, np.repeat(w, size, axis=0))
+        fitted = _fit(design, counts, strength, np.repeat(w, size, axis=0), _SMALL_STEP)
         found.append(design.rates(fitted, counts))
     return np.concatenate(found) if found else np.zeros(1)

@@ -17,7 +17,7 @@ from evals.length_control import ERROR, Gamed, LengthControlled, Places, Way, le
 from srlm.errors import UsageError
 from srlm.randomness import model_first
 from srlm.records import without_nan
-from srlm.stats.intervals import Estimate, mean_interval
+from srlm.stats.intervals import Estimate, Floats, mean_interval
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -87,8 +87,7 @@ def recompute(
             f"The --gamed file has difficulties of {gamed.difficulty.size} prompts, and there are {places.max() + 1}. "
             "Leave it out, or give the annotations of its benchmark."
         )
-    preferences = np.array([nan if row.preference is None else row.preference for row in rows])
-    gaps = np.array([float(len(row.baseline_output) - len(row.model_output)) for row in rows])
+    gaps, preferences = arrays(annotations)
     rated = preferences[~np.isnan(preferences)]
     discrete = (np.sign(rated - DRAW) + 1) / 2
     return Recomputed(
@@ -105,6 +104,13 @@ def recompute(
         float(np.mean([len(row.baseline_output) for row in rows])),
         _counts(annotations, gamed, instructions, places),
     )
+
+
+def arrays(annotations: Annotations) -> tuple[Floats, Floats]:
+    """What length control takes: the gaps in characters, and the preferences, nan where one is missing."""
+    rows = annotations.rows
+    gaps = np.array([float(len(row.baseline_output) - len(row.model_output)) for row in rows])
+    return gaps, np.array([nan if row.preference is None else row.preference for row in rows])
 
 
 def _way(annotations: Annotations, gamed: Gamed | None) -> Way:

@@ -4,6 +4,7 @@ start       how long `srlm --help` takes, beside the command lines of trl and of
 generation  answers and verdicts of a local model: one call at a time, transformers, vLLM, srlm's engine
 remote      judging over a server, beside what waiting alone would take
 ledger      looking a call up among a million
+alpaca      win rates out of AlpacaEval's annotations, beside the package alpaca_eval
 
 `make bench BENCH="start ledger"` runs some of them. Ratios hold across machines, seconds do not; other work on the same
 cores spoils both.
@@ -18,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import bench_alpaca
 import bench_generation
 import bench_ledger
 import bench_remote
@@ -58,6 +60,7 @@ PARTS: dict[str, Any] = {
     "generation": (bench_generation.generation, bench_generation.card),
     "remote": (bench_remote.remote, bench_remote.card),
     "ledger": (bench_ledger.bench, bench_ledger.card),
+    "alpaca": (bench_alpaca.bench, bench_alpaca.card),
 }
 
 

@@ -87,6 +87,14 @@ def run_alpaca(
     return results
 
 
+def prompts_of(outputs: Sequence[Output]) -> list[Prompt]:
+    """The baseline's outputs as prompts with references; sorting their ids gives the order of the file."""
+    return [
+        Prompt(f"alpaca-{place:04d}", one.instruction, "evaluation", category=one.dataset or None, reference=one.output)
+        for place, one in enumerate(outputs, start=1)
+    ]
+
+
 def prompts_digest(prompts: Sequence[Prompt]) -> str:
     """Tells sets of prompts and references apart."""
     digest = hashlib.sha256()

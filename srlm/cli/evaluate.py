@@ -179,9 +179,9 @@ def _rehearse(
 
 
 def _alpaca(home: "Run", file: Path | None, limit: int | None, max_tokens: int | None) -> "Work":
-    from evals.alpaca_files import prompts_of, read_outputs
+    from evals.alpaca_files import read_outputs
     from evals.answering import choose_prompts
-    from evals.suites.alpaca import run_alpaca
+    from evals.suites.alpaca import prompts_of, run_alpaca
     from srlm.judges.labelled import load_labelled
     from srlm.seeds import evaluation_set
     from srlm.types import Sampling

@@ -18,11 +18,15 @@ from srlm.stats.intervals import Floats
 
 _ITERATIONS = 200
 _HALVINGS = 40
-_SMALL_STEP = 1e-8  # the error after a Newton step is about the square of the step
 
 
 def fit_logistic(
-    x: Floats, y: Floats, weights: Floats, start: Floats | None = None, offset: Floats | None = None
+    x: Floats,
+    y: Floats,
+    weights: Floats,
+    start: Floats | None = None,
+    offset: Floats | None = None,
+    small_step: float = 1e-8,
 ) -> Floats:
     """The minimisers w, shape (problems, p).
 
@@ -32,6 +36,7 @@ def fit_logistic(
         weights: of the rows, shape (problems, n), with the strength of the data against the penalty (C) in them.
         start: where to begin, shape (problems, p); zero, if not given.
         offset: a known part of z, shape (problems or 1, n).
+        small_step: the last step against 1 + |w|; what is then missing is about its square.
     """
     w = np.zeros((len(weights), x.shape[1])) if start is None else start.copy()
     left = np.arange(len(weights))  # those that are not there yet
@@ -39,7 +44,7 @@ def fit_logistic(
     for _ in range(_ITERATIONS):
         gradient, curvature = _slopes(x, y, weights, probability)
         step = _quadratic_minimum(curvature, np.einsum("mij,mj->mi", curvature, now) - gradient) - now
-        more = np.abs(step).max(axis=1) > _SMALL_STEP * (1 + np.abs(now).max(axis=1))
+        more = np.abs(step).max(axis=1) > small_step * (1 + np.abs(now).max(axis=1))
         w[left] = now + step
         if not more.any():
             break
@@ -67,7 +72,7 @@ def _look(w: Floats, x: Floats, y: Floats, weights: Floats, offset: Floats | Non
     if offset is not None:
         z += offset
     small = np.exp(-np.abs(z))
-    loss = np.maximum(z, 0) + np.log1p(small) - y * z
+    loss = np.maximum(z, 0) + np.log(1 + small) - y * z
     value = np.abs(w).sum(axis=1) + np.einsum("mn,mn->m", weights, loss)
     return value, np.where(z >= 0, 1.0, small) / (1 + small)
 

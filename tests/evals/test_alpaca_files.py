@@ -15,13 +15,13 @@ from evals.alpaca_files import (
     Annotations,
     Output,
     preference_by_tokens,
-    prompts_of,
     read_annotations,
     read_gamed,
     read_outputs,
     write_annotations,
     write_outputs,
 )
+from evals.suites.alpaca import prompts_of
 from srlm.errors import DataError
 from srlm.randomness import model_first
 

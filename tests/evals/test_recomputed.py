@@ -16,7 +16,7 @@ import pytest
 
 from evals.alpaca_files import Annotation, Annotations, read_annotations, read_gamed, read_outputs
 from evals.length_control import ERROR, HELD_LENGTH, length_controlled, tanh_gap
-from evals.recomputed import as_json, captions, recompute
+from evals.recomputed import arrays, as_json, captions, recompute
 from srlm.errors import UsageError
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "alpaca_eval"
@@ -50,11 +50,6 @@ def annotations():
 def published(annotations, gamed):
     """All figures of a model, with the published difficulties."""
     return cache(lambda model: recompute(annotations[model], gamed))
-
-
-def arrays(found):
-    gaps = np.array([float(len(row.baseline_output) - len(row.model_output)) for row in found.rows])
-    return gaps, np.array([row.preference for row in found.rows])
 
 
 # --- the leaderboard --------------------------------------------------------------------------------------------------

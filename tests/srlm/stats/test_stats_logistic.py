@@ -49,7 +49,14 @@ def test_an_optimiser_of_another_kind_finds_the_same(seed):
         gradient = x @ (3 * weights * (expit(z) - y))
         return v.sum() + 3 * weights @ (np.logaddexp(0, z) - y * z), np.concatenate([1 + gradient, 1 - gradient])
 
-    found = minimize(split, np.full(6, 0.1), jac=True, method="L-BFGS-B", bounds=[(0, None)] * 6)
+    found = minimize(
+        split,
+        np.full(6, 0.1),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0, None)] * 6,
+        options={"ftol": 1e-15, "gtol": 1e-9, "maxiter": 5_000},
+    )
     assert objective(w, x, y, 3 * weights) <= found.fun + 1e-9
     assert objective(w, x, y, 3 * weights) == pytest.approx(found.fun, rel=1e-4)
 
