@@ -9,6 +9,7 @@ import typer
 
 from srlm.cli.models import contestant, wire_of
 from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs
+from srlm.cli.recompute import Format, recompute_alpaca, recompute_mt_bench
 
 if TYPE_CHECKING:
     from evals.contestants import Contestant
@@ -21,17 +22,11 @@ if TYPE_CHECKING:
     Work = Callable[[list[Contestant], Contestant, Run, Progress], Found]
 
 
-class Format(StrEnum):
-    """How figures out of annotations are printed."""
-
-    table = "table"
-    json = "json"
-
-
 class Suite(StrEnum):
     """The suites that there are."""
 
     alpaca = "alpaca"
+    mt_bench = "mt-bench"
     reward = "reward"
     verifiable = "verifiable"
 
@@ -50,13 +45,19 @@ def evaluate(
     prompts: Annotated[
         Path | None,
         typer.Option(
-            "--prompts", metavar="FILE", help="The baseline's model_outputs.json, for alpaca; our own, if not given."
+            "--prompts",
+            metavar="FILE",
+            help="The baseline's model_outputs.json, for alpaca (our own, if not given); FastChat's question.jsonl, or "
+            "its folder, for mt-bench.",
         ),
     ] = None,
     annotations: Annotated[
         Path | None,
         typer.Option(
-            "--annotations", metavar="FILE", help="Ask nobody: win rates out of AlpacaEval's annotations.json."
+            "--annotations",
+            metavar="FILE",
+            help="Ask nobody: win rates out of AlpacaEval's annotations.json; with --suite mt-bench, mean grades out "
+            "of FastChat's judgements.",
         ),
     ] = None,
     gamed: Annotated[
@@ -103,9 +104,16 @@ def evaluate(
 
     suites = _suites(suite)
     if annotations is not None:
-        if models or judge or suites != [Suite.alpaca]:
-            raise UsageError("--annotations goes with the suite alpaca, without models and without --judge.")
-        _recompute(annotations, gamed, prompts, format)
+        if models or judge or suites not in ([Suite.alpaca], [Suite.mt_bench]):
+            raise UsageError(
+                "--annotations goes with the suite alpaca or with mt-bench, without models and without --judge."
+            )
+        if suites == [Suite.alpaca]:
+            recompute_alpaca(annotations, gamed, prompts, format)
+            return
+        if gamed is not None:
+            raise UsageError("--gamed is of the suite alpaca; mt-bench has no length control.")
+        recompute_mt_bench(annotations, prompts, format)
         return
     if gamed is not None or format is not Format.table:
         raise UsageError("--gamed and --format go with --annotations.")
@@ -161,27 +169,6 @@ def _suites(names: str) -> list[Suite]:
     if not given:
         raise UsageError(f"--suite names no suite. There are: {', '.join(Suite)}.")
     return [one for one in Suite if one in given]
-
-
-def _recompute(annotations: Path, gamed: Path | None, prompts: Path | None, format: Format) -> None:
-    """Win rates out of a file, for people or as JSON."""
-    import json
-
-    from evals.alpaca_files import read_annotations, read_gamed, read_outputs
-    from evals.recomputed import as_json, as_table, captions, recompute
-    from srlm.display import stdout
-
-    found = recompute(
-        read_annotations(annotations),
-        read_gamed(gamed) if gamed else None,
-        [one.instruction for one in read_outputs(prompts)] if prompts else None,
-    )
-    if format is Format.json:
-        typer.echo(json.dumps(as_json(found), ensure_ascii=False, indent=2))
-        return
-    stdout().print(as_table(found))
-    for line in captions(found):
-        stdout().print(line, style="dim", soft_wrap=True, markup=False)
 
 
 def _rehearse(
