@@ -9,6 +9,7 @@ verdicts on pairs of answers, which FastChat keeps in files of their own.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
 from typing import Any, Literal
 
@@ -166,12 +167,12 @@ def _judgement(record: Row) -> Judgement:
 
 def _score(record: Row) -> float | None:
     value = record.data.get("score")
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if number and value == UNREAD:
+    score = value if isinstance(value, int | float) and not isinstance(value, bool) else nan
+    if score == UNREAD:
         return None
-    if not number or not 0 <= value <= SCALE[1]:
+    if not 0 <= score <= SCALE[1]:
         raise record.wrong(f"the score must be a number from 0 to 10, or {UNREAD} for none, not {value!r:.40}.")
-    return float(value)
+    return float(score)
 
 
 def _judge(record: Row) -> str:

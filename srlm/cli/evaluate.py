@@ -13,13 +13,12 @@ from srlm.cli.recompute import Format, recompute_alpaca, recompute_mt_bench
 
 if TYPE_CHECKING:
     from evals.contestants import Contestant
-    from evals.results import AlpacaResult, RewardResult, VerifiableResult
+    from evals.results import Result
     from srlm.display import Progress
     from srlm.ledger import Ledger
     from srlm.runs import Run
 
-    Found = Sequence[AlpacaResult] | Sequence[RewardResult] | Sequence[VerifiableResult]
-    Work = Callable[[list[Contestant], Contestant, Run, Progress], Found]
+    Work = Callable[[list[Contestant], Contestant, Run, Progress], Sequence[Result]]
 
 
 class Suite(StrEnum):
@@ -37,10 +36,11 @@ def evaluate(
         typer.Argument(help="Names in the run (M1), folders, hf:NAME, openai:NAME[@ADDRESS], anthropic:NAME."),
     ] = None,
     suite: Annotated[
-        str, typer.Option("--suite", help="alpaca, reward, verifiable, or several with commas.")
+        str, typer.Option("--suite", help="alpaca, mt-bench, reward, verifiable, or several with commas.")
     ] = "alpaca",
     judge: Annotated[
-        str | None, typer.Option("--judge", help="Outside judge of alpaca; the packaged model, if not given.")
+        str | None,
+        typer.Option("--judge", help="Outside judge of alpaca and mt-bench; if not given, the packaged one."),
     ] = None,
     prompts: Annotated[
         Path | None,
@@ -75,7 +75,8 @@ def evaluate(
         typer.Option(
             "--max-tokens",
             min=1,
-            help="Tokens per answer; if not given, the run's in alpaca, and 1280 in IFEval, as lm-eval has it.",
+            help="Tokens per answer; if not given, the run's in alpaca, 1024 in mt-bench, as FastChat has it, "
+            "and 1280 in IFEval, as lm-eval has it.",
         ),
     ] = None,
     data: Annotated[
@@ -94,6 +95,8 @@ def evaluate(
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Evaluate models: alpaca (win rate against references), reward (the model as a judge of ranked answers).
+
+    mt-bench grades answers to FastChat's two-turn questions, which --prompts names.
 
     verifiable asks what a program can check, without a judge: IFEval, or the puzzles of the puzzle world.
 
@@ -117,6 +120,8 @@ def evaluate(
         return
     if gamed is not None or format is not Format.table:
         raise UsageError("--gamed and --format go with --annotations.")
+    if prompts is not None and {Suite.alpaca, Suite.mt_bench} <= set(suites):
+        raise UsageError("--prompts names the file of one suite: evaluate alpaca and mt-bench one after the other.")
     if not models:
         raise UsageError("Name at least one model, such as: srlm eval M1. Or give --annotations FILE.")
     from evals.results import AlpacaResult
@@ -131,16 +136,19 @@ def evaluate(
     wire = wire_of(in_flight, deadline, progress)
     try:
         contestants = [contestant(model, home, wire, budget) for model in models]
-        if Suite.alpaca in suites and judge is None:
-            progress.say("No --judge is given: the packaged 135M model judges. Its card says how far to trust it.")
+        judged = [one for one in suites if one in {Suite.alpaca, Suite.mt_bench}]
+        if judged and judge is None:
+            known = "Its card says how far to trust it." if Suite.alpaca in judged else "It is too small to be trusted."
+            progress.say(f"No --judge is given: the packaged 135M model judges. {known}")
         named = contestant(judge or PACKAGED, home, wire, budget)
         prepare: dict[Suite, Callable[[], Work]] = {
             Suite.alpaca: lambda: _alpaca(home, prompts, limit, max_tokens),
+            Suite.mt_bench: lambda: _mt_bench(prompts, limit, max_tokens),
             Suite.reward: lambda: _reward(home, limit),
             Suite.verifiable: lambda: _verifiable(home, data, limit, max_tokens),
         }
         work = [prepare[one]() for one in suites]
-        cast = [*contestants, named] if Suite.alpaca in suites else contestants
+        cast = [*contestants, named] if judged else contestants
         if estimate or any(one.remote for one in cast):
             lines = _rehearse(work, contestants, named, home.ledger, only=estimate)
             if estimate:
@@ -201,6 +209,23 @@ def _alpaca(home: "Run", file: Path | None, limit: int | None, max_tokens: int |
     prompts, labelled = choose_prompts(known, limit), load_labelled()
     return lambda contestants, judge, run, progress: run_alpaca(
         contestants, prompts, judge, labelled, sampling, run, progress
+    )
+
+
+def _mt_bench(file: Path | None, limit: int | None, max_tokens: int | None) -> "Work":
+    from evals.conversing import choose_questions
+    from evals.mt_bench_files import read_referenced_questions
+    from evals.suites.mt_bench import run_mt_bench
+    from srlm.errors import UsageError
+
+    if file is None:
+        raise UsageError(
+            "The questions of MT-Bench are FastChat's and not part of srlm: give question.jsonl, with the folder "
+            "reference_answer beside it, by --prompts FILE."
+        )
+    questions = choose_questions(read_referenced_questions(file), limit)
+    return lambda contestants, judge, run, progress: run_mt_bench(
+        contestants, questions, judge, max_tokens, run, progress
     )
 
 

@@ -44,6 +44,7 @@ def refusal(read, path):
         ({"turn": 2, "score": "7"}, "score must be"),
         ({"turn": 2, "score": True}, "score must be"),
         ({"turn": 2, "score": 11}, "not 11"),
+        ({"turn": 2, "score": 10**400}, "not 1000"),
         ({"turn": 2, "score": -2}, "not -2"),
         ({"turn": 2, "score": float("nan")}, "not nan"),
         ({"turn": 2, "score": float("inf")}, "not inf"),
