@@ -15,9 +15,10 @@ from math import isnan, nan
 import numpy as np
 from scipy.special import stdtrit
 
-from evals import verified
+from evals import graded, verified
 from evals.length_control import ERROR, length_controlled
-from evals.results import AlpacaResult, Results, RewardResult, VerifiableResult
+from evals.mt_bench import SCALE
+from evals.results import AlpacaResult, MtBenchResult, Result, Results, RewardResult, VerifiableResult
 from srlm.errors import UnknownName, UsageError
 from srlm.stats.intervals import Estimate, bootstrap_ratio, mean_interval, wilson
 from srlm.stats.paired import Paired, holm, paired_difference, sign_test
@@ -101,7 +102,8 @@ def compare_models(results: Results, models: Sequence[str], baseline: str) -> Co
         UnknownName: a model has no results; says which have.
         UsageError: the results are of different judges, rubrics, prompts or samplings.
     """
-    known = sorted(results.alpaca.keys() | results.reward.keys() | results.verifiable.keys())
+    suites = (results.alpaca, results.mt_bench, results.reward, results.verifiable)
+    known = sorted({model for suite in suites for model in suite})
     for model in [*models, baseline]:
         if model not in known:
             raise UnknownName("Among the results of this run, the model", model, known, "Evaluate it first: srlm eval")
@@ -115,6 +117,11 @@ def compare_models(results: Results, models: Sequence[str], baseline: str) -> Co
         captions.append(_alpaca_caption(alpaca))
         captions += _hostile_captions(alpaca)
         captions.append(alpaca[0].card.caption())
+    if all(model in results.mt_bench for model in models):
+        mt_bench = [results.mt_bench[model] for model in models]
+        _same(mt_bench)
+        metrics += _mt_bench_metrics(mt_bench)
+        captions += graded.captions(mt_bench)
     if all(model in results.reward for model in models):
         reward = [results.reward[model] for model in models]
         _same(reward)
@@ -133,7 +140,7 @@ def compare_models(results: Results, models: Sequence[str], baseline: str) -> Co
     return Comparison(list(models), baseline, metrics, captions, words)
 
 
-def _same(results: Sequence[AlpacaResult] | Sequence[RewardResult] | Sequence[VerifiableResult]) -> None:
+def _same(results: Sequence[Result]) -> None:
     first = results[0]
     for other in results[1:]:
         for field in ("judge", "rubric", "prompts", "sampling"):
@@ -342,6 +349,15 @@ def _verifiable_metrics(results: Sequence[VerifiableResult]) -> list[Metric]:
     return metrics
 
 
+def _mt_bench_metrics(results: Sequence[MtBenchResult]) -> list[Metric]:
+    metrics: list[Metric] = []
+    for row in graded.rows(results):
+        series = {model: _Series(values) for model, values in row.values.items()}
+        bounds = {"grade": SCALE, "%": (0.0, 1.0)}.get(row.unit) or _range(series)
+        metrics.append(_metric(row.key, row.label, row.unit, row.better, series, bounds, row.tested))
+    return metrics
+
+
 def _words(metric: Metric, models: Sequence[str], baseline: str) -> list[str]:
     """What may be said of a metric that was tested, model by model."""
     lines: list[str] = []
@@ -352,15 +368,18 @@ def _words(metric: Metric, models: Sequence[str], baseline: str) -> list[str]:
             continue
         label = metric.label.strip()
         difference = paired.difference
-        amount = (
-            f"{100 * difference.value:+.1f} points [{100 * difference.low:+.1f}, {100 * difference.high:+.1f}], "
-            f"p = {paired.p_value:.2g}"
+        value, low, high = (
+            f"{one:+.2f}" if metric.unit == "grade" else f"{100 * one:+.1f}"
+            for one in (difference.value, difference.low, difference.high)
         )
+        amount = f"{value} points [{low}, {high}], p = {paired.p_value:.2g}"
         if certain(paired):
             verdict = "better" if difference.value > 0 else "worse"
             lines.append(f"{model} is {verdict} than {baseline} in {label}: {amount}.")
         else:
-            lines.append(f"{model} and {baseline} cannot be told apart in {label}: {amount}.{_smallest(difference)}")
+            lines.append(
+                f"{model} and {baseline} cannot be told apart in {label}: {amount}.{_smallest(difference, metric.unit)}"
+            )
     return lines
 
 
@@ -369,11 +388,11 @@ def certain(paired: Paired) -> bool:
     return paired.p_value < ALPHA and paired.difference.low * paired.difference.high > 0
 
 
-def _smallest(difference: Estimate) -> str:
+def _smallest(difference: Estimate, unit: str) -> str:
     """The smallest true difference that so many prompts would show in four of five experiments."""
     if isnan(difference.low) or difference.clusters < 2:
         return ""
     standard_error = (difference.high - difference.low) / (2 * float(stdtrit(difference.clusters - 1, 1 - ALPHA / 2)))
-    points = 100 * POWER_Z * standard_error
+    points = (1 if unit == "grade" else 100) * POWER_Z * standard_error
     size = f"{points:.0f}" if points >= 10 else f"{points:.1f}"
     return f" With {difference.clusters} prompts, only a difference of about {size} points would show."

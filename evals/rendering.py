@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def number(value: float, unit: str, signed: bool = False) -> str:
-    """A figure in its unit: rates as percent, lengths whole, correlations with two digits."""
+    """A figure in its unit: rates as percent, lengths whole, grades and correlations with two digits."""
     if isnan(value):
         return "-"
     sign = "+" if signed else ""
@@ -43,7 +43,7 @@ def cell_lines(cell: Cell, metric: Metric) -> list[str]:
 
 def label(metric: Metric) -> str:
     """A row's name with its unit."""
-    unit = {"%": ", %", "chars": ", characters"}.get(metric.unit, "")
+    unit = {"%": ", %", "chars": ", characters", "grade": ", 1-10"}.get(metric.unit, "")
     return f"{metric.label}{unit}"
 
 
@@ -148,7 +148,7 @@ def as_json(comparison: Comparison) -> str:
             {
                 "key": metric.key,
                 "label": metric.label.strip(),
-                "unit": {"%": "fraction", "chars": "characters"}.get(metric.unit, "correlation"),
+                "unit": {"%": "fraction", "chars": "characters", "grade": "grade"}.get(metric.unit, "correlation"),
                 "better": metric.better,
                 "models": {model: cell(metric.cells[model]) for model in comparison.models},
             }

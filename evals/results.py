@@ -2,9 +2,11 @@
 
 evals/alpaca/M2.json            outcomes of M2 against the references
 evals/reward/M2.json            scores of M2 as judge on ranked answers
+evals/mt-bench/M2.json          grades of M2's answers, turn by turn
 evals/verifiable/M2.json        which instructions the answers of M2 follow
 evals/alpaca/M2.answers.jsonl, M2.verdicts.jsonl       what they came from
 evals/alpaca/M2/model_outputs.json, annotations.json   the same as alpaca_eval's files
+evals/mt-bench/M2/model_answer.jsonl, model_judgment.jsonl   the same as FastChat's
 """
 
 from dataclasses import asdict, dataclass, field
@@ -14,6 +16,7 @@ from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
 
+from evals.mt_bench import Grade
 from srlm.errors import DataError
 from srlm.judges.card import JudgeCard
 from srlm.records import explain, read_json, with_nan, without_nan, write_json
@@ -48,6 +51,22 @@ class AlpacaResult:
     flagged: int = 0
     constant: int = 0
     suite: str = "alpaca"
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
+class MtBenchResult:
+    """One model's grades on two-turn questions, one of each turn whatever became of it.
+
+    `flagged` answers hold something that speaks to the judge.
+    """
+
+    model: str
+    identity: str
+    provenance: Provenance
+    grades: tuple[Grade, ...]
+    flagged: int = 0
+    suite: str = "mt-bench"
     schema: int = SCHEMA
 
 
@@ -106,9 +125,13 @@ class Results:
     alpaca: dict[str, AlpacaResult] = field(default_factory=dict)
     reward: dict[str, RewardResult] = field(default_factory=dict)
     verifiable: dict[str, VerifiableResult] = field(default_factory=dict)
+    mt_bench: dict[str, MtBenchResult] = field(default_factory=dict)
 
 
-def store(run: Run, result: AlpacaResult | RewardResult | VerifiableResult) -> None:
+Result = AlpacaResult | MtBenchResult | RewardResult | VerifiableResult
+
+
+def store(run: Run, result: Result) -> None:
     """Write a result under its suite and model."""
     write_json(run.folder / "evals" / result.suite / f"{_file(result.model)}.json", without_nan(asdict(result)))
 
@@ -123,6 +146,7 @@ def load_results(run: Run) -> Results:
         {result.model: result for result in _load(run, "alpaca", AlpacaResult)},
         {result.model: result for result in _load(run, "reward", RewardResult)},
         {result.model: result for result in _load(run, "verifiable", VerifiableResult)},
+        {result.model: result for result in _load(run, "mt-bench", MtBenchResult)},
     )
 
 

@@ -200,7 +200,7 @@ class Handler(BaseHTTPRequestHandler):
         first = preference(body["messages"])
         choice: dict[str, Any] = {
             "index": 0,
-            "message": {"role": "assistant", "content": self.words(first)},
+            "message": {"role": "assistant", "content": self.words(first, body)},
             "finish_reason": "stop",
         }
         if body.get("logprobs"):
@@ -210,7 +210,9 @@ class Handler(BaseHTTPRequestHandler):
         usage = {"prompt_tokens": tokens(body), "completion_tokens": 1, "total_tokens": 8}
         return {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice], "usage": usage}
 
-    def words(self, first: float) -> str:
+    def words(self, first: float, body: dict[str, Any]) -> str:
+        if "Rating: [[" in body["messages"][-1]["content"]:
+            return f"Fair enough.\nRating: [[{1 + int(10 * first) % 10}]]"
         if self.server.scores:
             return f"Score: {int(6 * first) % 6}"
         return "A" if first > 0.5 else "B"

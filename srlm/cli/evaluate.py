@@ -9,29 +9,23 @@ import typer
 
 from srlm.cli.models import contestant, wire_of
 from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs
+from srlm.cli.recompute import Format, recompute_alpaca, recompute_mt_bench
 
 if TYPE_CHECKING:
     from evals.contestants import Contestant
-    from evals.results import AlpacaResult, RewardResult, VerifiableResult
+    from evals.results import Result
     from srlm.display import Progress
     from srlm.ledger import Ledger
     from srlm.runs import Run
 
-    Found = Sequence[AlpacaResult] | Sequence[RewardResult] | Sequence[VerifiableResult]
-    Work = Callable[[list[Contestant], Contestant, Run, Progress], Found]
-
-
-class Format(StrEnum):
-    """How figures out of annotations are printed."""
-
-    table = "table"
-    json = "json"
+    Work = Callable[[list[Contestant], Contestant, Run, Progress], Sequence[Result]]
 
 
 class Suite(StrEnum):
     """The suites that there are."""
 
     alpaca = "alpaca"
+    mt_bench = "mt-bench"
     reward = "reward"
     verifiable = "verifiable"
 
@@ -42,21 +36,28 @@ def evaluate(
         typer.Argument(help="Names in the run (M1), folders, hf:NAME, openai:NAME[@ADDRESS], anthropic:NAME."),
     ] = None,
     suite: Annotated[
-        str, typer.Option("--suite", help="alpaca, reward, verifiable, or several with commas.")
+        str, typer.Option("--suite", help="alpaca, mt-bench, reward, verifiable, or several with commas.")
     ] = "alpaca",
     judge: Annotated[
-        str | None, typer.Option("--judge", help="Outside judge of alpaca; the packaged model, if not given.")
+        str | None,
+        typer.Option("--judge", help="Outside judge of alpaca and mt-bench; if not given, the packaged one."),
     ] = None,
     prompts: Annotated[
         Path | None,
         typer.Option(
-            "--prompts", metavar="FILE", help="The baseline's model_outputs.json, for alpaca; our own, if not given."
+            "--prompts",
+            metavar="FILE",
+            help="The baseline's model_outputs.json, for alpaca (our own, if not given); FastChat's question.jsonl, or "
+            "its folder, for mt-bench.",
         ),
     ] = None,
     annotations: Annotated[
         Path | None,
         typer.Option(
-            "--annotations", metavar="FILE", help="Ask nobody: win rates out of AlpacaEval's annotations.json."
+            "--annotations",
+            metavar="FILE",
+            help="Ask nobody: win rates out of AlpacaEval's annotations.json; with --suite mt-bench, mean grades out "
+            "of FastChat's judgements.",
         ),
     ] = None,
     gamed: Annotated[
@@ -74,7 +75,8 @@ def evaluate(
         typer.Option(
             "--max-tokens",
             min=1,
-            help="Tokens per answer; if not given, the run's in alpaca, and 1280 in IFEval, as lm-eval has it.",
+            help="Tokens per answer; if not given, the run's in alpaca, 1024 in mt-bench, as FastChat has it, "
+            "and 1280 in IFEval, as lm-eval has it.",
         ),
     ] = None,
     data: Annotated[
@@ -94,6 +96,8 @@ def evaluate(
 ) -> None:
     """Evaluate models: alpaca (win rate against references), reward (the model as a judge of ranked answers).
 
+    mt-bench grades answers to FastChat's two-turn questions, which --prompts names.
+
     verifiable asks what a program can check, without a judge: IFEval, or the puzzles of the puzzle world.
 
     Answers and verdicts are kept in the run, and nothing is asked twice. What a server's calls will take is said
@@ -103,12 +107,21 @@ def evaluate(
 
     suites = _suites(suite)
     if annotations is not None:
-        if models or judge or suites != [Suite.alpaca]:
-            raise UsageError("--annotations goes with the suite alpaca, without models and without --judge.")
-        _recompute(annotations, gamed, prompts, format)
+        if models or judge or suites not in ([Suite.alpaca], [Suite.mt_bench]):
+            raise UsageError(
+                "--annotations goes with the suite alpaca or with mt-bench, without models and without --judge."
+            )
+        if suites == [Suite.alpaca]:
+            recompute_alpaca(annotations, gamed, prompts, format)
+            return
+        if gamed is not None:
+            raise UsageError("--gamed is of the suite alpaca; mt-bench has no length control.")
+        recompute_mt_bench(annotations, prompts, format)
         return
     if gamed is not None or format is not Format.table:
         raise UsageError("--gamed and --format go with --annotations.")
+    if prompts is not None and {Suite.alpaca, Suite.mt_bench} <= set(suites):
+        raise UsageError("--prompts names the file of one suite: evaluate alpaca and mt-bench one after the other.")
     if not models:
         raise UsageError("Name at least one model, such as: srlm eval M1. Or give --annotations FILE.")
     from evals.results import AlpacaResult
@@ -123,16 +136,19 @@ def evaluate(
     wire = wire_of(in_flight, deadline, progress)
     try:
         contestants = [contestant(model, home, wire, budget) for model in models]
-        if Suite.alpaca in suites and judge is None:
-            progress.say("No --judge is given: the packaged 135M model judges. Its card says how far to trust it.")
+        judged = [one for one in suites if one in {Suite.alpaca, Suite.mt_bench}]
+        if judged and judge is None:
+            known = "Its card says how far to trust it." if Suite.alpaca in judged else "It is too small to be trusted."
+            progress.say(f"No --judge is given: the packaged 135M model judges. {known}")
         named = contestant(judge or PACKAGED, home, wire, budget)
         prepare: dict[Suite, Callable[[], Work]] = {
             Suite.alpaca: lambda: _alpaca(home, prompts, limit, max_tokens),
+            Suite.mt_bench: lambda: _mt_bench(prompts, limit, max_tokens),
             Suite.reward: lambda: _reward(home, limit),
             Suite.verifiable: lambda: _verifiable(home, data, limit, max_tokens),
         }
         work = [prepare[one]() for one in suites]
-        cast = [*contestants, named] if Suite.alpaca in suites else contestants
+        cast = [*contestants, named] if judged else contestants
         if estimate or any(one.remote for one in cast):
             lines = _rehearse(work, contestants, named, home.ledger, only=estimate)
             if estimate:
@@ -161,27 +177,6 @@ def _suites(names: str) -> list[Suite]:
     if not given:
         raise UsageError(f"--suite names no suite. There are: {', '.join(Suite)}.")
     return [one for one in Suite if one in given]
-
-
-def _recompute(annotations: Path, gamed: Path | None, prompts: Path | None, format: Format) -> None:
-    """Win rates out of a file, for people or as JSON."""
-    import json
-
-    from evals.alpaca_files import read_annotations, read_gamed, read_outputs
-    from evals.recomputed import as_json, as_table, captions, recompute
-    from srlm.display import stdout
-
-    found = recompute(
-        read_annotations(annotations),
-        read_gamed(gamed) if gamed else None,
-        [one.instruction for one in read_outputs(prompts)] if prompts else None,
-    )
-    if format is Format.json:
-        typer.echo(json.dumps(as_json(found), ensure_ascii=False, indent=2))
-        return
-    stdout().print(as_table(found))
-    for line in captions(found):
-        stdout().print(line, style="dim", soft_wrap=True, markup=False)
 
 
 def _rehearse(
@@ -214,6 +209,23 @@ def _alpaca(home: "Run", file: Path | None, limit: int | None, max_tokens: int |
     prompts, labelled = choose_prompts(known, limit), load_labelled()
     return lambda contestants, judge, run, progress: run_alpaca(
         contestants, prompts, judge, labelled, sampling, run, progress
+    )
+
+
+def _mt_bench(file: Path | None, limit: int | None, max_tokens: int | None) -> "Work":
+    from evals.conversing import choose_questions
+    from evals.mt_bench_files import read_referenced_questions
+    from evals.suites.mt_bench import run_mt_bench
+    from srlm.errors import UsageError
+
+    if file is None:
+        raise UsageError(
+            "The questions of MT-Bench are FastChat's and not part of srlm: give question.jsonl, with the folder "
+            "reference_answer beside it, by --prompts FILE."
+        )
+    questions = choose_questions(read_referenced_questions(file), limit)
+    return lambda contestants, judge, run, progress: run_mt_bench(
+        contestants, questions, judge, max_tokens, run, progress
     )
 
 

@@ -70,6 +70,8 @@ def check_refused(result, *parts):
         (("M1",), ("without models",)),
         (("--judge", "smollm2"), ("without --judge",)),
         (("--suite", "reward"), ("suite alpaca",)),
+        (("--suite", "alpaca,mt-bench"), ("suite alpaca",)),
+        (("--suite", "mt-bench", "--gamed", "x.csv"), ("no length control",)),
         (("--gamed", "nothing.csv"), ("nothing.csv: there is no such file.",)),
         (("--prompts", "nothing.json"), ("nothing.json: there is no such file.",)),
     ],
@@ -100,3 +102,50 @@ def test_the_rate_of_a_table_without_enough_difficulties_is_refused(cli, annotat
     gamed = tmp_path / "df_gamed.csv"
     gamed.write_text("preference,index,std_delta_len,instruction_difficulty\n0.5,0,1,0\n", encoding="utf-8")
     check_refused(cli("eval", "--annotations", annotations, "--gamed", gamed), "difficulties of 1 prompts")
+
+
+def judgements():
+    """Of two models on MT-Bench's 80 questions; one grade of the second is unread, and its last record is missing."""
+    found = []
+    for model in ("M1", "M[2]"):
+        for question in range(81, 161):
+            for turn in (1, 2):
+                score = 1 + (question + turn) % 10 if (model, question, turn) != ("M[2]", 90, 2) else -1
+                words = f"Rating: [[{score}]]" if score > 0 else "Fine."
+                found.append({"question_id": question, "model": model, "judge": ["gpt-4", "single-v1"], "turn": turn})
+                found[-1] |= {"score": score, "judgment": words}
+    return found[:-1]
+
+
+@pytest.fixture
+def judged(tmp_path):
+    path = tmp_path / "gpt-4_single.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in judgements()), encoding="utf-8")
+    return path
+
+
+def test_grades_are_printed_model_by_model_without_a_run(cli, judged, tmp_path):
+    result = cli("eval", "--suite", "mt-bench", "--annotations", judged, cwd=tmp_path)
+    assert result.code == 0, result.err
+    for line in ("MT-Bench of M1, graded by gpt-4", "MT-Bench of M[2], graded by gpt-4", "mathematics, coding"):
+        assert line in result.out
+    assert result.out.count("Attention:") == 1
+    assert "2 of 160 turns have no grade (1 unread, 0 failed, 1 without a record)" in result.out
+    assert {path.name for path in tmp_path.iterdir()} == {judged.name}
+
+
+def test_grades_as_json(cli, judged):
+    data = json.loads(cli("eval", "--suite", "mt-bench", "--annotations", judged, "--format", "json").out)
+    assert (data["schema"], data["suite"], data["judge"]) == (1, "mt-bench", "gpt-4")
+    first, second = data["models"]
+    assert first["figures"]["overall"]["both"]["value"] == sum(one["score"] for one in judgements()[:160]) / 160
+    assert (second["figures"]["overall"]["both"]["n"], second["figures"]["overall"]["missing"]) == (158, 2)
+
+
+def test_a_judgement_file_that_is_cut_short_is_named_with_its_line(cli, judged):
+    text = judged.read_text(encoding="utf-8")
+    judged.write_text(text[: len(text) // 2], encoding="utf-8")
+    line = text[: len(text) // 2].count("\n") + 1
+    check_refused(
+        cli("eval", "--suite", "mt-bench", "--annotations", judged), f"gpt-4_single.jsonl, line {line}:", "not JSON"
+    )

@@ -1,0 +1,90 @@
+"""What is read off grades of conversations: the rows of a comparison, turn by turn, and their captions."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from evals.mt_bench import CATEGORIES, GROUPS, LABELS, Grade
+from evals.results import MtBenchResult
+
+Values = dict[str, tuple[str, float]]
+"""By turn of a question: (question, value)."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A figure of several models: model -> turn of a question -> (question, value)."""
+
+    key: str
+    label: str
+    unit: str
+    better: str
+    values: dict[str, Values]
+    tested: bool = False
+
+
+def rows(results: Sequence[MtBenchResult]) -> list[Row]:
+    """Overall, by turn, in the paper's two groups, by category; then how long answers are and how many have a grade."""
+
+    def grades(chosen: Callable[[Grade], bool]) -> dict[str, Values]:
+        return _values(results, lambda one: one.score if chosen(one) else None)
+
+    def within(categories: Sequence[str]) -> dict[str, Values]:
+        return grades(lambda one: one.category in categories)
+
+    present = {one.category for result in results for one in result.grades}
+    found = [Row("mt_bench", "MT-Bench, both turns", "grade", "more", grades(lambda one: True), tested=True)]
+    found += [
+        Row("mt_bench_turn_1", "  turn 1", "grade", "more", grades(lambda one: one.turn == 1)),
+        Row("mt_bench_turn_2", "  turn 2", "grade", "more", grades(lambda one: one.turn == 2)),
+    ]
+    for group, categories in GROUPS.items():
+        if present.intersection(categories):
+            found.append(
+                Row(f"mt_bench_{group}", f"  {LABELS[group]}", "grade", "more", within(categories), tested=True)
+            )
+    named = [*(one for one in CATEGORIES if one in present), *sorted(present - set(CATEGORIES))]
+    found += [Row(f"mt_bench_{one}", f"    {one}", "grade", "more", within([one])) for one in named]
+    length = _values(results, lambda one: None if one.length is None else float(one.length))
+    graded = _values(results, lambda one: float(one.score is not None))
+    return [
+        *found,
+        Row("mt_bench_length", "  mean length", "chars", "neither", length),
+        Row("mt_bench_graded", "  turns with a grade", "%", "more", graded),
+    ]
+
+
+def captions(results: Sequence[MtBenchResult]) -> list[str]:
+    """What the figures are of; and a warning for each model whose means leave out turns, or that spoke to the judge."""
+    first = results[0]
+    questions = len({one.question for one in first.grades})
+    found = [
+        f"MT-Bench: {questions} questions of two turns, graded 1-10 by {first.provenance.judge.split(' ')[0]} with our "
+        f"own prompts ({first.provenance.sampling}); intervals and tests are clustered by question. Other judges and "
+        "prompts give other grades: do not set these beside published ones."
+    ]
+    for result in results:
+        states = [one.state for one in result.grades]
+        missing = sum(state != "scored" for state in states)
+        if missing:
+            found.append(
+                f"Attention: {missing} of {len(states)} turns of {result.model} have no grade "
+                f"({states.count('unparsed')} unread, {states.count('failed')} failed, {states.count('unanswered')} "
+                "without an answer). No mean counts them, and a difference is over the turns that both models have."
+            )
+        if result.flagged:
+            found.append(
+                f"Attention: {result.flagged} answers of {result.model} hold something that speaks to the judge "
+                "(injection_suspected in its verdicts). Read them before you trust its grades."
+            )
+    return found
+
+
+def _values(results: Sequence[MtBenchResult], pick: Callable[[Grade], float | None]) -> dict[str, Values]:
+    return {
+        result.model: {
+            f"{one.question}-{one.turn}": (str(one.question), value)
+            for one in result.grades
+            if (value := pick(one)) is not None
+        }
+        for result in results
+    }
