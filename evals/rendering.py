@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections.abc import Sequence
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,22 @@ def label(metric: Metric) -> str:
     return f"{metric.label}{unit}"
 
 
-def as_table(comparison: Comparison) -> "Table":
+def as_tables(comparison: Comparison, width: int) -> "list[Table]":
+    """The models as columns of as many tables as are needed for none to be wider than `width` characters."""
+    from rich.console import Console
+
+    console = Console(width=10_000)
+    tables: list[Table] = []
+    models = list(comparison.models)
+    while models:
+        tried = {count: as_table(comparison, models[:count]) for count in range(len(models), 0, -1)}
+        count = next((count for count, table in tried.items() if console.measure(table).maximum <= width), 1)
+        tables.append(tried[count])
+        models = models[count:]
+    return tables
+
+
+def as_table(comparison: Comparison, models: Sequence[str]) -> "Table":
     """A rich table, models as columns."""
     from rich.table import Table
 
@@ -55,16 +71,16 @@ def as_table(comparison: Comparison) -> "Table":
         title=f"Comparison with {comparison.baseline}", title_justify="left", caption_justify="left", show_lines=False
     )
     table.add_column("")
-    for model in comparison.models:
+    for model in models:
         table.add_column(
             f"{model} (baseline)" if model == comparison.baseline else model, justify="right", no_wrap=True
         )
     for metric in comparison.metrics:
         label_lines = label(metric)
-        if any(metric.cells[model].paired for model in comparison.models):
+        if any(metric.cells[model].paired for model in models):
             indent = " " * (len(metric.label) - len(metric.label.lstrip()))
             label_lines += f"\n{indent}  difference to {comparison.baseline}"
-        table.add_row(label_lines, *("\n".join(cell_lines(metric.cells[model], metric)) for model in comparison.models))
+        table.add_row(label_lines, *("\n".join(cell_lines(metric.cells[model], metric)) for model in models))
     return table
 
 

@@ -28,7 +28,7 @@ def compare(
 ) -> None:
     """Compare models that were evaluated: win rate, length, reward-model figures, differences with paired tests."""
     from evals.comparison import compare_models
-    from evals.rendering import as_csv, as_json, as_markdown, as_table
+    from evals.rendering import as_csv, as_json, as_markdown, as_tables
     from evals.results import load_results
     from srlm.display import stdout
     from srlm.runs import open_run
@@ -39,7 +39,8 @@ def compare(
         typer.echo(printed.rstrip("\n"))
         return
     console = stdout()
-    console.print(as_table(comparison))
+    for table in as_tables(comparison, console.width):
+        console.print(table)
     for caption in comparison.captions:
         console.print(caption, style="dim", markup=False)
     console.print()

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from evals.comparison import Cell, Comparison, Metric
-from evals.rendering import as_csv, as_json, as_markdown, as_table, cell_lines, number, with_interval
+from evals.rendering import as_csv, as_json, as_markdown, as_tables, cell_lines, number, with_interval
 from srlm.stats.intervals import Estimate
 from srlm.stats.paired import Paired
 
@@ -92,8 +92,19 @@ def test_a_test_that_was_not_made_is_no_figure():
 
 def printed(comparison, width=140):
     console = Console(file=io.StringIO(), width=width)
-    console.print(as_table(comparison))
+    for table in as_tables(comparison, width):
+        console.print(table)
     return console.file.getvalue()
+
+
+def test_models_that_have_no_room_side_by_side_get_tables_of_their_own():
+    wide, narrow = printed(COMPARISON, 200), printed(COMPARISON, 60)
+    assert wide.count("Comparison with") == 1
+    assert narrow.count("Comparison with") == len(COMPARISON.models)
+    for metric in COMPARISON.metrics:
+        assert metric.label.strip() in narrow  # nothing is squeezed
+        assert all(cell_lines(metric.cells[model], metric)[0] in narrow for model in COMPARISON.models)
+    assert max(map(len, narrow.splitlines())) <= 60
 
 
 def test_the_table_holds_every_figure_and_marks_the_baseline():
