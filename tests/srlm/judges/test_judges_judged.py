@@ -245,7 +245,7 @@ def test_a_file_of_other_judgements_is_not_overwritten(ledger, tmp_path, how, wo
         check(path, *how.pop("outputs", ("a", "b")), **how)
 
 
-@pytest.mark.parametrize("content", [b"my notes", b"", b'{"id": 1}\n', gzip.compress(b"x")])
+@pytest.mark.parametrize("content", [b"my notes", b"", b'{"id": 1}\n', gzip.compress(b"x", mtime=0)])
 def test_a_file_of_something_else_is_not_overwritten(tmp_path, content):
     path = tmp_path / "x.judged.jsonl"
     path.write_bytes(content)
