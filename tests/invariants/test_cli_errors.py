@@ -445,11 +445,11 @@ def test_unknown_model_as_judge(cli, own_run):
 
 
 def test_unknown_suite(cli, own_run):
-    check_refused(cli("eval", "M1", "--suite", "alpaca,rewad", *own_run.at), "'rewad'", "alpaca, reward")
+    check_refused(cli("eval", "M1", "--suite", "alpaca,rewad", *own_run.at), "'rewad'", "alpaca, mt-bench, reward, verifiable")
 
 
 def test_no_suite(cli, own_run):
-    check_refused(cli("eval", "M1", "--suite", ",", *own_run.at), "alpaca, reward")
+    check_refused(cli("eval", "M1", "--suite", ",", *own_run.at), "alpaca, mt-bench, reward, verifiable")
 
 
 @pytest.mark.parametrize(
@@ -504,13 +504,16 @@ def test_name_in_brackets(cli, own_run, tiny_config, name):
 # --- the command itself -----------------------------------------------------------------------------------------------
 
 
+def test_eval_of_nothing(cli):
+    check_refused(cli("eval"), "Name at least one model", "--annotations FILE")
+
+
 @pytest.mark.parametrize(
     ("words", "part"),
     [
         (("trian",), "No such command 'trian'"),
         (("train", "--bata", "1"), "No such option"),
         (("compare",), "Missing argument"),
-        (("eval",), "Missing argument"),
         (("eval", "M1", "--limit", "1"), "--limit"),
         (("eval", "M1", "--limit", "few"), "--limit"),
         (("compare", "M1", "--format", "pdf"), "--format"),
