@@ -1,42 +1,22 @@
 """The alpaca suite with scripted engines: hostile and constant answers are counted, and nothing else."""
 
+from scripted import Scripted
+
 from evals.alpaca_files import read_annotations, read_outputs
 from evals.contestants import Contestant
 from evals.results import load_results
 from evals.suites.alpaca import run_alpaca
 from srlm.config_file import load_config
 from srlm.display import Progress
-from srlm.engines.engine import Done
 from srlm.judges.labelled import load_labelled
-from srlm.prices import FREE
 from srlm.runs import start_run
 from srlm.types import Completion, Failed, Prompt, Sampling
 
 PROMPTS = [Prompt(f"e{number}", f"Question {number}?", "evaluation", reference="Score: 5") for number in range(4)]
 
 
-class Scripted:
-    """Answers by a function of the request."""
-
-    price = FREE
-
-    def __init__(self, name, say):
-        self.name = self.identity = name
-        self.say = say
-
-    def plan(self, requests):
-        return [[number] for number in range(len(requests))]
-
-    def run(self, batches, tick=None):
-        for number, batch in enumerate(batches):
-            yield Done(number, [self.say(request) for request in batch], 1.0)
-
-    def close(self):
-        pass
-
-
 def contestant(name, say):
-    return Contestant(name, lambda: Scripted(name, say))
+    return Contestant(name, lambda: Scripted(say, name))
 
 
 def text(words):

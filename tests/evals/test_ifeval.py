@@ -6,6 +6,7 @@ from math import isnan
 
 import nltk
 import pytest
+from scripted import Scripted
 
 from evals.comparison import compare_models
 from evals.contestants import Contestant
@@ -15,9 +16,7 @@ from evals.results import load_results
 from evals.suites.verifiable import run_verifiable
 from srlm.config_file import load_config
 from srlm.display import Progress
-from srlm.engines.engine import Done
 from srlm.errors import DataError, MissingData
-from srlm.prices import FREE
 from srlm.puzzle.world import Puzzle
 from srlm.runs import start_run
 from srlm.types import Completion, Failed
@@ -76,28 +75,8 @@ def written(path, rows):
     return str(path)
 
 
-class Scripted:
-    """Answers by prompt."""
-
-    price = FREE
-
-    def __init__(self, name, replies):
-        self.name = self.identity = name
-        self.replies = replies
-
-    def plan(self, requests):
-        return [[number] for number in range(len(requests))]
-
-    def run(self, batches, tick=None):
-        for number, batch in enumerate(batches):
-            yield Done(number, [self.replies[one.messages[-1].content] for one in batch], 1.0)
-
-    def close(self):
-        pass
-
-
 def contestant(name, replies):
-    return Contestant(name, lambda: Scripted(name, replies))
+    return Contestant(name, lambda: Scripted(lambda request: replies[request.messages[-1].content], name))
 
 
 def said(answers, finish="stop"):

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from scripted import Scripted
 
 from evals.comparison import compare_models
 from evals.contestants import Contestant
@@ -15,9 +16,7 @@ from evals.results import load_results
 from evals.suites.mt_bench import run_mt_bench
 from srlm.config_file import load_config
 from srlm.display import Progress
-from srlm.engines.engine import Done
 from srlm.errors import UsageError
-from srlm.prices import FREE
 from srlm.runs import start_run
 from srlm.types import Completion, Failed
 
@@ -28,29 +27,8 @@ QUESTIONS = [
 ]
 
 
-class Scripted:
-    """Answers by a function of the request, and remembers what it was asked."""
-
-    price = FREE
-
-    def __init__(self, name, say, asked):
-        self.name = self.identity = name
-        self.say, self.asked = say, asked
-
-    def plan(self, requests):
-        return [[number] for number in range(len(requests))]
-
-    def run(self, batches, tick=None):
-        for number, batch in enumerate(batches):
-            self.asked += batch
-            yield Done(number, [self.say(request) for request in batch], 1.0)
-
-    def close(self):
-        pass
-
-
 def contestant(name, say, asked=None):
-    return Contestant(name, lambda: Scripted(name, say, [] if asked is None else asked))
+    return Contestant(name, lambda: Scripted(say, name, asked))
 
 
 def text(words):

@@ -3,14 +3,13 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scripted import Scripted
 
 from srlm.display import Progress
-from srlm.engines.engine import Done
 from srlm.judges.parse import read_score
 from srlm.judges.pointwise import PointwiseJudge, rewards, score, verdict_text
 from srlm.judges.rubric import load_rubric
 from srlm.ledger import Ledger
-from srlm.prices import FREE
 from srlm.types import Answer, Completion, Failed, Sampling, Scored, Unparsed, Verdict
 
 readings = st.one_of(
@@ -26,28 +25,6 @@ def answer(name):
 
 def verdicts_of(name, found):
     return [Verdict(f"{name}-v{i}", "M1", "additive:x", (name,), reading, i) for i, reading in enumerate(found)]
-
-
-class Scripted:
-    """An engine that answers from a function of the request; each call is written down."""
-
-    name = identity = "scripted"
-
-    def __init__(self, say):
-        self.say, self.asked = say, []
-
-    price = FREE
-
-    def plan(self, requests):
-        return [[index] for index in range(len(requests))]
-
-    def run(self, batches, tick=None):
-        for number, batch in enumerate(batches):
-            self.asked += batch
-            yield Done(number, [self.say(request) for request in batch], 1.0)
-
-    def close(self):
-        pass
 
 
 @settings(deadline=None)
