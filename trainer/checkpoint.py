@@ -24,7 +24,7 @@ from srlm.randomness import derive
 from srlm.stats.intervals import mean_interval
 from srlm.types import SCHEMA, Answer, Completion, Message, RankedPrompt, Request, Verdict
 from trainer.session import Session
-from trainer.tuning import kept
+from trainer.tuning import kept, whole
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,7 @@ def take_best(session: Session, model: str, folder: Path, last: int) -> None:
     Raises:
         EngineError: the judge cannot be read.
     """
-    places = {int(path.name.removeprefix("step-")): path for path in kept(folder).glob("step-*")}
-    places = {**{step: path for step, path in sorted(places.items()) if step < last}, last: folder}
+    places = {**{step: path for step, path in whole(kept(folder)).items() if step < last}, last: folder}
     found = session.run.stage(f"{model}/stopping", Comparison, lambda: _compared(session, model, places))
     session.release()
     step = stopped_at(list(places), found)

@@ -11,8 +11,7 @@ from typing import Any
 from accelerate import PartialState
 from transformers import TrainerCallback
 
-from trainer.resume import WHOLE
-from trainer.tuning import kept, write_model
+from trainer.tuning import WHOLE, kept, write_model
 
 
 class Along(TrainerCallback):  # type: ignore[misc, unused-ignore]

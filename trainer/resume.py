@@ -13,22 +13,18 @@ from typing import Any
 from accelerate import PartialState
 from transformers import TrainerCallback
 
-WHOLE = "step-"
+from trainer.tuning import WHOLE, whole
 
 
 def last_whole(folder: Path) -> Path | None:
     """The latest whole checkpoint. All else in the folder is removed: halves, and what was not removed in time."""
-    whole = sorted(folder.glob(f"{WHOLE}*"), key=_number)
+    steps = list(whole(folder).values())
     state = PartialState()
     if state.is_main_process and folder.exists():
-        for path in set(folder.iterdir()) - set(whole[-1:]):
+        for path in set(folder.iterdir()) - set(steps[-1:]):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     state.wait_for_everyone()
-    return whole[-1] if whole else None
-
-
-def _number(path: Path) -> int:
-    return int(path.name.removeprefix(WHOLE))
+    return steps[-1] if steps else None
 
 
 class Keep(TrainerCallback):  # type: ignore[misc, unused-ignore]
@@ -46,7 +42,7 @@ class Keep(TrainerCallback):  # type: ignore[misc, unused-ignore]
             folder = Path(args.output_dir)
             written = folder / f"checkpoint-{state.global_step}"
             (written / "training_args.bin").unlink(missing_ok=True)
-            before = list(folder.glob(f"{WHOLE}*"))
+            before = list(whole(folder).values())
             written.rename(folder / f"{WHOLE}{state.global_step}")
             for path in before:
                 shutil.rmtree(path)

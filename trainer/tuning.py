@@ -230,6 +230,16 @@ def write_model(trainer: Any, tokenizer: Any, start: Path, folder: Path) -> None
         (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle: nothing that srlm writes is one
 
 
+WHOLE = "step-"
+"""How a checkpoint on the way is called once it is whole, with the number of its optimiser step."""
+
+
+def whole(folder: Path) -> dict[int, Path]:
+    """The checkpoints on the way that are whole, by optimiser step, the first one first."""
+    found = {int(path.name.removeprefix(WHOLE)): path for path in folder.glob(f"{WHOLE}*")}
+    return dict(sorted(found.items()))
+
+
 def kept(folder: Path) -> Path:
     """Where the checkpoints lie that a judge chooses from, beside the folder of the finished one."""
     return folder.parent / "kept"
