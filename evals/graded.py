@@ -1,55 +1,44 @@
 """What is read off grades of conversations: the rows of a comparison, turn by turn, and their captions."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from evals.mt_bench import CATEGORIES, GROUPS, LABELS, Grade
+from evals.metric import Metric, Series, metric, seen_range
+from evals.mt_bench import CATEGORIES, GROUPS, LABELS, SCALE, Grade
 from evals.results import MtBenchResult
 
-Values = dict[str, tuple[str, float]]
-"""By turn of a question: (question, value)."""
+Values = dict[str, Series]
+"""By model: turn of a question -> (question, value)."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """A figure of several models: model -> turn of a question -> (question, value)."""
-
-    key: str
-    label: str
-    unit: str
-    better: str
-    values: dict[str, Values]
-    tested: bool = False
-
-
-def rows(results: Sequence[MtBenchResult]) -> list[Row]:
+def metrics(results: Sequence[MtBenchResult]) -> list[Metric]:
     """Overall, by turn, in the paper's two groups, by category; then how long answers are and how many have a grade."""
 
-    def grades(chosen: Callable[[Grade], bool]) -> dict[str, Values]:
+    def grades(chosen: Callable[[Grade], bool]) -> Values:
         return _values(results, lambda one: one.score if chosen(one) else None)
 
-    def within(categories: Sequence[str]) -> dict[str, Values]:
+    def within(categories: Sequence[str]) -> Values:
         return grades(lambda one: one.category in categories)
 
+    def grade(key: str, label: str, values: Values, tested: bool = False) -> Metric:
+        return metric(key, label, "grade", "more", values, SCALE, tested)
+
     present = {one.category for result in results for one in result.grades}
-    found = [Row("mt_bench", "MT-Bench, both turns", "grade", "more", grades(lambda one: True), tested=True)]
-    found += [
-        Row("mt_bench_turn_1", "  turn 1", "grade", "more", grades(lambda one: one.turn == 1)),
-        Row("mt_bench_turn_2", "  turn 2", "grade", "more", grades(lambda one: one.turn == 2)),
+    found = [
+        grade("mt_bench", "MT-Bench, both turns", grades(lambda one: True), tested=True),
+        grade("mt_bench_turn_1", "  turn 1", grades(lambda one: one.turn == 1)),
+        grade("mt_bench_turn_2", "  turn 2", grades(lambda one: one.turn == 2)),
     ]
     for group, categories in GROUPS.items():
         if present.intersection(categories):
-            found.append(
-                Row(f"mt_bench_{group}", f"  {LABELS[group]}", "grade", "more", within(categories), tested=True)
-            )
+            found.append(grade(f"mt_bench_{group}", f"  {LABELS[group]}", within(categories), tested=True))
     named = [*(one for one in CATEGORIES if one in present), *sorted(present - set(CATEGORIES))]
-    found += [Row(f"mt_bench_{one}", f"    {one}", "grade", "more", within([one])) for one in named]
+    found += [grade(f"mt_bench_{one}", f"    {one}", within([one])) for one in named]
     length = _values(results, lambda one: None if one.length is None else float(one.length))
     graded = _values(results, lambda one: float(one.score is not None))
     return [
         *found,
-        Row("mt_bench_length", "  mean length", "chars", "neither", length),
-        Row("mt_bench_graded", "  turns with a grade", "%", "more", graded),
+        metric("mt_bench_length", "  mean length", "chars", "neither", length, seen_range(length), tested=False),
+        metric("mt_bench_graded", "  turns with a grade", "%", "more", graded, (0, 1), tested=False),
     ]
 
 
@@ -79,12 +68,14 @@ def captions(results: Sequence[MtBenchResult]) -> list[str]:
     return found
 
 
-def _values(results: Sequence[MtBenchResult], pick: Callable[[Grade], float | None]) -> dict[str, Values]:
+def _values(results: Sequence[MtBenchResult], pick: Callable[[Grade], float | None]) -> Values:
     return {
-        result.model: {
-            f"{one.question}-{one.turn}": (str(one.question), value)
-            for one in result.grades
-            if (value := pick(one)) is not None
-        }
+        result.model: Series(
+            {
+                f"{one.question}-{one.turn}": (str(one.question), value)
+                for one in result.grades
+                if (value := pick(one)) is not None
+            }
+        )
         for result in results
     }

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
-from evals.comparison import Cell, Comparison, Metric, certain
+from evals.comparison import Comparison
+from evals.metric import Cell, Metric
+from evals.wording import certain
 from srlm.stats.intervals import Estimate
 
 if TYPE_CHECKING:

@@ -4,9 +4,8 @@ Left out: figures by kind of instruction. The results name each instruction, for
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
+from evals.metric import Metric, Rate, Rates, Series, metric, seen_range
 from evals.results import Checked, VerifiableResult
 
 Values = dict[str, float]
@@ -18,55 +17,33 @@ LABELS = {
 }
 
 
-@dataclass(frozen=True)
-class Row:
-    """A figure of several models: model -> item -> (prompt, value).
-
-    `kind` says what a value is: yes or no of a prompt, yes or no of one of several in a prompt, or an amount.
-    """
-
-    key: str
-    label: str
-    kind: Literal["prompt", "instruction", "amount"]
-    better: str
-    values: dict[str, dict[str, tuple[str, float]]]
-    tested: bool = True
-
-
-def rows(results: Sequence[VerifiableResult]) -> list[Row]:
+def metrics(results: Sequence[VerifiableResult]) -> list[Metric]:
     """The four figures of IFEval, or the two of an exam without a lenient reading, and what belongs beside them."""
 
-    def values(pick: Callable[[Checked], Values]) -> dict[str, dict[str, tuple[str, float]]]:
-        return {
-            result.model: {item: (one.prompt_id, value) for one in result.checked for item, value in pick(one).items()}
-            for result in results
-        }
+    def rate(key: str, label: str, better: str, pick: Callable[[Checked], Values], tested: bool = True) -> Metric:
+        return metric(key, label, "%", better, _values(Rate, results, pick), (0, 1), tested)
+
+    def rates(key: str, label: str, pick: Callable[[Checked], Values]) -> Metric:
+        return metric(key, label, "%", "more", _values(Rates, results, pick), (0, 1))
 
     whole, single = LABELS[results[0].provenance.rubric]
     lenient = any(one.loose is not None for result in results for one in result.checked)
     strict, loose = (", strict", ", loose") if lenient else ("", "")
     found = [
-        Row("prompt_strict", f"{whole}{strict}", "prompt", "more", values(lambda one: _all(one, one.strict))),
-        Row(
-            "instruction_strict", f"{single}{strict}", "instruction", "more", values(lambda one: _each(one, one.strict))
-        ),
+        rate("prompt_strict", f"{whole}{strict}", "more", lambda one: _all(one, one.strict)),
+        rates("instruction_strict", f"{single}{strict}", lambda one: _each(one, one.strict)),
     ]
     if lenient:
         found += [
-            Row("prompt_loose", f"{whole}{loose}", "prompt", "more", values(lambda one: _all(one, one.loose))),
-            Row(
-                "instruction_loose",
-                f"{single}{loose}",
-                "instruction",
-                "more",
-                values(lambda one: _each(one, one.loose)),
-            ),
+            rate("prompt_loose", f"{whole}{loose}", "more", lambda one: _all(one, one.loose)),
+            rates("instruction_loose", f"{single}{loose}", lambda one: _each(one, one.loose)),
         ]
+    lengths = _values(Series, results, _length)
     return [
         *found,
-        Row("verifiable_length", "  mean length", "amount", "neither", values(_length)),
-        Row("verifiable_cut", "  answers cut at the token limit", "prompt", "less", values(_cut), tested=False),
-        Row("verifiable_answered", "  prompts that got an answer", "prompt", "more", values(_answered), tested=False),
+        metric("verifiable_length", "  mean length", "chars", "neither", lengths, seen_range(lengths)),
+        rate("verifiable_cut", "  answers cut at the token limit", "less", _cut, tested=False),
+        rate("verifiable_answered", "  prompts that got an answer", "more", _answered, tested=False),
     ]
 
 
@@ -96,6 +73,17 @@ def captions(results: Sequence[VerifiableResult]) -> list[str]:
                 "the others. The same srlm eval asks for them again."
             )
     return found
+
+
+def _values(
+    kind: type[Series], results: Sequence[VerifiableResult], pick: Callable[[Checked], Values]
+) -> dict[str, Series]:
+    return {
+        result.model: kind(
+            {item: (one.prompt_id, value) for one in result.checked for item, value in pick(one).items()}
+        )
+        for result in results
+    }
 
 
 def _all(one: Checked, followed: tuple[bool, ...] | None) -> Values:

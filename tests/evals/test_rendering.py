@@ -8,7 +8,8 @@ from math import nan
 import pytest
 from rich.console import Console
 
-from evals.comparison import Cell, Comparison, Metric
+from evals.comparison import Comparison
+from evals.metric import Cell, Metric
 from evals.rendering import as_csv, as_json, as_markdown, as_tables, cell_lines, number, with_interval
 from srlm.stats.intervals import Estimate
 from srlm.stats.paired import Paired

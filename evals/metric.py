@@ -1,0 +1,111 @@
+"""A figure of several models: each with its interval, and its difference to the first model with a paired test.
+
+What a value is decides how both are had: yes or no of a prompt (Wilson, McNemar), yes or no of one of several in a
+prompt (bootstrap by prompt, permutation), or an amount (clustered t, permutation). The p values of one figure are
+adjusted over the models that are compared with the baseline (Holm), because the best of several noisy checkpoints
+looks better than it is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import isnan
+
+from srlm.stats.intervals import Estimate, bootstrap_ratio, mean_interval, wilson
+from srlm.stats.paired import Paired, holm, paired_difference, sign_test
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model's figure. `paired` is its difference to the baseline, with the adjusted p value."""
+
+    estimate: Estimate
+    paired: Paired | None = None
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One row: how it is called, how it is written, and whether more of it is better."""
+
+    key: str
+    label: str
+    unit: str
+    better: str
+    cells: dict[str, Cell]
+
+
+@dataclass(frozen=True)
+class Series:
+    """A figure's values of one model: item -> (cluster, value)."""
+
+    values: dict[str, tuple[str, float]]
+
+    def estimate(self, bounds: tuple[float, float]) -> Estimate:
+        """The mean, its interval clustered; `bounds` is the range of a value."""
+        items = list(self.values.values())
+        return mean_interval([value for _, value in items], [cluster for cluster, _ in items], bounds=bounds)
+
+    def p_value(self, paired: Paired) -> float:
+        """Of the difference to another series."""
+        return paired.p_value
+
+
+class Rate(Series):
+    """Yes or no, once a prompt: Wilson's interval and McNemar's exact test."""
+
+    def estimate(self, bounds: tuple[float, float]) -> Estimate:
+        """The share, with Wilson's interval."""
+        return wilson(sum(value for _, value in self.values.values()), len(self.values))
+
+    def p_value(self, paired: Paired) -> float:
+        """McNemar's, exact."""
+        return paired.p_value if isnan(paired.p_value) else sign_test(paired.wins, paired.losses)
+
+
+class Rates(Series):
+    """Yes or no, several times a prompt: the bootstrap, clustered by prompt."""
+
+    def estimate(self, bounds: tuple[float, float]) -> Estimate:
+        """The share of all, with the percentile interval."""
+        counts: dict[str, tuple[float, int]] = {}
+        for cluster, value in self.values.values():
+            total, n = counts.get(cluster, (0.0, 0))
+            counts[cluster] = (total + value, n + 1)
+        return bootstrap_ratio([total for total, _ in counts.values()], [n for _, n in counts.values()])
+
+
+def metric(
+    key: str,
+    label: str,
+    unit: str,
+    better: str,
+    series: Mapping[str, Series],
+    bounds: tuple[float, float],
+    tested: bool = True,
+) -> Metric:
+    """A row from the values of each model; the first model is the baseline."""
+    names = list(series)
+    cells = {name: Cell(one.estimate(bounds)) for name, one in series.items()}
+    if tested:
+        tests = {name: _paired(series[name], series[names[0]], bounds) for name in names[1:]}
+        adjusted = holm([test.p_value for test in tests.values()])
+        for (name, test), p_value in zip(tests.items(), adjusted, strict=True):
+            paired = Paired(test.difference, p_value, test.wins, test.ties, test.losses)
+            cells[name] = Cell(cells[name].estimate, paired)
+    return Metric(key, label, unit, better, cells)
+
+
+def _paired(one: Series, two: Series, bounds: tuple[float, float]) -> Paired:
+    common = sorted(one.values.keys() & two.values.keys())
+    found = paired_difference(
+        [one.values[item][1] for item in common],
+        [two.values[item][1] for item in common],
+        [one.values[item][0] for item in common],
+        bounds=bounds,
+    )
+    return replace(found, p_value=one.p_value(found))
+
+
+def seen_range(series: Mapping[str, Series]) -> tuple[float, float]:
+    """What values are seen at all: the bounds of a figure that has none by nature."""
+    seen = [value for one in series.values() for _, value in one.values.values()]
+    return (min(seen), max(seen)) if seen else (0.0, 0.0)

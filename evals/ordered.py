@@ -1,0 +1,86 @@
+"""What is read off a model's scores of ranked answers: the rows of a comparison, and their caption."""
+
+from collections.abc import Callable, Sequence
+from itertools import combinations
+
+from evals.metric import Cell, Metric, Series, metric
+from evals.results import RewardResult
+from srlm.stats.intervals import Estimate, wilson
+from srlm.stats.reward_model import Ranked, reward_model_metrics
+
+
+def metrics(results: Sequence[RewardResult]) -> list[Metric]:
+    """The paper's five figures, what stands beside them, and how many verdicts could be read."""
+    found = {
+        result.model: reward_model_metrics(result.groups, ties="exclude", perfect=result.perfect) for result in results
+    }
+    order = {result.model: Series(_pair_order(result)) for result in results}
+
+    def untested(key: str, label: str, unit: str, better: str, pick: Callable[[str], Estimate]) -> Metric:
+        return Metric(key, label, unit, better, {model: Cell(pick(model)) for model in found})
+
+    return [
+        metric("rm_pairwise_half", "pairwise accuracy as judge, ties half", "%", "more", order, (0, 1)),
+        untested(
+            "rm_pairwise",
+            "  pairwise accuracy, ties left out",
+            "%",
+            "more",
+            lambda model: found[model].pairwise_accuracy,
+        ),
+        untested("rm_ties", "  pairs that it ties", "%", "less", lambda model: found[model].tie_rate),
+        untested(
+            "rm_longer",
+            "  the longer answer wins, same pairs",
+            "%",
+            "neither",
+            lambda model: found[model].longer_wins,
+        ),
+        untested("rm_five_best", "  5-best", "%", "more", lambda model: found[model].five_best),
+        untested("rm_exact", "  exact match of the order", "%", "more", lambda model: found[model].exact_match),
+        untested("rm_spearman", "  Spearman correlation", "", "more", lambda model: found[model].spearman),
+        untested("rm_kendall", "  Kendall's tau-b", "", "more", lambda model: found[model].kendall_tau_b),
+        Metric(
+            "parse_rate",
+            "  verdicts that could be read",
+            "%",
+            "more",
+            {result.model: Cell(_parse_rate(result)) for result in results},
+        ),
+    ]
+
+
+def _pair_order(result: RewardResult) -> dict[str, tuple[str, float]]:
+    """Each pair of answers with different ranks: 1 ordered as people did, 0 the other way, one half for a tie."""
+    found: dict[str, tuple[str, float]] = {}
+    for instruction, group in zip(result.instruction_ids, result.groups, strict=True):
+        for one, two in combinations(range(len(group.ranks)), 2):
+            right = _right(group, one, two)
+            if right is not None:
+                found[f"{instruction}-{one}-{two}"] = (instruction, right)
+    return found
+
+
+def _right(group: Ranked, one: int, two: int) -> float | None:
+    first, second = group.scores[one], group.scores[two]
+    if first is None or second is None or group.ranks[one] == group.ranks[two]:
+        return None
+    if first == second:
+        return 0.5
+    return float((first > second) == (group.ranks[one] < group.ranks[two]))
+
+
+def _parse_rate(result: RewardResult) -> Estimate:
+    total = result.scored + result.unparsed + result.failed
+    return wilson(result.scored, total)
+
+
+def captions(results: Sequence[RewardResult]) -> list[str]:
+    """What the figures are of."""
+    groups = results[0].groups
+    provenance = results[0].provenance
+    return [
+        f"As judge: each model scores {sum(len(group.ranks) for group in groups)} answers to {len(groups)} held-out "
+        f"ranked instructions ({provenance.judge}, rubric {provenance.rubric.split(':')[0]}); "
+        "intervals are clustered by instruction; 50 % is a coin."
+    ]

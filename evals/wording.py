@@ -1,0 +1,54 @@
+"""What a comparison says in words: what is certain, what is not, and how small a difference would have shown."""
+
+from collections.abc import Sequence
+from math import isnan
+
+from scipy.special import stdtrit
+
+from evals.metric import Metric
+from srlm.stats.intervals import Estimate
+from srlm.stats.paired import Paired
+
+ALPHA = 0.05
+POWER_Z = 1.959964 + 0.841621
+"""Standard errors between no difference and one that 80 % of experiments find at 5 % two-sided (2411.00640, sec. 5)."""
+
+
+def words(metric: Metric, models: Sequence[str], baseline: str) -> list[str]:
+    """What may be said of a metric that was tested, model by model."""
+    lines: list[str] = []
+    for model in models:
+        paired = metric.cells[model].paired
+        undefined = paired is None or isnan(paired.p_value) or isnan(paired.difference.low)
+        if paired is None or undefined or metric.better == "neither":
+            continue
+        label = metric.label.strip()
+        difference = paired.difference
+        value, low, high = (
+            f"{one:+.2f}" if metric.unit == "grade" else f"{100 * one:+.1f}"
+            for one in (difference.value, difference.low, difference.high)
+        )
+        amount = f"{value} points [{low}, {high}], p = {paired.p_value:.2g}"
+        if certain(paired):
+            verdict = "better" if difference.value > 0 else "worse"
+            lines.append(f"{model} is {verdict} than {baseline} in {label}: {amount}.")
+        else:
+            lines.append(
+                f"{model} and {baseline} cannot be told apart in {label}: {amount}.{_smallest(difference, metric.unit)}"
+            )
+    return lines
+
+
+def certain(paired: Paired) -> bool:
+    """Whether a difference may be called one: by the adjusted test, and by an interval that leaves out zero."""
+    return paired.p_value < ALPHA and paired.difference.low * paired.difference.high > 0
+
+
+def _smallest(difference: Estimate, unit: str) -> str:
+    """The smallest true difference that so many prompts would show in four of five experiments."""
+    if isnan(difference.low) or difference.clusters < 2:
+        return ""
+    standard_error = (difference.high - difference.low) / (2 * float(stdtrit(difference.clusters - 1, 1 - ALPHA / 2)))
+    points = (1 if unit == "grade" else 100) * POWER_Z * standard_error
+    size = f"{points:.0f}" if points >= 10 else f"{points:.1f}"
+    return f" With {difference.clusters} prompts, only a difference of about {size} points would show."
