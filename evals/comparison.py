@@ -6,17 +6,24 @@ sampling.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from evals import graded, ordered, preferred, verified
-from evals.metric import Metric
+from evals.metric import Metric, Side
 from evals.results import Result, Results
 from evals.wording import words
 from srlm.errors import UnknownName, UsageError
 
-Suite = tuple[Mapping[str, Any], Callable[[Sequence[Any]], list[Metric]], Callable[[Sequence[Any]], list[str]]]
-"""A suite's results by model, the rows that are read off them, and their captions."""
+
+@dataclass(frozen=True)
+class Suite:
+    """A suite's results by model; the rows that are read off them, their captions, and tables that belong beside."""
+
+    results: Mapping[str, Any]
+    metrics: Callable[[Sequence[Any]], list[Metric]]
+    captions: Callable[[Sequence[Any]], list[str]]
+    sides: Callable[[Sequence[Any]], list[Side]] = lambda _: []
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,7 @@ class Comparison:
     metrics: list[Metric]
     captions: list[str]
     words: list[str]
+    sides: list[Side] = field(default_factory=list)
 
 
 def compare_models(results: Results, models: Sequence[str], baseline: str) -> Comparison:
@@ -37,40 +45,42 @@ def compare_models(results: Results, models: Sequence[str], baseline: str) -> Co
         UnknownName: a model has no results; says which have.
         UsageError: the results are of different judges, rubrics, prompts or samplings.
     """
-    suites: list[Suite] = [
-        (results.alpaca, preferred.metrics, preferred.captions),
-        (results.mt_bench, graded.metrics, graded.captions),
-        (results.reward, ordered.metrics, ordered.captions),
-        (results.verifiable, verified.metrics, verified.captions),
+    suites = [
+        Suite(results.alpaca, preferred.metrics, preferred.captions),
+        Suite(results.mt_bench, graded.metrics, graded.captions),
+        Suite(results.reward, ordered.metrics, ordered.captions),
+        Suite(results.verifiable, verified.metrics, verified.captions),
     ]
-    known = sorted({model for found, _, _ in suites for model in found})
+    known = sorted({model for suite in suites for model in suite.results})
     for model in [*models, baseline]:
         if model not in known:
             raise UnknownName("Among the results of this run, the model", model, known, "Evaluate it first: srlm eval")
     models = [baseline, *(model for model in models if model != baseline)]
-    metrics: list[Metric] = []
-    captions: list[str] = []
-    for found, rows, notes in suites:
-        if all(model in found for model in models):
-            chosen = [found[model] for model in models]
-            _same(chosen)
-            metrics += rows(chosen)
-            captions += notes(chosen)
-    if not metrics:
+    shared = [(suite, [suite.results[one] for one in models]) for suite in suites if suite.results.keys() >= {*models}]
+    if not shared:
         raise UsageError(
             f"No suite has results of all of {', '.join(models)}. Evaluate them with: srlm eval {' '.join(models)}"
         )
-    lines = [line for metric in metrics for line in words(metric, models, baseline)]
-    return Comparison(list(models), baseline, metrics, captions, lines)
+    for _, chosen in shared:
+        _same(chosen)
+    metrics = [metric for suite, chosen in shared for metric in suite.metrics(chosen)]
+    return Comparison(
+        models=list(models),
+        baseline=baseline,
+        metrics=metrics,
+        captions=[line for suite, chosen in shared for line in suite.captions(chosen)],
+        words=[line for metric in metrics for line in words(metric, models, baseline)],
+        sides=[side for suite, chosen in shared for side in suite.sides(chosen)],
+    )
 
 
 def _same(results: Sequence[Result]) -> None:
     first = results[0]
     for other in results[1:]:
-        for field in ("judge", "rubric", "prompts", "sampling"):
-            one, two = getattr(first.provenance, field), getattr(other.provenance, field)
+        for name in ("judge", "rubric", "prompts", "sampling"):
+            one, two = getattr(first.provenance, name), getattr(other.provenance, name)
             if one != two:
                 raise UsageError(
                     f"{first.model} and {other.model} cannot be compared: their {first.suite} results differ in "
-                    f"{field} ({one} against {two}). Evaluate both with the same settings."
+                    f"{name} ({one} against {two}). Evaluate both with the same settings."
                 )

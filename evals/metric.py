@@ -7,7 +7,7 @@ looks better than it is.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import isnan
 
 from srlm.stats.intervals import Estimate, bootstrap_ratio, mean_interval, wilson
@@ -31,6 +31,16 @@ class Metric:
     unit: str
     better: str
     cells: dict[str, Cell]
+
+
+@dataclass(frozen=True)
+class Side:
+    """A table that belongs beside a comparison and is no part of it: its columns are not the compared models."""
+
+    title: str
+    columns: list[str]
+    metrics: list[Metric]
+    captions: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

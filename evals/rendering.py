@@ -3,12 +3,12 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from evals.comparison import Comparison
-from evals.metric import Cell, Metric
+from evals.metric import Cell, Metric, Side
 from evals.wording import certain
 from srlm.stats.intervals import Estimate
 
@@ -52,13 +52,21 @@ def label(metric: Metric) -> str:
 
 def as_tables(comparison: Comparison, width: int) -> "list[Table]":
     """The models as columns of as many tables as are needed for none to be wider than `width` characters."""
+    return _within(width, list(comparison.models), lambda models: as_table(comparison, models))
+
+
+def side_tables(side: Side, width: int) -> "list[Table]":
+    """The same of a table beside the comparison."""
+    return _within(width, list(side.columns), lambda columns: _table(side.title, columns, side.metrics))
+
+
+def _within(width: int, models: list[str], draw: "Callable[[Sequence[str]], Table]") -> "list[Table]":
     from rich.console import Console
 
     console = Console(width=10_000)
     tables: list[Table] = []
-    models = list(comparison.models)
     while models:
-        tried = {count: as_table(comparison, models[:count]) for count in range(len(models), 0, -1)}
+        tried = {count: draw(models[:count]) for count in range(len(models), 0, -1)}
         count = next((count for count, table in tried.items() if console.measure(table).maximum <= width), 1)
         tables.append(tried[count])
         models = models[count:]
@@ -67,41 +75,44 @@ def as_tables(comparison: Comparison, width: int) -> "list[Table]":
 
 def as_table(comparison: Comparison, models: Sequence[str]) -> "Table":
     """A rich table, models as columns."""
+    return _table(f"Comparison with {comparison.baseline}", models, comparison.metrics, comparison.baseline)
+
+
+def _table(title: str, models: Sequence[str], metrics: Sequence[Metric], baseline: str | None = None) -> "Table":
     from rich.table import Table
 
-    table = Table(
-        title=f"Comparison with {comparison.baseline}", title_justify="left", caption_justify="left", show_lines=False
-    )
+    table = Table(title=title, title_justify="left", caption_justify="left", show_lines=False)
     table.add_column("")
     for model in models:
-        table.add_column(
-            f"{model} (baseline)" if model == comparison.baseline else model, justify="right", no_wrap=True
-        )
-    for metric in comparison.metrics:
+        table.add_column(f"{model} (baseline)" if model == baseline else model, justify="right", no_wrap=True)
+    for metric in metrics:
         label_lines = label(metric)
         if any(metric.cells[model].paired for model in models):
             indent = " " * (len(metric.label) - len(metric.label.lstrip()))
-            label_lines += f"\n{indent}  difference to {comparison.baseline}"
+            label_lines += f"\n{indent}  difference to {baseline}"
         table.add_row(label_lines, *("\n".join(cell_lines(metric.cells[model], metric)) for model in models))
     return table
 
 
 def as_markdown(comparison: Comparison) -> str:
-    """A Markdown table with its captions and reading."""
-    lines = [
-        "| | " + " | ".join(comparison.models) + " |",
-        "|---|" + "---:|" * len(comparison.models),
-    ]
-    for metric in comparison.metrics:
-        cells = [" <br> ".join(cell_lines(metric.cells[model], metric)) for model in comparison.models]
+    """A Markdown table with its captions, the tables beside it, and its reading."""
+    lines = [*_markdown(comparison.models, comparison.metrics), "", *(f"{one}\n" for one in comparison.captions)]
+    for side in comparison.sides:
+        lines += [f"**{side.title}**\n", *_markdown(side.columns, side.metrics), ""]
+        lines += [f"{one}\n" for one in side.captions]
+    return "\n".join([*lines, *(f"- {line}" for line in comparison.words)])
+
+
+def _markdown(models: Sequence[str], metrics: Sequence[Metric]) -> list[str]:
+    lines = ["| | " + " | ".join(models) + " |", "|---|" + "---:|" * len(models)]
+    for metric in metrics:
+        cells = [" <br> ".join(cell_lines(metric.cells[model], metric)) for model in models]
         lines.append(f"| {label(metric).strip()} | " + " | ".join(cells) + " |")
-    return "\n".join(
-        [*lines, "", *(f"{caption}\n" for caption in comparison.captions), *(f"- {line}" for line in comparison.words)]
-    )
+    return lines
 
 
 def as_csv(comparison: Comparison) -> str:
-    """One line per metric and model; rates as fractions."""
+    """One line per metric and model; rates as fractions. Lines of a table beside the comparison have no baseline."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
@@ -120,17 +131,18 @@ def as_csv(comparison: Comparison) -> str:
             "p_holm",
         ]
     )
-    for metric in comparison.metrics:
-        for model in comparison.models:
-            cell = metric.cells[model]
-            one = cell.estimate
-            row = [metric.key, model, comparison.baseline, one.value, one.low, one.high, one.n, one.clusters]
-            if cell.paired is not None:
-                gap = cell.paired.difference
-                row += [gap.value, gap.low, gap.high, cell.paired.p_value]
-            else:
-                row += ["", "", "", ""]
-            writer.writerow(["" if isinstance(value, float) and isnan(value) else value for value in row])
+    rows = [(metric, model, comparison.baseline) for metric in comparison.metrics for model in comparison.models]
+    rows += [(metric, column, "") for side in comparison.sides for metric in side.metrics for column in side.columns]
+    for metric, model, baseline in rows:
+        cell = metric.cells[model]
+        one = cell.estimate
+        row = [metric.key, model, baseline, one.value, one.low, one.high, one.n, one.clusters]
+        if cell.paired is not None:
+            gap = cell.paired.difference
+            row += [gap.value, gap.low, gap.high, cell.paired.p_value]
+        else:
+            row += ["", "", "", ""]
+        writer.writerow(["" if isinstance(value, float) and isnan(value) else value for value in row])
     return out.getvalue()
 
 
@@ -158,22 +170,34 @@ def as_json(comparison: Comparison) -> str:
             }
         return data
 
-    data = {
-        "schema": 1,
-        "baseline": comparison.baseline,
-        "models": comparison.models,
-        "metrics": [
+    def rows(metrics: Sequence[Metric], models: Sequence[str]) -> list[dict[str, Any]]:
+        return [
             {
                 "key": metric.key,
                 "label": metric.label.strip(),
                 "unit": {"%": "fraction", "chars": "characters", "grade": "grade"}.get(metric.unit, "correlation"),
                 "better": metric.better,
-                "models": {model: cell(metric.cells[model]) for model in comparison.models},
+                "models": {model: cell(metric.cells[model]) for model in models},
             }
-            for metric in comparison.metrics
-        ],
+            for metric in metrics
+        ]
+
+    data = {
+        "schema": 1,
+        "baseline": comparison.baseline,
+        "models": comparison.models,
+        "metrics": rows(comparison.metrics, comparison.models),
         "captions": comparison.captions,
         "words": comparison.words,
+        "sides": [
+            {
+                "title": side.title,
+                "columns": side.columns,
+                "metrics": rows(side.metrics, side.columns),
+                "captions": side.captions,
+            }
+            for side in comparison.sides
+        ],
     }
     return json.dumps(data, ensure_ascii=False, indent=2)
 

@@ -28,7 +28,7 @@ def compare(
 ) -> None:
     """Compare models that were evaluated: win rate, length, reward-model figures, differences with paired tests."""
     from evals.comparison import compare_models
-    from evals.rendering import as_csv, as_json, as_markdown, as_tables
+    from evals.rendering import as_csv, as_json, as_markdown, as_tables, side_tables
     from evals.results import load_results
     from srlm.display import stdout
     from srlm.runs import open_run
@@ -43,6 +43,12 @@ def compare(
         console.print(table)
     for caption in comparison.captions:
         console.print(caption, style="dim", markup=False)
+    for side in comparison.sides:
+        console.print()
+        for table in side_tables(side, console.width):
+            console.print(table)
+        for caption in side.captions:
+            console.print(caption, style="dim", markup=False)
     console.print()
     for line in comparison.words:
         console.print(f"- {line}", markup=False)

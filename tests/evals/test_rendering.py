@@ -3,14 +3,15 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from math import nan
 
 import pytest
 from rich.console import Console
 
 from evals.comparison import Comparison
-from evals.metric import Cell, Metric
-from evals.rendering import as_csv, as_json, as_markdown, as_tables, cell_lines, number, with_interval
+from evals.metric import Cell, Metric, Side
+from evals.rendering import as_csv, as_json, as_markdown, as_tables, cell_lines, number, side_tables, with_interval
 from srlm.stats.intervals import Estimate
 from srlm.stats.paired import Paired
 
@@ -168,3 +169,22 @@ def test_json_is_strict_and_complete():
     assert length["label"] == "mean length"
     assert kendall["models"]["M2"]["value"] is None
     assert unread["models"]["M2"]["difference"]["p_holm"] is None
+
+
+def test_a_table_beside_the_comparison_stands_in_every_format():
+    metric = Metric("rm_pairwise_half", "pairwise accuracy", "%", "more", {"longer wins": Cell(estimate(0.738))})
+    side = Side("Judges that read nothing", ["longer wins"], [metric], ["By length."])
+    beside = replace(COMPARISON, sides=[side])
+    (table,) = side_tables(side, 140)
+    console = Console(file=io.StringIO(), width=140)
+    console.print(table)
+    assert "73.8 [63.8, 83.8]" in console.file.getvalue()
+    assert "difference" not in console.file.getvalue()
+    markdown = as_markdown(beside)
+    assert "**Judges that read nothing**" in markdown
+    assert "| pairwise accuracy, % | 73.8 [63.8, 83.8] |" in markdown
+    (row,) = [row for row in csv.DictReader(io.StringIO(as_csv(beside))) if row["model"] == "longer wins"]
+    assert (row["baseline"], float(row["value"])) == ("", 0.738)
+    (found,) = json.loads(as_json(beside))["sides"]
+    assert (found["title"], found["columns"], found["captions"]) == (side.title, side.columns, side.captions)
+    assert found["metrics"][0]["models"]["longer wins"]["value"] == 0.738
