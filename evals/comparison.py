@@ -5,15 +5,18 @@ It also says in words what is certain and what is not. What is read off a suite'
 sampling.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from evals import graded, ordered, preferred, verified
+from evals import graded, ordered, preferred, trivial, verified
 from evals.metric import Metric, Side
 from evals.results import Result, Results
 from evals.wording import words
 from srlm.errors import UnknownName, UsageError
+
+ALIKE = ("judge", "rubric", "prompts", "sampling")
+"""In what results must agree to be compared, unless the user says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,14 @@ class Comparison:
     sides: list[Side] = field(default_factory=list)
 
 
-def compare_models(results: Results, models: Sequence[str], baseline: str) -> Comparison:
+def compare_models(results: Results, models: Sequence[str], baseline: str, across: Collection[str] = ()) -> Comparison:
     """Compare models on whatever results they all have.
+
+    Args:
+        results: of a run.
+        models: by name.
+        baseline: the one that the others are compared with.
+        across: in what the results may differ, of `ALIKE`; it is said under the table.
 
     Raises:
         UnknownName: a model has no results; says which have.
@@ -48,7 +57,7 @@ def compare_models(results: Results, models: Sequence[str], baseline: str) -> Co
     suites = [
         Suite(results.alpaca, preferred.metrics, preferred.captions),
         Suite(results.mt_bench, graded.metrics, graded.captions),
-        Suite(results.reward, ordered.metrics, ordered.captions),
+        Suite(results.reward, ordered.metrics, ordered.captions, trivial.sides),
         Suite(results.verifiable, verified.metrics, verified.captions),
     ]
     known = sorted({model for suite in suites for model in suite.results})
@@ -61,26 +70,36 @@ def compare_models(results: Results, models: Sequence[str], baseline: str) -> Co
         raise UsageError(
             f"No suite has results of all of {', '.join(models)}. Evaluate them with: srlm eval {' '.join(models)}"
         )
-    for _, chosen in shared:
-        _same(chosen)
+    unlike = [line for _, chosen in shared if (line := _differing(chosen, across))]
     metrics = [metric for suite, chosen in shared for metric in suite.metrics(chosen)]
     return Comparison(
         models=list(models),
         baseline=baseline,
         metrics=metrics,
-        captions=[line for suite, chosen in shared for line in suite.captions(chosen)],
+        captions=[*unlike, *(line for suite, chosen in shared for line in suite.captions(chosen))],
         words=[line for metric in metrics for line in words(metric, models, baseline)],
         sides=[side for suite, chosen in shared for side in suite.sides(chosen)],
     )
 
 
-def _same(results: Sequence[Result]) -> None:
+def _differing(results: Sequence[Result], across: Collection[str]) -> str:
+    """A warning of what the results differ in although they may; empty where they do not."""
     first = results[0]
+    found: dict[str, None] = {}
     for other in results[1:]:
-        for name in ("judge", "rubric", "prompts", "sampling"):
+        for name in ALIKE:
             one, two = getattr(first.provenance, name), getattr(other.provenance, name)
-            if one != two:
+            if one != two and name not in across:
                 raise UsageError(
                     f"{first.model} and {other.model} cannot be compared: their {first.suite} results differ in "
-                    f"{name} ({one} against {two}). Evaluate both with the same settings."
+                    f"{name} ({one} against {two}). Evaluate both with the same settings, or compare them in spite of "
+                    f"it: --across {name}"
                 )
+            if one != two:
+                found[name] = None
+    if not found:
+        return ""
+    return (
+        f"Attention: these {first.suite} results differ in {' and '.join(found)}, so a difference between columns need "
+        "not be one between models."
+    )

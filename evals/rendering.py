@@ -13,6 +13,7 @@ from evals.wording import certain
 from srlm.stats.intervals import Estimate
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 
@@ -48,6 +49,23 @@ def label(metric: Metric) -> str:
     """A row's name with its unit."""
     unit = {"%": ", %", "chars": ", characters", "grade": ", 1-10"}.get(metric.unit, "")
     return f"{metric.label}{unit}"
+
+
+def print_comparison(console: "Console", comparison: Comparison) -> None:
+    """Tables as wide as the console, what stands under them, and what they say in words."""
+    for table in as_tables(comparison, console.width):
+        console.print(table)
+    for caption in comparison.captions:
+        console.print(caption, style="dim", markup=False)
+    for side in comparison.sides:
+        console.print()
+        for table in side_tables(side, console.width):
+            console.print(table)
+        for caption in side.captions:
+            console.print(caption, style="dim", markup=False)
+    console.print()
+    for line in comparison.words:
+        console.print(f"- {line}", markup=False)
 
 
 def as_tables(comparison: Comparison, width: int) -> "list[Table]":

@@ -1,12 +1,12 @@
 """A checkpoint as a judge of ranked answers: the paper's five reward-model metrics.
 
-Each model scores every answer of held-out ranked instructions with the rubric and in the way that its run uses. What is
-stored are the rewards beside the ranks; `srlm.stats.reward_model` computes the metrics
-(arXiv 2401.10020, section 3.2.2, Table 4).
+Each model scores every answer of held-out ranked instructions with the rubric and in the way that its run uses, or in
+several ways, which is the paper's ablation of the judge's prompt (arXiv 2401.10020, section 3.2.2, Tables 4 and 5).
+What is stored are the rewards beside the ranks; `srlm.stats.reward_model` computes the metrics.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from evals.contestants import Contestant, opened
 from evals.results import Provenance, RewardResult, part, store
@@ -20,11 +20,19 @@ from srlm.types import Answer, RankedPrompt, Scored, Unparsed, Verdict
 def run_reward_model(
     contestants: Sequence[Contestant],
     ranked: Sequence[RankedPrompt],
-    judge: PointwiseJudge,
+    judges: Mapping[str, PointwiseJudge],
     run: Run,
     progress: Progress,
 ) -> list[RewardResult]:
-    """Let every model score the ranked answers; store one result a model."""
+    """Let every model score the ranked answers in every way; store one result a model and way.
+
+    Args:
+        contestants: the models.
+        ranked: instructions with answers that people ranked.
+        judges: the ways; each key is added to the model's name, and is empty for the way of the run.
+        run: where verdicts and results are written.
+        progress: what the user sees.
+    """
     results: list[RewardResult] = []
     answers = [
         (prompt.instruction, Answer(f"{prompt.id}-a{index}", prompt.id, "people", answer.text, "stop"))
@@ -33,30 +41,31 @@ def run_reward_model(
     ]
     for contestant in contestants:
         with opened(contestant) as engine:
-            verdicts = score(
-                judge,
-                engine,
-                answers,
-                run.ledger,
-                seed=0,
-                stage="evals/reward",
-                progress=progress,
-                label=f"{contestant.name} judges {len(answers)} ranked answers",
-            )
-            provenance = Provenance(
-                judge=f"{judge.scoring} x {judge.samples}" if judge.scoring == "sampled" else "expected",
-                rubric=judge.rubric.label,
-                prompts=_digest(ranked),
-                sampling=(
-                    f"T={judge.sampling.temperature} top-p={judge.sampling.top_p} "
-                    f"max_tokens={judge.sampling.max_tokens}"
-                ),
-            )
-            run.write(part("reward", contestant.name, "verdicts"), verdicts)
-            perfect = float(judge.rubric.scale.highest)
-            result = _result(contestant.name, engine.identity, provenance, ranked, answers, verdicts, perfect)
-            store(run, result)
-            results.append(result)
+            for way, judge in judges.items():
+                name = f"{contestant.name} {way}".strip()
+                verdicts = score(
+                    judge,
+                    engine,
+                    answers,
+                    run.ledger,
+                    seed=0,
+                    stage="evals/reward",
+                    progress=progress,
+                    label=f"{name} judges {len(answers)} ranked answers",
+                )
+                provenance = Provenance(
+                    judge=f"{judge.scoring} x {judge.samples}" if judge.scoring == "sampled" else "expected",
+                    rubric=judge.rubric.label,
+                    prompts=_digest(ranked),
+                    sampling=(
+                        f"T={judge.sampling.temperature} top-p={judge.sampling.top_p} "
+                        f"max_tokens={judge.sampling.max_tokens}"
+                    ),
+                )
+                run.write(part("reward", name, "verdicts"), verdicts)
+                perfect = float(judge.rubric.scale.highest)
+                results.append(_result(name, engine.identity, provenance, ranked, answers, verdicts, perfect))
+                store(run, results[-1])
     return results
 
 

@@ -1,5 +1,6 @@
 """`srlm eval`: run evaluation suites on models."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -9,16 +10,21 @@ import typer
 
 from srlm.cli.models import contestant, wire_of
 from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs
-from srlm.cli.recompute import Format, recompute_alpaca, recompute_mt_bench
+from srlm.cli.recompute import Format, recompute
 
 if TYPE_CHECKING:
     from evals.contestants import Contestant
     from evals.results import Result
+    from srlm.config import JudgeConfig
     from srlm.display import Progress
     from srlm.ledger import Ledger
     from srlm.runs import Run
 
     Work = Callable[[list[Contestant], Contestant, Run, Progress], Sequence[Result]]
+
+
+EVALUATIONS = "evaluations"
+"""The run of models that none trained."""
 
 
 class Suite(StrEnum):
@@ -87,6 +93,23 @@ def evaluate(
             "from the Hub, or puzzle in a run of the puzzle world.",
         ),
     ] = None,
+    ranked: Annotated[
+        str | None,
+        typer.Option(
+            "--ranked",
+            metavar="PLACE",
+            help="Ranked answers for reward: what seeds.source takes, of which the part for validation is used; the "
+            "run's own, if not given.",
+        ),
+    ] = None,
+    rubric: Annotated[
+        str | None,
+        typer.Option("--rubric", help="For reward, in place of the run's: additive, levels, a file; several: commas."),
+    ] = None,
+    scoring: Annotated[
+        str | None,
+        typer.Option("--scoring", help="For reward, in place of the run's: sampled, expected, or both with a comma."),
+    ] = None,
     in_flight: InFlight = None,
     deadline: Deadline = None,
     max_cost: MaxCost = None,
@@ -107,16 +130,9 @@ def evaluate(
 
     suites = _suites(suite)
     if annotations is not None:
-        if models or judge or suites not in ([Suite.alpaca], [Suite.mt_bench]):
-            raise UsageError(
-                "--annotations goes with the suite alpaca or with mt-bench, without models and without --judge."
-            )
-        if suites == [Suite.alpaca]:
-            recompute_alpaca(annotations, gamed, prompts, format)
-            return
-        if gamed is not None:
-            raise UsageError("--gamed is of the suite alpaca; mt-bench has no length control.")
-        recompute_mt_bench(annotations, prompts, format)
+        if models or judge:
+            raise UsageError("--annotations goes without models and without --judge: the verdicts are somebody's.")
+        recompute([one.value for one in suites], annotations, gamed, prompts, format)
         return
     if gamed is not None or format is not Format.table:
         raise UsageError("--gamed and --format go with --annotations.")
@@ -124,14 +140,15 @@ def evaluate(
         raise UsageError("--prompts names the file of one suite: evaluate alpaca and mt-bench one after the other.")
     if not models:
         raise UsageError("Name at least one model, such as: srlm eval M1. Or give --annotations FILE.")
+    from evals.ablation import ablations
+    from evals.rendering import print_comparison
     from evals.results import AlpacaResult
     from srlm.assets import PACKAGED
     from srlm.display import Progress, stdout
     from srlm.engines.budget import Budget
-    from srlm.runs import open_run
 
-    home = open_run(runs, run)
     progress = Progress()
+    home = _home(runs, run, models, progress)
     budget = Budget(max_cost) if max_cost is not None else None
     wire = wire_of(in_flight, deadline, progress)
     try:
@@ -144,7 +161,7 @@ def evaluate(
         prepare: dict[Suite, Callable[[], Work]] = {
             Suite.alpaca: lambda: _alpaca(home, prompts, limit, max_tokens),
             Suite.mt_bench: lambda: _mt_bench(prompts, limit, max_tokens),
-            Suite.reward: lambda: _reward(home, limit),
+            Suite.reward: lambda: _reward(home, limit, ranked, rubric, scoring),
             Suite.verifiable: lambda: _verifiable(home, data, limit, max_tokens),
         }
         work = [prepare[one]() for one in suites]
@@ -160,9 +177,13 @@ def evaluate(
         home.close()
     for card in dict.fromkeys(result.card.caption() for result in results if isinstance(result, AlpacaResult)):
         stdout().print(card, soft_wrap=True, markup=False)
-    where = f"--runs {runs} --run {home.name}"
+    for comparison in ablations(results):
+        print_comparison(stdout(), comparison)
+    names = shlex.join(dict.fromkeys(result.model for result in results))
     stdout().print(
-        f"Results are in {home.folder / 'evals'}. Next: srlm compare {' '.join(models)} {where}", soft_wrap=True
+        f"Results are in {home.folder / 'evals'}. Next: srlm compare {names} --runs {runs} --run {home.name}",
+        soft_wrap=True,
+        markup=False,
     )
 
 
@@ -170,13 +191,30 @@ def _suites(names: str) -> list[Suite]:
     """The suites that are named, in their own order."""
     from srlm.errors import UnknownName, UsageError
 
-    given = [part.strip() for part in names.split(",") if part.strip()]
+    given = _named(names)
     for one in given:
         if one not in list(Suite):
             raise UnknownName("The suite", one, [known.value for known in Suite])
     if not given:
         raise UsageError(f"--suite names no suite. There are: {', '.join(Suite)}.")
     return [one for one in Suite if one in given]
+
+
+def _home(runs: Path, name: str | None, models: list[str], progress: "Progress") -> "Run":
+    """The run that results are kept in. Where there is none, models that need no run get one of their own."""
+    from srlm.assets import is_model_name
+    from srlm.config import TrainConfig
+    from srlm.runs import open_run, start_run
+
+    if any(runs.glob("*/run.yaml")) or not all(is_model_name(one) for one in models):
+        return open_run(runs, name)
+    home = start_run(runs, name or EVALUATIONS, TrainConfig(model=models[0]))
+    progress.say(f"There is no run in {runs}: the results are kept in {home.folder}.")
+    return home
+
+
+def _named(names: str | None) -> list[str]:
+    return [part.strip() for part in (names or "").split(",") if part.strip()]
 
 
 def _rehearse(
@@ -229,15 +267,42 @@ def _mt_bench(file: Path | None, limit: int | None, max_tokens: int | None) -> "
     )
 
 
-def _reward(home: "Run", limit: int | None) -> "Work":
+def _reward(home: "Run", limit: int | None, place: str | None, rubrics: str | None, scorings: str | None) -> "Work":
     from evals.suites.reward_model import run_reward_model
     from srlm.judges.pointwise import configured_judge
     from srlm.records import read_records
+    from srlm.seeds import load_seeds
     from srlm.types import RankedPrompt
 
-    ranked = read_records(home.path("seeds/validation"), RankedPrompt)[:limit]
-    scorer = configured_judge(home.config.judge)
-    return lambda contestants, _, run, progress: run_reward_model(contestants, ranked, scorer, run, progress)
+    kept = home.path("seeds/validation")
+    known = (
+        read_records(kept, RankedPrompt)
+        if place is None and kept.exists()
+        else load_seeds(place or home.config.seeds.source).validation
+    )
+    chosen = known[:limit]
+    ways = {_way(home.config.judge, one): configured_judge(one) for one in _ways(home.config.judge, rubrics, scorings)}
+    return lambda contestants, _, run, progress: run_reward_model(contestants, chosen, ways, run, progress)
+
+
+def _ways(own: "JudgeConfig", rubrics: str | None, scorings: str | None) -> "list[JudgeConfig]":
+    """The run's way to judge with every rubric and scoring that is named."""
+    from srlm.errors import UnknownName
+
+    ways = _named(scorings) or [own.scoring]
+    for one in ways:
+        if one not in ("sampled", "expected"):
+            raise UnknownName("The scoring", one, ["sampled", "expected"])
+    return [
+        own.model_copy(update={"rubric": rubric, "scoring": scoring})
+        for rubric in _named(rubrics) or [own.rubric]
+        for scoring in ways
+    ]
+
+
+def _way(own: "JudgeConfig", other: "JudgeConfig") -> str:
+    """What is added to a model's name that judges otherwise than in its run."""
+    return "" if own == other else f"({Path(other.rubric).stem}, {other.scoring})"
 
 
 def _verifiable(home: "Run", data: str | None, limit: int | None, max_tokens: int | None) -> "Work":

@@ -19,8 +19,27 @@ class Format(StrEnum):
     json = "json"
 
 
-def recompute_alpaca(annotations: Path, gamed: Path | None, prompts: Path | None, format: Format) -> None:
-    """Win rates out of AlpacaEval's annotations.json."""
+def recompute(
+    suites: Sequence[str], annotations: Path, gamed: Path | None, prompts: Path | None, format: Format
+) -> None:
+    """The figures of the one suite that is named.
+
+    Raises:
+        UsageError: that suite has no files of somebody's verdicts, or the options do not go with it.
+    """
+    from srlm.errors import UsageError
+
+    if list(suites) == ["alpaca"]:
+        _alpaca(annotations, gamed, prompts, format)
+    elif list(suites) != ["mt-bench"]:
+        raise UsageError("--annotations goes with the suite alpaca or with mt-bench.")
+    elif gamed is not None:
+        raise UsageError("--gamed is of the suite alpaca; mt-bench has no length control.")
+    else:
+        _mt_bench(annotations, prompts, format)
+
+
+def _alpaca(annotations: Path, gamed: Path | None, prompts: Path | None, format: Format) -> None:
     from evals.alpaca_files import read_annotations, read_gamed, read_outputs
     from evals.recomputed import as_json, as_table, captions, recompute
 
@@ -35,8 +54,7 @@ def recompute_alpaca(annotations: Path, gamed: Path | None, prompts: Path | None
     _print(as_table(found), captions(found))
 
 
-def recompute_mt_bench(annotations: Path, prompts: Path | None, format: Format) -> None:
-    """Mean grades out of FastChat's judgements."""
+def _mt_bench(annotations: Path, prompts: Path | None, format: Format) -> None:
     from evals.mt_bench import NUMBERED
     from evals.mt_bench_files import read_judgements, read_questions
     from evals.mt_bench_recomputed import as_json, as_table, captions, recompute

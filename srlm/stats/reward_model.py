@@ -3,7 +3,8 @@
 The paper does not say what a pair counts that the judge scores equally. Its Table 4 cannot be had from scores
 without ties (its Kendall tau is far below 2 * accuracy - 1), so ties must have been left out; here that is a
 choice, and the share of ties stands beside the accuracy. So does what "the longer reply is better" would get:
-a judge below that has shown nothing. Every interval is over instructions, the unit that was drawn.
+a judge below that has shown nothing; and the accuracy where length cannot tell. Every interval is over
+instructions, the unit that was drawn.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,9 +14,13 @@ from typing import Literal
 
 from scipy.stats import kendalltau, spearmanr
 
+from srlm.stats.association import spearman as rank_correlation
 from srlm.stats.intervals import Estimate, bootstrap_ratio, mean_interval, wilson
 
 Ties = Literal["exclude", "wrong", "half"]
+SIMILAR = 1.25
+"""Two replies are of similar length when the longer one has at most so many times the characters of the other."""
+CORRELATION_RESAMPLES = 2_000  # of the correlation with length, which ranks all replies anew in each
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,8 @@ class RewardModelMetrics:
     spearman: Estimate
     kendall_tau_b: Estimate
     longer_wins: Estimate
+    similar_length: Estimate
+    score_and_length: Estimate
     instructions: int
     replies: int
     unread: int
@@ -73,6 +80,8 @@ def reward_model_metrics(
     Spearman, Kendall   the mean over the instructions where they are defined
     longer wins         accuracy of length as a score, on the pairs that the judge's accuracy is over, with
                         the same rule for equal lengths
+    similar length      pairwise accuracy on the pairs of which neither reply is more than 1.25 times as long
+    score and length    Spearman's correlation of score and length over all replies that have a score
 
     A reply without a score leaves every pair. Metrics without data are nan.
     """
@@ -82,17 +91,27 @@ def reward_model_metrics(
 
     pairs = [list(_pairs(group)) for group in groups]
     # Length is measured on the pairs of the accuracy: without the judge's ties where these leave it.
-    judged = [[p for p in group if ties != "exclude" or p[0] != 0] for group in pairs]
+    judged = [[p for p in group if ties != "exclude" or p.score != 0] for group in pairs]
+    replies = [(index, score, length) for index, group in enumerate(groups) for _, score, length in _read(group)]
     matches = [match for group in groups if (match := _exact_match(group)) is not None]
     correlations = [found for group in groups if (found := _correlations(group)) is not None]
     return RewardModelMetrics(
-        pairwise_accuracy=ratio([_agreement([score for score, _ in group], ties) for group in pairs]),
-        tie_rate=ratio([(sum(score == 0 for score, _ in group), len(group)) for group in pairs]),
+        pairwise_accuracy=ratio([_agreement([p.score for p in group], ties) for group in pairs]),
+        tie_rate=ratio([(sum(p.score == 0 for p in group), len(group)) for group in pairs]),
         five_best=ratio([_perfect_are_best(group, perfect) for group in groups]),
         exact_match=wilson(sum(matches), len(matches), level),
         spearman=mean_interval([rho for rho, _ in correlations], level=level, bounds=(-1, 1)),
         kendall_tau_b=mean_interval([tau for _, tau in correlations], level=level, bounds=(-1, 1)),
-        longer_wins=ratio([_agreement([length for _, length in group], ties) for group in judged]),
+        longer_wins=ratio([_agreement([p.length for p in group], ties) for group in judged]),
+        similar_length=ratio([_agreement([p.score for p in group if p.similar], ties) for group in pairs]),
+        score_and_length=rank_correlation(
+            [score for _, score, _ in replies],
+            [length for _, _, length in replies],
+            [index for index, _, _ in replies],
+            level,
+            min(resamples, CORRELATION_RESAMPLES),
+            seed,
+        ),
         instructions=len(groups),
         replies=sum(len(group.ranks) for group in groups),
         unread=sum(score is None for group in groups for score in group.scores),
@@ -106,12 +125,21 @@ def _read(group: Ranked) -> list[tuple[float, float, int]]:
     return [(rank, score, length) for rank, score, length in replies if score is not None]
 
 
-def _pairs(group: Ranked) -> Iterator[tuple[float, float]]:
-    """For each pair with different human ranks: the better reply's lead in score, and in length."""
+@dataclass(frozen=True)
+class _Pair:
+    """Two replies with different human ranks: the better one's lead in score and in length; whether length can tell."""
+
+    score: float
+    length: float
+    similar: bool
+
+
+def _pairs(group: Ranked) -> Iterator[_Pair]:
     for one, other in combinations(_read(group), 2):
         if one[0] != other[0]:
             better, worse = sorted((one, other), key=lambda reply: reply[0])
-            yield better[1] - worse[1], better[2] - worse[2]
+            short, long = sorted((better[2], worse[2]))
+            yield _Pair(better[1] - worse[1], better[2] - worse[2], long <= SIMILAR * short)
 
 
 def _agreement(leads: Sequence[float], ties: Ties) -> tuple[float, float]:
@@ -139,7 +167,7 @@ def _exact_match(group: Ranked) -> bool | None:
     if len(replies) < len(group.ranks) or len(set(group.ranks)) < 2:
         return None
     distinct = len({score for _, score, _ in replies}) == len(replies)
-    return distinct and all(lead > 0 for lead, _ in _pairs(group))
+    return distinct and all(pair.score > 0 for pair in _pairs(group))
 
 
 def _correlations(group: Ranked) -> tuple[float, float] | None:

@@ -1,12 +1,16 @@
 """The reward-model metrics against a small, slow computation written from their definitions."""
 
+import gzip
+import json
+from itertools import count
 from math import isnan, sqrt
+from pathlib import Path
 from statistics import mean
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from scipy.stats import kendalltau
+from scipy.stats import kendalltau, spearmanr
 
 from srlm.stats.intervals import wilson
 from srlm.stats.reward_model import Ranked, reward_model_metrics
@@ -91,6 +95,10 @@ def same(estimate, expected):
 @example([[(2, 3.0, 10), (2, 4.0, 20)]], "half", 5.0)  # nor do people
 @example([[(0, None, 10), (1, 5.0, 20), (1, 4.0, 20)]], "exclude", 5.0)  # the best reply is unread
 def test_metrics_against_the_slow_computation(groups, ties, perfect):
+    agrees_with_the_slow_computation(groups, ties, perfect)
+
+
+def agrees_with_the_slow_computation(groups, ties, perfect):
     metrics = reward_model_metrics([ranked(g) for g in groups], ties=ties, perfect=perfect, resamples=200)
     pairs = [pair for g in groups for pair in readable_pairs(g)]
     scored = [sign(a[1] - b[1]) for a, b in pairs]
@@ -98,6 +106,8 @@ def test_metrics_against_the_slow_computation(groups, ties, perfect):
     assert same(metrics.pairwise_accuracy, slow_accuracy(scored, ties))
     assert same(metrics.longer_wins, slow_accuracy(longer, ties))
     assert same(metrics.tie_rate, [s == 0 for s in scored])
+    alike = [sign(a[1] - b[1]) for a, b in pairs if max(a[2], b[2]) <= 1.25 * min(a[2], b[2])]
+    assert same(metrics.similar_length, slow_accuracy(alike, ties))
     best = [r == min(x for x, _, _ in g) for g in groups for r, s, _ in g if s is not None and s >= perfect]
     assert same(metrics.five_best, best)
     assert same(metrics.exact_match, [m for g in groups if (m := slow_exact(g)) is not None])
@@ -159,3 +169,49 @@ def test_a_perfect_judge_is_not_certain():
 def test_a_reply_without_its_score_is_refused():
     with pytest.raises(ValueError, match="one score"):
         Ranked((0, 1), (5.0,), (1, 2))
+
+
+def test_pairs_of_similar_length_and_scores_against_length_by_hand():
+    groups = [
+        Ranked((0, 1), (5.0, 1.0), (100, 125)),  # right, and alike
+        Ranked((0, 1), (1.0, 5.0), (100, 126)),  # wrong, and the one is longer by more than a quarter
+        Ranked((0, 1), (2.0, 3.0), (90, 80)),  # wrong, and alike
+        Ranked((0, 1), (4.0, None), (10, 10)),  # unread
+    ]
+    metrics = reward_model_metrics(groups)
+    assert (metrics.similar_length.value, metrics.similar_length.n) == (0.5, 2)
+    lengths, scores = (100, 125, 100, 126, 90, 80, 10), (5.0, 1.0, 1.0, 5.0, 2.0, 3.0, 4.0)
+    assert metrics.score_and_length.value == pytest.approx(spearmanr(lengths, scores).statistic)
+    assert metrics.score_and_length.n == 7
+    assert metrics.score_and_length.clusters == 4
+
+
+SCORES = {
+    "by length": lambda index, rank, length: float(length),
+    "whole points, many ties": lambda index, rank, length: float(length // 400 % 6),
+    "all tied": lambda index, rank, length: 3.0,
+    "as people": lambda index, rank, length: -float(rank),
+    "thirds, some unread": lambda index, rank, length: None if index % 5 == 0 else (index * 7 % 16) / 3,
+    "fives": lambda index, rank, length: 5.0 if index % 3 else 4.0,
+}
+
+
+@pytest.mark.parametrize("ties", ["exclude", "wrong", "half"])
+@pytest.mark.parametrize("way", SCORES)
+def test_all_of_open_assistants_validation_against_the_slow_computation(way, ties, ranked_validation):
+    index = count()
+    groups = [
+        [(one["rank"], SCORES[way](next(index), one["rank"], len(one["text"])), len(one["text"])) for one in responses]
+        for responses in ranked_validation
+    ]
+    assert (len(groups), sum(map(len, groups))) == (140, 363)
+    agrees_with_the_slow_computation(groups, ties, 5.0)
+
+
+@pytest.fixture(scope="module")
+def ranked_validation():
+    path = Path(__file__).parents[4] / "shared/data/oasst2/ranked_validation.jsonl.gz"
+    if not path.exists():
+        pytest.skip("needs Open Assistant's rankings, ../shared/data/oasst2, which are not part of srlm")
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        return [json.loads(line)["responses"] for line in file]
