@@ -269,6 +269,7 @@ def _mt_bench(file: Path | None, limit: int | None, max_tokens: int | None) -> "
 
 def _reward(home: "Run", limit: int | None, place: str | None, rubrics: str | None, scorings: str | None) -> "Work":
     from evals.suites.reward_model import run_reward_model
+    from srlm.errors import UsageError
     from srlm.judges.pointwise import configured_judge
     from srlm.records import read_records
     from srlm.seeds import load_seeds
@@ -281,6 +282,11 @@ def _reward(home: "Run", limit: int | None, place: str | None, rubrics: str | No
         else load_seeds(place or home.config.seeds.source).validation
     )
     chosen = known[:limit]
+    if not chosen:
+        raise UsageError(
+            f"{place or kept} holds no ranked answers for validation: mark some with split: validation, or name "
+            "others with --ranked."
+        )
     ways = {_way(home.config.judge, one): configured_judge(one) for one in _ways(home.config.judge, rubrics, scorings)}
     return lambda contestants, _, run, progress: run_reward_model(contestants, chosen, ways, run, progress)
 
