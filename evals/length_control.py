@@ -24,10 +24,9 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
 
 from srlm.stats.intervals import Estimate, Floats
-from srlm.stats.logistic import fit_logistic
+from srlm.stats.logistic import fit_logistic, logistic
 
 Way = Literal["published", "held", "fitted"]
 Places = npt.NDArray[np.intp]
@@ -117,7 +116,7 @@ class _Design:
     def rates(self, w: Floats, counts: Floats) -> Floats:
         """Length-controlled win rates, shape (problems,); `counts` is how often each row was drawn."""
         _, difficulty, own = self.all_weights(w)
-        each = expit(difficulty[:, None] * self.gamma + own[:, None])
+        each = logistic(difficulty[:, None] * self.gamma + own[:, None])
         rates: Floats = np.einsum("mn,mn->m", counts, each) / counts.sum(axis=1)
         return rates
 
@@ -207,7 +206,7 @@ def _cross_validated(design: _Design) -> float:
     w: Floats | None = None
     for place, strength in enumerate(GRID):  # from the strongest penalty on: each fit begins where the last one ended
         w = fit_logistic(x, design.y, strength * design.base * ~left_out, w)
-        p = np.clip(expit(w @ x[0]), 1e-15, 1 - 1e-15)
+        p = np.clip(logistic(w @ x[0]), 1e-15, 1 - 1e-15)
         loss = -design.base * (design.y * np.log(p) + (1 - design.y) * np.log1p(-p))
         losses[place] = np.mean([loss[fold, rows].mean() for fold, rows in enumerate(left_out)])
     return float(GRID[losses.argmin()])

@@ -5,16 +5,17 @@ error comes from the spread between clusters. Sources: Miller, "Adding Error Bar
 independent and clustered questions) for the standard errors; Wilson (1927) for rates; Efron's percentile
 bootstrap for ratios of sums.
 
-Left out: BCa and Bayesian intervals. `scipy.special` and not `scipy.stats` gives the quantiles: it loads
-faster.
+Left out: BCa and Bayesian intervals.
 """
 
 from dataclasses import dataclass
 from math import isfinite, nan, sqrt
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri, stdtrit
+
+from srlm.stats.student import student_quantile
 
 Floats = npt.NDArray[np.float64]
 
@@ -40,7 +41,7 @@ def wilson(successes: float, n: int, level: float = 0.95) -> Estimate:
 
     n = 0 gives nan throughout. Raises ValueError when successes are not within 0..n.
     """
-    z = float(ndtri(_upper(level)))
+    z = NormalDist().inv_cdf(_upper(level))
     if not 0 <= successes <= n:
         raise ValueError(f"{successes} successes in {n} trials")
     if n == 0:
@@ -81,7 +82,7 @@ def mean_interval(
         return _without_spread(mean, n, count, level, bounds)
     # The paper's SE^2 plus the products within clusters over n^2, rearranged so that it cannot fall below 0.
     error = sqrt(float(residuals @ residuals) / (n - 1) + float(sums @ sums)) / n
-    half = float(stdtrit(count - 1, quantile)) * error
+    half = student_quantile(quantile, count - 1) * error
     return Estimate(mean, mean - half, mean + half, n, count)
 
 
