@@ -46,9 +46,9 @@ For `held` each model was left out of the choice of the weight. The nine are one
 """
 
 _FEWEST = 10  # rated rows: two a fold
-_SMALL_STEP = 1e-3  # in resamples, whose quantiles are known to three digits
+_SMALL_STEP = 1e-2  # in resamples: what is then missing is about its square, and quantiles are known to two digits
 _ALIKE = 1e-6  # rates of resamples that differ by rounding only: the data cannot say how far off they are
-_CHUNK = 100_000  # numbers of one feature held at a time: what fits into a processor's cache
+_CHUNK = 60_000  # numbers of one feature held at a time: what fits into a processor's cache
 
 
 @dataclass(frozen=True)
