@@ -23,14 +23,23 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """What somebody printed for a figure: where, and by model, in the figure's own unit."""
+
+    where: str
+    values: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Metric:
-    """One row: how it is called, how it is written, and whether more of it is better."""
+    """One row: how it is called, how it is written, and whether more of it is better; what the paper has, if wanted."""
 
     key: str
     label: str
     unit: str
     better: str
     cells: dict[str, Cell]
+    paper: Reference | None = None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,12 @@ class Format(StrEnum):
     json = "json"
 
 
+class Reference(StrEnum):
+    """Whose figures can stand beside ours."""
+
+    paper = "paper"
+
+
 def compare(
     models: Annotated[list[str], typer.Argument(help="Models with results, such as M1 M2 M3.")],
     baseline: Annotated[
@@ -27,11 +33,19 @@ def compare(
         str,
         typer.Option("--across", help="In what the results may differ: judge, rubric, prompts, sampling, with commas."),
     ] = "",
+    reference: Annotated[
+        Reference | None,
+        typer.Option(
+            "--reference",
+            help="Put what the self-rewarding paper printed for SFT, M1, M2 and M3 beside models of these names.",
+        ),
+    ] = None,
     run: RunName = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Compare models that were evaluated: win rate, length, reward-model figures, differences with paired tests."""
     from evals.comparison import ALIKE, compare_models
+    from evals.published import beside_paper
     from evals.rendering import as_csv, as_json, as_markdown, print_comparison
     from evals.results import load_results
     from srlm.display import stdout
@@ -43,6 +57,8 @@ def compare(
         if one not in ALIKE:
             raise UnknownName("For --across, the word", one, ALIKE)
     comparison = compare_models(load_results(open_run(runs, run)), models, baseline or models[0], differing)
+    if reference is not None:
+        comparison = beside_paper(comparison)
     if format is not Format.table:
         printed = {Format.markdown: as_markdown, Format.csv: as_csv, Format.json: as_json}[format](comparison)
         typer.echo(printed.rstrip("\n"))
