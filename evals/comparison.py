@@ -29,6 +29,10 @@ class Suite:
     sides: Callable[[Sequence[Any]], list[Side]] = lambda _: []
 
 
+Breakdown = Callable[[Sequence[str], Metric], list[Side]]
+"""A suite's first row taken apart by what its prompts are; the prompts are named by the digests of their sets."""
+
+
 @dataclass(frozen=True)
 class Comparison:
     """A table and its reading."""
@@ -41,7 +45,13 @@ class Comparison:
     sides: list[Side] = field(default_factory=list)
 
 
-def compare_models(results: Results, models: Sequence[str], baseline: str, across: Collection[str] = ()) -> Comparison:
+def compare_models(
+    results: Results,
+    models: Sequence[str],
+    baseline: str,
+    across: Collection[str] = (),
+    breakdown: Breakdown | None = None,
+) -> Comparison:
     """Compare models on whatever results they all have.
 
     Args:
@@ -49,6 +59,7 @@ def compare_models(results: Results, models: Sequence[str], baseline: str, acros
         models: by name.
         baseline: the one that the others are compared with.
         across: in what the results may differ, of `ALIKE`; it is said under the table.
+        breakdown: gives tables of each suite's first row, by what its prompts are, if that is wanted.
 
     Raises:
         UnknownName: a model has no results; says which have.
@@ -71,14 +82,19 @@ def compare_models(results: Results, models: Sequence[str], baseline: str, acros
             f"No suite has results of all of {', '.join(models)}. Evaluate them with: srlm eval {' '.join(models)}"
         )
     unlike = [line for _, chosen in shared if (line := _differing(chosen, across))]
-    metrics = [metric for suite, chosen in shared for metric in suite.metrics(chosen)]
+    rows = [suite.metrics(chosen) for suite, chosen in shared]
+    metrics = [metric for found in rows for metric in found]
+    parts: list[Side] = []
+    for (_, chosen), found in zip(shared, rows, strict=True):
+        if breakdown is not None and found:
+            parts += breakdown(list(dict.fromkeys(one.provenance.prompts for one in chosen)), found[0])
     return Comparison(
         models=list(models),
         baseline=baseline,
         metrics=metrics,
         captions=[*unlike, *(line for suite, chosen in shared for line in suite.captions(chosen))],
         words=[line for metric in metrics for line in words(metric, models, baseline)],
-        sides=[side for suite, chosen in shared for side in suite.sides(chosen)],
+        sides=[*(side for suite, chosen in shared for side in suite.sides(chosen)), *parts],
     )
 
 

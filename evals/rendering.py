@@ -81,7 +81,7 @@ def as_tables(comparison: Comparison, width: int) -> "list[Table]":
 
 def side_tables(side: Side, width: int) -> "list[Table]":
     """The same of a table beside the comparison."""
-    return _within(width, list(side.columns), lambda columns: _table(side.title, columns, side.metrics))
+    return _within(width, list(side.columns), lambda columns: _table(side.title, columns, side.metrics, side.baseline))
 
 
 def _within(width: int, models: list[str], draw: "Callable[[Sequence[str]], Table]") -> "list[Table]":
@@ -152,7 +152,8 @@ def as_csv(comparison: Comparison) -> str:
     columns += ["paper", "paper_where"] if any(metric.paper for metric in comparison.metrics) else []
     writer.writerow(columns)
     rows = [(metric, model, comparison.baseline) for metric in comparison.metrics for model in comparison.models]
-    rows += [(metric, column, "") for side in comparison.sides for metric in side.metrics for column in side.columns]
+    for side in comparison.sides:
+        rows += [(metric, column, side.baseline or "") for metric in side.metrics for column in side.columns]
     for metric, model, baseline in rows:
         cell = metric.cells[model]
         one = cell.estimate
@@ -216,6 +217,7 @@ def as_json(comparison: Comparison) -> str:
             {
                 "title": side.title,
                 "columns": side.columns,
+                "baseline": side.baseline,
                 "metrics": rows(side.metrics, side.columns),
                 "captions": side.captions,
             }
