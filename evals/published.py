@@ -8,7 +8,6 @@ Left out: the figures of the paper that are drawn without values (4 and 11).
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -18,7 +17,6 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from evals.comparison import Comparison
 from evals.metric import Reference
 from evals.mt_bench import CATEGORIES
 from srlm.errors import DataError, UnknownName
@@ -34,7 +32,6 @@ Unit = Literal[
     "name", "count", "flag", "percent", "fraction", "grade", "correlation", "characters", "elo", "p value", "number"
 ]
 Value = str | int | float | None
-
 
 _KINDS: dict[str, type | tuple[type, ...]] = {"name": str, "count": int, "flag": int}
 """What a value of a unit must be; a number, for those that are not here."""
@@ -141,25 +138,17 @@ PLACES = {
     "rm_exact": ("table-4", "exact_match"),
     "rm_spearman": ("table-4", "spearman"),
     "rm_kendall": ("table-4", "kendall_tau"),
-    "nlp_arc_easy": ("table-9", "arc_easy"),
-    "nlp_arc_challenge": ("table-9", "arc_challenge"),
-    "nlp_hellaswag": ("table-9", "hellaswag"),
-    "nlp_siqa": ("table-9", "siqa"),
-    "nlp_piqa": ("table-9", "piqa"),
-    "nlp_gsm8k": ("table-9", "gsm8k"),
-    "nlp_mmlu": ("table-9", "mmlu"),
-    "nlp_openbookqa": ("table-9", "obqa"),
-    "nlp_nq_open": ("table-9", "nq"),
+    "nlp_arc_easy_acc": ("table-9", "arc_easy"),
+    "nlp_arc_challenge_acc_norm": ("table-9", "arc_challenge"),
+    "nlp_hellaswag_acc_norm": ("table-9", "hellaswag"),
+    "nlp_social_iqa_acc": ("table-9", "siqa"),
+    "nlp_piqa_acc": ("table-9", "piqa"),
+    "nlp_gsm8k_exact_match_strict-match": ("table-9", "gsm8k"),
+    "nlp_mmlu_acc": ("table-9", "mmlu"),
+    "nlp_openbookqa_acc_norm": ("table-9", "obqa"),
+    "nlp_nq_open_exact_match_remove_whitespace": ("table-9", "nq"),
 }
-"""The table and column in which the paper has one of our metrics."""
-
-
-BESIDE = (
-    f"Paper: printed in {PAPER} for its own models of these names, at the places that are named. Not like with like: "
-    "there it is Llama 2 70B, judged by GPT-4 with other prompts (AlpacaEval 2.0 against GPT-4 Turbo), and other "
-    "ranked answers; its ties and its kind of Kendall's tau are not stated. No test is made against it."
-)
-NOTHING = f"The paper ({PAPER}) has none of these figures for models of these names; its models are SFT, M1, M2 and M3."
+"""The table and column in which the paper has one of our metrics. Figures of pairs of models are in `evals.beside`."""
 
 
 def reference(metric: str, models: Sequence[str]) -> Reference | None:
@@ -172,10 +161,3 @@ def reference(metric: str, models: Sequence[str]) -> Reference | None:
     printed = found.printed(column)
     values = {model: scale * printed[model] for model in models if model in printed}
     return Reference(found.source.where, values) if values else None
-
-
-def beside_paper(comparison: Comparison) -> Comparison:
-    """The same comparison with what the paper printed for models of these names: SFT, M1, M2, M3, and M0."""
-    metrics = [replace(one, paper=reference(one.key, comparison.models)) for one in comparison.metrics]
-    caption = BESIDE if any(one.paper for one in metrics) else NOTHING
-    return replace(comparison, metrics=metrics, captions=[*comparison.captions, caption])

@@ -147,9 +147,10 @@ def as_csv(comparison: Comparison) -> str:
     """One line per metric and model; rates as fractions. Lines of a table beside the comparison have no baseline."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
+    every = [*comparison.metrics, *(metric for side in comparison.sides for metric in side.metrics)]
     columns = ["metric", "model", "baseline", "value", "low", "high", "n", "clusters"]
     columns += ["difference", "difference_low", "difference_high", "p_holm"]
-    columns += ["paper", "paper_where"] if any(metric.paper for metric in comparison.metrics) else []
+    columns += ["paper", "paper_where"] if any(one.paper for one in every) else []
     writer.writerow(columns)
     rows = [(metric, model, comparison.baseline) for metric in comparison.metrics for model in comparison.models]
     for side in comparison.sides:

@@ -62,10 +62,10 @@ def compare(
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Compare models that were evaluated: win rate, length, reward-model figures, differences with paired tests."""
+    from evals.beside import beside_paper
     from evals.breakdown import by_label
     from evals.comparison import ALIKE, compare_models
     from evals.labels import read_labels
-    from evals.published import beside_paper
     from evals.rendering import as_csv, as_json, as_markdown, print_comparison
     from evals.results import load_results
     from srlm.display import stdout

@@ -13,12 +13,15 @@ from scipy.optimize import minimize
 from test_comparison import alpaca, reward
 
 from evals import published
-from evals.comparison import compare_models
+from evals.beside import beside_paper, pair_count, pair_score
+from evals.comparison import Comparison, compare_models
+from evals.metric import Cell, Metric, Side
 from evals.mt_bench import GROUPS
-from evals.published import FOLDER, PACKAGED, PLACES, Table, beside_paper, names, reference, table
+from evals.published import FOLDER, PACKAGED, PLACES, Table, names, reference, table
 from evals.rendering import as_csv, as_json, as_markdown, as_tables
 from evals.results import Results
 from srlm.errors import DataError, UnknownName
+from srlm.stats.intervals import wilson
 from srlm.stats.paired import sign_test
 from srlm.stats.reward_model import Ranked
 
@@ -154,7 +157,7 @@ def test_a_reference_is_in_our_unit_and_of_models_of_the_papers_names():
     assert reference("win_rate", ["SFT", "M1", "mine"]).values == pytest.approx({"M1": 0.0994})
     assert reference("length", ["M3"]).values == {"M3": 2552}
     assert reference("mt_bench_math", ["SFT"]).values == {"SFT": 3.0}
-    assert reference("nlp_gsm8k", ["M0"]).values == pytest.approx({"M0": 0.568})
+    assert reference("nlp_gsm8k_exact_match_strict-match", ["M0"]).values == pytest.approx({"M0": 0.568})
     assert reference("win_rate", ["SFT", "mine"]) is None
     assert reference("rm_ties", ["M1"]) is None
 
@@ -206,6 +209,34 @@ def test_the_papers_figures_stand_beside_ours_in_every_format(comparison):
     lines = {name: column[place].split("\n") for name, column in cells.items()}
     assert lines[""][2] == "  the paper's, Table 1"
     assert (lines["SFT"][1:], lines["M1"][2], lines["mine"][2]) == (["", "-"], "9.94", "-")
+
+
+def test_figures_of_pairs_are_derived_and_can_be_turned():
+    assert (pair_score("M2", "SFT"), pair_score("SFT", "M2")) == (0.674, 0.326)
+    assert [pair_count("SFT", "M2", what) for what in ("win", "tie", "loss")] == [37, 93, 126]
+    assert pair_score("M2", "mine") is None
+    assert pair_count("M2", "mine", "win") is None
+
+
+def test_pairs_stand_beside_the_papers_pairs():
+    half = {"SFT": Cell(wilson(1, 2)), "M2": Cell(wilson(1, 2)), "mine": Cell(wilson(1, 2))}
+    rows = [Metric(key, key, "%", "more", half) for key in ("head_to_head", "head_to_head_elo")]
+    columns = ["SFT : M2", "mine : SFT"]
+    cells = dict.fromkeys(columns, Cell(wilson(1, 2)))
+    side = Side(
+        "pairs", columns, [Metric(key, key, "%", "more", cells) for key in ("pair_wins", "pair_score", "pair_p")]
+    )
+    beside = beside_paper(Comparison(list(half), "SFT", rows, [], [], [side]))
+    scores, elo = (one.paper for one in beside.metrics)
+    assert (scores.where, scores.values) == ("derived from Figure 3", {"M2": 0.674})
+    assert elo.values == {"SFT": 0, "M2": 124}
+    assert [one.paper and one.paper.values for one in beside.sides[0].metrics] == [
+        {"SFT : M2": 37},
+        {"SFT : M2": 0.326},
+        None,
+    ]
+    turned = beside_paper(Comparison(["M2", "SFT"], "M2", rows, [], []))
+    assert turned.metrics[1].paper.values == {"M2": 0, "SFT": -124}
 
 
 def test_without_a_reference_nothing_is_added(comparison):
