@@ -44,7 +44,7 @@ def parts(prompts: Collection[str], labels: Mapping[str, Label], by: By) -> list
     lines = [Part(name, frozenset(found[name])) for name in order if name not in small]
     if small:
         merged = frozenset(prompt for name in small for prompt in found[name])
-        lines.append(Part(f"other ({len(small)} {PLURAL[by]} of fewer than {FEWEST} prompts)", merged))
+        lines.append(Part(f"other: {len(small)} {PLURAL[by]}", merged))
     return [*lines, Part("no label", frozenset(unknown))] if unknown else lines
 
 
@@ -86,15 +86,15 @@ def broken_down(metric: Metric, labels: Mapping[str, Label], by: By) -> Side:
 def by_label(run: Run, by: By, given: Mapping[str, Label] | None) -> Breakdown:
     """The breakdown of a suite's first row: by the labels that are given, or that the run has for the suite's prompts.
 
-    A suite whose prompts have no label of the kind, and a figure that does not come from prompts, are left out.
+    None of it where no prompt has a label of the kind, or where the figure does not come from prompts.
     """
 
-    def breakdown(prompts: Sequence[str], metric: Metric) -> list[Side]:
+    def breakdown(prompts: Sequence[str], metric: Metric) -> Side | None:
         labels = given if given is not None else {k: v for digest in prompts for k, v in labels_of(run, digest).items()}
         clusters = {cluster for one in (metric.series or {}).values() for cluster, _ in one.values.values()}
         if not any(prompt in labels and labels[prompt].value(by) is not None for prompt in clusters):
-            return []
-        return [broken_down(metric, labels, by)]
+            return None
+        return broken_down(metric, labels, by)
 
     return breakdown
 
@@ -119,8 +119,11 @@ def _caption(lines: Sequence[Part], labels: Mapping[str, Label], by: By) -> str:
     unknown = sum(len(part.prompts) for part in lines if part.name == "no label")
     found = [
         f"{len(prompts)} prompts, each in one line; labels by {', '.join(judges) or 'whoever wrote the prompts'}.",
-        f"Fewer than {FEWEST} prompts get neither interval nor test. p values are Holm-adjusted over the whole table.",
+        f"Labels of fewer than {FEWEST} prompts are put together; fewer get neither interval nor test. p values are "
+        "Holm-adjusted over the whole table.",
     ]
     if unknown:
-        found.append(f"Of {unknown} prompts no label is known or could be read: they are the line without a label.")
+        found.append(
+            f"Prompts whose label is not known, or could not be read: {unknown}; they have a line of their own."
+        )
     return " ".join(found)

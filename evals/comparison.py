@@ -29,8 +29,8 @@ class Suite:
     sides: Callable[[Sequence[Any]], list[Side]] = lambda _: []
 
 
-Breakdown = Callable[[Sequence[str], Metric], list[Side]]
-"""A suite's first row taken apart by what its prompts are; the prompts are named by the digests of their sets."""
+Breakdown = Callable[[Sequence[str], Metric], Side | None]
+"""A suite's first row taken apart by what its prompts are (digests of their sets name them); None without labels."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def compare_models(
         models: by name.
         baseline: the one that the others are compared with.
         across: in what the results may differ, of `ALIKE`; it is said under the table.
-        breakdown: gives tables of each suite's first row, by what its prompts are, if that is wanted.
+        breakdown: takes each suite's first row apart by what its prompts are, if that is wanted.
 
     Raises:
         UnknownName: a model has no results; says which have.
@@ -84,17 +84,20 @@ def compare_models(
     unlike = [line for _, chosen in shared if (line := _differing(chosen, across))]
     rows = [suite.metrics(chosen) for suite, chosen in shared]
     metrics = [metric for found in rows for metric in found]
-    parts: list[Side] = []
-    for (_, chosen), found in zip(shared, rows, strict=True):
-        if breakdown is not None and found:
-            parts += breakdown(list(dict.fromkeys(one.provenance.prompts for one in chosen)), found[0])
+    captions = [line for suite, chosen in shared for line in suite.captions(chosen)]
+    sides = [side for suite, chosen in shared for side in suite.sides(chosen)]
+    if breakdown is not None:
+        for (_, chosen), (first, *_) in zip(shared, rows, strict=True):
+            divided = breakdown(list(dict.fromkeys(one.provenance.prompts for one in chosen)), first)
+            sides += [divided] if divided else []
+            captions += [] if divided else [f"Not taken apart, as no label is known: {first.label.strip()}."]
     return Comparison(
         models=list(models),
         baseline=baseline,
         metrics=metrics,
-        captions=[*unlike, *(line for suite, chosen in shared for line in suite.captions(chosen))],
+        captions=[*unlike, *captions],
         words=[line for metric in metrics for line in words(metric, models, baseline)],
-        sides=[*(side for suite, chosen in shared for side in suite.sides(chosen)), *parts],
+        sides=sides,
     )
 
 

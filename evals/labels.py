@@ -8,7 +8,7 @@ evals/labels/SET.jsonl      the labels of the set, where a judge was asked
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote, unquote
@@ -96,7 +96,7 @@ def read_labels(path: Path) -> dict[str, Label]:
         if label.prompt_id in seen:
             raise DataError(path, f"the prompt {label.prompt_id} has a label already.", number)
         seen.add(label.prompt_id)
-    return by_prompt(labels)
+    return by_prompt([replace(one, by=one.by or path.name) for one in labels])
 
 
 def by_prompt(labels: Sequence[Label]) -> dict[str, Label]:

@@ -48,7 +48,7 @@ def test_parts_divide_the_prompts(labels, by):
     assert len({part.name for part in found}) == len(found)
     unknown = {prompt for prompt in prompts if prompt not in known or known[prompt].value(by) is None}
     assert {prompt for part in found if part.name == "no label" for prompt in part.prompts} == unknown
-    alone = [part for part in found if not part.name.startswith(("other (", "no label"))]
+    alone = [part for part in found if not part.name.startswith(("other: ", "no label"))]
     assert sum(len(part.prompts) < FEWEST for part in alone) <= 1
     for part in alone:
         assert {known[prompt].value(by) for prompt in part.prompts} == {part.name}
@@ -104,7 +104,7 @@ def test_few_prompts_are_put_together_and_fewer_still_get_no_interval():
     side = broken_down(win_rate([0.1] * 28, [0.9] * 28), labels, "category")
     assert [one.label for one in side.metrics] == [
         "x (n = 12)",
-        "other (2 categories of fewer than 10 prompts) (n = 12)",
+        "other: 2 categories (n = 12)",
         "no label (n = 4, too few to tell)",
     ]
     last = side.metrics[-1].cells["B"]
@@ -116,7 +116,7 @@ def test_few_prompts_are_put_together_and_fewer_still_get_no_interval():
     (caption,) = side.captions
     assert "28 prompts" in caption
     assert "labels by j" in caption
-    assert "Of 4 prompts no label" in caption
+    assert "could not be read: 4;" in caption
 
 
 def test_a_model_without_a_value_in_a_line_has_none():

@@ -175,7 +175,7 @@ def test_labels_are_kept_by_set_of_prompts(tmp_path):
 def test_a_users_labels_are_read_and_what_is_wrong_is_named(tmp_path):
     path = tmp_path / "labels.jsonl"
     path.write_text('{"prompt_id": "a", "complexity": 3}\n{"prompt_id": "b", "category": "x"}\n', encoding="utf-8")
-    assert read_labels(path) == {"a": Label("a", complexity=3), "b": Label("b", "x")}
+    assert read_labels(path) == {"a": Label("a", complexity=3, by=path.name), "b": Label("b", "x", by=path.name)}
     for line, named in (
         ({"prompt_id": "a"}, "line 2: the prompt a has a label already"),
         ({"prompt_id": "b", "complexity": 11}, "line 2: complexity"),

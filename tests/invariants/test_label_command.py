@@ -65,11 +65,9 @@ def test_a_judge_labels_once_and_the_lines_hold_every_prompt(cli, run, reference
         for side, prompts in zip(sides, (N, 20), strict=True):
             assert side["columns"] == models
             assert sum(row["models"][models[0]]["n"] for row in side["metrics"]) == prompts
-    assert [row["label"].rpartition(" (n")[0] for row in found["category"][1]["metrics"]] == [
-        "other (4 categories of fewer than 10 prompts)"
-    ]
+    assert [row["label"].rpartition(" (n")[0] for row in found["category"][1]["metrics"]] == ["other: 4 categories"]
     labels = {row["label"].rpartition(" (n")[0] for row in found["category"][0]["metrics"]}
-    assert labels <= {"Sums", "Plain questions", "no label", "other (2 categories of fewer than 10 prompts)"}
+    assert labels <= {"Sums", "Plain questions", "no label", "other: 2 categories"}
     assert "no label" in labels
     (length, _) = found["length"]
     assert [row["label"] for row in length["metrics"]] == [f"1-3 sentences (n = {N})"]
