@@ -29,6 +29,10 @@ class Suite:
     sides: Callable[[Sequence[Any]], list[Side]] = lambda _: []
 
 
+Breakdown = Callable[[Sequence[str], Metric], Side | None]
+"""A suite's first row taken apart by what its prompts are (digests of their sets name them); None without labels."""
+
+
 @dataclass(frozen=True)
 class Comparison:
     """A table and its reading."""
@@ -41,7 +45,13 @@ class Comparison:
     sides: list[Side] = field(default_factory=list)
 
 
-def compare_models(results: Results, models: Sequence[str], baseline: str, across: Collection[str] = ()) -> Comparison:
+def compare_models(
+    results: Results,
+    models: Sequence[str],
+    baseline: str,
+    across: Collection[str] = (),
+    breakdown: Breakdown | None = None,
+) -> Comparison:
     """Compare models on whatever results they all have.
 
     Args:
@@ -49,6 +59,7 @@ def compare_models(results: Results, models: Sequence[str], baseline: str, acros
         models: by name.
         baseline: the one that the others are compared with.
         across: in what the results may differ, of `ALIKE`; it is said under the table.
+        breakdown: takes each suite's first row apart by what its prompts are, if that is wanted.
 
     Raises:
         UnknownName: a model has no results; says which have.
@@ -71,14 +82,22 @@ def compare_models(results: Results, models: Sequence[str], baseline: str, acros
             f"No suite has results of all of {', '.join(models)}. Evaluate them with: srlm eval {' '.join(models)}"
         )
     unlike = [line for _, chosen in shared if (line := _differing(chosen, across))]
-    metrics = [metric for suite, chosen in shared for metric in suite.metrics(chosen)]
+    rows = [suite.metrics(chosen) for suite, chosen in shared]
+    metrics = [metric for found in rows for metric in found]
+    captions = [line for suite, chosen in shared for line in suite.captions(chosen)]
+    sides = [side for suite, chosen in shared for side in suite.sides(chosen)]
+    if breakdown is not None:
+        for (_, chosen), (first, *_) in zip(shared, rows, strict=True):
+            divided = breakdown(list(dict.fromkeys(one.provenance.prompts for one in chosen)), first)
+            sides += [divided] if divided else []
+            captions += [] if divided else [f"Not taken apart, as no label is known: {first.label.strip()}."]
     return Comparison(
         models=list(models),
         baseline=baseline,
         metrics=metrics,
-        captions=[*unlike, *(line for suite, chosen in shared for line in suite.captions(chosen))],
+        captions=[*unlike, *captions],
         words=[line for metric in metrics for line in words(metric, models, baseline)],
-        sides=[side for suite, chosen in shared for side in suite.sides(chosen)],
+        sides=sides,
     )
 
 

@@ -49,7 +49,7 @@ def captions(results: Sequence[MtBenchResult]) -> list[str]:
     found = [
         f"MT-Bench: {questions} questions of two turns, graded 1-10 by {first.provenance.judge.split(' ')[0]} with our "
         f"own prompts ({first.provenance.sampling}); intervals and tests are clustered by question. Other judges and "
-        "prompts give other grades: do not set these beside published ones."
+        "prompts give other grades: published ones are not comparable with these."
     ]
     for result in results:
         states = [one.state for one in result.grades]

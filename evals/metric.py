@@ -23,24 +23,11 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Metric:
-    """One row: how it is called, how it is written, and whether more of it is better."""
+class Reference:
+    """What somebody printed for a figure: where, and by model, in the figure's own unit."""
 
-    key: str
-    label: str
-    unit: str
-    better: str
-    cells: dict[str, Cell]
-
-
-@dataclass(frozen=True)
-class Side:
-    """A table that belongs beside a comparison and is no part of it: its columns are not the compared models."""
-
-    title: str
-    columns: list[str]
-    metrics: list[Metric]
-    captions: list[str] = field(default_factory=list)
+    where: str
+    values: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -83,6 +70,35 @@ class Rates(Series):
         return bootstrap_ratio([total for total, _ in counts.values()], [n for _, n in counts.values()])
 
 
+@dataclass(frozen=True)
+class Metric:
+    """One row: how it is called, how it is written, and whether more of it is better.
+
+    `paper` is what the paper has of it, if that is wanted; `series` and `bounds` are what the cells come from, where
+    they come from items and can be taken apart again.
+    """
+
+    key: str
+    label: str
+    unit: str
+    better: str
+    cells: dict[str, Cell]
+    paper: Reference | None = None
+    series: Mapping[str, Series] | None = field(default=None, repr=False)
+    bounds: tuple[float, float] = (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Side:
+    """A table that belongs beside a comparison. Its columns are the compared models only where it has a baseline."""
+
+    title: str
+    columns: list[str]
+    metrics: list[Metric]
+    captions: list[str] = field(default_factory=list)
+    baseline: str | None = None
+
+
 def metric(
     key: str,
     label: str,
@@ -96,15 +112,15 @@ def metric(
     names = list(series)
     cells = {name: Cell(one.estimate(bounds)) for name, one in series.items()}
     if tested:
-        tests = {name: _paired(series[name], series[names[0]], bounds) for name in names[1:]}
+        tests = {name: paired(series[name], series[names[0]], bounds) for name in names[1:]}
         adjusted = holm([test.p_value for test in tests.values()])
         for (name, test), p_value in zip(tests.items(), adjusted, strict=True):
-            paired = Paired(test.difference, p_value, test.wins, test.ties, test.losses)
-            cells[name] = Cell(cells[name].estimate, paired)
-    return Metric(key, label, unit, better, cells)
+            cells[name] = Cell(cells[name].estimate, replace(test, p_value=p_value))
+    return Metric(key, label, unit, better, cells, series=series, bounds=bounds)
 
 
-def _paired(one: Series, two: Series, bounds: tuple[float, float]) -> Paired:
+def paired(one: Series, two: Series, bounds: tuple[float, float]) -> Paired:
+    """The difference of two models on the items that both have; the p value is that of what a value is."""
     common = sorted(one.values.keys() & two.values.keys())
     found = paired_difference(
         [one.values[item][1] for item in common],

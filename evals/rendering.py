@@ -8,7 +8,7 @@ from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from evals.comparison import Comparison
-from evals.metric import Cell, Metric, Side
+from evals.metric import Cell, Metric, Reference, Side
 from evals.wording import certain
 from srlm.stats.intervals import Estimate
 
@@ -45,6 +45,12 @@ def cell_lines(cell: Cell, metric: Metric) -> list[str]:
     return lines
 
 
+def printed(reference: Reference, metric: Metric, model: str) -> str:
+    """What the paper printed for a model, with the paper's own digits; "-" where it has nothing."""
+    value = reference.values.get(model)
+    return "-" if value is None else f"{100 * value if metric.unit == '%' else value:.6g}"
+
+
 def label(metric: Metric) -> str:
     """A row's name with its unit."""
     unit = {"%": ", %", "chars": ", characters", "grade": ", 1-10"}.get(metric.unit, "")
@@ -75,7 +81,7 @@ def as_tables(comparison: Comparison, width: int) -> "list[Table]":
 
 def side_tables(side: Side, width: int) -> "list[Table]":
     """The same of a table beside the comparison."""
-    return _within(width, list(side.columns), lambda columns: _table(side.title, columns, side.metrics))
+    return _within(width, list(side.columns), lambda columns: _table(side.title, columns, side.metrics, side.baseline))
 
 
 def _within(width: int, models: list[str], draw: "Callable[[Sequence[str]], Table]") -> "list[Table]":
@@ -104,11 +110,16 @@ def _table(title: str, models: Sequence[str], metrics: Sequence[Metric], baselin
     for model in models:
         table.add_column(f"{model} (baseline)" if model == baseline else model, justify="right", no_wrap=True)
     for metric in metrics:
-        label_lines = label(metric)
+        indent = " " * (len(metric.label) - len(metric.label.lstrip()))
+        labels, cells = [label(metric)], [cell_lines(metric.cells[model], metric) for model in models]
         if any(metric.cells[model].paired for model in models):
-            indent = " " * (len(metric.label) - len(metric.label.lstrip()))
-            label_lines += f"\n{indent}  difference to {baseline}"
-        table.add_row(label_lines, *("\n".join(cell_lines(metric.cells[model], metric)) for model in models))
+            labels.append(f"{indent}  difference to {baseline}")
+        if metric.paper is not None:
+            for model, cell in zip(models, cells, strict=True):
+                cell.extend([""] * (len(labels) - len(cell)))
+                cell.append(printed(metric.paper, metric, model))
+            labels.append(f"{indent}  the paper's, {metric.paper.where}")
+        table.add_row("\n".join(labels), *map("\n".join, cells))
     return table
 
 
@@ -126,6 +137,9 @@ def _markdown(models: Sequence[str], metrics: Sequence[Metric]) -> list[str]:
     for metric in metrics:
         cells = [" <br> ".join(cell_lines(metric.cells[model], metric)) for model in models]
         lines.append(f"| {label(metric).strip()} | " + " | ".join(cells) + " |")
+        if metric.paper is not None:
+            beside = [printed(metric.paper, metric, model) for model in models]
+            lines.append(f"| *the paper's, {metric.paper.where}* | " + " | ".join(beside) + " |")
     return lines
 
 
@@ -133,24 +147,14 @@ def as_csv(comparison: Comparison) -> str:
     """One line per metric and model; rates as fractions. Lines of a table beside the comparison have no baseline."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(
-        [
-            "metric",
-            "model",
-            "baseline",
-            "value",
-            "low",
-            "high",
-            "n",
-            "clusters",
-            "difference",
-            "difference_low",
-            "difference_high",
-            "p_holm",
-        ]
-    )
+    every = [*comparison.metrics, *(metric for side in comparison.sides for metric in side.metrics)]
+    columns = ["metric", "model", "baseline", "value", "low", "high", "n", "clusters"]
+    columns += ["difference", "difference_low", "difference_high", "p_holm"]
+    columns += ["paper", "paper_where"] if any(one.paper for one in every) else []
+    writer.writerow(columns)
     rows = [(metric, model, comparison.baseline) for metric in comparison.metrics for model in comparison.models]
-    rows += [(metric, column, "") for side in comparison.sides for metric in side.metrics for column in side.columns]
+    for side in comparison.sides:
+        rows += [(metric, column, side.baseline or "") for metric in side.metrics for column in side.columns]
     for metric, model, baseline in rows:
         cell = metric.cells[model]
         one = cell.estimate
@@ -160,6 +164,8 @@ def as_csv(comparison: Comparison) -> str:
             row += [gap.value, gap.low, gap.high, cell.paired.p_value]
         else:
             row += ["", "", "", ""]
+        if columns[-1] == "paper_where":
+            row += [metric.paper.values.get(model, ""), metric.paper.where] if metric.paper else ["", ""]
         writer.writerow(["" if isinstance(value, float) and isnan(value) else value for value in row])
     return out.getvalue()
 
@@ -196,6 +202,7 @@ def as_json(comparison: Comparison) -> str:
                 "unit": {"%": "fraction", "chars": "characters", "grade": "grade"}.get(metric.unit, "correlation"),
                 "better": metric.better,
                 "models": {model: cell(metric.cells[model]) for model in models},
+                **({"paper": {"where": metric.paper.where, "models": metric.paper.values}} if metric.paper else {}),
             }
             for metric in metrics
         ]
@@ -211,6 +218,7 @@ def as_json(comparison: Comparison) -> str:
             {
                 "title": side.title,
                 "columns": side.columns,
+                "baseline": side.baseline,
                 "metrics": rows(side.metrics, side.columns),
                 "captions": side.captions,
             }

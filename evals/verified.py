@@ -14,6 +14,7 @@ Values = dict[str, float]
 LABELS = {
     "ifeval": ("prompts with all instructions followed", "instructions followed"),
     "puzzle": ("puzzles solved", "relations kept"),
+    "countdown": ("Countdown items solved", "conditions kept: readable, allowed numbers, target"),
 }
 
 
@@ -54,6 +55,7 @@ def captions(results: Sequence[VerifiableResult]) -> list[str]:
     what = {
         "ifeval": f"IFEval: {prompts} prompts with {single} instructions",
         "puzzle": f"{prompts} puzzles of the test, with {single} relations",
+        "countdown": f"Countdown: {prompts} items that have a solution, with {single} conditions",
     }[first.provenance.rubric]
     lenient = (
         " Loose: also without the first line, the last line, or asterisks."

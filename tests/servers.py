@@ -213,6 +213,11 @@ class Handler(BaseHTTPRequestHandler):
     def words(self, first: float, body: dict[str, Any]) -> str:
         if "Rating: [[" in body["messages"][-1]["content"]:
             return f"Fair enough.\nRating: [[{1 + int(10 * first) % 10}]]"
+        if "category a line" in body["messages"][-1]["content"]:
+            return "- Plain questions\n- Sums"
+        if "Complexity: (" in body["messages"][-1]["content"]:
+            category = "Sums" if first > 0.5 else "Plain questions" if first > 0.2 else "Something else"
+            return f"Category: {category}\nComplexity: {1 + int(10 * first) % 10}\nLength: 1-3 sentences"
         if self.server.scores:
             return f"Score: {int(6 * first) % 6}"
         return "A" if first > 0.5 else "B"

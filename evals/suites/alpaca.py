@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from evals.alpaca_files import Annotation, Annotations, Output, write_annotations, write_outputs
 from evals.answering import answer_prompts
 from evals.contestants import Contestant, opened
+from evals.labels import keep_prompts
 from evals.results import AlpacaResult, Provenance, files_folder, part, store
 from srlm.display import Progress
 from srlm.judges.card import JudgeCard
@@ -64,6 +65,7 @@ def run_alpaca(
             prompts=prompts_digest(prompts),
             sampling=f"T={sampling.temperature} top-p={sampling.top_p} max_tokens={sampling.max_tokens}",
         )
+        keep_prompts(run, provenance.prompts, prompts)
         for contestant in contestants:
             preferences = compare(
                 engine,

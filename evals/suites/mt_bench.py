@@ -12,6 +12,7 @@ from typing import Literal
 
 from evals.contestants import Contestant, opened
 from evals.conversing import Turns, converse
+from evals.labels import keep_prompts
 from evals.mt_bench import Grade, Question
 from evals.mt_bench_writing import write_answers, write_judgements
 from evals.results import MtBenchResult, Provenance, files_folder, part, store
@@ -19,7 +20,7 @@ from srlm.display import Progress
 from srlm.engines.engine import Engine
 from srlm.judges.grading import Conversation, GradingJudge, grade
 from srlm.runs import Run
-from srlm.types import Answer, Failed, Scored, Verdict
+from srlm.types import Answer, Failed, Prompt, Scored, Verdict
 
 STAGE = "evals/mt-bench"
 MAX_TOKENS = 1024
@@ -55,6 +56,7 @@ def run_mt_bench(
     results: list[MtBenchResult] = []
     with opened(judge) as engine:
         provenance = _provenance(engine, grading, questions, limit)
+        keep_prompts(run, provenance.prompts, [_prompt(one) for one in questions])
         for contestant in contestants:
             model, given = contestant.name, answers[contestant.name]
             items = conversations(questions, given)
@@ -82,6 +84,11 @@ def conversations(questions: Sequence[Question], answers: Mapping[int, Turns]) -
         for one in questions
         for turn in range(1, len(answers[one.id]) + 1)
     ]
+
+
+def _prompt(question: Question) -> Prompt:
+    """Both turns as one instruction, under the name that grades know the question by."""
+    return Prompt(str(question.id), "\n\n".join(question.turns), "evaluation", category=question.category)
 
 
 def _provenance(engine: Engine, judge: GradingJudge, questions: Sequence[Question], max_tokens: int) -> Provenance:

@@ -9,12 +9,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from evals.contestants import Contestant, opened
+from evals.labels import keep_prompts
 from evals.results import Provenance, RewardResult, part, store
 from srlm.display import Progress
 from srlm.judges.pointwise import PointwiseJudge, rewards, score
 from srlm.runs import Run
 from srlm.stats.reward_model import Ranked
-from srlm.types import Answer, RankedPrompt, Scored, Unparsed, Verdict
+from srlm.types import Answer, Prompt, RankedPrompt, Scored, Unparsed, Verdict
 
 
 def run_reward_model(
@@ -39,6 +40,9 @@ def run_reward_model(
         for prompt in ranked
         for index, answer in enumerate(prompt.answers)
     ]
+    keep_prompts(
+        run, _digest(ranked), [Prompt(one.id, one.instruction, "evaluation", category=one.kind) for one in ranked]
+    )
     for contestant in contestants:
         with opened(contestant) as engine:
             for way, judge in judges.items():

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from evals.answering import answer_prompts
 from evals.contestants import Contestant, opened
 from evals.exam import Exam, Item
+from evals.labels import keep_prompts
 from evals.results import Checked, Provenance, VerifiableResult, part, store
 from srlm.display import Progress
 from srlm.runs import Run
@@ -34,6 +35,7 @@ def run_verifiable(
         judge=exam.checker, rubric=exam.name, prompts=exam.digest, sampling=f"greedy, max_tokens={sampling.max_tokens}"
     )
     prompts = [item.prompt for item in exam.items]
+    keep_prompts(run, exam.digest, prompts)
     results: list[VerifiableResult] = []
     for contestant in contestants:
         with opened(contestant) as engine:

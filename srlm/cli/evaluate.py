@@ -82,15 +82,15 @@ def evaluate(
             "--max-tokens",
             min=1,
             help="Tokens per answer; if not given, the run's in alpaca, 1024 in mt-bench, as FastChat has it, "
-            "and 1280 in IFEval, as lm-eval has it.",
+            "1280 in IFEval, as lm-eval has it, and 1024 in countdown.",
         ),
     ] = None,
     data: Annotated[
         str | None,
         typer.Option(
             "--data",
-            help="What verifiable asks: FILE or OWNER/NAME with IFEval's prompts, or puzzle. If not given, IFEval "
-            "from the Hub, or puzzle in a run of the puzzle world.",
+            help="What verifiable asks: FILE or OWNER/NAME with IFEval's prompts, countdown, or puzzle. If not given, "
+            "IFEval from the Hub, or puzzle in a run of the puzzle world.",
         ),
     ] = None,
     ranked: Annotated[
@@ -121,7 +121,8 @@ def evaluate(
 
     mt-bench grades answers to FastChat's two-turn questions, which --prompts names.
 
-    verifiable asks what a program can check, without a judge: IFEval, or the puzzles of the puzzle world.
+    verifiable asks what a program can check, without a judge: IFEval, countdown (make a number out of others), or the
+    puzzles of the puzzle world.
 
     Answers and verdicts are kept in the run, and nothing is asked twice. What a server's calls will take is said
     before the first of them. With --annotations no model is named: the verdicts are somebody's, and no run is needed.
@@ -312,6 +313,7 @@ def _way(own: "JudgeConfig", other: "JudgeConfig") -> str:
 
 
 def _verifiable(home: "Run", data: str | None, limit: int | None, max_tokens: int | None) -> "Work":
+    from evals.countdown import COUNTDOWN, countdown_exam
     from evals.exam import puzzle_exam
     from evals.ifeval import ifeval_exam
     from evals.suites.verifiable import run_verifiable
@@ -319,5 +321,6 @@ def _verifiable(home: "Run", data: str | None, limit: int | None, max_tokens: in
 
     own = PUZZLE if puzzle_seed(home.config.model) is not None else None
     place = data or own
-    exam = puzzle_exam(limit) if place == PUZZLE else ifeval_exam(place, limit)
+    made = {PUZZLE: puzzle_exam, COUNTDOWN: countdown_exam}
+    exam = made[place](limit) if place in made else ifeval_exam(place, limit)
     return lambda contestants, _, run, progress: run_verifiable(contestants, exam, max_tokens, run, progress)

@@ -54,6 +54,15 @@ def test_puzzles_need_no_file(cli, own_run):
     assert "prompt_loose" not in found
 
 
+def test_countdown_needs_no_file_either(cli, own_run):
+    command = ("eval", "M1", "M2", "--suite", "verifiable", "--data", "countdown", "--limit", 3, "--max-tokens", 8)
+    result = cli(*command, *own_run.at)
+    assert result.code == 0, result.err
+    found = metrics(cli, own_run, "M1", "M2")
+    assert (found["prompt_strict"]["M2"]["n"], found["instruction_strict"]["M2"]["n"]) == (3, 9)
+    assert "prompt_loose" not in found
+
+
 @pytest.mark.parametrize(
     ("data", "named"),
     [(("--data", "nowhere.jsonl"), "nowhere.jsonl: there is no such file"), ((), "google/IFEval: is no local file")],
