@@ -193,6 +193,7 @@ def of_equals(rng: Rng, n: int) -> Iterator[tuple[str, bool]]:
     met = games(rng, kinds, quality, 0, 1)
     yield "sign test (McNemar, exact)", sign_test(int((met == 1).sum()), int((met == 0).sum())) < 0.05
     graded = np.where(rng.random(n) < 0.35, 0.0, rng.normal(0, 1, n) * SPREAD[kinds])
+    yield "permutation, graded, 35 % zeros", paired_difference(graded, 0 * graded, flips=FLIPS).p_value < 0.05
     yield "Wilcoxon (Pratt), graded, 35 % zeros", signed_rank_test(graded) < 0.05
 
 

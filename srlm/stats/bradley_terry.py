@@ -24,6 +24,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import xlogy
 
 from srlm.stats.intervals import Estimate, Floats, checked, cluster_codes, resampled_counts
 
@@ -36,7 +37,8 @@ ELO = 400 / log(10)
 
 _ITERATIONS = 100
 _HALVINGS = 30
-_SMALL = 1e-9
+_SMALL = 1e-7
+"""The last step: what is then missing is about its square."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,10 @@ def bradley_terry(
     ends = np.full((2, models), nan)
     if count > 1:
         known = np.isfinite(strengths[0]) & (np.arange(models) != anchor)
-        ends[:, known] = _interval(table, pairs, models, anchor, level, resamples, seed)[:, known]
+        start = np.append(strengths[0], log_nu[0])
+        drawn = np.concatenate([drawn @ table for drawn in resampled_counts(count, resamples, seed)])
+        found, _ = _strengths(drawn, pairs, models, anchor, np.where(np.isfinite(start), start, 0.0))
+        ends[:, known] = _ends(found[:, known], level)
     games = np.bincount(both, minlength=models)
     rows = zip(ELO * strengths[0], ELO * ends[0], ELO * ends[1], games, strict=True)
     elo = [Estimate(float(value), float(low), float(high), int(n), count) for value, low, high, n in rows]
@@ -121,30 +126,29 @@ def _table(one: Codes, two: Codes, score: Floats, codes: Codes, models: int, tie
     return flat[np.lexsort(flat.T)] if flat.size else flat  # the order of the prompts does not matter
 
 
-def _interval(table: Floats, pairs: Codes, models: int, anchor: int, level: float, resamples: int, seed: int) -> Floats:
-    """The lower and upper ends, shape (2, models); nan for a model that half a tail of the resamples cannot place."""
-    drawn = [drawn @ table for drawn in resampled_counts(len(table), resamples, seed)]
-    found = _strengths(np.concatenate(drawn), pairs, models, anchor)[0]
-    tail = (1 - level) / 2
-    ends = np.empty((2, models))
-    for model in range(models):
-        values = found[:, model]
-        undecided = np.isnan(values)
-        # A resample that does not place the model could have had it anywhere: it counts in both tails.
-        ends[0, model] = np.quantile(np.where(undecided, -inf, values), tail, method="inverted_cdf")
-        ends[1, model] = np.quantile(np.where(undecided, inf, values), 1 - tail, method="inverted_cdf")
-    return ends
+def _ends(found: Floats, level: float) -> Floats:
+    """The lower and upper ends of the intervals, shape (2, models), from strengths in resamples (resamples, models)."""
+    tail, undecided = (1 - level) / 2, np.isnan(found)
+    # A resample that does not place the model could have had it anywhere: it counts in both tails.
+    low = np.quantile(np.where(undecided, -inf, found), tail, axis=0, method="inverted_cdf")
+    high = np.quantile(np.where(undecided, inf, found), 1 - tail, axis=0, method="inverted_cdf")
+    return np.stack([low, high])
 
 
-def _strengths(tables: Floats, pairs: Codes, models: int, anchor: int) -> tuple[Floats, Floats]:
-    """Strengths (problems, models) and log nu (problems,) of several tables (problems, 3 * pairs) at once."""
+def _strengths(
+    tables: Floats, pairs: Codes, models: int, anchor: int, start: Floats | None = None
+) -> tuple[Floats, Floats]:
+    """Strengths (problems, models) and log nu (problems,) of several tables (problems, 3 * pairs) at once.
+
+    `start` are strengths and log nu to begin with, shape (models + 1,).
+    """
     wins, ties, losses = np.moveaxis(tables.reshape(len(tables), 3, len(pairs)), 1, 0)
     above, below = _chains(wins, ties, losses, pairs, models, anchor)
     group = above & below
     inside = group[:, pairs[:, 0]] & group[:, pairs[:, 1]]
     counts = np.stack([wins, ties, losses], axis=1) * inside[:, None]
     bounded = _bounded(counts, pairs, models)
-    fitted, log_nu = _fit(np.where(bounded[:, None, None], counts, 0.0), pairs, group & bounded[:, None], anchor)
+    fitted, log_nu = _fit(np.where(bounded[:, None, None], counts, 0.0), pairs, group & bounded[:, None], anchor, start)
     fitted = np.where(bounded[:, None] | (np.arange(models) == anchor), fitted, nan)
     # Who beat the group and was not beaten by it is above all of it; the other way round below; else nobody knows.
     outside = np.where(above, inf, np.where(below, -inf, nan))
@@ -179,7 +183,7 @@ def _bounded(counts: Floats, pairs: Codes, models: int) -> Bools:
     return found
 
 
-def _fit(counts: Floats, pairs: Codes, group: Bools, anchor: int) -> tuple[Floats, Floats]:
+def _fit(counts: Floats, pairs: Codes, group: Bools, anchor: int, start: Floats | None) -> tuple[Floats, Floats]:
     """Newton's method for all problems: `counts` (problems, 3, pairs) of wins, ties and losses.
 
     The last parameter is log nu. What a problem leaves undecided (the anchor, models outside of its group, log nu
@@ -191,7 +195,7 @@ def _fit(counts: Floats, pairs: Codes, group: Bools, anchor: int) -> tuple[Float
     tied = counts[:, 1].sum(axis=1) > 0
     free = np.column_stack([group, tied])
     free[:, anchor] = False
-    w = np.zeros((len(counts), models + 1))
+    w = np.tile(np.zeros(models + 1) if start is None else start, (len(counts), 1))
     value = _likelihood(w, counts, sides, tied)
     left = np.arange(len(counts))
     for _ in range(_ITERATIONS):
@@ -210,24 +214,24 @@ def _fit(counts: Floats, pairs: Codes, group: Bools, anchor: int) -> tuple[Float
     return w[:, :models], np.where(tied, w[:, models], -inf)
 
 
-def _logits(w: Floats, sides: Floats, tied: Bools) -> Floats:
-    """Log weights of win, tie and loss in each pair: shape (problems, 3, pairs)."""
+def _shares(w: Floats, sides: Floats, tied: Bools) -> Floats:
+    """Probabilities of win, tie and loss in each pair: shape (problems, 3, pairs)."""
     half = w[:, :-1] @ sides.T
     tie = np.where(tied, w[:, -1], -inf)[:, None]
-    return np.stack([half, np.broadcast_to(tie, half.shape), -half], axis=1)
+    logits = np.stack([half, np.broadcast_to(tie, half.shape), -half], axis=1)
+    logits -= np.maximum(np.abs(half), tie)[:, None]
+    weights = np.exp(logits)
+    shares: Floats = weights / weights.sum(axis=1, keepdims=True)
+    return shares
 
 
 def _likelihood(w: Floats, counts: Floats, sides: Floats, tied: Bools) -> Floats:
-    logits = _logits(w, sides, tied)
-    total = np.logaddexp.reduce(logits, axis=1)
-    finite = np.where(np.isfinite(logits), logits, 0.0)
-    likelihood: Floats = (counts * (finite - total[:, None])).sum(axis=(1, 2))
+    likelihood: Floats = xlogy(counts, _shares(w, sides, tied)).sum(axis=(1, 2))
     return likelihood
 
 
 def _newton_step(w: Floats, counts: Floats, sides: Floats, free: Bools, tied: Bools) -> Floats:
-    logits = _logits(w, sides, tied)
-    win, tie, loss = np.moveaxis(np.exp(logits - np.logaddexp.reduce(logits, axis=1)[:, None]), 1, 0)
+    win, tie, loss = np.moveaxis(_shares(w, sides, tied), 1, 0)
     games = counts.sum(axis=1)
     # With x = +1, 0, -1 for win, tie, loss: what was scored beyond the expectation, and the variances of x and of ties.
     lead, spread = win - loss, win + loss - (win - loss) ** 2
@@ -236,10 +240,11 @@ def _newton_step(w: Floats, counts: Floats, sides: Floats, free: Bools, tied: Bo
     gradient[:, :models] = (counts[:, 0] - counts[:, 2] - games * lead) @ sides
     gradient[:, models] = (counts[:, 1] - games * tie).sum(axis=1)
     curvature = np.empty((len(w), models + 1, models + 1))
-    curvature[:, :models, :models] = np.einsum("rp,pi,pj->rij", games * spread, sides, sides, optimize=True)
+    squares = (sides[:, :, None] * sides[:, None]).reshape(len(sides), models * models)
+    curvature[:, :models, :models] = ((games * spread) @ squares).reshape(-1, models, models)
     curvature[:, :models, models] = curvature[:, models, :models] = -(games * lead * tie) @ sides
     curvature[:, models, models] = (games * tie * (1 - tie)).sum(axis=1)
     both = free[:, :, None] & free[:, None]
     curvature = np.where(both, curvature, 0.0) + np.eye(models + 1) * ~free[:, None]
-    step: Floats = np.linalg.solve(curvature, np.where(free, gradient, 0.0)[..., None])
-    return step[..., 0]
+    step: Floats = np.linalg.solve(curvature, np.where(free, gradient, 0.0)[..., None])[..., 0]
+    return step
