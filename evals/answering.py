@@ -1,7 +1,8 @@
-"""A model's answers to evaluation prompts, one each, through the ledger."""
+"""Models' answers to evaluation prompts, one each, through the ledger."""
 
 from collections.abc import Sequence
 
+from evals.contestants import Contestant, opened
 from srlm.calls import ask
 from srlm.display import Progress
 from srlm.engines.engine import Engine
@@ -49,3 +50,22 @@ def answer_prompts(
         for prompt, (key, reply) in zip(prompts, replies, strict=True)
         if isinstance(reply, Completion)
     }
+
+
+def answers_of(
+    contestants: Sequence[Contestant],
+    prompts: Sequence[Prompt],
+    sampling: Sampling,
+    ledger: Ledger,
+    *,
+    stage: str,
+    progress: Progress,
+) -> tuple[dict[str, str], dict[str, dict[str, Answer]]]:
+    """By model: what it is, as the ledger knows it, and its answers by prompt id."""
+    identities: dict[str, str] = {}
+    answers: dict[str, dict[str, Answer]] = {}
+    for contestant in contestants:
+        with opened(contestant) as engine:
+            identities[contestant.name] = engine.identity
+            answers[contestant.name] = answer_prompts(engine, prompts, sampling, ledger, stage=stage, progress=progress)
+    return identities, answers

@@ -1,15 +1,16 @@
 """Models side by side: each figure with its interval, each difference to the baseline with a paired test.
 
 It also says in words what is certain and what is not. What is read off a suite's results has a room of its own:
-`evals.preferred`, `graded`, `ordered`, `verified`. Compared are only results of the same judge, rubric, prompts and
-sampling.
+`evals.preferred`, `graded`, `ordered`, `verified`; `matched` for results that belong to two models. Compared are only
+results of the same judge, rubric, prompts and sampling.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
-from evals import graded, ordered, preferred, trivial, verified
+from evals import graded, matched, ordered, preferred, trivial, verified
 from evals.metric import Metric, Side
 from evals.results import Result, Results
 from evals.wording import words
@@ -71,21 +72,26 @@ def compare_models(
         Suite(results.reward, ordered.metrics, ordered.captions, trivial.sides),
         Suite(results.verifiable, verified.metrics, verified.captions),
     ]
-    known = sorted({model for suite in suites for model in suite.results})
+    known = sorted({model for suite in suites for model in suite.results} | {*chain(*results.head_to_head)})
     for model in [*models, baseline]:
         if model not in known:
             raise UnknownName("Among the results of this run, the model", model, known, "Evaluate it first: srlm eval")
     models = [baseline, *(model for model in models if model != baseline)]
     shared = [(suite, [suite.results[one] for one in models]) for suite in suites if suite.results.keys() >= {*models}]
-    if not shared:
+    met = matched.meetings(results.head_to_head, models)
+    if not shared and not met:
         raise UsageError(
             f"No suite has results of all of {', '.join(models)}. Evaluate them with: srlm eval {' '.join(models)}"
         )
-    unlike = [line for _, chosen in shared if (line := _differing(chosen, across))]
+    unlike = [line for chosen in [*(chosen for _, chosen in shared), met] if (line := _differing(chosen, across))]
     rows = [suite.metrics(chosen) for suite, chosen in shared]
     metrics = [metric for found in rows for metric in found]
     captions = [line for suite, chosen in shared for line in suite.captions(chosen)]
     sides = [side for suite, chosen in shared for side in suite.sides(chosen)]
+    if met:
+        metrics += matched.metrics(met, models)
+        captions += matched.captions(met, models)
+        sides += matched.sides(met)
     if breakdown is not None:
         for (_, chosen), (first, *_) in zip(shared, rows, strict=True):
             divided = breakdown(list(dict.fromkeys(one.provenance.prompts for one in chosen)), first)
@@ -95,7 +101,7 @@ def compare_models(
         models=list(models),
         baseline=baseline,
         metrics=metrics,
-        captions=[*unlike, *captions],
+        captions=[*unlike, *dict.fromkeys(captions)],  # two suites of one judge show its card once
         words=[line for metric in metrics for line in words(metric, models, baseline)],
         sides=sides,
     )
@@ -103,9 +109,9 @@ def compare_models(
 
 def _differing(results: Sequence[Result], across: Collection[str]) -> str:
     """A warning of what the results differ in although they may; empty where they do not."""
-    first = results[0]
     found: dict[str, None] = {}
     for other in results[1:]:
+        first = results[0]
         for name in ALIKE:
             one, two = getattr(first.provenance, name), getattr(other.provenance, name)
             if one != two and name not in across:

@@ -7,6 +7,7 @@ and else with a stand-in of full length; what it had to make up are the calls th
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -59,6 +60,8 @@ class StandIn:
     def __init__(self, engine: Engine, ledger: Ledger, expected: Expected) -> None:
         self.name, self.identity, self.price = engine.name, engine.identity, engine.price
         self._engine, self._ledger, self._expected = engine, ledger, expected
+        # Two models answer differently: a judge that compares them is asked in both orders, and for each pair anew.
+        self._mark = f"{sha256(engine.identity.encode()).hexdigest()[:7]} "
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
         """As a server's engine does, so that what that refuses is refused here; a local one's batches cost nothing."""
@@ -87,7 +90,8 @@ class StandIn:
         self._expected.most += most_prompt_tokens(request)
         self._expected.completion_tokens += tokens
         even = tuple(1 / len(request.choices) for _ in request.choices)
-        return Completion(WORD * tokens, "length", 0, 0, even or None)
+        text = (self._mark + WORD * tokens)[: len(WORD) * tokens]
+        return Completion(text, "length", 0, 0, even or None)
 
 
 @dataclass

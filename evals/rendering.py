@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Sequence
-from math import isnan
+from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any
 
 from evals.comparison import Comparison
@@ -17,18 +17,26 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+UNITS = {"%": "fraction", "chars": "characters", "grade": "grade", "elo": "elo", "count": "count", "p": "p"}
+"""How the JSON calls them; a metric without a unit is a correlation."""
+
+
 def number(value: float, unit: str, signed: bool = False) -> str:
-    """A figure in its unit: rates as percent, lengths whole, grades and correlations with two digits."""
+    """A figure in its unit: rates as percent, lengths, counts and Elo whole, others with two digits."""
     if isnan(value):
         return "-"
     sign = "+" if signed else ""
     if unit == "%":
         return f"{100 * value:{sign}.1f}"
-    return f"{value:{sign}.0f}" if unit == "chars" else f"{value:{sign}.2f}"
+    if unit == "p":
+        return f"{value:.2g}"
+    return f"{value:{sign}.0f}" if unit in {"chars", "count", "elo"} else f"{value:{sign}.2f}"
 
 
 def with_interval(estimate: Estimate, unit: str, signed: bool = False) -> str:
-    """A figure with its interval: "51.2 [44.0, 58.4]"."""
+    """A figure with its interval: "51.2 [44.0, 58.4]"; a count with its share: "142 (55.5 %)"."""
+    if unit == "count" and estimate.n:
+        return f"{number(estimate.value, unit)} ({number(estimate.value / estimate.n, '%')} %)"
     if isnan(estimate.low):
         return number(estimate.value, unit, signed)
     value, low, high = (number(one, unit, signed) for one in (estimate.value, estimate.low, estimate.high))
@@ -63,15 +71,20 @@ def print_comparison(console: "Console", comparison: Comparison) -> None:
         console.print(table)
     for caption in comparison.captions:
         console.print(caption, style="dim", markup=False)
-    for side in comparison.sides:
+    print_sides(console, comparison.sides)
+    console.print()
+    for line in comparison.words:
+        console.print(f"- {line}", markup=False)
+
+
+def print_sides(console: "Console", sides: Sequence[Side]) -> None:
+    """Tables beside a comparison, with what stands under them."""
+    for side in sides:
         console.print()
         for table in side_tables(side, console.width):
             console.print(table)
         for caption in side.captions:
             console.print(caption, style="dim", markup=False)
-    console.print()
-    for line in comparison.words:
-        console.print(f"- {line}", markup=False)
 
 
 def as_tables(comparison: Comparison, width: int) -> "list[Table]":
@@ -199,7 +212,7 @@ def as_json(comparison: Comparison) -> str:
             {
                 "key": metric.key,
                 "label": metric.label.strip(),
-                "unit": {"%": "fraction", "chars": "characters", "grade": "grade"}.get(metric.unit, "correlation"),
+                "unit": UNITS.get(metric.unit, "correlation"),
                 "better": metric.better,
                 "models": {model: cell(metric.cells[model]) for model in models},
                 **({"paper": {"where": metric.paper.where, "models": metric.paper.values}} if metric.paper else {}),
@@ -229,4 +242,4 @@ def as_json(comparison: Comparison) -> str:
 
 
 def _finite(value: float) -> float | None:
-    return None if isnan(value) else value
+    return value if isfinite(value) else None

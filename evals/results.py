@@ -1,15 +1,17 @@
-"""What a suite leaves behind: a JSON file per model and judge, with all that is needed to compare, or to refuse to.
+"""What a suite leaves behind: a JSON file per model, or pair of models, with all that is needed to compare them.
 
 evals/alpaca/M2.json            outcomes of M2 against the references
 evals/reward/M2.json            scores of M2 as judge on ranked answers
 evals/mt-bench/M2.json          grades of M2's answers, turn by turn
 evals/verifiable/M2.json        which instructions the answers of M2 follow
+evals/head-to-head/M2~M1.json   outcomes of M2 against M1, one file a pair of models
 evals/alpaca/M2.answers.jsonl, M2.verdicts.jsonl       what they came from
+evals/head-to-head/M2.answers.jsonl, M2~M1.verdicts.jsonl   the same of the pair
 evals/alpaca/M2/model_outputs.json, annotations.json   the same as alpaca_eval's files
 evals/mt-bench/M2/model_answer.jsonl, model_judgment.jsonl   the same as FastChat's
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -52,6 +54,52 @@ class AlpacaResult:
     constant: int = 0
     suite: str = "alpaca"
     schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
+class HeadToHeadResult:
+    """Two models' answers to the same prompts, judged in both orders; wins are those of `model`.
+
+    `flagged` counts the answers of `model` and of `opponent` that hold something that speaks to the judge, `constant`
+    the prompts that got one and the same answer from them.
+    """
+
+    model: str
+    opponent: str
+    identities: tuple[str, str]
+    provenance: Provenance
+    card: JudgeCard
+    outcomes: tuple[Outcome, ...]
+    flagged: tuple[int, int] = (0, 0)
+    constant: tuple[int, int] = (0, 0)
+    suite: str = "head-to-head"
+    schema: int = SCHEMA
+
+    def turned(self) -> "HeadToHeadResult":
+        """The same from the other side."""
+        return replace(
+            self,
+            model=self.opponent,
+            opponent=self.model,
+            identities=self.identities[::-1],
+            outcomes=tuple(_turned(one) for one in self.outcomes),
+            flagged=self.flagged[::-1],
+            constant=self.constant[::-1],
+        )
+
+
+def _turned(outcome: Outcome) -> Outcome:
+    first, second = (None if one is None else 1 - one for one in outcome.orders)
+    return replace(
+        outcome,
+        model=outcome.opponent,
+        opponent=outcome.model,
+        preference=None if outcome.preference is None else 1 - outcome.preference,
+        orders=(second, first),
+        length=outcome.opponent_length,
+        opponent_length=outcome.length,
+        verdict_ids=outcome.verdict_ids[::-1],
+    )
 
 
 @dataclass(frozen=True)
@@ -120,20 +168,22 @@ class VerifiableResult:
 
 @dataclass(frozen=True)
 class Results:
-    """All results of a run, by model."""
+    """All results of a run, by model; head-to-head by both models, as they are stored."""
 
     alpaca: dict[str, AlpacaResult] = field(default_factory=dict)
     reward: dict[str, RewardResult] = field(default_factory=dict)
     verifiable: dict[str, VerifiableResult] = field(default_factory=dict)
     mt_bench: dict[str, MtBenchResult] = field(default_factory=dict)
+    head_to_head: dict[tuple[str, str], HeadToHeadResult] = field(default_factory=dict)
 
 
-Result = AlpacaResult | MtBenchResult | RewardResult | VerifiableResult
+Result = AlpacaResult | HeadToHeadResult | MtBenchResult | RewardResult | VerifiableResult
 
 
 def store(run: Run, result: Result) -> None:
-    """Write a result under its suite and model."""
-    write_json(run.folder / "evals" / result.suite / f"{_file(result.model)}.json", without_nan(asdict(result)))
+    """Write a result under its suite and model, or pair of models."""
+    models = (result.model, result.opponent) if isinstance(result, HeadToHeadResult) else (result.model,)
+    write_json(run.folder / "evals" / result.suite / f"{_file(*models)}.json", without_nan(asdict(result)))
 
 
 def load_results(run: Run) -> Results:
@@ -147,6 +197,7 @@ def load_results(run: Run) -> Results:
         {result.model: result for result in _load(run, "reward", RewardResult)},
         {result.model: result for result in _load(run, "verifiable", VerifiableResult)},
         {result.model: result for result in _load(run, "mt-bench", MtBenchResult)},
+        {(result.model, result.opponent): result for result in _load(run, "head-to-head", HeadToHeadResult)},
     )
 
 
@@ -167,9 +218,10 @@ def _validated(adapter: "TypeAdapter[Any]", path: Path) -> Any:
         ) from None
 
 
-def _file(model: str) -> str:
-    """A model's name as a file name, different for different models: "openai:gpt-4o" -> "openai%3Agpt-4o"."""
-    return quote(model, safe="")
+def _file(*models: str) -> str:
+    """One or two names as a file name, different for different models: "openai:gpt-4o" -> "openai%3Agpt-4o"."""
+    names = [quote(model, safe="") for model in models]
+    return names[0] if len(names) == 1 else "~".join(name.replace("~", "%7E") for name in names)
 
 
 def files_folder(run: Run, suite: str, model: str) -> Path:
@@ -177,6 +229,6 @@ def files_folder(run: Run, suite: str, model: str) -> Path:
     return run.folder / "evals" / suite / _file(model)
 
 
-def part(suite: str, model: str, what: str) -> str:
-    """The stage name of a record file that belongs to a result."""
-    return f"evals/{suite}/{_file(model)}.{what}"
+def part(suite: str, models: str | tuple[str, str], what: str) -> str:
+    """The stage name of a record file that belongs to a result: of a model, or of a pair of them."""
+    return f"evals/{suite}/{_file(*((models,) if isinstance(models, str) else models))}.{what}"

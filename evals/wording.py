@@ -8,10 +8,9 @@ from scipy.special import stdtrit
 from evals.metric import Metric
 from srlm.stats.intervals import Estimate
 from srlm.stats.paired import Paired
+from srlm.stats.power import smallest_difference
 
 ALPHA = 0.05
-POWER_Z = 1.959964 + 0.841621
-"""Standard errors between no difference and one that 80 % of experiments find at 5 % two-sided (2411.00640, sec. 5)."""
 
 
 def words(metric: Metric, models: Sequence[str], baseline: str) -> list[str]:
@@ -49,6 +48,7 @@ def _smallest(difference: Estimate, unit: str) -> str:
     if isnan(difference.low) or difference.clusters < 2:
         return ""
     standard_error = (difference.high - difference.low) / (2 * float(stdtrit(difference.clusters - 1, 1 - ALPHA / 2)))
-    points = (1 if unit == "grade" else 100) * POWER_Z * standard_error
+    smallest = smallest_difference(difference.clusters, difference.clusters * standard_error**2)
+    points = (1 if unit == "grade" else 100) * smallest
     size = f"{points:.0f}" if points >= 10 else f"{points:.1f}"
     return f" With {difference.clusters} prompts, only a difference of about {size} points would show."

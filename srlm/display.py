@@ -20,15 +20,15 @@ def stdout() -> "Console":
     """The console for results. When piped, wide enough that no table is cut."""
     from rich.console import Console
 
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=140)
+    console = Console(emoji=False, highlight=False)
+    return console if console.is_terminal else Console(emoji=False, highlight=False, width=140)
 
 
 def stderr() -> "Console":
     """The console for progress and messages."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, emoji=False, highlight=False)
 
 
 def duration(seconds: float) -> str:

@@ -6,6 +6,7 @@ generation  answers and verdicts of a local model: one call at a time, transform
 training    an optimiser step of SFT and of DPO, in turns with plain TRL's
 remote      judging over a server, beside what waiting alone would take
 ledger      looking a call up among a million
+statistics  how often intervals hold the truth, and tests reject it: no speed, but shares
 alpaca      win rates out of AlpacaEval's annotations, beside the package alpaca_eval
 
 `make bench BENCH="start ledger"` runs some of them. Ratios hold across machines, seconds do not; other work on the same
@@ -25,6 +26,7 @@ import bench_alpaca
 import bench_generation
 import bench_ledger
 import bench_remote
+import bench_statistics
 import bench_training
 
 STARTS = 5
@@ -64,6 +66,7 @@ PARTS: dict[str, Any] = {
     "training": (bench_training.training, bench_training.card),
     "remote": (bench_remote.remote, bench_remote.card),
     "ledger": (bench_ledger.bench, bench_ledger.card),
+    "statistics": (bench_statistics.bench, bench_statistics.card),
     "alpaca": (bench_alpaca.bench, bench_alpaca.card),
 }
 

@@ -6,12 +6,12 @@ bias. The answers and preferences are also written as alpaca_eval's files, so th
 `srlm eval --annotations`, read them. Left out: a judge that is shown one order only, as there.
 """
 
-import hashlib
 from collections.abc import Sequence
 
 from evals.alpaca_files import Annotation, Annotations, Output, write_annotations, write_outputs
-from evals.answering import answer_prompts
+from evals.answering import answers_of
 from evals.contestants import Contestant, opened
+from evals.judging import CARD_PAIRS, flagged, judged_by
 from evals.labels import keep_prompts
 from evals.results import AlpacaResult, Provenance, files_folder, part, store
 from srlm.display import Progress
@@ -24,7 +24,6 @@ from srlm.runs import Run
 from srlm.types import Answer, Outcome, Prompt, Sampling
 
 REFERENCE = "reference"
-CARD_PAIRS = 60
 
 
 def run_alpaca(
@@ -47,24 +46,14 @@ def run_alpaca(
         run: where answers, verdicts and results are written.
         progress: what the user sees.
     """
-    answers: dict[str, dict[str, Answer]] = {}
-    identities: dict[str, str] = {}
-    for contestant in contestants:
-        with opened(contestant) as engine:
-            identities[contestant.name] = engine.identity
-            answers[contestant.name] = answer_prompts(
-                engine, prompts, sampling, run.ledger, stage="evals/alpaca", progress=progress
-            )
+    identities, answers = answers_of(
+        contestants, prompts, sampling, run.ledger, stage="evals/alpaca", progress=progress
+    )
     results: list[AlpacaResult] = []
     with opened(judge) as engine:
         card = measure(engine, labelled, run.ledger, limit=CARD_PAIRS, stage="evals/card", progress=progress)
         template = load_pairwise()
-        provenance = Provenance(
-            judge=f"{engine.name} {engine.identity}",
-            rubric=f"{template.name}:{template.digest}",
-            prompts=prompts_digest(prompts),
-            sampling=f"T={sampling.temperature} top-p={sampling.top_p} max_tokens={sampling.max_tokens}",
-        )
+        provenance = judged_by(engine, template, prompts, sampling)
         keep_prompts(run, provenance.prompts, prompts)
         for contestant in contestants:
             preferences = compare(
@@ -95,14 +84,6 @@ def prompts_of(outputs: Sequence[Output]) -> list[Prompt]:
         Prompt(f"alpaca-{place:04d}", one.instruction, "evaluation", category=one.dataset or None, reference=one.output)
         for place, one in enumerate(outputs, start=1)
     ]
-
-
-def prompts_digest(prompts: Sequence[Prompt]) -> str:
-    """Tells sets of prompts and references apart."""
-    digest = hashlib.sha256()
-    for prompt in sorted(prompts, key=lambda prompt: prompt.id):
-        digest.update(f"{prompt.id}\x1f{prompt.instruction}\x1f{prompt.reference}\x1e".encode())
-    return f"{len(prompts)}:{digest.hexdigest()[:12]}"
 
 
 def _matches(prompts: Sequence[Prompt], answers: dict[str, Answer]) -> list[Match]:
@@ -153,7 +134,7 @@ def _result(
         provenance,
         card,
         (*outcomes, *missing),
-        flagged=sum(_flagged(found) for found in preferences),
+        flagged=sum(flagged(found, found.match.first) for found in preferences),
         constant=constant_answers(answers[model].values()),
     )
 
@@ -174,9 +155,3 @@ def _write_files(
     folder = files_folder(run, "alpaca", model)
     write_outputs(folder / "model_outputs.json", outputs)
     write_annotations(folder / "annotations.json", Annotations(model, REFERENCE, judge, rows))
-
-
-def _flagged(found: Preference) -> bool:
-    """Whether the model's answer, not the reference, holds something that speaks to the judge."""
-    answer = found.match.first.id
-    return any(one.answer_id == answer for verdict in found.verdicts for one in verdict.injection_suspected)

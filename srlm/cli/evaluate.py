@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from srlm.display import Progress
     from srlm.ledger import Ledger
     from srlm.runs import Run
+    from srlm.types import Prompt, Sampling
 
     Work = Callable[[list[Contestant], Contestant, Run, Progress], Sequence[Result]]
 
@@ -31,6 +32,7 @@ class Suite(StrEnum):
     """The suites that there are."""
 
     alpaca = "alpaca"
+    head_to_head = "head-to-head"
     mt_bench = "mt-bench"
     reward = "reward"
     verifiable = "verifiable"
@@ -42,20 +44,26 @@ def evaluate(
         typer.Argument(help="Names in the run (M1), folders, hf:NAME, openai:NAME[@ADDRESS], anthropic:NAME."),
     ] = None,
     suite: Annotated[
-        str, typer.Option("--suite", help="alpaca, mt-bench, reward, verifiable, or several with commas.")
+        str, typer.Option("--suite", help="alpaca, head-to-head, mt-bench, reward, verifiable, or several with commas.")
     ] = "alpaca",
     judge: Annotated[
         str | None,
-        typer.Option("--judge", help="Outside judge of alpaca and mt-bench; if not given, the packaged one."),
+        typer.Option(
+            "--judge", help="Outside judge of alpaca, head-to-head and mt-bench; if not given, the packaged one."
+        ),
     ] = None,
     prompts: Annotated[
         Path | None,
         typer.Option(
             "--prompts",
             metavar="FILE",
-            help="The baseline's model_outputs.json, for alpaca (our own, if not given); FastChat's question.jsonl, or "
-            "its folder, for mt-bench.",
+            help="The baseline's model_outputs.json, for alpaca and head-to-head (our own, if not given); FastChat's "
+            "question.jsonl, or its folder, for mt-bench.",
         ),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option("--baseline", help="In head-to-head, the model that the others meet; all pairs, if not given."),
     ] = None,
     annotations: Annotated[
         Path | None,
@@ -81,8 +89,8 @@ def evaluate(
         typer.Option(
             "--max-tokens",
             min=1,
-            help="Tokens per answer; if not given, the run's in alpaca, 1024 in mt-bench, as FastChat has it, "
-            "1280 in IFEval, as lm-eval has it, and 1024 in countdown.",
+            help="Tokens per answer; if not given, the run's in alpaca and head-to-head, 1024 in mt-bench, as FastChat "
+            "has it, 1280 in IFEval, as lm-eval has it, and 1024 in countdown.",
         ),
     ] = None,
     data: Annotated[
@@ -119,6 +127,8 @@ def evaluate(
 ) -> None:
     """Evaluate models: alpaca (win rate against references), reward (the model as a judge of ranked answers).
 
+    head-to-head sets the models' answers against each other, pair by pair: wins, ties, losses and Elo.
+
     mt-bench grades answers to FastChat's two-turn questions, which --prompts names.
 
     verifiable asks what a program can check, without a judge: IFEval, countdown (make a number out of others), or the
@@ -137,13 +147,13 @@ def evaluate(
         return
     if gamed is not None or format is not Format.table:
         raise UsageError("--gamed and --format go with --annotations.")
-    if prompts is not None and {Suite.alpaca, Suite.mt_bench} <= set(suites):
-        raise UsageError("--prompts names the file of one suite: evaluate alpaca and mt-bench one after the other.")
+    if prompts is not None and Suite.mt_bench in suites and {Suite.alpaca, Suite.head_to_head} & set(suites):
+        raise UsageError(
+            "--prompts names the file of one suite: evaluate mt-bench and alpaca or head-to-head one after the other."
+        )
     if not models:
         raise UsageError("Name at least one model, such as: srlm eval M1. Or give --annotations FILE.")
-    from evals.ablation import ablations
-    from evals.rendering import print_comparison
-    from evals.results import AlpacaResult
+    _may_meet(suites, models, baseline)
     from srlm.assets import PACKAGED
     from srlm.display import Progress, stdout
     from srlm.engines.budget import Budget
@@ -154,13 +164,15 @@ def evaluate(
     wire = wire_of(in_flight, deadline, progress)
     try:
         contestants = [contestant(model, home, wire, budget) for model in models]
-        judged = [one for one in suites if one in {Suite.alpaca, Suite.mt_bench}]
+        judged = [one for one in suites if one in {Suite.alpaca, Suite.head_to_head, Suite.mt_bench}]
         if judged and judge is None:
-            known = "Its card says how far to trust it." if Suite.alpaca in judged else "It is too small to be trusted."
+            alone = judged == [Suite.mt_bench]
+            known = "It is too small to be trusted." if alone else "Its card says how far to trust it."
             progress.say(f"No --judge is given: the packaged 135M model judges. {known}")
         named = contestant(judge or PACKAGED, home, wire, budget)
         prepare: dict[Suite, Callable[[], Work]] = {
             Suite.alpaca: lambda: _alpaca(home, prompts, limit, max_tokens),
+            Suite.head_to_head: lambda: _head_to_head(home, prompts, baseline, limit, max_tokens),
             Suite.mt_bench: lambda: _mt_bench(prompts, limit, max_tokens),
             Suite.reward: lambda: _reward(home, limit, ranked, rubric, scoring),
             Suite.verifiable: lambda: _verifiable(home, data, limit, max_tokens),
@@ -176,11 +188,8 @@ def evaluate(
         results = [result for each in work for result in each(contestants, named, home, progress)]
     finally:
         home.close()
-    for card in dict.fromkeys(result.card.caption() for result in results if isinstance(result, AlpacaResult)):
-        stdout().print(card, soft_wrap=True, markup=False)
-    for comparison in ablations(results):
-        print_comparison(stdout(), comparison)
-    names = shlex.join(dict.fromkeys(result.model for result in results))
+    _show(results)
+    names = shlex.join(_names(results))
     stdout().print(
         f"Results are in {home.folder / 'evals'}. Next: srlm compare {names} --runs {runs} --run {home.name}",
         soft_wrap=True,
@@ -218,6 +227,45 @@ def _named(names: str | None) -> list[str]:
     return [part.strip() for part in (names or "").split(",") if part.strip()]
 
 
+def _may_meet(suites: list[Suite], models: list[str], baseline: str | None) -> None:
+    """Refuse a head-to-head of one model, and a baseline that nobody can meet."""
+    from srlm.errors import UnknownName, UsageError
+
+    if Suite.head_to_head not in suites:
+        if baseline is not None:
+            raise UsageError("--baseline is of the suite head-to-head; srlm compare has its own.")
+        return
+    if len(set(models)) < 2:
+        raise UsageError("head-to-head needs two models, such as: srlm eval M1 M2 --suite head-to-head")
+    if baseline is not None and baseline not in models:
+        raise UnknownName("Among the models to evaluate, the baseline", baseline, models)
+
+
+def _show(results: "Sequence[Result]") -> None:
+    """The pairs of a head-to-head, the judges' cards, and the ways of one judge side by side."""
+    from evals.ablation import ablations
+    from evals.matched import sides
+    from evals.rendering import print_comparison, print_sides
+    from evals.results import AlpacaResult, HeadToHeadResult
+    from srlm.display import stdout
+
+    met = [result for result in results if isinstance(result, HeadToHeadResult)]
+    print_sides(stdout(), sides(met) if met else [])
+    carded = [result for result in results if isinstance(result, AlpacaResult | HeadToHeadResult)]
+    for card in dict.fromkeys(result.card.caption() for result in carded):
+        stdout().print(card, soft_wrap=True, markup=False)
+    for comparison in ablations(results):
+        print_comparison(stdout(), comparison)
+
+
+def _names(results: "Sequence[Result]") -> list[str]:
+    """Each model that has a result, once."""
+    from evals.results import HeadToHeadResult
+
+    pairs = ((one.opponent, one.model) if isinstance(one, HeadToHeadResult) else (one.model,) for one in results)
+    return list(dict.fromkeys(name for pair in pairs for name in pair))
+
+
 def _rehearse(
     work: "list[Work]", contestants: "list[Contestant]", judge: "Contestant", ledger: "Ledger", *, only: bool
 ) -> list[str]:
@@ -235,20 +283,43 @@ def _rehearse(
 
 
 def _alpaca(home: "Run", file: Path | None, limit: int | None, max_tokens: int | None) -> "Work":
-    from evals.alpaca_files import read_outputs
-    from evals.answering import choose_prompts
-    from evals.suites.alpaca import prompts_of, run_alpaca
+    from evals.suites.alpaca import run_alpaca
     from srlm.judges.labelled import load_labelled
-    from srlm.seeds import evaluation_set
-    from srlm.types import Sampling
 
-    config = home.config.candidate_sampling
-    sampling = Sampling(config.temperature, config.top_p, max_tokens or config.max_tokens)
-    known = prompts_of(read_outputs(file)) if file else evaluation_set()
-    prompts, labelled = choose_prompts(known, limit), load_labelled()
+    prompts, sampling, labelled = _instructions(file, limit), _sampling(home, max_tokens), load_labelled()
     return lambda contestants, judge, run, progress: run_alpaca(
         contestants, prompts, judge, labelled, sampling, run, progress
     )
+
+
+def _head_to_head(
+    home: "Run", file: Path | None, baseline: str | None, limit: int | None, max_tokens: int | None
+) -> "Work":
+    from evals.suites.head_to_head import run_head_to_head
+    from srlm.engines.open import public_name
+    from srlm.judges.labelled import load_labelled
+
+    prompts, sampling, labelled = _instructions(file, limit), _sampling(home, max_tokens), load_labelled()
+    named = None if baseline is None else public_name(baseline)
+    return lambda contestants, judge, run, progress: run_head_to_head(
+        contestants, named, prompts, judge, labelled, sampling, run, progress
+    )
+
+
+def _instructions(file: Path | None, limit: int | None) -> "list[Prompt]":
+    from evals.alpaca_files import read_outputs
+    from evals.answering import choose_prompts
+    from evals.suites.alpaca import prompts_of
+    from srlm.seeds import evaluation_set
+
+    return choose_prompts(prompts_of(read_outputs(file)) if file else evaluation_set(), limit)
+
+
+def _sampling(home: "Run", max_tokens: int | None) -> "Sampling":
+    from srlm.types import Sampling
+
+    config = home.config.candidate_sampling
+    return Sampling(config.temperature, config.top_p, max_tokens or config.max_tokens)
 
 
 def _mt_bench(file: Path | None, limit: int | None, max_tokens: int | None) -> "Work":

@@ -69,12 +69,7 @@ class Preference:
     @property
     def verdict(self) -> Literal["win", "tie", "loss"] | None:
         """What both orders say of `first`; a tie when they disagree, or when either is undecided."""
-        one, two = self.orders
-        if one is None or two is None:
-            return None
-        if one > 0.5 and two > 0.5:
-            return "win"
-        return "loss" if one < 0.5 and two < 0.5 else "tie"
+        return verdict_of(self.orders)
 
     @property
     def mean(self) -> float | None:
@@ -92,6 +87,16 @@ class Preference:
         """Whether both orders name the same winner; None where one is missing."""
         one, two = self.orders
         return None if one is None or two is None else (one > 0.5) == (two > 0.5)
+
+
+def verdict_of(orders: tuple[float | None, float | None]) -> Literal["win", "tie", "loss"] | None:
+    """What two estimates of one probability, from both orders, say of the first answer; None where one is missing."""
+    one, two = orders
+    if one is None or two is None:
+        return None
+    if one > 0.5 and two > 0.5:
+        return "win"
+    return "loss" if one < 0.5 and two < 0.5 else "tie"
 
 
 def load_pairwise() -> Template:

@@ -8,6 +8,7 @@ bootstrap for ratios of sums.
 Left out: BCa and Bayesian intervals.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite, nan, sqrt
 from statistics import NormalDist
@@ -19,7 +20,7 @@ from srlm.stats.student import student_quantile
 
 Floats = npt.NDArray[np.float64]
 
-_CHUNK = 1_000_000  # random numbers held at a time: 8 MB, however many clusters and resamples there are
+_CHUNK = 50_000  # draws held at a time: few enough for a processor's cache, which makes them twice as fast
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,22 @@ def bootstrap_ratio(
     if _all_equal(tops / bottoms):
         return _without_spread(value, n, count, level, (0.0, 1.0))
     order = np.lexsort((bottoms, tops))  # so that the same clusters in another order draw the same resamples
-    draws = _resampled_ratios(tops[order], bottoms[order], resamples, np.random.default_rng(seed))
+    sums = np.column_stack([tops, bottoms])[order]
+    draws = np.concatenate([np.divide(*(drawn @ sums).T) for drawn in resampled_counts(count, resamples, seed)])
     low, high = np.quantile(draws, [1 - quantile, quantile])
     return Estimate(value, float(low), float(high), n, count)
+
+
+def resampled_counts(clusters: int, resamples: int, seed: int) -> Iterator[Floats]:
+    """The bootstrap's draws, some at a time: how often each cluster is in a resample, shape (some, clusters).
+
+    As weights they turn sums per cluster into sums per resample by one product of matrices.
+    """
+    rng, step = np.random.default_rng(seed), max(1, _CHUNK // clusters)
+    for start in range(0, resamples, step):
+        rows = min(step, resamples - start)
+        drawn = rng.integers(0, clusters, size=(rows, clusters)) + clusters * np.arange(rows)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=rows * clusters).reshape(rows, clusters).astype(np.float64)
 
 
 def checked(values: npt.ArrayLike) -> Floats:
@@ -166,13 +180,3 @@ def _without_spread(value: float, n: int, clusters: int, level: float, bounds: t
     u = wilson(0, clusters, level).high
     below, above = value - u * (value - low), value + u * (high - value)
     return Estimate(value, min(value, below), max(value, above), n, clusters)
-
-
-def _resampled_ratios(tops: Floats, bottoms: Floats, resamples: int, rng: np.random.Generator) -> Floats:
-    count, ratios = tops.size, np.empty(resamples)
-    step = max(1, _CHUNK // count)
-    for start in range(0, resamples, step):
-        rows = min(step, resamples - start)
-        drawn = rng.integers(0, count, size=(rows, count))
-        ratios[start : start + rows] = tops[drawn].sum(axis=1) / bottoms[drawn].sum(axis=1)
-    return ratios

@@ -2,9 +2,8 @@
 
 Pairing removes what the prompts have in common, which is much of the noise (arXiv 2411.00640).
 The p value is that of a permutation test, which assumes no distribution: were the two models equal, each
-cluster could as well have come out with the opposite sign.
-
-Left out: Wilcoxon's signed-rank test, which throws away how large a difference is.
+cluster could as well have come out with the opposite sign. The sign test (McNemar's) looks at the direction of each
+difference alone; Wilcoxon's (1945) signed-rank test also at which is larger, not by how much.
 """
 
 from collections.abc import Sequence
@@ -13,7 +12,8 @@ from math import isnan, nan
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest
+from scipy.special import ndtr
+from scipy.stats import binomtest, rankdata
 
 from srlm.stats.intervals import Estimate, Floats, checked, cluster_codes, cluster_sums, mean_interval
 
@@ -41,12 +41,13 @@ def paired_difference(
     seed: int = 0,
     *,
     bounds: tuple[float, float] = (0.0, 1.0),
+    flips: int = _FLIPS,
 ) -> Paired:
     """Compare scores `a` and `b` (shape n each, same prompts in the same order); `clusters` (shape n).
 
     The interval is that of `mean_interval`; `bounds` is the range of a score, used only when no cluster
     differs from another (a model compared with itself). The two-sided p value flips the signs of whole
-    clusters: exact up to 14 clusters with a difference, else by 20,000 seeded flips, counted with the
+    clusters: exact up to 14 clusters with a difference, else by so many seeded `flips`, counted with the
     observed one (Phipson and Smyth 2010), so that it is never 0. No data: nan. No difference anywhere: 1.
     Wins, ties and losses count single items. Raises ValueError for shapes that differ and values that are not
     finite.
@@ -59,12 +60,28 @@ def paired_difference(
     estimate = mean_interval(d, clusters, level, bounds=(-width, width))
     sums = cluster_sums(d, cluster_codes(clusters, d.shape))
     wins, losses = int((d > 0).sum()), int((d < 0).sum())
-    return Paired(estimate, _sign_flip_p(sums, seed), wins, d.size - wins - losses, losses)
+    return Paired(estimate, _sign_flip_p(sums, seed, flips), wins, d.size - wins - losses, losses)
 
 
 def sign_test(wins: int, losses: int) -> float:
     """The exact two-sided binomial p value of wins against losses (McNemar's exact test); 1 for 0 and 0."""
     return float(binomtest(wins, wins + losses, 0.5).pvalue) if wins + losses else 1.0
+
+
+def signed_rank_test(differences: npt.ArrayLike) -> float:
+    """Wilcoxon's signed-rank test of paired `differences` (shape n, independent): the two-sided p value.
+
+    Zeros keep their ranks and then leave (Pratt 1959), equal sizes share their mean rank. Exact up to 14 differences
+    other than 0, above that the normal approximation, with the variance that these ranks have and no correction for
+    continuity. No data: nan. No difference anywhere: 1. Raises ValueError for values that are not finite.
+    """
+    d = checked(differences)
+    if not d.size:
+        return nan
+    ranks = rankdata(np.abs(d)) * np.sign(d)
+    if np.count_nonzero(ranks) <= _EXACT:
+        return _sign_flip_p(ranks, 0, 0)
+    return float(2 * ndtr(-abs(ranks.sum()) / np.sqrt(ranks @ ranks)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -80,7 +97,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _sign_flip_p(sums: Floats, seed: int) -> float:
+def _sign_flip_p(sums: Floats, seed: int, flips: int) -> float:
     """How often random signs give a total at least as far from 0; `sums` are the differences per cluster."""
     if not sums.size:
         return nan
@@ -94,7 +111,7 @@ def _sign_flip_p(sums: Floats, seed: int) -> float:
         return float(np.mean(np.abs((2.0 * patterns - 1) @ sizes) >= observed))
     rng, extreme = np.random.default_rng(seed), 0
     step = max(1, _CHUNK // sizes.size)
-    for start in range(0, _FLIPS, step):
-        flips = rng.integers(0, 2, size=(min(step, _FLIPS - start), sizes.size), dtype=np.int8)
-        extreme += int((np.abs((2.0 * flips - 1) @ sizes) >= observed).sum())
-    return (extreme + 1) / (_FLIPS + 1)
+    for start in range(0, flips, step):
+        heads = rng.integers(0, 2, size=(min(step, flips - start), sizes.size), dtype=np.int8)
+        extreme += int((np.abs((2.0 * heads - 1) @ sizes) >= observed).sum())
+    return (extreme + 1) / (flips + 1)

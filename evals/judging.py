@@ -1,0 +1,36 @@
+"""What the suites share in which a judge compares two answers."""
+
+import hashlib
+from collections.abc import Sequence
+
+from evals.results import Provenance
+from srlm.engines.engine import Engine
+from srlm.judges.pairwise import Preference
+from srlm.judges.template import Template
+from srlm.types import Answer, Prompt, Sampling
+
+CARD_PAIRS = 60
+"""Labelled pairs on which the judge's card is measured."""
+
+
+def judged_by(judge: Engine, template: Template, prompts: Sequence[Prompt], sampling: Sampling) -> Provenance:
+    """Whose verdicts they are, by which prompt, on what, and how it was answered."""
+    return Provenance(
+        judge=f"{judge.name} {judge.identity}",
+        rubric=f"{template.name}:{template.digest}",
+        prompts=prompts_digest(prompts),
+        sampling=f"T={sampling.temperature} top-p={sampling.top_p} max_tokens={sampling.max_tokens}",
+    )
+
+
+def prompts_digest(prompts: Sequence[Prompt]) -> str:
+    """Tells sets of prompts and references apart."""
+    digest = hashlib.sha256()
+    for prompt in sorted(prompts, key=lambda prompt: prompt.id):
+        digest.update(f"{prompt.id}\x1f{prompt.instruction}\x1f{prompt.reference}\x1e".encode())
+    return f"{len(prompts)}:{digest.hexdigest()[:12]}"
+
+
+def flagged(found: Preference, answer: Answer) -> bool:
+    """Whether an answer of the match holds something that speaks to the judge."""
+    return any(one.answer_id == answer.id for verdict in found.verdicts for one in verdict.injection_suspected)
