@@ -9,6 +9,7 @@ on hard prompts. Of 2,000 experiments a share of 95 % is known to one point (two
 Resamples and flips are fewer than the defaults here (1,000 and 2,000 for 10,000 and 20,000), so that all takes minutes.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import combinations, product
 from typing import Any
@@ -212,14 +213,13 @@ def bench(experiments: int = EXPERIMENTS) -> dict[str, Any]:
 
 
 def _shares(methods: Any, experiments: int) -> dict[str, dict[int, float]]:
-    found: dict[str, dict[int, float]] = {}
+    hits: dict[str, Counter[int]] = {}
     for n, method in product(PROMPTS, methods):
         rng = np.random.default_rng([SEED, n])
         for _ in range(experiments):
             for name, hit in method(rng, n):
-                row = found.setdefault(name, {})
-                row[n] = row.get(n, 0.0) + hit / experiments
-    return found
+                hits.setdefault(name, Counter())[n] += int(hit)
+    return {name: {n: row[n] / experiments for n in PROMPTS} for name, row in hits.items()}
 
 
 def _tie_share() -> float:
