@@ -81,7 +81,7 @@ def bradley_terry(
         seed: of the resamples.
 
     An end of an interval is infinite when so many resamples have the model only winning or only losing, and the
-    interval is nan when the strength itself is infinite or undecided, or when there is one prompt only. Raises
+    interval is nan when the strength itself is infinite or undecided, or when no prompt differs from another. Raises
     ValueError for shapes that differ, numbers that are no model's, a model that plays itself, and scores that are none.
     """
     one, two, score = np.asarray(first, dtype=np.intp), np.asarray(second, dtype=np.intp), checked(scores)
@@ -132,7 +132,8 @@ def _ends(found: Floats, level: float) -> Floats:
     # A resample that does not place the model could have had it anywhere: it counts in both tails.
     low = np.quantile(np.where(undecided, -inf, found), tail, axis=0, method="inverted_cdf")
     high = np.quantile(np.where(undecided, inf, found), 1 - tail, axis=0, method="inverted_cdf")
-    return np.stack([low, high])
+    # Where all resamples agree, as when every game was a tie, they cannot show how far off the strength may be.
+    return np.where(high - low > _SMALL, np.stack([low, high]), nan)
 
 
 def _strengths(
