@@ -84,19 +84,19 @@ def compare_models(
             f"No suite has results of all of {', '.join(models)}. Evaluate them with: srlm eval {' '.join(models)}"
         )
     unlike = [line for chosen in [*(chosen for _, chosen in shared), met] if (line := _differing(chosen, across))]
-    rows = [suite.metrics(chosen) for suite, chosen in shared]
-    metrics = [metric for found in rows for metric in found]
+    rows: list[tuple[Sequence[Result], list[Metric]]] = [(chosen, suite.metrics(chosen)) for suite, chosen in shared]
     captions = [line for suite, chosen in shared for line in suite.captions(chosen)]
     sides = [side for suite, chosen in shared for side in suite.sides(chosen)]
     if met:
-        metrics += matched.metrics(met, models)
+        rows.append((met, matched.metrics(met, models)))
         captions += matched.captions(met, models)
         sides += matched.sides(met)
     if breakdown is not None:
-        for (_, chosen), (first, *_) in zip(shared, rows, strict=True):
+        for chosen, (first, *_) in rows:
             divided = breakdown(list(dict.fromkeys(one.provenance.prompts for one in chosen)), first)
             sides += [divided] if divided else []
             captions += [] if divided else [f"Not taken apart, as no label is known: {first.label.strip()}."]
+    metrics = [metric for _, found in rows for metric in found]
     return Comparison(
         models=list(models),
         baseline=baseline,

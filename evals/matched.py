@@ -6,7 +6,8 @@ but the share of those that were judged.
 """
 
 from collections.abc import Mapping, Sequence
-from math import nan
+from dataclasses import replace
+from math import isnan, nan
 
 from evals.metric import Cell, Metric, Series, Side, metric, seen_range
 from evals.results import HeadToHeadResult
@@ -19,6 +20,22 @@ WORTH = {"win": 1.0, "tie": 0.5, "loss": 0.0}
 UNKNOWN = Estimate(nan, nan, nan, 0, 0)
 ITSELF = Estimate(0.5, nan, nan, 0, 0)
 """What the baseline would have against itself."""
+
+
+class _Scores(Series):
+    """A win, a tie or a loss on each prompt: the sign test of wins against losses."""
+
+    def p_value(self, paired: Paired) -> float:
+        """Of the difference to an even score."""
+        return paired.p_value if isnan(paired.p_value) else sign_test(paired.wins, paired.losses)
+
+
+class _Even(Series):
+    """A half on each prompt, which is known and needs no interval."""
+
+    def estimate(self, bounds: tuple[float, float]) -> Estimate:
+        """The half."""
+        return replace(ITSELF, n=len(self.values), clusters=len(self.values)) if self.values else UNKNOWN
 
 
 def meetings(results: Mapping[tuple[str, str], HeadToHeadResult], models: Sequence[str]) -> list[HeadToHeadResult]:
@@ -36,7 +53,14 @@ def metrics(met: Sequence[HeadToHeadResult], models: Sequence[str]) -> list[Metr
     lengths = {model: Series(_lengths(met, model)) for model in models}
     judged = {model: Cell(_judged(against[model]) if model in against else UNKNOWN) for model in models}
     return [
-        Metric("head_to_head", "head-to-head, a tie is half", "%", "more", _scores(against, models)),
+        Metric(
+            "head_to_head",
+            "head-to-head, a tie is half",
+            "%",
+            "more",
+            _scores(against, models),
+            series=_series(against, models),
+        ),
         Metric("head_to_head_elo", "  Elo over all pairs", "elo", "more", _elo(met, models)),
         metric("head_to_head_length", "  mean length", "chars", "neither", lengths, seen_range(lengths)),
         Metric("head_to_head_judged", "  prompts judged in both orders", "%", "more", judged),
@@ -137,6 +161,21 @@ def _scores(against: Mapping[str, HeadToHeadResult], models: Sequence[str]) -> d
         p_value = adjusted[model] if one.n else nan
         cells[model] = Cell(one, Paired(gap, p_value, wins, one.n - wins - losses, losses))
     return cells
+
+
+def _series(against: Mapping[str, HeadToHeadResult], models: Sequence[str]) -> dict[str, Series]:
+    """The scores prompt by prompt; the baseline's are even."""
+    scores = {
+        model: {
+            one.prompt_id: (one.prompt_id, WORTH[verdict])
+            for one in (against[model].outcomes if model in against else ())
+            if (verdict := verdict_of(one.orders)) is not None
+        }
+        for model in models
+    }
+    prompts = {prompt for values in scores.values() for prompt in values}
+    even = _Even({prompt: (prompt, WORTH["tie"]) for prompt in sorted(prompts)})
+    return {model: even if model == models[0] else _Scores(scores[model]) for model in models}
 
 
 def _elo(met: Sequence[HeadToHeadResult], models: Sequence[str]) -> dict[str, Cell]:

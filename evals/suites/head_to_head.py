@@ -12,6 +12,7 @@ from itertools import combinations
 from evals.answering import answers_of
 from evals.contestants import Contestant, opened
 from evals.judging import CARD_PAIRS, flagged, judged_by
+from evals.labels import keep_prompts
 from evals.results import HeadToHeadResult, Provenance, part, store
 from srlm.display import Progress
 from srlm.judges.card import JudgeCard
@@ -68,6 +69,7 @@ def run_head_to_head(
         card = measure(engine, labelled, run.ledger, limit=CARD_PAIRS, stage="evals/card", progress=progress)
         template = load_pairwise()
         provenance = judged_by(engine, template, prompts, sampling)
+        keep_prompts(run, provenance.prompts, prompts)
         for pair in pairs_of(list(answers), baseline):
             preferences = compare(
                 engine,

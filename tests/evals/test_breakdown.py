@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from test_head_to_head import FIRST, LOSS, UNREAD, WIN, result, results
 
 from evals.breakdown import FEWEST, broken_down, parts
+from evals.comparison import compare_models
 from evals.labels import LENGTHS, Label
 from evals.metric import Rate, Series, metric
-from srlm.stats.paired import holm, paired_difference
+from srlm.stats.paired import holm, paired_difference, sign_test
 
 BY = ("category", "complexity", "length")
 
@@ -124,3 +126,29 @@ def test_a_model_without_a_value_in_a_line_has_none():
     empty = side.metrics[1].cells["B"]
     assert (empty.estimate.n, isnan(empty.estimate.value), isnan(empty.paired.p_value)) == (0, True, True)
     assert side.metrics[0].cells["B"].paired.p_value == 1
+
+
+def test_wins_against_the_baseline_are_taken_apart_by_the_prompt():
+    orders = [WIN] * 8 + [LOSS] * 2 + [FIRST] * 4 + [UNREAD]
+    met = results(result("M2", "M1", *orders))
+    labels = labelled(["x"] * 10 + ["y"] * 5)
+    labels = {label.prompt_id.replace("p", "e"): label for label in labels.values()}
+    sets = []
+
+    def divide(prompts, metric):
+        sets.append(prompts)
+        return broken_down(metric, labels, "category")
+
+    found = compare_models(met, ["M1", "M2"], "M1", breakdown=divide)
+    (side,) = [one for one in found.sides if one.baseline]
+    assert sets == [["4:abc"]]
+    x, y = (one.cells for one in side.metrics)
+    assert (x["M2"].estimate.value, x["M2"].estimate.n) == (0.8, 10)
+    assert x["M2"].paired.p_value == pytest.approx(sign_test(8, 2))
+    assert x["M2"].paired.difference.value == pytest.approx(0.3)
+    assert (x["M1"].estimate.value, isnan(x["M1"].estimate.low)) == (0.5, True)
+    assert side.metrics[1].label == "y (n = 4, too few to tell)"
+    assert (y["M2"].estimate.value, y["M2"].paired) == (0.5, None)
+    whole = broken_down(found.metrics[0], dict.fromkeys(labels, Label("", "all")), "category").metrics[0]
+    assert whole.cells["M2"].estimate == found.metrics[0].cells["M2"].estimate
+    assert whole.cells["M2"].paired.p_value == found.metrics[0].cells["M2"].paired.p_value
