@@ -1,8 +1,8 @@
 """Models side by side: each figure with its interval, each difference to the baseline with a paired test.
 
 It also says in words what is certain and what is not. What is read off a suite's results has a room of its own:
-`evals.preferred`, `graded`, `ordered`, `verified`; `matched` for results that belong to two models. Compared are only
-results of the same judge, rubric, prompts and sampling.
+`evals.preferred`, `graded`, `ordered`, `verified`, `retained`; `matched` for results that belong to two models.
+Compared are only results of the same judge, rubric, prompts and sampling.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from evals import graded, matched, ordered, preferred, trivial, verified
+from evals import graded, matched, ordered, preferred, retained, trivial, verified
 from evals.metric import Metric, Side
-from evals.results import Result, Results
+from evals.results import Provenanced, Results
 from evals.wording import words
 from srlm.errors import UnknownName, UsageError
 
@@ -22,12 +22,16 @@ ALIKE = ("judge", "rubric", "prompts", "sampling")
 
 @dataclass(frozen=True)
 class Suite:
-    """A suite's results by model; the rows that are read off them, their captions, and tables that belong beside."""
+    """A suite's results by model; the rows that are read off them, their captions, and tables that belong beside.
+
+    `alike` are the results that must agree in how they came about, where that is not all of them with each other.
+    """
 
     results: Mapping[str, Any]
     metrics: Callable[[Sequence[Any]], list[Metric]]
     captions: Callable[[Sequence[Any]], list[str]]
     sides: Callable[[Sequence[Any]], list[Side]] = lambda _: []
+    alike: Callable[[Sequence[Any]], list[Sequence[Any]]] = lambda results: [results]
 
 
 Breakdown = Callable[[Sequence[str], Metric], Side | None]
@@ -71,6 +75,7 @@ def compare_models(
         Suite(results.mt_bench, graded.metrics, graded.captions),
         Suite(results.reward, ordered.metrics, ordered.captions, trivial.sides),
         Suite(results.verifiable, verified.metrics, verified.captions),
+        Suite(results.nlp, retained.metrics, retained.captions, alike=retained.by_task),
     ]
     known = sorted({model for suite in suites for model in suite.results} | {*chain(*results.head_to_head)})
     for model in [*models, baseline]:
@@ -83,31 +88,37 @@ def compare_models(
         raise UsageError(
             f"No suite has results of all of {', '.join(models)}. Evaluate them with: srlm eval {' '.join(models)}"
         )
-    unlike = [line for chosen in [*(chosen for _, chosen in shared), met] if (line := _differing(chosen, across))]
-    rows: list[tuple[Sequence[Result], list[Metric]]] = [(chosen, suite.metrics(chosen)) for suite, chosen in shared]
+    alike = [suite.alike(chosen) for suite, chosen in shared]
+    unlike = [line for same in [*chain(*alike), met] if (line := _differing(same, across))]
+    rows = [([*chain(*same)], suite.metrics(chosen)) for same, (suite, chosen) in zip(alike, shared, strict=True)]
     captions = [line for suite, chosen in shared for line in suite.captions(chosen)]
     sides = [side for suite, chosen in shared for side in suite.sides(chosen)]
     if met:
-        rows.append((met, matched.metrics(met, models)))
+        rows.append(([*met], matched.metrics(met, models)))
         captions += matched.captions(met, models)
         sides += matched.sides(met)
     if breakdown is not None:
-        for chosen, (first, *_) in rows:
-            divided = breakdown(list(dict.fromkeys(one.provenance.prompts for one in chosen)), first)
-            sides += [divided] if divided else []
-            captions += [] if divided else [f"Not taken apart, as no label is known: {first.label.strip()}."]
+        for of, found in rows:
+            divided = breakdown(list(dict.fromkeys(one.provenance.prompts for one in of)), found[0]) if found else None
+            if divided is not None:
+                sides.append(divided)
+            elif found:
+                captions.append(f"Not taken apart, as no label is known: {found[0].label.strip()}.")
     metrics = [metric for _, found in rows for metric in found]
     return Comparison(
         models=list(models),
         baseline=baseline,
         metrics=metrics,
         captions=[*unlike, *dict.fromkeys(captions)],  # two suites of one judge show its card once
-        words=[line for metric in metrics for line in words(metric, models, baseline)],
+        words=[
+            *(line for metric in metrics for line in words(metric, models, baseline)),
+            *retained.retention(metrics, models, baseline),
+        ],
         sides=sides,
     )
 
 
-def _differing(results: Sequence[Result], across: Collection[str]) -> str:
+def _differing(results: Sequence[Provenanced], across: Collection[str]) -> str:
     """A warning of what the results differ in although they may; empty where they do not."""
     found: dict[str, None] = {}
     for other in results[1:]:

@@ -1,9 +1,9 @@
 """IFEval (arXiv 2311.07911): 541 prompts with 834 instructions such as "use no comma", checked by lm-eval's own code.
 
-The prompts come from the Hub, or from a file with the same fields: key, prompt, instruction_id_list, kwargs. Two
-things in lm-eval's checks are chance, and are fixed here so that an answer gets one and the same verdict every time:
-langdetect guesses languages with random numbers, and where a letter to count is no letter (in two of the prompts) the
-checker draws one.
+The prompts come from the Hub, or from a file (in a folder: ifeval.jsonl) with the same fields: key, prompt,
+instruction_id_list, kwargs. Two things in lm-eval's checks are chance, and are fixed here so that an answer gets one
+and the same verdict every time: langdetect guesses languages with random numbers, and where a letter to count is no
+letter (in two of the prompts) the checker draws one.
 
 Two kinds of instructions, in 64 of the prompts, are checked with NLTK's sentence splitter, whose data lm-eval
 downloads. Without it those prompts cannot be judged; leaving them out would give another benchmark's figures, so the
@@ -23,10 +23,12 @@ from evals.exam import Exam, Followed, Item
 from srlm.errors import DataError, MissingData
 from srlm.optional import require
 from srlm.randomness import derive
-from srlm.rows import Row, read_rows
+from srlm.rows import SUFFIXES, Row, read_rows
 from srlm.types import Prompt
 
 HUB = "google/IFEval"
+IFEVAL = "ifeval"
+"""The name of its file in a folder with data of several benchmarks."""
 MAX_TOKENS = 1280
 """As lm-eval's task has it."""
 SPLITTER = "punkt_tab"
@@ -34,7 +36,7 @@ NEED_SPLITTER = frozenset({"length_constraints:number_sentences", "change_case:c
 
 
 def ifeval_exam(place: str | None, limit: int | None) -> Exam:
-    """Load IFEval, of which `limit` prompts are used, from a file or a name on the Hub; from `HUB` without a place.
+    """Load IFEval, of which `limit` prompts are used, from a file, a folder or a name on the Hub, else from `HUB`.
 
     Raises:
         MissingDependency: lm-eval, or something that its checks need, is not installed.
@@ -69,6 +71,9 @@ def _checker() -> Any:
 
 def _read(place: str) -> list[Row]:
     path = Path(place).expanduser()
+    if path.is_dir():
+        names = [f"{IFEVAL}{suffix}" for suffix in SUFFIXES]
+        return read_rows(next((path / name for name in names if (path / name).is_file()), path / f"{IFEVAL}.jsonl"))
     if path.exists() or path.suffix in {".gz", ".json", ".jsonl"}:
         return read_rows(path)
     require("datasets", "Reading IFEval from the Hub", "nlp")

@@ -5,10 +5,12 @@ evals/reward/M2.json            scores of M2 as judge on ranked answers
 evals/mt-bench/M2.json          grades of M2's answers, turn by turn
 evals/verifiable/M2.json        which instructions the answers of M2 follow
 evals/head-to-head/M2~M1.json   outcomes of M2 against M1, one file a pair of models
+evals/nlp/M2.json               what M2 gets right, item by item, and lm-eval's own figures
 evals/alpaca/M2.answers.jsonl, M2.verdicts.jsonl       what they came from
 evals/head-to-head/M2.answers.jsonl, M2~M1.verdicts.jsonl   the same of the pair
 evals/alpaca/M2/model_outputs.json, annotations.json   the same as alpaca_eval's files
 evals/mt-bench/M2/model_answer.jsonl, model_judgment.jsonl   the same as FastChat's
+evals/nlp/M2/results_*.json, samples_*.jsonl           what lm-eval's command would have written
 """
 
 from dataclasses import asdict, dataclass, field, replace
@@ -167,6 +169,48 @@ class VerifiableResult:
 
 
 @dataclass(frozen=True)
+class Figure:
+    """A metric of a task as lm-eval computes it, and lm-eval's standard error, None where it has none."""
+
+    value: float
+    stderr: float | None
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """One model on one task or group of lm-eval.
+
+    `figures` and `items` are by metric and filter, in lm-eval's form: "acc,none". An item is its place in the split,
+    from 0, after the name of its task where a group has several; metrics without a value for each item are left out of
+    `items`. `parts` are the figures of a group's tasks; `better` says for each metric whether more of it is.
+    """
+
+    model: str
+    task: str
+    provenance: Provenance
+    figures: dict[str, Figure]
+    parts: dict[str, dict[str, Figure]]
+    items: dict[str, dict[str, float]]
+    better: dict[str, Literal["more", "less", "neither"]]
+
+    @property
+    def suite(self) -> str:
+        """What it is called where it cannot be compared."""
+        return f"nlp ({self.task})"
+
+
+@dataclass(frozen=True)
+class NlpResult:
+    """One model on tasks of lm-eval, each with a provenance of its own, so that one may be added to the others."""
+
+    model: str
+    identity: str
+    tasks: dict[str, TaskResult]
+    suite: str = "nlp"
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
 class Results:
     """All results of a run, by model; head-to-head by both models, as they are stored."""
 
@@ -175,9 +219,13 @@ class Results:
     verifiable: dict[str, VerifiableResult] = field(default_factory=dict)
     mt_bench: dict[str, MtBenchResult] = field(default_factory=dict)
     head_to_head: dict[tuple[str, str], HeadToHeadResult] = field(default_factory=dict)
+    nlp: dict[str, NlpResult] = field(default_factory=dict)
 
 
-Result = AlpacaResult | HeadToHeadResult | MtBenchResult | RewardResult | VerifiableResult
+Provenanced = AlpacaResult | HeadToHeadResult | MtBenchResult | RewardResult | TaskResult | VerifiableResult
+"""What came about in one way."""
+
+Result = AlpacaResult | HeadToHeadResult | MtBenchResult | NlpResult | RewardResult | VerifiableResult
 
 
 def store(run: Run, result: Result) -> None:
@@ -198,7 +246,19 @@ def load_results(run: Run) -> Results:
         {result.model: result for result in _load(run, "verifiable", VerifiableResult)},
         {result.model: result for result in _load(run, "mt-bench", MtBenchResult)},
         {(result.model, result.opponent): result for result in _load(run, "head-to-head", HeadToHeadResult)},
+        {result.model: result for result in _load(run, "nlp", NlpResult)},
     )
+
+
+def load_nlp(run: Run, model: str) -> NlpResult | None:
+    """What is stored of one model on tasks of lm-eval, if anything.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    path = run.folder / "evals" / "nlp" / f"{_file(model)}.json"
+    found: NlpResult | None = _validated(TypeAdapter(NlpResult), path) if path.exists() else None
+    return found
 
 
 def _load(run: Run, suite: str, kind: Any) -> list[Any]:

@@ -34,6 +34,7 @@ class Suite(StrEnum):
     alpaca = "alpaca"
     head_to_head = "head-to-head"
     mt_bench = "mt-bench"
+    nlp = "nlp"
     reward = "reward"
     verifiable = "verifiable"
 
@@ -44,7 +45,10 @@ def evaluate(
         typer.Argument(help="Names in the run (M1), folders, hf:NAME, openai:NAME[@ADDRESS], anthropic:NAME."),
     ] = None,
     suite: Annotated[
-        str, typer.Option("--suite", help="alpaca, head-to-head, mt-bench, reward, verifiable, or several with commas.")
+        str,
+        typer.Option(
+            "--suite", help="alpaca, head-to-head, mt-bench, nlp, reward, verifiable, or several with commas."
+        ),
     ] = "alpaca",
     judge: Annotated[
         str | None,
@@ -83,7 +87,19 @@ def evaluate(
     format: Annotated[Format, typer.Option("--format", help="How to print the figures of --annotations.")] = (
         Format.table
     ),
-    limit: Annotated[int | None, typer.Option("--limit", min=2, help="Use at most so many prompts.")] = None,
+    tasks: Annotated[
+        str | None,
+        typer.Option(
+            "--tasks",
+            help="Tasks, groups or tags of lm-eval for nlp, with commas; if not given, the paper's nine.",
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int, typer.Option("--batch-size", min=1, help="Prompts side by side in nlp, as in lm-eval's command.")
+    ] = 1,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=2, help="Use at most so many prompts; in nlp, of each task.")
+    ] = None,
     max_tokens: Annotated[
         int | None,
         typer.Option(
@@ -98,7 +114,8 @@ def evaluate(
         typer.Option(
             "--data",
             help="What verifiable asks: FILE or OWNER/NAME with IFEval's prompts, countdown, or puzzle. If not given, "
-            "IFEval from the Hub, or puzzle in a run of the puzzle world.",
+            "IFEval from the Hub, or puzzle in a run of the puzzle world. For nlp, a FOLDER with a file for each task "
+            "(and ifeval.jsonl); the Hub, if not given.",
         ),
     ] = None,
     ranked: Annotated[
@@ -130,6 +147,8 @@ def evaluate(
     head-to-head sets the models' answers against each other, pair by pair: wins, ties, losses and Elo.
 
     mt-bench grades answers to FastChat's two-turn questions, which --prompts names.
+
+    nlp asks lm-eval's tasks, without a judge: what a model knew before it was trained on preferences.
 
     verifiable asks what a program can check, without a judge: IFEval, countdown (make a number out of others), or the
     puzzles of the puzzle world.
@@ -174,18 +193,20 @@ def evaluate(
             Suite.alpaca: lambda: _alpaca(home, prompts, limit, max_tokens),
             Suite.head_to_head: lambda: _head_to_head(home, prompts, baseline, limit, max_tokens),
             Suite.mt_bench: lambda: _mt_bench(prompts, limit, max_tokens),
+            Suite.nlp: lambda: _nlp(contestants, tasks, _local_files(data, suites), limit, batch_size, progress),
             Suite.reward: lambda: _reward(home, limit, ranked, rubric, scoring),
             Suite.verifiable: lambda: _verifiable(home, data, limit, max_tokens),
         }
-        work = [prepare[one]() for one in suites]
+        work = {one: prepare[one]() for one in suites}
         cast = [*contestants, named] if judged else contestants
         if estimate or any(one.remote for one in cast):
-            lines = _rehearse(work, contestants, named, home.ledger, only=estimate)
+            called = [each for one, each in work.items() if one is not Suite.nlp]  # which loads its models itself
+            lines = _rehearse(called, contestants, named, home.ledger, only=estimate)
             if estimate:
                 stdout().print("\n".join(lines), soft_wrap=True, markup=False)
                 return
             progress.say("\n".join(lines))
-        results = [result for each in work for result in each(contestants, named, home, progress)]
+        results = [result for each in work.values() for result in each(contestants, named, home, progress)]
     finally:
         home.close()
     _show(results)
@@ -337,6 +358,31 @@ def _mt_bench(file: Path | None, limit: int | None, max_tokens: int | None) -> "
     return lambda contestants, judge, run, progress: run_mt_bench(
         contestants, questions, judge, max_tokens, run, progress
     )
+
+
+def _local_files(data: str | None, suites: Sequence[Suite]) -> Path | None:
+    """The folder of nlp's files, which may hold IFEval's too. Anything else is for verifiable, where that is asked."""
+    if data is None or (Suite.verifiable in suites and not Path(data).expanduser().is_dir()):
+        return None
+    return Path(data).expanduser()
+
+
+def _nlp(
+    contestants: "list[Contestant]",
+    names: str | None,
+    folder: Path | None,
+    limit: int | None,
+    batch_size: int,
+    progress: "Progress",
+) -> "Work":
+    from evals.nlp_tasks import PAPER_TASKS, load_tasks
+    from evals.suites.nlp import require_checkpoints, run_nlp
+
+    require_checkpoints(contestants)
+    chosen = _named(names) or PAPER_TASKS
+    with progress.step(f"lm-eval reads {', '.join(chosen)}", total=None):
+        tasks = load_tasks(chosen, folder, limit)
+    return lambda contestants, _, run, progress: run_nlp(contestants, tasks, batch_size, run, progress)
 
 
 def _reward(home: "Run", limit: int | None, place: str | None, rubrics: str | None, scorings: str | None) -> "Work":

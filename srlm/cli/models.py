@@ -20,8 +20,8 @@ T = TypeVar("T")
 
 def contestant(spec: str, home: "Run | None", wire: "Wire", budget: "Budget | None") -> "Contestant":
     """A model by its name in a run, or by what `srlm.engines.open` knows. A wrong name is refused before any work."""
-    from evals.contestants import Contestant
-    from srlm.assets import is_model_name
+    from evals.contestants import Checkpoint, Contestant
+    from srlm.assets import is_model_name, model_folder
     from srlm.engines.open import is_remote, open_engine, public_name
 
     place = spec
@@ -40,7 +40,9 @@ def contestant(spec: str, home: "Run | None", wire: "Wire", budget: "Budget | No
     opened = partial(open_engine, place, name=name, wire=wire, budget=budget, **settings)
     if is_remote(place):
         opened().close()  # an unknown price or a wrong address is said now, before anything is made
-    return Contestant(name, opened, is_remote(place))
+        return Contestant(name, opened, remote=True)
+    number = {key: settings[key] for key in ("device", "dtype") if key in settings}
+    return Contestant(name, opened, checkpoint=Checkpoint(partial(model_folder, place.removeprefix("vllm:")), **number))
 
 
 def named_model(spec: str, run: str | None, runs: Path, wire: "Wire", max_cost: float | None) -> "Contestant":
