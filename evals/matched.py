@@ -6,7 +6,6 @@ but the share of those that were judged.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from math import isnan, nan
 
 from evals.metric import Cell, Metric, Series, Side, metric, seen_range
@@ -18,24 +17,6 @@ from srlm.stats.paired import Paired, holm, sign_test
 
 WORTH = {"win": 1.0, "tie": 0.5, "loss": 0.0}
 UNKNOWN = Estimate(nan, nan, nan, 0, 0)
-ITSELF = Estimate(0.5, nan, nan, 0, 0)
-"""What the baseline would have against itself."""
-
-
-class _Scores(Series):
-    """A win, a tie or a loss on each prompt: the sign test of wins against losses."""
-
-    def p_value(self, paired: Paired) -> float:
-        """Of the difference to an even score."""
-        return paired.p_value if isnan(paired.p_value) else sign_test(paired.wins, paired.losses)
-
-
-class _Even(Series):
-    """A half on each prompt, which is known and needs no interval."""
-
-    def estimate(self, bounds: tuple[float, float]) -> Estimate:
-        """The half."""
-        return replace(ITSELF, n=len(self.values), clusters=len(self.values)) if self.values else UNKNOWN
 
 
 def meetings(results: Mapping[tuple[str, str], HeadToHeadResult], models: Sequence[str]) -> list[HeadToHeadResult]:
@@ -53,14 +34,7 @@ def metrics(met: Sequence[HeadToHeadResult], models: Sequence[str]) -> list[Metr
     lengths = {model: Series(_lengths(met, model)) for model in models}
     judged = {model: Cell(_judged(against[model]) if model in against else UNKNOWN) for model in models}
     return [
-        Metric(
-            "head_to_head",
-            "head-to-head, a tie is half",
-            "%",
-            "more",
-            _scores(against, models),
-            series=_series(against, models),
-        ),
+        _scores(met, models),
         Metric("head_to_head_elo", "  Elo over all pairs", "elo", "more", _elo(met, models)),
         metric("head_to_head_length", "  mean length", "chars", "neither", lengths, seen_range(lengths)),
         Metric("head_to_head_judged", "  prompts judged in both orders", "%", "more", judged),
@@ -70,7 +44,7 @@ def metrics(met: Sequence[HeadToHeadResult], models: Sequence[str]) -> list[Metr
 def sides(met: Sequence[HeadToHeadResult]) -> list[Side]:
     """A table of the pairs."""
     names = [f"{one.model} : {one.opponent}" for one in met]
-    adjusted = holm([sign_test(*_wins_and_losses(one)) for one in met])
+    adjusted = holm([sign_test(*_wins_and_losses(one)) if _worth(one) else nan for one in met])
 
     def row(key: str, label: str, unit: str, better: str, values: Sequence[Estimate]) -> Metric:
         cells = {name: Cell(value) for name, value in zip(names, values, strict=True)}
@@ -146,66 +120,59 @@ def _hostile(met: Sequence[HeadToHeadResult]) -> list[str]:
     return found
 
 
-def _scores(against: Mapping[str, HeadToHeadResult], models: Sequence[str]) -> dict[str, Cell]:
-    """Each model's score against the baseline, and how far it is from even."""
-    scores = {model: _score(one) for model, one in against.items()}
-    counts = {model: _wins_and_losses(one) for model, one in against.items()}
-    adjusted = dict(zip(counts, holm([sign_test(*one) for one in counts.values()]), strict=True))
-    cells: dict[str, Cell] = {}
-    for model in models:
-        if model not in against:
-            cells[model] = Cell(ITSELF if model == models[0] else UNKNOWN)
-            continue
-        one, (wins, losses) = scores[model], counts[model]
-        gap = Estimate(one.value - 0.5, one.low - 0.5, one.high - 0.5, one.n, one.clusters)
-        p_value = adjusted[model] if one.n else nan
-        cells[model] = Cell(one, Paired(gap, p_value, wins, one.n - wins - losses, losses))
-    return cells
+class Against(Series):
+    """A model's results against the baseline, prompt by prompt; tested by wins and losses alone."""
+
+    def p_value(self, paired: Paired) -> float:
+        """The sign test's, exact."""
+        return paired.p_value if isnan(paired.p_value) else sign_test(paired.wins, paired.losses)
 
 
-def _series(against: Mapping[str, HeadToHeadResult], models: Sequence[str]) -> dict[str, Series]:
-    """The scores prompt by prompt; the baseline's are even."""
-    scores = {
-        model: {
-            one.prompt_id: (one.prompt_id, WORTH[verdict])
-            for one in (against[model].outcomes if model in against else ())
-            if (verdict := verdict_of(one.orders)) is not None
-        }
-        for model in models
-    }
-    prompts = {prompt for values in scores.values() for prompt in values}
-    even = _Even({prompt: (prompt, WORTH["tie"]) for prompt in sorted(prompts)})
-    return {model: even if model == models[0] else _Scores(scores[model]) for model in models}
+class Even(Series):
+    """What the baseline would have against itself: one half on each prompt, which is known and has no interval."""
+
+    def estimate(self, bounds: tuple[float, float]) -> Estimate:
+        """The half."""
+        return Estimate(0.5, nan, nan, len(self.values), len(self.values)) if self.values else UNKNOWN
+
+
+def _scores(met: Sequence[HeadToHeadResult], models: Sequence[str]) -> Metric:
+    """Each model's score against the baseline, which is the first; that one's own is even."""
+    against = {one.model: _worth(one) for one in met if one.opponent == models[0]}
+    prompts = sorted({prompt for worth in against.values() for prompt in worth})
+    series: dict[str, Series] = {models[0]: Even({prompt: (prompt, 0.5) for prompt in prompts})}
+    for model in models[1:]:
+        series[model] = Against({prompt: (prompt, worth) for prompt, worth in against.get(model, {}).items()})
+    return metric("head_to_head", "head-to-head, a tie is half", "%", "more", series, (0, 1))
 
 
 def _elo(met: Sequence[HeadToHeadResult], models: Sequence[str]) -> dict[str, Cell]:
     place = {model: number for number, model in enumerate(models)}
     games = [
-        (place[one.model], place[one.opponent], WORTH[verdict], outcome.prompt_id)
-        for one in met
-        for outcome in one.outcomes
-        if (verdict := verdict_of(outcome.orders)) is not None
+        (place[one.model], place[one.opponent], worth, prompt) for one in met for prompt, worth in _worth(one).items()
     ]
     first, second, scores, prompts = ([game[column] for game in games] for column in range(4))
     ranking = bradley_terry(first, second, scores, prompts, models=len(models))
     return {model: Cell(one) for model, one in zip(models, ranking.elo, strict=True)}
 
 
-def _worth(result: HeadToHeadResult) -> list[float]:
-    return [WORTH[verdict] for one in result.outcomes if (verdict := verdict_of(one.orders)) is not None]
+def _worth(result: HeadToHeadResult) -> dict[str, float]:
+    """What each prompt that was judged is worth to the first of the two models."""
+    found = {one.prompt_id: verdict_of(one.orders) for one in result.outcomes}
+    return {prompt: WORTH[verdict] for prompt, verdict in found.items() if verdict is not None}
 
 
 def _score(result: HeadToHeadResult) -> Estimate:
-    return mean_interval(_worth(result))
+    return mean_interval(list(_worth(result).values()))
 
 
 def _wins_and_losses(result: HeadToHeadResult) -> tuple[int, int]:
-    worth = _worth(result)
+    worth = list(_worth(result).values())
     return worth.count(1.0), worth.count(0.0)
 
 
 def _counted(result: HeadToHeadResult, verdict: str) -> Estimate:
-    worth = _worth(result)
+    worth = list(_worth(result).values())
     return Estimate(worth.count(WORTH[verdict]), nan, nan, len(worth), len(worth))
 
 

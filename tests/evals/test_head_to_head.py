@@ -8,8 +8,10 @@ import pytest
 from scripted import Scripted
 
 from evals import matched
+from evals.breakdown import broken_down
 from evals.comparison import compare_models
 from evals.contestants import Contestant
+from evals.labels import Label
 from evals.rendering import as_csv, as_json, as_markdown, with_interval
 from evals.results import HeadToHeadResult, Provenance, Results, load_results
 from evals.suites.alpaca import run_alpaca
@@ -280,6 +282,7 @@ def test_nothing_judged_is_nan_and_not_zero():
     assert isnan(wins.estimate.value)
     assert isnan(wins.paired.p_value)
     (side,) = comparison.sides
+    assert isnan(row(side.metrics, "pair_p").cells["M2 : M1"].estimate.value)
     assert isnan(row(side.metrics, "pair_position_p").cells["M2 : M1"].estimate.value)
     assert any("2 of 2 prompts of M2 against M1" in line for line in comparison.captions)
     assert as_csv(comparison)
@@ -290,3 +293,16 @@ def test_pairs_stand_in_markdown_with_counts_and_shares():
     printed = as_markdown(comparison)
     assert "| the first wins, prompts | 2 (50.0 %) |" in printed
     assert with_interval(Estimate(142, nan, nan, 256, 256), "count") == "142 (55.5 %)"
+
+
+def test_wins_can_be_taken_apart_by_what_the_prompts_are():
+    found = results(result("M2", "M1", *[WIN] * 12, *[LOSS] * 9, *[FIRST] * 3))
+    labels = {f"e{i}": Label(f"e{i}", "easy" if i < 12 else "hard") for i in range(24)}
+    comparison = compare_models(found, ["M2"], "M1", (), lambda _, metric: broken_down(metric, labels, "category"))
+    side = comparison.sides[-1]
+    easy, hard = side.metrics
+    assert (easy.cells["M2"].estimate.value, hard.cells["M2"].estimate.value) == (1, 0.125)
+    assert easy.cells["M1"].estimate.value == 0.5
+    assert easy.cells["M2"].paired.p_value == pytest.approx(2 * 2 / 2**12)
+    assert hard.cells["M2"].paired.p_value == pytest.approx(2 / 2**9)  # nine losses, three ties; the larger of two
+    assert (hard.cells["M2"].paired.wins, hard.cells["M2"].paired.ties) == (0, 3)
