@@ -18,12 +18,16 @@ import numpy as np
 
 from evals.length_control import Gamed
 from srlm.errors import DataError
+from srlm.optional import require
 from srlm.randomness import model_first
 from srlm.records import write_json
 from srlm.rows import Row, read_rows, read_text
 
 PUBLISHED_ANNOTATOR = "weighted_alpaca_eval_gpt4_turbo"
 """The judge of AlpacaEval 2.0."""
+
+HUB_FILE = "alpaca_eval_gpt4_baseline.json"
+"""The 805 instructions with the outputs of AlpacaEval 2.0's baseline, in its data set."""
 
 DRAW = 0.5
 
@@ -63,6 +67,30 @@ class Annotations:
     baseline: str
     annotator: str
     rows: tuple[Annotation, ...]
+
+
+def outputs_at(place: str) -> list[Output]:
+    """The outputs of a file, or of AlpacaEval's baseline in a data set of the Hub.
+
+    Raises:
+        DataError: there is neither, or a record is wrong.
+    """
+    path = Path(place).expanduser()
+    if path.exists() or path.suffix in {".gz", ".json", ".jsonl"}:
+        return read_outputs(path)
+    require("huggingface_hub", "Reading AlpacaEval from the Hub", "local")
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return read_outputs(Path(hf_hub_download(place, HUB_FILE, repo_type="dataset")))
+    except DataError:
+        raise
+    except Exception as error:  # the Hub client raises a dozen kinds, all meaning that the data is not here
+        raise DataError(
+            path,
+            f"is no local file, and the Hub does not give it ({type(error).__name__}). Download {HUB_FILE} of "
+            "tatsu-lab/alpaca_eval where there is a network, and give the file with --prompts FILE.",
+        ) from None
 
 
 def read_annotations(path: Path) -> Annotations:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from evals.metric import Metric, Series, metric, seen_range
-from evals.mt_bench import CATEGORIES, GROUPS, LABELS, SCALE, Grade
+from evals.mt_bench import CATEGORIES, GROUPS, LABELS, NUMBERED, SCALE, Grade
 from evals.results import MtBenchResult
 
 Values = dict[str, Series]
@@ -22,9 +22,10 @@ def metrics(results: Sequence[MtBenchResult]) -> list[Metric]:
     def grade(key: str, label: str, values: Values, tested: bool = False) -> Metric:
         return metric(key, label, "grade", "more", values, SCALE, tested)
 
+    name = "MT-Bench" if published(results[0]) else "two-turn questions"
     present = {one.category for result in results for one in result.grades}
     found = [
-        grade("mt_bench", "MT-Bench, both turns", grades(lambda one: True), tested=True),
+        grade("mt_bench", f"{name}, both turns", grades(lambda one: True), tested=True),
         grade("mt_bench_turn_1", "  turn 1", grades(lambda one: one.turn == 1)),
         grade("mt_bench_turn_2", "  turn 2", grades(lambda one: one.turn == 2)),
     ]
@@ -46,8 +47,9 @@ def captions(results: Sequence[MtBenchResult]) -> list[str]:
     """What the figures are of; and a warning for each model whose means leave out turns, or that spoke to the judge."""
     first = results[0]
     questions = len({one.question for one in first.grades})
+    what = "MT-Bench" if published(first) else "Not MT-Bench's questions"
     found = [
-        f"MT-Bench: {questions} questions of two turns, graded 1-10 by {first.provenance.judge.split(' ')[0]} with our "
+        f"{what}: {questions} questions of two turns, graded 1-10 by {first.provenance.judge.split(' ')[0]} with our "
         f"own prompts ({first.provenance.sampling}); intervals and tests are clustered by question. Other judges and "
         "prompts give other grades: published ones are not comparable with these."
     ]
@@ -66,6 +68,11 @@ def captions(results: Sequence[MtBenchResult]) -> list[str]:
                 "(injection_suspected in its verdicts). Read them before you trust its grades."
             )
     return found
+
+
+def published(result: MtBenchResult) -> bool:
+    """Whether the questions have the numbers of MT-Bench's; those that ship with srlm have others."""
+    return all(one.question in NUMBERED for one in result.grades)
 
 
 def _values(results: Sequence[MtBenchResult], pick: Callable[[Grade], float | None]) -> Values:

@@ -9,6 +9,7 @@ verdicts on pairs of answers, which FastChat keeps in files of their own.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.resources import as_file, files
 from math import nan
 from pathlib import Path
 from typing import Any, Literal
@@ -130,6 +131,12 @@ def read_referenced_questions(path: Path) -> list[Question]:
         Question(one.id, one.category, one.turns, references[one.id] if one.category in WITH_REFERENCE else None)
         for one in questions
     ]
+
+
+def own_questions() -> list[Question]:
+    """Sixteen questions that ship with srlm, two a category; MT-Bench's are FastChat's, and not part of it."""
+    with as_file(files("srlm.data") / "two_turn") as folder:
+        return read_referenced_questions(folder)
 
 
 def read_answers(path: Path) -> dict[int, tuple[str, str]]:

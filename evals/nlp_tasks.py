@@ -12,9 +12,10 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from evals.nlp_mirror import Mirror, local_task
 from srlm.errors import DataError, MissingData, SrlmError, UnknownName, UsageError
@@ -109,14 +110,28 @@ def quiet(*, bars: bool = False) -> Iterator[None]:
     logger.setLevel(logging.CRITICAL)
     shown = bars and sys.stderr.isatty()
     sys.stderr.flush()
-    with os.fdopen(os.dup(STDERR), "w") as terminal, Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), STDERR)
-        try:
-            with redirect_stdout(nowhere), redirect_stderr(terminal if shown else nowhere):
-                yield
-        finally:
-            os.dup2(terminal.fileno(), STDERR)
-            logger.setLevel(level)
+    before = os.dup(STDERR)
+    other = _terminal() if shown else _nowhere()
+    os.dup2(_nowhere().fileno(), STDERR)
+    try:
+        with redirect_stdout(_nowhere()), redirect_stderr(other):
+            yield
+    finally:
+        os.dup2(before, STDERR)
+        os.close(before)
+        logger.setLevel(level)
+
+
+@cache
+def _nowhere() -> TextIO:
+    """Never closed: a logger that a library sets up meanwhile writes to it for good."""
+    return Path(os.devnull).open("w")
+
+
+@cache
+def _terminal() -> TextIO:
+    """Standard error as it is at first use; never closed either."""
+    return os.fdopen(os.dup(STDERR), "w")
 
 
 def _manager(names: Sequence[str]) -> Any:

@@ -13,6 +13,7 @@ evals/mt-bench/M2/model_answer.jsonl, model_judgment.jsonl   the same as FastCha
 evals/nlp/M2/results_*.json, samples_*.jsonl           what lm-eval's command would have written
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -240,13 +241,19 @@ def load_results(run: Run) -> Results:
     Raises:
         DataError: a result file is damaged.
     """
+    kinds = (AlpacaResult, RewardResult, VerifiableResult, MtBenchResult, HeadToHeadResult, NlpResult)
+    return gathered([result for kind in kinds for result in _load(run, kind)])
+
+
+def gathered(results: Sequence[Result]) -> Results:
+    """Results by suite and model."""
     return Results(
-        {result.model: result for result in _load(run, "alpaca", AlpacaResult)},
-        {result.model: result for result in _load(run, "reward", RewardResult)},
-        {result.model: result for result in _load(run, "verifiable", VerifiableResult)},
-        {result.model: result for result in _load(run, "mt-bench", MtBenchResult)},
-        {(result.model, result.opponent): result for result in _load(run, "head-to-head", HeadToHeadResult)},
-        {result.model: result for result in _load(run, "nlp", NlpResult)},
+        {one.model: one for one in results if isinstance(one, AlpacaResult)},
+        {one.model: one for one in results if isinstance(one, RewardResult)},
+        {one.model: one for one in results if isinstance(one, VerifiableResult)},
+        {one.model: one for one in results if isinstance(one, MtBenchResult)},
+        {(one.model, one.opponent): one for one in results if isinstance(one, HeadToHeadResult)},
+        {one.model: one for one in results if isinstance(one, NlpResult)},
     )
 
 
@@ -261,10 +268,10 @@ def load_nlp(run: Run, model: str) -> NlpResult | None:
     return found
 
 
-def _load(run: Run, suite: str, kind: Any) -> list[Any]:
+def _load(run: Run, kind: Any) -> list[Any]:
     adapter: TypeAdapter[Any] = TypeAdapter(kind)
     found = []
-    for path in sorted((run.folder / "evals" / suite).glob("*.json")):
+    for path in sorted((run.folder / "evals" / kind.suite).glob("*.json")):
         found.append(_validated(adapter, path))
     return found
 

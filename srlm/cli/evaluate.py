@@ -1,8 +1,7 @@
 """`srlm eval`: run evaluation suites on models."""
 
 import shlex
-from collections.abc import Callable, Sequence
-from enum import StrEnum
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,32 +10,18 @@ import typer
 from srlm.cli.models import contestant, wire_of
 from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs
 from srlm.cli.recompute import Format, recompute
+from srlm.cli.suites import JUDGED, Asked, Suite, prepared, suites_of
 
 if TYPE_CHECKING:
     from evals.contestants import Contestant
     from evals.results import Result
-    from srlm.config import JudgeConfig
+    from srlm.cli.suites import Work
     from srlm.display import Progress
     from srlm.ledger import Ledger
     from srlm.runs import Run
-    from srlm.types import Prompt, Sampling
-
-    Work = Callable[[list[Contestant], Contestant, Run, Progress], Sequence[Result]]
-
 
 EVALUATIONS = "evaluations"
 """The run of models that none trained."""
-
-
-class Suite(StrEnum):
-    """The suites that there are."""
-
-    alpaca = "alpaca"
-    head_to_head = "head-to-head"
-    mt_bench = "mt-bench"
-    nlp = "nlp"
-    reward = "reward"
-    verifiable = "verifiable"
 
 
 def evaluate(
@@ -47,7 +32,7 @@ def evaluate(
     suite: Annotated[
         str,
         typer.Option(
-            "--suite", help="alpaca, head-to-head, mt-bench, nlp, reward, verifiable, or several with commas."
+            "--suite", help="alpaca, head-to-head, mt-bench, nlp, reward, verifiable, several with commas, or all."
         ),
     ] = "alpaca",
     judge: Annotated[
@@ -57,12 +42,12 @@ def evaluate(
         ),
     ] = None,
     prompts: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--prompts",
             metavar="FILE",
-            help="The baseline's model_outputs.json, for alpaca and head-to-head (our own, if not given); FastChat's "
-            "question.jsonl, or its folder, for mt-bench.",
+            help="For alpaca and head-to-head the baseline's model_outputs.json, or tatsu-lab/alpaca_eval for the 805 "
+            "from the Hub; for mt-bench FastChat's question.jsonl, or its folder. Our own, if not given.",
         ),
     ] = None,
     baseline: Annotated[
@@ -153,12 +138,14 @@ def evaluate(
     verifiable asks what a program can check, without a judge: IFEval, countdown (make a number out of others), or the
     puzzles of the puzzle world.
 
+    all is each suite that can begin here, and ends in a comparison; what cannot is left out, and said to be.
+
     Answers and verdicts are kept in the run, and nothing is asked twice. What a server's calls will take is said
     before the first of them. With --annotations no model is named: the verdicts are somebody's, and no run is needed.
     """
     from srlm.errors import UsageError
 
-    suites = _suites(suite)
+    suites, every = suites_of(suite)
     if annotations is not None:
         if models or judge:
             raise UsageError("--annotations goes without models and without --judge: the verdicts are somebody's.")
@@ -166,13 +153,8 @@ def evaluate(
         return
     if gamed is not None or format is not Format.table:
         raise UsageError("--gamed and --format go with --annotations.")
-    if prompts is not None and Suite.mt_bench in suites and {Suite.alpaca, Suite.head_to_head} & set(suites):
-        raise UsageError(
-            "--prompts names the file of one suite: evaluate mt-bench and alpaca or head-to-head one after the other."
-        )
     if not models:
         raise UsageError("Name at least one model, such as: srlm eval M1. Or give --annotations FILE.")
-    _may_meet(suites, models, baseline)
     from srlm.assets import PACKAGED
     from srlm.display import Progress, stdout
     from srlm.engines.budget import Budget
@@ -183,23 +165,29 @@ def evaluate(
     wire = wire_of(in_flight, deadline, progress)
     try:
         contestants = [contestant(model, home, wire, budget) for model in models]
-        judged = [one for one in suites if one in {Suite.alpaca, Suite.head_to_head, Suite.mt_bench}]
+        asked = Asked(
+            suites,
+            every,
+            prompts=prompts,
+            baseline=baseline,
+            tasks=tasks,
+            batch_size=batch_size,
+            limit=limit,
+            max_tokens=max_tokens,
+            data=data,
+            ranked=ranked,
+            rubric=rubric,
+            scoring=scoring,
+        )
+        work = prepared(asked, models, contestants, home, progress)
+        judged = JUDGED & work.keys()
         if judged and judge is None:
-            alone = judged == [Suite.mt_bench]
-            known = "It is too small to be trusted." if alone else "Its card says how far to trust it."
+            known = (
+                "It is too small to be trusted." if judged == {Suite.mt_bench} else "Its card says how far to trust it."
+            )
             progress.say(f"No --judge is given: the packaged 135M model judges. {known}")
         named = contestant(judge or PACKAGED, home, wire, budget)
-        prepare: dict[Suite, Callable[[], Work]] = {
-            Suite.alpaca: lambda: _alpaca(home, prompts, limit, max_tokens),
-            Suite.head_to_head: lambda: _head_to_head(home, prompts, baseline, limit, max_tokens),
-            Suite.mt_bench: lambda: _mt_bench(prompts, limit, max_tokens),
-            Suite.nlp: lambda: _nlp(contestants, tasks, _local_files(data, suites), limit, batch_size, progress),
-            Suite.reward: lambda: _reward(home, limit, ranked, rubric, scoring),
-            Suite.verifiable: lambda: _verifiable(home, data, limit, max_tokens),
-        }
-        work = {one: prepare[one]() for one in suites}
-        cast = [*contestants, named] if judged else contestants
-        if estimate or any(one.remote for one in cast):
+        if estimate or any(one.remote for one in ([*contestants, named] if judged else contestants)):
             called = [each for one, each in work.items() if one is not Suite.nlp]  # which loads its models itself
             lines = _rehearse(called, contestants, named, home.ledger, only=estimate)
             if estimate:
@@ -209,26 +197,13 @@ def evaluate(
         results = [result for each in work.values() for result in each(contestants, named, home, progress)]
     finally:
         home.close()
-    _show(results)
-    names = shlex.join(_names(results))
+    _show(results, compared=every)
     stdout().print(
-        f"Results are in {home.folder / 'evals'}. Next: srlm compare {names} --runs {runs} --run {home.name}",
+        f"Results are in {home.folder / 'evals'}. Next: srlm compare {shlex.join(_names(results))} --runs {runs} "
+        f"--run {home.name}",
         soft_wrap=True,
         markup=False,
     )
-
-
-def _suites(names: str) -> list[Suite]:
-    """The suites that are named, in their own order."""
-    from srlm.errors import UnknownName, UsageError
-
-    given = _named(names)
-    for one in given:
-        if one not in list(Suite):
-            raise UnknownName("The suite", one, [known.value for known in Suite])
-    if not given:
-        raise UsageError(f"--suite names no suite. There are: {', '.join(Suite)}.")
-    return [one for one in Suite if one in given]
 
 
 def _home(runs: Path, name: str | None, models: list[str], progress: "Progress") -> "Run":
@@ -244,32 +219,19 @@ def _home(runs: Path, name: str | None, models: list[str], progress: "Progress")
     return home
 
 
-def _named(names: str | None) -> list[str]:
-    return [part.strip() for part in (names or "").split(",") if part.strip()]
-
-
-def _may_meet(suites: list[Suite], models: list[str], baseline: str | None) -> None:
-    """Refuse a head-to-head of one model, and a baseline that nobody can meet."""
-    from srlm.errors import UnknownName, UsageError
-
-    if Suite.head_to_head not in suites:
-        if baseline is not None:
-            raise UsageError("--baseline is of the suite head-to-head; srlm compare has its own.")
-        return
-    if len(set(models)) < 2:
-        raise UsageError("head-to-head needs two models, such as: srlm eval M1 M2 --suite head-to-head")
-    if baseline is not None and baseline not in models:
-        raise UnknownName("Among the models to evaluate, the baseline", baseline, models)
-
-
-def _show(results: "Sequence[Result]") -> None:
-    """The pairs of a head-to-head, the judges' cards, and the ways of one judge side by side."""
+def _show(results: "Sequence[Result]", *, compared: bool) -> None:
+    """The pairs of a head-to-head, the judges' cards, and the ways of one judge side by side; or all in one table."""
     from evals.ablation import ablations
+    from evals.comparison import compare_models
     from evals.matched import sides
     from evals.rendering import print_comparison, print_sides
-    from evals.results import AlpacaResult, HeadToHeadResult
+    from evals.results import AlpacaResult, HeadToHeadResult, gathered
     from srlm.display import stdout
 
+    if compared:
+        names = _names(results)
+        print_comparison(stdout(), compare_models(gathered(results), names, names[0]))
+        return
     met = [result for result in results if isinstance(result, HeadToHeadResult)]
     print_sides(stdout(), sides(met) if met else [])
     carded = [result for result in results if isinstance(result, AlpacaResult | HeadToHeadResult)]
@@ -301,143 +263,3 @@ def _rehearse(
         if not only:
             rehearsal.require_keys()
         return estimate(rehearsal.expected.values())
-
-
-def _alpaca(home: "Run", file: Path | None, limit: int | None, max_tokens: int | None) -> "Work":
-    from evals.suites.alpaca import run_alpaca
-    from srlm.judges.labelled import load_labelled
-
-    prompts, sampling, labelled = _instructions(file, limit), _sampling(home, max_tokens), load_labelled()
-    return lambda contestants, judge, run, progress: run_alpaca(
-        contestants, prompts, judge, labelled, sampling, run, progress
-    )
-
-
-def _head_to_head(
-    home: "Run", file: Path | None, baseline: str | None, limit: int | None, max_tokens: int | None
-) -> "Work":
-    from evals.suites.head_to_head import run_head_to_head
-    from srlm.engines.open import public_name
-    from srlm.judges.labelled import load_labelled
-
-    prompts, sampling, labelled = _instructions(file, limit), _sampling(home, max_tokens), load_labelled()
-    named = None if baseline is None else public_name(baseline)
-    return lambda contestants, judge, run, progress: run_head_to_head(
-        contestants, named, prompts, judge, labelled, sampling, run, progress
-    )
-
-
-def _instructions(file: Path | None, limit: int | None) -> "list[Prompt]":
-    from evals.alpaca_files import read_outputs
-    from evals.answering import choose_prompts
-    from evals.suites.alpaca import prompts_of
-    from srlm.seeds import evaluation_set
-
-    return choose_prompts(prompts_of(read_outputs(file)) if file else evaluation_set(), limit)
-
-
-def _sampling(home: "Run", max_tokens: int | None) -> "Sampling":
-    from srlm.types import Sampling
-
-    config = home.config.candidate_sampling
-    return Sampling(config.temperature, config.top_p, max_tokens or config.max_tokens)
-
-
-def _mt_bench(file: Path | None, limit: int | None, max_tokens: int | None) -> "Work":
-    from evals.conversing import choose_questions
-    from evals.mt_bench_files import read_referenced_questions
-    from evals.suites.mt_bench import run_mt_bench
-    from srlm.errors import UsageError
-
-    if file is None:
-        raise UsageError(
-            "The questions of MT-Bench are FastChat's and not part of srlm: give question.jsonl, with the folder "
-            "reference_answer beside it, by --prompts FILE."
-        )
-    questions = choose_questions(read_referenced_questions(file), limit)
-    return lambda contestants, judge, run, progress: run_mt_bench(
-        contestants, questions, judge, max_tokens, run, progress
-    )
-
-
-def _local_files(data: str | None, suites: Sequence[Suite]) -> Path | None:
-    """The folder of nlp's files, which may hold IFEval's too. Anything else is for verifiable, where that is asked."""
-    if data is None or (Suite.verifiable in suites and not Path(data).expanduser().is_dir()):
-        return None
-    return Path(data).expanduser()
-
-
-def _nlp(
-    contestants: "list[Contestant]",
-    names: str | None,
-    folder: Path | None,
-    limit: int | None,
-    batch_size: int,
-    progress: "Progress",
-) -> "Work":
-    from evals.nlp_tasks import PAPER_TASKS, load_tasks
-    from evals.suites.nlp import require_checkpoints, run_nlp
-
-    require_checkpoints(contestants)
-    chosen = _named(names) or PAPER_TASKS
-    with progress.step(f"lm-eval reads {', '.join(chosen)}", total=None):
-        tasks = load_tasks(chosen, folder, limit)
-    return lambda contestants, _, run, progress: run_nlp(contestants, tasks, batch_size, run, progress)
-
-
-def _reward(home: "Run", limit: int | None, place: str | None, rubrics: str | None, scorings: str | None) -> "Work":
-    from evals.suites.reward_model import run_reward_model
-    from srlm.errors import UsageError
-    from srlm.judges.pointwise import configured_judge
-    from srlm.records import read_records
-    from srlm.seeds import load_seeds
-    from srlm.types import RankedPrompt
-
-    kept = home.path("seeds/validation")
-    known = (
-        read_records(kept, RankedPrompt)
-        if place is None and kept.exists()
-        else load_seeds(place or home.config.seeds.source).validation
-    )
-    chosen = known[:limit]
-    if not chosen:
-        raise UsageError(
-            f"{place or kept} holds no ranked answers for validation: mark some with split: validation, or name "
-            "others with --ranked."
-        )
-    ways = {_way(home.config.judge, one): configured_judge(one) for one in _ways(home.config.judge, rubrics, scorings)}
-    return lambda contestants, _, run, progress: run_reward_model(contestants, chosen, ways, run, progress)
-
-
-def _ways(own: "JudgeConfig", rubrics: str | None, scorings: str | None) -> "list[JudgeConfig]":
-    """The run's way to judge with every rubric and scoring that is named."""
-    from srlm.errors import UnknownName
-
-    ways = _named(scorings) or [own.scoring]
-    for one in ways:
-        if one not in ("sampled", "expected"):
-            raise UnknownName("The scoring", one, ["sampled", "expected"])
-    return [
-        own.model_copy(update={"rubric": rubric, "scoring": scoring})
-        for rubric in _named(rubrics) or [own.rubric]
-        for scoring in ways
-    ]
-
-
-def _way(own: "JudgeConfig", other: "JudgeConfig") -> str:
-    """What is added to a model's name that judges otherwise than in its run."""
-    return "" if own == other else f"({Path(other.rubric).stem}, {other.scoring})"
-
-
-def _verifiable(home: "Run", data: str | None, limit: int | None, max_tokens: int | None) -> "Work":
-    from evals.countdown import COUNTDOWN, countdown_exam
-    from evals.exam import puzzle_exam
-    from evals.ifeval import ifeval_exam
-    from evals.suites.verifiable import run_verifiable
-    from srlm.puzzle.world import PUZZLE, puzzle_seed
-
-    own = PUZZLE if puzzle_seed(home.config.model) is not None else None
-    place = data or own
-    made = {PUZZLE: puzzle_exam, COUNTDOWN: countdown_exam}
-    exam = made[place](limit) if place in made else ifeval_exam(place, limit)
-    return lambda contestants, _, run, progress: run_verifiable(contestants, exam, max_tokens, run, progress)

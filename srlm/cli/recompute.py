@@ -20,7 +20,7 @@ class Format(StrEnum):
 
 
 def recompute(
-    suites: Sequence[str], annotations: Path, gamed: Path | None, prompts: Path | None, format: Format
+    suites: Sequence[str], annotations: Path, gamed: Path | None, prompts: str | None, format: Format
 ) -> None:
     """The figures of the one suite that is named.
 
@@ -39,14 +39,14 @@ def recompute(
         _mt_bench(annotations, prompts, format)
 
 
-def _alpaca(annotations: Path, gamed: Path | None, prompts: Path | None, format: Format) -> None:
-    from evals.alpaca_files import read_annotations, read_gamed, read_outputs
+def _alpaca(annotations: Path, gamed: Path | None, prompts: str | None, format: Format) -> None:
+    from evals.alpaca_files import outputs_at, read_annotations, read_gamed
     from evals.recomputed import as_json, as_table, captions, recompute
 
     found = recompute(
         read_annotations(annotations),
         read_gamed(gamed) if gamed else None,
-        [one.instruction for one in read_outputs(prompts)] if prompts else None,
+        [one.instruction for one in outputs_at(prompts)] if prompts else None,
     )
     if format is Format.json:
         _print_json(as_json(found))
@@ -54,12 +54,12 @@ def _alpaca(annotations: Path, gamed: Path | None, prompts: Path | None, format:
     _print(as_table(found), captions(found))
 
 
-def _mt_bench(annotations: Path, prompts: Path | None, format: Format) -> None:
+def _mt_bench(annotations: Path, prompts: str | None, format: Format) -> None:
     from evals.mt_bench import NUMBERED
     from evals.mt_bench_files import read_judgements, read_questions
     from evals.mt_bench_recomputed import as_json, as_table, captions, recompute
 
-    categories = {one.id: one.category for one in read_questions(prompts)} if prompts else NUMBERED
+    categories = {one.id: one.category for one in read_questions(Path(prompts))} if prompts else NUMBERED
     found = recompute(read_judgements(annotations, categories), categories)
     if format is Format.json:
         _print_json(as_json(found))

@@ -1,0 +1,256 @@
+"""What each suite of `srlm eval` needs before it can begin: its prompts, its data, its settings.
+
+All of it is read and checked before the first model is loaded, so that the last of several suites does not end an
+evaluation after hours. Of "all" suites those that cannot begin here are left out, with the reason.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evals.contestants import Contestant
+    from evals.results import Result
+    from srlm.config import JudgeConfig
+    from srlm.display import Progress
+    from srlm.runs import Run
+    from srlm.types import Prompt, Sampling
+
+    Work = Callable[[list[Contestant], Contestant, Run, Progress], Sequence[Result]]
+
+
+class Suite(StrEnum):
+    """The suites that there are."""
+
+    alpaca = "alpaca"
+    head_to_head = "head-to-head"
+    mt_bench = "mt-bench"
+    nlp = "nlp"
+    reward = "reward"
+    verifiable = "verifiable"
+
+
+ALL = "all"
+JUDGED = frozenset({Suite.alpaca, Suite.head_to_head, Suite.mt_bench})
+"""Suites that ask an outside judge."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the options say. `every`: all suites were asked for, and what cannot begin is left out."""
+
+    suites: list[Suite]
+    every: bool = False
+    prompts: str | None = None
+    baseline: str | None = None
+    tasks: str | None = None
+    batch_size: int = 1
+    limit: int | None = None
+    max_tokens: int | None = None
+    data: str | None = None
+    ranked: str | None = None
+    rubric: str | None = None
+    scoring: str | None = None
+
+
+def named(names: str | None) -> list[str]:
+    """The parts of an option that takes several with commas."""
+    return [part.strip() for part in (names or "").split(",") if part.strip()]
+
+
+def suites_of(names: str) -> tuple[list[Suite], bool]:
+    """The suites that are named, in their own order; and whether all were asked for.
+
+    Raises:
+        UnknownName: there is no such suite.
+        UsageError: none is named.
+    """
+    from srlm.errors import UnknownName, UsageError
+
+    given = named(names)
+    for one in given:
+        if one not in [*Suite, ALL]:
+            raise UnknownName("The suite", one, [*(known.value for known in Suite), ALL])
+    if not given:
+        raise UsageError(f"--suite names no suite. There are: {', '.join([*Suite, ALL])}.")
+    return [one for one in Suite if one in given or ALL in given], ALL in given
+
+
+def prepared(
+    asked: Asked, models: Sequence[str], contestants: "list[Contestant]", home: "Run", progress: "Progress"
+) -> "dict[Suite, Work]":
+    """What is to be done, suite by suite.
+
+    Raises:
+        SrlmError: a suite cannot begin, and was asked for by name; or none of all can.
+    """
+    from srlm.errors import SrlmError, UsageError
+
+    if (
+        asked.prompts is not None
+        and Suite.mt_bench in asked.suites
+        and {Suite.alpaca, Suite.head_to_head} & {*asked.suites}
+    ):
+        raise UsageError(
+            "--prompts names the file of one suite: evaluate mt-bench and alpaca or head-to-head one after the other."
+        )
+    if asked.baseline is not None and Suite.head_to_head not in asked.suites:
+        raise UsageError("--baseline is of the suite head-to-head; srlm compare has its own.")
+    prepare: dict[Suite, Callable[[], Work]] = {
+        Suite.alpaca: lambda: _alpaca(asked, home),
+        Suite.head_to_head: lambda: _head_to_head(asked, models, home),
+        Suite.mt_bench: lambda: _mt_bench(asked),
+        Suite.nlp: lambda: _nlp(asked, contestants, progress),
+        Suite.reward: lambda: _reward(asked, home),
+        Suite.verifiable: lambda: _verifiable(asked, home, progress),
+    }
+    found: dict[Suite, Work] = {}
+    for suite in asked.suites:
+        try:
+            found[suite] = prepare[suite]()
+        except SrlmError as error:
+            if not asked.every:
+                raise
+            progress.say(f"Left out is {suite}: {error}")
+    if not found:
+        raise UsageError("No suite can begin here; the lines above say why.")
+    return found
+
+
+def _alpaca(asked: Asked, home: "Run") -> "Work":
+    from evals.suites.alpaca import run_alpaca
+    from srlm.judges.labelled import load_labelled
+
+    prompts, sampling, labelled = _instructions(asked), _sampling(asked, home), load_labelled()
+    return lambda contestants, judge, run, progress: run_alpaca(
+        contestants, prompts, judge, labelled, sampling, run, progress
+    )
+
+
+def _head_to_head(asked: Asked, models: Sequence[str], home: "Run") -> "Work":
+    from evals.suites.head_to_head import run_head_to_head
+    from srlm.engines.open import public_name
+    from srlm.errors import UnknownName, UsageError
+    from srlm.judges.labelled import load_labelled
+
+    if len(set(models)) < 2:
+        raise UsageError("head-to-head needs two models, such as: srlm eval M1 M2 --suite head-to-head")
+    if asked.baseline is not None and asked.baseline not in models:
+        raise UnknownName("Among the models to evaluate, the baseline", asked.baseline, models)
+    prompts, sampling, labelled = _instructions(asked), _sampling(asked, home), load_labelled()
+    baseline = None if asked.baseline is None else public_name(asked.baseline)
+    return lambda contestants, judge, run, progress: run_head_to_head(
+        contestants, baseline, prompts, judge, labelled, sampling, run, progress
+    )
+
+
+def _instructions(asked: Asked) -> "list[Prompt]":
+    from evals.alpaca_files import outputs_at
+    from evals.answering import choose_prompts
+    from evals.suites.alpaca import prompts_of
+    from srlm.seeds import evaluation_set
+
+    return choose_prompts(prompts_of(outputs_at(asked.prompts)) if asked.prompts else evaluation_set(), asked.limit)
+
+
+def _sampling(asked: Asked, home: "Run") -> "Sampling":
+    from srlm.types import Sampling
+
+    config = home.config.candidate_sampling
+    return Sampling(config.temperature, config.top_p, asked.max_tokens or config.max_tokens)
+
+
+def _mt_bench(asked: Asked) -> "Work":
+    from evals.conversing import choose_questions
+    from evals.mt_bench_files import own_questions, read_referenced_questions
+    from evals.suites.mt_bench import run_mt_bench
+
+    known = read_referenced_questions(Path(asked.prompts)) if asked.prompts else own_questions()
+    questions = choose_questions(known, asked.limit)
+    return lambda contestants, judge, run, progress: run_mt_bench(
+        contestants, questions, judge, asked.max_tokens, run, progress
+    )
+
+
+def _nlp(asked: Asked, contestants: "list[Contestant]", progress: "Progress") -> "Work":
+    from evals.nlp_tasks import PAPER_TASKS, load_tasks
+    from evals.suites.nlp import require_checkpoints, run_nlp
+
+    require_checkpoints(contestants)
+    chosen = named(asked.tasks) or PAPER_TASKS
+    with progress.step(f"lm-eval reads {', '.join(chosen)}", total=None):
+        tasks = load_tasks(chosen, _local_files(asked), asked.limit)
+    return lambda contestants, _, run, progress: run_nlp(contestants, tasks, asked.batch_size, run, progress)
+
+
+def _local_files(asked: Asked) -> Path | None:
+    """The folder of nlp's files, which may hold IFEval's too. Anything else is for verifiable, where that is asked."""
+    if asked.data is None or (Suite.verifiable in asked.suites and not Path(asked.data).expanduser().is_dir()):
+        return None
+    return Path(asked.data).expanduser()
+
+
+def _reward(asked: Asked, home: "Run") -> "Work":
+    from evals.suites.reward_model import run_reward_model
+    from srlm.errors import UsageError
+    from srlm.judges.pointwise import configured_judge
+    from srlm.records import read_records
+    from srlm.seeds import load_seeds
+    from srlm.types import RankedPrompt
+
+    kept, own = home.path("seeds/validation"), home.config
+    known = (
+        read_records(kept, RankedPrompt)
+        if asked.ranked is None and kept.exists()
+        else load_seeds(asked.ranked or own.seeds.source).validation
+    )
+    chosen = known[: asked.limit]
+    if not chosen:
+        raise UsageError(
+            f"{asked.ranked or kept} holds no ranked answers for validation: mark some with split: validation, or name "
+            "others with --ranked."
+        )
+    ways = {_way(own.judge, one): configured_judge(one) for one in _ways(own.judge, asked)}
+    return lambda contestants, _, run, progress: run_reward_model(contestants, chosen, ways, run, progress)
+
+
+def _ways(own: "JudgeConfig", asked: Asked) -> "list[JudgeConfig]":
+    """The run's way to judge with every rubric and scoring that is named."""
+    from srlm.errors import UnknownName
+
+    ways = named(asked.scoring) or [own.scoring]
+    for one in ways:
+        if one not in ("sampled", "expected"):
+            raise UnknownName("The scoring", one, ["sampled", "expected"])
+    return [
+        own.model_copy(update={"rubric": rubric, "scoring": scoring})
+        for rubric in named(asked.rubric) or [own.rubric]
+        for scoring in ways
+    ]
+
+
+def _way(own: "JudgeConfig", other: "JudgeConfig") -> str:
+    """What is added to a model's name that judges otherwise than in its run."""
+    return "" if own == other else f"({Path(other.rubric).stem}, {other.scoring})"
+
+
+def _verifiable(asked: Asked, home: "Run", progress: "Progress") -> "Work":
+    from evals.countdown import COUNTDOWN, countdown_exam
+    from evals.exam import puzzle_exam
+    from evals.ifeval import ifeval_exam
+    from evals.suites.verifiable import run_verifiable
+    from srlm.errors import SrlmError
+    from srlm.puzzle.world import PUZZLE, puzzle_seed
+
+    place = asked.data or (PUZZLE if puzzle_seed(home.config.model) is not None else None)
+    made = {PUZZLE: puzzle_exam, COUNTDOWN: countdown_exam}
+    try:
+        exam = made[place](asked.limit) if place in made else ifeval_exam(place, asked.limit)
+    except SrlmError as error:
+        if not asked.every or asked.data is not None:
+            raise
+        progress.say(f"In place of IFEval, countdown is asked: {error}")
+        exam = countdown_exam(asked.limit)  # needs neither network nor file
+    return lambda contestants, _, run, progress: run_verifiable(contestants, exam, asked.max_tokens, run, progress)
