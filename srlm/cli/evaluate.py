@@ -170,6 +170,8 @@ def evaluate(
         raise UsageError(
             "--prompts names the file of one suite: evaluate mt-bench and alpaca or head-to-head one after the other."
         )
+    if tasks is not None and Suite.nlp not in suites:
+        raise UsageError("--tasks names tasks of the suite nlp: add it to --suite.")
     if not models:
         raise UsageError("Name at least one model, such as: srlm eval M1. Or give --annotations FILE.")
     _may_meet(suites, models, baseline)
