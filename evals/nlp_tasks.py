@@ -99,15 +99,29 @@ def load_tasks(names: Sequence[str], folder: Path | None, limit: int | None) -> 
     return Tasks(tasks, limit, manager)
 
 
+class Cuts(logging.Handler):
+    """Counts lm-eval's warnings that a prompt is longer than the context of the model, and was cut on its left."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.count = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Count a warning, if it is one of these."""
+        self.count += "truncat" in record.getMessage().lower()
+
+
 @contextmanager
-def quiet(*, bars: bool = False) -> Iterator[None]:
+def quiet(*, bars: bool = False) -> Iterator[Cuts]:
     """Keep what lm-eval and its helpers print and log off both outputs, down to the git that it asks for a version.
 
     With `bars` its progress bars are let through, where standard error is a terminal.
     """
     logger = logging.getLogger("lm_eval")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    level, propagate, cuts = logger.level, logger.propagate, Cuts()
+    logger.setLevel(logging.WARNING)
+    logger.propagate = False
+    logger.addHandler(cuts)
     shown = bars and sys.stderr.isatty()
     sys.stderr.flush()
     before = os.dup(STDERR)
@@ -115,11 +129,13 @@ def quiet(*, bars: bool = False) -> Iterator[None]:
     os.dup2(_nowhere().fileno(), STDERR)
     try:
         with redirect_stdout(_nowhere()), redirect_stderr(other):
-            yield
+            yield cuts
     finally:
         os.dup2(before, STDERR)
         os.close(before)
+        logger.removeHandler(cuts)
         logger.setLevel(level)
+        logger.propagate = propagate
 
 
 @cache

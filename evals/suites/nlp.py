@@ -48,11 +48,11 @@ def require_checkpoints(contestants: Sequence[Contestant]) -> list[tuple[str, Ch
     """The checkpoints of models.
 
     Raises:
-        MissingDependency: torch or transformers is not installed.
+        MissingDependency: torch, transformers or accelerate is not installed.
         UsageError: a model is behind a server.
     """
-    for library in ("torch", "transformers"):
-        require(library, "The suite nlp", "local")
+    for library, extra in (("torch", "local"), ("transformers", "local"), ("accelerate", "nlp")):
+        require(library, "The suite nlp", extra)
     found = [(one.name, one.checkpoint) for one in contestants if one.checkpoint is not None]
     if len(found) < len(contestants):
         servers = ", ".join(one.name for one in contestants if one.checkpoint is None)
@@ -85,12 +85,17 @@ def _evaluated(
         for task in left:
             started = time.monotonic()
             progress.say(f"{name}: {task.name}, {task.requests:,} requests ...")
-            with quiet(bars=True):
+            with quiet(bars=True) as cuts:
                 found = _asked(model, task, tasks, batch_size, files_folder(run, "nlp", name))
             done = task_result(name, task.name, wanted[task.name], found)
             result = NlpResult(name, identity, {**result.tasks, task.name: done})
             store(run, result)
             progress.say(f"{name}: {task.name}  {duration(time.monotonic() - started)}")
+            if cuts.count:
+                progress.say(
+                    f"Attention: prompts of {task.name} are longer than the context of {name}; lm-eval cut their "
+                    f"beginnings, {cuts.count} times."
+                )
     return result
 
 

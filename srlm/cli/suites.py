@@ -98,6 +98,8 @@ def prepared(
         )
     if asked.baseline is not None and Suite.head_to_head not in asked.suites:
         raise UsageError("--baseline is of the suite head-to-head; srlm compare has its own.")
+    if asked.tasks is not None and Suite.nlp not in asked.suites:
+        raise UsageError("--tasks names tasks of the suite nlp: add it to --suite.")
     prepare: dict[Suite, Callable[[], Work]] = {
         Suite.alpaca: lambda: _alpaca(asked, home),
         Suite.head_to_head: lambda: _head_to_head(asked, models, home),

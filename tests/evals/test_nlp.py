@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import logging
 from dataclasses import replace
 from math import isclose
 
@@ -12,7 +13,7 @@ from evals import retained
 from evals.comparison import compare_models
 from evals.contestants import Checkpoint, Contestant
 from evals.nlp_mirror import Mirror
-from evals.nlp_tasks import PAPER_TASKS, load_tasks
+from evals.nlp_tasks import PAPER_TASKS, load_tasks, quiet
 from evals.results import Figure, NlpResult, Provenance, Results, TaskResult, load_results
 from evals.suites.nlp import require_checkpoints, run_nlp
 from srlm.assets import model_folder, packaged_file
@@ -22,8 +23,8 @@ from srlm.errors import DataError, MissingData, UnknownName, UsageError
 from srlm.runs import start_run
 
 SHORT = ["arc_easy", "openbookqa", "social_iqa", "nq_open"]
-SLOW = {"gsm8k": 1, "mmlu": 2}
-"""Items of a task in the slow test, where a few dozen take too long: 256 tokens an answer, and 57 subjects."""
+FEW = ["gsm8k", "mmlu"]
+"""256 tokens an answer, and 57 subjects: a few dozen items would take too long."""
 
 
 def checkpoint(folder, name="M1"):
@@ -70,13 +71,17 @@ def test_figures_are_those_of_lm_evals_command(tiny_model, run, tmp_path):
 @pytest.mark.slow
 @needs_mirror
 @pytest.mark.skipif(packaged_file() is None, reason="the packaged model is not installed")
-@pytest.mark.parametrize("name", PAPER_TASKS)
-def test_figures_of_the_nine_tasks_are_those_of_lm_evals_command(name, run, tmp_path):
-    folder, limit = model_folder("smollm2"), SLOW.get(name, 24)
-    (result,) = run_nlp([checkpoint(folder)], load_tasks([name], MIRROR, limit), 1, run, Progress(quiet=True))
-    found = command(folder, define(tmp_path / "definitions", [name]), [name], limit, tmp_path / "out")
+@pytest.mark.parametrize(
+    ("names", "limit"), [([name for name in PAPER_TASKS if name not in FEW], 24), (FEW, 2)], ids=["most", "few"]
+)
+def test_figures_of_the_nine_tasks_are_those_of_lm_evals_command(names, limit, run, tmp_path):
+    folder = model_folder("smollm2")
+    (result,) = run_nlp([checkpoint(folder)], load_tasks(names, MIRROR, limit), 1, run, Progress(quiet=True))
+    found = command(folder, define(tmp_path / "definitions", names), names, limit, tmp_path / "out")
     assert same(result, found)
-    assert len(next(iter(result.tasks[name].items.values()))) == limit * (57 if name == "mmlu" else 1)
+    assert {name: len(next(iter(task.items.values()))) for name, task in result.tasks.items()} == {
+        name: limit * (57 if name == "mmlu" else 1) for name in names
+    }
 
 
 # --- data -------------------------------------------------------------------------------------------------------------
@@ -206,6 +211,13 @@ def test_lm_evals_own_files_are_there(tiny_model, run, tmp_path):
     (samples,) = (run.folder / "evals/nlp/M1").glob("samples_arc_easy_*.jsonl")
     rows = [json.loads(line) for line in samples.read_text(encoding="utf-8").splitlines()]
     assert {str(row["doc_id"]): row["acc"] for row in rows} == result.tasks["arc_easy"].items["acc,none"]
+
+
+def test_prompts_that_were_cut_are_counted():
+    with quiet() as cuts:
+        for text in ("Truncating 3 tokens from the left.", "Left truncation applied.", "Something else."):
+            logging.getLogger("lm_eval.models.huggingface").warning(text)
+    assert cuts.count == 2
 
 
 def test_servers_are_refused():

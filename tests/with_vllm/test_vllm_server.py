@@ -1,5 +1,6 @@
 """A real vLLM server with the packaged model in float32, asked through all three protocols and by the command line."""
 
+import json
 import os
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 pytest.importorskip("vllm")
 
+from evals.labelling import STAGE
 from srlm.engines.engine import Engine
 from srlm.engines.hf import HFEngine
 from srlm.engines.open import open_engine
@@ -163,3 +165,37 @@ def test_the_command_line_evaluates_with_the_server_as_judge(kind: str, address:
 def verdicts(run) -> list[dict]:
     (found,) = run.folder.glob("evals/**/*verdicts*.jsonl")
     return run.records(str(found.relative_to(run.folder)).removesuffix(".jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("suite", "stages", "key", "more"),
+    [
+        ("head-to-head", {"evals/card", "evals/head-to-head"}, "elo", ()),
+        ("mt-bench", {"evals/mt-bench"}, "mt_bench", ()),
+        ("reward", {"evals/reward"}, "rm_pairwise_half", ("--scoring", "expected")),
+        ("verifiable", {"evals/verifiable"}, "prompt_strict", ("--data", "countdown")),
+    ],
+)
+def test_each_suite_asks_the_server_once(
+    suite: str, stages: set[str], key: str, more: tuple[str, ...], address: str, cli, own_run
+) -> None:
+    """It is a model, and where the suite has one the judge. (What lm-eval asks a server cannot answer.)"""
+    spec = f"vllm:{NAME}@{address}/v1"
+    options = ("--suite", suite, "--judge", spec, "--limit", 2, "--max-tokens", 8, *more, *own_run.at)
+    result = cli("eval", "M1", spec, *options)
+    assert result.code == 0, result.err
+    before = own_run.calls("evals/%")
+    assert {stage for _, stage, model, *_ in before if model == f"vllm:{NAME}"} == stages
+    compared = cli("compare", "M1", spec, "--format", "json", *own_run.at)
+    assert compared.code == 0, compared.err
+    assert key in {metric["key"] for metric in json.loads(compared.out)["metrics"]}
+    assert cli("eval", "M1", spec, *options).code == 0
+    assert own_run.calls("evals/%") == before
+
+
+def test_a_label_is_asked_of_the_server(address: str, cli, own_run) -> None:
+    spec = f"vllm:{NAME}@{address}/v1"
+    assert cli("eval", "M1", "--judge", spec, "--limit", 2, "--max-tokens", 8, *own_run.at).code == 0
+    result = cli("label", "--judge", spec, *own_run.at)
+    assert result.code == 0, result.err
+    assert {model for _, _, model, *_ in own_run.calls(STAGE)} == {f"vllm:{NAME}"}
