@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.special import expit
@@ -39,8 +39,9 @@ def test_no_direction_leads_down_from_the_fit(seed, strength):
 
 
 @given(seed=st.integers(0, 10_000))
+@example(seed=2008)  # where L-BFGS-B stops early
 @settings(deadline=None, max_examples=20)
-def test_an_optimiser_of_another_kind_finds_the_same(seed):
+def test_an_optimiser_of_another_kind_finds_nothing_better(seed):
     x, y, weights = problem(seed)
     (w,) = fit_logistic(x[None], y, 3 * weights[None])
 
@@ -49,16 +50,10 @@ def test_an_optimiser_of_another_kind_finds_the_same(seed):
         gradient = x @ (3 * weights * (expit(z) - y))
         return v.sum() + 3 * weights @ (np.logaddexp(0, z) - y * z), np.concatenate([1 + gradient, 1 - gradient])
 
-    found = minimize(
-        split,
-        np.full(6, 0.1),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(0, None)] * 6,
-        options={"ftol": 1e-15, "gtol": 1e-9, "maxiter": 5_000},
-    )
-    assert objective(w, x, y, 3 * weights) <= found.fun + 1e-9
-    assert objective(w, x, y, 3 * weights) == pytest.approx(found.fun, rel=1e-4)
+    for start in (np.full(6, 0.1), np.concatenate([np.maximum(w, 0), np.maximum(-w, 0)])):
+        options = {"ftol": 1e-15, "gtol": 1e-9, "maxiter": 5_000}
+        found = minimize(split, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * 6, options=options)
+        assert objective(w, x, y, 3 * weights) <= found.fun + 1e-9
 
 
 @given(seed=st.integers(0, 10_000))
