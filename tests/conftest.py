@@ -79,6 +79,7 @@ class CommandLine:
 
     home: Path
     environment: dict[str, str] = field(default_factory=dict)
+    patience: float = TIMEOUT_SECONDS
 
     def __call__(
         self, *words: object, cwd: Path | None = None, env: dict[str, str] | None = None, customize: str = ""
@@ -86,7 +87,7 @@ class CommandLine:
         """Run to the end. `customize` is Python that the interpreter runs first, to make the machine lack something."""
         process = self.start(*words, cwd=cwd, env=env, customize=customize)
         try:
-            out, err = process.communicate(timeout=TIMEOUT_SECONDS)
+            out, err = process.communicate(timeout=self.patience)
         except BaseException:
             process.kill()
             process.wait()

@@ -5,6 +5,7 @@ folder is not called vllm, or Python would take it for the library where that is
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,12 @@ def tiny_head_size() -> int:
 def light() -> dict[str, Any]:
     """Arguments with which vLLM starts soon, also where others use most of the memory."""
     return {"enforce_eager": True, "gpu_memory_utilization": 0.2}
+
+
+@pytest.fixture(scope="session")
+def cli(cli: Any) -> Any:
+    """The command line, with patience: a real model behind a server on a processor is slow where others compute too."""
+    return replace(cli, patience=900)
 
 
 @pytest.fixture

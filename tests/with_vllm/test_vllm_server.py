@@ -167,6 +167,12 @@ def verdicts(run) -> list[dict]:
     return run.records(str(found.relative_to(run.folder)).removesuffix(".jsonl"))
 
 
+@pytest.fixture(scope="module")
+def served_run(finished_run, tmp_path_factory: pytest.TempPathFactory):
+    """One run for all suites, so that the judge's card is measured once."""
+    return finished_run.copy(tmp_path_factory.mktemp("served") / "r")
+
+
 @pytest.mark.parametrize(
     ("suite", "stages", "key", "more"),
     [
@@ -177,25 +183,21 @@ def verdicts(run) -> list[dict]:
     ],
 )
 def test_each_suite_asks_the_server_once(
-    suite: str, stages: set[str], key: str, more: tuple[str, ...], address: str, cli, own_run
+    suite: str, stages: set[str], key: str, more: tuple[str, ...], address: str, cli, served_run
 ) -> None:
     """It is a model, and where the suite has one the judge. (What lm-eval asks a server cannot answer.)"""
     spec = f"vllm:{NAME}@{address}/v1"
-    options = ("--suite", suite, "--judge", spec, "--limit", 2, "--max-tokens", 8, *more, *own_run.at)
+    options = ("--suite", suite, "--judge", spec, "--limit", 2, "--max-tokens", 8, *more, *served_run.at)
+    asked = set(served_run.calls("evals/%"))
     result = cli("eval", "M1", spec, *options)
     assert result.code == 0, result.err
-    before = own_run.calls("evals/%")
-    assert {stage for _, stage, model, *_ in before if model == f"vllm:{NAME}"} == stages
-    compared = cli("compare", "M1", spec, "--format", "json", *own_run.at)
+    after = served_run.calls("evals/%")
+    assert {stage for _, stage, model, *_ in set(after) - asked if model == f"vllm:{NAME}"} == stages
+    compared = cli("compare", "M1", spec, "--format", "json", *served_run.at)
     assert compared.code == 0, compared.err
     assert key in {metric["key"] for metric in json.loads(compared.out)["metrics"]}
     assert cli("eval", "M1", spec, *options).code == 0
-    assert own_run.calls("evals/%") == before
-
-
-def test_a_label_is_asked_of_the_server(address: str, cli, own_run) -> None:
-    spec = f"vllm:{NAME}@{address}/v1"
-    assert cli("eval", "M1", "--judge", spec, "--limit", 2, "--max-tokens", 8, *own_run.at).code == 0
-    result = cli("label", "--judge", spec, *own_run.at)
-    assert result.code == 0, result.err
-    assert {model for _, _, model, *_ in own_run.calls(STAGE)} == {f"vllm:{NAME}"}
+    assert served_run.calls("evals/%") == after
+    if suite == "head-to-head":  # whose prompts the server can also label
+        assert cli("label", "--judge", spec, *served_run.at).code == 0
+        assert {model for _, _, model, *_ in served_run.calls(STAGE)} == {f"vllm:{NAME}"}
