@@ -37,13 +37,14 @@ def define(folder: Path, names: list[str]) -> Path:
     """Definitions for `--include_path`."""
     folder.mkdir()
     for name in names:
-        if name == "mmlu":
-            _define_mmlu(folder)
+        if name.startswith("mmlu"):  # the group, or one of its tasks
+            subjects = "mmlu_*.yaml" if name == "mmlu" else f"{name}.yaml"
+            for stock in sorted((HOME / "mmlu" / "default").glob(subjects)):
+                _define_subject(folder, stock)
         else:
-            stock, files = STOCK[name]
-            _define(
-                folder, name, HOME / f"{stock}.yaml", {one: MIRROR / f"{file}.jsonl.gz" for one, file in files.items()}
-            )
+            place, files = STOCK[name]
+            paths = {split: MIRROR / f"{file}.jsonl.gz" for split, file in files.items()}
+            _define(folder, name, HOME / f"{place}.yaml", paths)
     return folder
 
 
@@ -56,15 +57,14 @@ def _define(folder: Path, name: str, stock: Path, files: dict[str, Path]) -> Non
     (folder / f"{name}.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _define_mmlu(folder: Path) -> None:
-    for stock in sorted((HOME / "mmlu" / "default").glob("mmlu_*.yaml")):
-        name = stock.stem
-        files = {split: folder / f"{name}.{split}.jsonl" for split in ("test", "dev")}
-        for split, file in files.items():
-            with gzip.open(MIRROR / f"mmlu_{split}.jsonl.gz", "rt", encoding="utf-8") as lines:
-                rows = [line for line in lines if json.loads(line)["subject"] == name.removeprefix("mmlu_")]
-            file.write_text("".join(rows), encoding="utf-8")
-        _define(folder, name, stock, files)
+def _define_subject(folder: Path, stock: Path) -> None:
+    name = stock.stem
+    files = {split: folder / f"{name}.{split}.jsonl" for split in ("test", "dev")}
+    for split, file in files.items():
+        with gzip.open(MIRROR / f"mmlu_{split}.jsonl.gz", "rt", encoding="utf-8") as lines:
+            rows = [line for line in lines if json.loads(line)["subject"] == name.removeprefix("mmlu_")]
+        file.write_text("".join(rows), encoding="utf-8")
+    _define(folder, name, stock, files)
 
 
 def command(model: Path, definitions: Path, names: list[str], limit: int, out: Path) -> dict[str, Any]:
