@@ -176,7 +176,7 @@ def served_run(finished_run, tmp_path_factory: pytest.TempPathFactory):
 @pytest.mark.parametrize(
     ("suite", "stages", "key", "more"),
     [
-        ("head-to-head", {"evals/card", "evals/head-to-head"}, "elo", ()),
+        ("head-to-head", {"evals/card", "evals/head-to-head"}, "head_to_head_elo", ()),
         ("mt-bench", {"evals/mt-bench"}, "mt_bench", ()),
         ("reward", {"evals/reward"}, "rm_pairwise_half", ("--scoring", "expected")),
         ("verifiable", {"evals/verifiable"}, "prompt_strict", ("--data", "countdown")),
