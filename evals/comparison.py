@@ -92,6 +92,10 @@ def compare_models(
     unlike = [line for same in [*chain(*alike), met] if (line := _differing(same, across))]
     rows = [([*chain(*same)], suite.metrics(chosen)) for same, (suite, chosen) in zip(alike, shared, strict=True)]
     captions = [line for suite, chosen in shared for line in suite.captions(chosen)]
+    partly = [suite for suite in suites if set() < suite.results.keys() & {*models} < {*models}]
+    if partly:
+        names = ", ".join(next(iter(suite.results.values())).suite for suite in partly)
+        captions.append(f"Not every model has results of {names}: left out.")
     sides = [side for suite, chosen in shared for side in suite.sides(chosen)]
     if met:
         rows.append(([*met], matched.metrics(met, models)))
@@ -103,7 +107,9 @@ def compare_models(
             if divided is not None:
                 sides.append(divided)
             elif found:
-                captions.append(f"Not taken apart, as no label is known: {found[0].label.strip()}.")
+                captions.append(
+                    f"Not taken apart, as none of its prompts has a figure and a label: {found[0].label.strip()}."
+                )
     metrics = [metric for _, found in rows for metric in found]
     return Comparison(
         models=list(models),

@@ -58,7 +58,7 @@ def _length_controlled(result: AlpacaResult) -> Estimate:
 
 def captions(results: Sequence[AlpacaResult]) -> list[str]:
     """What the figures are of, what of the answers may have been meant for the judge, and how far to trust it."""
-    return [_what(results), *_hostile(results), results[0].card.caption()]
+    return [_what(results), *_missing(results), *_hostile(results), results[0].card.caption()]
 
 
 def _what(results: Sequence[AlpacaResult]) -> str:
@@ -71,6 +71,21 @@ def _what(results: Sequence[AlpacaResult]) -> str:
         "difficulties of the prompts, to be trusted only where the mean lengths are alike (against published figures "
         f"off by up to {ERROR['fitted']} points where they are not)."
     )
+
+
+def _missing(results: Sequence[AlpacaResult]) -> list[str]:
+    """A warning for each model whose win rate leaves out prompts."""
+    captions: list[str] = []
+    for result in results:
+        unanswered = sum(not one.verdict_ids for one in result.outcomes)
+        missing = sum(one.preference is None for one in result.outcomes)
+        if missing:
+            captions.append(
+                f"Attention: {missing} of {len(result.outcomes)} prompts of {result.model} have no preference "
+                f"({unanswered} without an answer, {missing - unanswered} without a verdict in both orders). No win "
+                "rate counts them, and a difference is over the prompts that both models have."
+            )
+    return captions
 
 
 def _hostile(results: Sequence[AlpacaResult]) -> list[str]:

@@ -204,7 +204,7 @@ def _length_caption(fit: LengthControlled) -> str:
         )
     without = "Length control: without AlpacaEval's difficulties (--gamed), the weight of the length"
     if fit.way == "held":
-        return f"{without} held at {fit.length:.2g}. {off}"
+        return f"{without} held at {fit.length:.2f}. {off}"
     return f"{without} fitted ({fit.length:.2f}). {off} Trust it only where lengths are alike."
 
 

@@ -116,12 +116,14 @@ def as_table(comparison: Comparison, models: Sequence[str]) -> "Table":
 
 
 def _table(title: str, models: Sequence[str], metrics: Sequence[Metric], baseline: str | None = None) -> "Table":
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", caption_justify="left", show_lines=False)
+    table = Table(title=escape(title), title_justify="left", caption_justify="left", show_lines=False)
     table.add_column("")
     for model in models:
-        table.add_column(f"{model} (baseline)" if model == baseline else model, justify="right", no_wrap=True)
+        name = f"{model} (baseline)" if model == baseline else model
+        table.add_column(escape(name), justify="right", no_wrap=True)
     for metric in metrics:
         indent = " " * (len(metric.label) - len(metric.label.lstrip()))
         labels, cells = [label(metric)], [cell_lines(metric.cells[model], metric) for model in models]
@@ -132,7 +134,7 @@ def _table(title: str, models: Sequence[str], metrics: Sequence[Metric], baselin
                 cell.extend([""] * (len(labels) - len(cell)))
                 cell.append(printed(metric.paper, metric, model))
             labels.append(f"{indent}  the paper's, {metric.paper.where}")
-        table.add_row("\n".join(labels), *map("\n".join, cells))
+        table.add_row(escape("\n".join(labels)), *(escape("\n".join(lines)) for lines in cells))
     return table
 
 
@@ -146,14 +148,19 @@ def as_markdown(comparison: Comparison) -> str:
 
 
 def _markdown(models: Sequence[str], metrics: Sequence[Metric]) -> list[str]:
-    lines = ["| | " + " | ".join(models) + " |", "|---|" + "---:|" * len(models)]
+    lines = ["| | " + " | ".join(map(_in_cell, models)) + " |", "|---|" + "---:|" * len(models)]
     for metric in metrics:
         cells = [" <br> ".join(cell_lines(metric.cells[model], metric)) for model in models]
-        lines.append(f"| {label(metric).strip()} | " + " | ".join(cells) + " |")
+        lines.append(f"| {_in_cell(label(metric).strip())} | " + " | ".join(cells) + " |")
         if metric.paper is not None:
             beside = [printed(metric.paper, metric, model) for model in models]
             lines.append(f"| *the paper's, {metric.paper.where}* | " + " | ".join(beside) + " |")
     return lines
+
+
+def _in_cell(text: str) -> str:
+    """A name in a Markdown table, where a bar would end the cell."""
+    return text.replace("|", "\\|")
 
 
 def as_csv(comparison: Comparison) -> str:

@@ -78,6 +78,10 @@ def test_missing_preferences_stay_in_the_denominator_of_what_was_judged():
     assert (wins.cells["M1"].estimate.value, wins.cells["M1"].estimate.n) == (0.5, 2)
     assert metric(found, "length").cells["M1"].estimate.n == 3
     assert (wins.cells["M2"].paired.wins, wins.cells["M2"].paired.ties, wins.cells["M2"].paired.losses) == (1, 1, 0)
+    (said,) = [line for line in found.captions if line.startswith("Attention: ")]
+    assert said.startswith(
+        "Attention: 2 of 4 prompts of M1 have no preference (1 without an answer, 1 without a verdict"
+    )
 
 
 def test_a_difference_is_paired_by_prompt_and_not_by_place():
@@ -179,7 +183,7 @@ def test_captions_name_the_judge_and_its_card():
 
 
 def test_hostile_and_constant_answers_are_said_below_the_table():
-    results = alpaca_results(M1=[1.0, 0.5, "lost"], M2=[0.5, 0.5, 0.5])
+    results = alpaca_results(M1=[1.0, 0.5], M2=[0.5, 0.5, 0.5])
     assert not any("Attention" in line for line in compare_models(results, ["M1", "M2"], "M1").captions)
     results.alpaca["M1"] = replace(results.alpaca["M1"], flagged=1)
     results.alpaca["M2"] = replace(results.alpaca["M2"], constant=3)
@@ -232,14 +236,17 @@ def test_a_suite_that_one_model_lacks_is_left_out():
         alpaca={name: alpaca(name, [0.5] * 3) for name in ("M1", "M2")},
         reward={"M1": reward("M1", Ranked((0, 1), (5.0, 1.0), (1, 2)))},
     )
-    assert {one.key for one in compare_models(results, ["M1", "M2"], "M1").metrics} == {
+    both, alone = compare_models(results, ["M1", "M2"], "M1"), compare_models(results, ["M1"], "M1")
+    assert {one.key for one in both.metrics} == {
         "win_rate",
         "discrete_win_rate",
         "length_controlled_win_rate",
         "length",
         "judged",
     }
-    assert "rm_pairwise" in {one.key for one in compare_models(results, ["M1"], "M1").metrics}
+    assert both.captions[-1] == "Not every model has results of reward: left out."
+    assert "rm_pairwise" in {one.key for one in alone.metrics}
+    assert not any("left out" in line for line in alone.captions)
 
 
 # --- reward models ----------------------------------------------------------------------------------------------------

@@ -188,3 +188,21 @@ def test_a_table_beside_the_comparison_stands_in_every_format():
     (found,) = json.loads(as_json(beside))["sides"]
     assert (found["title"], found["columns"], found["captions"]) == (side.title, side.columns, side.captions)
     assert found["metrics"][0]["models"]["longer wins"]["value"] == 0.738
+
+
+def test_a_name_is_printed_as_it_is_in_every_format():
+    name = "./m[red]|x"
+    metric = Metric("win_rate:category:[a|b]", "[a|b] (n = 12)", "%", "more", {name: Cell(estimate(0.5))})
+    named = Comparison([name], name, [metric], [], [], [Side(f"against {name}", [name], [metric], [], name)])
+    (side,) = side_tables(named.sides[0], 140)
+    console = Console(file=io.StringIO(), width=140)
+    console.print(side)
+    for text in (printed(named), console.file.getvalue()):
+        assert f"{name} (baseline)" in text
+        assert "[a|b] (n = 12)" in text
+    assert f"Comparison with {name}" in printed(named)
+    assert f"against {name}" in console.file.getvalue()
+    table = [line for line in as_markdown(named).split("\n") if line.startswith("|")]
+    assert {line.replace(r"\|", "").count("|") for line in table} == {3}
+    assert r"| | ./m[red]\|x |" in table
+    assert json.loads(as_json(named))["models"] == [name]
