@@ -4,7 +4,7 @@ import gzip
 import json
 import logging
 from dataclasses import replace
-from math import isclose
+from math import exp, isclose
 
 import pytest
 from harness import MIRROR, command, define, needs_mirror
@@ -266,6 +266,44 @@ def test_what_was_kept_and_what_was_lost():
         "What M1 kept of M0 on NLP tasks: worse in PIQA; better in own_task; not to be told apart in ARC-Easy."
     )
     assert "Not every model has results of gsm8k: left out." in found.captions
+
+
+def test_a_figure_that_is_no_mean_of_items_is_lm_evals_and_not_tested():
+    def lambada(model, likelihoods):
+        values = {str(item): one for item, one in enumerate(likelihoods)}
+        right = {item: float(one > -1) for item, one in values.items()}
+        figures = {
+            "perplexity,none": Figure(exp(-sum(likelihoods) / len(likelihoods)), 0.5),
+            "acc,none": Figure(sum(right.values()) / len(right), 0.1),
+        }
+        items = {"perplexity,none": values, "acc,none": right}
+        better = {"perplexity,none": "less", "acc,none": "more"}
+        return NlpResult(model, model, {"lambada": TaskResult(model, "lambada", SAME, figures, {}, items, better)})
+
+    found = compare_models(
+        Results(nlp={"M0": lambada("M0", [-3.0] * 12), "M1": lambada("M1", [-0.5] * 12)}), ["M1"], "M0"
+    )
+    tested, perplexity = found.metrics
+    assert (tested.key, perplexity.key) == ("nlp_lambada_acc", "nlp_lambada_perplexity")
+    assert (perplexity.cells["M0"].estimate.value, perplexity.cells["M1"].paired) == (pytest.approx(exp(3)), None)
+    assert perplexity.cells["M0"].estimate.high == pytest.approx(exp(3) + 1.96 * 0.5, abs=1e-4)
+    assert tested.cells["M1"].paired.wins == 12
+    assert found.words[-1] == "What M1 kept of M0 on NLP tasks: better in lambada."
+
+
+def test_a_groups_figure_over_tasks_is_not_replaced_by_one_over_items():
+    def group(model, right):
+        items = {f"a/{item}": float(item < right) for item in range(20)} | {f"b/{item}": 1.0 for item in range(5)}
+        figure = Figure((right / 20 + 1) / 2, None)
+        return NlpResult(
+            model,
+            model,
+            {"g": TaskResult(model, "g", SAME, {"acc,none": figure}, {}, {"acc,none": items}, {"acc,none": "more"})},
+        )
+
+    (row,) = compare_models(Results(nlp={"M0": group("M0", 10), "M1": group("M1", 0)}), ["M1"], "M0").metrics
+    assert [row.cells[model].estimate.value for model in ("M0", "M1")] == [0.75, 0.5]
+    assert row.cells["M1"].paired is None
 
 
 def test_another_set_of_items_is_not_compared():
