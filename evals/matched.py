@@ -123,6 +123,10 @@ def _hostile(met: Sequence[HeadToHeadResult]) -> list[str]:
 class Against(Series):
     """A model's results against the baseline, prompt by prompt; tested by wins and losses alone."""
 
+    def reach(self, bounds: tuple[float, float]) -> float:
+        """Half of the range: the baseline's own series is even."""
+        return (bounds[1] - bounds[0]) / 2
+
     def p_value(self, paired: Paired) -> float:
         """The sign test's, exact."""
         return paired.p_value if isnan(paired.p_value) else sign_test(paired.wins, paired.losses)

@@ -224,6 +224,14 @@ def test_scores_are_of_the_column_against_the_baseline_whichever_way_they_are_st
     assert any(line.startswith("SFT and M1 cannot be told apart in head-to-head") for line in comparison.words)
 
 
+def test_the_difference_to_the_baseline_is_the_score_less_a_half_when_all_is_won_too():
+    comparison = compare_models(results(result("M2", "M1", *[WIN] * 6)), ["M2"], "M1")
+    won = row(comparison.metrics, "head_to_head").cells["M2"]
+    assert won.paired.difference.low == pytest.approx(won.estimate.low - 0.5)
+    assert won.paired.difference.high == pytest.approx(won.estimate.high - 0.5)
+    assert comparison.words[0].startswith("M2 is better than M1 in head-to-head")
+
+
 def test_position_is_tested_on_prompts_where_both_verdicts_went_to_one_place():
     (side,) = matched.sides([result("M2", "M1", *[FIRST] * 7, SECOND, WIN, EVEN)])
     seen = {metric.key: metric.cells["M2 : M1"].estimate for metric in side.metrics}
