@@ -6,7 +6,7 @@ from math import nan
 import numpy as np
 
 from evals.length_control import ERROR, length_controlled
-from evals.metric import Cell, Metric, Series, metric, seen_range
+from evals.metric import Cell, Metric, Rate, Series, metric, seen_range
 from evals.results import AlpacaResult
 from srlm.stats.intervals import Estimate
 
@@ -30,7 +30,7 @@ def metrics(results: Sequence[AlpacaResult]) -> list[Metric]:
         for result in results
     }
     read = {
-        result.model: Series(
+        result.model: Rate(
             {one.prompt_id: (one.prompt_id, float(one.preference is not None)) for one in result.outcomes}
         )
         for result in results
