@@ -240,6 +240,15 @@ def test_position_is_tested_on_prompts_where_both_verdicts_went_to_one_place():
     assert seen["pair_consistency"].value == 0.1
 
 
+def test_the_sign_tests_of_all_pairs_are_adjusted_together():
+    met = [result("M2", "M1", *[WIN] * 6), result("M3", "M1", *[WIN] * 5, LOSS), result("M3", "M2", UNREAD)]
+    (side,) = matched.sides(met)
+    cells = row(side.metrics, "pair_p").cells
+    assert [one.estimate.value for one in cells.values()] == pytest.approx(
+        [2 * 2 / 2**6, 2 * (1 + 6) / 2**6, nan], nan_ok=True
+    )
+
+
 def test_elo_is_anchored_at_the_baseline_and_over_all_pairs():
     found = results(
         result("M2", "M1", WIN, WIN, WIN, LOSS),
