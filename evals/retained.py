@@ -120,13 +120,13 @@ def _metric(name: str, tasks: dict[str, TaskResult], *, tested: bool) -> Metric:
     label = label if tested else f"  {label}"
     if not all(_is_mean(task, name) for task in tasks.values()):
         cells = {model: Cell(_by_error(task, name)) for model, task in tasks.items()}
-        return Metric(key, label, "", first.better[name], cells)
+        return Metric(key, label, "number", first.better[name], cells)
     values = {model: {item: (item, value) for item, value in task.items[name].items()} for model, task in tasks.items()}
     if all(value in {0.0, 1.0} for one in values.values() for _, value in one.values()):
         rates = {model: Rate(one) for model, one in values.items()}
         return metric(key, label, "%", first.better[name], rates, (0, 1), tested)
     amounts = {model: Series(one) for model, one in values.items()}
-    return metric(key, label, "", first.better[name], amounts, seen_range(amounts), tested)
+    return metric(key, label, "number", first.better[name], amounts, seen_range(amounts), tested)
 
 
 def _is_mean(task: TaskResult, name: str) -> bool:

@@ -24,7 +24,7 @@ def words(metric: Metric, models: Sequence[str], baseline: str) -> list[str]:
         label = metric.label.strip()
         difference = paired.difference
         value, low, high = (
-            f"{one:+.2f}" if metric.unit == "grade" else f"{100 * one:+.1f}"
+            f"{100 * one:+.1f}" if metric.unit == "%" else f"{one:+.2f}"
             for one in (difference.value, difference.low, difference.high)
         )
         amount = f"{value} points [{low}, {high}], p = {paired.p_value:.2g}"
@@ -49,6 +49,6 @@ def _smallest(difference: Estimate, unit: str) -> str:
         return ""
     standard_error = (difference.high - difference.low) / (2 * float(stdtrit(difference.clusters - 1, 1 - ALPHA / 2)))
     smallest = smallest_difference(difference.clusters, difference.clusters * standard_error**2)
-    points = (1 if unit == "grade" else 100) * smallest
+    points = (100 if unit == "%" else 1) * smallest
     size = f"{points:.0f}" if points >= 10 else f"{points:.1f}"
     return f" With {difference.clusters} prompts, only a difference of about {size} points would show."

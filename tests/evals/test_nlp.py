@@ -14,6 +14,7 @@ from evals.comparison import compare_models
 from evals.contestants import Checkpoint, Contestant
 from evals.nlp_mirror import Mirror
 from evals.nlp_tasks import PAPER_TASKS, load_tasks, quiet
+from evals.rendering import as_json
 from evals.results import Figure, NlpResult, Provenance, Results, TaskResult, load_results
 from evals.suites.nlp import require_checkpoints, run_nlp
 from srlm.assets import model_folder, packaged_file
@@ -289,6 +290,20 @@ def test_a_figure_that_is_no_mean_of_items_is_lm_evals_and_not_tested():
     assert perplexity.cells["M0"].estimate.high == pytest.approx(exp(3) + 1.96 * 0.5, abs=1e-4)
     assert tested.cells["M1"].paired.wins == 12
     assert found.words[-1] == "What M1 kept of M0 on NLP tasks: better in lambada."
+
+
+def test_amounts_are_told_in_their_own_unit():
+    def scored(model, amounts):
+        items = {str(item): one for item, one in enumerate(amounts)}
+        figures = {"rouge1,none": Figure(sum(amounts) / len(amounts), 1.0)}
+        task = TaskResult(model, "short", SAME, figures, {}, {"rouge1,none": items}, {"rouge1,none": "more"})
+        return NlpResult(model, model, {"short": task})
+
+    before, after = [30.0 + item % 3 for item in range(20)], [32.5 + item % 3 for item in range(20)]
+    found = compare_models(Results(nlp={"M0": scored("M0", before), "M1": scored("M1", after)}), ["M1"], "M0")
+    assert found.words[0].startswith("M1 is better than M0 in short, rouge1: +2.50 points [")
+    (row,) = json.loads(as_json(found))["metrics"]
+    assert (row["unit"], row["models"]["M1"]["difference"]["value"]) == ("number", 2.5)
 
 
 def test_a_groups_figure_over_tasks_is_not_replaced_by_one_over_items():
