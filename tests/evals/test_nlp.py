@@ -16,7 +16,7 @@ from evals.nlp_mirror import Mirror
 from evals.nlp_tasks import PAPER_TASKS, load_tasks, quiet
 from evals.rendering import as_json
 from evals.results import Figure, NlpResult, Provenance, Results, TaskResult, load_results
-from evals.suites.nlp import require_checkpoints, run_nlp
+from evals.suites.nlp import require_checkpoints, run_nlp, task_result
 from srlm.assets import model_folder, packaged_file
 from srlm.config_file import load_config
 from srlm.display import Progress
@@ -248,6 +248,29 @@ def result(model, tasks, provenance=SAME):
             {"acc,none": "more", "word_perplexity,none": "less"},
         )
     return NlpResult(model, f"{model}:float32", made)
+
+
+def test_items_of_a_groups_tasks_do_not_take_each_others_place():
+    def row(number, acc, kind="none"):
+        return {"doc_id": number, "filter": kind, "metrics": ["acc", "log"], "acc": acc, "log": (1, 2)}
+
+    found = {
+        "results": {
+            "g": {"acc,none": 0.5, "acc_stderr,none": 0.1, "alias": "g"},
+            "a": {"acc,none": 1.0},
+            "b": {"acc,none": 0.0},
+        },
+        "samples": {"a": [row(0, 1.0), row(1, 1.0)], "b": [row(0, 0.0), row(1, 0.0)]},
+        "higher_is_better": {"g": {"acc": True}},
+    }
+    task = task_result("M1", "g", SAME, found)
+    assert task.items == {"acc,none": {"a/0": 1.0, "a/1": 1.0, "b/0": 0.0, "b/1": 0.0}}
+    assert task.figures == {"acc,none": Figure(0.5, 0.1)}
+    assert task.parts == {"a": {"acc,none": Figure(1.0, None)}, "b": {"acc,none": Figure(0.0, None)}}
+    assert task.better == {"acc,none": "more"}
+    alone = {"results": {"a": found["results"]["a"]}, "samples": {"a": [row(3, 1.0)]}, "higher_is_better": {}}
+    single = task_result("M1", "a", SAME, alone)
+    assert (single.items, single.parts, single.better) == ({"acc,none": {"3": 1.0}}, {}, {"acc,none": "neither"})
 
 
 def test_what_was_kept_and_what_was_lost():
