@@ -8,6 +8,7 @@ import numpy as np
 from evals.length_control import ERROR, length_controlled
 from evals.metric import Cell, Metric, Rate, Series, metric, seen_range
 from evals.results import AlpacaResult
+from evals.wording import hostile
 from srlm.stats.intervals import Estimate
 
 
@@ -58,7 +59,11 @@ def _length_controlled(result: AlpacaResult) -> Estimate:
 
 def captions(results: Sequence[AlpacaResult]) -> list[str]:
     """What the figures are of, what of the answers may have been meant for the judge, and how far to trust it."""
-    return [_what(results), *_hostile(results), results[0].card.caption()]
+    found = [_what(results)]
+    for one in results:
+        answered = sum(bool(outcome.verdict_ids) for outcome in one.outcomes)
+        found += hostile(one.model, "win rate", one.flagged, one.constant, answered)
+    return [*found, results[0].card.caption()]
 
 
 def _what(results: Sequence[AlpacaResult]) -> str:
@@ -71,20 +76,3 @@ def _what(results: Sequence[AlpacaResult]) -> str:
         "difficulties of the prompts, to be trusted only where the mean lengths are alike (against published figures "
         f"off by up to {ERROR['fitted']} points where they are not)."
     )
-
-
-def _hostile(results: Sequence[AlpacaResult]) -> list[str]:
-    """What of the answers may not have been meant for the reader; nothing where there is none."""
-    captions: list[str] = []
-    for result in results:
-        answered = sum(bool(one.verdict_ids) for one in result.outcomes)
-        if result.flagged:
-            captions.append(
-                f"Attention: {result.flagged} of {answered} answers of {result.model} hold something that speaks to "
-                "the judge (injection_suspected in its verdicts). Read them before you trust its win rate."
-            )
-        if result.constant:
-            captions.append(
-                f"Attention: {result.model} gave one and the same answer to {result.constant} of {answered} prompts."
-            )
-    return captions

@@ -38,6 +38,27 @@ def words(metric: Metric, models: Sequence[str], baseline: str) -> list[str]:
     return lines
 
 
+def hostile(model: str, figure: str, flagged: int, constant: int = 0, of: int | None = None) -> list[str]:
+    """What of a model's answers may not have been meant for the reader; nothing where there is none.
+
+    Args:
+        model: whose answers they are.
+        figure: what they may have spoiled.
+        flagged: answers that hold something that speaks to the judge.
+        constant: prompts that got one and the same answer.
+        of: how many answers there are, where it is to be said.
+    """
+    share, lines = "" if of is None else f" of {of}", []
+    if flagged:
+        lines.append(
+            f"Attention: {flagged}{share} answers of {model} hold something that speaks to the judge "
+            f"(injection_suspected in its verdicts). Read them before you trust its {figure}."
+        )
+    if constant:
+        lines.append(f"Attention: {model} gave one and the same answer to {constant}{share} prompts.")
+    return lines
+
+
 def certain(paired: Paired) -> bool:
     """Whether a difference may be called one: by the adjusted test, and by an interval that leaves out zero."""
     return paired.p_value < ALPHA and paired.difference.low * paired.difference.high > 0
