@@ -21,7 +21,7 @@ from srlm.errors import DataError
 from srlm.optional import require
 from srlm.randomness import model_first
 from srlm.records import write_json
-from srlm.rows import Row, read_rows, read_text
+from srlm.rows import Once, Row, read_rows, read_text
 
 PUBLISHED_ANNOTATOR = "weighted_alpaca_eval_gpt4_turbo"
 """The judge of AlpacaEval 2.0."""
@@ -104,7 +104,7 @@ def read_annotations(path: Path) -> Annotations:
     first = records[0]
     baseline, model = first.text("generator_1"), first.text("generator_2")
     annotator = _annotator(first)
-    seen: dict[str, int] = {}
+    once = Once()
     rows: list[Annotation] = []
     for record in records:
         pair = record.text("generator_1"), record.text("generator_2")
@@ -116,9 +116,7 @@ def read_annotations(path: Path) -> Annotations:
         if _annotator(record) != annotator:
             raise record.wrong(f"is a verdict of {_annotator(record)}, the first one of {annotator}: one judge a file.")
         row = _annotation(record, turned=pair != (baseline, model))
-        if row.instruction in seen:
-            raise record.wrong(f"has the instruction of {record.unit} {seen[row.instruction]} again.")
-        seen[row.instruction] = record.number
+        once.add(record, row.instruction, "the instruction")
         rows.append(row)
     if all(row.preference is None for row in rows):
         raise DataError(path, "holds no preference: each of its records has null.")
@@ -131,15 +129,13 @@ def read_outputs(path: Path) -> list[Output]:
     Raises:
         DataError: a record lacks a field, or repeats an instruction.
     """
-    seen: dict[str, int] = {}
+    once = Once()
     found: list[Output] = []
     for record in read_rows(path):
         one = Output(
             record.text("instruction"), record.text("output"), _optional(record, "generator"), _dataset(record)
         )
-        if one.instruction in seen:
-            raise record.wrong(f"has the instruction of {record.unit} {seen[one.instruction]} again.")
-        seen[one.instruction] = record.number
+        once.add(record, one.instruction, "the instruction")
         found.append(one)
     return found
 

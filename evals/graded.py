@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from evals.metric import Metric, Series, metric, seen_range
 from evals.mt_bench import CATEGORIES, GROUPS, LABELS, NUMBERED, SCALE, Grade
 from evals.results import MtBenchResult
+from evals.wording import hostile
 
 Values = dict[str, Series]
 """By model: turn of a question -> (question, value)."""
@@ -62,11 +63,7 @@ def captions(results: Sequence[MtBenchResult]) -> list[str]:
                 f"({states.count('unparsed')} unread, {states.count('failed')} failed, {states.count('unanswered')} "
                 "without an answer). No mean counts them, and a difference is over the turns that both models have."
             )
-        if result.flagged:
-            found.append(
-                f"Attention: {result.flagged} answers of {result.model} hold something that speaks to the judge "
-                "(injection_suspected in its verdicts). Read them before you trust its grades."
-            )
+        found += hostile(result.model, "grades", result.flagged)
     return found
 
 

@@ -23,7 +23,7 @@ from evals.exam import Exam, Followed, Item
 from srlm.errors import DataError, MissingData
 from srlm.optional import require
 from srlm.randomness import derive
-from srlm.rows import SUFFIXES, Row, read_rows
+from srlm.rows import SUFFIXES, Once, Row, read_rows
 from srlm.types import Prompt
 
 HUB = "google/IFEval"
@@ -92,11 +92,11 @@ def _read(place: str) -> list[Row]:
 
 def _items(rows: Sequence[Row], checker: Any) -> dict[str, Item]:
     """The items by the id of their prompt, each tried out on lm-eval."""
+    once = Once()
     items: dict[str, Item] = {}
     for row in rows:
         item = _item(row)
-        if item.prompt.id in items:
-            raise row.wrong(f"the key {row.data['key']} is there twice.")
+        once.add(row, item.prompt.id, f"the key {row.data['key']}")
         try:
             checker.process_results(_document(item), [""])  # of an empty answer only the arguments are looked at
         except Exception as error:  # whatever lm-eval's thirty classes raise on arguments that they do not know

@@ -154,6 +154,8 @@ def length_controlled(
     if gaps.shape != preferences.shape or (gamed is None) is (way == "published"):
         raise ValueError(f"{gaps.size} gaps, {preferences.size} preferences; gamed rows go with the way 'published'")
     places = np.arange(gaps.size) if places is None else places
+    if gamed is not None and places.max(initial=-1) >= gamed.difficulty.size:
+        raise ValueError(f"there are difficulties of {gamed.difficulty.size} prompts, and a row of another one")
     gamma = np.zeros(gaps.size) if gamed is None else gamed.difficulty[places]
     rated = np.flatnonzero(~np.isnan(preferences))
     if rated.size < _FEWEST:

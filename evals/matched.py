@@ -10,6 +10,7 @@ from math import isnan, nan
 
 from evals.metric import Cell, Metric, Series, Side, metric, seen_range
 from evals.results import HeadToHeadResult
+from evals.wording import hostile
 from srlm.judges.pairwise import verdict_of
 from srlm.stats.bradley_terry import bradley_terry
 from srlm.stats.intervals import Estimate, bootstrap_ratio, mean_interval, wilson
@@ -109,19 +110,15 @@ def _hostile(met: Sequence[HeadToHeadResult]) -> list[str]:
                 f"Attention: {missing} of {len(one.outcomes)} prompts of {one.model} against {one.opponent} have no "
                 "verdict in both orders. They count as neither win, tie nor loss."
             )
-    for model, count in flagged.items():
-        if count:
-            found.append(
-                f"Attention: {count} answers of {model} hold something that speaks to the judge "
-                "(injection_suspected in its verdicts). Read them before you trust its wins."
-            )
-        if constant[model]:
-            found.append(f"Attention: {model} gave one and the same answer to {constant[model]} prompts.")
-    return found
+    return found + [line for model in flagged for line in hostile(model, "wins", flagged[model], constant[model])]
 
 
 class Against(Series):
     """A model's results against the baseline, prompt by prompt; tested by wins and losses alone."""
+
+    def reach(self, bounds: tuple[float, float]) -> float:
+        """Half of the range: the baseline's own series is even."""
+        return (bounds[1] - bounds[0]) / 2
 
     def p_value(self, paired: Paired) -> float:
         """The sign test's, exact."""

@@ -41,6 +41,10 @@ class Series:
         items = list(self.values.values())
         return mean_interval([value for _, value in items], [cluster for cluster, _ in items], bounds=bounds)
 
+    def reach(self, bounds: tuple[float, float]) -> float:
+        """How far from 0 a difference to the baseline's series can lie."""
+        return bounds[1] - bounds[0]
+
     def p_value(self, paired: Paired) -> float:
         """Of the difference to another series."""
         return paired.p_value
@@ -126,7 +130,7 @@ def paired(one: Series, two: Series, bounds: tuple[float, float]) -> Paired:
         [one.values[item][1] for item in common],
         [two.values[item][1] for item in common],
         [one.values[item][0] for item in common],
-        bounds=bounds,
+        bounds=(0.0, one.reach(bounds)),
     )
     return replace(found, p_value=one.p_value(found))
 

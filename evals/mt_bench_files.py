@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from evals.mt_bench import NUMBERED, SCALE, WITH_REFERENCE, Question
 from srlm.errors import DataError
-from srlm.rows import Row, read_rows
+from srlm.rows import Once, Row, read_rows
 
 UNREAD = -1
 BROKEN = "$ERROR$"
@@ -67,7 +67,7 @@ def read_judgements(path: Path, categories: Mapping[int, str] = NUMBERED) -> Jud
     """
     records = read_rows(path)
     judge = _judge(records[0])
-    seen: dict[tuple[str, int, int], int] = {}
+    once = Once()
     models: dict[str, list[Judgement]] = {}
     for record in records:
         if _judge(record) != judge:
@@ -78,11 +78,7 @@ def read_judgements(path: Path, categories: Mapping[int, str] = NUMBERED) -> Jud
                 f"there is no question {one.question}. Give the judgements' own question.jsonl with --prompts."
             )
         place = (model, one.question, one.turn)
-        if place in seen:
-            raise record.wrong(
-                f"judges turn {one.turn} of question {one.question} of {model}, as {record.unit} {seen[place]} does."
-            )
-        seen[place] = record.number
+        once.add(record, place, f"the judgement of {model} on turn {one.turn} of question {one.question}")
         models.setdefault(model, []).append(one)
     if all(one.score is None for given in models.values() for one in given):
         raise DataError(path, f"holds no score: each of its records has {UNREAD}.")
@@ -98,13 +94,11 @@ def read_questions(path: Path) -> list[Question]:
     Raises:
         DataError: a record lacks a field, repeats a question, or has not two turns.
     """
-    seen: dict[int, int] = {}
+    once = Once()
     found: list[Question] = []
     for record in read_rows(_question_file(path)):
         number = _number(record)
-        if number in seen:
-            raise record.wrong(f"has the question {number} of {record.unit} {seen[number]} again.")
-        seen[number] = record.number
+        once.add(record, number, f"the question {number}")
         found.append(Question(number, record.text("category"), _two(record, "turns", record.data.get("turns"))))
     return found
 
@@ -145,11 +139,11 @@ def read_answers(path: Path) -> dict[int, tuple[str, str]]:
     Raises:
         DataError: a record lacks a field, repeats a question, or has not two turns.
     """
+    once = Once()
     found: dict[int, tuple[str, str]] = {}
     for record in read_rows(path):
         number, choices = _number(record), record.data.get("choices")
-        if number in found:
-            raise record.wrong(f"answers question {number} again.")
+        once.add(record, number, f"the answer to question {number}")
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             raise record.wrong("the field choices must be a list of objects with turns.")
         found[number] = _two(record, "choices[0].turns", choices[0].get("turns"))

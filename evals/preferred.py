@@ -6,8 +6,9 @@ from math import nan
 import numpy as np
 
 from evals.length_control import ERROR, length_controlled
-from evals.metric import Cell, Metric, Series, metric, seen_range
+from evals.metric import Cell, Metric, Rate, Series, metric, seen_range
 from evals.results import AlpacaResult
+from evals.wording import hostile
 from srlm.stats.intervals import Estimate
 
 
@@ -30,7 +31,7 @@ def metrics(results: Sequence[AlpacaResult]) -> list[Metric]:
         for result in results
     }
     read = {
-        result.model: Series(
+        result.model: Rate(
             {one.prompt_id: (one.prompt_id, float(one.preference is not None)) for one in result.outcomes}
         )
         for result in results
@@ -58,7 +59,11 @@ def _length_controlled(result: AlpacaResult) -> Estimate:
 
 def captions(results: Sequence[AlpacaResult]) -> list[str]:
     """What the figures are of, what of the answers may have been meant for the judge, and how far to trust it."""
-    return [_what(results), *_missing(results), *_hostile(results), results[0].card.caption()]
+    found = [_what(results), *_missing(results)]
+    for one in results:
+        answered = sum(bool(outcome.verdict_ids) for outcome in one.outcomes)
+        found += hostile(one.model, "win rate", one.flagged, one.constant, answered)
+    return [*found, results[0].card.caption()]
 
 
 def _what(results: Sequence[AlpacaResult]) -> str:
@@ -84,22 +89,5 @@ def _missing(results: Sequence[AlpacaResult]) -> list[str]:
                 f"Attention: {missing} of {len(result.outcomes)} prompts of {result.model} have no preference "
                 f"({unanswered} without an answer, {missing - unanswered} without a verdict in both orders). No win "
                 "rate counts them, and a difference is over the prompts that both models have."
-            )
-    return captions
-
-
-def _hostile(results: Sequence[AlpacaResult]) -> list[str]:
-    """What of the answers may not have been meant for the reader; nothing where there is none."""
-    captions: list[str] = []
-    for result in results:
-        answered = sum(bool(one.verdict_ids) for one in result.outcomes)
-        if result.flagged:
-            captions.append(
-                f"Attention: {result.flagged} of {answered} answers of {result.model} hold something that speaks to "
-                "the judge (injection_suspected in its verdicts). Read them before you trust its win rate."
-            )
-        if result.constant:
-            captions.append(
-                f"Attention: {result.model} gave one and the same answer to {result.constant} of {answered} prompts."
             )
     return captions

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-UNITS = {"%": "fraction", "chars": "characters", "grade": "grade", "elo": "elo", "count": "count", "p": "p"}
+UNITS = {
+    "%": "fraction",
+    "chars": "characters",
+    "grade": "grade",
+    "elo": "elo",
+    "count": "count",
+    "p": "p",
+    "number": "number",
+}
 """How the JSON calls them; a metric without a unit is a correlation."""
 
 

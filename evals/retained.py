@@ -1,11 +1,12 @@
 """What is read off lm-eval's tasks: the rows of a comparison, their captions, and what a model kept of another one.
 
 A row's value is the share of items that are right: Wilson's interval, and between two models McNemar's exact test on
-the items that only one of them gets. lm-eval's own standard error stays in the result.
+the items that only one of them gets. lm-eval's own standard error stays in the result. A figure that is not the mean of
+its items, such as a perplexity or a group's that counts each of its tasks once, is lm-eval's own, and not tested.
 """
 
 from collections.abc import Sequence
-from math import isnan, nan
+from math import isclose, isnan, nan
 
 from evals.metric import Cell, Metric, Rate, Series, metric, seen_range
 from evals.nlp_tasks import PAPER_TASKS
@@ -28,7 +29,8 @@ TITLES = {
     "nq_open": "Natural Questions",
 }
 HEADLINES = {"arc_challenge": "acc_norm,none", "hellaswag": "acc_norm,none", "openbookqa": "acc_norm,none"}
-"""Where the field reports accuracy normalised by the length of the answers; elsewhere a task's first metric is used."""
+"""Where the field reports accuracy normalised by the length of the answers; elsewhere the first metric that can be
+tested is used."""
 
 
 def metrics(results: Sequence[NlpResult]) -> list[Metric]:
@@ -105,7 +107,9 @@ def common(results: Sequence[NlpResult]) -> list[str]:
 def headline(task: TaskResult) -> str:
     """The metric that a task is known by."""
     chosen = HEADLINES.get(task.task)
-    return chosen if chosen in task.figures else next(iter(task.figures))
+    if chosen in task.figures:
+        return chosen
+    return next((name for name in task.figures if _is_mean(task, name)), next(iter(task.figures)))
 
 
 def _metric(name: str, tasks: dict[str, TaskResult], *, tested: bool) -> Metric:
@@ -114,19 +118,28 @@ def _metric(name: str, tasks: dict[str, TaskResult], *, tested: bool) -> Metric:
     label = f"{TITLES.get(first.task, first.task)}, {measure}{'' if kind == 'none' else f' ({kind})'}"
     key = f"{KEY}{first.task}_{measure}{'' if kind == 'none' else f'_{kind}'}"
     label = label if tested else f"  {label}"
-    if any(name not in task.items for task in tasks.values()):
+    if not all(_is_mean(task, name) for task in tasks.values()):
         cells = {model: Cell(_by_error(task, name)) for model, task in tasks.items()}
-        return Metric(key, label, "", first.better[name], cells)
+        return Metric(key, label, "number", first.better[name], cells)
     values = {model: {item: (item, value) for item, value in task.items[name].items()} for model, task in tasks.items()}
     if all(value in {0.0, 1.0} for one in values.values() for _, value in one.values()):
         rates = {model: Rate(one) for model, one in values.items()}
         return metric(key, label, "%", first.better[name], rates, (0, 1), tested)
     amounts = {model: Series(one) for model, one in values.items()}
-    return metric(key, label, "", first.better[name], amounts, seen_range(amounts), tested)
+    return metric(key, label, "number", first.better[name], amounts, seen_range(amounts), tested)
+
+
+def _is_mean(task: TaskResult, name: str) -> bool:
+    """Whether a figure is the mean of its items, so that their interval and test are of what lm-eval prints.
+
+    The items of a perplexity are log-likelihoods, and a group may have the mean over its tasks.
+    """
+    items = task.items.get(name, {}).values()
+    return bool(items) and isclose(sum(items) / len(items), task.figures[name].value, rel_tol=1e-9, abs_tol=1e-12)
 
 
 def _by_error(task: TaskResult, name: str) -> Estimate:
-    """A metric of the whole, such as a perplexity: lm-eval's figure and 1.96 of its standard errors."""
+    """lm-eval's figure and 1.96 of its standard errors."""
     figure = task.figures[name]
     half = nan if figure.stderr is None else Z * figure.stderr
     return Estimate(figure.value, figure.value - half, figure.value + half, 0, 0)

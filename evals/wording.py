@@ -24,7 +24,7 @@ def words(metric: Metric, models: Sequence[str], baseline: str) -> list[str]:
         label = metric.label.strip()
         difference = paired.difference
         value, low, high = (
-            f"{one:+.2f}" if metric.unit == "grade" else f"{100 * one:+.1f}"
+            f"{100 * one:+.1f}" if metric.unit == "%" else f"{one:+.2f}"
             for one in (difference.value, difference.low, difference.high)
         )
         amount = f"{value} points [{low}, {high}], p = {paired.p_value:.2g}"
@@ -35,6 +35,27 @@ def words(metric: Metric, models: Sequence[str], baseline: str) -> list[str]:
             lines.append(
                 f"{model} and {baseline} cannot be told apart in {label}: {amount}.{_smallest(difference, metric.unit)}"
             )
+    return lines
+
+
+def hostile(model: str, figure: str, flagged: int, constant: int = 0, of: int | None = None) -> list[str]:
+    """What of a model's answers may not have been meant for the reader; nothing where there is none.
+
+    Args:
+        model: whose answers they are.
+        figure: what they may have spoiled.
+        flagged: answers that hold something that speaks to the judge.
+        constant: prompts that got one and the same answer.
+        of: how many answers there are, where it is to be said.
+    """
+    share, lines = "" if of is None else f" of {of}", []
+    if flagged:
+        lines.append(
+            f"Attention: {flagged}{share} answers of {model} hold something that speaks to the judge "
+            f"(injection_suspected in its verdicts). Read them before you trust its {figure}."
+        )
+    if constant:
+        lines.append(f"Attention: {model} gave one and the same answer to {constant}{share} prompts.")
     return lines
 
 
@@ -49,6 +70,6 @@ def _smallest(difference: Estimate, unit: str) -> str:
         return ""
     standard_error = (difference.high - difference.low) / (2 * float(stdtrit(difference.clusters - 1, 1 - ALPHA / 2)))
     smallest = smallest_difference(difference.clusters, difference.clusters * standard_error**2)
-    points = (1 if unit == "grade" else 100) * smallest
+    points = (100 if unit == "%" else 1) * smallest
     size = f"{points:.0f}" if points >= 10 else f"{points:.1f}"
     return f" With {difference.clusters} prompts, only a difference of about {size} points would show."

@@ -7,7 +7,7 @@ that a person finds it in the file again.
 import gzip
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -50,6 +50,23 @@ class Row:
         except UnicodeEncodeError:
             raise self.wrong(f"the field {name} holds half a character (a lone surrogate).") from None
         return value
+
+
+class Once:
+    """What the records of a file may hold once only."""
+
+    def __init__(self) -> None:
+        self._first: dict[Hashable, Row] = {}
+
+    def add(self, record: Row, key: Hashable, what: str) -> None:
+        """Remember the key of a record; `what` it stands for is said of a second one.
+
+        Raises:
+            DataError: an earlier record has the same key; both are named.
+        """
+        first = self._first.setdefault(key, record)
+        if first is not record:
+            raise record.wrong(f"has {what} of {first.unit} {first.number} again.")
 
 
 def read_rows(path: Path) -> list[Row]:

@@ -1,4 +1,4 @@
-"""Answers against references: the win rate of AlpacaEval 2.0 (arXiv 2404.04475), on our own prompts.
+"""Answers against references: the win rate of AlpacaEval 2.0 (arXiv 2404.04475), on its prompts or ours.
 
 The judge's next-token probability of "A" against "B" is the preference, as in AlpacaEval 2; unlike there, each pair
 is shown in both orders and their mean counts, because a judge's liking for a position would otherwise be noise or

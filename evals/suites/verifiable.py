@@ -1,6 +1,6 @@
 """Instructions whose fulfilment a program checks, so that no judge is needed: IFEval (arXiv 2311.07911), or puzzles.
 
-Answers are greedy, as IFEval's are. What is stored is which instructions each answer follows; `evals.comparison` turns
+Answers are greedy, as IFEval's are. What is stored is which instructions each answer follows; `evals.verified` turns
 it into the four published figures: prompts of which all instructions are followed, and single instructions, both as
 written (strict) and with common decorations taken off (loose). An answer that was cut at the token limit is checked
 like any other, and counted; one that never came stays in the result and is no failure.

@@ -10,6 +10,8 @@ narrow interval.
     power.py          how many prompts a difference needs, and what so many prompts can show
     agreement.py      two raters of the same items: Cohen's kappa
     reward_model.py   a judge against human rankings: the five metrics of arXiv 2401.10020, Table 4
+    chance.py         the same metrics of judges that draw their scores
     association.py    whether two figures go together: rank correlation
     logistic.py       small logistic regressions with an L1 penalty, many at once
+    student.py        the quantiles of Student's t, without SciPy
 """

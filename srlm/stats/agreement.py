@@ -39,6 +39,8 @@ def cohen_kappa(
         raise ValueError(f"two ratings of the same items are needed, not {one.shape} and {two.shape}")
     if not one.size:
         return Estimate(nan, nan, nan, 0, 0)
+    if not all(np.isfinite(ratings).all() for ratings in (one, two) if ratings.dtype.kind == "f"):
+        raise ValueError("expected finite grades, without what was not read")
     categories, coded = np.unique(np.concatenate([one, two]), return_inverse=True)
     distance = _distance(categories, weights)
     codes = cluster_codes(clusters, one.shape)
@@ -63,8 +65,6 @@ def _distance(categories: npt.NDArray[np.generic], weights: Weights) -> Floats:
     if weights == "equal":
         return 1 - np.eye(len(categories))
     grades = categories.astype(np.float64)
-    if not np.isfinite(grades).all():
-        raise ValueError("expected finite grades, without what was not read")
     return np.subtract.outer(grades, grades) ** 2
 
 

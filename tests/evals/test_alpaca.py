@@ -69,4 +69,8 @@ def test_the_result_is_written_as_alpaca_evals_files_too(tmp_path):
     found = read_annotations(folder / "annotations.json")
     assert (found.model, found.baseline, found.annotator) == ("a:b", "reference", "judge")
     assert [row.preference for row in found.rows] == [0.5, None, 0.5]
-    assert list(load_results(run).alpaca) == ["a:b"]
+    (stored,) = load_results(run).alpaca.values()
+    assert stored.model == "a:b"
+    # What was not answered, or not judged, is no win and no loss, and stays in the count of the prompts.
+    preferences = {one.prompt_id: (one.preference, len(one.verdict_ids)) for one in stored.outcomes}
+    assert preferences == {"e0": (0.5, 2), "e1": (None, 0), "e2": (None, 2), "e3": (0.5, 2)}

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusal import refusal
 
 from evals.alpaca_files import (
     Annotation,
@@ -22,7 +23,6 @@ from evals.alpaca_files import (
     write_outputs,
 )
 from evals.suites.alpaca import prompts_of
-from srlm.errors import DataError
 from srlm.randomness import model_first
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "alpaca_eval"
@@ -47,14 +47,6 @@ def records(*changes):
 def written(path, data):
     path.write_text(json.dumps(data), encoding="utf-8")
     return path
-
-
-def refusal(read, path):
-    with pytest.raises(DataError) as caught:
-        read(path)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
 
 
 # --- annotations ------------------------------------------------------------------------------------------------------

@@ -101,6 +101,17 @@ def test_yes_or_no_keeps_its_own_interval_and_test():
     assert side.metrics[0].cells == whole.cells
 
 
+def test_several_items_of_a_prompt_stay_in_its_line():
+    def turns(*values):
+        return Series({f"p{i}-{turn}": (f"p{i}", one) for i, one in enumerate(values) for turn in (1, 2)})
+
+    row = metric("m", "m", "%", "more", {"A": turns(*[0.2] * 10, *[0.8] * 12), "B": turns(*[0.3] * 22)}, (0, 1))
+    y, x = broken_down(row, labelled(["x"] * 10 + ["y"] * 12), "category").metrics
+    assert [(one.cells["A"].estimate.n, one.cells["A"].estimate.clusters) for one in (x, y)] == [(20, 10), (24, 12)]
+    assert (x.label, x.cells["A"].estimate.value) == ("x (n = 10)", pytest.approx(0.2))
+    assert y.cells["B"].paired.difference.value == pytest.approx(-0.5)
+
+
 def test_few_prompts_are_put_together_and_fewer_still_get_no_interval():
     labels = labelled(["x"] * 12 + ["y"] * 9 + ["z"] * 3 + [None] * 4)
     side = broken_down(win_rate([0.1] * 28, [0.9] * 28), labels, "category")

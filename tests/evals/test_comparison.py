@@ -71,7 +71,7 @@ def test_a_win_rate_and_its_interval_by_hand():
 def test_missing_preferences_stay_in_the_denominator_of_what_was_judged():
     found = compare_models(alpaca_results(M1=[1.0, None, 0.0, "lost"], M2=[1.0] * 4), ["M1", "M2"], "M1")
     judged = metric(found, "judged")
-    assert (judged.cells["M1"].estimate.value, judged.cells["M1"].estimate.n) == (0.5, 4)
+    assert judged.cells["M1"].estimate == wilson(2, 4)
     assert judged.cells["M2"].estimate.value == 1
     assert judged.cells["M2"].paired is None
     wins = metric(found, "win_rate")

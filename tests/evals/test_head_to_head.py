@@ -224,12 +224,29 @@ def test_scores_are_of_the_column_against_the_baseline_whichever_way_they_are_st
     assert any(line.startswith("SFT and M1 cannot be told apart in head-to-head") for line in comparison.words)
 
 
+def test_the_difference_to_the_baseline_is_the_score_less_a_half_when_all_is_won_too():
+    comparison = compare_models(results(result("M2", "M1", *[WIN] * 6)), ["M2"], "M1")
+    won = row(comparison.metrics, "head_to_head").cells["M2"]
+    assert won.paired.difference.low == pytest.approx(won.estimate.low - 0.5)
+    assert won.paired.difference.high == pytest.approx(won.estimate.high - 0.5)
+    assert comparison.words[0].startswith("M2 is better than M1 in head-to-head")
+
+
 def test_position_is_tested_on_prompts_where_both_verdicts_went_to_one_place():
     (side,) = matched.sides([result("M2", "M1", *[FIRST] * 7, SECOND, WIN, EVEN)])
     seen = {metric.key: metric.cells["M2 : M1"].estimate for metric in side.metrics}
     assert seen["pair_first_position"].value == pytest.approx((14 + 0 + 1 + 1) / 20)
     assert seen["pair_position_p"].value == pytest.approx(2 * (1 + 8) / 2**8)
     assert seen["pair_consistency"].value == 0.1
+
+
+def test_the_sign_tests_of_all_pairs_are_adjusted_together():
+    met = [result("M2", "M1", *[WIN] * 6), result("M3", "M1", *[WIN] * 5, LOSS), result("M3", "M2", UNREAD)]
+    (side,) = matched.sides(met)
+    cells = row(side.metrics, "pair_p").cells
+    assert [one.estimate.value for one in cells.values()] == pytest.approx(
+        [2 * 2 / 2**6, 2 * (1 + 6) / 2**6, nan], nan_ok=True
+    )
 
 
 def test_elo_is_anchored_at_the_baseline_and_over_all_pairs():

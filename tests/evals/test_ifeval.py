@@ -238,7 +238,7 @@ def test_without_the_splitter_only_exams_that_need_it_are_refused(tmp_path, no_s
         ({"kwargs": [{}, {}]}, "1 instructions have 2 kwargs"),
         ({"kwargs": None}, "kwargs must be a list of objects"),
         ({"key": None}, "key must be a number or a name"),
-        ({"key": 0}, "the key 0 is there twice"),
+        ({"key": 0}, "has the key 0 of line 1 again"),
         ({"instruction_id_list": ["punctuation:no_dots"]}, "lm-eval cannot check this prompt"),
         ({"kwargs": [{"colour": "red"}]}, "lm-eval cannot check this prompt"),
     ],

@@ -141,3 +141,11 @@ def test_the_way_and_the_file_must_go_together():
         length_controlled(gaps, preferences, way="published")
     with pytest.raises(ValueError, match="published"):
         length_controlled(gaps, preferences, gamed, way="held")
+
+
+def test_a_row_of_a_prompt_without_a_difficulty_is_refused():
+    gaps, preferences, gamed = verdicts(0)
+    places = np.arange(gaps.size)
+    places[0] = gamed.difficulty.size
+    with pytest.raises(ValueError, match=f"difficulties of {gamed.difficulty.size} prompts"):
+        length_controlled(gaps, preferences, gamed, places, way="published")

@@ -5,10 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
+from refusal import refusal
 
 from evals.mt_bench import WITH_REFERENCE
 from evals.mt_bench_files import read_answers, read_judgements, read_questions, read_referenced_questions
-from srlm.errors import DataError
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "mt_bench"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"needs MT-Bench's files in {DATA}")
@@ -25,18 +25,10 @@ def lines(path, *records):
     return path
 
 
-def refusal(read, path):
-    with pytest.raises(DataError) as caught:
-        read(path)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
-
-
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({}, "judges turn 1 of question 81 of m, as line 1 does"),
+        ({}, "has the judgement of m on turn 1 of question 81 of line 1 again"),
         ({"turn": 3}, "turn must be 1 or 2"),
         ({"turn": True}, "turn must be 1 or 2"),
         ({"turn": None}, "turn must be 1 or 2"),

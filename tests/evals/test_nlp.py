@@ -4,7 +4,7 @@ import gzip
 import json
 import logging
 from dataclasses import replace
-from math import isclose
+from math import exp, isclose
 
 import pytest
 from harness import MIRROR, command, define, needs_mirror
@@ -13,9 +13,10 @@ from evals import retained
 from evals.comparison import compare_models
 from evals.contestants import Checkpoint, Contestant
 from evals.nlp_mirror import Mirror
-from evals.nlp_tasks import load_tasks, quiet
+from evals.nlp_tasks import PAPER_TASKS, load_tasks, quiet
+from evals.rendering import as_json
 from evals.results import Figure, NlpResult, Provenance, Results, TaskResult, load_results
-from evals.suites.nlp import require_checkpoints, run_nlp
+from evals.suites.nlp import require_checkpoints, run_nlp, task_result
 from srlm.assets import model_folder, packaged_file
 from srlm.config_file import load_config
 from srlm.display import Progress
@@ -255,6 +256,29 @@ def result(model, tasks, provenance=SAME):
     return NlpResult(model, f"{model}:float32", made)
 
 
+def test_items_of_a_groups_tasks_do_not_take_each_others_place():
+    def row(number, acc, kind="none"):
+        return {"doc_id": number, "filter": kind, "metrics": ["acc", "log"], "acc": acc, "log": (1, 2)}
+
+    found = {
+        "results": {
+            "g": {"acc,none": 0.5, "acc_stderr,none": 0.1, "alias": "g"},
+            "a": {"acc,none": 1.0},
+            "b": {"acc,none": 0.0},
+        },
+        "samples": {"a": [row(0, 1.0), row(1, 1.0)], "b": [row(0, 0.0), row(1, 0.0)]},
+        "higher_is_better": {"g": {"acc": True}},
+    }
+    task = task_result("M1", "g", SAME, found)
+    assert task.items == {"acc,none": {"a/0": 1.0, "a/1": 1.0, "b/0": 0.0, "b/1": 0.0}}
+    assert task.figures == {"acc,none": Figure(0.5, 0.1)}
+    assert task.parts == {"a": {"acc,none": Figure(1.0, None)}, "b": {"acc,none": Figure(0.0, None)}}
+    assert task.better == {"acc,none": "more"}
+    alone = {"results": {"a": found["results"]["a"]}, "samples": {"a": [row(3, 1.0)]}, "higher_is_better": {}}
+    single = task_result("M1", "a", SAME, alone)
+    assert (single.items, single.parts, single.better) == ({"acc,none": {"3": 1.0}}, {}, {"acc,none": "neither"})
+
+
 def test_what_was_kept_and_what_was_lost():
     before = result("M0", {"piqa": range(40), "arc_easy": range(20), "own_task": range(9), "gsm8k": range(3)})
     after = result("M1", {"piqa": range(20), "arc_easy": range(21), "own_task": range(40)})
@@ -272,6 +296,58 @@ def test_what_was_kept_and_what_was_lost():
         "What M1 kept of M0 on NLP tasks: worse in PIQA; better in own_task; not to be told apart in ARC-Easy."
     )
     assert "Not every model has results of gsm8k: left out." in found.captions
+
+
+def test_a_figure_that_is_no_mean_of_items_is_lm_evals_and_not_tested():
+    def lambada(model, likelihoods):
+        values = {str(item): one for item, one in enumerate(likelihoods)}
+        right = {item: float(one > -1) for item, one in values.items()}
+        figures = {
+            "perplexity,none": Figure(exp(-sum(likelihoods) / len(likelihoods)), 0.5),
+            "acc,none": Figure(sum(right.values()) / len(right), 0.1),
+        }
+        items = {"perplexity,none": values, "acc,none": right}
+        better = {"perplexity,none": "less", "acc,none": "more"}
+        return NlpResult(model, model, {"lambada": TaskResult(model, "lambada", SAME, figures, {}, items, better)})
+
+    found = compare_models(
+        Results(nlp={"M0": lambada("M0", [-3.0] * 12), "M1": lambada("M1", [-0.5] * 12)}), ["M1"], "M0"
+    )
+    tested, perplexity = found.metrics
+    assert (tested.key, perplexity.key) == ("nlp_lambada_acc", "nlp_lambada_perplexity")
+    assert (perplexity.cells["M0"].estimate.value, perplexity.cells["M1"].paired) == (pytest.approx(exp(3)), None)
+    assert perplexity.cells["M0"].estimate.high == pytest.approx(exp(3) + 1.96 * 0.5, abs=1e-4)
+    assert tested.cells["M1"].paired.wins == 12
+    assert found.words[-1] == "What M1 kept of M0 on NLP tasks: better in lambada."
+
+
+def test_amounts_are_told_in_their_own_unit():
+    def scored(model, amounts):
+        items = {str(item): one for item, one in enumerate(amounts)}
+        figures = {"rouge1,none": Figure(sum(amounts) / len(amounts), 1.0)}
+        task = TaskResult(model, "short", SAME, figures, {}, {"rouge1,none": items}, {"rouge1,none": "more"})
+        return NlpResult(model, model, {"short": task})
+
+    before, after = [30.0 + item % 3 for item in range(20)], [32.5 + item % 3 for item in range(20)]
+    found = compare_models(Results(nlp={"M0": scored("M0", before), "M1": scored("M1", after)}), ["M1"], "M0")
+    assert found.words[0].startswith("M1 is better than M0 in short, rouge1: +2.50 points [")
+    (row,) = json.loads(as_json(found))["metrics"]
+    assert (row["unit"], row["models"]["M1"]["difference"]["value"]) == ("number", 2.5)
+
+
+def test_a_groups_figure_over_tasks_is_not_replaced_by_one_over_items():
+    def group(model, right):
+        items = {f"a/{item}": float(item < right) for item in range(20)} | {f"b/{item}": 1.0 for item in range(5)}
+        figure = Figure((right / 20 + 1) / 2, None)
+        return NlpResult(
+            model,
+            model,
+            {"g": TaskResult(model, "g", SAME, {"acc,none": figure}, {}, {"acc,none": items}, {"acc,none": "more"})},
+        )
+
+    (row,) = compare_models(Results(nlp={"M0": group("M0", 10), "M1": group("M1", 0)}), ["M1"], "M0").metrics
+    assert [row.cells[model].estimate.value for model in ("M0", "M1")] == [0.75, 0.5]
+    assert row.cells["M1"].paired is None
 
 
 def test_another_set_of_items_is_not_compared():

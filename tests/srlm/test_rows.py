@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from srlm.errors import DataError
-from srlm.rows import read_rows
+from srlm.rows import Once, read_rows
 
 
 def rows(path, content):
@@ -71,3 +71,12 @@ def test_text_is_the_first_field_that_is_there(tmp_path):
     for name, words in [("a", "field a is missing; it has b, c"), ("n", "must be text, not a number"), ("h", "half a")]:
         with pytest.raises(DataError, match=words):
             row.text(name)
+
+
+def test_what_comes_twice_is_named_with_both_places(tmp_path):
+    once = Once()
+    one, two, three = rows(tmp_path / "x.jsonl", '{"a": 1}\n\n{"a": 2}\n{"a": 1}\n')
+    once.add(one, 1, "the a")
+    once.add(two, 2, "the a")
+    with pytest.raises(DataError, match=r"x\.jsonl, line 4: has the a of line 1 again\."):
+        once.add(three, 1, "the a")

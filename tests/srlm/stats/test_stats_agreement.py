@@ -99,7 +99,14 @@ def test_what_cannot_be_told_is_nan():
     assert (one.clusters, isnan(one.low)) == (1, True)
 
 
-@pytest.mark.parametrize(("a", "b", "weights"), [([1], [1, 2], "equal"), ([1.0, nan], [1.0, 2.0], "quadratic")])
+@pytest.mark.parametrize(
+    ("a", "b", "weights"),
+    [
+        ([1], [1, 2], "equal"),
+        ([1.0, nan], [1.0, 2.0], "quadratic"),
+        ([1, nan, 2], [1, nan, 1], "equal"),  # two verdicts that nobody could read are no agreement
+    ],
+)
 def test_what_is_no_rating_is_refused(a, b, weights):
     with pytest.raises(ValueError, match=r"ratings|finite"):
         cohen_kappa(a, b, weights=weights)
