@@ -13,7 +13,7 @@ from evals import retained
 from evals.comparison import compare_models
 from evals.contestants import Checkpoint, Contestant
 from evals.nlp_mirror import Mirror
-from evals.nlp_tasks import PAPER_TASKS, load_tasks, quiet
+from evals.nlp_tasks import load_tasks, quiet
 from evals.rendering import as_json
 from evals.results import Figure, NlpResult, Provenance, Results, TaskResult, load_results
 from evals.suites.nlp import require_checkpoints, run_nlp, task_result
