@@ -147,8 +147,24 @@ def evaluate(
 
     suites, every = suites_of(suite)
     if annotations is not None:
-        if models or judge:
-            raise UsageError("--annotations goes without models and without --judge: the verdicts are somebody's.")
+        asking = {
+            "models": models,
+            "--judge": judge,
+            "--baseline": baseline,
+            "--tasks": tasks,
+            "--limit": limit,
+            "--max-tokens": max_tokens,
+            "--data": data,
+            "--ranked": ranked,
+            "--rubric": rubric,
+            "--scoring": scoring,
+            "--estimate": estimate,
+        }
+        given = [name for name, value in asking.items() if value]
+        if given:
+            raise UsageError(
+                f"--annotations goes without {' and '.join(given)}: nobody is asked, the verdicts are somebody's."
+            )
         recompute([one.value for one in suites], annotations, gamed, prompts, format)
         return
     if gamed is not None or format is not Format.table:

@@ -4,7 +4,7 @@ All of it is read and checked before the first model is loaded, so that the last
 evaluation after hours. Of "all" suites those that cannot begin here are left out, with the reason.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -55,6 +55,20 @@ class Asked:
     scoring: str | None = None
 
 
+OPTIONS: Mapping[str, Sequence[Suite]] = {
+    "prompts": (Suite.alpaca, Suite.head_to_head, Suite.mt_bench),
+    "baseline": (Suite.head_to_head,),
+    "tasks": (Suite.nlp,),
+    "batch_size": (Suite.nlp,),
+    "max_tokens": (Suite.alpaca, Suite.head_to_head, Suite.mt_bench, Suite.verifiable),
+    "data": (Suite.nlp, Suite.verifiable),
+    "ranked": (Suite.reward,),
+    "rubric": (Suite.reward,),
+    "scoring": (Suite.reward,),
+}
+"""Which suites an option of `Asked` is for: where none of them is named, it would change nothing, and is refused."""
+
+
 def named(names: str | None) -> list[str]:
     """The parts of an option that takes several with commas."""
     return [part.strip() for part in (names or "").split(",") if part.strip()]
@@ -96,10 +110,12 @@ def prepared(
         raise UsageError(
             "--prompts names the file of one suite: evaluate mt-bench and alpaca or head-to-head one after the other."
         )
-    if asked.baseline is not None and Suite.head_to_head not in asked.suites:
-        raise UsageError("--baseline is of the suite head-to-head; srlm compare has its own.")
-    if asked.tasks is not None and Suite.nlp not in asked.suites:
-        raise UsageError("--tasks names tasks of the suite nlp: add it to --suite.")
+    for option, suites in OPTIONS.items():
+        if getattr(asked, option) != getattr(Asked, option) and not {*suites} & {*asked.suites}:
+            raise UsageError(
+                f"--{option.replace('_', '-')} is of the suite {' or '.join(suites)}, and not of "
+                f"{', '.join(asked.suites)}: add it to --suite, or leave the option out."
+            )
     prepare: dict[Suite, Callable[[], Work]] = {
         Suite.alpaca: lambda: _alpaca(asked, home),
         Suite.head_to_head: lambda: _head_to_head(asked, models, home),

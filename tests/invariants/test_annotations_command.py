@@ -69,6 +69,7 @@ def check_refused(result, *parts):
     [
         (("M1",), ("without models",)),
         (("--judge", "smollm2"), ("without --judge",)),
+        (("--limit", "10", "--rubric", "levels"), ("without --limit and --rubric",)),
         (("--suite", "reward"), ("suite alpaca",)),
         (("--suite", "alpaca,mt-bench"), ("suite alpaca",)),
         (("--suite", "mt-bench", "--gamed", "x.csv"), ("no length control",)),

@@ -448,6 +448,18 @@ def test_unknown_suite(cli, own_run):
     check_refused(cli("eval", "M1", "--suite", "alpaca,rewad", *own_run.at), "'rewad'", "mt-bench, nlp, reward")
 
 
+@pytest.mark.parametrize(
+    ("suite", "option"),
+    [
+        ("alpaca", ("--rubric", "levels")),
+        ("reward", ("--max-tokens", "8")),
+        ("verifiable,nlp", ("--prompts", "x.json")),
+    ],
+)
+def test_an_option_of_another_suite(cli, own_run, suite, option):
+    check_refused(cli("eval", "M1", "--suite", suite, *option, *own_run.at), f"{option[0]} is of the suite", suite[:6])
+
+
 def test_no_suite(cli, own_run):
     check_refused(cli("eval", "M1", "--suite", ",", *own_run.at), "mt-bench, nlp, reward")
 

@@ -53,7 +53,7 @@ def test_what_cannot_be_done_is_said_before_any_work(cli, own_run, mirror):
         (("M1", "--tasks", "arc_eazy", "--data", mirror), "lm-eval's task 'arc_eazy' does not exist"),
         (("M1", "--tasks", "arc_easy,piqa", "--data", mirror), "piqa.jsonl, line 1: not JSON"),
         (("M1", "--tasks", "arc_easy", "--data", mirror / "piqa.jsonl"), "is no folder"),
-        (("M1", "--suite", "reward", "--tasks", "arc_easy"), "--tasks names tasks of the suite nlp"),
+        (("M1", "--suite", "reward", "--tasks", "arc_easy"), "--tasks is of the suite nlp"),
         (("openai:x@http://127.0.0.1:9/v1", "--tasks", "arc_easy", "--data", mirror), "a server does not tell"),
     ):
         result = cli("eval", "--suite", "nlp", *words, *own_run.at, env={"OPENAI_API_KEY": "k"})
