@@ -115,7 +115,7 @@ def _place(name: str, size: int, by: By) -> tuple[int, str]:
 
 def _caption(lines: Sequence[Part], labels: Mapping[str, Label], by: By) -> str:
     prompts = frozenset().union(*(part.prompts for part in lines))
-    judges = sorted({name for prompt in prompts if prompt in labels and (name := labels[prompt].by)})
+    judges = sorted({name for prompt in prompts if prompt in labels and (name := labels[prompt].giver(by))})
     unknown = sum(len(part.prompts) for part in lines if part.name == "no label")
     found = [
         f"{len(prompts)} prompts, each in one line; labels by {', '.join(judges) or 'whoever wrote the prompts'}.",

@@ -66,6 +66,7 @@ def label_prompts(
             mine.complexity if "complexity" in kept else judged.complexity,
             mine.expected_length if "length" in kept else judged.expected_length,
             engine.name,
+            own=tuple(one for one in _FIELDS if one in kept),
         )
         for mine, judged in zip(own, found, strict=True)
     ]

@@ -30,13 +30,14 @@ By = Literal["category", "complexity", "length"]
 
 @dataclass(frozen=True)
 class Label:
-    """The labels of one prompt. `by` is who gave those that it did not come with."""
+    """The labels of one prompt. `by` is who gave them, but for the `own` ones, which it came with."""
 
     prompt_id: str
     category: str | None = None
     complexity: Annotated[int, Field(ge=LOWEST, le=HIGHEST)] | None = None
     expected_length: str | None = None
     by: str | None = None
+    own: tuple[By, ...] = ()
     schema: int = SCHEMA
 
     def value(self, by: By) -> str | None:
@@ -44,6 +45,10 @@ class Label:
         if by == "complexity":
             return None if self.complexity is None else str(self.complexity)
         return self.category if by == "category" else self.expected_length
+
+    def giver(self, by: By) -> str | None:
+        """Who gave one of the three; None where the prompt came with it."""
+        return None if by in self.own else self.by
 
 
 def own_label(prompt: Prompt) -> Label:

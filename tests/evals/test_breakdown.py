@@ -132,6 +132,13 @@ def test_few_prompts_are_put_together_and_fewer_still_get_no_interval():
     assert "could not be read: 4;" in caption
 
 
+def test_a_judge_is_not_named_for_labels_that_the_prompts_came_with():
+    labels = {f"p{i}": Label(f"p{i}", "x", 3, by="j", own=("category",)) for i in range(12)}
+    by_category, by_complexity = (broken_down(win_rate([0.5] * 12), labels, by) for by in ("category", "complexity"))
+    assert "labels by whoever wrote the prompts" in by_category.captions[0]
+    assert "labels by j" in by_complexity.captions[0]
+
+
 def test_a_model_without_a_value_in_a_line_has_none():
     side = broken_down(win_rate([0.5] * 20, [0.5] * 10 + [None] * 10), labelled(["x"] * 10 + ["y"] * 10), "category")
     empty = side.metrics[1].cells["B"]

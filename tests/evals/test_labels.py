@@ -128,6 +128,7 @@ def test_what_all_prompts_came_with_is_kept_and_not_asked_for(ledger):
     assert found.categories is None
     assert [one.category for one in found.labels] == ["mine", "mine"]
     assert [one.complexity for one in found.labels] == [2, None]
+    assert {(one.giver("category"), one.giver("complexity")) for one in found.labels} == {(None, "scripted")}
     assert len(engine.asked) == 2
     whole = prompts(2, category="mine", complexity=3, expected_length="1 sentence")
     assert label_prompts(engine, whole, ledger, progress=Progress(quiet=True)).labels[0] == Label(
