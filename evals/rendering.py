@@ -130,8 +130,7 @@ def _table(title: str, models: Sequence[str], metrics: Sequence[Metric], baselin
     table = Table(title=escape(title), title_justify="left", caption_justify="left", show_lines=False)
     table.add_column("")
     for model in models:
-        name = f"{model} (baseline)" if model == baseline else model
-        table.add_column(escape(name), justify="right", no_wrap=True)
+        table.add_column(escape(_column(model, baseline)), justify="right", no_wrap=True)
     for metric in metrics:
         indent = " " * (len(metric.label) - len(metric.label.lstrip()))
         labels, cells = [label(metric)], [cell_lines(metric.cells[model], metric) for model in models]
@@ -146,17 +145,26 @@ def _table(title: str, models: Sequence[str], metrics: Sequence[Metric], baselin
     return table
 
 
+def _column(model: str, baseline: str | None) -> str:
+    return f"{model} (baseline)" if model == baseline else model
+
+
 def as_markdown(comparison: Comparison) -> str:
     """A Markdown table with its captions, the tables beside it, and its reading."""
-    lines = [*_markdown(comparison.models, comparison.metrics), "", *(f"{one}\n" for one in comparison.captions)]
+    lines = [
+        *_markdown(comparison.models, comparison.metrics, comparison.baseline),
+        "",
+        *(f"{one}\n" for one in comparison.captions),
+    ]
     for side in comparison.sides:
-        lines += [f"**{side.title}**\n", *_markdown(side.columns, side.metrics), ""]
+        lines += [f"**{side.title}**\n", *_markdown(side.columns, side.metrics, side.baseline), ""]
         lines += [f"{one}\n" for one in side.captions]
     return "\n".join([*lines, *(f"- {line}" for line in comparison.words)])
 
 
-def _markdown(models: Sequence[str], metrics: Sequence[Metric]) -> list[str]:
-    lines = ["| | " + " | ".join(map(_in_cell, models)) + " |", "|---|" + "---:|" * len(models)]
+def _markdown(models: Sequence[str], metrics: Sequence[Metric], baseline: str | None) -> list[str]:
+    names = [_in_cell(_column(model, baseline)) for model in models]
+    lines = ["| | " + " | ".join(names) + " |", "|---|" + "---:|" * len(models)]
     for metric in metrics:
         cells = [" <br> ".join(cell_lines(metric.cells[model], metric)) for model in models]
         lines.append(f"| {_in_cell(label(metric).strip())} | " + " | ".join(cells) + " |")

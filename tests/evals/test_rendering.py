@@ -121,7 +121,7 @@ def test_the_table_holds_every_figure_and_marks_the_baseline():
 
 def test_markdown_is_one_table_with_captions_and_words():
     lines = as_markdown(COMPARISON).split("\n")
-    assert lines[0] == "| | M1 | M2 |"
+    assert lines[0] == "| | M1 (baseline) | M2 |"
     assert lines[1] == "|---|---:|---:|"
     table = [line for line in lines if line.startswith("|")]
     assert len(table) == 2 + len(COMPARISON.metrics)
@@ -204,5 +204,5 @@ def test_a_name_is_printed_as_it_is_in_every_format():
     assert f"against {name}" in console.file.getvalue()
     table = [line for line in as_markdown(named).split("\n") if line.startswith("|")]
     assert {line.replace(r"\|", "").count("|") for line in table} == {3}
-    assert r"| | ./m[red]\|x |" in table
+    assert r"| | ./m[red]\|x (baseline) |" in table
     assert json.loads(as_json(named))["models"] == [name]

@@ -159,7 +159,7 @@ def test_compare_as_csv(cli, evaluated):
 
 def test_compare_as_markdown(cli, evaluated):
     lines = compare(cli, evaluated[0], "markdown").splitlines()
-    assert lines[0] == "| | M1 | M2 |"
+    assert lines[0] == "| | M1 (baseline) | M2 |"
     table = [line for line in lines if line.startswith("|")]
     assert len(table) > 5
     assert {line.count("|") for line in table} == {4}
