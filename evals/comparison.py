@@ -6,7 +6,7 @@ Compared are only results of the same judge, rubric, prompts and sampling.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
@@ -90,7 +90,10 @@ def compare_models(
         )
     alike = [suite.alike(chosen) for suite, chosen in shared]
     unlike = [line for same in [*chain(*alike), met] if (line := _differing(same, across))]
-    rows = [([*chain(*same)], suite.metrics(chosen)) for same, (suite, chosen) in zip(alike, shared, strict=True)]
+    rows = [
+        ([*chain(*same)], suite.metrics(chosen) if _same_prompts(same) else _untested(suite.metrics(chosen)))
+        for same, (suite, chosen) in zip(alike, shared, strict=True)
+    ]
     captions = [line for suite, chosen in shared for line in suite.captions(chosen)]
     partly = [suite for suite in suites if set() < suite.results.keys() & {*models} < {*models}]
     if partly:
@@ -124,6 +127,18 @@ def compare_models(
     )
 
 
+def _same_prompts(alike: Sequence[Sequence[Provenanced]]) -> bool:
+    return all(len({one.provenance.prompts for one in same}) == 1 for same in alike)
+
+
+def _untested(metrics: Sequence[Metric]) -> list[Metric]:
+    """Without differences: answers to different prompts have no pairs, whatever the prompts are called."""
+    return [
+        replace(metric, cells={model: replace(cell, paired=None) for model, cell in metric.cells.items()})
+        for metric in metrics
+    ]
+
+
 def _differing(results: Sequence[Provenanced], across: Collection[str]) -> str:
     """A warning of what the results differ in although they may; empty where they do not."""
     found: dict[str, None] = {}
@@ -143,5 +158,5 @@ def _differing(results: Sequence[Provenanced], across: Collection[str]) -> str:
         return ""
     return (
         f"Attention: these {first.suite} results differ in {' and '.join(found)}, so a difference between columns need "
-        "not be one between models."
+        f"not be one between models{', and none is tested' if 'prompts' in found else ''}."
     )

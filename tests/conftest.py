@@ -20,6 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)  # how fast a machine is, is never tested
+settings.load_profile("untimed")
 
 SRLM = Path(sys.executable).parent / "srlm"
 TIMEOUT_SECONDS = 240

@@ -334,3 +334,26 @@ def test_a_stored_result_is_json_for_others_too(tmp_path):
     nothing = Estimate(float("nan"), float("nan"), float("nan"), 0, 0)
     store(run, replace(alpaca("M1", [0.5]), card=replace(CARD, longer_preferred=nothing)))
     assert "NaN" not in (run.folder / "evals" / "alpaca" / "M1.json").read_text()
+
+
+def test_answers_to_different_prompts_are_set_side_by_side_and_never_paired():
+    results = Results(
+        alpaca={
+            "M1": alpaca("M1", [1.0, 0.5, 0.0, 0.5]),
+            "M2": alpaca("M2", [1.0] * 4, prompts="4:other"),  # of the same names, and others all the same
+        }
+    )
+    with pytest.raises(UsageError, match="--across prompts"):
+        compare_models(results, ["M1", "M2"], "M1")
+    found = compare_models(results, ["M1", "M2"], "M1", across=["prompts"])
+    assert metric(found, "win_rate").cells["M2"].estimate.value == 1
+    assert all(cell.paired is None for one in found.metrics for cell in one.cells.values())
+    assert found.words == []
+    assert "none is tested" in found.captions[0]
+    judges = compare_models(
+        Results(alpaca={"M1": alpaca("M1", [1.0, 0.5, 0.0, 0.5]), "M2": alpaca("M2", [1.0] * 4, judge="other")}),
+        ["M1", "M2"],
+        "M1",
+        across=["judge"],
+    )
+    assert metric(judges, "win_rate").cells["M2"].paired is not None
