@@ -174,30 +174,32 @@ def served_run(finished_run, tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.mark.parametrize(
-    ("suite", "stages", "key", "more"),
+    ("suite", "models", "stages", "key", "more"),
     [
-        ("head-to-head", {"evals/card", "evals/head-to-head"}, "head_to_head_elo", ()),
-        ("mt-bench", {"evals/mt-bench"}, "mt_bench", ()),
-        ("reward", {"evals/reward"}, "rm_pairwise_half", ("--scoring", "expected")),
-        ("verifiable", {"evals/verifiable"}, "prompt_strict", ("--data", "countdown")),
+        ("head-to-head", 2, {"evals/card", "evals/head-to-head"}, "head_to_head_elo", ("--max-tokens", 8)),
+        ("mt-bench", 1, {"evals/mt-bench"}, "mt_bench", ("--max-tokens", 8)),
+        ("reward", 2, {"evals/reward"}, "rm_pairwise_half", ("--scoring", "expected")),
+        ("verifiable", 2, {"evals/verifiable"}, "prompt_strict", ("--data", "countdown", "--max-tokens", 8)),
     ],
 )
 def test_each_suite_asks_the_server_once(
-    suite: str, stages: set[str], key: str, more: tuple[str, ...], address: str, cli, served_run
+    suite: str, models: int, stages: set[str], key: str, more: tuple[str, ...], address: str, cli, served_run
 ) -> None:
     """It is a model, and where the suite has one the judge. (What lm-eval asks a server cannot answer.)"""
     spec = f"vllm:{NAME}@{address}/v1"
-    options = ("--suite", suite, "--judge", spec, "--limit", 2, "--max-tokens", 8, *more, *served_run.at)
+    names = ("M1", spec)[:models]
+    options = ("--suite", suite, "--judge", spec, "--limit", 2, "--deadline", 600, *more, *served_run.at)
     asked = set(served_run.calls("evals/%"))
-    result = cli("eval", "M1", spec, *options)
+    result = cli("eval", *names, *options)
     assert result.code == 0, result.err
     after = served_run.calls("evals/%")
     assert {stage for _, stage, model, *_ in set(after) - asked if model == f"vllm:{NAME}"} == stages
-    compared = cli("compare", "M1", spec, "--format", "json", *served_run.at)
+    compared = cli("compare", *names, "--format", "json", *served_run.at)
     assert compared.code == 0, compared.err
     assert key in {metric["key"] for metric in json.loads(compared.out)["metrics"]}
-    assert cli("eval", "M1", spec, *options).code == 0
+    assert cli("eval", *names, *options).code == 0
     assert served_run.calls("evals/%") == after
     if suite == "head-to-head":  # whose prompts the server can also label
-        assert cli("label", "--judge", spec, *served_run.at).code == 0
+        labelled = cli("label", "--judge", spec, "--anew", *served_run.at)
+        assert labelled.code == 0, labelled.err
         assert {model for _, _, model, *_ in served_run.calls(STAGE)} == {f"vllm:{NAME}"}
