@@ -18,6 +18,8 @@ from srlm.stats.paired import holm
 
 FEWEST = 10
 """Prompts that a line must have to stand alone, and to get an interval and a test."""
+NO_LABEL = "no label"
+"""The line of prompts whose label is not known; a label of these words says the same."""
 PLURAL: dict[By, str] = {"category": "categories", "complexity": "levels", "length": "lengths"}
 TITLE: dict[By, str] = {"category": "category", "complexity": "complexity, 1-10", "length": "expected length"}
 
@@ -36,7 +38,7 @@ def parts(prompts: Collection[str], labels: Mapping[str, Label], by: By) -> list
     unknown: set[str] = set()
     for prompt in prompts:
         value = labels[prompt].value(by) if prompt in labels else None
-        (unknown if value is None else found.setdefault(value, set())).add(prompt)
+        (unknown if value in {None, NO_LABEL} else found.setdefault(str(value), set())).add(prompt)
     order = sorted(found, key=lambda name: _place(name, len(found[name]), by))
     small = [name for name in order if len(found[name]) < FEWEST]
     if len(small) == 1:
@@ -45,7 +47,7 @@ def parts(prompts: Collection[str], labels: Mapping[str, Label], by: By) -> list
     if small:
         merged = frozenset(prompt for name in small for prompt in found[name])
         lines.append(Part(f"other: {len(small)} {PLURAL[by]}", merged))
-    return [*lines, Part("no label", frozenset(unknown))] if unknown else lines
+    return [*lines, Part(NO_LABEL, frozenset(unknown))] if unknown else lines
 
 
 def broken_down(metric: Metric, labels: Mapping[str, Label], by: By) -> Side:
@@ -116,7 +118,7 @@ def _place(name: str, size: int, by: By) -> tuple[int, str]:
 def _caption(lines: Sequence[Part], labels: Mapping[str, Label], by: By) -> str:
     prompts = frozenset().union(*(part.prompts for part in lines))
     judges = sorted({name for prompt in prompts if prompt in labels and (name := labels[prompt].giver(by))})
-    unknown = sum(len(part.prompts) for part in lines if part.name == "no label")
+    unknown = sum(len(part.prompts) for part in lines if part.name == NO_LABEL)
     found = [
         f"{len(prompts)} prompts, each in one line; labels by {', '.join(judges) or 'whoever wrote the prompts'}.",
         f"Labels of fewer than {FEWEST} prompts are put together; fewer get neither interval nor test. p values are "
