@@ -13,17 +13,19 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
 
-settings.register_profile("untimed", deadline=None)  # how fast a machine is, is never tested
-settings.load_profile("untimed")
+with suppress(ModuleNotFoundError):  # the environment of the tests with vLLM has none, and they have no properties
+    from hypothesis import settings
+
+    settings.register_profile("untimed", deadline=None)  # how fast a machine is, is never tested
+    settings.load_profile("untimed")
 
 SRLM = Path(sys.executable).parent / "srlm"
 TIMEOUT_SECONDS = 240

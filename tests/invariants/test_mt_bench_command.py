@@ -60,7 +60,6 @@ def test_a_second_eval_asks_nothing_and_changes_nothing(cli, run, folder):
 @pytest.mark.parametrize(
     ("suite", "words", "named"),
     [
-        ("mt-bench", (), "by --prompts FILE"),
         ("mt-bench", ("--prompts", "nowhere.jsonl"), "nowhere.jsonl: there is no such file"),
         ("alpaca,mt-bench", ("--prompts", "question.jsonl"), "one after the other"),
     ],

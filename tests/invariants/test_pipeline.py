@@ -147,9 +147,11 @@ def test_compare_as_json(cli, evaluated):
 def test_compare_as_csv(cli, evaluated):
     out = compare(cli, evaluated[0], "csv")
     rows = list(csv.DictReader(io.StringIO(out), strict=True))
-    metrics = {metric["key"] for metric in json.loads(compare(cli, evaluated[0], "json"))["metrics"]}
-    assert {row["metric"] for row in rows} == metrics
-    assert {row["model"] for row in rows} == {"M1", "M2"}
+    data = json.loads(compare(cli, evaluated[0], "json"))
+    compared, beside = [row for row in rows if row["baseline"]], [row for row in rows if not row["baseline"]]
+    assert {row["metric"] for row in compared} == {metric["key"] for metric in data["metrics"]}
+    assert {row["model"] for row in compared} == {"M1", "M2"}
+    assert {row["metric"] for row in beside} == {metric["key"] for side in data["sides"] for metric in side["metrics"]}
     for row in rows:
         assert None not in row
         assert None not in row.values()
@@ -160,7 +162,7 @@ def test_compare_as_csv(cli, evaluated):
 def test_compare_as_markdown(cli, evaluated):
     lines = compare(cli, evaluated[0], "markdown").splitlines()
     assert lines[0] == "| | M1 (baseline) | M2 |"
-    table = [line for line in lines if line.startswith("|")]
+    table = lines[: lines.index("")]  # what stands beside it comes below
     assert len(table) > 5
     assert {line.count("|") for line in table} == {4}
 
