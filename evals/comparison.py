@@ -2,11 +2,12 @@
 
 It also says in words what is certain and what is not. What is read off a suite's results has a room of its own:
 `evals.preferred`, `graded`, `ordered`, `verified`, `retained`; `matched` for results that belong to two models.
-Compared are only results of the same judge, rubric, prompts and sampling.
+Compared are only results of the same judge, rubric, prompts and sampling, judged at about the same time.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from itertools import chain
 from typing import Any
 
@@ -16,8 +17,11 @@ from evals.results import Provenanced, Results
 from evals.wording import words
 from srlm.errors import UnknownName, UsageError
 
-ALIKE = ("judge", "rubric", "prompts", "sampling")
+ALIKE = ("judge", "rubric", "prompts", "sampling", "dates")
 """In what results must agree to be compared, unless the user says otherwise."""
+
+APART = 7
+"""Days that verdicts of a server may lie apart: what answers to a name may have changed in the meantime."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,11 @@ class Suite:
     sides: Callable[[Sequence[Any]], list[Side]] = lambda _: []
     alike: Callable[[Sequence[Any]], list[Sequence[Any]]] = lambda results: [results]
 
+
+_EVALUATE = "Evaluate both with the same settings"
+_REMEDY = {"dates": f"What answers to the judge's name may have changed: judge both anew within {APART} days"}
+
+Dates = tuple[str, str] | None
 
 Breakdown = Callable[[Sequence[str], Metric], Side | None]
 """A suite's first row taken apart by what its prompts are (digests of their sets name them); None without labels."""
@@ -68,7 +77,7 @@ def compare_models(
 
     Raises:
         UnknownName: a model has no results; says which have.
-        UsageError: the results are of different judges, rubrics, prompts or samplings.
+        UsageError: the results are of different judges, rubrics, prompts, samplings or dates.
     """
     suites = [
         Suite(results.alpaca, preferred.metrics, preferred.captions),
@@ -146,13 +155,14 @@ def _differing(results: Sequence[Provenanced], across: Collection[str]) -> str:
         first = results[0]
         for name in ALIKE:
             one, two = getattr(first.provenance, name), getattr(other.provenance, name)
-            if one != two and name not in across:
+            differ = _apart(one, two) if name == "dates" else one != two
+            if differ and name not in across:
                 raise UsageError(
                     f"{first.model} and {other.model} cannot be compared: their {first.suite} results differ in "
-                    f"{name} ({one} against {two}). Evaluate both with the same settings, or compare them in spite of "
-                    f"it: --across {name}"
+                    f"{name} ({_told(one)} against {_told(two)}). {_REMEDY.get(name, _EVALUATE)}, or compare them in "
+                    f"spite of it: --across {name}"
                 )
-            if one != two:
+            if differ:
                 found[name] = None
     if not found:
         return ""
@@ -160,3 +170,14 @@ def _differing(results: Sequence[Provenanced], across: Collection[str]) -> str:
         f"Attention: these {first.suite} results differ in {' and '.join(found)}, so a difference between columns need "
         f"not be one between models{', and none is tested' if 'prompts' in found else ''}."
     )
+
+
+def _apart(one: Dates, two: Dates) -> bool:
+    """Whether verdicts came more than `APART` days after others."""
+    if one is None or two is None:
+        return False
+    return date.fromisoformat(max(one[1], two[1])) - date.fromisoformat(min(one[0], two[0])) > timedelta(APART)
+
+
+def _told(value: str | Dates) -> str:
+    return value if isinstance(value, str) else " to ".join(dict.fromkeys(value or ()))

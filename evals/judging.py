@@ -1,13 +1,16 @@
 """What the suites share in which a judge compares two answers."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
+from evals.contestants import Contestant
 from evals.results import Provenance
 from srlm.engines.engine import Engine
 from srlm.judges.pairwise import Preference
 from srlm.judges.template import Template
-from srlm.types import Answer, Prompt, Sampling
+from srlm.ledger import Ledger
+from srlm.types import Answer, Prompt, Sampling, Verdict
 
 CARD_PAIRS = 60
 """Labelled pairs on which the judge's card is measured."""
@@ -20,6 +23,13 @@ def judged_by(judge: Engine, template: Template, prompts: Sequence[Prompt], samp
         rubric=f"{template.name}:{template.digest}",
         prompts=prompts_digest(prompts),
         sampling=f"T={sampling.temperature} top-p={sampling.top_p} max_tokens={sampling.max_tokens}",
+    )
+
+
+def dated(provenance: Provenance, judge: Contestant, verdicts: Iterable[Verdict], ledger: Ledger) -> Provenance:
+    """With the days on which the verdicts came, where the judge is behind a server."""
+    return (
+        replace(provenance, dates=ledger.days(one.call for one in verdicts if one.call)) if judge.remote else provenance
     )
 
 

@@ -32,12 +32,17 @@ from srlm.types import SCHEMA, Outcome
 
 @dataclass(frozen=True)
 class Provenance:
-    """What must agree before two results may be compared."""
+    """What must agree before two results may be compared.
+
+    `dates` are the first and the last day, in UTC, on which a server's verdicts came: behind a name the model changes.
+    None for a judge that cannot, and where nobody wrote it down.
+    """
 
     judge: str
     rubric: str
     prompts: str
     sampling: str
+    dates: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)

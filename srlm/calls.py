@@ -7,6 +7,7 @@ paid ones do, loses at most the calls in flight.)
 
 import time
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 from srlm.display import Progress
 from srlm.engines.engine import Done, Engine
@@ -80,10 +81,11 @@ class _Pending:
     def add(self, asked: Sequence[tuple[str, Request]], done: Done) -> None:
         """Take a batch; write it unless the next is there already."""
         seconds = done.seconds / max(1, len(done.replies))
+        day = datetime.now(UTC).date().isoformat()
         for (key, request), reply in zip(asked, done.replies, strict=True):
             if not isinstance(reply, Failed):
                 cost = self._engine.price.of(reply) if self._engine.price else None
-                self._calls.append(Call(key, request, reply, seconds, cost))
+                self._calls.append(Call(key, request, reply, seconds, cost, day))
         self._faults += done.faults
         if not done.followed or time.monotonic() - self._since > LONGEST_WAIT:
             self.commit()

@@ -8,8 +8,11 @@ from pathlib import Path
 
 from srlm.errors import DataError
 
-VERSION = 1
-"""Of the tables, in the file's `user_version`; 0 are the ledgers that had no version yet, and files just made."""
+VERSION = 2
+"""Of the tables, in the file's `user_version`; 0 are the ledgers that had no version yet, and files just made.
+
+Ledgers of version 1 do not know on which day a call was answered.
+"""
 
 PATIENCE_SECONDS = 60.0
 """How long a process waits while others write."""
@@ -26,7 +29,8 @@ BUSY = 0xFF
 _CALLS = """
 CREATE TABLE calls (
     key TEXT PRIMARY KEY NOT NULL, stage TEXT NOT NULL, model TEXT NOT NULL, request TEXT NOT NULL, reply TEXT NOT NULL,
-    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, seconds REAL, cost REAL
+    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, seconds REAL, cost REAL,
+    day TEXT
 )
 """
 _FAILURES = """
@@ -95,6 +99,10 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             raise DataError(path, "was written by a newer version of srlm. Use that, or another ledger.")
         if version == VERSION:
             return
+        if version == 1:
+            connection.execute("ALTER TABLE calls ADD COLUMN day TEXT")
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+            return
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
         if names and "calls" not in names:
             raise DataError(path, "is an SQLite file, but no ledger.")
@@ -114,6 +122,6 @@ def _copy_older(connection: sqlite3.Connection) -> None:
         connection.execute("ALTER TABLE older ADD COLUMN cost REAL")
     connection.execute(
         "INSERT INTO calls SELECT key, stage, model, request, reply, json_extract(reply, '$.prompt_tokens'), "
-        "json_extract(reply, '$.completion_tokens'), seconds, cost FROM older"
+        "json_extract(reply, '$.completion_tokens'), seconds, cost, NULL FROM older"
     )
     connection.execute("DROP TABLE older")

@@ -21,12 +21,13 @@ MOST_TOKENS = 1 << 53
 """Whole numbers that every reader of JSON and SQLite can hold."""
 
 _Measure = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 _Name = Annotated[str, Field(min_length=1)]
 
 
 @dataclass(frozen=True)
 class ExportedCall:
-    """One line of the file. `seconds` and `cost` (US dollars) are null where nobody knows them."""
+    """One line of the file. `seconds`, `cost` (US dollars) and `day` (UTC) are null where nobody knows them."""
 
     key: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     stage: _Name
@@ -35,6 +36,7 @@ class ExportedCall:
     completion: Completion
     seconds: _Measure | None
     cost: _Measure | None
+    day: _Day | None = None
     schema: Literal[1] = 1
 
     def __post_init__(self) -> None:
@@ -55,7 +57,9 @@ def export_calls(ledger: Ledger, path: Path) -> int:
         nonlocal count
         for stage, model, call in ledger.answered():
             count += 1
-            line = ExportedCall(call.key, stage, model, call.request, call.completion, call.seconds, call.cost)
+            line = ExportedCall(
+                call.key, stage, model, call.request, call.completion, call.seconds, call.cost, call.day
+            )
             yield _LINE.dump_json(line).decode() + "\n"
 
     write_pieces(path, lines())
@@ -74,7 +78,11 @@ def import_calls(ledger: Ledger, path: Path) -> tuple[int, int]:
         nonlocal count
         for line in _read(path):
             count += 1
-            yield line.stage, line.model, Call(line.key, line.request, line.completion, line.seconds, line.cost)
+            yield (
+                line.stage,
+                line.model,
+                Call(line.key, line.request, line.completion, line.seconds, line.cost, line.day),
+            )
 
     return ledger.adopt(calls()), count
 

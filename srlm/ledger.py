@@ -19,7 +19,7 @@ from srlm.database import open_database, transaction
 from srlm.errors import DataError
 from srlm.types import Completion, Request
 
-_INSERT = "INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"
+_INSERT = "INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"
 _SUMMARY = """
 SELECT stage, model, count(*), sum(prompt_tokens), sum(completion_tokens), sum(seconds), count(*) - count(seconds),
        sum(cost), count(*) - count(cost)
@@ -33,7 +33,8 @@ class Call:
     """An answered call as it is stored.
 
     `cost` is in US dollars, None when the price is not known; `seconds` is None only for calls of the first ledgers,
-    which did not count it.
+    which did not count it. `day` is the day on which the answer came, in UTC (2026-11-23), None where that was not
+    written down.
     """
 
     key: str
@@ -41,6 +42,7 @@ class Call:
     completion: Completion
     seconds: float | None
     cost: float | None
+    day: str | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,16 @@ class Ledger:
         rows = (self._connection.execute(query, (key, key + "g")).fetchone() for key in keys if key)
         return [(row[0], row[1]) for row in rows if row is not None and row[0] is not None]
 
+    def days(self, keys: Iterable[str]) -> tuple[str, str] | None:
+        """The first and the last day on which calls were answered, by their keys or the beginnings of these.
+
+        None where no day is known.
+        """
+        query = "SELECT day FROM calls WHERE key >= ? AND key < ? LIMIT 1"
+        rows = (self._connection.execute(query, (key, key + "g")).fetchone() for key in keys if key)
+        known = {row[0] for row in rows if row is not None and row[0] is not None}
+        return (min(known), max(known)) if known else None
+
     def commit(self, stage: str, model: str, calls: Sequence[Call], failures: Sequence[str] = ()) -> None:
         """Write the answers of one batch, and count its failures, in one transaction."""
         with self._transaction():
@@ -132,9 +144,9 @@ class Ledger:
 
     def answered(self) -> Iterator[tuple[str, str, Call]]:
         """All calls as (stage, model, call), one at a time, as the ledger is at the first of them."""
-        query = "SELECT stage, model, key, request, reply, seconds, cost FROM calls"
-        for stage, model, key, request, reply, seconds, cost in self._connection.execute(query):
-            call = Call(key, _REQUEST.validate_json(request), _COMPLETION.validate_json(reply), seconds, cost)
+        query = "SELECT stage, model, key, request, reply, seconds, cost, day FROM calls"
+        for stage, model, key, request, reply, *taken in self._connection.execute(query):
+            call = Call(key, _REQUEST.validate_json(request), _COMPLETION.validate_json(reply), *taken)
             yield stage, model, call
 
     def summary(self) -> list[LedgerRow]:
@@ -202,4 +214,5 @@ def _row(stage: str, model: str, call: Call) -> tuple[object, ...]:
         call.completion.completion_tokens,
         call.seconds,
         call.cost,
+        call.day,
     )

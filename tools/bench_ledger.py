@@ -84,13 +84,13 @@ def fill(path: Path, calls: int) -> None:
     def rows(first: int) -> Iterator[tuple[object, ...]]:
         for number in range(first, min(first + BATCH, calls)):
             asked, said = request.replace(MARK, str(number)), reply.replace(MARK, str(number))
-            yield key_of(number), "evals/alpaca", "openai:judge", asked, said, 320, 90, 0.2, 0.001
+            yield key_of(number), "evals/alpaca", "openai:judge", asked, said, 320, 90, 0.2, 0.001, "2026-11-23"
 
     with closing(open_database(path)) as connection:
         connection.execute("PRAGMA synchronous=OFF")  # for this one connection, of a file that is thrown away
         for first in range(0, calls, BATCH):
             connection.execute("BEGIN IMMEDIATE")
-            connection.executemany("INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows(first))
+            connection.executemany("INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows(first))
             connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from evals.alpaca_files import Annotation, Annotations, Output, write_annotations, write_outputs
 from evals.answering import answers_of
 from evals.contestants import Contestant, opened
-from evals.judging import CARD_PAIRS, flagged, judged_by
+from evals.judging import CARD_PAIRS, dated, flagged, judged_by
 from evals.labels import keep_prompts
 from evals.results import AlpacaResult, Provenance, files_folder, part, store
 from srlm.display import Progress
@@ -66,12 +66,10 @@ def run_alpaca(
                 label=f"{engine.name} judges {contestant.name} in both orders",
             )
             run.write(part("alpaca", contestant.name, "answers"), answers[contestant.name].values())
-            run.write(
-                part("alpaca", contestant.name, "verdicts"), [one for found in preferences for one in found.verdicts]
-            )
-            result = _result(
-                contestant.name, identities[contestant.name], provenance, card, prompts, answers, preferences
-            )
+            verdicts = [one for found in preferences for one in found.verdicts]
+            run.write(part("alpaca", contestant.name, "verdicts"), verdicts)
+            seen = dated(provenance, judge, verdicts, run.ledger)
+            result = _result(contestant.name, identities[contestant.name], seen, card, prompts, answers, preferences)
             store(run, result)
             _write_files(run, contestant.name, engine.name, prompts, answers[contestant.name], result)
             results.append(result)

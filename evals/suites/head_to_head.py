@@ -11,7 +11,7 @@ from itertools import combinations
 
 from evals.answering import answers_of
 from evals.contestants import Contestant, opened
-from evals.judging import CARD_PAIRS, flagged, judged_by
+from evals.judging import CARD_PAIRS, dated, flagged, judged_by
 from evals.labels import keep_prompts
 from evals.results import HeadToHeadResult, Provenance, part, store
 from srlm.display import Progress
@@ -80,8 +80,10 @@ def run_head_to_head(
                 progress=progress,
                 label=f"{engine.name} judges {pair[0]} against {pair[1]} in both orders",
             )
-            run.write(part("head-to-head", pair, "verdicts"), [one for found in preferences for one in found.verdicts])
-            result = _result(pair, identities, provenance, card, prompts, answers, preferences)
+            verdicts = [one for found in preferences for one in found.verdicts]
+            run.write(part("head-to-head", pair, "verdicts"), verdicts)
+            seen = dated(provenance, judge, verdicts, run.ledger)
+            result = _result(pair, identities, seen, card, prompts, answers, preferences)
             store(run, result)
             results.append(result)
     return results

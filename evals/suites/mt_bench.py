@@ -12,6 +12,7 @@ from typing import Literal
 
 from evals.contestants import Contestant, opened
 from evals.conversing import Turns, converse
+from evals.judging import dated
 from evals.labels import keep_prompts
 from evals.mt_bench import Grade, Question
 from evals.mt_bench_writing import write_answers, write_judgements
@@ -68,7 +69,8 @@ def run_mt_bench(
             grades = tuple(
                 _grade(question, turn, given[question.id], by_answer) for question in questions for turn in _TURNS
             )
-            results.append(MtBenchResult(model, identities[model], provenance, grades, _flagged(verdicts)))
+            seen = dated(provenance, judge, verdicts, run.ledger)
+            results.append(MtBenchResult(model, identities[model], seen, grades, _flagged(verdicts)))
             store(run, results[-1])
             folder = files_folder(run, "mt-bench", model)
             write_answers(folder / "model_answer.jsonl", model, given)

@@ -40,7 +40,9 @@ def compare(
     format: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.table,
     across: Annotated[
         str,
-        typer.Option("--across", help="In what the results may differ: judge, rubric, prompts, sampling, with commas."),
+        typer.Option(
+            "--across", help="In what the results may differ: judge, rubric, prompts, sampling, dates, with commas."
+        ),
     ] = "",
     by: Annotated[
         By | None, typer.Option("--by", help="Also by what the prompts are: their category, complexity or length.")

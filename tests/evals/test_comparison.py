@@ -212,6 +212,21 @@ def test_results_of_different_making_are_refused(field, suite):
         compare_models(results, ["M1", "M2"], "M1")
 
 
+def test_verdicts_of_a_server_that_lie_far_apart_are_refused():
+    def found(one, two, **more):
+        results = Results(alpaca={"M1": alpaca("M1", [0.5] * 3, dates=one), "M2": alpaca("M2", [0.5] * 3, dates=two)})
+        return compare_models(results, ["M1", "M2"], "M1", **more)
+
+    first = ("2026-11-01", "2026-11-02")
+    for near in (None, first, ("2026-11-07", "2026-11-08")):
+        assert found(first, near).captions
+    far = ("2026-11-02", "2026-11-09")  # its last verdict came eight days after the first of the other one
+    for one, two in ((first, far), (far, first)):
+        with pytest.raises(UsageError, match=r"differ in dates \(2026-11-0\d to 2026-11-0\d against .*--across dates"):
+            found(one, two)
+    assert "differ in dates" in found(first, far, across=["dates"]).captions[0]
+
+
 def test_an_unknown_model_or_baseline_names_those_with_results():
     results = alpaca_results(M1=[0.5], M2=[0.5])
     for models, baseline in ((["M1", "M3"], "M1"), (["M1"], "M3")):

@@ -30,6 +30,7 @@ CREATE TABLE calls (
     prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, seconds REAL NOT NULL, cost REAL
 ) WITHOUT ROWID
 """
+THIRD = SECOND.replace("seconds REAL NOT NULL", "seconds REAL").replace(" WITHOUT ROWID", "")
 FAILURES = "CREATE TABLE failures (stage TEXT, model TEXT, reason TEXT, at TEXT DEFAULT CURRENT_TIMESTAMP)"
 BATCH = 40
 SPAWN = multiprocessing.get_context("spawn")
@@ -81,6 +82,21 @@ def test_an_older_ledger_is_brought_up_to_date(tmp_path, table, measured, second
     assert sound(path)
 
 
+def test_a_ledger_without_days_gets_them_from_now_on(tmp_path):
+    path = tmp_path / "l.sqlite"
+    older(path, THIRD, 11, 3, 1.5, 0.25)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 1")
+    ledger = Ledger(path)
+    ledger.commit("M1/x", "m", [Call("b" * 64, ASKED, SAID, None, None, "2026-11-23")])
+    assert [ledger.get(letter * 64) for letter in "ab"] == [SAID, SAID]
+    assert (ledger.days(["a" * 16]), ledger.days(["a" * 16, "b" * 16])) == (None, ("2026-11-23", "2026-11-23"))
+    assert [call.day for _, _, call in ledger.answered()] == [None, "2026-11-23"]
+    ledger.close()
+    assert version(path) == VERSION
+    assert sound(path)
+
+
 def test_a_ledger_that_cannot_be_brought_up_to_date_stays_as_it_is(tmp_path):
     path = tmp_path / "l.sqlite"
     older(path, FIRST)
@@ -121,7 +137,7 @@ def test_opening_reads_no_rows(tmp_path):
     row = ("{}", "{}", 1, 1, 1.0, None)
     connection.execute("BEGIN")
     connection.executemany(
-        "INSERT INTO calls VALUES (?, 's', 'm', ?, ?, ?, ?, ?, ?)", [(f"{i:064x}", *row) for i in range(50_000)]
+        "INSERT INTO calls VALUES (?, 's', 'm', ?, ?, ?, ?, ?, ?, NULL)", [(f"{i:064x}", *row) for i in range(50_000)]
     )
     connection.execute("COMMIT")
     connection.close()

@@ -60,7 +60,7 @@ calls = st.lists(
     unique_by=lambda call: call[2].key,
 )
 
-CALL = Call("a" * 64, Request((Message("user", "Hello"),)), Completion("Hi", "stop", 5, 7), 1.5, 0.25)
+CALL = Call("a" * 64, Request((Message("user", "Hello"),)), Completion("Hi", "stop", 5, 7), 1.5, 0.25, "2026-11-23")
 LINE = {
     "key": "a" * 64,
     "stage": "s",
@@ -82,6 +82,7 @@ LINE = {
     },
     "seconds": 1.5,
     "cost": 0.25,
+    "day": "2026-11-23",
     "schema": 1,
 }
 
@@ -160,6 +161,7 @@ WRONG = [
     json.dumps(changed(("seconds",), float("nan"))),
     json.dumps(changed(("cost",), float("inf"))),
     json.dumps(changed(("cost",), "0.25")),
+    json.dumps(changed(("day",), "yesterday")),
     json.dumps(changed(("schema",), 2)),
     json.dumps(changed(("request",), {})),
     json.dumps(changed(("request", "messages", 0, "role"), "judge")),
