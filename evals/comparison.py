@@ -13,9 +13,10 @@ from typing import Any
 
 from evals import graded, matched, ordered, preferred, retained, trivial, verified
 from evals.metric import Metric, Side
-from evals.results import Provenanced, Results
+from evals.results import AlpacaResult, HeadToHeadResult, MtBenchResult, Provenanced, Results
 from evals.wording import words
 from srlm.errors import UnknownName, UsageError
+from srlm.judges.card import JudgeCard
 
 ALIKE = ("judge", "rubric", "prompts", "sampling", "dates")
 """In what results must agree to be compared, unless the user says otherwise."""
@@ -48,6 +49,16 @@ Breakdown = Callable[[Sequence[str], Metric], Side | None]
 
 
 @dataclass(frozen=True)
+class SuiteJudge:
+    """Who judged a suite's answers, by which wording; None where the suite has no card of it."""
+
+    suite: str
+    judge: str
+    rubric: str
+    card: JudgeCard | None
+
+
+@dataclass(frozen=True)
 class Comparison:
     """A table and its reading."""
 
@@ -57,6 +68,7 @@ class Comparison:
     captions: list[str]
     words: list[str]
     sides: list[Side] = field(default_factory=list)
+    judges: list[SuiteJudge] = field(default_factory=list)
 
 
 def compare_models(
@@ -133,7 +145,22 @@ def compare_models(
             *retained.retention(metrics, models, baseline),
         ],
         sides=sides,
+        judges=_judges([*chain(*chain(*alike)), *met]),
     )
+
+
+def _judges(results: Sequence[Provenanced]) -> list[SuiteJudge]:
+    """Once each: a suite may have two of them where results of different judges are compared.
+
+    In the suite reward the compared models judge themselves, and programs check the others.
+    """
+    found: dict[tuple[str, str, str], SuiteJudge] = {}
+    for one in results:
+        if isinstance(one, AlpacaResult | HeadToHeadResult | MtBenchResult):
+            card = None if isinstance(one, MtBenchResult) else one.card
+            judge = SuiteJudge(one.suite, one.provenance.judge, one.provenance.rubric, card)
+            found.setdefault((judge.suite, judge.judge, judge.rubric), judge)
+    return [*found.values()]
 
 
 def _same_prompts(alike: Sequence[Sequence[Provenanced]]) -> bool:

@@ -4,12 +4,14 @@ import csv
 import io
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any
 
 from evals.comparison import Comparison
 from evals.metric import Cell, Metric, Reference, Side
 from evals.wording import certain
+from srlm.records import without_nan
 from srlm.stats.intervals import Estimate
 
 if TYPE_CHECKING:
@@ -260,6 +262,7 @@ def as_json(comparison: Comparison) -> str:
             }
             for side in comparison.sides
         ],
+        "judges": [without_nan(asdict(judge)) for judge in comparison.judges],
     }
     return json.dumps(data, ensure_ascii=False, indent=2)
 

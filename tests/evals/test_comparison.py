@@ -2,14 +2,15 @@
 
 import json
 from dataclasses import replace
-from math import isnan
+from math import isnan, nan
 
 import pytest
 from scipy.special import stdtrit
 
 from evals.comparison import compare_models
+from evals.mt_bench import Grade
 from evals.rendering import as_json, as_markdown
-from evals.results import AlpacaResult, Provenance, Results, RewardResult, load_results, store
+from evals.results import AlpacaResult, MtBenchResult, Provenance, Results, RewardResult, load_results, store
 from srlm.config_file import load_config
 from srlm.errors import DataError, UnknownName, UsageError
 from srlm.judges.card import JudgeCard
@@ -372,3 +373,31 @@ def test_answers_to_different_prompts_are_set_side_by_side_and_never_paired():
         across=["judge"],
     )
     assert metric(judges, "win_rate").cells["M2"].paired is not None
+
+
+def test_each_suite_names_its_judge_with_its_card_as_data():
+    unknown = Estimate(nan, nan, nan, 0, 0)
+    mixed = Results(
+        alpaca={
+            "M1": replace(alpaca("M1", [0.5, 0.5]), card=replace(CARD, longer_preferred=unknown)),
+            "M2": alpaca("M2", [0.5, 0.5], judge="other"),
+        },
+        reward={model: reward(model, Ranked((0, 1), (5, 0), (1, 1)), judge="expected") for model in ("M1", "M2")},
+        mt_bench={
+            model: MtBenchResult(model, "id", PROVENANCE, (Grade(81, 1, "writing", 7.0, "scored", 10),))
+            for model in ("M1", "M2")
+        },
+    )
+    found = compare_models(mixed, ["M1", "M2"], "M1", across=["judge"])
+    judges = json.loads(as_json(found))["judges"]
+    assert [(one["suite"], one["judge"]) for one in judges] == [
+        ("alpaca", "judge id"),
+        ("alpaca", "other"),
+        ("mt-bench", "judge id"),
+    ]
+    assert {one["rubric"] for one in judges} == {"pairwise:0"}
+    card = judges[0]["card"]
+    assert card["agreement"] == {"value": 0.8, "low": 0.7, "high": 0.9, "n": 40, "clusters": 20}
+    assert card["longer_preferred"]["value"] is None
+    assert card["scores"] is None
+    assert judges[2]["card"] is None
