@@ -8,7 +8,7 @@ the rule of alpaca_eval (docs/formats.md). What cannot be read ends in one error
 """
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import exp, isfinite
 from pathlib import Path
@@ -100,7 +100,11 @@ def read_annotations(path: Path) -> Annotations:
         DataError: a record lacks a field, repeats an instruction, is about other models or another judge, holds a
             preference that is none, or none holds any.
     """
-    records = read_rows(path)
+    return annotations_in(read_rows(path))
+
+
+def annotations_in(records: Sequence[Row]) -> Annotations:
+    """The same out of the records of a file, of which there is one at least."""
     first = records[0]
     baseline, model = first.text("generator_1"), first.text("generator_2")
     annotator = _annotator(first)
@@ -119,7 +123,7 @@ def read_annotations(path: Path) -> Annotations:
         once.add(record, row.instruction, "the instruction")
         rows.append(row)
     if all(row.preference is None for row in rows):
-        raise DataError(path, "holds no preference: each of its records has null.")
+        raise DataError(first.path, "holds no preference: each of its records has null.")
     return Annotations(model, baseline, annotator, tuple(rows))
 
 

@@ -85,14 +85,16 @@ def broken_down(metric: Metric, labels: Mapping[str, Label], by: By) -> Side:
     return Side(f"{metric.label.strip()}, by {TITLE[by]}", models, rows, [_caption(lines, labels, by)], models[0])
 
 
-def by_label(run: Run, by: By, given: Mapping[str, Label] | None) -> Breakdown:
-    """The breakdown of a suite's first row: by the labels that are given, or that the run has for the suite's prompts.
+def by_label(run: Run | None, by: By, given: Mapping[str, Label] | None) -> Breakdown:
+    """The breakdown of a suite's first row: by the labels that are given, or that the run has for the prompts.
 
     None of it where no prompt has a label of the kind, or where the figure does not come from prompts.
     """
 
     def breakdown(prompts: Sequence[str], metric: Metric) -> Side | None:
-        labels = given if given is not None else {k: v for digest in prompts for k, v in labels_of(run, digest).items()}
+        labels = dict(given or {})
+        if given is None and run is not None:
+            labels = {key: label for digest in prompts for key, label in labels_of(run, digest).items()}
         clusters = {cluster for one in (metric.series or {}).values() for cluster, _ in one.values.values()}
         if not any(prompt in labels and labels[prompt].value(by) is not None for prompt in clusters):
             return None

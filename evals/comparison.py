@@ -1,20 +1,22 @@
 """Models side by side: each figure with its interval, each difference to the baseline with a paired test.
 
-It also says in words what is certain and what is not. What is read off a suite's results has a room of its own:
-`evals.preferred`, `graded`, `ordered`, `verified`, `retained`; `matched` for results that belong to two models.
-Compared are only results of the same judge, rubric, prompts and sampling, judged at about the same time.
+It also says in words what is certain and what is not. What suites there are, and what is read off their results, is
+`evals.comparable`. Compared are only results of the same judge, rubric, prompts and sampling, judged at about the same
+time.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from itertools import chain
-from typing import Any
 
-from evals import graded, matched, ordered, preferred, retained, trivial, verified
+from evals import retained
+from evals.comparable import Chosen, Suite, suites_of
+from evals.length_control import Gamed
 from evals.metric import Metric, Side
+from evals.ranking import ranking
 from evals.results import AlpacaResult, HeadToHeadResult, MtBenchResult, Provenanced, Results
-from evals.wording import words
+from evals.wording import distrust, words
 from srlm.errors import UnknownName, UsageError
 from srlm.judges.card import JudgeCard
 
@@ -23,21 +25,6 @@ ALIKE = ("judge", "rubric", "prompts", "sampling", "dates")
 
 APART = 7
 """Days that verdicts of a server may lie apart: what answers to a name may have changed in the meantime."""
-
-
-@dataclass(frozen=True)
-class Suite:
-    """A suite's results by model; the rows that are read off them, their captions, and tables that belong beside.
-
-    `alike` are the results that must agree in how they came about, where that is not all of them with each other.
-    """
-
-    results: Mapping[str, Any]
-    metrics: Callable[[Sequence[Any]], list[Metric]]
-    captions: Callable[[Sequence[Any]], list[str]]
-    sides: Callable[[Sequence[Any]], list[Side]] = lambda _: []
-    alike: Callable[[Sequence[Any]], list[Sequence[Any]]] = lambda results: [results]
-
 
 _EVALUATE = "Evaluate both with the same settings"
 _REMEDY = {"dates": f"What answers to the judge's name may have changed: judge both anew within {APART} days"}
@@ -60,7 +47,7 @@ class SuiteJudge:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A table and its reading."""
+    """A table and its reading. `distrusted` models have figures that may not come from good answers, and why."""
 
     models: list[str]
     baseline: str
@@ -69,6 +56,23 @@ class Comparison:
     words: list[str]
     sides: list[Side] = field(default_factory=list)
     judges: list[SuiteJudge] = field(default_factory=list)
+    distrusted: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A suite's share of a comparison."""
+
+    suite: Suite
+    chosen: Chosen
+    alike: list[Sequence[Provenanced]]
+    metrics: list[Metric]
+    distrusted: dict[str, str]
+
+    @property
+    def prompts(self) -> list[str]:
+        """The digests of what was asked."""
+        return [*dict.fromkeys(one.provenance.prompts for one in chain(*self.alike))]
 
 
 def compare_models(
@@ -77,76 +81,91 @@ def compare_models(
     baseline: str,
     across: Collection[str] = (),
     breakdown: Breakdown | None = None,
+    gamed: Gamed | None = None,
 ) -> Comparison:
     """Compare models on whatever results they all have.
 
     Args:
-        results: of a run.
+        results: of a run, or of files.
         models: by name.
         baseline: the one that the others are compared with.
         across: in what the results may differ, of `ALIKE`; it is said under the table.
         breakdown: takes each suite's first row apart by what its prompts are, if that is wanted.
+        gamed: AlpacaEval's difficulties, for its own length control.
 
     Raises:
         UnknownName: a model has no results; says which have.
         UsageError: the results are of different judges, rubrics, prompts, samplings or dates.
     """
-    suites = [
-        Suite(results.alpaca, preferred.metrics, preferred.captions),
-        Suite(results.mt_bench, graded.metrics, graded.captions),
-        Suite(results.reward, ordered.metrics, ordered.captions, trivial.sides),
-        Suite(results.verifiable, verified.metrics, verified.captions),
-        Suite(results.nlp, retained.metrics, retained.captions, alike=retained.by_task),
-    ]
-    known = sorted({model for suite in suites for model in suite.results} | {*chain(*results.head_to_head)})
+    suites = suites_of(results, gamed)
+    known = sorted(frozenset().union(*(suite.models for suite in suites)))
     for model in [*models, baseline]:
         if model not in known:
-            raise UnknownName("Among the results of this run, the model", model, known, "Evaluate it first: srlm eval")
+            raise UnknownName("Among these results, the model", model, known, "Evaluate it first: srlm eval")
     models = [baseline, *(model for model in models if model != baseline)]
-    shared = [(suite, [suite.results[one] for one in models]) for suite in suites if suite.results.keys() >= {*models}]
-    met = matched.meetings(results.head_to_head, models)
-    if not shared and not met:
+    parts = [_part(suite, chosen, models) for suite in suites if (chosen := suite.choose(models))]
+    if not parts:
         raise UsageError(
             f"No suite has results of all of {', '.join(models)}. Evaluate them with: srlm eval {' '.join(models)}"
         )
-    alike = [suite.alike(chosen) for suite, chosen in shared]
-    unlike = [line for same in [*chain(*alike), met] if (line := _differing(same, across))]
-    rows = [
-        ([*chain(*same)], suite.metrics(chosen) if _same_prompts(same) else _untested(suite.metrics(chosen)))
-        for same, (suite, chosen) in zip(alike, shared, strict=True)
-    ]
-    captions = [line for suite, chosen in shared for line in suite.captions(chosen)]
-    partly = [suite for suite in suites if set() < suite.results.keys() & {*models} < {*models}]
+    unlike = [line for part in parts for same in part.alike if (line := _differing(same, across))]
+    captions = [line for part in parts for line in part.suite.captions(part.chosen, models)]
+    shown = {part.suite.name for part in parts}
+    partly = [one.name for one in suites if one.models & {*models} and one.name not in shown]
     if partly:
-        names = ", ".join(next(iter(suite.results.values())).suite for suite in partly)
-        captions.append(f"Not every model has results of {names}: left out.")
-    sides = [side for suite, chosen in shared for side in suite.sides(chosen)]
-    if met:
-        rows.append(([*met], matched.metrics(met, models)))
-        captions += matched.captions(met, models)
-        sides += matched.sides(met)
-    if breakdown is not None:
-        for of, found in rows:
-            divided = breakdown(list(dict.fromkeys(one.provenance.prompts for one in of)), found[0]) if found else None
-            if divided is not None:
-                sides.append(divided)
-            elif found:
-                captions.append(
-                    f"Not taken apart, as none of its prompts has a figure and a label: {found[0].label.strip()}."
-                )
-    metrics = [metric for _, found in rows for metric in found]
+        captions.append(f"Not every model has results of {', '.join(partly)}: left out.")
+    divided, whole = _divided(parts, breakdown)
+    metrics = [metric for part in parts for metric in part.metrics]
     return Comparison(
         models=list(models),
         baseline=baseline,
         metrics=metrics,
-        captions=[*unlike, *dict.fromkeys(captions)],  # two suites of one judge show its card once
+        captions=[*unlike, *dict.fromkeys([*captions, *whole])],  # two suites of one judge show its card once
         words=[
-            *(line for metric in metrics for line in words(metric, models, baseline)),
+            *(line for part in parts for line in _words(part, models, baseline)),
             *retained.retention(metrics, models, baseline),
         ],
-        sides=sides,
-        judges=_judges([*chain(*chain(*alike)), *met]),
+        sides=[*(side for part in parts for side in _sides(part)), *divided],
+        judges=_judges([*chain(*(chain(*part.alike) for part in parts))]),
+        distrusted={model: why for part in parts for model, why in part.distrusted.items()},
     )
+
+
+def _part(suite: Suite, chosen: Chosen, models: Sequence[str]) -> _Part:
+    alike, metrics = suite.alike(chosen), suite.metrics(chosen, models)
+    if not _same_prompts(alike):
+        metrics = [_untested(metric) for metric in metrics]
+    return _Part(suite, chosen, alike, metrics, suite.distrusted(chosen))
+
+
+def _words(part: _Part, models: Sequence[str], baseline: str) -> list[str]:
+    """What may be said of a suite; of a model whose figures cannot be trusted that, and nothing else."""
+    trusted = [model for model in models if model not in part.distrusted]
+    lines = [distrust(part.suite.name, model, why) for model, why in part.distrusted.items()]
+    if baseline in part.distrusted:
+        return lines
+    return [*lines, *(line for metric in part.metrics for line in words(metric, trusted, baseline))]
+
+
+def _sides(part: _Part) -> list[Side]:
+    rankings = [ranking(one, part.distrusted) for one in part.metrics if one.key in part.suite.ranked]
+    return [*(one for one in rankings if one is not None), *part.suite.sides(part.chosen)]
+
+
+def _divided(parts: Sequence[_Part], breakdown: Breakdown | None) -> tuple[list[Side], list[str]]:
+    """Each suite's first row by what its prompts are; and which could not be taken apart."""
+    sides: list[Side] = []
+    whole: list[str] = []
+    for part in parts if breakdown is not None else ():
+        if breakdown is None or not part.metrics:
+            continue
+        first = part.metrics[0]
+        divided = breakdown(part.prompts, first)
+        if divided is not None:
+            sides.append(divided)
+        else:
+            whole.append(f"Not taken apart, as none of its prompts has a figure and a label: {first.label.strip()}.")
+    return sides, whole
 
 
 def _judges(results: Sequence[Provenanced]) -> list[SuiteJudge]:
@@ -167,12 +186,10 @@ def _same_prompts(alike: Sequence[Sequence[Provenanced]]) -> bool:
     return all(len({one.provenance.prompts for one in same}) == 1 for same in alike)
 
 
-def _untested(metrics: Sequence[Metric]) -> list[Metric]:
+def _untested(metric: Metric) -> Metric:
     """Without differences: answers to different prompts have no pairs, whatever the prompts are called."""
-    return [
-        replace(metric, cells={model: replace(cell, paired=None) for model, cell in metric.cells.items()})
-        for metric in metrics
-    ]
+    cells = {model: replace(cell, paired=None) for model, cell in metric.cells.items()}
+    return replace(metric, cells=cells, test=None)
 
 
 def _differing(results: Sequence[Provenanced], across: Collection[str]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from evals.metric import Metric, Series, metric, seen_range
 from evals.mt_bench import CATEGORIES, GROUPS, LABELS, NUMBERED, SCALE, Grade
 from evals.results import MtBenchResult
-from evals.wording import hostile
+from evals.wording import hostile, mostly
 
 Values = dict[str, Series]
 """By model: turn of a question -> (question, value)."""
@@ -42,6 +42,12 @@ def metrics(results: Sequence[MtBenchResult]) -> list[Metric]:
         metric("mt_bench_length", "  mean length", "chars", "neither", length, seen_range(length), tested=False),
         metric("mt_bench_graded", "  turns with a grade", "%", "more", graded, (0, 1), tested=False),
     ]
+
+
+def distrusted(results: Sequence[MtBenchResult]) -> dict[str, str]:
+    """Models whose grades need not come from good answers, and why."""
+    found = {one.model: mostly(len(one.grades), one.flagged) for one in results}
+    return {model: why for model, why in found.items() if why}
 
 
 def captions(results: Sequence[MtBenchResult]) -> list[str]:

@@ -6,11 +6,12 @@ but the share of those that were judged.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import isnan, nan
 
 from evals.metric import Cell, Metric, Series, Side, metric, seen_range
 from evals.results import HeadToHeadResult
-from evals.wording import hostile
+from evals.wording import hostile, mostly
 from srlm.judges.pairwise import verdict_of
 from srlm.stats.bradley_terry import bradley_terry
 from srlm.stats.intervals import Estimate, bootstrap_ratio, mean_interval, wilson
@@ -40,6 +41,17 @@ def metrics(met: Sequence[HeadToHeadResult], models: Sequence[str]) -> list[Metr
         metric("head_to_head_length", "  mean length", "chars", "neither", lengths, seen_range(lengths)),
         Metric("head_to_head_judged", "  prompts judged in both orders", "%", "more", judged),
     ]
+
+
+def distrusted(met: Sequence[HeadToHeadResult]) -> dict[str, str]:
+    """Models whose wins need not come from good answers, and why."""
+    found: dict[str, str] = {}
+    for one in met:
+        answers = sum(bool(outcome.verdict_ids) for outcome in one.outcomes)
+        for place, model in enumerate((one.model, one.opponent)):
+            found.setdefault(model, "")
+            found[model] = found[model] or mostly(answers, one.flagged[place], one.constant[place])
+    return {model: why for model, why in found.items() if why}
 
 
 def sides(met: Sequence[HeadToHeadResult]) -> list[Side]:
@@ -140,7 +152,8 @@ def _scores(met: Sequence[HeadToHeadResult], models: Sequence[str]) -> Metric:
     series: dict[str, Series] = {models[0]: Even({prompt: (prompt, 0.5) for prompt in prompts})}
     for model in models[1:]:
         series[model] = Against({prompt: (prompt, worth) for prompt, worth in against.get(model, {}).items()})
-    return metric("head_to_head", "head-to-head, a tie is half", "%", "more", series, (0, 1))
+    found = metric("head_to_head", "head-to-head, a tie is half", "%", "more", series, (0, 1))
+    return replace(found, test=None)  # of two models other than the baseline these are not games of theirs
 
 
 def _elo(met: Sequence[HeadToHeadResult], models: Sequence[str]) -> dict[str, Cell]:

@@ -6,7 +6,7 @@ adjusted over the models that are compared with the baseline (Holm), because the
 looks better than it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from math import isnan
 
@@ -74,12 +74,16 @@ class Rates(Series):
         return bootstrap_ratio([total for total, _ in counts.values()], [n for _, n in counts.values()])
 
 
+Test = Callable[[str, str], Paired]
+"""The difference of a model to another one, by name."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """One row: how it is called, how it is written, and whether more of it is better.
 
     `paper` is what the paper has of it, if that is wanted; `series` and `bounds` are what the cells come from, where
-    they come from items and can be taken apart again.
+    they come from items and can be taken apart again; `test` is the difference of one model to another, not adjusted.
     """
 
     key: str
@@ -90,6 +94,7 @@ class Metric:
     paper: Reference | None = None
     series: Mapping[str, Series] | None = field(default=None, repr=False)
     bounds: tuple[float, float] = (0.0, 1.0)
+    test: Test | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -113,14 +118,25 @@ def metric(
     tested: bool = True,
 ) -> Metric:
     """A row from the values of each model; the first model is the baseline."""
-    names = list(series)
-    cells = {name: Cell(one.estimate(bounds)) for name, one in series.items()}
-    if tested:
-        tests = {name: paired(series[name], series[names[0]], bounds) for name in names[1:]}
-        adjusted = holm([test.p_value for test in tests.values()])
-        for (name, test), p_value in zip(tests.items(), adjusted, strict=True):
-            cells[name] = Cell(cells[name].estimate, replace(test, p_value=p_value))
-    return Metric(key, label, unit, better, cells, series=series, bounds=bounds)
+    estimates = {name: one.estimate(bounds) for name, one in series.items()}
+
+    def test(one: str, two: str) -> Paired:
+        return paired(series[one], series[two], bounds)
+
+    if not tested:
+        cells = {name: Cell(estimate) for name, estimate in estimates.items()}
+        return Metric(key, label, unit, better, cells, series=series, bounds=bounds)
+    return Metric(key, label, unit, better, cells_of(estimates, test), series=series, bounds=bounds, test=test)
+
+
+def cells_of(estimates: Mapping[str, Estimate], test: Test) -> dict[str, Cell]:
+    """Each model's figure with its difference to the first one, the p values adjusted (Holm)."""
+    first, *others = estimates
+    found = [test(name, first) for name in others]
+    adjusted = holm([one.p_value for one in found])
+    pairs = zip(others, found, adjusted, strict=True)
+    differences = {name: replace(one, p_value=p_value) for name, one, p_value in pairs}
+    return {name: Cell(estimate, differences.get(name)) for name, estimate in estimates.items()}
 
 
 def paired(one: Series, two: Series, bounds: tuple[float, float]) -> Paired:

@@ -7,7 +7,7 @@ verdicts on pairs of answers, which FastChat keeps in files of their own.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from math import nan
@@ -65,7 +65,11 @@ def read_judgements(path: Path, categories: Mapping[int, str] = NUMBERED) -> Jud
         DataError: a record lacks a field, repeats a turn of a model, is of another judge, on a question that is not
             there, about a pair of answers, or holds a score that is none; or no record holds any.
     """
-    records = read_rows(path)
+    return judgements_in(read_rows(path), categories)
+
+
+def judgements_in(records: Sequence[Row], categories: Mapping[int, str] = NUMBERED) -> Judgements:
+    """The same out of the records of a file, of which there is one at least."""
     judge = _judge(records[0])
     once = Once()
     models: dict[str, list[Judgement]] = {}
@@ -75,13 +79,14 @@ def read_judgements(path: Path, categories: Mapping[int, str] = NUMBERED) -> Jud
         model, one = record.text("model"), _judgement(record)
         if one.question not in categories:
             raise record.wrong(
-                f"there is no question {one.question}. Give the judgements' own question.jsonl with --prompts."
+                f"there is no question {one.question}. Other questions than MT-Bench's are read by srlm eval --suite "
+                "mt-bench, with their question.jsonl as --prompts."
             )
         place = (model, one.question, one.turn)
         once.add(record, place, f"the judgement of {model} on turn {one.turn} of question {one.question}")
         models.setdefault(model, []).append(one)
     if all(one.score is None for given in models.values() for one in given):
-        raise DataError(path, f"holds no score: each of its records has {UNREAD}.")
+        raise DataError(records[0].path, f"holds no score: each of its records has {UNREAD}.")
     return Judgements(judge, {model: tuple(given) for model, given in models.items()})
 
 

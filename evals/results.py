@@ -22,7 +22,7 @@ from urllib.parse import quote
 from pydantic import TypeAdapter, ValidationError
 
 from evals.mt_bench import Grade
-from srlm.errors import DataError
+from srlm.errors import DataError, UsageError
 from srlm.judges.card import JudgeCard
 from srlm.records import explain, read_json, with_nan, without_nan, write_json
 from srlm.runs import Run
@@ -47,8 +47,9 @@ class Provenance:
 
 @dataclass(frozen=True)
 class AlpacaResult:
-    """One model's answers against the references, judged in both orders.
+    """One model's answers against the references, judged in both orders, or in one where another tool did it.
 
+    `card` is None where nobody measured the judge.
     `flagged` answers hold something that speaks to the judge, with the places in the verdicts; `constant` prompts got
     one and the same answer.
     """
@@ -56,7 +57,7 @@ class AlpacaResult:
     model: str
     identity: str
     provenance: Provenance
-    card: JudgeCard
+    card: JudgeCard | None
     outcomes: tuple[Outcome, ...]
     flagged: int = 0
     constant: int = 0
@@ -215,6 +216,10 @@ class NlpResult:
     suite: str = "nlp"
     schema: int = SCHEMA
 
+    def called(self, name: str) -> "NlpResult":
+        """The same under another name of the model."""
+        return replace(self, model=name, tasks={key: replace(one, model=name) for key, one in self.tasks.items()})
+
 
 @dataclass(frozen=True)
 class Results:
@@ -260,6 +265,27 @@ def gathered(results: Sequence[Result]) -> Results:
         {(one.model, one.opponent): one for one in results if isinstance(one, HeadToHeadResult)},
         {one.model: one for one in results if isinstance(one, NlpResult)},
     )
+
+
+def added(results: Results, others: Sequence[Result]) -> Results:
+    """Results with others, such as those of files.
+
+    Raises:
+        UsageError: a model has results of the same suite in both.
+    """
+    kept: list[Result] = [
+        one
+        for suite in (results.alpaca, results.reward, results.verifiable, results.mt_bench, results.nlp)
+        for one in suite.values()
+    ]
+    known = {(one.suite, one.model) for one in kept}
+    for one in others:
+        if (one.suite, one.model) in known:
+            raise UsageError(
+                f"{one.model} has results of {one.suite} in the run and in a file. Give the file's another name: "
+                "NAME=FILE"
+            )
+    return gathered([*kept, *results.head_to_head.values(), *others])
 
 
 def load_nlp(run: Run, model: str) -> NlpResult | None:

@@ -3,14 +3,18 @@
 from collections.abc import Sequence
 from math import isnan
 
-from scipy.special import stdtrit
-
 from evals.metric import Metric
 from srlm.stats.intervals import Estimate
 from srlm.stats.paired import Paired
-from srlm.stats.power import smallest_difference
+from srlm.stats.power import prompts_needed, smallest_difference
+from srlm.stats.student import student_quantile
 
 ALPHA = 0.05
+TINY = 1e-15
+FEW = 0.02
+"""The share of prompts with one and the same answer that is not worth a word: two prompts may ask the same."""
+MOST_PROMPTS = 100_000
+"""Above this a number of prompts is no plan."""
 
 
 def words(metric: Metric, models: Sequence[str], baseline: str) -> list[str]:
@@ -24,16 +28,16 @@ def words(metric: Metric, models: Sequence[str], baseline: str) -> list[str]:
         label = metric.label.strip()
         difference = paired.difference
         value, low, high = (
-            f"{100 * one:+.1f}" if metric.unit == "%" else f"{one:+.2f}"
+            f"{round(100 * one, 1) + 0.0:+.1f}" if metric.unit == "%" else f"{round(one, 2) + 0.0:+.2f}"
             for one in (difference.value, difference.low, difference.high)
         )
-        amount = f"{value} points [{low}, {high}], p = {paired.p_value:.2g}"
+        amount = f"{value} points [{low}, {high}], p {p_value(paired.p_value, ' ')}"
         if certain(paired):
-            verdict = "better" if difference.value > 0 else "worse"
+            verdict = "better" if (difference.value > 0) == (metric.better == "more") else "worse"
             lines.append(f"{model} is {verdict} than {baseline} in {label}: {amount}.")
         else:
             lines.append(
-                f"{model} and {baseline} cannot be told apart in {label}: {amount}.{_smallest(difference, metric.unit)}"
+                f"{model} and {baseline} cannot be told apart in {label}: {amount}.{_power(difference, metric.unit)}"
             )
     return lines
 
@@ -54,22 +58,68 @@ def hostile(model: str, figure: str, flagged: int, constant: int = 0, of: int | 
             f"Attention: {flagged}{share} answers of {model} hold something that speaks to the judge "
             f"(injection_suspected in its verdicts). Read them before you trust its {figure}."
         )
-    if constant:
+    if constant and (of is None or constant > FEW * of):
         lines.append(f"Attention: {model} gave one and the same answer to {constant}{share} prompts.")
     return lines
 
 
-def certain(paired: Paired) -> bool:
-    """Whether a difference may be called one: by the adjusted test, and by an interval that leaves out zero."""
-    return paired.p_value < ALPHA and paired.difference.low * paired.difference.high > 0
+def mostly(answers: int, flagged: int, constant: int = 0) -> str:
+    """Why a model's judged figures cannot be trusted: more than half of its answers are hostile, or one and the same.
+
+    Empty where they can.
+    """
+    if 2 * constant > answers:
+        return f"it gave one and the same answer to {constant} of {answers} prompts"
+    if 2 * flagged > answers:
+        return f"{flagged} of its {answers} answers hold something that speaks to the judge"
+    return ""
 
 
-def _smallest(difference: Estimate, unit: str) -> str:
-    """The smallest true difference that so many prompts would show in four of five experiments."""
+def distrust(suite: str, model: str, why: str) -> str:
+    """What is said of such a model in place of everything else."""
+    return f"Do not trust the {suite} figures of {model}: {why}."
+
+
+def p_value(p: float, space: str) -> str:
+    """With its sign, and what stands between them: "= 0.031"; no test can tell smaller ones than 1e-15 apart."""
+    if isnan(p):
+        return f"={space}-"
+    return f"<{space}1e-15" if p < TINY else f"={space}{p:.2g}"
+
+
+def certain(paired: Paired, p_value: float | None = None) -> bool:
+    """Whether a difference may be called one: by the adjusted test, and by an interval that leaves out zero.
+
+    `p_value` is the adjusted one, where that of the pair is not.
+    """
+    p = paired.p_value if p_value is None else p_value
+    return p < ALPHA and paired.difference.low * paired.difference.high > 0
+
+
+def _power(difference: Estimate, unit: str) -> str:
+    """What more prompts would show: the smallest difference that these do, and how many the one that is seen needs.
+
+    Both in four of five experiments. Whether the true difference is as large as the one seen, nobody knows.
+    """
     if isnan(difference.low) or difference.clusters < 2:
         return ""
-    standard_error = (difference.high - difference.low) / (2 * float(stdtrit(difference.clusters - 1, 1 - ALPHA / 2)))
-    smallest = smallest_difference(difference.clusters, difference.clusters * standard_error**2)
-    points = (100 if unit == "%" else 1) * smallest
+    prompts = difference.clusters
+    standard_error = (difference.high - difference.low) / (2 * student_quantile(1 - ALPHA / 2, prompts - 1))
+    variance = prompts * standard_error**2
+    points = (100 if unit == "%" else 1) * smallest_difference(prompts, variance)
     size = f"{points:.0f}" if points >= 10 else f"{points:.1f}"
-    return f" With {difference.clusters} prompts, only a difference of about {size} points would show."
+    line = f" With {prompts} prompts, only a difference of about {size} points would show"
+    if difference.value == 0 or standard_error == 0:
+        return f"{line}."
+    needed: int = prompts_needed(difference.value, variance)
+    if needed > MOST_PROMPTS:
+        return f"{line}; to show one of this size would take more than {MOST_PROMPTS:,}."
+    if needed <= prompts:
+        return f"{line}."
+    return f"{line}; to show one of this size would take about {_rounded(needed - prompts):,} more."
+
+
+def _rounded(count: int) -> int:
+    """To two digits: a number of prompts is not known better."""
+    size: int = 10 ** max(0, len(str(count)) - 2)
+    return -(-count // size) * size

@@ -16,6 +16,8 @@ class Format(StrEnum):
     markdown = "markdown"
     csv = "csv"
     json = "json"
+    latex = "latex"
+    html = "html"
 
 
 class Reference(StrEnum):
@@ -33,7 +35,14 @@ class By(StrEnum):
 
 
 def compare(
-    models: Annotated[list[str], typer.Argument(help="Models with results, such as M1 M2 M3.")],
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL...",
+            help="Models with results, such as M1 M2 M3; or results of other tools, as FILE or NAME=FILE: AlpacaEval's "
+            "annotations.json, FastChat's model_judgment/*.jsonl, lm-eval's results_*.json.",
+        ),
+    ],
     baseline: Annotated[
         str | None, typer.Option("--baseline", help="The model to compare with; the first, if not given.")
     ] = None,
@@ -60,16 +69,29 @@ def compare(
             help="Put what the self-rewarding paper printed for SFT, M1, M2 and M3 beside models of these names.",
         ),
     ] = None,
+    gamed: Annotated[
+        Path | None,
+        typer.Option(
+            "--gamed", metavar="FILE", help="AlpacaEval's df_gamed.csv, for the length control of its leaderboard."
+        ),
+    ] = None,
     run: RunName = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Compare models that were evaluated: win rate, length, reward-model figures, differences with paired tests."""
+    from evals.alpaca_files import read_gamed
     from evals.beside import beside_paper
     from evals.breakdown import by_label
     from evals.comparison import ALIKE, compare_models
+    from evals.formats.csv import as_csv
+    from evals.formats.html import as_html
+    from evals.formats.json import as_json
+    from evals.formats.latex import as_latex
+    from evals.formats.markdown import as_markdown
+    from evals.imported.files import read_results, result_file
     from evals.labels import read_labels
-    from evals.rendering import as_csv, as_json, as_markdown, print_comparison
-    from evals.results import load_results
+    from evals.rendering import print_comparison
+    from evals.results import added, gathered, load_results
     from srlm.display import stdout
     from srlm.errors import UnknownName, UsageError
     from srlm.runs import open_run
@@ -80,9 +102,21 @@ def compare(
             raise UnknownName("For --across, the word", one, ALIKE)
     if labels is not None and by is None:
         raise UsageError("--labels goes with --by category, --by complexity or --by length.")
-    home = open_run(runs, run)
+    files = {word: file for word in [*models, *([baseline] if baseline else [])] if (file := result_file(word))}
+    imported = read_results([*files.values()])
+    within = dict(zip(files, imported.models, strict=True))
+    home = open_run(runs, run) if run is not None or any(word not in within for word in models) else None
+    results = added(load_results(home), imported.results) if home else gathered(imported.results)
+    names = [name for word in models for name in within.get(word, [word])]
     breakdown = by_label(home, by.value, read_labels(labels) if labels else None) if by else None
-    comparison = compare_models(load_results(home), models, baseline or models[0], differing, breakdown)
+    comparison = compare_models(
+        results,
+        names,
+        within.get(baseline, [baseline])[0] if baseline else names[0],
+        differing,
+        breakdown,
+        read_gamed(gamed) if gamed else None,
+    )
     if by is not None and not any(side.baseline for side in comparison.sides):
         raise UsageError(
             f"No prompt of these results has a label of this kind ({by}). A judge gives them: srlm label --judge SPEC. "
@@ -91,7 +125,13 @@ def compare(
     if reference is not None:
         comparison = beside_paper(comparison)
     if format is not Format.table:
-        printed = {Format.markdown: as_markdown, Format.csv: as_csv, Format.json: as_json}[format](comparison)
-        typer.echo(printed.rstrip("\n"))
+        write = {
+            Format.markdown: as_markdown,
+            Format.csv: as_csv,
+            Format.json: as_json,
+            Format.latex: as_latex,
+            Format.html: as_html,
+        }
+        typer.echo(write[format](comparison).rstrip("\n"))
         return
     print_comparison(stdout(), comparison)

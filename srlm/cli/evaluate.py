@@ -251,7 +251,7 @@ def _show(results: "Sequence[Result]", *, compared: bool) -> None:
     met = [result for result in results if isinstance(result, HeadToHeadResult)]
     print_sides(stdout(), sides(met) if met else [])
     carded = [result for result in results if isinstance(result, AlpacaResult | HeadToHeadResult)]
-    for card in dict.fromkeys(result.card.caption() for result in carded):
+    for card in dict.fromkeys(result.card.caption() for result in carded if result.card):
         stdout().print(card, soft_wrap=True, markup=False)
     for comparison in ablations(results):
         print_comparison(stdout(), comparison)

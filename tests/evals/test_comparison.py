@@ -8,8 +8,9 @@ import pytest
 from scipy.special import stdtrit
 
 from evals.comparison import compare_models
+from evals.formats.json import as_json
+from evals.formats.markdown import as_markdown
 from evals.mt_bench import Grade
-from evals.rendering import as_json, as_markdown
 from evals.results import AlpacaResult, MtBenchResult, Provenance, Results, RewardResult, load_results, store
 from srlm.config_file import load_config
 from srlm.errors import DataError, UnknownName, UsageError

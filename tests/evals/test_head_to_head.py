@@ -11,8 +11,11 @@ from evals import matched
 from evals.breakdown import broken_down
 from evals.comparison import compare_models
 from evals.contestants import Contestant
+from evals.formats.csv import as_csv
+from evals.formats.json import as_json
+from evals.formats.markdown import as_markdown
 from evals.labels import Label
-from evals.rendering import as_csv, as_json, as_markdown, with_interval
+from evals.rendering import with_interval
 from evals.results import HeadToHeadResult, Provenance, Results, load_results
 from evals.suites.alpaca import run_alpaca
 from evals.suites.head_to_head import pairs_of, run_head_to_head

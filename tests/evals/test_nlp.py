@@ -12,11 +12,12 @@ from harness import MIRROR, command, define, needs_mirror
 from evals import retained
 from evals.comparison import compare_models
 from evals.contestants import Checkpoint, Contestant
+from evals.formats.json import as_json
+from evals.nlp_figures import task_result
 from evals.nlp_mirror import Mirror
 from evals.nlp_tasks import load_tasks, quiet
-from evals.rendering import as_json
 from evals.results import Figure, NlpResult, Provenance, Results, TaskResult, load_results
-from evals.suites.nlp import require_checkpoints, run_nlp, task_result
+from evals.suites.nlp import require_checkpoints, run_nlp
 from srlm.assets import model_folder, packaged_file
 from srlm.config_file import load_config
 from srlm.display import Progress

@@ -15,10 +15,13 @@ from test_comparison import alpaca, reward
 from evals import published
 from evals.beside import beside_paper, pair_count, pair_score
 from evals.comparison import Comparison, compare_models
+from evals.formats.csv import as_csv
+from evals.formats.json import as_json
+from evals.formats.markdown import as_markdown
 from evals.metric import Cell, Metric, Side
 from evals.mt_bench import GROUPS
 from evals.published import FOLDER, PACKAGED, PLACES, Table, names, reference, table
-from evals.rendering import as_csv, as_json, as_markdown, as_tables
+from evals.rendering import as_tables
 from evals.results import Results
 from srlm.errors import DataError, UnknownName
 from srlm.stats.intervals import wilson

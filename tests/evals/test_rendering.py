@@ -5,13 +5,31 @@ import io
 import json
 from dataclasses import replace
 from math import nan
+from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
 
 from evals.comparison import Comparison
+from evals.formats.csv import as_csv
+from evals.formats.html import as_html
+from evals.formats.json import as_json
+from evals.formats.latex import as_latex
+from evals.formats.markdown import as_markdown
 from evals.metric import Cell, Metric, Side
-from evals.rendering import as_csv, as_json, as_markdown, as_tables, cell_lines, number, side_tables, with_interval
+from evals.rendering import (
+    BETTER,
+    OTHER,
+    WORSE,
+    as_tables,
+    cell_lines,
+    legend,
+    mark,
+    number,
+    side_tables,
+    with_interval,
+)
+from evals.wording import p_value
 from srlm.stats.intervals import Estimate
 from srlm.stats.paired import Paired
 
@@ -80,11 +98,34 @@ def test_with_interval():
     assert with_interval(UNKNOWN, "%") == "-"
 
 
-def test_a_star_stands_for_a_p_value_below_five_percent():
+def test_marks_stand_for_what_is_certain():
     wins, length, *_ = COMPARISON.metrics
     assert cell_lines(wins.cells["M1"], wins) == ["50.0 [40.0, 60.0]"]
-    assert cell_lines(wins.cells["M2"], wins) == ["62.0 [52.0, 72.0]", "+12.0 [+7.0, +17.0] p=0.003*"]
+    assert cell_lines(wins.cells["M2"], wins) == [
+        "62.0 [52.0, 72.0]",
+        "\N{BLACK UP-POINTING TRIANGLE} +12.0 [+7.0, +17.0] p=0.003",
+    ]
     assert cell_lines(length.cells["M2"], length) == ["350 [330, 370]", "+50 [-30, +130] p=0.2"]
+    sure = Cell(estimate(0.38), paired(-0.12, 0.003))
+    marks = {better: mark(sure, replace(wins, better=better)) for better in ("more", "less", "neither")}
+    assert marks == {"more": WORSE, "less": BETTER, "neither": OTHER}
+    assert mark(wins.cells["M1"], wins) == mark(length.cells["M2"], length) == ""
+    assert legend(COMPARISON) == [
+        f"{BETTER} certainly better than the baseline: p below 0.05, and an interval without 0."
+    ]
+    assert legend(replace(COMPARISON, metrics=[length])) == []
+
+
+def test_a_model_that_is_not_to_be_trusted_says_so_over_its_column():
+    text = printed(replace(COMPARISON, distrusted={"M2": "it gave one and the same answer to 20 of 20 prompts"}), 200)
+    assert "M2 (not to be trusted)" in text
+    assert "M1 (baseline) (not" not in text
+
+
+def test_nothing_is_minus_nothing():
+    assert number(-0.0004, "%", signed=True) == "+0.0"
+    assert number(-0.4, "chars", signed=True) == "+0"
+    assert p_value(1e-40, " ") == "< 1e-15"
 
 
 def test_a_test_that_was_not_made_is_no_figure():
@@ -126,7 +167,7 @@ def test_markdown_is_one_table_with_captions_and_words():
     table = [line for line in lines if line.startswith("|")]
     assert len(table) == 2 + len(COMPARISON.metrics)
     assert {line.count("|") for line in table} == {4}
-    assert "| win rate, % | 50.0 [40.0, 60.0] | 62.0 [52.0, 72.0] <br> +12.0 [+7.0, +17.0] p=0.003* |" in table
+    assert f"| win rate, % | 50.0 [40.0, 60.0] | 62.0 [52.0, 72.0] <br> {BETTER} +12.0 [+7.0, +17.0] p=0.003 |" in table
     assert "Judge: j." in lines
     assert f"- {COMPARISON.words[0]}" in lines
 
@@ -206,3 +247,39 @@ def test_a_name_is_printed_as_it_is_in_every_format():
     assert {line.replace(r"\|", "").count("|") for line in table} == {3}
     assert r"| | ./m[red]\|x (baseline) |" in table
     assert json.loads(as_json(named))["models"] == [name]
+
+
+HOSTILE = replace(
+    COMPARISON,
+    models=["M1", "<b>&50%_$"],
+    metrics=[replace(one, cells={"M1": one.cells["M1"], "<b>&50%_$": one.cells["M2"]}) for one in COMPARISON.metrics],
+)
+
+
+def test_html_holds_every_figure_and_escapes_names():
+    page = ElementTree.fromstring(f"<div>{as_html(HOSTILE).replace('<br>', '<br/>')}</div>")
+    (table,) = page.findall("table")
+    rows = table.findall("tbody/tr")
+    assert [row.findtext("th") for row in rows] == [
+        "win rate, %",
+        "mean length, characters",
+        "Kendall's tau-b",
+        "pairwise accuracy, %",
+    ]
+    assert [one.text for one in table.findall("thead/tr/th")] == ["M1 (baseline)", "<b>&50%_$"]
+    assert ["".join(cell.itertext()) for cell in rows[0].findall("td")] == [
+        "50.0 [40.0, 60.0]",
+        f"62.0 [52.0, 72.0]{BETTER} +12.0 [+7.0, +17.0] p=0.003",
+    ]
+    assert [one.text for one in page.findall("ul/li")] == HOSTILE.words
+
+
+def test_latex_is_a_table_of_booktabs_and_escapes_names():
+    text = as_latex(HOSTILE)
+    assert r" & M1 (baseline) & \textless{}b\textgreater{}\&50\%\_\$ \\" in text
+    assert r"win rate, \% & 50.0 [40.0, 60.0] & 62.0 [52.0, 72.0] \\" in text
+    assert r"\quad difference &  & $\uparrow$ +12.0 [+7.0, +17.0] p=0.003 \\" in text
+    assert text.count(r"\begin{tabular}{lrr}") == text.count(r"\end{tabular}") == 1
+    for line in text.splitlines():  # a row has as many cells as there are columns
+        if line.endswith(r"\\"):
+            assert line.replace(r"\&", "").count("&") == 2
