@@ -71,6 +71,17 @@ class Comparison:
     judges: list[SuiteJudge] = field(default_factory=list)
 
 
+def suites_of(results: Results) -> list[Suite]:
+    """The suites whose results belong to one model."""
+    return [
+        Suite(results.alpaca, preferred.metrics, preferred.captions),
+        Suite(results.mt_bench, graded.metrics, graded.captions),
+        Suite(results.reward, ordered.metrics, ordered.captions, trivial.sides),
+        Suite(results.verifiable, verified.metrics, verified.captions),
+        Suite(results.nlp, retained.metrics, retained.captions, alike=retained.by_task),
+    ]
+
+
 def compare_models(
     results: Results,
     models: Sequence[str],
@@ -91,13 +102,7 @@ def compare_models(
         UnknownName: a model has no results; says which have.
         UsageError: the results are of different judges, rubrics, prompts, samplings or dates.
     """
-    suites = [
-        Suite(results.alpaca, preferred.metrics, preferred.captions),
-        Suite(results.mt_bench, graded.metrics, graded.captions),
-        Suite(results.reward, ordered.metrics, ordered.captions, trivial.sides),
-        Suite(results.verifiable, verified.metrics, verified.captions),
-        Suite(results.nlp, retained.metrics, retained.captions, alike=retained.by_task),
-    ]
+    suites = suites_of(results)
     known = sorted({model for suite in suites for model in suite.results} | {*chain(*results.head_to_head)})
     for model in [*models, baseline]:
         if model not in known:

@@ -171,12 +171,15 @@ def evaluate(
         raise UsageError("--gamed and --format go with --annotations.")
     if not models:
         raise UsageError("Name at least one model, such as: srlm eval M1. Or give --annotations FILE.")
+    from evals.telling import tell
     from srlm.assets import PACKAGED
     from srlm.display import Progress, stdout
     from srlm.engines.budget import Budget
+    from srlm.trackers import require_trackers
 
     progress = Progress()
     home = _home(runs, run, models, progress)
+    require_trackers(home.config.report_to)
     budget = Budget(max_cost) if max_cost is not None else None
     wire = wire_of(in_flight, deadline, progress)
     try:
@@ -214,6 +217,7 @@ def evaluate(
     finally:
         home.close()
     _show(results, compared=every)
+    tell(home, _names(results))
     stdout().print(
         f"Results are in {home.folder / 'evals'}. Next: srlm compare {shlex.join(_names(results))} --runs {runs} "
         f"--run {home.name}",

@@ -35,6 +35,7 @@ def train(
     from srlm.display import Progress, duration, stdout
     from srlm.engines.budget import Budget
     from srlm.runs import start_run
+    from srlm.trackers import require_trackers
     from trainer.loop import train as run_loop
     from trainer.preflight import preflight, require_prices
     from trainer.rendering import health_table
@@ -46,6 +47,7 @@ def train(
     budget = Budget(max_cost) if max_cost is not None else None
     if not (runs / name / "run.yaml").exists():
         preflight(config)  # nothing is written for a command that cannot work
+    require_trackers(config.report_to)
     if budget is not None:
         require_prices(config, budget)
     run = start_run(runs, name, config)
