@@ -1,11 +1,11 @@
 """What the suites share in which a judge compares two answers."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from evals.contestants import Contestant
 from evals.results import Provenance
+from srlm.digest import digest_of_set
 from srlm.engines.engine import Engine
 from srlm.judges.pairwise import Preference
 from srlm.judges.template import Template
@@ -35,10 +35,8 @@ def dated(provenance: Provenance, judge: Contestant, verdicts: Iterable[Verdict]
 
 def prompts_digest(prompts: Sequence[Prompt]) -> str:
     """Tells sets of prompts and references apart."""
-    digest = hashlib.sha256()
-    for prompt in sorted(prompts, key=lambda prompt: prompt.id):
-        digest.update(f"{prompt.id}\x1f{prompt.instruction}\x1f{prompt.reference}\x1e".encode())
-    return f"{len(prompts)}:{digest.hexdigest()[:12]}"
+    ordered = sorted(prompts, key=lambda prompt: prompt.id)
+    return digest_of_set(len(prompts), (f"{one.id}\x1f{one.instruction}\x1f{one.reference}\x1e" for one in ordered))
 
 
 def flagged(found: Preference, answer: Answer) -> bool:
