@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srlm.cli.models import contestant, wire_of
+from srlm.cli.models import budget_of, contestant, wire_of
 from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs
 from srlm.cli.recompute import Format, recompute
 from srlm.cli.suites import JUDGED, Asked, Suite, prepared, suites_of
@@ -174,13 +174,12 @@ def evaluate(
     from evals.telling import tell
     from srlm.assets import PACKAGED
     from srlm.display import Progress, stdout
-    from srlm.engines.budget import Budget
     from srlm.trackers import require_trackers
 
     progress = Progress()
     home = _home(runs, run, models, progress)
     require_trackers(home.config.report_to)
-    budget = Budget(max_cost) if max_cost is not None else None
+    budget = budget_of(max_cost)
     wire = wire_of(in_flight, deadline, progress)
     try:
         contestants = [contestant(model, home, wire, budget) for model in models]
