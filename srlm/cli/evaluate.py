@@ -146,20 +146,22 @@ def evaluate(
     from srlm.errors import UsageError
 
     suites, every = suites_of(suite)
+    asked = Asked(
+        suites,
+        every,
+        prompts=prompts,
+        baseline=baseline,
+        tasks=tasks,
+        batch_size=batch_size,
+        limit=limit,
+        max_tokens=max_tokens,
+        data=data,
+        ranked=ranked,
+        rubric=rubric,
+        scoring=scoring,
+    )
     if annotations is not None:
-        asking = {
-            "models": models,
-            "--judge": judge,
-            "--baseline": baseline,
-            "--tasks": tasks,
-            "--limit": limit,
-            "--max-tokens": max_tokens,
-            "--data": data,
-            "--ranked": ranked,
-            "--rubric": rubric,
-            "--scoring": scoring,
-            "--estimate": estimate,
-        }
+        asking = {"models": models, "--judge": judge, **asked.given(without="prompts"), "--estimate": estimate}
         given = [name for name, value in asking.items() if value]
         if given:
             raise UsageError(
@@ -183,20 +185,6 @@ def evaluate(
     wire = wire_of(in_flight, deadline, progress)
     try:
         contestants = [contestant(model, home, wire, budget) for model in models]
-        asked = Asked(
-            suites,
-            every,
-            prompts=prompts,
-            baseline=baseline,
-            tasks=tasks,
-            batch_size=batch_size,
-            limit=limit,
-            max_tokens=max_tokens,
-            data=data,
-            ranked=ranked,
-            rubric=rubric,
-            scoring=scoring,
-        )
         work = prepared(asked, models, contestants, home, progress)
         judged = JUDGED & work.keys()
         if judged and judge is None:
