@@ -97,7 +97,7 @@ def read_or_fetch(place: str, read: Callable[[Path], T], fetch: Callable[[], T],
         DataError: there is neither, with the advice; or what `read` and `fetch` raise.
     """
     path = Path(place).expanduser()
-    if path.exists() or path.suffix in {Path(suffix).suffix for suffix in SUFFIXES}:
+    if path.exists() or path.suffix in {".json", ".jsonl", ".gz"}:
         return read(path)
     try:
         return fetch()
