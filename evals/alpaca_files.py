@@ -21,7 +21,7 @@ from srlm.errors import DataError
 from srlm.optional import require
 from srlm.randomness import model_first
 from srlm.records import write_json
-from srlm.rows import Once, Row, read_rows, read_text
+from srlm.rows import Once, Row, read_or_fetch, read_rows, read_text
 
 PUBLISHED_ANNOTATOR = "weighted_alpaca_eval_gpt4_turbo"
 """The judge of AlpacaEval 2.0."""
@@ -75,22 +75,17 @@ def outputs_at(place: str) -> list[Output]:
     Raises:
         DataError: there is neither, or a record is wrong.
     """
-    path = Path(place).expanduser()
-    if path.exists() or path.suffix in {".gz", ".json", ".jsonl"}:
-        return read_outputs(path)
-    require("huggingface_hub", "Reading AlpacaEval from the Hub", "local")
-    from huggingface_hub import hf_hub_download
 
-    try:
+    def fetch() -> list[Output]:
+        require("huggingface_hub", "Reading AlpacaEval from the Hub", "local")
+        from huggingface_hub import hf_hub_download
+
         return read_outputs(Path(hf_hub_download(place, HUB_FILE, repo_type="dataset")))
-    except DataError:
-        raise
-    except Exception as error:  # the Hub client raises a dozen kinds, all meaning that the data is not here
-        raise DataError(
-            path,
-            f"is no local file, and the Hub does not give it ({type(error).__name__}). Download {HUB_FILE} of "
-            "tatsu-lab/alpaca_eval where there is a network, and give the file with --prompts FILE.",
-        ) from None
+
+    advice = (
+        f"Download {HUB_FILE} of tatsu-lab/alpaca_eval where there is a network, and give the file with --prompts FILE."
+    )
+    return read_or_fetch(place, read_outputs, fetch, advice)
 
 
 def read_annotations(path: Path) -> Annotations:

@@ -1,10 +1,10 @@
 """An exam: instructions whose fulfilment a program can check, and the one that is made of puzzles."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from srlm.digest import digest_of_set
 from srlm.puzzle.world import LENGTH, PUZZLE, Puzzle, puzzles
 from srlm.types import Prompt
 
@@ -42,11 +42,12 @@ class Exam:
     @property
     def digest(self) -> str:
         """Tells exams apart by what they ask and what they check."""
-        digest = hashlib.sha256()
-        for item in sorted(self.items, key=lambda item: item.prompt.id):
-            digest.update(f"{item.prompt.id}\x1f{item.prompt.instruction}\x1f{item.instructions}".encode())
-            digest.update(f"\x1f{[sorted(one.items()) for one in item.arguments]}\x1e".encode())
-        return f"{len(self.items)}:{digest.hexdigest()[:12]}"
+        asked = (
+            f"{one.prompt.id}\x1f{one.prompt.instruction}\x1f{one.instructions}"
+            f"\x1f{[sorted(arguments.items()) for arguments in one.arguments]}\x1e"
+            for one in sorted(self.items, key=lambda item: item.prompt.id)
+        )
+        return digest_of_set(len(self.items), asked)
 
 
 def puzzle_exam(limit: int | None) -> Exam:

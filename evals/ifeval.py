@@ -20,10 +20,10 @@ from typing import Any
 
 from evals.answering import choose_prompts
 from evals.exam import Exam, Followed, Item
-from srlm.errors import DataError, MissingData
+from srlm.errors import MissingData
 from srlm.optional import require
 from srlm.randomness import derive
-from srlm.rows import SUFFIXES, Once, Row, read_rows
+from srlm.rows import SUFFIXES, Once, Row, read_or_fetch, read_rows
 from srlm.types import Prompt
 
 HUB = "google/IFEval"
@@ -70,24 +70,23 @@ def _checker() -> Any:
 
 
 def _read(place: str) -> list[Row]:
-    path = Path(place).expanduser()
-    if path.is_dir():
-        names = [f"{IFEVAL}{suffix}" for suffix in SUFFIXES]
-        return read_rows(next((path / name for name in names if (path / name).is_file()), path / f"{IFEVAL}.jsonl"))
-    if path.exists() or path.suffix in {".gz", ".json", ".jsonl"}:
-        return read_rows(path)
-    require("datasets", "Reading IFEval from the Hub", "nlp")
-    import datasets
+    def fetch() -> list[Row]:
+        require("datasets", "Reading IFEval from the Hub", "nlp")
+        import datasets
 
-    try:
         rows = datasets.load_dataset(place, split="train")
         return [Row(Path(place), "record", number, dict(row)) for number, row in enumerate(rows, start=1)]
-    except Exception as error:  # the Hub client raises a dozen kinds, all meaning that the data is not here
-        problem = (
-            f"is no local file, and the Hub does not give it ({type(error).__name__}). "
-            f"Download {HUB} where there is a network, and give the file with --data FILE."
-        )
-        raise DataError(path, problem) from None
+
+    advice = f"Download {HUB} where there is a network, and give the file with --data FILE."
+    return read_or_fetch(place, _read_local, fetch, advice)
+
+
+def _read_local(path: Path) -> list[Row]:
+    """The rows of a file, or of IFEval's file in a folder."""
+    if not path.is_dir():
+        return read_rows(path)
+    names = [f"{IFEVAL}{suffix}" for suffix in SUFFIXES]
+    return read_rows(next((path / name for name in names if (path / name).is_file()), path / f"{IFEVAL}.jsonl"))
 
 
 def _items(rows: Sequence[Row], checker: Any) -> dict[str, Item]:

@@ -1,19 +1,76 @@
 """What the suites share in which a judge compares two answers."""
 
-import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
-from evals.contestants import Contestant
-from evals.results import Provenance
+from evals.contestants import Contestant, opened
+from evals.labels import keep_prompts
+from evals.results import Provenance, part
+from srlm.digest import digest_of_set
+from srlm.display import Progress
 from srlm.engines.engine import Engine
-from srlm.judges.pairwise import Preference
+from srlm.judges.card import JudgeCard
+from srlm.judges.labelled import LabelledSet
+from srlm.judges.measure import measure
+from srlm.judges.pairwise import Match, Preference, compare, load_pairwise
 from srlm.judges.template import Template
 from srlm.ledger import Ledger
+from srlm.runs import Run
 from srlm.types import Answer, Prompt, Sampling, Verdict
 
 CARD_PAIRS = 60
 """Labelled pairs on which the judge's card is measured."""
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """A judge of pairs, opened for a suite: its card, and the provenance of all that it decides there."""
+
+    suite: str
+    judge: Contestant
+    engine: Engine
+    template: Template
+    card: JudgeCard
+    provenance: Provenance
+    run: Run
+    progress: Progress
+
+    def decide(
+        self, models: str | tuple[str, str], matches: Sequence[Match], whom: str
+    ) -> tuple[list[Preference], Provenance]:
+        """The preferences in both orders, whose verdicts are written down; and the provenance with their days."""
+        preferences = compare(
+            self.engine,
+            self.template,
+            matches,
+            self.run.ledger,
+            stage=f"evals/{self.suite}",
+            progress=self.progress,
+            label=f"{self.engine.name} judges {whom} in both orders",
+        )
+        verdicts = [one for found in preferences for one in found.verdicts]
+        self.run.write(part(self.suite, models, "verdicts"), verdicts)
+        return preferences, dated(self.provenance, self.judge, verdicts, self.run.ledger)
+
+
+@contextmanager
+def sitting(
+    suite: str,
+    judge: Contestant,
+    labelled: LabelledSet,
+    prompts: Sequence[Prompt],
+    sampling: Sampling,
+    run: Run,
+    progress: Progress,
+) -> Iterator[Sitting]:
+    """Open the judge, measure its card on labelled pairs, and keep the prompts that it will be asked about."""
+    with opened(judge) as engine:
+        card = measure(engine, labelled, run.ledger, limit=CARD_PAIRS, stage="evals/card", progress=progress)
+        template = load_pairwise()
+        provenance = judged_by(engine, template, prompts, sampling)
+        keep_prompts(run, provenance.prompts, prompts)
+        yield Sitting(suite, judge, engine, template, card, provenance, run, progress)
 
 
 def judged_by(judge: Engine, template: Template, prompts: Sequence[Prompt], sampling: Sampling) -> Provenance:
@@ -35,10 +92,8 @@ def dated(provenance: Provenance, judge: Contestant, verdicts: Iterable[Verdict]
 
 def prompts_digest(prompts: Sequence[Prompt]) -> str:
     """Tells sets of prompts and references apart."""
-    digest = hashlib.sha256()
-    for prompt in sorted(prompts, key=lambda prompt: prompt.id):
-        digest.update(f"{prompt.id}\x1f{prompt.instruction}\x1f{prompt.reference}\x1e".encode())
-    return f"{len(prompts)}:{digest.hexdigest()[:12]}"
+    ordered = sorted(prompts, key=lambda prompt: prompt.id)
+    return digest_of_set(len(prompts), (f"{one.id}\x1f{one.instruction}\x1f{one.reference}\x1e" for one in ordered))
 
 
 def flagged(found: Preference, answer: Answer) -> bool:

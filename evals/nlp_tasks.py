@@ -4,7 +4,6 @@ They are read before any checkpoint is, so that a wrong name, a missing file or 
 once. Prompts, targets and metrics are lm-eval's; nothing of them is written again here.
 """
 
-import hashlib
 import json
 import logging
 import os
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from evals.nlp_mirror import Mirror, local_task
+from srlm.digest import digest_of_set
 from srlm.errors import DataError, MissingData, SrlmError, UnknownName, UsageError
 from srlm.optional import require
 
@@ -210,14 +210,15 @@ def _not_loaded(name: str, mirror: Mirror | None, error: Exception) -> SrlmError
 
 def _requests(tasks: Sequence[Any], limit: int | None) -> tuple[int, str]:
     """How many requests there are, and a digest of everything that is asked and what is right."""
-    count, digest = 0, hashlib.sha256()
     for task in tasks:
         task.set_fewshot_seed(FEWSHOT_SEED)
         if task.config.num_fewshot is None:
             task.set_config(key="num_fewshot", value=0)
         task.build_all_requests(limit=limit)
-        count += len(task.instances)
-        for one in task.instances:
-            told = [task.task_name, one.doc_id, one.idx, one.args, task.doc_to_target(one.doc)]
-            digest.update(json.dumps(told, default=str, ensure_ascii=False).encode(errors="surrogatepass"))
-    return count, f"{count}:{digest.hexdigest()[:12]}"
+    count = sum(len(task.instances) for task in tasks)
+    told = (
+        [task.task_name, one.doc_id, one.idx, one.args, task.doc_to_target(one.doc)]
+        for task in tasks
+        for one in task.instances
+    )
+    return count, digest_of_set(count, (json.dumps(one, default=str, ensure_ascii=False) for one in told))

@@ -6,7 +6,7 @@ from itertools import combinations
 from evals.metric import Cell, Metric, Series, metric
 from evals.results import RewardResult
 from srlm.stats.intervals import Estimate, wilson
-from srlm.stats.reward_model import Ranked, reward_model_metrics
+from srlm.stats.reward_model import Ranked, RewardModelMetrics, reward_model_metrics
 
 
 def metrics(results: Sequence[RewardResult]) -> list[Metric]:
@@ -16,44 +16,22 @@ def metrics(results: Sequence[RewardResult]) -> list[Metric]:
     }
     order = {result.model: Series(_pair_order(result)) for result in results}
 
-    def untested(key: str, label: str, unit: str, better: str, pick: Callable[[str], Estimate]) -> Metric:
-        return Metric(key, label, unit, better, {model: Cell(pick(model)) for model in found})
+    def row(key: str, label: str, unit: str, better: str, pick: Callable[[RewardModelMetrics], Estimate]) -> Metric:
+        return Metric(f"rm_{key}", f"  {label}", unit, better, {model: Cell(pick(one)) for model, one in found.items()})
 
     return [
         metric("rm_pairwise_half", "pairwise accuracy as judge, ties half", "%", "more", order, (0, 1)),
-        untested(
-            "rm_pairwise",
-            "  pairwise accuracy, ties left out",
-            "%",
-            "more",
-            lambda model: found[model].pairwise_accuracy,
+        row("pairwise", "pairwise accuracy, ties left out", "%", "more", lambda it: it.pairwise_accuracy),
+        row("ties", "pairs that it ties", "%", "less", lambda it: it.tie_rate),
+        row("longer", "the longer answer wins, same pairs", "%", "neither", lambda it: it.longer_wins),
+        row(
+            "similar_length", "pairwise accuracy, answers of similar length", "%", "more", lambda it: it.similar_length
         ),
-        untested("rm_ties", "  pairs that it ties", "%", "less", lambda model: found[model].tie_rate),
-        untested(
-            "rm_longer",
-            "  the longer answer wins, same pairs",
-            "%",
-            "neither",
-            lambda model: found[model].longer_wins,
-        ),
-        untested(
-            "rm_similar_length",
-            "  pairwise accuracy, answers of similar length",
-            "%",
-            "more",
-            lambda model: found[model].similar_length,
-        ),
-        untested(
-            "rm_score_and_length",
-            "  score against length, Spearman",
-            "",
-            "neither",
-            lambda model: found[model].score_and_length,
-        ),
-        untested("rm_five_best", "  5-best", "%", "more", lambda model: found[model].five_best),
-        untested("rm_exact", "  exact match of the order", "%", "more", lambda model: found[model].exact_match),
-        untested("rm_spearman", "  Spearman correlation", "", "more", lambda model: found[model].spearman),
-        untested("rm_kendall", "  Kendall's tau-b", "", "more", lambda model: found[model].kendall_tau_b),
+        row("score_and_length", "score against length, Spearman", "", "neither", lambda it: it.score_and_length),
+        row("five_best", "5-best", "%", "more", lambda it: it.five_best),
+        row("exact", "exact match of the order", "%", "more", lambda it: it.exact_match),
+        row("spearman", "Spearman correlation", "", "more", lambda it: it.spearman),
+        row("kendall", "Kendall's tau-b", "", "more", lambda it: it.kendall_tau_b),
         Metric(
             "parse_rate",
             "  verdicts that could be read",

@@ -4,7 +4,7 @@ On answers that people ranked, length alone is often right in three pairs of fou
 file lists the best answer first, which a judge that sees several answers must not be shown. "Random" draws scores.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from evals.metric import Cell, Metric, Side
@@ -20,19 +20,19 @@ def sides(results: Sequence[RewardResult]) -> list[Side]:
     """The paper's metrics of such judges. All results are of the same answers."""
     found = {name: trivial_judge(name, results[0].groups) for name in NAMES}
 
-    def row(key: str, label: str, unit: str, figures: dict[str, Estimate]) -> Metric:
-        return Metric(f"trivial_{key}", label, unit, "neither", {name: Cell(one) for name, one in figures.items()})
+    def row(key: str, label: str, unit: str, pick: Callable[[RewardModelMetrics | Luck], Estimate]) -> Metric:
+        return Metric(f"trivial_{key}", label, unit, "neither", {name: Cell(pick(one)) for name, one in found.items()})
 
     return [
         Side(
             "Judges that read nothing, on the same ranked answers",
             NAMES,
             [
-                row("pairwise_half", "pairwise accuracy, ties half", "%", _each(found, "pairwise_accuracy")),
-                row("similar_length", "  in pairs of similar length", "%", _each(found, "similar_length")),
-                row("exact", "exact match of the order", "%", _each(found, "exact_match")),
-                row("spearman", "Spearman correlation", "", _each(found, "spearman")),
-                row("kendall", "Kendall's tau-b", "", _each(found, "kendall_tau_b")),
+                row("pairwise_half", "pairwise accuracy, ties half", "%", lambda it: it.pairwise_accuracy),
+                row("similar_length", "  in pairs of similar length", "%", lambda it: it.similar_length),
+                row("exact", "exact match of the order", "%", lambda it: it.exact_match),
+                row("spearman", "Spearman correlation", "", lambda it: it.spearman),
+                row("kendall", "Kendall's tau-b", "", lambda it: it.kendall_tau_b),
             ],
             [
                 "What a judge must beat. Random: the mean of 1,000 judges that draw their scores, and the range that "
@@ -55,7 +55,3 @@ def trivial_judge(name: str, groups: Sequence[Ranked]) -> RewardModelMetrics | L
         return tuple(float(length) if name == "longer wins" else -float(length) for length in group.lengths)
 
     return reward_model_metrics([replace(group, scores=scores(group)) for group in groups], ties="half")
-
-
-def _each(found: dict[str, RewardModelMetrics | Luck], field: str) -> dict[str, Estimate]:
-    return {name: getattr(one, field) for name, one in found.items()}

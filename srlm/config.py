@@ -19,6 +19,9 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+Tracker = Literal["tensorboard", "wandb"]
+"""As transformers' `report_to` calls them."""
+
 Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -384,6 +387,13 @@ class TrainConfig(Section):
         description=(
             "command that starts the processes of a training, such as: accelerate launch --num_processes 8 "
             "(docs/scale.md); training is in this process, if not given"
+        ),
+    )
+    report_to: tuple[Tracker, ...] = Field(
+        (),
+        description=(
+            "trackers that trainings, monitor and evaluations report to: tensorboard, wandb, or both, such as "
+            "[tensorboard, wandb] (docs/trackers.md)"
         ),
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(

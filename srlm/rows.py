@@ -7,12 +7,14 @@ that a person finds it in the file again.
 import gzip
 import json
 import zlib
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from srlm.errors import DataError
+from srlm.errors import DataError, SrlmError
+
+T = TypeVar("T")
 
 SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
 
@@ -86,6 +88,24 @@ def read_rows(path: Path) -> list[Row]:
     if not records:
         raise DataError(path, "holds no record: a JSON array, or one JSON object a line, is expected.")
     return [_row(path, unit, number, data) for number, data in records]
+
+
+def read_or_fetch(place: str, read: Callable[[Path], T], fetch: Callable[[], T], advice: str) -> T:
+    """What a file holds; or what the Hub gives, where the place is no file and is not called like one.
+
+    Raises:
+        DataError: there is neither, with the advice; or what `read` and `fetch` raise.
+    """
+    path = Path(place).expanduser()
+    if path.exists() or path.suffix in {".json", ".jsonl", ".gz"}:
+        return read(path)
+    try:
+        return fetch()
+    except SrlmError:
+        raise
+    except Exception as error:  # the Hub client raises a dozen kinds, all meaning that the data is not here
+        problem = f"is no local file, and the Hub does not give it ({type(error).__name__}). {advice}"
+        raise DataError(path, problem) from None
 
 
 def _row(path: Path, unit: Literal["line", "record"], number: int, data: Any) -> Row:

@@ -8,6 +8,8 @@
                         and while it trains training/, from where a training that was stopped goes on, and
                         kept/, the checkpoints that a judge chooses from
     evals/              results of the suites
+    tracking/           what the monitor and the suites report to trackers, where that is wanted; a training's is in
+                        the model's folder
 
 A stage's file is written whole or not at all, so its existence says that the stage has ended. Going on means to run the
 same command again: ended stages are read, the others are computed, and calls that were already answered come from the
@@ -48,8 +50,10 @@ LIBRARIES = (
     "anthropic",
 )
 
-MACHINE = frozenset(f"{section}.{key}" for section in ("sft", "dpo") for key in ("micro_batch_size", "save_steps"))
-"""Settings that say how a machine copes and not what is computed: a run that ran out of memory goes on with others."""
+MACHINE = frozenset(
+    {"report_to", *(f"{section}.{key}" for section in ("sft", "dpo") for key in ("micro_batch_size", "save_steps"))}
+)
+"""Settings that say how a machine copes, or who is told, and not what is computed: a run goes on with others."""
 
 
 class Run:

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from evals.alpaca_files import read_annotations, read_gamed
+from evals.alpaca_recomputed import arrays
 from evals.length_control import Gamed, length_controlled
-from evals.recomputed import arrays
 
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data" / "alpaca_eval"
 TURNS = 3

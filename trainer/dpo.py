@@ -57,7 +57,7 @@ def prefer(job: Preference, progress: Progress) -> None:
         )
         if config.stopping.judge is not None:
             trainer.add_callback(Along(trainer, tokenizer, job.start, job.folder, config.stopping.every))
-        fit(trainer, step)
+        fit(trainer, step, job)
         save(trainer, tokenizer, job.start, job.folder)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from srlm.config import DPOConfig, SFTConfig
+from srlm.config import DPOConfig, SFTConfig, Tracker
 from srlm.types import PreferencePair
 from trainer.examples import Example
 from trainer.tuning import optimiser_steps
@@ -24,6 +24,7 @@ class Supervision:
     dtype: str
     seed: int
     label: str
+    report_to: tuple[Tracker, ...] = field(default=(), kw_only=True)
     kind: Literal["sft"] = field(default="sft", kw_only=True)
 
     @property
@@ -49,6 +50,7 @@ class Preference:
     seed: int
     label: str
     consistency: float = field(default=1, kw_only=True)
+    report_to: tuple[Tracker, ...] = field(default=(), kw_only=True)
     kind: Literal["dpo"] = field(default="dpo", kw_only=True)
 
     @property

@@ -14,6 +14,7 @@ from srlm.assets import model_folder
 from srlm.config import TrainConfig
 from srlm.display import Progress
 from srlm.engines.budget import Budget
+from srlm.model_card import write_card
 from srlm.puzzle.world import PUZZLE
 from srlm.randomness import derive
 from srlm.runs import Run
@@ -33,6 +34,7 @@ from trainer.preflight import require_space
 from trainer.prompts import write_prompts
 from trainer.puzzles import made_prompts
 from trainer.rendering import health_line
+from trainer.reporting import report_health
 from trainer.rewards import Judged, judged
 from trainer.seeds import eft_judgements, kept_seeds, of_seeds
 from trainer.session import Session
@@ -95,8 +97,10 @@ def _tune(session: Session, model: str, examples: list[Example], like: str | Non
             dtype=config.dtype,
             seed=derive(config.seed, like or model),
             label=f"{model}: supervised tuning of M0 on {len(examples)} examples",
+            report_to=config.report_to,
         )
         carry_out(job, config.launcher, session.progress)
+        write_card(session.run, model, folder)
 
     return session.run.checkpoint(model, produce)
 
@@ -147,6 +151,8 @@ def _improve(
         Health if positives is None else PositivesHealth,
         lambda: [health(found, session.judge().rubric.scale, before)],
     )
+    if following not in run.models():
+        report_health(run, number, figures)
     _report(session, figures, strict)
     if positives is None:
         if not pairs:
@@ -182,10 +188,12 @@ def _prefer(session: Session, number: int, iteration: Iteration, judgements: lis
             seed=derive(config.seed, following),
             label=f"{following}: DPO of {current} on {len(pairs)} pairs",
             consistency=consistency,
+            report_to=config.report_to,
         )
         carry_out(job, config.launcher, session.progress)
         if config.dpo.stopping.judge is not None:
             take_best(session, following, folder, job.steps)
+        write_card(run, following, folder)
 
     return run.checkpoint(following, produce)
 

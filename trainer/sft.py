@@ -46,5 +46,5 @@ def supervised(job: Supervision, progress: Progress) -> None:
             processing_class=tokenizer,
             peft_config=adapters(config),
         )
-        fit(trainer, step)
+        fit(trainer, step, job)
         save(trainer, tokenizer, job.start, job.folder)

@@ -130,7 +130,7 @@ def shared_arguments(job: "Supervision | Preference") -> dict[str, Any]:
         "save_strategy": "steps" if config.save_steps else "no",
         "save_steps": config.save_steps or None,
         "logging_steps": 1,
-        "report_to": "none",
+        "report_to": list(job.report_to),
         "disable_tqdm": True,
     }
 
@@ -177,13 +177,14 @@ def training(folder: Path) -> Path:
     return folder.parent / "training"
 
 
-def fit(trainer: Any, step: Step) -> None:
+def fit(trainer: Any, step: Step, job: "Supervision | Preference") -> None:
     """Run a TRL trainer, or go on where it was stopped, with our progress in place of its own.
 
     The step's unit is the optimiser step.
     """
     from transformers import PrinterCallback, TrainerCallback
 
+    from trainer.reporting import reported
     from trainer.resume import Keep, last_whole
 
     class Report(TrainerCallback):  # type: ignore[misc, unused-ignore]
@@ -194,7 +195,9 @@ def fit(trainer: Any, step: Step) -> None:
     trainer.add_callback(Report())
     trainer.add_callback(Keep())
     whole = last_whole(Path(trainer.args.output_dir))
-    trainer.train(resume_from_checkpoint=str(whole) if whole else None)
+    since = int(whole.name.removeprefix(WHOLE)) + 1 if whole else 0
+    with reported(trainer, job, since):
+        trainer.train(resume_from_checkpoint=str(whole) if whole else None)
 
 
 def optimiser_steps(examples: int, config: "SFTConfig | DPOConfig") -> int:

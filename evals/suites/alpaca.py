@@ -10,16 +10,14 @@ from collections.abc import Sequence
 
 from evals.alpaca_files import Annotation, Annotations, Output, write_annotations, write_outputs
 from evals.answering import answers_of
-from evals.contestants import Contestant, opened
-from evals.judging import CARD_PAIRS, dated, flagged, judged_by
-from evals.labels import keep_prompts
+from evals.contestants import Contestant
+from evals.judging import flagged, sitting
 from evals.results import AlpacaResult, Provenance, files_folder, part, store
 from srlm.display import Progress
 from srlm.judges.card import JudgeCard
 from srlm.judges.hostile import constant_answers
 from srlm.judges.labelled import LabelledSet
-from srlm.judges.measure import measure
-from srlm.judges.pairwise import Match, Preference, compare, load_pairwise
+from srlm.judges.pairwise import Match, Preference
 from srlm.runs import Run
 from srlm.types import Answer, Outcome, Prompt, Sampling
 
@@ -50,28 +48,14 @@ def run_alpaca(
         contestants, prompts, sampling, run.ledger, stage="evals/alpaca", progress=progress
     )
     results: list[AlpacaResult] = []
-    with opened(judge) as engine:
-        card = measure(engine, labelled, run.ledger, limit=CARD_PAIRS, stage="evals/card", progress=progress)
-        template = load_pairwise()
-        provenance = judged_by(engine, template, prompts, sampling)
-        keep_prompts(run, provenance.prompts, prompts)
+    with sitting("alpaca", judge, labelled, prompts, sampling, run, progress) as court:
         for contestant in contestants:
-            preferences = compare(
-                engine,
-                template,
-                _matches(prompts, answers[contestant.name]),
-                run.ledger,
-                stage="evals/alpaca",
-                progress=progress,
-                label=f"{engine.name} judges {contestant.name} in both orders",
-            )
-            run.write(part("alpaca", contestant.name, "answers"), answers[contestant.name].values())
-            verdicts = [one for found in preferences for one in found.verdicts]
-            run.write(part("alpaca", contestant.name, "verdicts"), verdicts)
-            seen = dated(provenance, judge, verdicts, run.ledger)
-            result = _result(contestant.name, identities[contestant.name], seen, card, prompts, answers, preferences)
+            model = contestant.name
+            preferences, seen = court.decide(model, _matches(prompts, answers[model]), model)
+            run.write(part("alpaca", model, "answers"), answers[model].values())
+            result = _result(model, identities[model], seen, court.card, prompts, answers, preferences)
             store(run, result)
-            _write_files(run, contestant.name, engine.name, prompts, answers[contestant.name], result)
+            _write_files(run, model, court.engine.name, prompts, answers[model], result)
             results.append(result)
     return results
 

@@ -10,16 +10,14 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from evals.answering import answers_of
-from evals.contestants import Contestant, opened
-from evals.judging import CARD_PAIRS, dated, flagged, judged_by
-from evals.labels import keep_prompts
+from evals.contestants import Contestant
+from evals.judging import flagged, sitting
 from evals.results import HeadToHeadResult, Provenance, part, store
 from srlm.display import Progress
 from srlm.judges.card import JudgeCard
 from srlm.judges.hostile import constant_answers
 from srlm.judges.labelled import LabelledSet
-from srlm.judges.measure import measure
-from srlm.judges.pairwise import Match, Preference, compare, load_pairwise
+from srlm.judges.pairwise import Match, Preference
 from srlm.runs import Run
 from srlm.types import Answer, Outcome, Prompt, Sampling
 
@@ -65,25 +63,10 @@ def run_head_to_head(
     for model, found in answers.items():
         run.write(part("head-to-head", model, "answers"), found.values())
     results: list[HeadToHeadResult] = []
-    with opened(judge) as engine:
-        card = measure(engine, labelled, run.ledger, limit=CARD_PAIRS, stage="evals/card", progress=progress)
-        template = load_pairwise()
-        provenance = judged_by(engine, template, prompts, sampling)
-        keep_prompts(run, provenance.prompts, prompts)
+    with sitting("head-to-head", judge, labelled, prompts, sampling, run, progress) as court:
         for pair in pairs_of(list(answers), baseline):
-            preferences = compare(
-                engine,
-                template,
-                _matches(pair, prompts, answers),
-                run.ledger,
-                stage="evals/head-to-head",
-                progress=progress,
-                label=f"{engine.name} judges {pair[0]} against {pair[1]} in both orders",
-            )
-            verdicts = [one for found in preferences for one in found.verdicts]
-            run.write(part("head-to-head", pair, "verdicts"), verdicts)
-            seen = dated(provenance, judge, verdicts, run.ledger)
-            result = _result(pair, identities, seen, card, prompts, answers, preferences)
+            preferences, seen = court.decide(pair, _matches(pair, prompts, answers), f"{pair[0]} against {pair[1]}")
+            result = _result(pair, identities, seen, court.card, prompts, answers, preferences)
             store(run, result)
             results.append(result)
     return results

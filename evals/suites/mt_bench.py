@@ -6,7 +6,6 @@ mean. The answers and grades are also written as FastChat's files, so that its t
 read them. Left out: FastChat's verdicts on pairs of answers; the suite alpaca compares.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -17,6 +16,7 @@ from evals.labels import keep_prompts
 from evals.mt_bench import Grade, Question
 from evals.mt_bench_writing import write_answers, write_judgements
 from evals.results import MtBenchResult, Provenance, files_folder, part, store
+from srlm.digest import digest_of_set
 from srlm.display import Progress
 from srlm.engines.engine import Engine
 from srlm.judges.grading import Conversation, GradingJudge, grade
@@ -101,7 +101,7 @@ def _provenance(engine: Engine, judge: GradingJudge, questions: Sequence[Questio
     return Provenance(
         judge=f"{engine.name} {engine.identity}",
         rubric=" ".join(sorted(judge.rubric(item).label for item in items)),
-        prompts=f"{len(questions)}:{hashlib.sha256(text.encode()).hexdigest()[:12]}",
+        prompts=digest_of_set(len(questions), [text]),
         sampling=f"temperature by category, top-p=1.0 max_tokens={max_tokens}",
     )
 

@@ -5,12 +5,12 @@ several ways, which is the paper's ablation of the judge's prompt (arXiv 2401.10
 What is stored are the rewards beside the ranks; `srlm.stats.reward_model` computes the metrics.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 
 from evals.contestants import Contestant, opened
 from evals.labels import keep_prompts
 from evals.results import Provenance, RewardResult, part, store
+from srlm.digest import digest_of_set
 from srlm.display import Progress
 from srlm.judges.pointwise import PointwiseJudge, rewards, score
 from srlm.runs import Run
@@ -107,5 +107,4 @@ def _result(
 
 
 def _digest(ranked: Sequence[RankedPrompt]) -> str:
-    text = "\x1e".join(repr(prompt) for prompt in ranked)
-    return f"{len(ranked)}:{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return digest_of_set(len(ranked), ["\x1e".join(repr(prompt) for prompt in ranked)])

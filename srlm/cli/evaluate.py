@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srlm.cli.models import contestant, wire_of
+from srlm.cli.models import budget_of, contestant, wire_of
 from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs
 from srlm.cli.recompute import Format, recompute
 from srlm.cli.suites import JUDGED, Asked, Suite, prepared, suites_of
@@ -146,20 +146,22 @@ def evaluate(
     from srlm.errors import UsageError
 
     suites, every = suites_of(suite)
+    asked = Asked(
+        suites,
+        every,
+        prompts=prompts,
+        baseline=baseline,
+        tasks=tasks,
+        batch_size=batch_size,
+        limit=limit,
+        max_tokens=max_tokens,
+        data=data,
+        ranked=ranked,
+        rubric=rubric,
+        scoring=scoring,
+    )
     if annotations is not None:
-        asking = {
-            "models": models,
-            "--judge": judge,
-            "--baseline": baseline,
-            "--tasks": tasks,
-            "--limit": limit,
-            "--max-tokens": max_tokens,
-            "--data": data,
-            "--ranked": ranked,
-            "--rubric": rubric,
-            "--scoring": scoring,
-            "--estimate": estimate,
-        }
+        asking = {"models": models, "--judge": judge, **asked.given(without="prompts"), "--estimate": estimate}
         given = [name for name, value in asking.items() if value]
         if given:
             raise UsageError(
@@ -171,30 +173,18 @@ def evaluate(
         raise UsageError("--gamed and --format go with --annotations.")
     if not models:
         raise UsageError("Name at least one model, such as: srlm eval M1. Or give --annotations FILE.")
+    from evals.telling import tell
     from srlm.assets import PACKAGED
     from srlm.display import Progress, stdout
-    from srlm.engines.budget import Budget
+    from srlm.trackers import require_trackers
 
     progress = Progress()
     home = _home(runs, run, models, progress)
-    budget = Budget(max_cost) if max_cost is not None else None
+    require_trackers(home.config.report_to)
+    budget = budget_of(max_cost)
     wire = wire_of(in_flight, deadline, progress)
     try:
         contestants = [contestant(model, home, wire, budget) for model in models]
-        asked = Asked(
-            suites,
-            every,
-            prompts=prompts,
-            baseline=baseline,
-            tasks=tasks,
-            batch_size=batch_size,
-            limit=limit,
-            max_tokens=max_tokens,
-            data=data,
-            ranked=ranked,
-            rubric=rubric,
-            scoring=scoring,
-        )
         work = prepared(asked, models, contestants, home, progress)
         judged = JUDGED & work.keys()
         if judged and judge is None:
@@ -214,6 +204,7 @@ def evaluate(
     finally:
         home.close()
     _show(results, compared=every)
+    tell(home, _names(results))
     stdout().print(
         f"Results are in {home.folder / 'evals'}. Next: srlm compare {shlex.join(_names(results))} --runs {runs} "
         f"--run {home.name}",

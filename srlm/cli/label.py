@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srlm.cli.models import contestant, done_with, wire_of
+from srlm.cli.models import budget_of, contestant, done_with, wire_of
 from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ def label(
     from evals.labels import known, prompt_sets, store_labels
     from srlm.assets import PACKAGED
     from srlm.display import Progress, stdout
-    from srlm.engines.budget import Budget
     from srlm.errors import UsageError
     from srlm.runs import open_run
 
@@ -46,7 +45,7 @@ def label(
     if not sets:
         raise UsageError(f"In the run {home.name} nothing was evaluated that has prompts. Begin with: srlm eval")
     progress = Progress()
-    budget = Budget(max_cost) if max_cost is not None else None
+    budget = budget_of(max_cost)
     model = contestant(judge or PACKAGED, home, wire_of(in_flight, deadline, progress), budget)
 
     def work(engine: "Engine", ledger: "Ledger", progress: "Progress") -> "dict[str, Labelled]":

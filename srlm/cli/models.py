@@ -47,11 +47,10 @@ def contestant(spec: str, home: "Run | None", wire: "Wire", budget: "Budget | No
 
 def named_model(spec: str, run: str | None, runs: Path, wire: "Wire", max_cost: float | None) -> "Contestant":
     """A model for work that needs no run: by its name in the one that is named, or that there is, if any."""
-    from srlm.engines.budget import Budget
     from srlm.runs import open_run
 
     home = open_run(runs, run) if run is not None or any(runs.glob("*/run.yaml")) else None
-    return contestant(spec, home, wire, Budget(max_cost) if max_cost is not None else None)
+    return contestant(spec, home, wire, budget_of(max_cost))
 
 
 def wire_of(in_flight: int | None, deadline: float | None, progress: "Progress") -> "Wire":
@@ -59,6 +58,13 @@ def wire_of(in_flight: int | None, deadline: float | None, progress: "Progress")
     from srlm.engines.flight import DEADLINE, IN_FLIGHT, Wire
 
     return Wire(in_flight or IN_FLIGHT, deadline or DEADLINE, say=progress.say)
+
+
+def budget_of(max_cost: float | None) -> "Budget | None":
+    """What all calls of the command may cost together, by the option."""
+    from srlm.engines.budget import Budget
+
+    return None if max_cost is None else Budget(max_cost)
 
 
 def done_with(

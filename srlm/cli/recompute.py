@@ -41,7 +41,7 @@ def recompute(
 
 def _alpaca(annotations: Path, gamed: Path | None, prompts: str | None, format: Format) -> None:
     from evals.alpaca_files import outputs_at, read_annotations, read_gamed
-    from evals.recomputed import as_json, as_table, captions, recompute
+    from evals.alpaca_recomputed import as_json, as_table, captions, recompute
 
     found = recompute(
         read_annotations(annotations),

@@ -5,10 +5,10 @@ evaluation after hours. Of "all" suites those that cannot begin here are left ou
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evals.contestants import Contestant
@@ -54,6 +54,13 @@ class Asked:
     rubric: str | None = None
     scoring: str | None = None
 
+    def given(self, without: str = "") -> dict[str, Any]:
+        """The options that the user gave, as they are written, with their values; `without` one of the fields."""
+        options = {
+            one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("suites", "every", without)
+        }
+        return {as_option(name): value for name, value in options.items() if value != getattr(Asked, name)}
+
 
 OPTIONS: Mapping[str, Sequence[Suite]] = {
     "prompts": (Suite.alpaca, Suite.head_to_head, Suite.mt_bench),
@@ -67,6 +74,11 @@ OPTIONS: Mapping[str, Sequence[Suite]] = {
     "scoring": (Suite.reward,),
 }
 """Which suites an option of `Asked` is for: where none of them is named, it would change nothing, and is refused."""
+
+
+def as_option(field: str) -> str:
+    """A field of `Asked` as the user writes it."""
+    return f"--{field.replace('_', '-')}"
 
 
 def named(names: str | None) -> list[str]:
@@ -111,9 +123,9 @@ def prepared(
             "--prompts names the file of one suite: evaluate mt-bench and alpaca or head-to-head one after the other."
         )
     for option, suites in OPTIONS.items():
-        if getattr(asked, option) != getattr(Asked, option) and not {*suites} & {*asked.suites}:
+        if as_option(option) in asked.given() and not {*suites} & {*asked.suites}:
             raise UsageError(
-                f"--{option.replace('_', '-')} is of the suite {' or '.join(suites)}, and not of "
+                f"{as_option(option)} is of the suite {' or '.join(suites)}, and not of "
                 f"{', '.join(asked.suites)}: add it to --suite, or leave the option out."
             )
     prepare: dict[Suite, Callable[[], Work]] = {

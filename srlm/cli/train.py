@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from srlm.cli.models import budget_of
 from srlm.cli.options import DEFAULT_RUNS, MaxCost, Runs
 
 
@@ -33,8 +34,8 @@ def train(
 
     from srlm.config_file import load_config
     from srlm.display import Progress, duration, stdout
-    from srlm.engines.budget import Budget
     from srlm.runs import start_run
+    from srlm.trackers import require_trackers
     from trainer.loop import train as run_loop
     from trainer.preflight import preflight, require_prices
     from trainer.rendering import health_table
@@ -43,9 +44,10 @@ def train(
     name = name or Path(preset).stem
     started = time.monotonic()
     progress = Progress()
-    budget = Budget(max_cost) if max_cost is not None else None
+    budget = budget_of(max_cost)
     if not (runs / name / "run.yaml").exists():
         preflight(config)  # nothing is written for a command that cannot work
+    require_trackers(config.report_to)
     if budget is not None:
         require_prices(config, budget)
     run = start_run(runs, name, config)

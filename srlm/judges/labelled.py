@@ -10,7 +10,6 @@
 Where a file of srlm's own has a validation split, only that is taken: a judge may have been trained on the rest.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, zip_longest
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from srlm.digest import digest_of
 from srlm.errors import DataError
 from srlm.judges.pairwise import Match
 from srlm.randomness import derive
@@ -44,7 +44,7 @@ class LabelledSet:
             for prompts in self.subsets.values()
             for prompt in prompts
         ]
-        return hashlib.sha256(repr(texts).encode()).hexdigest()[:12]
+        return digest_of(repr(texts))
 
     def matches(self, limit: int | None) -> list[tuple[str, Match]]:
         """Pairs with their subset, the better answer first; `limit` of them, spread over subsets and instructions."""

@@ -13,8 +13,9 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from srlm.digest import digest_of
 from srlm.errors import UsageError
-from srlm.judges.template import Template, digest_of, load_template
+from srlm.judges.template import Template, load_template
 
 SLOTS = ("instruction", "response")
 

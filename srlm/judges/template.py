@@ -3,7 +3,6 @@
 Slots are filled in one pass, so that what was put in is never searched again; `fence` says what becomes of the text.
 """
 
-import hashlib
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 
+from srlm.digest import digest_of
 from srlm.errors import UnknownName, UsageError
 from srlm.judges.fence import fence
 
@@ -39,11 +39,6 @@ class Template:
         """The prompt with each slot replaced by its text, fenced."""
         tags = self.tags
         return _SLOT.sub(lambda match: fence(slots[match[1]], tags), self.text)
-
-
-def digest_of(text: str) -> str:
-    """The first 12 hexadecimal digits of a text's SHA-256."""
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def load_template(name: str, slots: Collection[str]) -> Template:

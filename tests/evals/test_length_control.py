@@ -1,4 +1,4 @@
-"""Length control by its properties, on verdicts that are made up. Against published figures: test_recomputed.py."""
+"""Length control by its properties, on made-up verdicts. Against published figures: test_alpaca_recomputed.py."""
 
 from math import isnan
 

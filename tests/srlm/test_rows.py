@@ -4,8 +4,8 @@ import gzip
 
 import pytest
 
-from srlm.errors import DataError
-from srlm.rows import Once, read_rows
+from srlm.errors import DataError, MissingDependency
+from srlm.rows import Once, read_or_fetch, read_rows
 
 
 def rows(path, content):
@@ -80,3 +80,29 @@ def test_what_comes_twice_is_named_with_both_places(tmp_path):
     once.add(two, 2, "the a")
     with pytest.raises(DataError, match=r"x\.jsonl, line 4: has the a of line 1 again\."):
         once.add(three, 1, "the a")
+
+
+@pytest.mark.parametrize("name", ["nothing.json", "nothing.jsonl", "nothing.gz", "nothing.json.gz"])
+def test_what_is_called_like_a_file_is_not_looked_for_on_the_hub(tmp_path, name):
+    with pytest.raises(DataError, match="there is no such file"):
+        read_or_fetch(str(tmp_path / name), read_rows, pytest.fail, "")
+
+
+def test_any_other_name_is_the_hubs_unless_it_is_there(tmp_path):
+    assert read_or_fetch("owner/name", pytest.fail, lambda: "fetched", "") == "fetched"
+    assert read_or_fetch(str(tmp_path), lambda path: path, pytest.fail, "") == tmp_path
+
+
+def test_a_hub_that_gives_nothing_is_one_error_with_advice():
+    def unreachable():
+        raise ConnectionError("the Hub's own words, with an address")
+
+    def not_installed():
+        raise MissingDependency("datasets", "Reading", "nlp")
+
+    with pytest.raises(DataError) as caught:
+        read_or_fetch("owner/name", read_rows, unreachable, "Go there.")
+    words = "owner/name: is no local file, and the Hub does not give it (ConnectionError). Go there."
+    assert str(caught.value) == words
+    with pytest.raises(MissingDependency):
+        read_or_fetch("owner/name", read_rows, not_installed, "")

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from evals.alpaca_files import Annotation, Annotations, read_annotations, read_gamed, read_outputs
+from evals.alpaca_recomputed import arrays, as_json, captions, recompute
 from evals.length_control import ERROR, HELD_LENGTH, length_controlled, tanh_gap
-from evals.recomputed import arrays, as_json, captions, recompute
 from srlm.errors import UsageError
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "alpaca_eval"

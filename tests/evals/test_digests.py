@@ -1,0 +1,48 @@
+"""How results name what was asked is pinned: by another name they could not be compared with those of yesterday."""
+
+from types import SimpleNamespace
+
+from evals import nlp_tasks
+from evals.exam import Exam, Item
+from evals.judging import prompts_digest
+from evals.mt_bench import Question
+from evals.suites import mt_bench, reward_model
+from srlm.judges.grading import GradingJudge
+from srlm.types import Prompt, RankedAnswer, RankedPrompt
+
+PROMPTS = [Prompt("b", "Naïve?", "evaluation", reference="Ja – 好"), Prompt("a", "One.", "evaluation")]
+
+
+def test_of_prompts_with_references():
+    assert prompts_digest(PROMPTS) == prompts_digest(PROMPTS[::-1]) == "2:ba94ffdd5370"
+
+
+def test_of_an_exam():
+    items = (Item(PROMPTS[0], ("one", "two"), ({"n": 2, "a": "x"}, {})), Item(PROMPTS[1], ("three",), ({},)))
+    assert Exam("exam", "nobody", items, 10, check=lambda item, answer: None).digest == "2:48791e855f82"
+
+
+def test_of_ranked_answers():
+    ranked = [
+        RankedPrompt("q", "Which?", (RankedAnswer("Good. 好", 0), RankedAnswer("Bad.", 1, 1, "why")), "validation")
+    ]
+    assert reward_model._digest(ranked) == "1:d28b52283846"
+
+
+def test_of_questions_of_two_turns():
+    questions = [Question(2, "math", ("Ünd?", "So?"), ("1", "2")), Question(1, "writing", ("Write.", "Again."))]
+    engine = SimpleNamespace(name="judge", identity="j1")
+    assert mt_bench._provenance(engine, GradingJudge(), questions, 9).prompts == "2:9ddcfcdb4854"
+
+
+def test_of_what_lm_eval_asks():
+    told = SimpleNamespace(doc_id=0, idx=1, args=("Wer? 好", "ich\udc80"), doc={})
+    task = SimpleNamespace(
+        task_name="task",
+        config=SimpleNamespace(num_fewshot=0),
+        instances=[told, told],
+        set_fewshot_seed=lambda seed: None,
+        build_all_requests=lambda limit: None,
+        doc_to_target=lambda doc: "ich",
+    )
+    assert nlp_tasks._requests([task, task], None) == (4, "4:8f0fe84acb9c")
