@@ -15,7 +15,7 @@ PIP := $(BIN)/python $(INSTALL)
 VLLM_PIP := $(VLLM)/python $(INSTALL) -c constraints-vllm.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-vllm check bench learn format clean
+.PHONY: help demo test test-slow test-vllm browser check bench learn format clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,16 @@ test-slow: .venv/.installed ## the tests that train and generate: minutes on two
 # On a machine with GPUs one installs vllm itself (pip install -e '.[vllm]') and runs the same tests there.
 test-vllm: .venv-vllm/.installed ## the tests against a real vLLM, in an environment of its own: minutes, 4 GB
 	VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/python -m pytest -m vllm tests/with_vllm
+
+# Playwright's own Chromium first, then the system's: a machine may reach one of the two and not the other.
+browser: export PLAYWRIGHT_DOWNLOAD_CONNECTION_TIMEOUT := 10000
+browser: .venv/.installed ## a headless Chromium for the tests of pages, where there is none
+	@$(BIN)/python tests/browser.py \
+	|| { $(BIN)/python -m playwright install --only-shell chromium && $(BIN)/python tests/browser.py; } \
+	|| { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -y -q --no-install-recommends chromium \
+	     && $(BIN)/python tests/browser.py; } \
+	|| { echo "No Chromium could be had. Install one (Debian: apt-get install chromium), or set SRLM_CHROMIUM to its"; \
+	     echo "program. Until then the tests of pages are skipped."; exit 1; }
 
 check: .venv/.installed ## form, types, directions of imports, documentation
 	$(BIN)/ruff format --check .

@@ -2,7 +2,7 @@
 
 `cli` runs the `srlm` script beside this interpreter, without a network, a key, or a terminal. `tiny_model` is a Llama
 of some 40,000 weights: it writes nonsense, but by the same code as any other. `finished_run` is one unbroken run of it;
-tests must not write into that, `own_run` is a copy for them.
+tests must not write into that, `own_run` is a copy for them. `page` is one of a real browser, if there is any.
 """
 
 import hashlib
@@ -20,6 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import chromium, page, seen
+
+__all__ = ["chromium", "page", "seen"]
 
 with suppress(ModuleNotFoundError):  # the environment of the tests with vLLM has none, and they have no properties
     from hypothesis import settings
