@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from srlm.stats.agreement import cohen_kappa
+from srlm.stats.agreement import cohen_kappa, mean_kappa
 from srlm.stats.bradley_terry import bradley_terry
 from srlm.stats.intervals import Estimate, bootstrap_ratio, mean_interval, wilson
 from srlm.stats.paired import paired_difference, sign_test, signed_rank_test
@@ -179,6 +179,30 @@ def _true_kappa() -> float:
 TRUE_KAPPA = _true_kappa()
 
 
+def of_annotators(rng: Rng, n: int) -> Iterator[tuple[str, bool]]:
+    """The mean kappa of three annotators, who see the better answer more often than not, or else guess."""
+    truth = rng.choice(3, n, p=ANSWERS)
+    guesses = rng.integers(0, 3, (3, n))
+    said = np.where(rng.random((3, n)) < SEEN, truth, guesses)
+    found = mean_kappa([[VOTES[one] for one in row] for row in said], resamples=RESAMPLES)
+    yield "mean kappa of three, bootstrap", covers(found, TRUE_MEAN_KAPPA)
+
+
+VOTES = ("win", "tie", "loss")
+ANSWERS = np.array([0.45, 0.2, 0.35])
+SEEN = 0.6
+
+
+def _true_mean_kappa() -> float:
+    given = SEEN * np.eye(3) + (1 - SEEN) / 3
+    joint = given.T @ np.diag(ANSWERS) @ given
+    chance = float(joint.sum(1) @ joint.sum(0))
+    return float((np.trace(joint) - chance) / (1 - chance))
+
+
+TRUE_MEAN_KAPPA = _true_mean_kappa()
+
+
 # --- tests: whether each finds a difference between equals ------------------------------------------------------------
 
 
@@ -198,7 +222,13 @@ def of_equals(rng: Rng, n: int) -> Iterator[tuple[str, bool]]:
     yield "Wilcoxon (Pratt), graded, 35 % zeros", signed_rank_test(graded) < 0.05
 
 
-INTERVALS: tuple[Callable[[Rng, int], Iterator[tuple[str, bool]]], ...] = (of_rates, of_means, of_elo, of_kappa)
+INTERVALS: tuple[Callable[[Rng, int], Iterator[tuple[str, bool]]], ...] = (
+    of_rates,
+    of_means,
+    of_elo,
+    of_kappa,
+    of_annotators,
+)
 TESTS = (of_equals,)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srlm.stats.agreement import cohen_kappa
+from srlm.stats.agreement import cohen_kappa, mean_kappa
 
 grades = st.integers(0, 5)
 rated = st.lists(st.tuples(grades, grades, st.sampled_from("abcdefgh")), min_size=2, max_size=40)
@@ -110,3 +110,43 @@ def test_what_cannot_be_told_is_nan():
 def test_what_is_no_rating_is_refused(a, b, weights):
     with pytest.raises(ValueError, match=r"ratings|finite"):
         cohen_kappa(a, b, weights=weights)
+
+
+choices = st.sampled_from(["win", "tie", "loss"])
+
+
+@given(st.lists(st.tuples(choices, choices), min_size=1, max_size=30))
+def test_the_mean_kappa_of_two_raters_is_cohens(rows):
+    one, two = ([row[place] for row in rows] for place in (0, 1))
+    found, expected = mean_kappa([one, two]), cohen_kappa(one, two)
+    assert (found.n, found.clusters) == (expected.n, expected.clusters)
+    for a, b in zip((found.value, found.low, found.high), (expected.value, expected.low, expected.high), strict=True):
+        assert a == pytest.approx(b, nan_ok=True)
+
+
+def test_the_mean_kappa_of_three_by_hand_on_what_each_two_rated():
+    a = ["win", "win", "loss", "loss", None]
+    b = ["win", "win", "loss", "loss", "win"]
+    c = ["win", "loss", "loss", "win", None]
+    # a and b agree everywhere; c agrees with either in two of four, which is chance.
+    assert cohen_kappa(a[:4], c[:4]).value == 0
+    found = mean_kappa([a, b, c])
+    assert found.value == pytest.approx((1 + 0 + 0) / 3)
+    assert (found.n, found.clusters) == (4, 4)
+    assert mean_kappa([c, a, b]).value == found.value
+
+
+def test_raters_without_a_kappa_are_left_out_of_the_mean():
+    a, b, always = ["win", "loss"], ["win", "loss"], ["win", "win"]
+    never = [None, None]
+    assert mean_kappa([a, b, never]).value == 1
+    assert isnan(mean_kappa([always, always]).value)
+    assert isnan(mean_kappa([a]).value)
+    assert isnan(mean_kappa([]).value)
+    # "always" has a kappa of 0 with either: agreement is what its habit gives.
+    assert mean_kappa([a, b, always]).value == pytest.approx(1 / 3)
+
+
+def test_raters_of_other_items_are_refused():
+    with pytest.raises(ValueError, match="same items"):
+        mean_kappa([["win"], ["win", "tie"]])
