@@ -5,6 +5,7 @@ evals/reward/M2.json            scores of M2 as judge on ranked answers
 evals/mt-bench/M2.json          grades of M2's answers, turn by turn
 evals/verifiable/M2.json        which instructions the answers of M2 follow
 evals/head-to-head/M2~M1.json   outcomes of M2 against M1, one file a pair of models
+evals/human/M2~M1.json          the pairs of answers that people compare; their votes: evals/human/M2~M1/ANNOTATOR.jsonl
 evals/nlp/M2.json               what M2 gets right, item by item, and lm-eval's own figures
 evals/alpaca/M2.answers.jsonl, M2.verdicts.jsonl       what they came from
 evals/head-to-head/M2.answers.jsonl, M2~M1.verdicts.jsonl   the same of the pair
@@ -22,6 +23,7 @@ from urllib.parse import quote
 from pydantic import TypeAdapter, ValidationError
 
 from evals.mt_bench import Grade
+from evals.votes import TURNED, Sheet, Vote, read_votes, standing
 from srlm.errors import DataError, UsageError
 from srlm.judges.card import JudgeCard
 from srlm.records import explain, read_json, with_nan, without_nan, write_json
@@ -109,6 +111,28 @@ def _turned(outcome: Outcome) -> Outcome:
         opponent_length=outcome.length,
         verdict_ids=outcome.verdict_ids[::-1],
     )
+
+
+@dataclass(frozen=True)
+class HumanResult:
+    """What people said of two models' answers to the same prompts: the votes that stand, of `model` against `opponent`.
+
+    It is read off a sheet and the files of votes beside it, and never stored.
+    """
+
+    model: str
+    opponent: str
+    provenance: Provenance
+    sheet: Sheet
+    votes: tuple[Vote, ...]
+    suite: str = "human"
+
+    def turned(self) -> "HumanResult":
+        """The same from the other side; the sheet stays as it was drawn."""
+        other: dict[Literal["model", "opponent"], Literal["model", "opponent"]]
+        other = {"model": "opponent", "opponent": "model"}
+        votes = [replace(one, verdict=TURNED[one.verdict], left=other[one.left]) for one in self.votes]
+        return replace(self, model=self.opponent, opponent=self.model, votes=tuple(votes))
 
 
 @dataclass(frozen=True)
@@ -223,7 +247,7 @@ class NlpResult:
 
 @dataclass(frozen=True)
 class Results:
-    """All results of a run, by model; head-to-head by both models, as they are stored."""
+    """All results of a run, by model; head-to-head and people's votes by both models, as they are stored."""
 
     alpaca: dict[str, AlpacaResult] = field(default_factory=dict)
     reward: dict[str, RewardResult] = field(default_factory=dict)
@@ -231,9 +255,12 @@ class Results:
     mt_bench: dict[str, MtBenchResult] = field(default_factory=dict)
     head_to_head: dict[tuple[str, str], HeadToHeadResult] = field(default_factory=dict)
     nlp: dict[str, NlpResult] = field(default_factory=dict)
+    human: dict[tuple[str, str], HumanResult] = field(default_factory=dict)
 
 
-Provenanced = AlpacaResult | HeadToHeadResult | MtBenchResult | RewardResult | TaskResult | VerifiableResult
+Provenanced = (
+    AlpacaResult | HeadToHeadResult | HumanResult | MtBenchResult | RewardResult | TaskResult | VerifiableResult
+)
 """What came about in one way."""
 
 Result = AlpacaResult | HeadToHeadResult | MtBenchResult | NlpResult | RewardResult | VerifiableResult
@@ -252,7 +279,8 @@ def load_results(run: Run) -> Results:
         DataError: a result file is damaged.
     """
     kinds = (AlpacaResult, RewardResult, VerifiableResult, MtBenchResult, HeadToHeadResult, NlpResult)
-    return gathered([result for kind in kinds for result in _load(run, kind)])
+    results = gathered([result for kind in kinds for result in _load(run, kind)])
+    return replace(results, human=_load_human(run))
 
 
 def gathered(results: Sequence[Result]) -> Results:
@@ -285,7 +313,7 @@ def added(results: Results, others: Sequence[Result]) -> Results:
                 f"{one.model} has results of {one.suite} in the run and in a file. Give the file's another name: "
                 "NAME=FILE"
             )
-    return gathered([*kept, *results.head_to_head.values(), *others])
+    return replace(gathered([*kept, *results.head_to_head.values(), *others]), human=results.human)
 
 
 def load_nlp(run: Run, model: str) -> NlpResult | None:
@@ -296,6 +324,46 @@ def load_nlp(run: Run, model: str) -> NlpResult | None:
     """
     path = run.folder / "evals" / "nlp" / f"{_file(model)}.json"
     found: NlpResult | None = _validated(TypeAdapter(NlpResult), path) if path.exists() else None
+    return found
+
+
+def store_sheet(run: Run, sheet: Sheet) -> None:
+    """Write the pairs that people are shown."""
+    write_json(_sheet_path(run, (sheet.model, sheet.opponent)), asdict(sheet))
+
+
+def load_sheet(run: Run, pair: tuple[str, str]) -> Sheet | None:
+    """The pairs that were drawn of two models, if any.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    path = _sheet_path(run, pair)
+    found: Sheet | None = _validated(TypeAdapter(Sheet), path) if path.exists() else None
+    return found
+
+
+def votes_folder(run: Run, pair: tuple[str, str]) -> Path:
+    """Where the votes on a sheet stand, one file an annotator."""
+    return _sheet_path(run, pair).with_suffix("")
+
+
+def _sheet_path(run: Run, pair: tuple[str, str]) -> Path:
+    return run.folder / "evals" / "human" / f"{_file(*pair)}.json"
+
+
+def _load_human(run: Run) -> dict[tuple[str, str], HumanResult]:
+    """What people voted, of the pairs of models that anybody voted on."""
+    found: dict[tuple[str, str], HumanResult] = {}
+    for path in sorted((run.folder / "evals" / "human").glob("*.json")):
+        sheet: Sheet = _validated(TypeAdapter(Sheet), path)
+        pair = (sheet.model, sheet.opponent)
+        shown = {one.prompt_id for one in sheet.pairs}
+        votes = [vote for file in sorted(votes_folder(run, pair).glob("*.jsonl")) for vote in read_votes(file)]
+        stand = tuple(vote for vote in standing(votes).values() if vote.prompt_id in shown)
+        if stand:
+            provenance = Provenance("people", "blind choice of two", sheet.prompts, sheet.sampling)
+            found[pair] = HumanResult(*pair, provenance, sheet, stand)
     return found
 
 

@@ -1,0 +1,1 @@
+"""Blind comparison by people: pairs drawn from an evaluation, a page that shows them, votes that are not lost."""

@@ -1,0 +1,109 @@
+"""`srlm annotate`: people compare two models' answers on a local page, without knowing whose they are."""
+
+import os
+import shlex
+import signal
+import sys
+from contextlib import ExitStack
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from srlm.cli.options import DEFAULT_RUNS, RunName, Runs
+
+if TYPE_CHECKING:
+    from evals.annotation.server import AnnotationServer
+    from evals.votes import Sheet
+
+
+def annotate(
+    model: Annotated[str, typer.Argument(help="A model that was evaluated, such as M2.")],
+    opponent: Annotated[str, typer.Argument(help="The one to compare it with: another model, or reference.")],
+    suite: Annotated[
+        str | None,
+        typer.Option(
+            "--suite", help="Whose answers are shown: head-to-head or alpaca; the first of them that has any."
+        ),
+    ] = None,
+    pairs: Annotated[
+        int | None, typer.Option("--pairs", min=1, help="How many prompts are drawn; 50, if not given. Can grow later.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Draws the prompts, the order and the sides.")] = None,
+    annotator: Annotated[
+        str | None, typer.Option("--annotator", metavar="NAME", help="Who votes; the page asks, if not given.")
+    ] = None,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Where the page is served; 0 takes a free port.")
+    ] = 0,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Print the address, and open no browser.")] = False,
+    run: RunName = None,
+    runs: Runs = DEFAULT_RUNS,
+) -> None:
+    """Compare two models' answers blind, in the browser: 1, 2, or 3 for a tie. Ctrl-C ends it; votes are kept.
+
+    All annotators see the same prompts, each in an order of their own and with sides swapped at random. Each has a file
+    of votes in the run and goes on where they were. srlm compare shows who wins, and how far people agree with each
+    other and with the judge.
+    """
+    from evals.annotation.ballots import Booth, named
+    from evals.annotation.drawing import only_one, pair_of, sheet_of
+    from evals.annotation.server import AnnotationServer
+    from evals.results import load_results, votes_folder
+    from srlm.runs import open_run
+
+    home = open_run(runs, run)
+    name = named(annotator) if annotator is not None else None
+    results = load_results(home)
+    pair = pair_of(results, model, opponent)
+    folder = votes_folder(home, pair)
+    with ExitStack() as stack:
+        stack.enter_context(only_one(folder))
+        sheet = sheet_of(home, results, pair, suite, pairs, seed)
+        server = stack.enter_context(AnnotationServer(Booth(sheet, folder), name, port))
+        stopped = _told_to_stop()
+        typer.echo(
+            f"{len(sheet.pairs)} pairs of {sheet.model} and {sheet.opponent} from the suite {sheet.source}. The page:\n"
+            f"{server.address}\n"
+            "Ctrl-C ends it. Votes are kept; the same command goes on."
+        )
+        sys.stdout.flush()
+        _serve(server, stopped, opened=not no_open)
+        _say(server, sheet, f"--runs {shlex.quote(str(runs))} --run {shlex.quote(home.name)}")
+
+
+def _told_to_stop() -> Event:
+    """Set by Ctrl-C, which is how this command ends, and by whoever tells the process to end."""
+    stopped = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    return stopped
+
+
+def _serve(server: "AnnotationServer", stopped: Event, opened: bool) -> None:
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
+    thread.start()
+    if opened and _has_screen():
+        import webbrowser
+
+        webbrowser.open(server.address)
+    while not stopped.wait(1):  # without a limit, Windows would not hear Ctrl-C
+        pass
+    server.shutdown()
+
+
+def _has_screen() -> bool:
+    """Whether a browser has a window here: on a server, one of the terminal would take the terminal over."""
+    return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _say(server: "AnnotationServer", sheet: "Sheet", at: str) -> None:
+    counts = server.booth.counts()
+    typer.echo("")
+    for name, count in counts.items():
+        typer.echo(f"{name}: {count} of {len(sheet.pairs)} votes stand.")
+    if not counts:
+        typer.echo("Nobody voted.")
+        return
+    names = f"{shlex.quote(sheet.model)} --baseline {shlex.quote(sheet.opponent)}"
+    typer.echo(f"Next: srlm compare {names} {at}")
