@@ -1,7 +1,7 @@
 """A suite as far as models can be compared on it: whose results there are, which belong together, what they say.
 
-What is read off has a room of its own: `evals.preferred`, `graded`, `ordered`, `verified`, `retained`; `matched` for
-results that belong to two models.
+What is read off has a room of its own: `evals.preferred`, `graded`, `ordered`, `verified`, `retained`; `matched` and
+`voted` for results that belong to two models.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from evals import graded, matched, ordered, preferred, retained, trivial, verified
+from evals import graded, matched, ordered, preferred, retained, trivial, verified, voted
 from evals.length_control import Gamed
 from evals.metric import Metric, Side
 from evals.results import Provenanced, Results
@@ -76,6 +76,14 @@ def suites_of(results: Results, gamed: Gamed | None = None) -> list[Suite]:
             matched.captions,
             matched.sides,
             distrusted=matched.distrusted,
+        ),
+        Suite(
+            "human",
+            frozenset(chain(*results.human)),
+            lambda models: matched.meetings(results.human, models),
+            voted.metrics,
+            lambda chosen, models: voted.captions(chosen, models, results),
+            lambda chosen: voted.sides(chosen, results),
         ),
     ]
 

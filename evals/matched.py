@@ -8,9 +8,10 @@ but the share of those that were judged.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import isnan, nan
+from typing import TypeVar
 
 from evals.metric import Cell, Metric, Series, Side, metric, seen_range
-from evals.results import HeadToHeadResult
+from evals.results import HeadToHeadResult, HumanResult
 from evals.wording import hostile, mostly
 from srlm.judges.pairwise import verdict_of
 from srlm.stats.bradley_terry import bradley_terry
@@ -21,7 +22,10 @@ WORTH = {"win": 1.0, "tie": 0.5, "loss": 0.0}
 UNKNOWN = Estimate(nan, nan, nan, 0, 0)
 
 
-def meetings(results: Mapping[tuple[str, str], HeadToHeadResult], models: Sequence[str]) -> list[HeadToHeadResult]:
+Met = TypeVar("Met", HeadToHeadResult, HumanResult)
+
+
+def meetings(results: Mapping[tuple[str, str], Met], models: Sequence[str]) -> list[Met]:
     """The results between these models; in each the model that is named later stands first."""
     place = {model: number for number, model in enumerate(models)}
     found = [one for one in results.values() if one.model in place and one.opponent in place]
@@ -33,10 +37,11 @@ def metrics(met: Sequence[HeadToHeadResult], models: Sequence[str]) -> list[Metr
     """The rows of a comparison whose first model is the baseline."""
     baseline = models[0]
     against = {one.model: one for one in met if one.opponent == baseline}
+    worth = {model: _worth(one) for model, one in against.items()}
     lengths = {model: Series(_lengths(met, model)) for model in models}
     judged = {model: Cell(_judged(against[model]) if model in against else UNKNOWN) for model in models}
     return [
-        _scores(met, models),
+        scores("head_to_head", "head-to-head, a tie is half", worth, models),
         Metric("head_to_head_elo", "  Elo over all pairs", "elo", "more", _elo(met, models)),
         metric("head_to_head_length", "  mean length", "chars", "neither", lengths, seen_range(lengths)),
         Metric("head_to_head_judged", "  prompts judged in both orders", "%", "more", judged),
@@ -145,14 +150,16 @@ class Even(Series):
         return Estimate(0.5, nan, nan, len(self.values), len(self.values)) if self.values else UNKNOWN
 
 
-def _scores(met: Sequence[HeadToHeadResult], models: Sequence[str]) -> Metric:
-    """Each model's score against the baseline, which is the first; that one's own is even."""
-    against = {one.model: _worth(one) for one in met if one.opponent == models[0]}
+def scores(key: str, label: str, against: Mapping[str, Mapping[str, float]], models: Sequence[str]) -> Metric:
+    """The row of each model's score against the baseline, which is the first; that one's own is even.
+
+    `against` has what each prompt is worth to a model that met the baseline: 1, 0, or a half.
+    """
     prompts = sorted({prompt for worth in against.values() for prompt in worth})
     series: dict[str, Series] = {models[0]: Even({prompt: (prompt, 0.5) for prompt in prompts})}
     for model in models[1:]:
         series[model] = Against({prompt: (prompt, worth) for prompt, worth in against.get(model, {}).items()})
-    found = metric("head_to_head", "head-to-head, a tie is half", "%", "more", series, (0, 1))
+    found = metric(key, label, "%", "more", series, (0, 1))
     return replace(found, test=None)  # of two models other than the baseline these are not games of theirs
 
 

@@ -19,6 +19,7 @@ UNITS = {
     "count": "count",
     "place": "place",
     "p": "p",
+    "kappa": "kappa",
     "number": "number",
 }
 """How the JSON calls them; a metric without a unit is a correlation."""
