@@ -1,14 +1,14 @@
 """What `srlm gate` decides where the truth is known: 1,000 gates a cell, through the code that decides.
 
 Each gate draws the scores of two models on the same prompts, makes the comparison out of them as the suites do, and
-decides on its JSON. Prompts are of three kinds, from easy to hard, so that scores of two models go together. A candidate
-is truly equal, or truly worse by exactly the margin. Counted are
+decides on its JSON. Prompts are of three kinds, from easy to hard, so that scores of two models go together. A
+candidate is truly equal, or truly worse by exactly the margin. Counted are
 
     equal: regression   of the equal ones, those that are called worse: at most the policy's risk
     equal: pass         of the equal ones, those that pass, and "open": the inconclusive ones
     worse: pass         of those worse by the margin, those that pass: at most the risk of the rule
     equal: superior     of the equal ones, those that pass a rule of superiority: at most its risk
-    asked for           an equal candidate, with as many new prompts as the rule of an open gate said were needed: passes
+    asked               equal candidates that pass with as many new prompts as an open gate had said were needed
 
 The last kind of score is the hardest for any such bound: the baseline has nearly all prompts right, so nearly all
 differences are 0, and what differs is on one side. The last row is a policy of four rules on the same answers.

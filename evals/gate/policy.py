@@ -161,7 +161,9 @@ def load_policy(path: Path) -> Policy:
 
 
 def _explained(path: Path, error: ValidationError) -> Exception:
-    first = error.errors(include_url=False)[0]
+    errors = error.errors(include_url=False)
+    # A key that is misspelt is missing, too, and the misspelling is what there is to mend.
+    first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
     where = ".".join(str(part) for part in first["loc"]) or "the policy"
     if first["type"] == "extra_forbidden":
         return UnknownName(f"{path}: the key", where, _keys_beside(first["loc"]))

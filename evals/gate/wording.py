@@ -74,10 +74,10 @@ def _sentence(finding: Finding) -> str:
     confidence = f"with {percent(1 - finding.risk)} confidence"
     if finding.verdict == "pass":
         end = _by(finding, finding.bound)
-        worse = " It is certainly worse, by less than the margin." if finding.worse else ""
+        worse = f" It is certainly {_worse(finding)}, within the margin." if finding.worse else ""
         return f"In {label} it passes: {measured}; {confidence} {end}.{worse}"
     if finding.verdict == "regression":
-        return f"In {label} it is certainly worse than the baseline: {measured}."
+        return f"In {label} it is certainly {_worse(finding)} than the baseline: {measured}."
     open_ = (
         f"In {label} nothing is certain: {measured}; {confidence} {_by(finding, finding.bound)}, {_short_of(finding)}."
     )
@@ -92,6 +92,13 @@ def _by(finding: Finding, end: float) -> str:
         return f"{limit} {bound} {'less' if below else 'more'}"
     good = below == (finding.better == "less")
     return f"at least {bound} better" if good else f"at most {bound} worse"
+
+
+def _worse(finding: Finding) -> str:
+    """What the bad side is called."""
+    if finding.row.better != "neither":
+        return "worse"
+    return "more" if finding.better == "less" else "less"
 
 
 def _short_of(finding: Finding) -> str:
