@@ -13,10 +13,15 @@ candidate is truly equal, or truly worse by exactly the margin. Counted are
 The last kind of score is the hardest for any such bound: the baseline has nearly all prompts right, so nearly all
 differences are 0, and what differs is on one side. The last row is a policy of four rules on the same answers.
 
+Last come shares that are no simulation: of a candidate that only ever loses, in exactly the margin, against a baseline
+that has everything right. The number of its failures is binomial, so the share that passes is a sum; beside it that of
+Student's interval alone.
+
 p values are not looked at by a gate; here they come from one flip of the signs and not 20,000, which is all the time.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from functools import partial
 from math import sqrt
 from statistics import median
@@ -24,14 +29,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import stdtrit
+from scipy.stats import binom
 
 import evals.metric
 from evals.comparison import Comparison
-from evals.gate.compared import compared
+from evals.gate.compared import Difference, compared
 from evals.gate.decision import Decision, decide
+from evals.gate.evidence import evidence
 from evals.gate.policy import Policy
 from evals.matched import Against, Even
 from evals.metric import Metric, Rate, Series, metric, seen_range
+from srlm.stats.intervals import mean_interval
 from srlm.stats.paired import paired_difference
 
 GATES = 1_000
@@ -163,7 +172,26 @@ def bench(gates: int = GATES) -> dict[str, Any]:
         cells["a policy of four rules"] = {n: _of_four(n, gates) for n in PROMPTS}
     finally:
         evals.metric.paired_difference = whole
-    return {"gates": gates, "risk": RISK, "cells": cells}
+    return {"gates": gates, "risk": RISK, "cells": cells, "only_losing": only_losing()}
+
+
+def only_losing() -> dict[str, dict[str, list[float]]]:
+    """By margin and number of prompts: the share that passes, here and by Student's interval alone. Exact."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for margin in (0.02, 0.05, 0.1):
+        for n in PROMPTS:
+            ours = student = 0.0
+            for lost in range(n + 1):
+                chance = float(binom.pmf(lost, n, margin))
+                one = mean_interval(np.repeat([0.0, -1.0], [n - lost, lost]), bounds=(-1, 1))
+                shown = evidence(Difference(**asdict(one), wins=0, ties=n - lost, losses=lost), "more")
+                if shown is None:
+                    continue
+                half = float(stdtrit(n - 1, 1 - RISK)) * sqrt(shown.variance / n)
+                ours += chance * (shown.at_least(RISK) > -margin)
+                student += chance * (shown.value - half > -margin)
+            found.setdefault(f"{100 * margin:.0f} points", {})[str(n)] = [ours, student]
+    return found
 
 
 def _cell(draw: Draw, unit: str, margin: str, n: int, gates: int) -> dict[str, float | None]:
@@ -240,6 +268,9 @@ def card(found: dict[str, Any]) -> list[str]:
             figures = [cell[column] for column in COLUMNS]
             shown = [_shown(column, one) for column, one in zip(COLUMNS, figures, strict=True)]
             lines.append(f"  {name:33}{n:7}" + "".join(f"{one:>17}" for one in shown))
+    lines.append("Exact: a candidate that only ever loses, by the margin, passes; by Student's interval alone, %")
+    for margin, by_prompts in found["only_losing"].items():
+        lines += [f"  {margin:33}{n:>7}{100 * one:17.1f}{100 * two:17.1f}" for n, (one, two) in by_prompts.items()]
     return lines
 
 

@@ -7,8 +7,8 @@ from evals.gate.decision import Decision, Finding
 from evals.gate.judged import Check
 from evals.gate.policy import WORDS
 
-SHORT = {"fraction": "%", "characters": "chars", "elo": "elo", "count": "count"}
-"""Units of the JSON as cells abbreviate them."""
+IN = {"fraction": ", %", "characters": ", characters", "grade": ", 1-10"}
+"""What a row's name says of the unit of its cells."""
 
 COLUMNS = ("rule", "baseline", "candidate", "difference, 95 %", "bound", "must be", "verdict", "prompts", "needed")
 CHECK_COLUMNS = ("asked of the judge", "of", "is, 95 %", "must be", "verdict")
@@ -51,7 +51,7 @@ def finding_words(finding: Finding) -> Words:
     sign = "above" if finding.better == "more" else "below"
     value = finding.difference.value
     cells = (
-        f"{row.label}: {rule.kind}",
+        f"{row.label}{IN.get(unit, '')}: {rule.kind}",
         amount(finding.baseline.value, unit),
         amount(finding.candidate.value, unit),
         "-" if value is None else f"{_difference(finding)} {_interval(finding)}".rstrip(),
@@ -66,22 +66,24 @@ def finding_words(finding: Finding) -> Words:
 
 def _sentence(finding: Finding) -> str:
     """What the evidence says of a rule, and what would settle it."""
-    label = finding.row.label
+    label = f"{finding.row.label[:1].upper()}{finding.row.label[1:]}"
     if finding.bound is None:
-        few = "no prompt" if not finding.prompts else f"{finding.prompts} prompt{'s' * (finding.prompts != 1)}"
-        return f"Nothing can be said about {label}: {few} with a figure of both models, and no interval."
+        few = (
+            "no prompt has"
+            if not finding.prompts
+            else "a single prompt has"
+            if finding.prompts == 1
+            else "too few have"
+        )
+        return f"{label}: nothing can be said, for {few} a figure of both models."
     measured = f"{_difference(finding, words=True)} {_interval(finding)}".rstrip()
-    confidence = f"with {percent(1 - finding.risk)} confidence"
+    end = f"with {percent(1 - finding.risk)} confidence {_by(finding, finding.bound)}"
     if finding.verdict == "pass":
-        end = _by(finding, finding.bound)
         worse = f" It is certainly {_worse(finding)}, within the margin." if finding.worse else ""
-        return f"In {label} it passes: {measured}; {confidence} {end}.{worse}"
+        return f"{label}: passes. {measured}; {end}.{worse}"
     if finding.verdict == "regression":
-        return f"In {label} it is certainly {_worse(finding)} than the baseline: {measured}."
-    open_ = (
-        f"In {label} nothing is certain: {measured}; {confidence} {_by(finding, finding.bound)}, {_short_of(finding)}."
-    )
-    return f"{open_} {_what_would_tell(finding)}"
+        return f"{label}: certainly {_worse(finding)} than the baseline. {measured}."
+    return f"{label}: nothing is certain. {measured}; {end}, {_short_of(finding)}. {_what_would_tell(finding)}"
 
 
 def _by(finding: Finding, end: float) -> str:
@@ -112,9 +114,8 @@ def _short_of(finding: Finding) -> str:
 def _what_would_tell(finding: Finding) -> str:
     needed = finding.needed
     if needed is None:
-        if finding.rule.kind == "superiority":
-            return "As measured it is not better by that much, and more prompts are not likely to change it."
-        return "As measured it lies at the margin, and no number of prompts that anybody has is likely to tell."
+        known = "it is not better by that much" if finding.rule.kind == "superiority" else "it lies at the margin"
+        return f"If the difference is as measured, {known}, and no number of prompts would tell."
     more = needed.prompts - finding.prompts
     chance = f"in {percent(needed.power)} of tries"
     if needed.assuming == "equal":
@@ -187,10 +188,9 @@ def amount(value: float | None, unit: str, signed: bool = False) -> str:
     """A figure in its unit, which is not said: rates in percent with one digit, lengths whole, others two digits."""
     if value is None:
         return "-"
-    sign = "+" if signed else ""
-    if unit == "fraction":
-        return f"{100 * value:{sign}.1f}"
-    return f"{value:{sign}.0f}" if unit in {"characters", "count", "elo"} else f"{value:{sign}.2f}"
+    digits = 1 if unit == "fraction" else 0 if unit in {"characters", "count", "elo"} else 2
+    rounded = round(100 * value if unit == "fraction" else value, digits)
+    return f"{rounded:{'+' if signed and rounded else ''}.{digits}f}".removeprefix("-" * (not rounded))
 
 
 def size(value: float, unit: str) -> str:

@@ -40,7 +40,7 @@ def gate(cli, here):
 
 CASES = {
     "pass": ("equal", "r", "M1", PASS, "Pass: equal against M1, by all 2 rules."),
-    "regression": ("worse", "r", "M1", REGRESSION, "Regression: worse against M1. In win rate against the reference"),
+    "regression": ("worse", "r", "M1", REGRESSION, "Regression: worse against M1. Win rate against the reference"),
     "inconclusive": ("few", "few", "F1", INCONCLUSIVE, "Inconclusive: few against F1."),
     "judge broken": ("broken", "broken", "M1", BROKEN, "Judge broken: broken against M1 cannot be decided."),
 }
@@ -130,7 +130,7 @@ def test_junit_and_the_step_summary_are_written_whatever_comes_out(here, gate, o
     assert counts == [5, failures, errors, 0]
     summary = (here / "summary.md").read_text(encoding="utf-8")
     assert summary.startswith(f"before\n**{first}")
-    assert "| win rate against the reference: non-inferiority |" in summary
+    assert "| win rate against the reference, %: non-inferiority |" in summary
     markdown = gate(candidate, "--format", "markdown", run=run, baseline=baseline)
     assert summary == f"before\n{markdown.out}\n"
 

@@ -105,16 +105,16 @@ def test_superiority_of_what_is_not_better_has_no_number_of_prompts():
     balanced = rates("win_rate", both=400, gained=20, lost=20, neither=360)
     found = finding(balanced, rule(kind="superiority", margin=None))
     assert found.needed is None
-    assert "more prompts are not likely to change it" in finding_words(found).sentence
+    assert "no number of prompts would tell" in finding_words(found).sentence
     assert finding_words(found).cells[-1] == "-"
 
 
 def test_without_any_interval_nothing_can_be_said():
     found = finding(row("win_rate", [0.5], [0.4]))
     assert (found.verdict, found.bound, found.needed) == ("inconclusive", None, None)
-    assert "1 prompt with" in finding_words(found).sentence
+    assert "a single prompt has" in finding_words(found).sentence
     nothing = finding(row("win_rate", [], []))
-    assert "no prompt with" in finding_words(nothing).sentence
+    assert "no prompt has" in finding_words(nothing).sentence
 
 
 def test_a_model_that_says_the_same_passes_with_prompts_enough():
