@@ -52,7 +52,7 @@ def decide(
     candidate: Annotated[str, typer.Argument(metavar="CANDIDATE", help="The model to decide about, such as M2.")],
     policy: Annotated[
         Path, typer.Option("--policy", metavar="FILE", help="What it must show; srlm gate init writes one.")
-    ],
+    ] = Path("gate.yaml"),
     baseline: Annotated[
         str | None, typer.Option("--baseline", help="The model whose place it would take; that of --comparison.")
     ] = None,
