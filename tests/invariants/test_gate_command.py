@@ -46,13 +46,29 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("outcome", CASES)
-def test_each_outcome_has_its_exit_code_and_is_the_first_that_is_said(gate, outcome):
+@pytest.mark.parametrize(
+    ("outcome", "failures", "errors"),
+    [("pass", 0, 0), ("regression", 1, 0), ("inconclusive", 0, 1), ("judge broken", 0, 1)],
+)
+def test_each_outcome_has_its_exit_code_and_its_reports(here, gate, outcome, failures, errors):
     candidate, run, baseline, code, first = CASES[outcome]
-    found = gate(candidate, run=run, baseline=baseline)
+    (here / "summary.md").write_text("before\n", encoding="utf-8")
+    found = gate(candidate, "--junit", "out/junit.xml", "--summary", "summary.md", run=run, baseline=baseline)
     assert found.code == code, found.out + found.err
     assert found.out.splitlines()[0].startswith(first)
     assert found.err == ""
+    (suite,) = ET.parse(here / "out" / "junit.xml").getroot()
+    # Two rules, the card's agreement, and what is missing of each of the two models.
+    counts = [int(suite.get(name)) for name in ("tests", "failures", "errors", "skipped")]
+    assert counts == [5, failures, errors, 0]
+    summary = (here / "summary.md").read_text(encoding="utf-8")
+    assert summary.startswith(f"before\n**{first}")
+    assert "| win rate against the reference, %: non-inferiority |" in summary
+
+
+def test_the_summary_is_what_markdown_prints(here, gate):
+    found = gate("equal", "--format", "markdown", "--summary", "summary.md")
+    assert (here / "summary.md").read_text(encoding="utf-8") == f"{found.out}\n"
 
 
 @pytest.mark.parametrize("outcome", CASES)
@@ -112,27 +128,6 @@ def test_a_comparison_with_another_baseline_is_refused(cli, here, gate):
     found = gate("M1", "--comparison", "comparison.json", baseline="equal")
     assert found.code == USAGE
     assert "compares with M1, and --baseline is equal" in found.err
-
-
-@pytest.mark.parametrize(
-    ("outcome", "failures", "errors"),
-    [("pass", 0, 0), ("regression", 1, 0), ("inconclusive", 0, 1), ("judge broken", 0, 1)],
-)
-def test_junit_and_the_step_summary_are_written_whatever_comes_out(here, gate, outcome, failures, errors):
-    candidate, run, baseline, code, first = CASES[outcome]
-    (here / "summary.md").write_text("before\n", encoding="utf-8")
-    words = ("--junit", "out/junit.xml", "--summary", "summary.md")
-    found = gate(candidate, *words, run=run, baseline=baseline)
-    assert found.code == code
-    (suite,) = ET.parse(here / "out" / "junit.xml").getroot()
-    # Two rules, the card's agreement, and what is missing of each of the two models.
-    counts = [int(suite.get(name)) for name in ("tests", "failures", "errors", "skipped")]
-    assert counts == [5, failures, errors, 0]
-    summary = (here / "summary.md").read_text(encoding="utf-8")
-    assert summary.startswith(f"before\n**{first}")
-    assert "| win rate against the reference, %: non-inferiority |" in summary
-    markdown = gate(candidate, "--format", "markdown", run=run, baseline=baseline)
-    assert summary == f"before\n{markdown.out}\n"
 
 
 def test_what_is_missing_breaks_the_judge(here, gate):
