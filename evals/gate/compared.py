@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evals.comparison import Comparison
-from evals.rendering import as_json
+from evals.formats.json import as_json
 from srlm.errors import DataError
 from srlm.records import explain
 
@@ -34,7 +34,10 @@ class Figure(Part):
 
 
 class Difference(Figure):
-    """A candidate less the baseline, on the prompts that both have. Wins, ties and losses count items: `n` in all."""
+    """A candidate less the baseline, on the prompts that both have.
+
+    Wins, ties and losses count items, `n` in all; all are 0 for a figure that is no mean of items.
+    """
 
     wins: int
     ties: int
@@ -82,6 +85,7 @@ class Compared(Part):
     models: tuple[str, ...]
     metrics: tuple[Row, ...]
     captions: tuple[str, ...]
+    distrusted: dict[str, str]
     judges: tuple[Judge, ...]
 
 

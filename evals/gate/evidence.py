@@ -10,7 +10,8 @@ confidence. The rest holds the risk where few prompts differ, or nearly all that
 `size` is how large a difference is where there is one (the root of its mean square); where none of K prompts differs,
 how large one could be, and the bound is about Wilson's, z^2 size / K. `lean`, from 0 to 1, is by how much more of the
 differences lie on the bad side than on the good one: the last term is Johnson's (1978, eq. 2.6) for a skewed mean, with
-the skewness that differences of one size have. Both terms fade with 1 / K beside t * SE.
+the skewness that differences of one size have. Both terms fade with 1 / K beside t * SE. A figure that is no mean of
+prompts, as a length-controlled rate, has neither, and an SE that comes of a bootstrap.
 """
 
 from dataclasses import dataclass
@@ -93,9 +94,11 @@ def evidence(difference: Difference, better: str) -> Evidence | None:
         return None
     sign = 1 if better == "more" else -1
     half, differing = (high - low) / 2, difference.wins + difference.losses
-    if not differing:  # the interval is Wilson's, and says how large a difference could be
+    if not differing and difference.ties:  # the interval is Wilson's, and says how large a difference could be
         return Evidence(sign * value, 0.0, half / wilson(0, prompts).high, 0.0, prompts)
     variance = prompts * (half / float(stdtrit(prompts - 1, 0.975))) ** 2
+    if not differing:
+        return Evidence(sign * value, variance, 0.0, 0.0, prompts)
     square = (variance * (prompts - 1) / prompts + value**2) * difference.n / differing
     lean = sign * (difference.wins - difference.losses) / differing
     return Evidence(sign * value, variance, sqrt(square), lean, prompts)

@@ -4,7 +4,7 @@ Looked at are the judges of the suites that a rule is on. Floors are held agains
 beside it, and says how far the figure may be trusted in turn.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,6 +24,9 @@ ANSWERED = {
 }
 """By suite: the metric that says of which share of its prompts there is a verdict, or an answer to check."""
 
+JUDGED = frozenset({"alpaca", "head-to-head", "mt-bench"})
+"""Suites whose figures an outside judge gave, and a candidate can have fooled it."""
+
 PREFIXES = {
     "head_to_head": "head-to-head",
     "mt_bench": "mt-bench",
@@ -38,7 +41,10 @@ PREFIXES = {
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that is asked of a judge. `limit` is the least, or for what is missing the largest share."""
+    """One thing that is asked of a judge. `limit` is the least, or for what is missing the largest share.
+
+    `why` is there for models whose judged figures cannot be trusted at all.
+    """
 
     key: str
     label: str
@@ -50,6 +56,7 @@ class Check:
     high: float | None
     n: int
     limit: float | None
+    why: str = ""
 
 
 def suite_of(metric: str) -> str:
@@ -57,7 +64,7 @@ def suite_of(metric: str) -> str:
     return next((suite for prefix, suite in PREFIXES.items() if metric.startswith(prefix)), "alpaca")
 
 
-def judge_checks(compared: Compared, models: Iterable[str], policy: Policy, asked: Asked | None) -> list[Check]:
+def judge_checks(compared: Compared, models: Sequence[str], policy: Policy, asked: Asked | None) -> list[Check]:
     """Everything that the policy asks of the judges behind its rules.
 
     Args:
@@ -68,8 +75,15 @@ def judge_checks(compared: Compared, models: Iterable[str], policy: Policy, aske
     """
     suites = list(dict.fromkeys(suite_of(rule.metric) for rule in policy.rules))
     found = _of_cards(compared, suites, policy.judge)
+    if JUDGED.intersection(suites):
+        # Verdicts on answers that speak to the judge, or are all the same, say that it was fooled, whoever it is.
+        found += [
+            Check("distrusted", "its judged figures", "", model, "broken", None, None, None, 0, None, why)
+            for model in models
+            if (why := compared.distrusted.get(model))
+        ]
     if policy.judge.missing is not None:
-        found += _missing(compared, suites, list(models), policy.judge.missing)
+        found += _missing(compared, suites, models, policy.judge.missing)
     if policy.judge.calibration is not None and asked is not None:
         found += _moved(asked, policy.judge.calibration, policy.judge.parsed)
     return found
@@ -96,7 +110,7 @@ def _of_cards(compared: Compared, suites: list[str], wanted: JudgePolicy) -> lis
     return found
 
 
-def _missing(compared: Compared, suites: list[str], models: list[str], ceiling: float) -> list[Check]:
+def _missing(compared: Compared, suites: list[str], models: Sequence[str], ceiling: float) -> list[Check]:
     rows = {row.key: row for row in compared.metrics}
     found: list[Check] = []
     for suite in suites:

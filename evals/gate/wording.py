@@ -145,6 +145,8 @@ def needed_cell(finding: Finding) -> str:
 def check_cells(check: Check) -> tuple[str, ...]:
     """A row of the table of what is asked of the judge."""
     value = "unknown" if check.value is None else share(check.value, check.low, check.high, check.limit is None)
+    if check.why:
+        value = "not to be trusted"
     return (_what(check), check.of, value, limit_words(check), VERDICTS[check.state])
 
 
@@ -153,6 +155,8 @@ VERDICTS = {"holds": "holds", "broken": "broken", "unknown": "not known"}
 
 def limit_words(check: Check) -> str:
     """What the figure must be."""
+    if check.why:
+        return "trusted"
     if check.limit is None:
         return "no certain change"
     return f"at {'most' if check.key == 'missing' else 'least'} {percent(check.limit)}"
@@ -160,6 +164,8 @@ def limit_words(check: Check) -> str:
 
 def check_sentence(check: Check) -> str:
     """One line for people: what of the judge does not hold."""
+    if check.why:
+        return f"{check.of}: its judged figures are not to be trusted, for {check.why}."
     value = "unknown" if check.value is None else share(check.value, check.low, check.high, check.limit is None)
     changed = "a change beyond chance" if check.state == "broken" else "no certain change"
     must = changed if check.limit is None else f"it must be {limit_words(check)}"

@@ -332,3 +332,14 @@ def test_verdicts_that_are_missing_break_it_for_candidate_and_baseline_alike(met
         (model, pytest.approx(0.06))
     ]
     assert judged({"missing": 0.06}, rows=rows, on=metric_key).outcome == "pass"
+
+
+@pytest.mark.parametrize("fooling", ["M1", "M2"])
+def test_a_model_that_fooled_the_judge_decides_nothing_and_never_passes(fooling):
+    whole = comparison(BETTER, replace(EQUAL, key="prompt_strict"), judges=[judge()])
+    known = whole.model_copy(update={"distrusted": {fooling: "it gave one and the same answer to 800 of 800 prompts"}})
+    decided = decide(known, "M2", policy(rule()))
+    assert decided.outcome == "judge broken"
+    assert "one and the same answer to 800" in headline(decided)
+    assert decide(known, "M2", policy(rule("prompt_strict"))).outcome == "pass"  # no judge was there to be fooled
+    assert decide(whole, "M2", policy(rule())).outcome == "pass"

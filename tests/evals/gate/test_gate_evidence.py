@@ -89,6 +89,16 @@ def test_a_candidate_that_only_ever_loses_passes_in_at_most_the_stated_risk(prom
     assert passing <= risk < by_student
 
 
+def test_a_figure_that_is_no_mean_of_prompts_has_its_interval_alone():
+    """As a length-controlled rate: the interval is a bootstrap's, and nothing is known of single prompts."""
+    known = Difference(value=0.02, low=-0.01, high=0.05, n=805, clusters=805, wins=0, ties=0, losses=0)
+    found = evidence(known, "more")
+    assert (found.size, found.lean) == (0, 0)
+    assert found.at_least(0.025) == pytest.approx(-0.01)
+    assert found.at_most(0.025) == pytest.approx(0.05)
+    assert found.prompts_needed(0.05, 0.05, 0.8) < 805
+
+
 differences = st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.25, 1.0]), min_size=2, max_size=60)
 
 

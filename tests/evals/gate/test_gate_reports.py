@@ -10,6 +10,7 @@ from gates import card, comparison, judge, policy, rates, row, rule
 from rich.console import Console
 
 from evals.comparison import Comparison, SuiteJudge
+from evals.formats.json import as_json as comparison_json
 from evals.gate.compared import Compared, compared, read_compared
 from evals.gate.data import as_json
 from evals.gate.decision import decide
@@ -17,7 +18,6 @@ from evals.gate.judged import suite_of
 from evals.gate.junit import as_junit
 from evals.gate.markdown import add_summary, as_markdown
 from evals.gate.terminal import print_decision
-from evals.rendering import as_json as comparison_json
 from srlm.errors import DataError
 
 PASSING = rates("win_rate", both=400, gained=80, lost=20, neither=300)
