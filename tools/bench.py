@@ -7,6 +7,7 @@ training    an optimiser step of SFT and of DPO, in turns with plain TRL's
 remote      judging over a server, beside what waiting alone would take
 ledger      looking a call up among a million
 statistics  how often intervals hold the truth, and tests reject it: no speed, but shares
+gate        how often a gate passes, fails and leaves open what is truly equal, and truly worse: shares again
 alpaca      win rates out of AlpacaEval's annotations, beside the package alpaca_eval
 
 `make bench BENCH="start ledger"` runs some of them. Ratios hold across machines, seconds do not; other work on the same
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import bench_alpaca
+import bench_gate
 import bench_generation
 import bench_ledger
 import bench_remote
@@ -67,6 +69,7 @@ PARTS: dict[str, Any] = {
     "remote": (bench_remote.remote, bench_remote.card),
     "ledger": (bench_ledger.bench, bench_ledger.card),
     "statistics": (bench_statistics.bench, bench_statistics.card),
+    "gate": (bench_gate.bench, bench_gate.card),
     "alpaca": (bench_alpaca.bench, bench_alpaca.card),
 }
 

@@ -2,11 +2,11 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
 
+from srlm.cli.groups import WithDefault
 from srlm.cli.models import done_with, named_model, wire_of
 from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs
 
@@ -18,16 +18,10 @@ if TYPE_CHECKING:
     from srlm.ledger import Ledger
 
 
-class FileOrCommand(TyperGroup):
-    """A group in which the word of one command may be left out."""
+class FileOrCommand(WithDefault):
+    """`srlm judge FILE` is short for `srlm judge score FILE`."""
 
     default = "score"
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Whatever begins with none of the commands is a call of the default one."""
-        if args and args[0] not in self.commands and args[0] != "--help":
-            args = [self.default, *args]
-        return super().parse_args(ctx, args)
 
 
 app = typer.Typer(

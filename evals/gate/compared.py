@@ -1,0 +1,120 @@
+"""A comparison as `srlm compare --format json` prints it (docs/formats.md): all that a decision is made of.
+
+A comparison that was just made goes through the same JSON as one from a file, so that both give the same decision.
+What a later version adds is not looked at.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evals.comparison import Comparison
+from evals.formats.json import as_json
+from srlm.errors import DataError
+from srlm.records import explain
+
+
+class Part(BaseModel):
+    """A part of the JSON: frozen, and open to keys that it does not know."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+
+class Figure(Part):
+    """A value with its 95 % interval; None where it is undefined. `clusters` counts prompts."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    clusters: int
+
+
+class Difference(Figure):
+    """A candidate less the baseline, on the prompts that both have.
+
+    Wins, ties and losses count items, `n` in all; all are 0 for a figure that is no mean of items.
+    """
+
+    wins: int
+    ties: int
+    losses: int
+
+
+class Cell(Figure):
+    """One model's figure."""
+
+    difference: Difference | None = None
+
+
+class Row(Part):
+    """One metric. `unit` and `better` are those of the JSON: fraction, characters, ...; more, less, neither."""
+
+    key: str
+    label: str
+    unit: str
+    better: Literal["more", "less", "neither"]
+    models: dict[str, Cell]
+
+
+class Card(Part):
+    """What of a judge's card a policy may ask for."""
+
+    agreement: Figure
+    consistency: Figure
+    read: float | None
+
+
+class Judge(Part):
+    """Who judged a suite's answers."""
+
+    suite: str
+    judge: str
+    rubric: str
+    card: Card | None
+
+
+class Compared(Part):
+    """The whole comparison."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    baseline: str
+    models: tuple[str, ...]
+    metrics: tuple[Row, ...]
+    captions: tuple[str, ...]
+    distrusted: dict[str, str]
+    judges: tuple[Judge, ...]
+
+
+def compared(comparison: Comparison) -> Compared:
+    """What `srlm compare` found, as its JSON has it."""
+    return Compared.model_validate_json(as_json(comparison))
+
+
+def read_compared(path: Path) -> Compared:
+    """A comparison out of a file; "-" is standard input.
+
+    Raises:
+        DataError: it cannot be read, or is no comparison of this version.
+    """
+    name = Path("standard input") if str(path) == "-" else path
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+        data: Any = json.loads(text)
+    except FileNotFoundError:
+        raise DataError(path, "there is no such file.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(name, f"cannot be read as UTF-8 text ({type(error).__name__}).") from None
+    except json.JSONDecodeError as error:
+        raise DataError(
+            name, f"not JSON ({error.msg}). It is made by: srlm compare --format json", error.lineno
+        ) from None
+    try:
+        return Compared.model_validate(data)
+    except ValidationError as error:
+        raise DataError(
+            name, f"is no comparison of this version ({explain(error)}). Make it anew: srlm compare --format json"
+        ) from None

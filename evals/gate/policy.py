@@ -1,0 +1,182 @@
+"""What a candidate must show to pass: rules on metrics, and floors for the judge; unknown keys are refused.
+
+Two kinds of amounts, so that one is never taken for the other. A margin has its unit beside it ("5 points" of percent,
+"300 characters", "0.2 grades"), and is refused in a unit that is not the metric's. A risk, a power and all that is
+asked of a judge are shares from 0 to 1.
+"""
+
+import re
+from collections.abc import Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic.functional_validators import BeforeValidator
+
+from srlm.config import Section
+from srlm.errors import DataError, UnknownName
+
+UNITS = {"points": ("fraction", 0.01), "characters": ("characters", 1.0), "grades": ("grade", 1.0)}
+"""How a margin's unit is written: the metric's unit in a comparison's JSON, and how much of it one is."""
+
+WORDS = {unit: word for word, (unit, _) in UNITS.items()}
+_MARGIN = re.compile(r"(?P<size>\d+(?:\.\d+)?|\.\d+)\s*(?P<unit>[a-z%]+)?")
+
+
+@dataclass(frozen=True)
+class Margin:
+    """A size in the metric's unit, as the JSON has it: a rate's is a fraction. `unit` is None where it was bare."""
+
+    size: float
+    unit: str | None
+    text: str
+
+
+def read_margin(value: Any) -> Margin:
+    """A margin as it is written: "5 points", "1 point", "300 characters", "0.2 grades", or bare for other metrics."""
+    if isinstance(value, Margin):
+        return value
+    text = f"{value:.10f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+    found = None if isinstance(value, bool) else _MARGIN.fullmatch(text.strip())
+    word = found["unit"] if found else None
+    plural = word if word is None or word.endswith("s") else f"{word}s"
+    if found is None or (plural is not None and plural not in UNITS):
+        raise ValueError(
+            "a size with its unit is expected, such as 5 points (of percent), 300 characters or 0.2 grades; for "
+            "metrics without a unit a bare number"
+        )
+    unit, scale = UNITS[plural] if plural else (None, 1.0)
+    return Margin(float(found["size"]) * scale, unit, text.strip())
+
+
+Amount = Annotated[Margin, BeforeValidator(read_margin)]
+Risk = Annotated[float, Field(gt=0, lt=0.5)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Rule(Section):
+    """What the candidate must show in one metric, against the baseline on the same prompts."""
+
+    metric: str = Field(description="its key in srlm compare --format json, such as win_rate; it needs a difference")
+    kind: Literal["non-inferiority", "superiority"] = Field(
+        description="non-inferiority: not worse by the margin; superiority: better, by more than one if it is given"
+    )
+    margin: Amount | None = Field(None, description='with its unit: "5 points" (of percent), "300 characters"')
+    risk: Risk | None = Field(
+        None, description="how often a candidate that is just not good enough may pass; the policy's, if not given"
+    )
+    better: Literal["more", "less"] | None = Field(
+        None, description="what is better, for metrics such as length that do not say it themselves"
+    )
+
+    @model_validator(mode="after")
+    def _margin_fits(self) -> "Rule":
+        if self.kind == "non-inferiority" and (self.margin is None or not self.margin.size):
+            raise ValueError(
+                'non-inferiority needs a margin above 0, such as "5 points": how much worse is still as good'
+            )
+        return self
+
+
+class CalibrationPolicy(Section):
+    """Labelled pairs with the verdicts that the judge gave when it was pinned, asked again at every gate."""
+
+    file: str = Field(description="what srlm gate pin wrote; beside the policy, unless it is a whole path")
+    agreement: Share = Field(0.9, description="least share of its pinned verdicts that the judge gives again")
+
+
+class JudgePolicy(Section):
+    """What is asked of the judges of those suites that a rule is on. Shares from 0 to 1; what is left out is not."""
+
+    agreement: Share | None = Field(None, description="least agreement of its card with the labelled pairs")
+    consistency: Share | None = Field(None, description="least share of pairs with one winner in both orders")
+    parsed: Share | None = Field(None, description="least share of its verdicts on the card's pairs that could be read")
+    missing: Share | None = Field(
+        None, description="largest share of a model's prompts without a verdict, of candidate and baseline alike"
+    )
+    calibration: CalibrationPolicy | None = Field(None, description="pairs that the judge is asked about anew")
+
+
+class Policy(Section):
+    """All rules must pass for the candidate to pass."""
+
+    risk: Risk = Field(0.05, description="one-sided: of passing for each rule, of a false regression for all together")
+    power: Annotated[float, Field(ge=0.5, lt=1)] = Field(
+        0.8, description="how often the number of prompts that is called needed would be enough"
+    )
+    rules: tuple[Rule, ...] = Field(min_length=1, description="what the candidate must show")
+    judge: JudgePolicy = JudgePolicy()
+
+    @field_validator("rules")
+    @classmethod
+    def _each_once(cls, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+        for number, rule in enumerate(rules):
+            if any((rule.metric, rule.kind) == (other.metric, other.kind) for other in rules[:number]):
+                raise ValueError(f"there are two rules of {rule.kind} on {rule.metric}; one of them is enough")
+        return rules
+
+    def risk_of(self, rule: Rule) -> float:
+        """The risk of passing by this rule."""
+        return rule.risk if rule.risk is not None else self.risk
+
+
+class _OnceEach(yaml.SafeLoader):
+    """YAML takes the last of two equal keys, and a rule would be lost without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for twice in (key for number, key in enumerate(keys) if key in keys[:number]):
+            raise yaml.constructor.ConstructorError(
+                problem=f"the key {twice} is there twice", problem_mark=node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+def load_policy(path: Path) -> Policy:
+    """A policy out of a YAML file.
+
+    Raises:
+        DataError: it cannot be read, or a value is not what its field takes; the field is named.
+        UnknownName: it has a key that there is not; says which there are.
+    """
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), _OnceEach)  # noqa: S506  # a safe loader
+    except FileNotFoundError:
+        raise DataError(path, "there is no such policy. Write one with: srlm gate init") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(path, f"cannot be read as UTF-8 text ({type(error).__name__}).") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise DataError(
+            path, f"not YAML ({getattr(error, 'problem', error)}).", mark.line + 1 if mark else None
+        ) from None
+    if not isinstance(data, dict):
+        raise DataError(path, "a mapping with rules is expected. Write one with: srlm gate init")
+    try:
+        return Policy.model_validate(data)
+    except ValidationError as error:
+        raise _explained(path, error) from None
+
+
+def _explained(path: Path, error: ValidationError) -> Exception:
+    errors = error.errors(include_url=False)
+    # A key that is misspelt is missing, too, and the misspelling is what there is to mend.
+    first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
+    where = ".".join(str(part) for part in first["loc"]) or "the policy"
+    if first["type"] == "extra_forbidden":
+        return UnknownName(f"{path}: the key", where, _keys_beside(first["loc"]))
+    if first["type"] == "missing":
+        return DataError(path, f"{where} is missing, and needed.")
+    given = f", not {first['input']!r}" if not isinstance(first["input"], dict | list | tuple) else ""
+    return DataError(path, f"{where}: {first['msg'].removeprefix('Value error, ')}{given}.")
+
+
+def _keys_beside(place: tuple[int | str, ...]) -> list[str]:
+    """The keys that there are where an unknown one stands."""
+    inside: dict[str, type[Section]] = {"rules": Rule, "judge": JudgePolicy, "calibration": CalibrationPolicy}
+    names = [part for part in place[:-1] if isinstance(part, str)]
+    section = inside[names[-1]] if names else Policy
+    prefix = ".".join(str(part) for part in place[:-1])
+    return [f"{prefix}.{name}" if prefix else name for name in section.model_fields]

@@ -1,0 +1,249 @@
+"""`srlm gate CANDIDATE`: may it take the baseline's place? `gate init` writes a policy, `gate pin` pins a judge."""
+
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from srlm.cli.groups import WithDefault
+from srlm.cli.models import done_with, named_model, wire_of
+from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs
+
+if TYPE_CHECKING:
+    from evals.contestants import Contestant
+    from evals.gate.calibration import Asked, Calibration
+    from evals.gate.compared import Compared
+    from evals.gate.decision import Decision
+    from evals.gate.policy import Policy
+    from srlm.display import Progress
+    from srlm.engines.engine import Engine
+    from srlm.engines.flight import Wire
+    from srlm.ledger import Ledger
+
+
+class CandidateOrCommand(WithDefault):
+    """`srlm gate CANDIDATE` is short for `srlm gate decide CANDIDATE`."""
+
+    default = "decide"
+
+
+app = typer.Typer(
+    cls=CandidateOrCommand,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Decide whether a model may take another one's place: srlm gate CANDIDATE --baseline M1 --policy gate.yaml",
+    subcommand_metavar="CANDIDATE|COMMAND [ARGS]...",
+)
+
+
+class Format(StrEnum):
+    """How the decision is printed."""
+
+    text = "text"
+    markdown = "markdown"
+    json = "json"
+
+
+@app.command("decide")
+def decide(
+    candidate: Annotated[str, typer.Argument(metavar="CANDIDATE", help="The model to decide about, such as M2.")],
+    policy: Annotated[
+        Path, typer.Option("--policy", metavar="FILE", help="What it must show; srlm gate init writes one.")
+    ] = Path("gate.yaml"),
+    baseline: Annotated[
+        str | None, typer.Option("--baseline", help="The model whose place it would take; that of --comparison.")
+    ] = None,
+    comparison: Annotated[
+        Path | None,
+        typer.Option(
+            "--comparison",
+            metavar="FILE",
+            help="Decide on what srlm compare --format json printed (- is standard input), and not on a run.",
+        ),
+    ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option("--judge", help="Who is asked about the policy's pinned pairs: as for eval, openai:NAME, M2, ..."),
+    ] = None,
+    format: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.text,
+    junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Also write JUnit XML.")] = None,
+    summary: Annotated[
+        Path | None,
+        typer.Option(
+            "--summary", metavar="FILE", help="Also put Markdown at the end of FILE, such as $GITHUB_STEP_SUMMARY."
+        ),
+    ] = None,
+    in_flight: InFlight = None,
+    deadline: Deadline = None,
+    max_cost: MaxCost = None,
+    estimate: Estimate = False,
+    run: RunName = None,
+    runs: Runs = DEFAULT_RUNS,
+) -> None:
+    """Decide by a policy whether a model may take another one's place; srlm gate CANDIDATE is short for it.
+
+    Exit code 0: it passes. 1: it is certainly worse. 3: inconclusive, too few prompts to tell; says how many it takes.
+    4: the judge is broken. 2: a mistake in the command, the policy or the data.
+    """
+    from evals.gate import decision
+    from evals.gate.junit import as_junit
+    from evals.gate.markdown import add_summary
+    from evals.gate.policy import load_policy
+    from srlm.display import Progress
+    from srlm.errors import UsageError
+    from srlm.records import write_text
+
+    wanted = load_policy(policy)
+    found = _compared(comparison, candidate, baseline, run, runs)
+    decided = decision.decide(found, candidate, wanted)  # a mistake is said before anybody is asked
+    progress = Progress()
+    if wanted.judge.calibration is None:
+        if judge is not None or estimate:
+            raise UsageError(
+                f"{policy} has no judge.calibration, so no judge is asked anything: leave --judge and --estimate out."
+            )
+    else:
+        model = _pinned_judge(judge, run, runs, wire_of(in_flight, deadline, progress), max_cost)
+        asked = _ask_again(found, wanted, policy, model, estimate, progress)
+        if asked is None:
+            return
+        decided = decision.decide(found, candidate, wanted, asked)
+    if junit is not None:
+        write_text(junit, as_junit(decided))
+    if summary is not None:
+        add_summary(summary, decided)
+    _print(decided, format)
+    raise typer.Exit(decided.exit_code)
+
+
+def _compared(comparison: Path | None, candidate: str, baseline: str | None, run: str | None, runs: Path) -> "Compared":
+    """The comparison of a file, or of a run's results."""
+    from evals.comparison import compare_models
+    from evals.gate.compared import compared, read_compared
+    from evals.results import load_results
+    from srlm.errors import UsageError
+    from srlm.runs import open_run
+
+    if comparison is None:
+        if baseline is None:
+            raise UsageError("Say whose place the candidate would take: --baseline M1")
+        return compared(compare_models(load_results(open_run(runs, run)), [baseline, candidate], baseline))
+    found = read_compared(comparison)
+    if baseline not in (None, found.baseline):
+        raise UsageError(
+            f"{comparison} compares with {found.baseline}, and --baseline is {baseline}. Make it with that one: "
+            f"srlm compare {candidate} --baseline {baseline} --format json"
+        )
+    return found
+
+
+def _pinned_judge(judge: str | None, run: str | None, runs: Path, wire: "Wire", max_cost: float | None) -> "Contestant":
+    from srlm.errors import UsageError
+
+    if judge is None:
+        raise UsageError("The policy has a calibration set: name the judge that was pinned, to be asked again: --judge")
+    return named_model(judge, run, runs, wire, max_cost)
+
+
+def _ask_again(
+    found: "Compared", policy: "Policy", path: Path, model: "Contestant", only: bool, progress: "Progress"
+) -> "Asked | None":
+    """What the judge says of its pinned pairs today; None if only the estimate was wanted."""
+    from evals.gate.calibration import ask_again, read_calibration, refuse_other_judges
+    from evals.gate.judged import suite_of
+
+    wanted = policy.judge.calibration
+    if wanted is None:
+        return None
+    pinned = read_calibration(path.parent / wanted.file)
+    refuse_other_judges(pinned, found, [suite_of(rule.metric) for rule in policy.rules])
+
+    def work(engine: "Engine", calls: "Ledger", progress: "Progress") -> "Asked":
+        return ask_again(engine, pinned, calls, risk=policy.risk, progress=progress)
+
+    # Into a ledger of its own: whatever a run's ledger knows are the answers of the past.
+    with TemporaryDirectory() as folder:
+        return done_with(work, model, Path(folder) / "ledger.sqlite", only, progress)
+
+
+def _print(decided: "Decision", format: Format) -> None:
+    from evals.gate.data import as_json
+    from evals.gate.markdown import as_markdown
+    from evals.gate.terminal import print_decision
+    from srlm.display import stdout
+
+    if format is Format.text:
+        print_decision(stdout(), decided)
+    else:
+        typer.echo(as_json(decided) if format is Format.json else as_markdown(decided))
+
+
+@app.command("init")
+def init(
+    output: Annotated[Path, typer.Option("--output", help="Where the policy is written.")] = Path("gate.yaml"),
+) -> None:
+    """Write a policy to begin with: sensible defaults, and a comment for each line. Never over a file."""
+    from importlib.resources import files
+
+    from srlm.records import write_text
+
+    _refuse_existing(output)
+    write_text(output, (files("evals.gate") / "starter.yaml").read_text(encoding="utf-8"))
+    typer.echo(f"{output} is a policy to begin with. Try it: srlm gate CANDIDATE --baseline M1 --policy {output}")
+
+
+@app.command("pin")
+def pin(
+    spec: Annotated[
+        str,
+        typer.Argument(metavar="SPEC", help="smollm2, a folder, hf:NAME, openai:NAME[@ADDRESS], or a run's name (M2)."),
+    ],
+    pairs: Annotated[
+        Path | None,
+        typer.Option("--pairs", help="Labelled pairs, as for srlm judge card (docs/judges.md); our own, if not given."),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Use at most so many pairs.")] = 60,
+    output: Annotated[Path, typer.Option("--output", help="Where the calibration set is written.")] = Path(
+        "calibration.json"
+    ),
+    in_flight: InFlight = None,
+    deadline: Deadline = None,
+    max_cost: MaxCost = None,
+    estimate: Estimate = False,
+    run: RunName = None,
+    runs: Runs = DEFAULT_RUNS,
+) -> None:
+    """Pin a judge: write what it says of labelled pairs, so that later gates see when it moves. Never over a file."""
+    from evals.gate.calibration import pin as pinned_by
+    from srlm.display import Progress
+    from srlm.judges.labelled import load_labelled
+    from srlm.records import without_nan, write_json
+
+    if not estimate:
+        _refuse_existing(output)
+    labelled = load_labelled(pairs)
+    progress = Progress()
+    model = named_model(spec, run, runs, wire_of(in_flight, deadline, progress), max_cost)
+
+    def work(engine: "Engine", calls: "Ledger", progress: "Progress") -> "Calibration":
+        return pinned_by(engine, labelled, calls, limit=limit, progress=progress)
+
+    with TemporaryDirectory() as folder:
+        found = done_with(work, model, Path(folder) / "ledger.sqlite", estimate, progress)
+    if found is None:
+        return
+    write_json(output, without_nan(asdict(found)))
+    typer.echo(
+        f"{output} has the verdicts of {found.judge} on {len(found.pairs)} labelled pairs. Name it in the policy: "
+        "judge: {calibration: {file: " + output.name + "}}"
+    )
+
+
+def _refuse_existing(output: Path) -> None:
+    from srlm.errors import UsageError
+
+    if output.exists():
+        raise UsageError(f"{output} is there already, and is not written over. Move it away, or name another: --output")

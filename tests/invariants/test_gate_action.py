@@ -1,0 +1,117 @@
+"""The GitHub Action and the example workflow: valid by GitHub's schemas, and the script does what the command does."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from gate_runs import POLICY, results_of_two_models
+
+ROOT = Path(__file__).parent.parent.parent
+ACTION, WORKFLOW = ROOT / "action.yml", ROOT / "docs" / "gate-workflow.yml"
+
+
+@pytest.mark.parametrize(
+    ("schema", "file"),
+    [("vendor.github-actions", ACTION), ("vendor.github-workflows", WORKFLOW)],
+    ids=["action", "workflow"],
+)
+def test_it_is_valid_by_githubs_schema(schema, file):
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(file)]
+    found = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_the_schema_finds_what_is_wrong(tmp_path):
+    wrong = tmp_path / "action.yml"
+    wrong.write_text(ACTION.read_text(encoding="utf-8").replace("using: composite", "using: compost"), encoding="utf-8")
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-actions", str(wrong)]
+    assert subprocess.run(check, capture_output=True, check=False).returncode == 1
+
+
+def steps():
+    return yaml.safe_load(ACTION.read_text(encoding="utf-8"))["runs"]["steps"]
+
+
+def test_no_input_is_part_of_a_script():
+    for step in steps():
+        assert "${{" not in step.get("run", "")
+    for step in yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"]["gate"]["steps"]:
+        assert "${{" not in step.get("run", "")
+
+
+def test_other_actions_are_pinned_by_the_tag_of_a_version():
+    used = re.findall(r"uses: (\S+)", ACTION.read_text(encoding="utf-8") + WORKFLOW.read_text(encoding="utf-8"))
+    assert used
+    for one in used:
+        assert re.fullmatch(r"[\w./-]+@v\d+(\.\d+)*", one), one
+
+
+def test_the_workflow_gives_only_inputs_that_there_are_and_all_that_are_needed():
+    action = yaml.safe_load(ACTION.read_text(encoding="utf-8"))
+    (step,) = [
+        step
+        for step in yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"]["gate"]["steps"]
+        if "with" in step and "srlm@" in step["uses"]
+    ]
+    assert step["with"].keys() <= action["inputs"].keys()
+    assert {name for name, one in action["inputs"].items() if one.get("required")} <= step["with"].keys()
+
+
+@pytest.fixture
+def run_step(tmp_path, cli):
+    """The step that calls the gate, as GitHub's runner does: its script under bash, inputs as variables."""
+    results_of_two_models(tmp_path / "results" / "runs")
+    (tmp_path / "gate.yaml").write_text(POLICY, encoding="utf-8")
+    bin = tmp_path / "temp" / "srlm-gate" / "bin"
+    bin.mkdir(parents=True)
+    (bin / "srlm").symlink_to(Path(sys.executable).parent / "srlm")
+    (gate,) = [step for step in steps() if step.get("id") == "gate"]
+
+    def run(**inputs):
+        given = {name: one.get("default", "") for name, one in yaml.safe_load(ACTION.read_text())["inputs"].items()}
+        given |= {name.replace("_", "-"): value for name, value in inputs.items()}
+        filled = {
+            name: re.sub(r"\$\{\{ inputs\.([\w-]+) \}\}", lambda found: given[found[1]], value)
+            for name, value in gate["env"].items()
+        }
+        surroundings = {
+            "RUNNER_TEMP": str(tmp_path / "temp"),
+            "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
+            "GITHUB_OUTPUT": str(tmp_path / "output"),
+        }
+        return subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", gate["run"]],
+            cwd=tmp_path,
+            env={**cli.environment, **surroundings, **filled},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("inputs", "code", "outcome"),
+    [
+        ({"candidate": "equal", "baseline": "M1"}, 0, "pass"),
+        ({"candidate": "worse", "baseline": "M1", "run": "r"}, 1, "regression"),
+        ({"candidate": "equal"}, 2, "usage"),
+    ],
+)
+def test_the_step_ends_as_the_gate_does_and_says_the_outcome(tmp_path, run_step, inputs, code, outcome):
+    found = run_step(**inputs)
+    assert found.returncode == code, found.stdout + found.stderr
+    assert (tmp_path / "output").read_text() == f"outcome={outcome}\n"
+    assert (tmp_path / "srlm-gate.xml").exists() == (tmp_path / "summary.md").exists() == (code != 2)
+
+
+def test_a_name_cannot_become_a_command(tmp_path, run_step):
+    for name in ("$(touch pwned)", '"; touch pwned; "', "--help", "`touch pwned`"):
+        found = run_step(candidate=name, baseline=name, run="r")
+        assert found.returncode == 2
+        assert "Among the results of this run, the model" in found.stderr
+    assert not (tmp_path / "pwned").exists()
