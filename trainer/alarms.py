@@ -11,7 +11,7 @@ from typing import Literal
 
 from srlm.config import MonitorConfig
 from srlm.errors import Unhealthy
-from trainer.monitor import Health
+from srlm.health import Health
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from srlm.assets import model_folder
 from srlm.config import TrainConfig
 from srlm.display import Progress
 from srlm.engines.budget import Budget
+from srlm.health import Health, PositivesHealth
 from srlm.model_card import write_card
 from srlm.puzzle.world import PUZZLE
 from srlm.randomness import derive
@@ -27,7 +28,7 @@ from trainer.checkpoint import take_best
 from trainer.examples import Example, ift_examples
 from trainer.job import Preference, Supervision
 from trainer.launch import carry_out
-from trainer.monitor import Health, Iteration, PositivesHealth, health
+from trainer.monitor import Iteration, health
 from trainer.pairs import choose_pairs
 from trainer.positives import choose_positives, least_positive, shown
 from trainer.preflight import require_space

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from trainer.monitor import Health, PositivesHealth
+from srlm.health import Health, PositivesHealth
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -1,8 +1,8 @@
 """Nothing to learn from: where the candidates of an iteration went, and what to try."""
 
 from srlm.errors import NothingToTrain
+from srlm.health import Health
 from trainer.agreement import DISAGREED
-from trainer.monitor import Health
 from trainer.pairs import UNREAD
 from trainer.positives import least_positive
 from trainer.rewards import Judged

@@ -10,13 +10,13 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from srlm.cli import annotate, compare, doctor, evaluate, gate, judge, label, ledger, show, train
+from srlm.cli import annotate, compare, doctor, evaluate, gate, judge, label, ledger, report, show, train
 from srlm.errors import SrlmError
 
 USAGE_EXIT = 2
 INTERRUPT_EXIT = 130
 
-ORDER = ("train", "eval", "compare", "gate", "annotate", "label", "judge", "show", "ledger", "doctor")
+ORDER = ("train", "eval", "compare", "gate", "report", "annotate", "label", "judge", "show", "ledger", "doctor")
 """Of the commands in the help: as a user meets them. Typer by itself puts those with subcommands last."""
 
 
@@ -41,6 +41,7 @@ app.command("eval")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("annotate")(annotate.annotate)
 app.add_typer(gate.app, name="gate")
+app.command("report")(report.report)
 app.command("label")(label.label)
 app.add_typer(judge.app, name="judge")
 app.command("show")(show.show)

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 HEAVY = {"torch", "transformers", "trl", "openai", "anthropic", "scipy", "pandas", "pydantic"}
-COMMANDS = ("train", "eval", "compare", "gate", "annotate", "label", "judge", "show", "ledger", "doctor")
+COMMANDS = ("train", "eval", "compare", "gate", "report", "annotate", "label", "judge", "show", "ledger", "doctor")
 
 
 def test_help_lists_the_commands(cli):

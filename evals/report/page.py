@@ -1,0 +1,126 @@
+"""The page of a run: one HTML file that asks no host for anything.
+
+A Content-Security-Policy in the page forbids all requests and every script but its own, which is named by its digest.
+What models wrote is packed (`evals.report.sample`) and put in by the script as text alone; what the template puts in
+is escaped by it. Sections that a run has no results for say which command makes them.
+"""
+
+import hashlib
+from base64 import b64encode
+from importlib.resources import files
+from pathlib import Path
+
+from evals.report.cloud import ID as MAP
+from evals.report.cloud import TITLE as MAP_TITLE
+from evals.report.cloud import map_section
+from evals.report.compared import told
+from evals.report.iterations import iteration_section
+from evals.report.judged import judged_samples
+from evals.report.learned import learned_samples
+from evals.report.order import in_order, models_in
+from evals.report.overview import cards, conclusions, configuration, cost
+from evals.report.sample import Sample, pack
+from evals.report.section import Section
+from evals.report.suites import suite_sections
+from evals.results import load_results
+from srlm import __version__
+from srlm.display import Progress
+from srlm.errors import UnknownName
+from srlm.optional import require
+from srlm.records import write_text
+from srlm.runs import Run
+
+WARNINGS = ("Attention", "This judge is weak")
+"""How captions of a comparison begin that must not be overlooked."""
+
+
+def write_report(
+    run: Run,
+    output: Path,
+    progress: Progress,
+    *,
+    baseline: str | None = None,
+    paper: bool = False,
+    mapped: bool = True,
+) -> Path:
+    """Write the page of a run.
+
+    Args:
+        run: trained, evaluated, or both, as far as it is.
+        output: where the page goes.
+        progress: what the user sees.
+        baseline: the model that the others are compared with; SFT or M1, if not given.
+        paper: put what the paper printed beside.
+        mapped: draw the map of texts, which a model of the run has to read.
+
+    Raises:
+        UnknownName: the baseline has no results.
+        MissingDependency: a library of the extra `report` is not installed.
+        DataError: a file of the run is damaged.
+    """
+    require("jinja2", "The report", "report")
+    require("matplotlib", "The report", "report")
+    samples, sections = gather(run, progress, baseline=baseline, paper=paper, mapped=mapped)
+    write_text(output, render(run.name, sections, samples))
+    return output
+
+
+def gather(
+    run: Run, progress: Progress, *, baseline: str | None, paper: bool, mapped: bool
+) -> tuple[list[Sample], list[Section]]:
+    """All samples and sections of a run, in the order of the page."""
+    results = in_order(run, load_results(run))
+    known = models_in(results)
+    if baseline is not None and baseline not in known:
+        raise UnknownName(
+            "Among the results of this run, the model", baseline, sorted(known), "Evaluate it first: srlm eval"
+        )
+    found = told(run, results, baseline, paper)
+    rates = found["alpaca"].comparison.metrics[0] if "alpaca" in found else None
+    if mapped:
+        clouds = map_section(run, progress)
+    else:
+        clouds = Section(MAP, MAP_TITLE, missing="Left out by --no-map.", command=f"srlm report {run.name}")
+    sections = [
+        conclusions(found),
+        configuration(run),
+        cards(results),
+        *suite_sections(run, results, found),
+        iteration_section(run, rates),
+        clouds,
+        cost(run),
+    ]
+    return [*judged_samples(run, results), *learned_samples(run)], sections
+
+
+def render(name: str, sections: list[Section], samples: list[Sample]) -> str:
+    """The HTML."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    script = _part("page.js")
+    environment = Environment(
+        loader=PackageLoader("evals.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.tests["warning"] = lambda line: line.startswith(WARNINGS)
+    environment.filters["svg"] = Markup  # drawn by evals.report.plot, which escapes what it writes
+    return environment.get_template("page.html").render(
+        name=name,
+        version=__version__,
+        sections=sections,
+        shown=[one for one in sections if not one.missing],
+        absent=[one for one in sections if one.missing],
+        samples=len(samples),
+        packed=pack(samples),
+        style=Markup(_part("page.css")),  # noqa: S704
+        script=Markup(script),  # noqa: S704
+        digest=b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
+    )
+
+
+def _part(name: str) -> str:
+    return (files("evals.report") / name).read_text(encoding="utf-8")
