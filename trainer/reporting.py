@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+from srlm.health import Health
 from srlm.runs import Run
 from srlm.trackers import FOLDER, tracked
 from trainer.job import Preference, Supervision
-from trainer.monitor import Health
 
 DERIVED = ("canary_gap", "pair_yield", "length_gap_share", "contaminated_share")
 
