@@ -170,7 +170,7 @@ def test_a_killed_training_is_shown_once(cli, tiny_config, tmp_path, run_folder)
 def test_the_processes_of_a_launcher_report_too(cli, tiny_config, tmp_path, run_folder):
     run = run_folder(tmp_path / "r")
     settings = (
-        "iterations=0",
+        "iterations=1",
         "seeds.eft=false",
         "report_to=[tensorboard, wandb]",
         f"launcher={sys.executable} -m torch.distributed.run --standalone --nproc-per-node 2",
@@ -178,11 +178,12 @@ def test_the_processes_of_a_launcher_report_too(cli, tiny_config, tmp_path, run_
     words = [word for setting in settings for word in ("--set", setting)]
     result = cli("train", tiny_config, "--runs", tmp_path, "--name", "r", *words, env=OFFLINE)
     assert result.code == 0, result.err
-    log = [(entry["step"], entry["loss"]) for entry in run.records("M1/training") if "loss" in entry]
-    shown = curves(run.folder / "M1" / "tracking")["train/loss"]
-    assert shown == [(step, pytest.approx(loss, rel=1e-6)) for step, loss in log]
-    kept = [row for row in rows(run.folder / "M1" / "tracking") if "train/loss" in row]
-    assert [(row["train/global_step"], row["train/loss"]) for row in kept] == log
+    for model in ("M1", "M2"):
+        log = [(entry["step"], entry["loss"]) for entry in run.records(f"{model}/training") if "loss" in entry]
+        shown = curves(run.folder / model / "tracking")["train/loss"]
+        assert shown == [(step, pytest.approx(loss, rel=1e-6)) for step, loss in log]
+        kept = [row for row in rows(run.folder / model / "tracking") if "train/loss" in row]
+        assert [(row["train/global_step"], row["train/loss"]) for row in kept] == log
 
 
 @pytest.mark.parametrize("name", ["tensorboard", "wandb"])
