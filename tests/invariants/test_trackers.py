@@ -156,7 +156,7 @@ def kill_beyond_a_checkpoint(cli, words, model):
 @pytest.mark.slow
 def test_a_killed_training_is_shown_once(cli, tiny_config, tmp_path, run_folder):
     run = run_folder(tmp_path / "r")
-    settings = ("iterations=0", "seeds.eft=false", "sft.epochs=30", "sft.save_steps=7", "report_to=[tensorboard]")
+    settings = ("iterations=0", "seeds.eft=false", "sft.epochs=30", "sft.save_steps=7", "report_to=tensorboard")
     words = ["train", tiny_config, "--runs", tmp_path, "--name", "r", *(w for s in settings for w in ("--set", s))]
     for _ in range(2):
         assert kill_beyond_a_checkpoint(cli, words, run.folder / "M1") == -signal.SIGKILL
@@ -218,7 +218,7 @@ def test_an_evaluation_looks_for_its_trackers_first(cli, own_run):
 
 @pytest.mark.slow
 def test_wandb_without_a_key_says_how_to_go_on(cli, tiny_config, tmp_path):
-    words = ("--runs", tmp_path, "--name", "r", "--set", "report_to=[wandb]")
+    words = ("--runs", tmp_path, "--name", "r", "--set", "report_to=wandb")
     result = cli("train", tiny_config, *words, env={"WANDB_MODE": "online"})
     assert (result.code, result.out, len(result.errors)) == (2, "", 1)
     assert "WANDB_MODE=offline" in result.err
