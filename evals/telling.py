@@ -29,7 +29,8 @@ def tell(run: Run, models: Sequence[str]) -> None:
         folder = run.folder / FOLDER / "evals" / quote(model, safe="")
         with tracked(run.config.report_to, folder, f"{model} evaluated", run.name) as trackers:
             for one in trackers:
-                one.log(figures(evaluations), step=iteration(model))
+                # W&B drops what comes twice at a step; without one it takes each evaluation as a further row.
+                one.log(figures(evaluations), step=iteration(model) if one.name == "tensorboard" else None)
 
 
 def evaluations_of(results: Results, model: str) -> list[Evaluation]:
@@ -63,11 +64,11 @@ def _evaluation(
 
 
 def figures(evaluations: Sequence[Evaluation]) -> dict[str, float]:
-    """By suite and key, as trackers take them: each value, and its interval beside it where there is one."""
+    """By suite, opponent and key, as trackers take them: each value, and its interval where it has one."""
     found: dict[str, float] = {}
     for one in evaluations:
         for figure in one.figures:
-            key = f"{one.title}/{figure.key}"
+            key = "/".join([one.suite, *([one.against] if one.against else []), figure.key])
             estimate = figure.estimate
             found |= {key: estimate.value, f"{key}/low": estimate.low, f"{key}/high": estimate.high}
     return {key: float(value) for key, value in found.items() if isfinite(value)}

@@ -392,7 +392,7 @@ class TrainConfig(Section):
     report_to: tuple[Tracker, ...] = Field(
         (),
         description=(
-            "trackers that trainings, monitor and evaluations report to: tensorboard, wandb, or both, such as "
+            "trackers that trainings, monitor and evaluations report to: tensorboard, wandb, or both as "
             "[tensorboard, wandb] (docs/trackers.md)"
         ),
     )
@@ -422,6 +422,11 @@ class TrainConfig(Section):
     dpo: DPOConfig = DPOConfig()
     monitor: MonitorConfig = MonitorConfig()
     vllm: VLLMConfig = VLLMConfig()
+
+    @field_validator("report_to", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
 
     @model_validator(mode="before")
     @classmethod

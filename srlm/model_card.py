@@ -96,7 +96,7 @@ def model_card(run: Run, model: str, evaluations: Sequence[Evaluation] = ()) -> 
         library_name="transformers",
         pipeline_tag="text-generation",
         tags=["self-rewarding", "trl", learned.lower()],
-        model_name=name,
+        model_name=name if results else None,  # only a model-index needs it
         eval_results=results or None,
     )
     text = [
@@ -169,13 +169,23 @@ def _training(run: Run, model: str, learned: str) -> str:
         ("algorithm", f"{algorithm} ({learned}), by TRL"),
         ("starts from", start),
         *((what, str(count)) for what, count in counts.items()),
+        *([("rewards", _rewards(run, model))] if model not in {"SFT", "M1"} else []),
         ("seed", str(config.seed)),
         ("versions", ", ".join(f"{name} {versions[name]}" for name in LIBRARIES if versions.get(name))),
     ]
     section = learned.lower()
-    given: dict[str, Any] = getattr(config, section).model_dump(mode="json", exclude={"stopping"})  # can name a path
+    # Left out is what can name a path, and what is no part of this training.
+    given: dict[str, Any] = getattr(config, section).model_dump(mode="json", exclude={"stopping", "baseline"})
     settings = {key: value for key, value in given.items() if f"{section}.{key}" not in MACHINE}
     return f"{_table(('', ''), rows)}\n\nSettings:\n\n```yaml\n{yaml.safe_dump(settings, sort_keys=False).strip()}\n```"
+
+
+def _rewards(run: Run, model: str) -> str:
+    """Who scored the answers, and how; a rubric or a judge of the user's is not called by its path."""
+    judge = run.config.judge
+    by = "a frozen judge" if run.config.pairs.scored_by == "frozen" else _before(run, model)
+    how = f"{judge.samples} verdicts an answer" if judge.scoring == "sampled" else "the mean over all scores"
+    return f"by {by}, rubric {Path(judge.rubric).stem}, {how}"
 
 
 def _monitored(run: Run, model: str) -> list[str]:

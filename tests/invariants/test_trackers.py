@@ -156,7 +156,7 @@ def kill_beyond_a_checkpoint(cli, words, model):
 @pytest.mark.slow
 def test_a_killed_training_is_shown_once(cli, tiny_config, tmp_path, run_folder):
     run = run_folder(tmp_path / "r")
-    settings = ("iterations=0", "seeds.eft=false", "sft.epochs=30", "sft.save_steps=7", "report_to=[tensorboard]")
+    settings = ("iterations=0", "seeds.eft=false", "sft.epochs=30", "sft.save_steps=7", "report_to=tensorboard")
     words = ["train", tiny_config, "--runs", tmp_path, "--name", "r", *(w for s in settings for w in ("--set", s))]
     for _ in range(2):
         assert kill_beyond_a_checkpoint(cli, words, run.folder / "M1") == -signal.SIGKILL
@@ -170,7 +170,7 @@ def test_a_killed_training_is_shown_once(cli, tiny_config, tmp_path, run_folder)
 def test_the_processes_of_a_launcher_report_too(cli, tiny_config, tmp_path, run_folder):
     run = run_folder(tmp_path / "r")
     settings = (
-        "iterations=0",
+        "iterations=1",
         "seeds.eft=false",
         "report_to=[tensorboard, wandb]",
         f"launcher={sys.executable} -m torch.distributed.run --standalone --nproc-per-node 2",
@@ -178,11 +178,12 @@ def test_the_processes_of_a_launcher_report_too(cli, tiny_config, tmp_path, run_
     words = [word for setting in settings for word in ("--set", setting)]
     result = cli("train", tiny_config, "--runs", tmp_path, "--name", "r", *words, env=OFFLINE)
     assert result.code == 0, result.err
-    log = [(entry["step"], entry["loss"]) for entry in run.records("M1/training") if "loss" in entry]
-    shown = curves(run.folder / "M1" / "tracking")["train/loss"]
-    assert shown == [(step, pytest.approx(loss, rel=1e-6)) for step, loss in log]
-    kept = [row for row in rows(run.folder / "M1" / "tracking") if "train/loss" in row]
-    assert [(row["train/global_step"], row["train/loss"]) for row in kept] == log
+    for model in ("M1", "M2"):
+        log = [(entry["step"], entry["loss"]) for entry in run.records(f"{model}/training") if "loss" in entry]
+        shown = curves(run.folder / model / "tracking")["train/loss"]
+        assert shown == [(step, pytest.approx(loss, rel=1e-6)) for step, loss in log]
+        kept = [row for row in rows(run.folder / model / "tracking") if "train/loss" in row]
+        assert [(row["train/global_step"], row["train/loss"]) for row in kept] == log
 
 
 @pytest.mark.parametrize("name", ["tensorboard", "wandb"])
@@ -217,7 +218,7 @@ def test_an_evaluation_looks_for_its_trackers_first(cli, own_run):
 
 @pytest.mark.slow
 def test_wandb_without_a_key_says_how_to_go_on(cli, tiny_config, tmp_path):
-    words = ("--runs", tmp_path, "--name", "r", "--set", "report_to=[wandb]")
+    words = ("--runs", tmp_path, "--name", "r", "--set", "report_to=wandb")
     result = cli("train", tiny_config, *words, env={"WANDB_MODE": "online"})
     assert (result.code, result.out, len(result.errors)) == (2, "", 1)
     assert "WANDB_MODE=offline" in result.err
