@@ -29,6 +29,7 @@ JUDGED = frozenset({"alpaca", "head-to-head", "mt-bench"})
 
 PREFIXES = {
     "head_to_head": "head-to-head",
+    "human": "human",
     "mt_bench": "mt-bench",
     "rm_": "reward",
     "parse_rate": "reward",
