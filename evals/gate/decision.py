@@ -107,8 +107,16 @@ def decide(compared: Compared, candidate: str, policy: Policy, asked: Asked | No
         for place, (one, found) in enumerate(zip(chosen, known, strict=True))
     )
     checks = tuple(judge_checks(compared, (candidate, compared.baseline), policy, asked))
-    notes = tuple(line for line in compared.captions if line.startswith("Attention:"))
+    notes = _notes(compared, candidate)
     return Decision(candidate, compared.baseline, _outcome(findings, checks), policy, findings, checks, notes)
+
+
+def _notes(compared: Compared, candidate: str) -> tuple[str, ...]:
+    """What the comparison calls attention to, without what is about other models alone."""
+    others = {*compared.models} - {candidate, compared.baseline}
+    calls = [line for line in compared.captions if line.startswith("Attention:")]
+    named = [(line, {word.strip(".,:;()") for word in line.split()}) for line in calls]
+    return tuple(line for line, words in named if not words & others or words & {candidate, compared.baseline})
 
 
 def _outcome(findings: Sequence[Finding], checks: Sequence[Check]) -> Outcome:

@@ -29,6 +29,7 @@ JUDGED = frozenset({"alpaca", "head-to-head", "mt-bench"})
 
 PREFIXES = {
     "head_to_head": "head-to-head",
+    "human": "human",
     "mt_bench": "mt-bench",
     "rm_": "reward",
     "parse_rate": "reward",
@@ -150,9 +151,9 @@ def _moved(asked: Asked, wanted: CalibrationPolicy, parsed: float | None) -> lis
     if parsed is not None:
         state = _at_least(read.value, parsed)
         found.append(_check("calibration_parsed", "its verdicts of today can be read", "", name, state, read, parsed))
-    moved = _figure(asked.labels.difference)
-    state = "broken" if asked.moved else "holds" if moved.value is not None else "unknown"
-    found.append(_check("calibration_labels", "change of its agreement with the labels", "", name, state, moved, None))
+    if asked.labels.difference.n:
+        moved, state = _figure(asked.labels.difference), "broken" if asked.moved else "holds"
+        found.append(_check("calibration_labels", "change of agreement with the labels", "", name, state, moved, None))
     return found
 
 

@@ -1,5 +1,6 @@
 """Why, in sentences and in cells: the same words for the terminal, Markdown, JUnit and JSON."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isclose
 
@@ -225,9 +226,15 @@ def sentences(decision: Decision) -> list[str]:
     """Everything that is to be said under the tables."""
     lines = [finding_words(finding).sentence for finding in decision.findings]
     lines += [check_sentence(check) for check in decision.checks if check.state == "broken"]
-    lines += [_unknown(check) for check in decision.checks if check.state == "unknown"]
-    return [*lines, *decision.notes]
+    return [*lines, *_unknown([check for check in decision.checks if check.state == "unknown"]), *decision.notes]
 
 
-def _unknown(check: Check) -> str:
-    return f"{check.of} has no card of the suite {check.suite}, so its floor was not looked at: {check.label}."
+def _unknown(checks: Sequence[Check]) -> list[str]:
+    """What nobody knows of a judge, in one sentence a suite."""
+    by_card: dict[tuple[str, str], list[str]] = {}
+    for check in checks:
+        by_card.setdefault((check.of, check.suite), []).append(check.label)
+    return [
+        f"{judge} has no card in the suite {suite}, so nothing is known of this: {', '.join(labels)}."
+        for (judge, suite), labels in by_card.items()
+    ]

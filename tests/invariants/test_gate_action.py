@@ -113,5 +113,5 @@ def test_a_name_cannot_become_a_command(tmp_path, run_step):
     for name in ("$(touch pwned)", '"; touch pwned; "', "--help", "`touch pwned`"):
         found = run_step(candidate=name, baseline=name, run="r")
         assert found.returncode == 2
-        assert "Among the results of this run, the model" in found.stderr
+        assert "Among these results, the model" in found.stderr
     assert not (tmp_path / "pwned").exists()

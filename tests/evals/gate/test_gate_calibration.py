@@ -149,6 +149,7 @@ def test_a_judge_that_has_moved_is_broken(today, broken):
     decided = decide(comparison(EQUAL, judges=[judge()]), "M2", policy(rule(), judge=floors), asked)
     assert [check.key for check in decided.checks if check.state == "broken"] == broken
     assert decided.outcome == ("judge broken" if broken else "pass")
+    assert all(check.state != "unknown" for check in decided.checks)
 
 
 def test_a_file_that_is_no_calibration_set_is_refused(tmp_path):

@@ -261,11 +261,15 @@ def test_several_models_may_stand_in_the_comparison():
     assert decide(compared(three), "M3", policy(rule(margin="60 points"))).candidate == "M3"
 
 
-def test_what_calls_for_attention_is_passed_on():
-    decided = decide(
-        comparison(EQUAL, captions=["Attention: 3 answers of M2.", "Of 16 prompts."]), "M2", policy(rule())
-    )
-    assert decided.notes == ("Attention: 3 answers of M2.",)
+def test_what_calls_for_attention_is_passed_on_unless_it_is_about_others():
+    calls = [
+        "Attention: 3 answers of M2.",
+        "Attention: these results differ in dates.",
+        "Attention: M1 and M3 met never.",
+    ]
+    whole = comparison(EQUAL, captions=["Of 16 prompts.", *calls, "Attention: M3 met none, M2-like as it is."])
+    three = whole.model_copy(update={"models": ("M1", "M2", "M3")})
+    assert decide(three, "M2", policy(rule())).notes == tuple(calls)
 
 
 # --- the judge --------------------------------------------------------------------------------------------------------

@@ -190,6 +190,8 @@ def test_what_is_no_comparison_is_refused(tmp_path, text, said):
         ("length", "alpaca"),
         ("judged", "alpaca"),
         ("head_to_head_length", "head-to-head"),
+        ("human", "human"),
+        ("human_length", "human"),
         ("mt_bench_length", "mt-bench"),
         ("parse_rate", "reward"),
         ("rm_pairwise_half", "reward"),
