@@ -15,6 +15,7 @@ from itertools import combinations
 from pathlib import Path
 from random import Random
 
+from evals.annotation.drawing import sheet_of
 from evals.judging import prompts_digest
 from evals.labels import keep_prompts
 from evals.mt_bench import CATEGORIES, Grade
@@ -30,9 +31,12 @@ from evals.results import (
     TaskResult,
     VerifiableResult,
     files_folder,
+    load_results,
     part,
     store,
+    votes_folder,
 )
+from evals.votes import Vote, append_vote
 from srlm.config_file import load_config
 from srlm.health import Health
 from srlm.judges.card import JudgeCard
@@ -122,6 +126,7 @@ def write_run(
         run.write(part("head-to-head", model, "answers"), answers[model].values())
     for one, two in combinations(models[:4], 2):
         _met(run, (two, one), asked[:256], answers, provenance, chance)
+    _votes(run, (models[1], models[0]), chance)
     for place, model in enumerate(models):
         _mt_bench(run, model, 4 + 0.4 * place, told, chance)
         _verifiable(run, model, 0.3 + 0.05 * place, asked[:60], answers[model], chance)
@@ -220,6 +225,16 @@ def _met(
         outcomes.append(_outcome(*pair, prompt.id, verdicts, orders, (len(one.text), len(two.text))))
     run.write(part("head-to-head", pair, "verdicts"), every)
     store(run, HeadToHeadResult(*pair, ("0", "1"), provenance, CARD, tuple(outcomes)))
+
+
+def _votes(run: Run, pair: tuple[str, str], chance: Random) -> None:
+    """Two people, who do not always agree."""
+    sheet = sheet_of(run, load_results(run), pair, None, None, None)
+    for annotator in ("ann", "bob"):
+        for shown in sheet.pairs:
+            verdict = chance.choice(("win", "win", "tie", "loss"))
+            vote = Vote(shown.prompt_id, annotator, verdict, "model", "2026-01-01T00:00:00+00:00")
+            append_vote(votes_folder(run, pair) / f"{annotator}.jsonl", vote)
 
 
 def _mt_bench(run: Run, model: str, level: float, told: Write, chance: Random) -> None:

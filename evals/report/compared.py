@@ -7,6 +7,7 @@ compared are shown all the same, under the reason why, and nothing is concluded 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from evals import matched, voted
 from evals.beside import beside_paper
 from evals.comparison import ALIKE, Comparison, compare_models
 from evals.metric import Metric, Side
@@ -51,6 +52,11 @@ def told(run: Run, results: Results, baseline: str | None, paper: bool) -> dict[
         except UsageError as error:
             refused = str(error)
             comparison = compare_models(alone, models, first, ALIKE)
+        if name == "human":
+            # Beside the votes stands how far they agree with the judge, whose results are of other suites.
+            met = matched.meetings(results.human, comparison.models)
+            captions, sides = voted.captions(met, comparison.models, results), voted.sides(met, results)
+            comparison = replace(comparison, captions=captions, sides=sides)
         if paper:
             comparison = beside_paper(comparison)
         found[name] = Told(name.replace("_", "-"), comparison, refused)

@@ -13,6 +13,8 @@ from evals.labels import Label, labels_of, prompt_sets
 from evals.report.items import task_samples
 from evals.report.sample import NO_LABEL, Mark, Opinion, Reply, Sample, flags, opinion
 from evals.results import AlpacaResult, HeadToHeadResult, Results, RewardResult, part
+from evals.voted import decisions
+from evals.votes import Vote
 from srlm.judges.pairwise import CHOICES, verdict_of
 from srlm.records import parse_lines
 from srlm.runs import Run
@@ -58,6 +60,7 @@ def judged_samples(run: Run, results: Results) -> list[Sample]:
     found = [
         _alpaca(run, results, sets),
         _head_to_head(run, results, sets),
+        _human(run, results, sets),
         _mt_bench(run, results, sets),
         _reward(run, results, sets),
         _verifiable(run, results, sets),
@@ -146,6 +149,36 @@ def _head_to_head(run: Run, results: Results, sets: Mapping[str, list[Prompt]]) 
     for prompt, of_model in found.items():
         asked.replies[prompt] = [merged(of_model[model]) for model in models if model in of_model]
     return asked
+
+
+def _human(run: Run, results: Results, sets: Mapping[str, list[Prompt]]) -> Asked:
+    """What people were shown, and each vote. A prompt that nobody voted on has no outcome."""
+    asked = _asked(run, "human", (one.sheet.prompts for one in results.human.values()), sets)
+    found: dict[str, dict[str, list[Reply]]] = {}
+    for result in results.human.values():
+        for side in (result, result.turned()):
+            decided = decisions(side)
+            first = side.sheet.model == side.model
+            for shown in side.sheet.pairs:
+                votes = [vote for vote in side.votes if vote.prompt_id == shown.prompt_id]
+                text = shown.answer if first else shown.opponent_answer
+                outcome = decided.get(shown.prompt_id, "no vote")
+                opinions = tuple(
+                    Opinion(vote.annotator, f"against {side.opponent}, {_place(vote)}", vote.verdict, "")
+                    for vote in votes
+                )
+                marks = (Mark(side.model, outcome, side.opponent),)
+                reply = Reply(side.model, text, f"{len(text):,} characters", marks, opinions)
+                found.setdefault(shown.prompt_id, {}).setdefault(side.model, []).append(reply)
+                asked.prompts.setdefault(shown.prompt_id, Prompt(shown.prompt_id, shown.instruction, "evaluation"))
+    for prompt, of_model in found.items():
+        asked.replies[prompt] = [merged(replies) for replies in of_model.values()]
+    return asked
+
+
+def _place(vote: Vote) -> str:
+    """Where the answer stood."""
+    return "this answer left" if vote.left == "model" else "this answer right"
 
 
 def merged(replies: Sequence[Reply]) -> Reply:

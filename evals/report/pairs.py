@@ -13,13 +13,21 @@ OUTCOMES = {"wins": "win", "ties": "tie", "losses": "loss"}
 """The rows of such a table by the end of their keys, and what samples call them."""
 
 
-def head_to_head(one: Told, place: Mapping[str, int], name: str = "head-to-head", title: str = "") -> Section:
-    """Wins, ties and losses of each pair of models (Figure 3); also of whatever else has such sides."""
-    sides = one.comparison.sides
-    figures = [figure for side in sides if (figure := _splits(one, side, name))]
-    tables = [all_figures(one)]
+def head_to_head(one: Told, place: Mapping[str, int]) -> Section:
+    """Wins, ties and losses of each pair of models by the judge (Figure 3 of the paper)."""
     lead = "Who wins on how many prompts. A win needs both orders of presentation; where they disagree it is a tie."
-    return suite_section(one, name, title or "Head to head: wins, ties, losses", lead, figures, tables)
+    return _pairs(one, "head-to-head", "Head to head: wins, ties, losses", lead)
+
+
+def human(one: Told, place: Mapping[str, int]) -> Section:
+    """The same by people (its Figure 5), with how far they agree with each other and with the judge."""
+    lead = "Who wins by what more than half of a prompt's votes say; without such a majority it is a tie."
+    return _pairs(one, "human", "People's votes", lead)
+
+
+def _pairs(one: Told, name: str, title: str, lead: str) -> Section:
+    figures = [figure for side in one.comparison.sides if (figure := _splits(one, side, name))]
+    return suite_section(one, name, title, lead, figures, [all_figures(one)])
 
 
 def _splits(one: Told, side: Side, name: str) -> Figure | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from evals.report.abilities import mt_bench, nlp, reward, verifiable
 from evals.report.compared import Told
 from evals.report.order import ordered
-from evals.report.pairs import head_to_head
+from evals.report.pairs import head_to_head, human
 from evals.report.rates import broken, win_rates
 from evals.report.section import Section
 from evals.results import Results
@@ -13,6 +13,7 @@ from srlm.runs import Run
 
 DRAWN: dict[str, tuple[Callable[[Told, Mapping[str, int]], Section], str, str]] = {
     "head_to_head": (head_to_head, "Head to head: wins, ties, losses", "head-to-head"),
+    "human": (human, "People's votes", "human"),
     "alpaca": (win_rates, "Win rates", "alpaca"),
     "mt_bench": (mt_bench, "Two-turn questions", "mt-bench"),
     "reward": (reward, "Reward-model metrics", "reward"),
@@ -32,14 +33,15 @@ def suite_sections(run: Run, results: Results, found: Mapping[str, Told]) -> lis
         if name in found:
             sections.append(draw(found[name], place))
         else:
-            command = f"srlm eval {trained} --suite {suite} --run {run.name}"
+            command, missing = f"srlm eval {trained} --suite {suite} --run {run.name}", "Not evaluated."
+            if name == "human":
+                command, missing = f"srlm annotate MODEL OPPONENT --run {run.name}", "Nobody voted."
             sections.append(
-                Section(suite if name != "alpaca" else "win-rates", title, missing="Not evaluated.", command=command)
+                Section(suite if name != "alpaca" else "win-rates", title, missing=missing, command=command)
             )
         if name == "alpaca":
             sections.append(_by_kind(run, results, found, place))
-    others = [one for field, one in found.items() if field not in DRAWN]
-    return [*sections, *(head_to_head(one, place, one.suite, one.suite.capitalize()) for one in others)]
+    return sections
 
 
 def _by_kind(run: Run, results: Results, found: Mapping[str, Told], place: Mapping[str, int]) -> Section:

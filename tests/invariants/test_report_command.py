@@ -50,7 +50,7 @@ def follow(page, href):
 
 def test_every_link_of_every_figure_leads_to_samples(opened):
     drawn = opened.eval_on_selector_all("figure", "all => all.map(one => one.querySelectorAll('svg a').length)")
-    assert len(drawn) >= 11 and min(drawn) >= 3
+    assert len(drawn) >= 12 and min(drawn) >= 3
     links = opened.eval_on_selector_all(
         "main a", "all => [...new Set(all.map(one => one.getAttribute('href') || one.getAttribute('xlink:href')))]"
     )
@@ -71,9 +71,10 @@ def test_a_bar_leads_to_exactly_the_prompts_that_it_counts(opened):
 
 def test_every_bar_of_wins_ties_and_losses_leads_to_as_many_prompts(opened):
     bars = opened.eval_on_selector_all(
-        "#head-to-head svg a", "all => all.map(one => [one.getAttribute('xlink:href'), one.getAttribute('aria-label')])"
+        "#head-to-head svg a, #human svg a",
+        "all => all.map(one => [one.getAttribute('xlink:href'), one.getAttribute('aria-label')])",
     )
-    assert len(bars) >= 12
+    assert len(bars) >= 15
     assert [follow(opened, href) for href, _ in bars] == [int(re.search(r": (\d+) ", label)[1]) for _, label in bars]
 
 

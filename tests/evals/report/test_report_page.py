@@ -53,7 +53,9 @@ def page(gathered):
 def test_every_suite_has_its_figure(gathered):
     _, sections = gathered
     drawn = [one.id for one in sections if one.figures]
-    assert drawn == ["head-to-head", "win-rates", "by-kind", "mt-bench", "reward", "nlp", "verifiable", "iterations"]
+    assert drawn == [
+        *("head-to-head", "human", "win-rates", "by-kind", "mt-bench", "reward", "nlp", "verifiable", "iterations")
+    ]
     assert [one.id for one in sections if one.missing] == ["map"]
 
 
@@ -97,6 +99,7 @@ def test_a_run_without_anything_names_the_commands(tmp_path):
     assert samples == []
     missing = {one.id: one.command for one in sections if one.missing}
     assert missing["head-to-head"] == "srlm eval MODEL --suite head-to-head --run empty"
+    assert missing["human"] == "srlm annotate MODEL OPPONENT --run empty"
     assert missing["iterations"] == "srlm train --name empty"
     assert "srlm label" in missing["by-kind"]
     html = render("empty", sections, samples)
