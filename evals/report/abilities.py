@@ -21,7 +21,14 @@ def mt_bench(one: Told, place: Mapping[str, int]) -> Section:
     facets: dict[str, Facets] = {row.key: {"category": row.label.strip()} for row in rows}
     facets |= {"mt_bench_turn_1": {"turn": "1"}, "mt_bench_turn_2": {"turn": "2"}}
     c = one.comparison
-    table = metric_table(f"Grades, with differences to {c.baseline}", c.metrics, models, c.baseline, one.suite, facets)
+    table = metric_table(
+        "Grades" + (f", with differences to {c.baseline}" if len(models) > 1 else ""),
+        c.metrics,
+        models,
+        c.baseline,
+        one.suite,
+        facets,
+    )
     lead = "Two-turn questions, each answer graded 1-10 by the judge."
     if not any(metric.cells[model].estimate.n for metric in rows for model in models):
         lead = f"{lead} No answer has a grade that could be read."

@@ -25,8 +25,8 @@ class Split:
     paper: tuple[float, float, float] | None = None
 
 
-def split_bars(name: str, splits: Sequence[Split], alt: str) -> str:
-    """One bar a pair of models, with counts in it."""
+def split_bars(name: str, splits: Sequence[Split], alt: str, decided: str) -> str:
+    """One bar a pair of models, with counts in it; `decided` says which prompts are counted."""
     beside = any(one.paper for one in splits)
     each = BAR + (PAPERS if beside else 0)
     words = ("wins", "ties", "losses")
@@ -47,7 +47,7 @@ def split_bars(name: str, splits: Sequence[Split], alt: str) -> str:
         axes.tick_params(length=0)
         axes.set_xlim(0, 100)
         axes.set_ylim(-each * len(splits) + (BAR / 2), 15)
-        axes.set_xlabel("% of the prompts that were judged in both orders")
+        axes.set_xlabel(f"% of the prompts that were {decided}")
         for side in ("left", "bottom"):
             axes.spines[side].set_visible(False)
         return to_svg(figure, name, alt, links)

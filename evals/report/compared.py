@@ -101,7 +101,8 @@ def _beside(one: Told, side: Side) -> Table:
 def all_figures(one: Told, title: str = "All figures") -> Table:
     """The table of `srlm compare`, each cell leading to what it was counted on."""
     c = one.comparison
-    return metric_table(f"{title}, with differences to {c.baseline}", c.metrics, c.models, c.baseline, one.suite)
+    title = f"{title}, with differences to {c.baseline}" if len(c.models) > 1 else title
+    return metric_table(title, c.metrics, c.models, c.baseline, one.suite)
 
 
 def named(one: Told, key: str) -> Metric | None:

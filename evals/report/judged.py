@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from evals.labels import Label, labels_of, prompt_sets
 from evals.report.items import task_samples
+from evals.report.order import ordered
 from evals.report.sample import NO_LABEL, Mark, Opinion, Reply, Sample, flags, opinion
 from evals.results import AlpacaResult, HeadToHeadResult, Results, RewardResult, part
 from evals.voted import decisions
@@ -136,7 +137,7 @@ def _length(answer: Answer) -> str:
 def _head_to_head(run: Run, results: Results, sets: Mapping[str, list[Prompt]]) -> Asked:
     met = results.head_to_head
     asked = _asked(run, "head-to-head", (one.provenance.prompts for one in met.values()), sets)
-    models = list(dict.fromkeys(model for pair in met for model in pair))
+    models = ordered(run, {model for pair in met for model in pair})
     texts = {model: _answers(run, "head-to-head", model) for model in models}
     # Each answer once, with what it did against each opponent.
     found: dict[str, dict[str, list[Reply]]] = {}
@@ -172,7 +173,7 @@ def _human(run: Run, results: Results, sets: Mapping[str, list[Prompt]]) -> Aske
                 found.setdefault(shown.prompt_id, {}).setdefault(side.model, []).append(reply)
                 asked.prompts.setdefault(shown.prompt_id, Prompt(shown.prompt_id, shown.instruction, "evaluation"))
     for prompt, of_model in found.items():
-        asked.replies[prompt] = [merged(replies) for replies in of_model.values()]
+        asked.replies[prompt] = [merged(of_model[model]) for model in ordered(run, {*of_model})]
     return asked
 
 

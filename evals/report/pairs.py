@@ -53,7 +53,7 @@ def _splits(one: Told, side: Side, name: str) -> Figure | None:
     )
     return Figure(
         side.title,
-        split_bars(f"{name}-splits", splits, alt),
+        split_bars(f"{name}-splits", splits, alt, "voted on" if name == "human" else "judged in both orders"),
         [Key("--win", "■", "the first wins"), Key("--tie", "■", "tie"), Key("--loss", "■", "the second wins")],
         f"Thin bars: {ABOUT_PAPER}" if any(split.paper for split in splits) else "",
         [metric_table(side.title, side.metrics, side.columns, None, one.suite, facets)],

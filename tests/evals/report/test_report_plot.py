@@ -26,7 +26,7 @@ def drawings(name):
     dot = Dot(0, 0.5, 0.4, 0.6, "#samples?m=1", name, paper=0.3)
     point = Point(1.0, 0.5, 1.5, "#samples?p=1")
     return {
-        "bars": split_bars("bars", [split(name)], name),
+        "bars": split_bars("bars", [split(name)], name, "judged"),
         "histograms": histograms("histograms", [Histogram(name, ("0", "1"), (2, 0), ("#a", "#b"))], name, "score"),
         "dots": dots(
             "dots", [name], [Panel(name, ((dot, Dot(1, nan, nan, nan, "#n", name)),), line=50, percent=True)], name
@@ -71,7 +71,7 @@ def test_every_link_has_a_name(drawn):
 
 
 def test_what_is_not_there_is_not_drawn():
-    links = re.findall(r'xlink:href="(#samples[^"]+)"', split_bars("b", [split("a")], "alt"))
+    links = re.findall(r'xlink:href="(#samples[^"]+)"', split_bars("b", [split("a")], "alt", "judged"))
     assert [one.rpartition("=")[2] for one in links] == ["win", "loss"]
 
 
