@@ -99,7 +99,8 @@ def test_eval_says_what_is_next(evaluated):
 
 def test_eval_leaves_what_training_made(evaluated, finished_run):
     before, after = finished_run.digests(), evaluated[0].digests()
-    assert {name for name in before if before[name] != after.get(name)} == {"ledger.sqlite"}
+    cards = {f"{model}/checkpoint/README.md" for model in ("M1", "M2")}
+    assert {name for name in before if before[name] != after.get(name)} == {"ledger.sqlite", *cards}
 
 
 def test_a_second_eval_asks_nothing_and_changes_nothing(cli, evaluated):
