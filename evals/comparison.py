@@ -132,7 +132,8 @@ def compare_models(
 
 
 def _part(suite: Suite, chosen: Chosen, models: Sequence[str]) -> _Part:
-    alike, metrics = suite.alike(chosen), suite.metrics(chosen, models)
+    alike = suite.alike(chosen)
+    metrics = [replace(metric, suite=suite.name) for metric in suite.metrics(chosen, models)]
     if not _same_prompts(alike):
         metrics = [_untested(metric) for metric in metrics]
     return _Part(suite, chosen, alike, metrics, suite.distrusted(chosen))

@@ -84,6 +84,7 @@ class Metric:
 
     `paper` is what the paper has of it, if that is wanted; `series` and `bounds` are what the cells come from, where
     they come from items and can be taken apart again; `test` is the difference of one model to another, not adjusted.
+    `suite` is the one that it was read off, where it stands in a comparison.
     """
 
     key: str
@@ -95,6 +96,7 @@ class Metric:
     series: Mapping[str, Series] | None = field(default=None, repr=False)
     bounds: tuple[float, float] = (0.0, 1.0)
     test: Test | None = field(default=None, repr=False)
+    suite: str = ""
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ def as_json(comparison: Comparison) -> str:
         return [
             {
                 "key": metric.key,
+                "suite": metric.suite,
                 "label": metric.label.strip(),
                 "unit": UNITS.get(metric.unit, "correlation"),
                 "better": metric.better,

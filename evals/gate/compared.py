@@ -6,6 +6,7 @@ What a later version adds is not looked at.
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,9 +52,13 @@ class Cell(Figure):
 
 
 class Row(Part):
-    """One metric. `unit` and `better` are those of the JSON: fraction, characters, ...; more, less, neither."""
+    """One metric, and the suite that it was read off.
+
+    `unit` and `better` are those of the JSON: fraction, characters, ...; more, less, neither.
+    """
 
     key: str
+    suite: str
     label: str
     unit: str
     better: Literal["more", "less", "neither"]
@@ -87,6 +92,11 @@ class Compared(Part):
     captions: tuple[str, ...]
     distrusted: dict[str, str]
     judges: tuple[Judge, ...]
+
+    def suites(self, metrics: Iterable[str]) -> list[str]:
+        """Those that metrics were read off, each once."""
+        of = {row.key: row.suite for row in self.metrics}
+        return list(dict.fromkeys(of[metric] for metric in metrics if metric in of))
 
 
 def compared(comparison: Comparison) -> Compared:

@@ -14,7 +14,7 @@ from typing import Literal
 from evals.gate.calibration import Asked
 from evals.gate.compared import Cell, Compared, Difference, Row
 from evals.gate.evidence import Evidence, evidence
-from evals.gate.judged import Check, judge_checks, suite_of
+from evals.gate.judged import Check, judge_checks
 from evals.gate.policy import UNITS, WORDS, Policy, Rule
 from srlm.errors import UnknownName, UsageError
 
@@ -143,8 +143,7 @@ def _refuse(compared: Compared, candidate: str, policy: Policy) -> None:
     if candidate not in compared.models:
         others = [model for model in compared.models if model != compared.baseline]
         raise UnknownName("In the comparison, the candidate", candidate, others)
-    suites = [suite_of(rule.metric) for rule in policy.rules]
-    for suite in suites:
+    for suite in compared.suites(rule.metric for rule in policy.rules):
         judges = {(one.judge, one.rubric) for one in compared.judges if one.suite == suite}
         if len(judges) > 1:
             raise UsageError(

@@ -27,18 +27,6 @@ ANSWERED = {
 JUDGED = frozenset({"alpaca", "head-to-head", "mt-bench"})
 """Suites whose figures an outside judge gave, and a candidate can have fooled it."""
 
-PREFIXES = {
-    "head_to_head": "head-to-head",
-    "human": "human",
-    "mt_bench": "mt-bench",
-    "rm_": "reward",
-    "parse_rate": "reward",
-    "prompt_": "verifiable",
-    "instruction_": "verifiable",
-    "verifiable_": "verifiable",
-    "nlp_": "nlp",
-}
-
 
 @dataclass(frozen=True)
 class Check:
@@ -60,11 +48,6 @@ class Check:
     why: str = ""
 
 
-def suite_of(metric: str) -> str:
-    """The suite that a metric's key belongs to; those of alpaca have no word in common."""
-    return next((suite for prefix, suite in PREFIXES.items() if metric.startswith(prefix)), "alpaca")
-
-
 def judge_checks(compared: Compared, models: Sequence[str], policy: Policy, asked: Asked | None) -> list[Check]:
     """Everything that the policy asks of the judges behind its rules.
 
@@ -74,7 +57,7 @@ def judge_checks(compared: Compared, models: Sequence[str], policy: Policy, aske
         policy: what is asked.
         asked: the verdicts of today on the pinned pairs, where the policy has any.
     """
-    suites = list(dict.fromkeys(suite_of(rule.metric) for rule in policy.rules))
+    suites = compared.suites(rule.metric for rule in policy.rules)
     found = _of_cards(compared, suites, policy.judge)
     if JUDGED.intersection(suites):
         # Verdicts on answers that speak to the judge, or are all the same, say that it was fooled, whoever it is.

@@ -153,13 +153,12 @@ def _ask_again(
 ) -> "Asked | None":
     """What the judge says of its pinned pairs today; None if only the estimate was wanted."""
     from evals.gate.calibration import ask_again, read_calibration, refuse_other_judges
-    from evals.gate.judged import suite_of
 
     wanted = policy.judge.calibration
     if wanted is None:
         return None
     pinned = read_calibration(path.parent / wanted.file)
-    refuse_other_judges(pinned, found, [suite_of(rule.metric) for rule in policy.rules])
+    refuse_other_judges(pinned, found, found.suites(rule.metric for rule in policy.rules))
 
     def work(engine: "Engine", calls: "Ledger", progress: "Progress") -> "Asked":
         return ask_again(engine, pinned, calls, risk=policy.risk, progress=progress)

@@ -1,5 +1,7 @@
 """Comparisons as JSON has them, made from differences by prompt, for tests of what is decided on them."""
 
+from dataclasses import replace
+
 from evals.comparison import Comparison, SuiteJudge
 from evals.gate.compared import compared
 from evals.gate.policy import Policy
@@ -26,7 +28,21 @@ def rates(key, both, gained, lost, neither):
 
 
 def comparison(*rows, judges=(), captions=()):
-    return compared(Comparison(["M1", "M2"], "M1", list(rows), list(captions), [], judges=list(judges)))
+    of = [replace(row, suite=suite_of(row.key)) for row in rows]
+    return compared(Comparison(["M1", "M2"], "M1", of, list(captions), [], judges=list(judges)))
+
+
+def suite_of(key):
+    """Where compare reads a metric of this key off."""
+    begins = {"head_to_head": "head-to-head", "mt_bench": "mt-bench", "rm_": "reward", "parse_": "reward"}
+    begins |= {
+        "prompt_": "verifiable",
+        "instruction_": "verifiable",
+        "verifiable_": "verifiable",
+        "nlp_": "nlp",
+        "human": "human",
+    }
+    return next((suite for begin, suite in begins.items() if key.startswith(begin)), "alpaca")
 
 
 def estimate(value, n=60):

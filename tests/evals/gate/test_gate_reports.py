@@ -14,7 +14,6 @@ from evals.formats.json import as_json as comparison_json
 from evals.gate.compared import Compared, compared, read_compared
 from evals.gate.data import as_json
 from evals.gate.decision import decide
-from evals.gate.judged import suite_of
 from evals.gate.junit import as_junit
 from evals.gate.markdown import add_summary, as_markdown
 from evals.gate.terminal import print_decision
@@ -181,24 +180,3 @@ def test_what_is_no_comparison_is_refused(tmp_path, text, said):
         read_compared(path)
     with pytest.raises(DataError, match="there is no such file"):
         read_compared(tmp_path / "none.json")
-
-
-@pytest.mark.parametrize(
-    ("key", "suite"),
-    [
-        ("win_rate", "alpaca"),
-        ("length", "alpaca"),
-        ("judged", "alpaca"),
-        ("head_to_head_length", "head-to-head"),
-        ("human", "human"),
-        ("human_length", "human"),
-        ("mt_bench_length", "mt-bench"),
-        ("parse_rate", "reward"),
-        ("rm_pairwise_half", "reward"),
-        ("verifiable_length", "verifiable"),
-        ("instruction_loose", "verifiable"),
-        ("nlp_arc_easy_acc", "nlp"),
-    ],
-)
-def test_a_metrics_key_tells_its_suite(key, suite):
-    assert suite_of(key) == suite
