@@ -14,6 +14,10 @@ RUN_BYTES = 3e9
 """What the quickstart writes: four checkpoints of 0.54 GB, the unpacked model, and room to breathe."""
 
 
+EXTRAS = {"nlp": "lm-eval", "report": "matplotlib", "trackers": "tensorboard", "vllm": "vllm"}
+"""What srlm can do besides, by the extra that installs it; its first library stands for all of them."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing that was looked at."""
@@ -29,6 +33,7 @@ def examine(runs: Path, *, load: bool) -> list[Finding]:
     findings = [Finding("ok", "Python", platform.python_version())]
     findings += [_library(name) for name in ("torch", "transformers", "gguf", "trl", "accelerate", "datasets")]
     findings += [_library(name, optional=True) for name in ("openai", "anthropic")]
+    findings += [_extra(name, library) for name, library in EXTRAS.items()]
     findings += [_packaged(), _device(), _disk(runs)]
     findings += [_key("OPENAI_API_KEY", "openai:NAME"), _key("ANTHROPIC_API_KEY", "anthropic:NAME")]
     if load and not any(finding.state == "missing" for finding in findings):
@@ -41,6 +46,13 @@ def _library(name: str, optional: bool = False) -> Finding:
         return Finding("ok", name, version(name))
     except PackageNotFoundError:
         return Finding("optional" if optional else "missing", name, "not installed", f"pip install {name}")
+
+
+def _extra(name: str, library: str) -> Finding:
+    found = _library(library, optional=True)
+    return (
+        found if found.state == "ok" else Finding("optional", library, "not installed", f"pip install 'srlm[{name}]'")
+    )
 
 
 def _packaged() -> Finding:

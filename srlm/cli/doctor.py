@@ -14,6 +14,7 @@ def doctor(
     ] = False,
 ) -> None:
     """Say what works on this machine, and how to mend what does not. Exit code 2 if `srlm train` could not run."""
+    from rich.markup import escape
     from rich.table import Table
 
     from srlm.checkup import examine
@@ -25,7 +26,7 @@ def doctor(
         table.add_column(column, overflow="fold")
     marks = {"ok": "[green]ok[/green]", "missing": "[red]missing[/red]", "optional": "[yellow]optional[/yellow]"}
     for finding in findings:
-        table.add_row(marks[finding.state], finding.what, finding.found, finding.mend)
+        table.add_row(marks[finding.state], *map(escape, (finding.what, finding.found, finding.mend)))
     console = stdout()
     console.print(table)
     if any(finding.state == "missing" for finding in findings):

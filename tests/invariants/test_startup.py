@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -52,3 +53,13 @@ def test_start_up_imports_no_heavy_library(cli):
     modules = set(found.stdout.split())
     assert "typer" in modules
     assert modules & HEAVY == set()
+
+
+def test_the_doctor_names_the_extra_of_what_is_not_installed(cli):
+    result = cli("doctor")
+    assert "srlm train can run here" in result.out
+    lines = {line.split()[1]: line for line in result.out.splitlines() if len(line.split()) > 2}
+    for library, extra in (("lm-eval", "nlp"), ("matplotlib", "report"), ("tensorboard", "trackers"), ("vllm", "vllm")):
+        installed = find_spec(library.replace("-", "_")) is not None
+        assert lines[library].split()[0] == ("ok" if installed else "optional")
+        assert installed or f"pip install 'srlm[{extra}]'" in lines[library]
