@@ -189,6 +189,7 @@ def captions(found: Recomputed) -> list[str]:
 def as_json(found: Recomputed) -> dict[str, Any]:
     """All of it as data; rates as fractions, undefined figures null."""
     data: dict[str, Any] = without_nan({"schema": 1, **asdict(found)})
+    del data["length_controlled"]["resampled"]
     data["length_controlled"]["error_points"] = ERROR[found.length_controlled.way]
     return data
 

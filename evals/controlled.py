@@ -14,11 +14,11 @@ import numpy as np
 from scipy.special import stdtr
 
 from evals.alpaca_files import PUBLISHED_ANNOTATOR
-from evals.length_control import Gamed, LengthControlled, Way, with_resamples
+from evals.length_control import Gamed, LengthControlled, Way, length_controlled
 from evals.metric import Metric, cells_of
 from evals.results import AlpacaResult
 from srlm.errors import UsageError
-from srlm.stats.intervals import Estimate, Floats
+from srlm.stats.intervals import Estimate
 from srlm.stats.paired import Paired
 from srlm.stats.student import student_quantile
 from srlm.types import Outcome
@@ -37,12 +37,12 @@ def controlled(results: Sequence[AlpacaResult], gamed: Gamed | None) -> Metric:
         common = [prompt for prompt in answered[one] if prompt in answered[two]]
         return _difference(fitted_on(one, common), fitted_on(two, common), len(common))
 
-    def fitted_on(model: str, prompts: Sequence[str]) -> tuple[LengthControlled, Floats]:
+    def fitted_on(model: str, prompts: Sequence[str]) -> LengthControlled:
         if list(answered[model]) == prompts:
             return whole[model]
         return _fitted([answered[model][prompt] for prompt in prompts], way[model], gamed)
 
-    estimates = {model: found.estimate for model, (found, _) in whole.items()}
+    estimates = {model: found.estimate for model, found in whole.items()}
     return Metric(KEY, "  length-controlled win rate", "%", "more", cells_of(estimates, test), test=test)
 
 
@@ -53,13 +53,13 @@ def way_of(result: AlpacaResult, gamed: Gamed | None) -> Way:
     return "held" if result.provenance.judge == PUBLISHED_ANNOTATOR else "fitted"
 
 
-def _fitted(outcomes: Collection[Outcome], way: Way, gamed: Gamed | None) -> tuple[LengthControlled, Floats]:
+def _fitted(outcomes: Collection[Outcome], way: Way, gamed: Gamed | None) -> LengthControlled:
     gaps = np.array([float(one.opponent_length - one.length) for one in outcomes])
     preferences = np.array([nan if one.preference is None else one.preference for one in outcomes])
     places = None
     if gamed is not None:
         places = np.array([_place(one.prompt_id, gamed) for one in outcomes], dtype=np.intp)
-    return with_resamples(gaps, preferences, gamed, places, way=way)
+    return length_controlled(gaps, preferences, gamed, places, way=way)
 
 
 def _place(prompt: str, gamed: Gamed) -> int:
@@ -73,11 +73,10 @@ def _place(prompt: str, gamed: Gamed) -> int:
     return int(number) - 1
 
 
-def _difference(one: tuple[LengthControlled, Floats], two: tuple[LengthControlled, Floats], prompts: int) -> Paired:
-    (first, draws), (second, others) = one, two
-    if not draws.size or not others.size:
+def _difference(one: LengthControlled, two: LengthControlled, prompts: int) -> Paired:
+    if not one.resampled.size or not two.resampled.size:
         return NOTHING
-    gap, gaps = first.estimate.value - second.estimate.value, draws - others
+    gap, gaps = one.estimate.value - two.estimate.value, one.resampled - two.resampled
     spread = float(gaps.std(ddof=1))
     if not spread > 0:
         return Paired(Estimate(gap, nan, nan, prompts, prompts), nan, 0, 0, 0)

@@ -18,7 +18,7 @@ of the whole; AlpacaEval's lc_standard_error is none: it is the spread of the pr
 rows of df_gamed.csv are part of the method and not of the experiment, so they are in every sample as they are.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import nan
 from typing import Literal
 
@@ -68,7 +68,10 @@ class Gamed:
 class LengthControlled:
     """A length-controlled win rate, the weights of the three features (0 where one is not used), and how they came.
 
-    `strength` is C of the way `published`, else nan.
+    `strength` is C of the way `published`, else nan. `resampled` is the rate in each bootstrap sample, shape
+    (resamples,), and (0,) of fewer than ten rated rows. The samples depend on the seed and the number of rows alone:
+    those of two models with rows of the same prompts, in the same order, are of the same prompts, so that their
+    differences are paired.
     """
 
     estimate: Estimate
@@ -77,6 +80,7 @@ class LengthControlled:
     own: float
     way: Way
     strength: float
+    resampled: Floats = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -151,29 +155,6 @@ def length_controlled(
     Raises:
         ValueError: shapes differ, a row has no difficulty, or the way needs a file that is not given.
     """
-    found, _ = with_resamples(
-        gaps, preferences, gamed, places, way=way, strength=strength, level=level, resamples=resamples, seed=seed
-    )
-    return found
-
-
-def with_resamples(
-    gaps: Floats,
-    preferences: Floats,
-    gamed: Gamed | None = None,
-    places: Places | None = None,
-    *,
-    way: Way = "fitted",
-    strength: float | None = None,
-    level: float = 0.95,
-    resamples: int = 1_000,
-    seed: int = 0,
-) -> tuple[LengthControlled, Floats]:
-    """The same, and the rate in each bootstrap sample, shape (resamples,), or (0,) of fewer than ten rated rows.
-
-    The samples depend on the seed and the number of rows alone: those of two models with rows of the same prompts, in
-    the same order, are of the same prompts, so that their differences are paired.
-    """
     if gaps.shape != preferences.shape or (gamed is None) is (way == "published"):
         raise ValueError(f"{gaps.size} gaps, {preferences.size} preferences; gamed rows go with the way 'published'")
     places = np.arange(gaps.size) if places is None else places
@@ -183,7 +164,7 @@ def with_resamples(
     rated = np.flatnonzero(~np.isnan(preferences))
     if rated.size < _FEWEST:
         none = Estimate(nan, nan, nan, rated.size, rated.size)
-        return LengthControlled(none, nan, nan, nan, way, nan), np.zeros(0)
+        return LengthControlled(none, nan, nan, nan, way, nan, np.zeros(0))
     before = np.zeros(0) if gamed is None else gamed.row_preference
     base = np.concatenate([np.full(before.size, GAMED_WEIGHT), np.ones(rated.size)])
     design = _Design(gaps, gamma, rated, np.concatenate([before, preferences[rated]]), base, way, gamed)
@@ -199,7 +180,7 @@ def with_resamples(
     length, difficulty, own = (float(one[0]) for one in design.all_weights(w))
     estimate = Estimate(float(design.rates(w, everything)[0]), float(low), float(high), rated.size, rated.size)
     strength = float(strength) if way == "published" else nan
-    return LengthControlled(estimate, length, difficulty, own, way, strength), samples
+    return LengthControlled(estimate, length, difficulty, own, way, strength, samples)
 
 
 def tanh_gap(gaps: Floats, scale: Floats) -> Floats:
