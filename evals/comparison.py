@@ -70,9 +70,14 @@ class _Part:
     distrusted: dict[str, str]
 
     @property
+    def results(self) -> list[Provenanced]:
+        """All results that it was read off."""
+        return [*chain(*self.alike)]
+
+    @property
     def prompts(self) -> list[str]:
         """The digests of what was asked."""
-        return [*dict.fromkeys(one.provenance.prompts for one in chain(*self.alike))]
+        return [*dict.fromkeys(one.provenance.prompts for one in self.results)]
 
 
 def compare_models(
@@ -126,7 +131,7 @@ def compare_models(
             *retained.retention(metrics, models, baseline),
         ],
         sides=[*(side for part in parts for side in _sides(part)), *divided],
-        judges=_judges([*chain(*(chain(*part.alike) for part in parts))]),
+        judges=_judges([one for part in parts for one in part.results]),
         distrusted={model: why for part in parts for model, why in part.distrusted.items()},
     )
 
@@ -157,8 +162,10 @@ def _divided(parts: Sequence[_Part], breakdown: Breakdown | None) -> tuple[list[
     """Each suite's first row by what its prompts are; and which could not be taken apart."""
     sides: list[Side] = []
     whole: list[str] = []
-    for part in parts if breakdown is not None else ():
-        if breakdown is None or not part.metrics:
+    if breakdown is None:
+        return sides, whole
+    for part in parts:
+        if not part.metrics:
             continue
         first = part.metrics[0]
         divided = breakdown(part.prompts, first)

@@ -25,21 +25,19 @@ def alpaca_results(files: Sequence[Annotations]) -> list[AlpacaResult]:
     baselines wrote different outputs to one prompt are not of one benchmark, and get digests that differ.
     """
     sets: list[dict[str, Annotation]] = []
-    of: list[int] = []
-    for one in sorted(files, key=lambda file: -len(file.rows)):
-        place = next((number for number, known in enumerate(sets) if _fits(one, known)), len(sets))
+    set_of: dict[int, int] = {}
+    for number in sorted(range(len(files)), key=lambda number: -len(files[number].rows)):
+        place = next((place for place, known in enumerate(sets) if _fits(files[number], known)), len(sets))
         if place == len(sets):
             sets.append({})
-        for row in one.rows:
+        for row in files[number].rows:
             sets[place].setdefault(row.instruction, row)
-        of.append(place)
-    longest_first = sorted(range(len(files)), key=lambda number: -len(files[number].rows))
-    place_of = dict(zip(longest_first, of, strict=True))
+        set_of[number] = place
     prompts = [
         prompts_of([Output(row.instruction, row.baseline_output, "", row.dataset) for row in known.values()])
         for known in sets
     ]
-    return [_result(one, prompts[place_of[number]]) for number, one in enumerate(files)]
+    return [_result(one, prompts[set_of[number]]) for number, one in enumerate(files)]
 
 
 def _fits(file: Annotations, known: dict[str, Annotation]) -> bool:

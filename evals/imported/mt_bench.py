@@ -1,12 +1,12 @@
 """FastChat's judgements of single answers as results, one a model; how long the answers were is not in them."""
 
-import hashlib
 from collections.abc import Sequence
 
 from evals.mt_bench import NUMBERED
 from evals.mt_bench_files import Judgements
 from evals.mt_bench_recomputed import grades_of
 from evals.results import MtBenchResult, Provenance
+from srlm.digest import digest_of_set
 
 RUBRIC = "FastChat's"
 
@@ -27,4 +27,4 @@ def mt_bench_results(files: Sequence[Judgements]) -> list[MtBenchResult]:
 
 def _digest() -> str:
     """Of the published questions, by their numbers: judgements do not hold the words."""
-    return f"{len(NUMBERED)}:{hashlib.sha256(repr(sorted(NUMBERED)).encode()).hexdigest()[:12]}"
+    return digest_of_set(len(NUMBERED), [repr(sorted(NUMBERED))])

@@ -3,13 +3,13 @@
 Without samples (`lm_eval --log_samples`) a figure has lm-eval's standard error, and no paired test.
 """
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from evals.nlp_figures import task_result
 from evals.results import NlpResult, Provenance, TaskResult
+from srlm.digest import digest_of_set
 from srlm.errors import DataError
 from srlm.rows import read_rows
 
@@ -67,6 +67,6 @@ def _provenance(found: Mapping[str, Any], name: str, leaves: list[str]) -> Prove
     return Provenance(
         judge=f"lm-eval {found['lm_eval_version']}",
         rubric=f"{name} {version}, {found['n-shot'][leaves[0]]}-shot",
-        prompts=f"{items}:{hashlib.sha256(known.encode()).hexdigest()[:12] if known else 'unknown'}",
+        prompts=digest_of_set(items, [known]) if known else f"{items}:unknown",
         sampling=f"{dtype}, batches of {config['batch_size']}{template}",
     )
