@@ -69,6 +69,7 @@ def _read_all(session: Session, name: str, texts: Sequence[tuple[str, str]], lab
     """Log-probability and number of tokens of each (instruction, answer)."""
     from srlm.engines.checkpoint import pick_device, pick_dtype
     from srlm.engines.memory import halving
+    from trainer.head import score_counted_tokens
     from trainer.tuning import load_for_training
 
     config = session.config
@@ -77,6 +78,7 @@ def _read_all(session: Session, name: str, texts: Sequence[tuple[str, str]], lab
 
     # The head of TRL's DPO, which never holds more than a tile of the vocabulary's logits.
     add_fused_lm_head(model)
+    score_counted_tokens(model)
     tokens = {text: _cut(read(tokenizer, Example("", "", *text)), config.dpo.max_length) for text in texts}
     # The same text is read once, so that it is the same to the last bit wherever it stands.
     order = sorted(

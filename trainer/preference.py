@@ -18,6 +18,7 @@ import torch
 from trl.trainer.dpo_trainer import DPOTrainer
 
 from srlm.randomness import derive
+from trainer.head import score_counted_tokens
 from trainer.order import Order
 from trainer.padding import padded
 from trainer.tokens import Tokens
@@ -61,6 +62,11 @@ class PreferenceTrainer(DPOTrainer):  # type: ignore[misc, unused-ignore]
     def _get_train_sampler(self, train_dataset: Any = None) -> Order:
         rows: Any = self.train_dataset
         return Order(self, len(rows), self.order_seed)
+
+    def _precompute_ref_logps(self, *args: Any, **rest: Any) -> Any:
+        # TRL has just given the model its head, and reads with it here for the first time.
+        score_counted_tokens(self.model)
+        return super()._precompute_ref_logps(*args, **rest)  # type: ignore[no-untyped-call, unused-ignore]
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None

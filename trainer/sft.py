@@ -6,6 +6,7 @@ The loss counts the tokens of the answer alone (arXiv 2401.10020, section 3.1.3)
 from typing import Any
 
 from srlm.display import Progress
+from trainer.head import score_counted_tokens
 from trainer.job import Supervision
 from trainer.mishaps import explained
 from trainer.tokens import fitting, turns
@@ -46,5 +47,6 @@ def supervised(job: Supervision, progress: Progress) -> None:
             processing_class=tokenizer,
             peft_config=adapters(config),
         )
+        score_counted_tokens(trainer.model)
         fit(trainer, step, job)
         save(trainer, tokenizer, job.start, job.folder)
