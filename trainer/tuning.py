@@ -113,7 +113,8 @@ def shared_arguments(job: "Supervision | Preference") -> dict[str, Any]:
     return {
         "output_dir": str(training(job.folder)),
         "learning_rate": config.learning_rate,
-        "lr_scheduler_type": "cosine_with_min_lr",
+        # Of transformers' two such schedules the one whose first step has a rate: 1/w of the peak, of w warm-up steps.
+        "lr_scheduler_type": "cosine_warmup_with_min_lr",
         "lr_scheduler_kwargs": {"min_lr_rate": config.end_ratio},
         "warmup_steps": config.warmup_ratio,
         "per_device_train_batch_size": micro,

@@ -21,6 +21,19 @@ def text(seed: int, words: int) -> str:
 
 
 @pytest.fixture(scope="session")
+def plain() -> dict[str, Any]:
+    """Settings of a training without a warm-up and without chance, of three steps where there are sixteen examples."""
+    return {
+        "learning_rate": 1e-3,
+        "warmup_ratio": 0,
+        "micro_batch_size": 16,
+        "epochs": 3,
+        "dropout": 0,
+        "recompute": False,
+    }
+
+
+@pytest.fixture(scope="session")
 def examples() -> list[Example]:
     return [Example(f"e{n}", "EFT", text(n, 5), text(n + 9, 4 + n % 5)) for n in range(24)]
 

@@ -14,17 +14,15 @@ from trainer.job import Preference
 from trainer.preference import Replay
 from trainer.tokens import Tokens, read
 
-PLAIN = {"learning_rate": 1e-3, "warmup_ratio": 0, "micro_batch_size": 16, "epochs": 3, "dropout": 0}
-
 
 @pytest.fixture
-def losses(tmp_path, pairs, moved_model, log):
+def losses(tmp_path, pairs, moved_model, log, plain):
     """Trains M_t on the sixteen pairs, one step an epoch, and returns its log."""
 
     def train(examples=(), consistency=1, **changes):
         folder = tmp_path / f"{len(list(tmp_path.iterdir()))}" / "checkpoint"
         folder.mkdir(parents=True)
-        config = DPOConfig(**{**PLAIN, **changes})
+        config = DPOConfig(**{**plain, **changes})
         data = (tuple(pairs), tuple(examples), config)
         job = Preference(moved_model, folder, *data, "cpu", "float32", 7, "M2", consistency=consistency)
         prefer(job, Progress(quiet=True))

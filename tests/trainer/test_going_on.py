@@ -16,7 +16,15 @@ from trainer.job import Preference, Supervision
 from trainer.sft import supervised
 from trainer.tuning import dropouts
 
-SETTINGS = {"batch_size": 4, "micro_batch_size": 2, "epochs": 3, "learning_rate": 1e-3, "dropout": 0.2, "save_steps": 2}
+SETTINGS = {
+    "batch_size": 4,
+    "micro_batch_size": 2,
+    "epochs": 3,
+    "learning_rate": 1e-3,
+    "dropout": 0.2,  # what it draws must go on, too
+    "recompute": False,
+    "save_steps": 2,
+}
 
 
 class Killed(BaseException):

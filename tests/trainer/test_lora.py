@@ -14,7 +14,14 @@ from trainer.dpo import prefer
 from trainer.job import Preference, Supervision
 from trainer.sft import supervised
 
-CONSTANT = {"learning_rate": 1e-2, "end_ratio": 1, "warmup_ratio": 0, "dropout": 0, "micro_batch_size": 16}
+CONSTANT = {
+    "learning_rate": 1e-2,
+    "end_ratio": 1,
+    "warmup_ratio": 0,
+    "dropout": 0,
+    "recompute": False,
+    "micro_batch_size": 16,
+}
 PLACE = ("cpu", "float32", 3)
 QUIET = Progress(quiet=True)
 LORA = {"rank": 2, "alpha": 8}

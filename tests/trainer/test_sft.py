@@ -11,17 +11,15 @@ from srlm.errors import NothingToTrain, UsageError
 from trainer.job import Supervision
 from trainer.sft import supervised
 
-PLAIN = {"learning_rate": 1e-3, "warmup_ratio": 0, "micro_batch_size": 16, "epochs": 3, "dropout": 0}
-
 
 @pytest.fixture
-def tuned(tmp_path, tiny_model, examples):
+def tuned(tmp_path, tiny_model, examples, plain):
     """Trains the tiny model on the first 16 examples, one step an epoch, and returns the folder."""
 
     def train(count=16, **changes):
         folder = tmp_path / f"{len(list(tmp_path.iterdir()))}" / "checkpoint"
         folder.mkdir(parents=True)
-        config = SFTConfig(**{**PLAIN, **changes})
+        config = SFTConfig(**{**plain, **changes})
         job = Supervision(tiny_model, folder, tuple(examples[:count]), config, "cpu", "float32", 3, "M1")
         supervised(job, Progress(quiet=True))
         return folder
@@ -48,11 +46,24 @@ def test_a_micro_batch_that_does_not_divide_the_batch_is_the_next_smaller_that_d
     )
 
 
+def test_activations_that_are_computed_again_are_the_same(tuned, log):
+    kept, again = log(tuned()), log(tuned(recompute=True))
+    for key in ("loss", "grad_norm"):
+        assert [one[key] for one in again] == pytest.approx([one[key] for one in kept], rel=1e-6)
+
+
 def test_the_rate_falls_along_a_cosine_to_its_end(tuned, log):
     rates = [one["learning_rate"] for one in log(tuned(epochs=10, end_ratio=0.2))]
-    assert rates[0] == pytest.approx(1e-3)
+    assert 9e-4 < rates[0] < 1e-3
     assert rates == sorted(rates, reverse=True)
-    assert 2e-4 < rates[-1] < 3e-4
+    assert rates[-1] == pytest.approx(2e-4)
+
+
+def test_every_step_of_a_warm_up_has_a_rate_from_the_first_on(tuned, log):
+    rates = [one["learning_rate"] for one in log(tuned(epochs=10, warmup_ratio=0.4))]
+    assert rates[:4] == pytest.approx([2.5e-4, 5e-4, 7.5e-4, 1e-3])
+    assert rates[4:] == sorted(rates[4:], reverse=True)
+    assert max(rates) == rates[3]
 
 
 def test_dropout_changes_the_training_and_not_the_checkpoints_configuration(tuned, log, tiny_model):
