@@ -1,14 +1,16 @@
 """An optimiser step of our trainings beside one of plain TRL: seconds in turns, A BB AA BB, on the same batches.
 
 Ours is `trainer.sft.supervised` and `trainer.dpo.prefer` as the loop calls them. TRL's are its SFTTrainer and
-DPOTrainer, told by hand: the same weights, precision, schedule, recomputed activations and optimiser, and the rows in
-the order that ours draws. Two threads hold a training each, and only one of them ever runs: after one step, and then
+DPOTrainer, told by hand: the same weights, precision, schedule and optimiser, and the rows in the order that ours
+draws. Two threads hold a training each, and only one of them ever runs: after one step, and then
 after every two, it hands over to the other, so that what else the machine does falls on both alike, and each is as
 often the first to meet a batch. A step is timed from the end of the one before, so that batches, logs and callbacks
 count. The first pass over the examples does not: a processor's kernels are made for each new length, by whoever comes
 to it first, and the second pass meets the same lengths in another order.
 
-The losses of both must be the same, step by step, or the comparison is refused: then the batches were not.
+The losses of both must be the same, step by step, or the comparison is refused: then the batches were not. What may
+take less time is the output layer: on a processor TRL's scores every position, ours those that the loss counts
+(trainer/head.py). The longer the prompt before an answer, the more there is to gain; judgements have the longest.
 """
 
 import json
@@ -21,13 +23,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Condition
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from srlm.config import DPOConfig, SFTConfig
 from srlm.display import Progress, Step
 
-STEPS, PASSES = 8, 2
-"""Optimiser steps in a pass, and passes, of which the last is timed."""
+if TYPE_CHECKING:
+    from trainer.examples import Example
+
+PASSES = 2
+"""Of which the last is timed."""
+
+STEPS = {"answers": 8, "judgements": 4, "pairs": 8}
+"""Optimiser steps in a pass."""
 
 BATCH, MICRO = 2, 1
 """One example at a time, so that no length depends on which examples are together."""
@@ -35,18 +43,20 @@ BATCH, MICRO = 2, 1
 LIMIT = 1.05
 """What the ratio is to stay below."""
 
-MAX_LENGTH = 112
+LENGTHS = {"answers": 112, "judgements": 448, "pairs": 112}
+"""Tokens of an example at the most."""
+
 SEED = 0
 SAME = 1e-4
 SHARED: dict[str, Any] = {
     "batch_size": BATCH,
     "micro_batch_size": MICRO,
     "epochs": PASSES,
-    "max_length": MAX_LENGTH,
     "dropout": 0,
+    "recompute": False,
     "save_steps": 0,
 }
-"""Without dropout: two that share a generator would not draw the same."""
+"""As in the presets for small machines; and with dropout two that share a generator would not draw the same."""
 
 
 class Turns:
@@ -116,9 +126,9 @@ def training() -> dict[str, Any]:
     folder = model_folder(PACKAGED)
     device = pick_device("auto")
     found: dict[str, Any] = {"device": device, "dtype": str(pick_dtype("auto", device)).removeprefix("torch.")}
-    for name, make in (("sft", supervised), ("dpo", preferred)):
+    for name, make in (("answers", answers), ("judgements", judgements), ("pairs", preferred)):
         with tempfile.TemporaryDirectory(prefix="srlm-bench-") as place:
-            found[name] = side_by_side(*make(folder, Path(place)))
+            found[name] = side_by_side(*make(folder, Path(place)), STEPS[name])
         print(name, found[name], file=sys.stderr)
     return found
 
@@ -126,8 +136,8 @@ def training() -> dict[str, Any]:
 Training = Callable[[Laps], list[float]]
 
 
-def side_by_side(ours: Training, theirs: Training) -> dict[str, Any]:
-    """Median seconds of a step of each, and the median ratio of their steps with its bootstrap interval."""
+def side_by_side(ours: Training, theirs: Training, steps: int) -> dict[str, Any]:
+    """Median seconds of the last `steps` of each, and the median ratio of them with its bootstrap interval."""
     import numpy as np
     from scipy.stats import bootstrap
 
@@ -139,7 +149,7 @@ def side_by_side(ours: Training, theirs: Training) -> dict[str, Any]:
     apart = max(abs(one - other) for one, other in zip(*losses, strict=True))
     if apart > SAME:
         raise SystemExit(f"The losses differ by up to {apart:.2g}, so the batches were not the same: {losses}")
-    seconds = np.array([one.seconds[-STEPS:] for one in laps])
+    seconds = np.array([one.seconds[-steps:] for one in laps])
     # Step by step, because both made it on the same batch, and one right after the other.
     ratios = seconds[0] / seconds[1]
     interval = bootstrap((ratios,), np.median, rng=np.random.default_rng(0)).confidence_interval
@@ -154,18 +164,32 @@ def side_by_side(ours: Training, theirs: Training) -> dict[str, Any]:
     }
 
 
-def supervised(folder: Path, place: Path) -> tuple[Training, Training]:
+def answers(folder: Path, place: Path) -> tuple[Training, Training]:
     """Supervised tuning on embedded demonstrations, by us and by TRL."""
-    from srlm.engines.checkpoint import load_tokenizer
     from srlm.seeds import load_seeds
     from trainer.examples import ift_examples
+
+    return supervised(folder, place, ift_examples(load_seeds("embedded").ift), "answers")
+
+
+def judgements(folder: Path, place: Path) -> tuple[Training, Training]:
+    """Supervised tuning on embedded judgements: a rubric with an answer, and then a few sentences and a score."""
+    from srlm.judges.rubric import load_rubric
+    from srlm.seeds import load_seeds
+    from trainer.examples import eft_examples
+
+    return supervised(folder, place, eft_examples(load_seeds("embedded").eft, load_rubric("additive")), "judgements")
+
+
+def supervised(folder: Path, place: Path, every: Sequence["Example"], name: str) -> tuple[Training, Training]:
+    """Supervised tuning on the first examples that are short enough, by us and by TRL."""
+    from srlm.engines.checkpoint import load_tokenizer
     from trainer.job import Supervision
     from trainer.sft import supervised as tune
     from trainer.tokens import fitting, turns
 
-    config = SFTConfig(learning_rate=1e-4, **SHARED)
-    every = ift_examples(load_seeds("embedded").ift)
-    kept = fitting(load_tokenizer(folder), every, MAX_LENGTH, Progress(quiet=True), "")[: STEPS * BATCH]
+    config = SFTConfig(learning_rate=1e-4, max_length=LENGTHS[name], **SHARED)
+    kept = fitting(load_tokenizer(folder), every, config.max_length, Progress(quiet=True), "")[: STEPS[name] * BATCH]
     examples = [example for example, _ in kept]
 
     def ours(laps: Laps) -> list[float]:
@@ -193,9 +217,9 @@ def preferred(folder: Path, place: Path) -> tuple[Training, Training]:
     from trainer.dpo import prefer
     from trainer.job import Preference
 
-    config = DPOConfig(learning_rate=1e-5, **SHARED)
+    config = DPOConfig(learning_rate=1e-5, max_length=LENGTHS["pairs"], **SHARED)
     pairs = []
-    for one in load_seeds("embedded").eft[: STEPS * BATCH]:
+    for one in load_seeds("embedded").eft[: STEPS["pairs"] * BATCH]:
         best, *_, worst = sorted(one.answers, key=lambda answer: answer.rank)
         pairs.append(
             PreferencePair(
@@ -247,16 +271,16 @@ def by_hand(config: SFTConfig | DPOConfig, folder: Path) -> dict[str, Any]:
     return {
         "output_dir": str(folder),
         "learning_rate": config.learning_rate,
-        "lr_scheduler_type": "cosine_with_min_lr",
+        "lr_scheduler_type": "cosine_warmup_with_min_lr",
         "lr_scheduler_kwargs": {"min_lr_rate": config.end_ratio},
         "warmup_steps": config.warmup_ratio,
         "per_device_train_batch_size": MICRO,
         "gradient_accumulation_steps": BATCH // MICRO,
         "num_train_epochs": 1,
         "train_sampling_strategy": "sequential",
-        "max_length": MAX_LENGTH,
+        "max_length": config.max_length,
         "bf16": pick_dtype("auto", device) is torch.bfloat16,
-        "gradient_checkpointing": True,
+        "gradient_checkpointing": config.recompute,
         "use_cpu": device == "cpu",
         "logging_steps": 1,
         "save_strategy": "no",
@@ -296,14 +320,14 @@ def written_losses(folder: Path) -> list[float]:
 def card(found: dict[str, Any]) -> list[str]:
     """Lines for people."""
     lines = [
-        f"Training on {found['device']}, {found['dtype']}: a step on {BATCH} examples of at most "
-        f"{MAX_LENGTH} tokens, in turns with plain TRL on the same batches"
+        f"Training on {found['device']}, {found['dtype']}: a step on {BATCH} examples, in turns with plain TRL on the "
+        "same batches"
     ]
-    for name in ("sft", "dpo"):
+    for name, length in LENGTHS.items():
         one = found[name]
         lines.append(
-            f"  {name.upper()}  srlm {one['srlm_s']:.3f} s, TRL {one['trl_s']:.3f} s, ratio {one['ratio']:.3f} "
-            f"({one['low']:.3f} to {one['high']:.3f}, {one['steps']} steps each; limit {LIMIT}), "
+            f"  {name:10} of at most {length} tokens: srlm {one['srlm_s']:.3f} s, TRL {one['trl_s']:.3f} s, ratio "
+            f"{one['ratio']:.3f} ({one['low']:.3f} to {one['high']:.3f}, {one['steps']} steps each; limit {LIMIT}), "
             f"losses apart by at most {one['losses_apart']:.1g}"
         )
     return lines
