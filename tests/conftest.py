@@ -1,26 +1,39 @@
-"""What tests share: the real command line in a process of its own, and a tiny model to give it.
+"""What tests share: the real command line, and a tiny model to give it.
 
-`cli` runs the `srlm` script beside this interpreter, without a network, a key, or a terminal. `tiny_model` is a Llama
-of some 40,000 weights: it writes nonsense, but by the same code as any other. `finished_run` is one unbroken run of it;
-tests must not write into that, `own_run` is a copy for them. `page` is one of a real browser, if there is any.
+`cli(...)` runs `srlm` without a network, a key, or a terminal, by the entry point of its script and inside the test's
+process, because a new process spends seconds on imports. `cli.apart(...)` and `cli.start(...)` run the script itself in
+a process of its own: for what is about processes (start-up, kills, Ctrl-C, pipes, a library that is missing), and once
+for each kind of error. `tiny_model` is a Llama of some 40,000 weights: it writes nonsense, but by the same code as any
+other. `finished_run` is one unbroken run of it; tests must not write into that, `own_run` is a copy for them. Both are
+made once, by the first worker that needs them. `page` is one of a real browser, if there is any.
 """
 
-import hashlib
-import json
 import os
+
+# Before torch is imported. One thread each, so that workers do not take each other's cores, and sums come out alike in
+# this process and in those that tests start; and no test waits for a hub that is not there.
+os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+
+import hashlib
+import io
+import json
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
 import textwrap
-from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import chdir, closing, contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from browser import chromium, page, seen
+from filelock import FileLock
 
 __all__ = ["chromium", "page", "seen"]
 
@@ -57,14 +70,14 @@ batch_tokens: 1536
 candidates: 5
 candidate_sampling: {{temperature: 1.0, top_p: 1.0, max_tokens: 100}}
 seeds: {{ift_limit: 8, eft_limit: 6, validation_limit: 6}}
-sft: {{learning_rate: 2.0e-3, batch_size: 4, micro_batch_size: 4, epochs: 2}}
+sft: {{learning_rate: 2.0e-3, batch_size: 4, micro_batch_size: 4, epochs: 2, dropout: 0, recompute: false}}
 instructions:
   count: 10
   sampling: {{temperature: 0.8, top_p: 1.0, max_tokens: 40}}
   rouge_limit: 1.0
   min_words: 1
 judge: {{scoring: expected, rubric: {rubric}}}
-dpo: {{learning_rate: 1.0e-4, batch_size: 2, micro_batch_size: 2}}
+dpo: {{learning_rate: 1.0e-4, batch_size: 2, micro_batch_size: 2, dropout: 0, recompute: false}}
 """
 
 
@@ -84,16 +97,42 @@ class Result:
 
 @dataclass(frozen=True)
 class CommandLine:
-    """The `srlm` command in a process of its own, with a home of its own."""
+    """The `srlm` command with a home of its own."""
 
     home: Path
     environment: dict[str, str] = field(default_factory=dict)
     patience: float = TIMEOUT_SECONDS
+    always_apart: bool = False
 
-    def __call__(
+    def __call__(self, *words: object, cwd: Path | None = None, env: dict[str, str] | None = None) -> Result:
+        """Run to the end, in this process."""
+        if self.always_apart:
+            return self.apart(*words, cwd=cwd, env=env)
+        from srlm.cli.main import main
+
+        out, err = io.StringIO(), io.StringIO()
+        code: Any = 0
+        with (
+            mock.patch.dict(os.environ, {**self.environment, **(env or {})}, clear=True),
+            mock.patch.multiple(sys, argv=["srlm", *map(str, words)], stdin=io.StringIO()),
+            chdir(cwd or self.home),
+            redirect_stdout(out),
+            redirect_stderr(err),
+            _signals_kept(),
+        ):
+            try:
+                main()
+            except SystemExit as end:
+                code = end.code
+        return Result(code or 0, out.getvalue(), err.getvalue())
+
+    def apart(
         self, *words: object, cwd: Path | None = None, env: dict[str, str] | None = None, customize: str = ""
     ) -> Result:
-        """Run to the end. `customize` is Python that the interpreter runs first, to make the machine lack something."""
+        """Run to the end, in a process of its own.
+
+        `customize` is Python that its interpreter runs first, to make the machine lack something.
+        """
         process = self.start(*words, cwd=cwd, env=env, customize=customize)
         try:
             out, err = process.communicate(timeout=self.patience)
@@ -129,6 +168,17 @@ class CommandLine:
             encoding="utf-8",
             start_new_session=True,
         )
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Give this process its own answer to Ctrl-C and to an end back, which a command replaces by its own."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @dataclass(frozen=True)
@@ -182,6 +232,29 @@ class RunFolder:
 
 
 @pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """A function: the folder of that name, filled by the first worker that asks for it, and read by all.
+
+    One whose `make` fails leaves it to the next to begin anew.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def folder(name: str, make: Callable[[Path], object]) -> Path:
+        place = shared / f"once-{name}"
+        made = place.with_suffix(".made")
+        with FileLock(place.with_suffix(".lock")):
+            if not made.exists():
+                shutil.rmtree(place, ignore_errors=True)
+                place.mkdir()
+                make(place)
+                made.touch()
+        return place
+
+    return folder
+
+
+@pytest.fixture(scope="session")
 def cli(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
     home = tmp_path_factory.mktemp("home")
     secret = ("API_KEY", "TOKEN", "SECRET")
@@ -216,8 +289,12 @@ def tiny_head_size() -> int:
 
 
 @pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory, tiny_head_size: int) -> Path:
+def tiny_model(once: Callable[..., Path], tiny_head_size: int) -> Path:
     """A checkpoint folder: two layers that have read the embedded seeds for seconds, byte-level BPE, ChatML."""
+    return once("model", lambda folder: _make_tiny_model(folder, tiny_head_size))
+
+
+def _make_tiny_model(folder: Path, head_size: int) -> None:
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -257,7 +334,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory, tiny_head_size: int) ->
             num_hidden_layers=2,
             num_attention_heads=4,
             num_key_value_heads=2,
-            head_dim=tiny_head_size,
+            head_dim=head_size,
             max_position_embeddings=2048,
             initializer_range=0.1,
             tie_word_embeddings=True,
@@ -267,20 +344,20 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory, tiny_head_size: int) ->
         )
     )
     _read_seeds(model, tokenizer, [json.loads(seed) for seed in seeds])
-    folder = tmp_path_factory.mktemp("tiny") / "model"
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")
-def tiny_config(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_config(tiny_model: Path, once: Callable[..., Path]) -> Path:
     """A configuration of two iterations of the tiny model."""
-    folder = tmp_path_factory.mktemp("config")
-    (folder / "short.md").write_text(RUBRIC, encoding="utf-8")
-    path = folder / "tiny.yaml"
-    path.write_text(CONFIG.format(model=tiny_model, rubric=folder / "short.md"), encoding="utf-8")
-    return path
+
+    def make(folder: Path) -> None:
+        rubric = folder / "short.md"
+        rubric.write_text(RUBRIC, encoding="utf-8")
+        (folder / "tiny.yaml").write_text(CONFIG.format(model=tiny_model, rubric=rubric), encoding="utf-8")
+
+    return once("config", make) / "tiny.yaml"
 
 
 @pytest.fixture(scope="session")
@@ -290,12 +367,16 @@ def run_folder() -> type[RunFolder]:
 
 
 @pytest.fixture(scope="session")
-def finished_run(cli: CommandLine, tiny_config: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+def finished_run(cli: CommandLine, tiny_config: Path, once: Callable[..., Path]) -> RunFolder:
     """A run that nothing disturbed, never evaluated. Copy it before you change it, or take `own_run`."""
-    runs = tmp_path_factory.mktemp("unbroken")
-    result = cli("train", tiny_config, "--runs", runs, "--name", "r")
-    assert result.code == 0, result.err
-    return RunFolder(runs / "r", result)
+
+    def make(folder: Path) -> None:
+        result = cli.apart("train", tiny_config, "--runs", folder, "--name", "r")
+        assert result.code == 0, result.err
+        (folder / "printed.json").write_text(json.dumps(asdict(result)), encoding="utf-8")
+
+    runs = once("finished", make)
+    return RunFolder(runs / "r", Result(**json.loads((runs / "printed.json").read_text(encoding="utf-8"))))
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ def main() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     signal.signal(signal.SIGINT, _interrupt)
     try:
-        app()
+        app(prog_name="srlm")
     except SrlmError as error:
         sys.exit(_fail(str(error)))
     except Interrupted:

@@ -98,7 +98,7 @@ def test_json(cli, filled):
 
 
 def test_without_a_price_list(cli, filled):
-    result = cli("ledger", "--ledger", filled, customize=WITHOUT.format(library="genai_prices"))
+    result = cli.apart("ledger", "--ledger", filled, customize=WITHOUT.format(library="genai_prices"))
     assert result.code == 0, result.err
     assert "0.2500 + 2 calls unknown" in result.out, "what a call cost was said when it was made"
 

@@ -33,11 +33,12 @@ device: cpu
 dtype: float32
 batch_tokens: 1536
 candidate_sampling: {{temperature: 1.0, top_p: 1.0}}
-# Epochs and save_steps: trainings long enough to be killed inside, and to go on inside.
-sft: {{learning_rate: 2.0e-3, epochs: 2, save_steps: 3}}
+# Epochs and save_steps: trainings long enough to be killed inside, and to go on inside. Dropout: the random states that
+# it is drawn from must go on, too.
+sft: {{learning_rate: 2.0e-3, epochs: 2, save_steps: 2, dropout: 0.1}}
 instructions: {{sampling: {{temperature: 0.8, top_p: 1.0}}, rouge_limit: 1.0, min_words: 1}}
 judge: {{scoring: expected, rubric: {rubric}}}
-dpo: {{learning_rate: 1.0e-4, epochs: 8, save_steps: 3}}
+dpo: {{learning_rate: 1.0e-4, epochs: 8, save_steps: 2, dropout: 0.1}}
 """
 """The preset's counts, with rates for a model of 40,000 weights; it cannot write a judgement that could be read."""
 

@@ -212,7 +212,7 @@ def test_a_missing_library_is_named_with_its_command(cli, own_run, library):
         real = importlib.util.find_spec
         importlib.util.find_spec = lambda name, *more: None if name == {library!r} else real(name, *more)
     """
-    result = cli("report", *own_run.at[:2], customize=customize)
+    result = cli.apart("report", *own_run.at[:2], customize=customize)
     assert (result.code, result.out) == (2, "")
     assert f"pip install {library}" in result.errors[0] and "'report'" in result.errors[0]
 

@@ -161,7 +161,7 @@ def test_no_two_models_are_the_same(finished_run):
 
 def test_a_finished_run_is_left_alone_and_no_library_is_imported_for_it(cli, tiny_config, own_run):
     before = own_run.digests()
-    result = cli("train", tiny_config, "--runs", own_run.folder.parent, "--name", "r", customize=BLOCK)
+    result = cli.apart("train", tiny_config, "--runs", own_run.folder.parent, "--name", "r", customize=BLOCK)
     assert result.code == 0, result.err
     assert "Nothing to do" in result.out
     assert own_run.digests() == before

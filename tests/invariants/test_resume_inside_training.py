@@ -11,7 +11,11 @@ import pytest
 PATIENCE_SECONDS = 120
 SETTINGS = [
     word
-    for change in ("iterations=1", "sft.save_steps=3", "sft.epochs=20", "dpo.save_steps=3", "dpo.epochs=20")
+    for change in (
+        "iterations=1",
+        *("sft.save_steps=3", "sft.epochs=20", "sft.dropout=0.1"),
+        *("dpo.save_steps=3", "dpo.epochs=20", "dpo.dropout=0.1"),
+    )
     for word in ("--set", change)
 ]
 

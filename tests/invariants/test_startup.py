@@ -11,7 +11,7 @@ COMMANDS = ("train", "eval", "compare", "gate", "report", "annotate", "label", "
 
 
 def test_help_lists_the_commands(cli):
-    result = cli("--help")
+    result = cli.apart("--help")
     assert result.code == 0
     assert result.err == ""
     listed = result.out.partition("Commands:")[2]
@@ -32,7 +32,7 @@ def test_the_command_alone_gives_help(cli):
 
 
 def test_version(cli):
-    result = cli("--version")
+    result = cli.apart("--version")
     assert (result.code, result.err) == (0, "")
     assert result.out.startswith("srlm ")
 
@@ -56,7 +56,7 @@ def test_start_up_imports_no_heavy_library(cli):
 
 
 def test_the_doctor_names_the_extra_of_what_is_not_installed(cli):
-    result = cli("doctor")
+    result = cli.apart("doctor")
     assert "srlm train can run here" in result.out
     lines = {line.split()[1]: line for line in result.out.splitlines() if len(line.split()) > 2}
     for library, extra in (("lm-eval", "nlp"), ("matplotlib", "report"), ("tensorboard", "trackers"), ("vllm", "vllm")):

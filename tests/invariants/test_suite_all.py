@@ -70,10 +70,10 @@ def hub():
 def test_alpacas_instructions_come_from_the_hub_where_they_are_named(cli, own_run, hub, tmp_path):
     online = {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": hub, "HF_HOME": str(tmp_path / "hf")}
     options = ("--suite", "alpaca", "--judge", "M1", "--max-tokens", 4, *own_run.at)
-    result = cli("eval", "M1", "--prompts", "owner/name", *options, env=online)
+    result = cli.apart("eval", "M1", "--prompts", "owner/name", *options, env=online)
     assert result.code == 0, result.err
     written = json.loads((own_run.folder / "evals/alpaca/M1/model_outputs.json").read_text())
     assert [one["instruction"] for one in written] == [one["instruction"] for one in OUTPUTS]
-    missing = cli("eval", "M1", "--prompts", "owner/other", *options, env=online)
+    missing = cli.apart("eval", "M1", "--prompts", "owner/other", *options, env=online)
     assert (missing.code, missing.out) == (2, "")
     assert "owner/other: is no local file, and the Hub does not give it" in missing.err

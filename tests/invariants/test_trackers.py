@@ -20,10 +20,10 @@ BLOCK = 32768
 def reported(cli, tiny_config, tmp_path_factory, run_folder):
     """A run of one iteration that reports to both, and whose models were evaluated as judges."""
     run = run_folder(tmp_path_factory.mktemp("reported") / "r")
-    trained = cli("train", tiny_config, "--runs", run.folder.parent, "--name", "r", *SHORT, env=OFFLINE)
+    trained = cli.apart("train", tiny_config, "--runs", run.folder.parent, "--name", "r", *SHORT, env=OFFLINE)
     assert trained.code == 0, trained.err
     for models in (["M1", "M2"], ["M2"]):  # the second time nothing is new, and nothing stands there twice
-        evaluated = cli("eval", *models, *EVALUATION, *run.at, env=OFFLINE)
+        evaluated = cli.apart("eval", *models, *EVALUATION, *run.at, env=OFFLINE)
         assert evaluated.code == 0, evaluated.err
     return run
 
@@ -130,7 +130,7 @@ def test_reporting_changes_nothing_that_is_computed(cli, reported, tiny_config, 
     # The evaluated run's cards say more.
     assert differing == {"run.yaml", "M1/checkpoint/README.md", "M2/checkpoint/README.md"}
     # A run that reported to nobody goes on as one that does.
-    again = cli("train", tiny_config, "--runs", tmp_path, "--name", "r", *SHORT, env=OFFLINE)
+    again = cli.apart("train", tiny_config, "--runs", tmp_path, "--name", "r", *SHORT, env=OFFLINE)
     assert (again.code, "Nothing to do" in again.out) == (0, True), again.err
 
 
@@ -176,7 +176,7 @@ def test_the_processes_of_a_launcher_report_too(cli, tiny_config, tmp_path, run_
         f"launcher={sys.executable} -m torch.distributed.run --standalone --nproc-per-node 2",
     )
     words = [word for setting in settings for word in ("--set", setting)]
-    result = cli("train", tiny_config, "--runs", tmp_path, "--name", "r", *words, env=OFFLINE)
+    result = cli.apart("train", tiny_config, "--runs", tmp_path, "--name", "r", *words, env=OFFLINE)
     assert result.code == 0, result.err
     for model in ("M1", "M2"):
         log = [(entry["step"], entry["loss"]) for entry in run.records(f"{model}/training") if "loss" in entry]
@@ -194,7 +194,7 @@ def test_a_tracker_that_is_not_installed_is_said_before_anything(cli, tiny_confi
         importlib.util.find_spec = lambda name, *rest: None if name == "{name}" else find(name, *rest)
     """
     words = ("--runs", tmp_path, "--name", "r", "--set", f"report_to=[{name}]")
-    result = cli("train", tiny_config, *words, customize=hide)
+    result = cli.apart("train", tiny_config, *words, customize=hide)
     assert (result.code, result.out, len(result.errors)) == (2, "", 1)
     assert f"pip install {name}" in result.err
     assert "Traceback" not in result.err
@@ -210,7 +210,7 @@ def test_an_evaluation_looks_for_its_trackers_first(cli, own_run):
         find = importlib.util.find_spec
         importlib.util.find_spec = lambda name, *rest: None if name == "wandb" else find(name, *rest)
     """
-    result = cli("eval", "M1", *EVALUATION, *own_run.at, customize=hide)
+    result = cli.apart("eval", "M1", *EVALUATION, *own_run.at, customize=hide)
     assert (result.code, result.out) == (2, "")
     assert "pip install wandb" in result.err
     assert not (own_run.folder / "evals").exists()
@@ -219,7 +219,7 @@ def test_an_evaluation_looks_for_its_trackers_first(cli, own_run):
 @pytest.mark.slow
 def test_wandb_without_a_key_says_how_to_go_on(cli, tiny_config, tmp_path):
     words = ("--runs", tmp_path, "--name", "r", "--set", "report_to=wandb")
-    result = cli("train", tiny_config, *words, env={"WANDB_MODE": "online"})
+    result = cli.apart("train", tiny_config, *words, env={"WANDB_MODE": "online"})
     assert (result.code, result.out, len(result.errors)) == (2, "", 1)
     assert "WANDB_MODE=offline" in result.err
     assert "Traceback" not in result.err

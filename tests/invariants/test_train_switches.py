@@ -125,6 +125,7 @@ def test_pairs_with_an_earlier_models_answer_can_be_shown(cli, switched):
 DOUBTS = (
     "iterations=2",
     "dpo.label_smoothing=agreement",
+    "dpo.learning_rate=1e-3",
     "pairs.agreement=implicit",
     "pairs.rejected_from=base",
     "dpo.batch_size=1",
@@ -213,8 +214,8 @@ def test_what_was_read_is_not_read_again_when_a_run_goes_on(doubted, train, tmp_
 # --- positives alone --------------------------------------------------------------------------------------------------
 
 
-ENOUGH = 1.88
-"""About the mean reward that the tiny model gives itself."""
+ENOUGH = 1.76
+"""Near the mean rewards that the tiny model gives itself in its two iterations: 1.88 and 1.77."""
 
 POSITIVES = ("iterations=2", "learn_from=positives", f"positives.min_reward={ENOUGH}", "positives.weight=0.5")
 

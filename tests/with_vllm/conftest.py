@@ -31,8 +31,11 @@ def light() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def cli(cli: Any) -> Any:
-    """The command line, with patience: a real model behind a server on a processor is slow where others compute too."""
-    return replace(cli, patience=900)
+    """The command line, with patience: a real model behind a server on a processor is slow where others compute too.
+
+    Always in a process of its own, which is what vLLM's processes end with.
+    """
+    return replace(cli, patience=900, always_apart=True)
 
 
 @pytest.fixture
