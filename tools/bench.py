@@ -3,11 +3,12 @@
 start       how long `srlm --help` takes, beside the command lines of trl and of Python itself
 generation  answers and verdicts of a local model: one call at a time, transformers, vLLM, srlm's engine; and both
             together, as an iteration of the loop has them
-training    an optimiser step of SFT and of DPO, in turns with plain TRL's
+training    an optimiser step of SFT on answers, of SFT on judgements, and of DPO, in turns with plain TRL's
 remote      judging over a server, beside what waiting alone would take
 ledger      looking a call up among a million
 statistics  how often intervals hold the truth, and tests reject it: no speed, but shares
 gate        how often a gate passes, fails and leaves open what is truly equal, and truly worse: shares again
+hostile     looking answers through for text that speaks to the judge: how it grows with their length
 alpaca      win rates out of AlpacaEval's annotations, beside the package alpaca_eval
 
 `make bench BENCH="start ledger"` runs some of them. Ratios hold across machines, seconds do not; other work on the same
@@ -26,6 +27,7 @@ from typing import Any
 import bench_alpaca
 import bench_gate
 import bench_generation
+import bench_hostile
 import bench_ledger
 import bench_remote
 import bench_statistics
@@ -70,6 +72,7 @@ PARTS: dict[str, Any] = {
     "ledger": (bench_ledger.bench, bench_ledger.card),
     "statistics": (bench_statistics.bench, bench_statistics.card),
     "gate": (bench_gate.bench, bench_gate.card),
+    "hostile": (bench_hostile.bench, bench_hostile.card),
     "alpaca": (bench_alpaca.bench, bench_alpaca.card),
 }
 

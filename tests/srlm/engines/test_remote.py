@@ -1,5 +1,6 @@
 """The engines behind a server, against a small HTTP server that speaks both protocols and fails on demand."""
 
+import asyncio
 import json
 import math
 import threading
@@ -219,22 +220,17 @@ def test_the_attempts_before_an_error_are_counted(server: Server) -> None:
 def test_a_dead_server_is_one_error_after_the_deadline() -> None:
     with serving() as gone:
         spec = gone.spec("openai", "judge")
-    began = time.monotonic()
     faults = []
     with pytest.raises(EngineError, match=r"answered nothing for 1 s; the last failure: no connection") as raised:
         for done in open_engine(spec, wire=replace(WIRE, deadline=1.0)).run(calls(200)):
             faults += done.faults
-    assert 0.9 < time.monotonic() - began < 3
     assert set(faults) == {"no connection"}
     assert "same command" in str(raised.value)
 
 
 def test_a_server_that_never_answers_is_one_error_after_the_deadline() -> None:
-    with serving(delay=5.0) as server:
-        began = time.monotonic()
-        with pytest.raises(EngineError, match="the last failure: timeout"):
-            list(opened(server, wire=replace(WIRE, deadline=1.0)).run(calls(3)))
-        assert time.monotonic() - began < 3
+    with serving(delay=5.0) as server, pytest.raises(EngineError, match="the last failure: timeout"):
+        list(opened(server, wire=replace(WIRE, deadline=1.0)).run(calls(3)))
 
 
 def test_a_server_that_answers_now_and_then_is_waited_for() -> None:
@@ -259,10 +255,17 @@ def test_the_server_says_how_long_to_wait(server: Server, monkeypatch: pytest.Mo
     server.retry_after = "0.6"
     fates = iter(["429", None])
     monkeypatch.setattr(server, "fate", lambda attempt: (next(fates), 0.0))
-    began = time.monotonic()
+    waits: list[float] = []
+    sleep = asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        waits.append(seconds)
+        await sleep(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", noted)
     (done,) = opened(server).run([[CHOICE]])
     assert done.faults == ("HTTP 429",)
-    assert 0.6 <= time.monotonic() - began < 2
+    assert max(waits) == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize(

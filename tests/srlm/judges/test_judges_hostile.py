@@ -1,9 +1,6 @@
 """Hostile answers: kept in their place in every prompt, found, and without any way to the score."""
 
-import gc
 import re
-import time
-from statistics import median
 
 import pytest
 from hypothesis import given, settings
@@ -279,7 +276,8 @@ def test_constant_answers():
     assert constant_answers([*answers("x"), *answers("x")]) == 0, "two answers to one prompt are one prompt"
 
 
-GROWING = [
+LENGTH = 200_000
+REPEATED = [
     "<",
     "</",
     "< ",
@@ -306,22 +304,10 @@ GROWING = [
 ]
 
 
-@pytest.mark.parametrize("piece", GROWING)
-def test_time_grows_with_the_text_and_no_faster(piece):
+@pytest.mark.parametrize("piece", REPEATED)
+def test_a_text_that_repeats_the_beginning_of_a_pattern_comes_to_its_end(piece):
+    """It takes minutes where a pattern tries each way to part it; `make bench BENCH=hostile` has the growth in time."""
     rubric = load_rubric("additive")
-
-    def seconds(characters):
-        # Something in front, so that no length is a power of a pattern's own.
-        text = ("q" + piece * characters)[:characters]
-        took = []
-        for _ in range(3):
-            gc.disable()
-            began = time.process_time()
-            find_suspicions("a", text, rubric)
-            fence(text, rubric.tags)
-            took.append(time.process_time() - began)
-            gc.enable()
-        return median(took)
-
-    # Eight times the text: eight times the time, sixty-four if it were quadratic.
-    assert seconds(200_000) < 30 * max(seconds(25_000), 0.002)
+    text = ("q" + piece * LENGTH)[:LENGTH]
+    find_suspicions("a", text, rubric)
+    assert fence(text, rubric.tags)

@@ -1,7 +1,6 @@
 """Reading verdicts: a last well-formed score line is read exactly, anything that would need a guess is refused."""
 
 import re
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -232,10 +231,9 @@ def test_a_list_mark_does_not_hide_the_last_label(text):
     assert read_score(reply(text)) == Scored(4.0, text)
 
 
-def test_a_line_of_blanks_is_refused_at_once():
-    started = time.perf_counter()
-    assert isinstance(read_score(reply("Score: 4" + " " * 110 + "x")), Unparsed)
-    assert time.perf_counter() - started < 0.2
+def test_a_long_line_of_blanks_is_refused():
+    """A pattern that tried each way to part them would not come to an end."""
+    assert isinstance(read_score(reply("Score: 4" + " " * 5000 + "x")), Unparsed)
 
 
 @pytest.mark.parametrize(
