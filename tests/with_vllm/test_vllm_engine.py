@@ -133,6 +133,7 @@ def _command(process: psutil.Process) -> str:
         return ""
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unbound")
 @pytest.mark.parametrize("option", ["tensor_parallel_size", "data_parallel_size"])
 def test_two_processes_share_the_work_and_end_with_it(

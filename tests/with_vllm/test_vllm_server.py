@@ -51,9 +51,9 @@ def address(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         )
         try:
             until = time.monotonic() + START_SECONDS
-            while not _is_up(port):
-                assert server.poll() is None and time.monotonic() < until, log.read_text()[-3000:]
+            while not _is_up(port) and server.poll() is None and time.monotonic() < until:
                 time.sleep(1)
+            assert _is_up(port), log.read_text()[-3000:]
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
@@ -152,7 +152,9 @@ def test_a_name_that_the_server_does_not_know_is_said(address: str) -> None:
         list(engine.run([[ask("Hello", greedy(1))]]))
 
 
-@pytest.mark.parametrize("kind", ["vllm", "openai", "anthropic"])
+@pytest.mark.parametrize(
+    "kind", ["vllm", *(pytest.param(name, marks=pytest.mark.slow) for name in ("openai", "anthropic"))]
+)
 def test_the_command_line_evaluates_with_the_server_as_judge(kind: str, address: str, cli, own_run) -> None:
     spec = f"{kind}:{NAME}@{address}{'' if kind == 'anthropic' else '/v1'}"
     result = cli("eval", "M1", "--judge", spec, "--limit", 3, *own_run.at)
@@ -173,6 +175,7 @@ def served_run(finished_run, tmp_path_factory: pytest.TempPathFactory):
     return finished_run.copy(tmp_path_factory.mktemp("served") / "r")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("suite", "models", "stages", "key", "more"),
     [

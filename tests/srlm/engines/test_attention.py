@@ -1,5 +1,6 @@
 """Our attention in models of many makes: greedy answers as transformers', or a clear refusal; never other tokens."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,12 @@ NOT_SHARING: dict[str, tuple[str, dict[str, Any]]] = {
     "diffllama, which attends to other values than it holds": ("diffllama", {}),
     "deepseek, which holds latent keys": ("deepseek_v3", LATENT),
 }
+USUAL = {
+    *("llama", "qwen3", "mistral with a window", "gemma3"),
+    *("gemma2, whose scores are capped", "diffllama, which attends to other values than it holds"),
+}
+"""What `make test` looks at: the most used, and one for each way not to share. The rest is for `make test-slow`."""
+
 BEGINNING = list(range(12, 22))
 GENERATOR = torch.Generator().manual_seed(3)
 PROMPTS = [
@@ -60,6 +67,11 @@ PROMPTS = [
     for index, length in enumerate((0, 1, 14, 3, 9))
 ]
 LIMITS = (12, 16, 5, 12, 20)
+
+
+def makes(names: Iterable[str]) -> list[Any]:
+    """Parameters of a test."""
+    return [pytest.param(name, marks=() if name in USUAL else pytest.mark.slow) for name in names]
 
 
 def answers_agree(folder: Path, at_once: int = 3) -> None:
@@ -71,7 +83,7 @@ def answers_agree(folder: Path, at_once: int = 3) -> None:
         assert len({token for one in rows for token in one.tokens}) >= 5
 
 
-@pytest.mark.parametrize("name", SHARING)
+@pytest.mark.parametrize("name", makes(SHARING))
 def test_greedy_answers_are_those_of_transformers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     model_type, changes = SHARING[name]
     folder = save(tmp_path, model_type, **changes)
@@ -82,7 +94,7 @@ def test_greedy_answers_are_those_of_transformers(tmp_path: Path, monkeypatch: p
     assert watch.passes == [(1, len(BEGINNING))]
 
 
-@pytest.mark.parametrize("name", NOT_SHARING)
+@pytest.mark.parametrize("name", makes(NOT_SHARING))
 def test_a_model_that_does_not_meet_the_prefix_reads_it_for_each_prompt(tmp_path: Path, name: str) -> None:
     model_type, changes = NOT_SHARING[name]
     folder = save(tmp_path, model_type, **changes)

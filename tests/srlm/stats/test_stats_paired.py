@@ -5,7 +5,7 @@ from math import isnan, nan
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import permutation_test, wilcoxon
 
@@ -167,6 +167,7 @@ def test_signed_ranks_by_hand():
 
 @settings(max_examples=50)
 @given(st.lists(st.integers(-6, 6), min_size=1, max_size=60))
+@example([*range(-5, 7)] * 2)  # more than are counted out
 def test_signed_ranks_are_scipys(differences):
     found = signed_rank_test(differences)
     assert 0 < found <= 1
