@@ -274,9 +274,6 @@ def cli(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
             "HOME": str(home),
             "HF_HOME": str(home / "huggingface"),
             "SRLM_CACHE": str(home / "cache"),
-            "HF_HUB_OFFLINE": "1",
-            "OMP_NUM_THREADS": "1",
-            "TOKENIZERS_PARALLELISM": "false",
             "PYTHONDONTWRITEBYTECODE": "1",
         },
     )

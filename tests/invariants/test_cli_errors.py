@@ -520,10 +520,20 @@ def test_eval_of_nothing(cli):
     check_refused(cli("eval"), "Name at least one model", "--annotations FILE")
 
 
+def check_usage(result, part):
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("Usage: srlm")
+    assert len(result.errors) == 1
+    assert part in result.errors[0]
+
+
+def test_unknown_command(cli):
+    check_usage(cli.apart("trian"), "No such command 'trian'")
+
+
 @pytest.mark.parametrize(
     ("words", "part"),
     [
-        (("trian",), "No such command 'trian'"),
         (("train", "--bata", "1"), "No such option"),
         (("compare",), "Missing argument"),
         (("eval", "M1", "--limit", "1"), "--limit"),
@@ -532,8 +542,4 @@ def test_eval_of_nothing(cli):
     ],
 )
 def test_usage(cli, words, part):
-    result = (cli.apart if words == ("trian",) else cli)(*words)
-    assert (result.code, result.out) == (2, "")
-    assert result.err.startswith("Usage: srlm")
-    assert len(result.errors) == 1
-    assert part in result.errors[0]
+    check_usage(cli(*words), part)

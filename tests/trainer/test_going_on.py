@@ -50,14 +50,6 @@ class Deadly(Progress):
         yield step
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(params=["sft", "dpo", "lora"])
 def train(request, tiny_model, moved_model, examples, pairs):
     """Trains 12 steps in 3 epochs into a folder, and returns the steps that were made."""
