@@ -55,7 +55,8 @@ class Server(ThreadingHTTPServer):
 
     Args:
         faults: the share that fails, and the share that is slow.
-        hang: seconds that a timeout lasts; longer than the client waits.
+        hang: seconds that a timeout lasts; longer than the client waits. A call hangs once at the most: twice in a row
+            is nearly all of a client's deadline, and the last call of a stage has no other that breaks the silence.
         delay: seconds that every answer takes, a slow one `slow` more.
         alive: after so many answers it is dead: connections are reset, nothing is logged.
         status: fail every attempt with this status, and with the key in the body.
@@ -86,6 +87,7 @@ class Server(ThreadingHTTPServer):
         self.log: list[Attempt] = []
         self.lock = threading.Lock()
         self.asked: Counter[str] = Counter()
+        self.hung: set[str] = set()
         self.most_at_once = self._at_once = 0
 
     @property
@@ -116,6 +118,9 @@ class Server(ThreadingHTTPServer):
             dead = self.alive is not None and len(self.answered) >= self.alive
             fault = "dead" if dead else draw.choice(FAULTS) if draw.random() < self.faults else None
             slow = draw.random() < self.faults / 2
+            if fault == "timeout":
+                fault = "500" if attempt.prompt in self.hung else fault
+                self.hung.add(attempt.prompt)
             if not dead:
                 self.log.append(Attempt(attempt.path, attempt.body, attempt.headers, fault))
         return fault, self.hang if fault == "timeout" else self.delay + self.slow * slow

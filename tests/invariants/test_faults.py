@@ -56,7 +56,7 @@ def test_with_a_third_of_the_calls_failing_every_verdict_is_there(cli, own_run, 
     with serving(faults=0.3, hang=5.0) as server:
         # A deadline of 10 s gives an attempt 4 s: a server that hangs for 5 is a timeout.
         words = command(own_run, server, protocol, "--deadline", 10, model="M1")
-        result = cli.apart(*words)  # beside the server in one process its calls once had no answer for all that time
+        result = cli(*words)
         assert result.code == 0, result.err
         asked, answered, failed = len(server.log), asked_for(server), list(server.failed)
         again = cli(*words)
