@@ -48,7 +48,8 @@ class Request:
     """One call of one model: the whole of what determines its answer.
 
     `prefill` begins the assistant's turn, the model goes on from there. With `choices` no text is drawn: the reply
-    holds the probability of each choice as the next words, renormalised over the choices.
+    holds the probability of each choice as the next words, renormalised over the choices. A `sampling` of more than
+    one token leaves a model behind a server room to think before it names a choice in words.
     """
 
     messages: tuple[Message, ...]
@@ -59,15 +60,27 @@ class Request:
     choices: tuple[str, ...] = ()
 
 
+Finish = Literal["stop", "length", "cut"]
+"""How a text ended: by itself, at `max_tokens`, or cut by the server for another reason, such as a content filter."""
+
+
 @dataclass(frozen=True)
 class Completion:
-    """What a model answered. `finish` is "length" when the answer was cut at `max_tokens`."""
+    """What a model answered.
+
+    `text` is the answer alone. `thoughts` are what a reasoning model wrote before it, with the marks that it put around
+    them; `written` is the whole where that is not `thoughts` and `text` one after the other. `mass` is the probability
+    of all choices together, before `probabilities` were renormalised over them; None where nobody knows it.
+    """
 
     text: str
-    finish: Literal["stop", "length"]
+    finish: Finish
     prompt_tokens: int
     completion_tokens: int
     probabilities: tuple[float, ...] | None = None
+    thoughts: str = ""
+    written: str | None = None
+    mass: float | None = None
 
 
 @dataclass(frozen=True)
@@ -179,21 +192,29 @@ class RankedPrompt:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model wrote for a prompt. In the trainer N of them are the candidates; in a suite there is one."""
+    """What a model wrote for a prompt. In the trainer N of them are the candidates; in a suite there is one.
+
+    `thoughts` and `written` are those of its `Completion`: kept and shown, never judged and never counted in a length.
+    """
 
     id: str
     prompt_id: str
     model: str
     text: str
-    finish: Literal["stop", "length"]
+    finish: Finish
     sample: int = 0
     call: str | None = None
     schema: int = SCHEMA
+    thoughts: str = ""
+    written: str | None = None
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a judge said once, of one answer (pointwise) or of two in the order shown (pairwise)."""
+    """What a judge said once, of one answer (pointwise) or of two in the order shown (pairwise).
+
+    `thoughts` came before what it said, and are no part of the reading. `mass` is that of the choices it had.
+    """
 
     id: str
     judge: str
@@ -204,6 +225,8 @@ class Verdict:
     call: str | None = None
     injection_suspected: tuple[Suspicion, ...] = ()
     schema: int = SCHEMA
+    thoughts: str = ""
+    mass: float | None = None
 
 
 @dataclass(frozen=True)
