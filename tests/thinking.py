@@ -14,7 +14,10 @@ CERTAIN = 60.0
 HEAD = 32
 """Of the attention, which adds nothing: the smallest that vLLM knows."""
 
-_TURNS = "{% for m in messages %}{% set said = m['content'].split('</think>')[-1] if m['role'] == 'assistant' else m['content'] %}"
+_TURNS = (
+    "{% for m in messages %}"
+    "{% set said = m['content'].split('</think>')[-1] if m['role'] == 'assistant' else m['content'] %}"
+)
 OPENED = (
     _TURNS + "<|im_start|>{{ m['role'] }}\n{{ said }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}"
