@@ -28,6 +28,10 @@ FROM calls GROUP BY stage, model
 _REASONS = "SELECT stage, model, reason, count(*) FROM failures GROUP BY stage, model, reason ORDER BY reason"
 
 
+_CAPABILITIES = "CREATE TABLE IF NOT EXISTS capabilities (identity TEXT PRIMARY KEY NOT NULL, refused TEXT NOT NULL)"
+"""Made when there is something to write: ledgers without it are read as they are."""
+
+
 @dataclass(frozen=True)
 class Call:
     """An answered call as it is stored.
@@ -123,14 +127,38 @@ class Ledger:
         known = {row[0] for row in rows if row is not None and row[0] is not None}
         return (min(known), max(known)) if known else None
 
-    def commit(self, stage: str, model: str, calls: Sequence[Call], failures: Sequence[str] = ()) -> None:
-        """Write the answers of one batch, and count its failures, in one transaction."""
+    def refused(self, identity: str) -> tuple[str, ...]:
+        """What a server refuses of requests, as `srlm.engines.capabilities` says it, in the order it was learned."""
+        try:
+            query = "SELECT refused FROM capabilities WHERE identity = ?"
+            row = self._connection.execute(query, (identity,)).fetchone()
+            found = json.loads(row[0]) if row else []
+        except (sqlite3.OperationalError, ValueError):
+            return ()  # no table, or nothing that was written by srlm: it is learned again
+        return tuple(word for word in found if isinstance(word, str)) if isinstance(found, list) else ()
+
+    def keep_refused(self, identity: str, words: Sequence[str]) -> None:
+        """Keep what a server refuses, behind what is known of it here already."""
         with self._transaction():
+            self._connection.execute(_CAPABILITIES)
+            known = self.refused(identity)
+            merged = json.dumps([*known, *(word for word in words if word not in known)])
+            self._connection.execute("INSERT OR REPLACE INTO capabilities VALUES (?, ?)", (identity, merged))
+
+    def commit(self, stage: str, model: str, calls: Sequence[Call], failures: Sequence[str] = ()) -> int:
+        """Write the answers of one batch, and count its failures, in one transaction.
+
+        Returns how many answers were new; one that is here already stays.
+        """
+        with self._transaction():
+            before = self._connection.total_changes
             self._connection.executemany(_INSERT, [_row(stage, model, call) for call in calls])
+            new = self._connection.total_changes - before
             self._connection.executemany(
                 "INSERT INTO failures (stage, model, reason) VALUES (?, ?, ?)",
                 [(stage, model, reason) for reason in failures],
             )
+        return new
 
     def adopt(self, calls: Iterable[tuple[str, str, Call]]) -> int:
         """Take in calls of another ledger as (stage, model, call), all or, when `calls` raises, none of them.

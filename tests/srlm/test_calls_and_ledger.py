@@ -350,7 +350,7 @@ class Counting(Ledger):
 
     def commit(self, *arguments):
         self.commits += 1
-        super().commit(*arguments)
+        return super().commit(*arguments)
 
 
 @pytest.mark.parametrize(("followed", "commits"), [(True, 1), (False, 5)])
