@@ -378,7 +378,7 @@ def _load(run: Run, kind: Any) -> list[Any]:
 def _validated(adapter: "TypeAdapter[Any]", path: Path) -> Any:
     try:
         return adapter.validate_python(with_nan(read_json(path)))
-    except ValidationError as error:
+    except (ValidationError, OverflowError) as error:
         raise DataError(
             path, f"is not a result of this version ({explain(error)}); evaluate the model again."
         ) from None

@@ -29,8 +29,9 @@ from pydantic import ValidationError
 from srlm.config import TrainConfig
 from srlm.config_file import differences
 from srlm.errors import DataError, RunChanged, UnknownName, UsageError
+from srlm.foreign_yaml import read_yaml
 from srlm.ledger import Ledger
-from srlm.records import parse_lines, write_json, write_records, write_text
+from srlm.records import explain, parse_lines, write_json, write_records, write_text
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -192,12 +193,12 @@ def start_run(root: Path, name: str, config: TrainConfig) -> Run:
 def _stored(path: Path) -> dict[str, Any]:
     """The configuration that a run was started with, as data."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = read_yaml(path)
         TrainConfig.model_validate(data)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+    except (DataError, ValidationError) as error:
+        why = explain(error) if isinstance(error, ValidationError) else str(error).removeprefix(str(path)).lstrip(":, ")
         raise DataError(
-            path,
-            f"is damaged, or of another version of srlm ({type(error).__name__}). Start anew under another --name.",
+            path, f"is damaged, or of another version of srlm ({why.rstrip('.')}). Start anew under another --name."
         ) from None
     return dict(data)
 

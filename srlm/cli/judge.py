@@ -187,6 +187,8 @@ def card(
     scorer = _scorer(rubric, scoring, samples, temperature, top_p, max_tokens)
     labelled = load_labelled(pairs)
     progress = Progress()
+    if labelled.words:
+        progress.say(labelled.words)
     model = named_model(spec, run, runs, wire_of(in_flight, deadline, progress), max_cost)
 
     def work(engine: "Engine", calls: "Ledger", progress: Progress) -> "JudgeCard":

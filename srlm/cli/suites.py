@@ -133,7 +133,7 @@ def prepared(
         Suite.head_to_head: lambda: _head_to_head(asked, models, home),
         Suite.mt_bench: lambda: _mt_bench(asked),
         Suite.nlp: lambda: _nlp(asked, contestants, progress),
-        Suite.reward: lambda: _reward(asked, home),
+        Suite.reward: lambda: _reward(asked, home, progress),
         Suite.verifiable: lambda: _verifiable(asked, home, progress),
     }
     found: dict[Suite, Work] = {}
@@ -222,7 +222,7 @@ def _local_files(asked: Asked) -> Path | None:
     return Path(asked.data).expanduser()
 
 
-def _reward(asked: Asked, home: "Run") -> "Work":
+def _reward(asked: Asked, home: "Run", progress: "Progress") -> "Work":
     from evals.suites.reward_model import run_reward_model
     from srlm.errors import UsageError
     from srlm.judges.pointwise import configured_judge
@@ -231,11 +231,17 @@ def _reward(asked: Asked, home: "Run") -> "Work":
     from srlm.types import RankedPrompt
 
     kept, own = home.path("seeds/validation"), home.config
-    known = (
-        read_records(kept, RankedPrompt)
-        if asked.ranked is None and kept.exists()
-        else load_seeds(asked.ranked or own.seeds.source).validation
-    )
+    if asked.ranked is None and kept.exists():
+        known: Sequence[RankedPrompt] = read_records(kept, RankedPrompt)
+    else:
+        seeds = load_seeds(asked.ranked or own.seeds.source)
+        known = seeds.validation
+        given = len(seeds.eft) + len(known)
+        if len(known) < given:
+            progress.say(
+                f"Of {given} instructions with ranked answers in {asked.ranked or own.seeds.source}, {len(known)} are for "
+                "validation and are judged; the others are for training."
+            )
     chosen = known[: asked.limit]
     if not chosen:
         raise UsageError(
