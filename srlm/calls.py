@@ -36,6 +36,7 @@ def ask(
 
     Raises:
         EngineError: no call at all succeeded, so that going on would only fail again; or a server is dead.
+        NotWritable: the ledger is read-only, or its disk is full: nothing was asked.
         BudgetSpent: the next call could pass what the command may spend.
     """
     keys = [request_key(engine.identity, request) for request in requests]
@@ -45,6 +46,8 @@ def ask(
     replies: dict[str, Reply] = {key: reply for key, reply in stored.items() if reply is not None}
     plan = engine.plan(list(once.values()))
     todo = [batch for batch in plan if any(unique[index] not in replies for index in batch)]
+    if todo:
+        ledger.require_writable()
     with progress.step(label, total=len(unique)) as step:
         step.advance(len(unique) - sum(len(batch) for batch in todo))
         pending = _Pending(engine, ledger, stage)

@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from srlm.errors import DataError
 from srlm.ledger import Call, Ledger
-from srlm.records import explain, write_pieces
+from srlm.records import explain
 from srlm.types import Completion, Request
+from srlm.writing import write_pieces
 
-MOST_TOKENS = 1 << 53
-"""Whole numbers that every reader of JSON and SQLite can hold."""
+MOST_TOKENS = 1 << 63
+"""Whole numbers that SQLite can hold."""
 
 _Measure = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
@@ -50,20 +52,44 @@ _LINE = TypeAdapter(ExportedCall)
 
 
 def export_calls(ledger: Ledger, path: Path) -> int:
-    """Write all calls, in the order of the ledger; the file appears when it is whole. Returns how many there are."""
-    count = 0
+    """Write all calls, in the order of the ledger; the file appears when it is whole. Returns how many there are.
+
+    Raises:
+        DataError: the ledger is damaged. What could be read is in the file.
+    """
+    count = lost = 0
 
     def lines() -> Iterator[str]:
-        nonlocal count
-        for stage, model, call in ledger.answered():
-            count += 1
-            line = ExportedCall(
-                call.key, stage, model, call.request, call.completion, call.seconds, call.cost, call.day
-            )
-            yield _LINE.dump_json(line).decode() + "\n"
+        nonlocal count, lost
+        for found in ledger.saved():
+            line = found and _line(*found)
+            if line:
+                count += 1
+                yield line
+            else:
+                lost += 1
+        if lost and not count:
+            raise DataError(ledger.path, "is damaged: no call in it can be read. Nothing was written.")
 
     write_pieces(path, lines())
+    if lost:
+        raise DataError(
+            ledger.path,
+            f"is damaged. The {count:,} calls that can be read are in {path}; what stood at {lost:,} other places is "
+            "lost. To go on with them, move the ledger away and take them into a new one with --import.",
+        )
     return count
+
+
+def _line(stage: str, model: str, call: Call) -> str | None:
+    """A call as a line; None where it would not be taken in again, as its ledger is damaged."""
+    try:
+        line = ExportedCall(call.key, stage, model, call.request, call.completion, call.seconds, call.cost, call.day)
+        written = _LINE.dump_json(line, warnings=False)
+        _LINE.validate_json(written, strict=True)
+    except (ValueError, TypeError, PydanticSerializationError):
+        return None
+    return written.decode() + "\n"
 
 
 def import_calls(ledger: Ledger, path: Path) -> tuple[int, int]:

@@ -79,6 +79,9 @@ LINE = {
         "prompt_tokens": 5,
         "completion_tokens": 7,
         "probabilities": None,
+        "thoughts": "",
+        "written": None,
+        "mass": None,
     },
     "seconds": 1.5,
     "cost": 0.25,
@@ -217,7 +220,7 @@ def test_an_export_that_breaks_leaves_the_file_that_was_there(ledger, tmp_path, 
         yield "s", "m", CALL
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Ledger, "answered", breaks)
+    monkeypatch.setattr(Ledger, "saved", breaks)
     with pytest.raises(KeyboardInterrupt):
         export_calls(ledger, path)
     assert path.read_bytes() == before
