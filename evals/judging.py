@@ -50,7 +50,7 @@ class Sitting:
             label=f"{self.engine.name} judges {whom} in both orders",
         )
         verdicts = [one for found in preferences for one in found.verdicts]
-        self.run.write(part(self.suite, models, "verdicts"), verdicts)
+        self.run.write(part(self.run, self.suite, models, "verdicts"), verdicts)
         return preferences, dated(self.provenance, self.judge, verdicts, self.run.ledger)
 
 

@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from srlm.errors import DataError
 from srlm.foreign_text import lines_of
 from srlm.ledger import Call, Ledger
-from srlm.records import explain, refuse_newer, write_pieces
+from srlm.records import explain, refuse_newer
 from srlm.types import Completion, Request
+from srlm.writing import write_pieces
 
-MOST_TOKENS = 1 << 53
-"""Whole numbers that every reader of JSON and SQLite can hold."""
+MOST_TOKENS = 1 << 63
+"""Whole numbers that SQLite can hold."""
 
 _Measure = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 ROUNDING = 1e-6
@@ -81,24 +83,41 @@ def export_calls(ledger: Ledger, path: Path) -> int:
     """Write all calls, in the order of the ledger; the file appears when it is whole. Returns how many there are.
 
     Raises:
-        DataError: a call of the ledger has figures that are none.
+        DataError: the ledger is damaged. What could be read is in the file.
     """
-    count = 0
+    count = lost = 0
 
     def lines() -> Iterator[str]:
-        nonlocal count
-        for stage, model, call in ledger.answered():
-            count += 1
-            try:
-                line = ExportedCall(
-                    call.key, stage, model, call.request, call.completion, call.seconds, call.cost, call.day
-                )
-            except ValueError as error:
-                raise DataError(path, f"the ledger's call {call.key[:12]} cannot be written: {error}.") from None
-            yield _LINE.dump_json(line).decode() + "\n"
+        nonlocal count, lost
+        for found in ledger.saved():
+            line = found and _line(*found)
+            if line:
+                count += 1
+                yield line
+            else:
+                lost += 1
+        if lost and not count:
+            raise DataError(ledger.path, "is damaged: no call in it can be read. Nothing was written.")
 
     write_pieces(path, lines())
+    if lost:
+        raise DataError(
+            ledger.path,
+            f"is damaged. The {count:,} calls that can be read are in {path}; what stood at {lost:,} other places is "
+            "lost. To go on with them, move the ledger away and take them into a new one with --import.",
+        )
     return count
+
+
+def _line(stage: str, model: str, call: Call) -> str | None:
+    """A call as a line; None where it would not be taken in again, as its ledger is damaged."""
+    try:
+        line = ExportedCall(call.key, stage, model, call.request, call.completion, call.seconds, call.cost, call.day)
+        written = _LINE.dump_json(line, warnings=False)
+        _LINE.validate_json(written, strict=True)
+    except (ValueError, TypeError, PydanticSerializationError):
+        return None
+    return written.decode() + "\n"
 
 
 def import_calls(ledger: Ledger, path: Path) -> tuple[int, int]:

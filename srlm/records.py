@@ -1,12 +1,10 @@
-"""Records to JSON Lines and back: validated when read, atomic when written.
+"""Records to JSON Lines and back: validated when read, atomic when written (`srlm.writing`).
 
-A file appears under its name only when it is whole (written beside it, synced, renamed), so the existence of a file
-says that the stage that writes it has ended. Reading names the file and the line of the first record that is wrong.
+A file appears under its name only when it is whole, so the existence of a file says that the stage that writes it has
+ended. Reading names the file and the line of the first record that is wrong.
 """
 
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from math import isnan, nan
@@ -20,6 +18,7 @@ from srlm.foreign_json import json_value
 from srlm.foreign_text import read_text
 from srlm.rows import Row, read_values
 from srlm.types import SCHEMA
+from srlm.writing import write_pieces, write_text
 
 T = TypeVar("T")
 
@@ -74,27 +73,6 @@ def read_records(path: Path, record: type[T]) -> list[T]:
     if not records:
         raise DataError(path, "is empty: one JSON object a line is expected.")
     return records
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that it is either absent or whole, also when the process is killed."""
-    write_pieces(path, [text])
-
-
-def write_pieces(path: Path, pieces: Iterable[str]) -> None:
-    """Like `write_text`, for a text that need not be in memory as a whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.writelines(pieces)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def to_json(record: Any) -> dict[str, Any]:

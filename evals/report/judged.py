@@ -81,7 +81,7 @@ def _alpaca(run: Run, results: Results, sets: Mapping[str, list[Prompt]]) -> Ask
     asked = _asked(run, "alpaca", (one.provenance.prompts for one in results.alpaca.values()), sets)
     for model, result in results.alpaca.items():
         texts = _answers(run, "alpaca", model)
-        verdicts = by_id(records(run, part("alpaca", model, "verdicts"), Verdict))
+        verdicts = by_id(records(run, part(run, "alpaca", model, "verdicts"), Verdict))
         for outcome in result.outcomes:
             prompt = asked.prompts.get(outcome.prompt_id)
             replies = asked.replies.setdefault(outcome.prompt_id, [])
@@ -142,7 +142,7 @@ def _head_to_head(run: Run, results: Results, sets: Mapping[str, list[Prompt]]) 
     # Each answer once, with what it did against each opponent.
     found: dict[str, dict[str, list[Reply]]] = {}
     for pair, result in met.items():
-        verdicts = by_id(records(run, part("head-to-head", pair, "verdicts"), Verdict))
+        verdicts = by_id(records(run, part(run, "head-to-head", pair, "verdicts"), Verdict))
         for side in (result, result.turned()):
             for outcome in side.outcomes:
                 reply = _against(side, outcome, texts[side.model].get(outcome.prompt_id), verdicts)
@@ -199,9 +199,9 @@ def _mt_bench(run: Run, results: Results, sets: Mapping[str, list[Prompt]]) -> A
     asked = _asked(run, "mt-bench", (one.provenance.prompts for one in results.mt_bench.values()), sets)
     for model, result in results.mt_bench.items():
         answers: dict[str, Answer] = {}
-        for answer in records(run, part("mt-bench", model, "answers"), Answer):
+        for answer in records(run, part(run, "mt-bench", model, "answers"), Answer):
             answers[f"{answer.prompt_id}-{answer.id.rpartition('-t')[2]}"] = answer
-        verdicts = of_answers(records(run, part("mt-bench", model, "verdicts"), Verdict))
+        verdicts = of_answers(records(run, part(run, "mt-bench", model, "verdicts"), Verdict))
         for grade in result.grades:
             mine = answers.get(f"{grade.question}-{grade.turn}")
             outcome = "graded" if grade.score is not None else grade.state
@@ -232,7 +232,9 @@ def _with_verdicts(
 def _reward(run: Run, results: Results, sets: Mapping[str, list[Prompt]]) -> Asked:
     asked = _asked(run, "reward", (one.provenance.prompts for one in results.reward.values()), sets)
     ranked = by_id(records(run, "seeds/validation", RankedPrompt))
-    said = {model: of_answers(records(run, part("reward", model, "verdicts"), Verdict)) for model in results.reward}
+    said = {
+        model: of_answers(records(run, part(run, "reward", model, "verdicts"), Verdict)) for model in results.reward
+    }
     first = next(iter(results.reward.values()), None)
     for place, prompt_id in enumerate(first.instruction_ids if first else ()):
         texts = [one.text for one in ranked[prompt_id].answers] if prompt_id in ranked else []
@@ -299,7 +301,7 @@ def _verifiable(run: Run, results: Results, sets: Mapping[str, list[Prompt]]) ->
 
 
 def _answers(run: Run, suite: str, model: str) -> dict[str, Answer]:
-    return {one.prompt_id: one for one in records(run, part(suite, model, "answers"), Answer)}
+    return {one.prompt_id: one for one in records(run, part(run, suite, model, "answers"), Answer)}
 
 
 def records(run: Run, stage: str, record: type[T]) -> list[T]:

@@ -52,7 +52,7 @@ def run_alpaca(
         for contestant in contestants:
             model = contestant.name
             preferences, seen = court.decide(model, _matches(prompts, answers[model]), model)
-            run.write(part("alpaca", model, "answers"), answers[model].values())
+            run.write(part(run, "alpaca", model, "answers"), answers[model].values())
             result = _result(model, identities[model], seen, court.card, prompts, answers, preferences)
             store(run, result)
             _write_files(run, model, court.engine.name, prompts, answers[model], result)

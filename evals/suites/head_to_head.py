@@ -61,7 +61,7 @@ def run_head_to_head(
         contestants, prompts, sampling, run.ledger, stage="evals/head-to-head", progress=progress
     )
     for model, found in answers.items():
-        run.write(part("head-to-head", model, "answers"), found.values())
+        run.write(part(run, "head-to-head", model, "answers"), found.values())
     results: list[HeadToHeadResult] = []
     with sitting("head-to-head", judge, labelled, prompts, sampling, run, progress) as court:
         for pair in pairs_of(list(answers), baseline):

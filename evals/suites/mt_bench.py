@@ -63,8 +63,8 @@ def run_mt_bench(
             items = conversations(questions, given)
             label = f"{engine.name} grades {len(items)} answers of {model}"
             verdicts = grade(grading, engine, items, run.ledger, stage=STAGE, progress=progress, label=label)
-            run.write(part("mt-bench", model, "answers"), [answer for turns in given.values() for answer in turns])
-            run.write(part("mt-bench", model, "verdicts"), verdicts)
+            run.write(part(run, "mt-bench", model, "answers"), [answer for turns in given.values() for answer in turns])
+            run.write(part(run, "mt-bench", model, "verdicts"), verdicts)
             by_answer = {verdict.answer_ids[0]: verdict for verdict in verdicts}
             grades = tuple(
                 _grade(question, turn, given[question.id], by_answer) for question in questions for turn in _TURNS

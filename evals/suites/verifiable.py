@@ -43,7 +43,7 @@ def run_verifiable(
             answers = answer_prompts(
                 engine, prompts, sampling, run.ledger, stage="evals/verifiable", progress=progress, as_written=True
             )
-        run.write(part("verifiable", contestant.name, "answers"), answers.values())
+        run.write(part(run, "verifiable", contestant.name, "answers"), answers.values())
         checked = tuple(_checked(exam, item, answers.get(item.prompt.id)) for item in exam.items)
         results.append(VerifiableResult(contestant.name, identity, provenance, checked))
         store(run, results[-1])

@@ -1,7 +1,6 @@
 """`srlm annotate`: people compare two models' answers on a local page, without knowing whose they are."""
 
 import os
-import shlex
 import signal
 import sys
 from contextlib import ExitStack
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srlm.cli.options import DEFAULT_RUNS, RunName, Runs
+from srlm.cli.options import DEFAULT_RUNS, RunName, Runs, command
 
 if TYPE_CHECKING:
     from evals.annotation.server import AnnotationServer
@@ -69,7 +68,7 @@ def annotate(
         )
         sys.stdout.flush()
         _serve(server, stopped, opened=not no_open)
-        _say(server, sheet, f"--runs {shlex.quote(str(runs))} --run {shlex.quote(home.name)}")
+        _say(server, sheet, command("--runs", runs, "--run", home.name))
 
 
 def _told_to_stop() -> Event:
@@ -105,5 +104,4 @@ def _say(server: "AnnotationServer", sheet: "Sheet", at: str) -> None:
     if not counts:
         typer.echo("Nobody voted.")
         return
-    names = f"{shlex.quote(sheet.model)} --baseline {shlex.quote(sheet.opponent)}"
-    typer.echo(f"Next: srlm compare {names} {at}")
+    typer.echo(f"Next: {command('srlm', 'compare', sheet.model, '--baseline', sheet.opponent)} {at}")

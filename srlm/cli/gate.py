@@ -94,7 +94,7 @@ def decide(
     from evals.gate.policy import load_policy
     from srlm.display import Progress
     from srlm.errors import UsageError
-    from srlm.records import write_text
+    from srlm.writing import write_text
 
     wanted = load_policy(policy)
     found = _compared(comparison, candidate, baseline, run, runs)
@@ -187,7 +187,7 @@ def init(
     """Write a policy to begin with: sensible defaults, and a comment for each line. Never over a file."""
     from importlib.resources import files
 
-    from srlm.records import write_text
+    from srlm.writing import write_text
 
     _refuse_existing(output)
     write_text(output, (files("evals.gate") / "starter.yaml").read_text(encoding="utf-8"))

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -27,5 +28,11 @@ MaxCost = Annotated[
 Estimate = Annotated[
     bool, typer.Option("--estimate", help="Only say how many calls, tokens and dollars it would take.")
 ]
+
+
+def command(*words: object) -> str:
+    """A command to copy: each word is one word for a shell, whatever it holds."""
+    return shlex.join(map(str, words))
+
 
 DEFAULT_RUNS = Path("results/runs")

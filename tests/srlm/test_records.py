@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from srlm.errors import DataError
 from srlm.judges.rubric import POINTS
-from srlm.records import by_id, parse_lines, read_json, read_records, to_json, write_json, write_records, write_text
+from srlm.records import by_id, parse_lines, read_json, read_records, to_json, write_json, write_records
 from srlm.types import (
     Answer,
     Completion,
@@ -29,6 +29,7 @@ from srlm.types import (
     Unparsed,
     Verdict,
 )
+from srlm.writing import write_text
 from trainer.examples import Example
 from trainer.monitor import Iteration, health
 
@@ -254,7 +255,7 @@ def test_a_failure_while_writing_leaves_neither_file_nor_rest(tmp_path, monkeypa
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("srlm.records.os.fsync", full)
+    monkeypatch.setattr("srlm.writing.os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         write_text(tmp_path / "file.txt", "text")
     assert list(tmp_path.iterdir()) == []
