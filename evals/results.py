@@ -29,7 +29,7 @@ from srlm.judges.card import JudgeCard
 from srlm.records import explain, read_json, with_nan, without_nan, write_json
 from srlm.runs import Run
 from srlm.stats.reward_model import Ranked
-from srlm.types import SCHEMA, Outcome
+from srlm.types import SCHEMA, Finish, Outcome
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,20 @@ class Provenance:
     prompts: str
     sampling: str
     dates: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Endings:
+    """How a model's answers ended. `empty` ones hold no word; before `spent` of these the model only thought.
+
+    `cut` ones were ended by the server, neither by themselves nor at the token limit. Results of older versions count
+    none.
+    """
+
+    answers: int = 0
+    empty: int = 0
+    spent: int = 0
+    cut: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,6 +79,7 @@ class AlpacaResult:
     constant: int = 0
     suite: str = "alpaca"
     schema: int = SCHEMA
+    endings: Endings = Endings()
 
 
 @dataclass(frozen=True)
@@ -85,6 +100,7 @@ class HeadToHeadResult:
     constant: tuple[int, int] = (0, 0)
     suite: str = "head-to-head"
     schema: int = SCHEMA
+    endings: tuple[Endings, Endings] = (Endings(), Endings())
 
     def turned(self) -> "HeadToHeadResult":
         """The same from the other side."""
@@ -96,6 +112,7 @@ class HeadToHeadResult:
             outcomes=tuple(_turned(one) for one in self.outcomes),
             flagged=self.flagged[::-1],
             constant=self.constant[::-1],
+            endings=self.endings[::-1],
         )
 
 
@@ -149,6 +166,7 @@ class MtBenchResult:
     flagged: int = 0
     suite: str = "mt-bench"
     schema: int = SCHEMA
+    endings: Endings = Endings()
 
 
 @dataclass(frozen=True)
@@ -184,7 +202,7 @@ class Checked:
     strict: tuple[bool, ...] | None
     loose: tuple[bool, ...] | None
     length: int
-    finish: Literal["stop", "length"] | None
+    finish: Finish | None
 
 
 @dataclass(frozen=True)
@@ -197,6 +215,7 @@ class VerifiableResult:
     checked: tuple[Checked, ...]
     suite: str = "verifiable"
     schema: int = SCHEMA
+    endings: Endings = Endings()
 
 
 @dataclass(frozen=True)
