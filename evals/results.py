@@ -49,6 +49,20 @@ class Provenance:
 
 
 @dataclass(frozen=True)
+class Endings:
+    """How a model's answers ended. `empty` ones hold no word; before `spent` of these the model only thought.
+
+    `cut` ones were ended by the server, neither by themselves nor at the token limit. Results of older versions count
+    none.
+    """
+
+    answers: int = 0
+    empty: int = 0
+    spent: int = 0
+    cut: int = 0
+
+
+@dataclass(frozen=True)
 class AlpacaResult:
     """One model's answers against the references, judged in both orders, or in one where another tool did it.
 
@@ -66,6 +80,7 @@ class AlpacaResult:
     constant: int = 0
     suite: str = "alpaca"
     schema: int = SCHEMA
+    endings: Endings = Endings()
 
 
 @dataclass(frozen=True)
@@ -86,6 +101,7 @@ class HeadToHeadResult:
     constant: tuple[int, int] = (0, 0)
     suite: str = "head-to-head"
     schema: int = SCHEMA
+    endings: tuple[Endings, Endings] = (Endings(), Endings())
 
     def turned(self) -> "HeadToHeadResult":
         """The same from the other side."""
@@ -97,6 +113,7 @@ class HeadToHeadResult:
             outcomes=tuple(_turned(one) for one in self.outcomes),
             flagged=self.flagged[::-1],
             constant=self.constant[::-1],
+            endings=self.endings[::-1],
         )
 
 
@@ -150,6 +167,7 @@ class MtBenchResult:
     flagged: int = 0
     suite: str = "mt-bench"
     schema: int = SCHEMA
+    endings: Endings = Endings()
 
 
 @dataclass(frozen=True)
@@ -198,6 +216,7 @@ class VerifiableResult:
     checked: tuple[Checked, ...]
     suite: str = "verifiable"
     schema: int = SCHEMA
+    endings: Endings = Endings()
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from evals.voted import decisions
 from evals.votes import Vote
 from srlm.judges.pairwise import CHOICES, verdict_of
 from srlm.records import parse_lines
+from srlm.replies import length_note
 from srlm.runs import Run
 from srlm.types import Answer, Outcome, Prompt, RankedPrompt, Suspicion, Verdict
 
@@ -102,10 +103,11 @@ def _against(
     return Reply(
         outcome.model,
         answer.text,
-        _length(answer),
+        length_note(answer),
         (mark,),
         tuple(opinion(one, _shown(one, answer, outcome.opponent), CHOICES) for one in said),
         flags((one for verdict in said for one in verdict.injection_suspected), answer.id),
+        answer.thoughts,
     )
 
 
@@ -127,11 +129,6 @@ def _shown(verdict: Verdict, answer: Answer, opponent: str) -> str:
         if mine
         else f"where A is that of {opponent} and B this answer"
     )
-
-
-def _length(answer: Answer) -> str:
-    cut = ", cut at the token limit" if answer.finish == "length" else ""
-    return f"{len(answer.text):,} characters{cut}"
 
 
 def _head_to_head(run: Run, results: Results, sets: Mapping[str, list[Prompt]]) -> Asked:
@@ -192,6 +189,7 @@ def merged(replies: Sequence[Reply]) -> Reply:
         tuple(mark for one in replies for mark in one.marks),
         tuple(said for one in replies for said in one.opinions),
         tuple(sorted({flag for one in replies for flag in one.flags})),
+        first.thoughts,
     )
 
 
@@ -207,7 +205,7 @@ def _mt_bench(run: Run, results: Results, sets: Mapping[str, list[Prompt]]) -> A
             outcome = "graded" if grade.score is not None else grade.state
             score = "" if grade.score is None else f"{grade.score:g}"
             mark = Mark(model, outcome, turn=str(grade.turn), score=score)
-            note = f"turn {grade.turn}" + (f", {_length(mine)}" if mine else "")
+            note = f"turn {grade.turn}" + (f", {length_note(mine)}" if mine else "")
             reply = _with_verdicts(model, mine, note, (mark,), verdicts)
             asked.replies.setdefault(str(grade.question), []).append(reply)
     return asked
@@ -226,6 +224,7 @@ def _with_verdicts(
         marks,
         tuple(opinion(one, "on this answer") for one in said),
         flags(suspected, answer.id) if answer else (),
+        answer.thoughts if answer else "",
     )
 
 
@@ -295,8 +294,10 @@ def _verifiable(run: Run, results: Results, sets: Mapping[str, list[Prompt]]) ->
                     Opinion(result.provenance.judge, f"on {name}", "followed" if kept else "not followed", "")
                     for name, kept in zip(one.instructions, one.strict, strict=True)
                 )
-            text, note = (answer.text, _length(answer)) if answer else ("", "no answer came")
-            asked.replies.setdefault(one.prompt_id, []).append(Reply(model, text, note, (mark,), opinions))
+            text, note = (answer.text, length_note(answer)) if answer else ("", "no answer came")
+            thoughts = answer.thoughts if answer else ""
+            reply = Reply(model, text, note, (mark,), opinions, thoughts=thoughts)
+            asked.replies.setdefault(one.prompt_id, []).append(reply)
     return asked
 
 

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from srlm.cli.models import budget_of, contestant, wire_of
-from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs, command
+from srlm.cli.options import (
+    DEFAULT_RUNS,
+    Deadline,
+    Estimate,
+    InFlight,
+    JudgeTokens,
+    LeastMass,
+    MaxCost,
+    RunName,
+    Runs,
+    command,
+)
 from srlm.cli.recompute import Format, recompute
 from srlm.cli.suites import JUDGED, Asked, Suite, prepared, suites_of
 
@@ -119,6 +130,8 @@ def evaluate(
         str | None,
         typer.Option("--scoring", help="For reward, in place of the run's: sampled, expected, or both with a comma."),
     ] = None,
+    judge_tokens: JudgeTokens = None,
+    least_mass: LeastMass = None,
     in_flight: InFlight = None,
     deadline: Deadline = None,
     max_cost: MaxCost = None,
@@ -158,6 +171,8 @@ def evaluate(
         ranked=ranked,
         rubric=rubric,
         scoring=scoring,
+        judge_tokens=judge_tokens,
+        least_mass=least_mass,
     )
     if annotations is not None:
         asking = {"models": models, "--judge": judge, **asked.given(without="prompts"), "--estimate": estimate}

@@ -8,7 +8,7 @@ import typer
 
 from srlm.cli.groups import WithDefault
 from srlm.cli.models import done_with, named_model, wire_of
-from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs
+from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, JudgeTokens, LeastMass, MaxCost, RunName, Runs
 
 if TYPE_CHECKING:
     from srlm.engines.engine import Engine
@@ -87,6 +87,7 @@ def score(
     temperature: Temperature = None,
     top_p: TopP = None,
     max_tokens: MaxTokens = None,
+    least_mass: LeastMass = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", help="Where one JSON line an answer is written; FILE's name .judged.jsonl here."),
@@ -113,7 +114,7 @@ def score(
     from srlm.judges.measure import described
     from srlm.records import write_records
 
-    scorer = _scorer(rubric, scoring, samples, temperature, top_p, max_tokens)
+    scorer = _scorer(rubric, scoring, samples, temperature, top_p, max_tokens, least_mass)
     items = read_answers(file)
     target = output or Path(f"{_stem(file)}.judged.jsonl")
     progress = Progress()
@@ -164,6 +165,8 @@ def card(
     temperature: Temperature = None,
     top_p: TopP = None,
     max_tokens: MaxTokens = None,
+    judge_tokens: JudgeTokens = None,
+    least_mass: LeastMass = None,
     ledger: LedgerPath = DEFAULT_LEDGER,
     format: PrintedAs = Format.table,
     in_flight: InFlight = None,
@@ -182,9 +185,10 @@ def card(
     from srlm.judges.card import store_card
     from srlm.judges.labelled import load_labelled
     from srlm.judges.measure import measure
+    from srlm.judges.pairwise import voting_of
     from srlm.judges.rendering import card_json, print_card
 
-    scorer = _scorer(rubric, scoring, samples, temperature, top_p, max_tokens)
+    scorer = _scorer(rubric, scoring, samples, temperature, top_p, max_tokens, least_mass)
     labelled = load_labelled(pairs)
     progress = Progress()
     if labelled.words:
@@ -192,7 +196,16 @@ def card(
     model = named_model(spec, run, runs, wire_of(in_flight, deadline, progress), max_cost)
 
     def work(engine: "Engine", calls: "Ledger", progress: Progress) -> "JudgeCard":
-        return measure(engine, labelled, calls, limit=limit, stage="judge/card", progress=progress, pointwise=scorer)
+        return measure(
+            engine,
+            labelled,
+            calls,
+            limit=limit,
+            stage="judge/card",
+            progress=progress,
+            pointwise=scorer,
+            voting=voting_of(judge_tokens, least_mass),
+        )
 
     found = done_with(work, model, ledger, estimate, progress)
     if found is None:
@@ -211,6 +224,7 @@ def _scorer(
     temperature: float | None,
     top_p: float | None,
     max_tokens: int | None,
+    least_mass: float | None,
 ) -> "PointwiseJudge":
     """The judge that the options describe; what is not given is as in a run's configuration."""
     from srlm.config import JudgeConfig
@@ -219,7 +233,9 @@ def _scorer(
     given = {"temperature": temperature, "top_p": top_p, "max_tokens": max_tokens}
     changes = {name: value for name, value in given.items() if value is not None}
     config = JudgeConfig(rubric=rubric, scoring=scoring.value, samples=samples)
-    return configured_judge(config.model_copy(update={"sampling": config.sampling.model_copy(update=changes)}))
+    mass = config.least_mass if least_mass is None else least_mass
+    sampling = config.sampling.model_copy(update=changes)
+    return configured_judge(config.model_copy(update={"sampling": sampling, "least_mass": mass}))
 
 
 def _stem(file: Path) -> str:
