@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from srlm.cli.options import DEFAULT_RUNS, RunName, Runs
+from srlm.display import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +67,7 @@ def ledger(
         if export:
             from srlm.exchange import export_calls
 
-            typer.echo(f"Exported {_counted(export_calls(opened, export))} to {export}.")
+            say(f"Exported {_counted(export_calls(opened, export))} to {export}.")
         else:
             _show(opened, format)
     finally:
@@ -99,7 +100,7 @@ def _import(place: Path, source: Path) -> None:
     finally:
         opened.close()
     there = f"; {count - new:,} were there already and stay as they are" if new < count else ""
-    typer.echo(f"Imported {_counted(new)} into {place}{there}.")
+    say(f"Imported {_counted(new)} into {place}{there}.")
 
 
 def _counted(calls: int) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from srlm.cli.options import DEFAULT_RUNS, Runs
+from srlm.display import say
 
 
 class Reference(StrEnum):
@@ -54,4 +55,4 @@ def report(
         )
     finally:
         home.close()
-    typer.echo(f"{written} ({written.stat().st_size / 1e6:.1f} MB). Open it in a browser; it needs no network.")
+    say(f"{written} ({written.stat().st_size / 1e6:.1f} MB). Open it in a browser; it needs no network.")
