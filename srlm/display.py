@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from srlm.plain import encodable, harmless, one_line, uncommanded
+from srlm.plain import ESCAPE, encodable, harmless, one_line, uncommanded
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,6 +35,13 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+def say_data(text: str) -> None:
+    """Put text for programs, such as JSON, on standard output as it is; what its encoding lacks becomes an escape."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    sys.stdout.write(f"{text.encode(encoding, ESCAPE).decode(encoding)}\n")
+    sys.stdout.flush()
+
+
 def _console(stream: TextIO, width: int | None = None) -> "Console":
     from rich.console import Console
     from rich.text import Text
@@ -44,6 +51,9 @@ def _console(stream: TextIO, width: int | None = None) -> "Console":
 
         def render_str(self, text: str, **how: Any) -> Text:
             return super().render_str(encodable(harmless(text), self.encoding), **how)
+
+        def on_broken_pipe(self) -> None:
+            raise  # noqa: PLE0704  # rich's own answer would be exit code 1; it calls this while it handles the error
 
     # While a bar is drawn, rich stands before the stream.
     behind = getattr(stream, "rich_proxied_file", stream)

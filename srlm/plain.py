@@ -25,7 +25,7 @@ _HARMFUL_OR_BREAK = re.compile(f"[{_OBEYED}\t\n]")
 _COMMAND = re.compile(r"^(\s*)::|##\[", re.MULTILINE)
 """What GitHub's runner obeys: `::` where a line begins, `##[` anywhere."""
 _ACTIVE = re.compile(
-    r"([\\`*_<>|&!~$]|\[(?=[\^\[])|\](?=[(\[:]))"  # marks; of brackets those of links, so that intervals stay legible
+    r"([\\`*_<>|&!~$]|\[(?=[\^\[])|\](?=[(\[:])|(?<=\])\()"  # marks; of brackets those of links, not of intervals
     r"|(?<=\w)(:)(?=//)|(?<=\bwww)(\.)",  # addresses, which become links without any mark
     re.IGNORECASE,
 )
@@ -50,7 +50,7 @@ def uncommanded(text: str) -> str:
 
 def markdown(text: str) -> str:
     """A name or a sentence as text in Markdown: on one line, no markup, HTML, link or end of a table's cell."""
-    shown = _ACTIVE.sub(r"\\\g<0>", one_line(text.strip()).replace("\\n", " ").replace("\\t", " "))
+    shown = _ACTIVE.sub(r"\\\g<0>", one_line(" ".join(text.split())))
     return _OPENING.sub(lambda found: f"{found[1]}\\" if found[1] else "\\", shown)
 
 

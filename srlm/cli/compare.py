@@ -92,7 +92,7 @@ def compare(
     from evals.labels import read_labels
     from evals.rendering import print_comparison
     from evals.results import added, gathered, load_results
-    from srlm.display import say, stdout
+    from srlm.display import say, say_data, stdout
     from srlm.errors import UnknownName, UsageError
     from srlm.runs import open_run
 
@@ -133,6 +133,6 @@ def compare(
             Format.html: as_html,
         }
         text = write[format](comparison).rstrip("\n")
-        (typer.echo if format is Format.json else say)(text)
+        (say_data if format is Format.json else say)(text)
         return
     print_comparison(stdout(), comparison)

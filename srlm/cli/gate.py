@@ -172,12 +172,12 @@ def _print(decided: "Decision", format: Format) -> None:
     from evals.gate.data import as_json
     from evals.gate.markdown import as_markdown
     from evals.gate.terminal import print_decision
-    from srlm.display import say, stdout
+    from srlm.display import say, say_data, stdout
 
     if format is Format.text:
         print_decision(stdout(), decided)
     elif format is Format.json:
-        typer.echo(as_json(decided))
+        say_data(as_json(decided))
     else:
         say(as_markdown(decided))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from srlm.cli.options import DEFAULT_RUNS, RunName, Runs
-from srlm.display import say
+from srlm.display import say, say_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,7 +118,7 @@ def _show(opened: "Ledger", format: Format) -> None:
     if format is Format.json:
         sums = {key: value for key, value in _as_json(whole).items() if key not in {"stage", "model"}}
         data = {"schema": SCHEMA, "prices": prices, "rows": [_as_json(row) for row in rows], "total": sums}
-        typer.echo(json.dumps(data, ensure_ascii=False, indent=2))
+        say_data(json.dumps(data, ensure_ascii=False, indent=2))
         return
     console = stdout()
     console.print(_table(rows, whole))

@@ -3,12 +3,13 @@
 import errno
 import io
 import os
+import select
 import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 import typer
 from typer.core import TyperGroup
@@ -78,17 +79,20 @@ def main() -> None:
     # Libraries below draw bars of their own over ours, and fork warnings help nobody.
     os.environ.setdefault("TQDM_DISABLE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    _open_streams()
+    streams = _open_streams()
     answer_signals(_interrupt)
     try:
         code = app(prog_name="srlm", standalone_mode=False) or 0
+        if code == SIGNAL_EXIT + signal.SIGINT:  # what typer makes of it
+            raise KeyboardInterrupt
     except BaseException as error:  # Python's own exit code would be 1, which means regression
         answer_signals(signal.SIG_DFL)
-        code = _ended_by(error)
+        sys.stdout, sys.stderr = streams
+        code = _ended_by(_behind(error))
     sys.exit(_flushed(code))
 
 
-def _open_streams() -> None:
+def _open_streams() -> tuple[TextIO, TextIO]:
     """Standard streams that are there, and take every character: what their encoding lacks is written as an escape."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
@@ -96,6 +100,15 @@ def _open_streams() -> None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  # to the end of the process
         elif mode == "w" and isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=ESCAPE)
+    return sys.stdout, sys.stderr
+
+
+def _behind(error: BaseException) -> BaseException:
+    """The error that typer put one of its own in place of: the end of the input, or a pipe that broke."""
+    before = error.__context__
+    if isinstance(before, EOFError) or (isinstance(error, SystemExit) and isinstance(before, BrokenPipeError)):
+        return before
+    return error
 
 
 def _ended_by(error: BaseException) -> int:
@@ -140,12 +153,12 @@ def _flushed(code: int) -> int:
 
 
 def _unread() -> bool:
-    """Whether it is one of the standard streams that nobody reads any longer."""
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BrokenPipeError:
-        return True
+    """Whether a standard stream is a pipe that nobody reads any longer: nothing else that broke is meant."""
+    with suppress(OSError, ValueError, AttributeError):  # a stream without a number, a system without poll
+        reader = select.poll()
+        for stream in (sys.stdout, sys.stderr):
+            reader.register(stream.fileno(), 0)
+        return any(event & (select.POLLERR | select.POLLHUP) for _, event in reader.poll(0))
     return False
 
 
