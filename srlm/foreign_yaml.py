@@ -114,6 +114,8 @@ def _refuse_growth(node: yaml.Node, sizes: dict[int, int], above: tuple[int, ...
         parts = list(node.value)
     size = 1 + sum(_refuse_growth(one, sizes, (*above, id(node)), depth + 1) for one in parts)
     if size > MOST_NODES:
-        raise NotYamlError(f"YAML with more than {MOST_NODES:,} values, repeated ones counted", node.start_mark.line + 1)
+        raise NotYamlError(
+            f"YAML with more than {MOST_NODES:,} values, repeated ones counted", node.start_mark.line + 1
+        )
     sizes[id(node)] = size
     return size

@@ -61,7 +61,9 @@ def diverged(
         f"--set {rate}={min(type(config)().learning_rate, config.learning_rate / 10):g}"
     )
     if unchanged and state.global_step == 1:
-        advice = f"No step was made before, so that it is not the rate: the model {job.start}, or an example, is the cause"
+        advice = (
+            f"No step was made before, so that it is not the rate: the model {job.start}, or an example, is the cause"
+        )
     precise = "; dtype=float32 computes more exactly than bfloat16" if arguments.bf16 else ""
     return Diverged(
         f"{job.label}: the training diverged. At step {state.global_step} of {state.max_steps} {what}. There is no "

@@ -107,7 +107,7 @@ def score(
     stopped, and asks nothing twice.
     """
     from srlm.assets import PACKAGED
-    from srlm.display import Progress, stdout
+    from srlm.display import Progress, say_data, stdout
     from srlm.judges.card import fitting_card
     from srlm.judges.judged import judge_answers, read_answers, refuse_other_file, summarise
     from srlm.judges.judged_rendering import print_summary, summary_json
@@ -137,7 +137,7 @@ def score(
     write_records(target, judged)
     summary = summarise(judged, scorer.rubric.scale)
     if format is Format.json:
-        typer.echo(summary_json(summary, card, target))
+        say_data(summary_json(summary, card, target))
         return
     often = f" --samples {samples}" if scoring is Scoring.sampled else ""
     measure = f"srlm judge card {model.name} --rubric {rubric} --scoring {scoring.value}{often}"
@@ -181,7 +181,7 @@ def card(
     Also: what sways it (position, length), what of its replies cannot be read, and what a thousand verdicts take. The
     card is stored, and `srlm judge FILE` shows it beside scores that the same judge gave in the same way.
     """
-    from srlm.display import Progress, stdout
+    from srlm.display import Progress, say_data, stdout
     from srlm.judges.card import store_card
     from srlm.judges.labelled import load_labelled
     from srlm.judges.measure import measure
@@ -212,7 +212,7 @@ def card(
         return
     path = store_card(ledger, found)
     if format is Format.json:
-        typer.echo(card_json(found, path))
+        say_data(card_json(found, path))
         return
     print_card(stdout(), found, path)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from srlm.cli.options import DEFAULT_RUNS, RunName, Runs
+from srlm.display import say, say_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +72,8 @@ def ledger(
             from srlm.exchange import export_calls
 
             count = export_calls(opened, export)
-            typer.echo(f"Exported {_counted(count)} to {export}.", err=is_stream(export))
+            if not is_stream(export):
+                say(f"Exported {_counted(count)} to {export}.")
         else:
             _show(opened, format)
     finally:
@@ -108,7 +110,7 @@ def _import(place: Path, source: Path) -> None:
     finally:
         opened.close()
     there = f"; {count - new:,} were there already and stay as they are" if new < count else ""
-    typer.echo(f"Imported {_counted(new)} into {place}{there}.")
+    say(f"Imported {_counted(new)} into {place}{there}.")
 
 
 def _counted(calls: int) -> str:
@@ -126,7 +128,7 @@ def _show(opened: "Ledger", format: Format) -> None:
     if format is Format.json:
         sums = {key: value for key, value in _as_json(whole).items() if key not in {"stage", "model"}}
         data = {"schema": SCHEMA, "prices": prices, "rows": [_as_json(row) for row in rows], "total": sums}
-        typer.echo(json.dumps(data, ensure_ascii=False, indent=2))
+        say_data(json.dumps(data, ensure_ascii=False, indent=2))
         return
     console = stdout()
     console.print(_table(rows, whole))

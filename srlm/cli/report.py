@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from srlm.cli.options import DEFAULT_RUNS, Runs
+from srlm.display import say
 
 
 class Reference(StrEnum):
@@ -59,4 +60,4 @@ def report(
         home.close()
     if is_stream(written):
         return
-    typer.echo(f"{written} ({written.stat().st_size / 1e6:.1f} MB). Open it in a browser; it needs no network.")
+    say(f"{written} ({written.stat().st_size / 1e6:.1f} MB). Open it in a browser; it needs no network.")

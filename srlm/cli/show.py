@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from srlm.cli.options import DEFAULT_RUNS, RunName, Runs
+from srlm.display import say
 
 if TYPE_CHECKING:
     from srlm.trace import Judged, Trace
@@ -23,7 +24,7 @@ def show(
     from srlm.trace import trace
 
     home = open_run(runs, run)
-    typer.echo(describe(trace(home, identifier)))
+    say(describe(trace(home, identifier)))
 
 
 def describe(found: "Trace") -> str:

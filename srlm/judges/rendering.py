@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from srlm.judges.card import WEAK, JudgeCard, Mass, Reliability, ScoreCard, percent
+from srlm.plain import one_line
 from srlm.records import without_nan
 from srlm.stats.intervals import Estimate
 
@@ -30,7 +31,7 @@ def print_card(console: "Console", card: JudgeCard, path: Path) -> None:
         print_histogram(console, card.scores.histogram, card.scores.lowest)
     console.print()
     for line in card_words(card):
-        console.print(f"- {line}", markup=False)
+        console.print(f"- {one_line(line)}", markup=False)
     console.print(f"\nThe card is in {path}", soft_wrap=True, markup=False)
 
 
@@ -45,14 +46,14 @@ def card_table(card: JudgeCard) -> "Table":
     from rich.table import Table
 
     scores = card.scores
-    table = Table(title=f"Card of the judge {card.judge}: shares in %, 95 % intervals", title_justify="left")
+    table = Table(title=shown(f"Card of the judge {card.judge}: shares in %, 95 % intervals"), title_justify="left")
     table.add_column("")
     table.add_column("pairs, both orders", justify="right")
     if scores:
-        table.add_column(f"scores, {scores.scoring}", justify="right")
+        table.add_column(shown(f"scores, {scores.scoring}"), justify="right")
 
     def row(label: str, pairs: str, single: str = "-") -> None:
-        table.add_row(label, pairs, *([single] if scores else []))
+        table.add_row(shown(label), pairs, *([single] if scores else []))
 
     row("agrees with the labels", share(card.agreement), share(scores.agreement if scores else None))
     for subset, estimate in card.subsets.items():
@@ -89,6 +90,13 @@ def _mass_rows(row: "Callable[[str, str, str], None]", card: JudgeCard) -> None:
     )
     row("probability of its choices together, median", *median)
     row(f"  verdicts with less than {100 * least:g} %, not read", *below)
+
+
+def shown(text: str) -> str:
+    """A name for a cell of a rich table: on one line, and no markup."""
+    from rich.markup import escape
+
+    return escape(one_line(text))
 
 
 def print_histogram(console: "Console", counts: Sequence[int], lowest: int) -> None:
