@@ -84,11 +84,11 @@ def model_folder(name: str) -> Path:
         return _puzzle_folder(seed)
     if name.startswith("hf:"):
         return _from_hub(name.removeprefix("hf:"))
-    if name and (folder := _path(name)).is_dir():
+    if is_model_name(name) and os.path.lexists(folder := _path(name)):
+        if not folder.is_dir():
+            raise ModelError(what_file(folder))
         require_checkpoint(folder)
         return folder
-    if name and (found := what_file(folder)):
-        raise ModelError(found)
     raise UnknownName("The model", name, [PACKAGED, "puzzle:SEED", "hf:OWNER/NAME", "a folder with config.json"])
 
 
