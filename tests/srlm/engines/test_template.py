@@ -177,6 +177,11 @@ def test_templates_in_use_are_not(template: str) -> None:
     require_template(tokenizer({"default": template, "tool_use": "{{ 1 // 0 }}"}), Path("some/folder"))
 
 
+def test_a_long_template_is_none_that_does_not_end() -> None:
+    long = "".join(f"{{% if tools and tools[{n}] == 'x' %}}{{{{ tools | tojson }}}}{{% endif %}}" for n in range(900))
+    require_template(tokenizer(long + CHATML), Path("some/folder"))
+
+
 def test_what_a_template_fails_on_later_is_one_error() -> None:
     chat = Chat(tokenizer("{{ 1 // (messages | length - 2) }}{{ messages[0].content }}"), name="tiny", context=9)
     with pytest.raises(EngineError, match=r"chat template of tiny fails.*ZeroDivisionError"):
