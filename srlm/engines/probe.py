@@ -97,7 +97,7 @@ def _has_powers(tokenizer: Any) -> bool:
     from jinja2 import TemplateError, nodes
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    text = tokenizer.get_chat_template()
+    text = str(tokenizer.get_chat_template())
     if "**" not in text:
         return False
     try:

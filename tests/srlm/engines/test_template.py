@@ -158,6 +158,7 @@ def test_thoughts_are_parted_from_the_answer(
         ("{{ raise_exception('Only with tools.') }}", "refuses these messages: Only with tools"),
         ({"chat": CHATML, "tool_use": CHATML}, r"several chat templates \(chat, tool_use\).*default"),
         ("{% for m in messages %}<|im_start|>{{ m.role }}<|im_end|>{% endfor %}", "leaves out what the user says"),
+        (5, "fails on these messages"),
         (TURNS, r"ignores add_generation_prompt.*<\|im_start\|>assistant"),
         ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "come to an end"),
         ("{{ 'x' * 99999999999 }}", "MemoryError"),
