@@ -12,6 +12,7 @@ from srlm.engines.address import split_name, without_credentials
 from srlm.engines.budget import Budget
 from srlm.engines.engine import Engine
 from srlm.engines.flight import Wire
+from srlm.engines.template import Thoughts
 from srlm.errors import UsageError
 
 
@@ -39,6 +40,7 @@ def open_engine(
     vllm: Mapping[str, Any] | None = None,
     wire: Wire | None = None,
     budget: Budget | None = None,
+    thoughts: Thoughts = "open",
 ) -> Engine:
     """Open a model.
 
@@ -52,6 +54,7 @@ def open_engine(
         vllm: arguments of vLLM's engine, where it does.
         wire: for models behind a server, how calls travel.
         budget: for models behind a server, what their calls may cost.
+        thoughts: for local models, whether they may think before they answer.
 
     Raises:
         UnknownName, ModelError, MissingDependency: it cannot be opened; the message says what to do.
@@ -79,7 +82,7 @@ def open_engine(
     if engine == "vllm" or spec.startswith("vllm:"):
         from srlm.engines.vllm import VLLMEngine
 
-        return VLLMEngine(folder, name=name or spec, device=device, dtype=dtype, arguments=vllm)
+        return VLLMEngine(folder, name=name or spec, device=device, dtype=dtype, arguments=vllm, thoughts=thoughts)
     from srlm.engines.hf import HFEngine
 
-    return HFEngine(folder, name=name or spec, device=device, dtype=dtype, batch_tokens=batch_tokens)
+    return HFEngine(folder, name=name or spec, device=device, dtype=dtype, batch_tokens=batch_tokens, thoughts=thoughts)
