@@ -438,6 +438,14 @@ class TrainConfig(Section):
         ge=256,
         description="tokens of prompt and answer that generation holds at once; found from the memory, if not given",
     )
+    thoughts: Literal["drop", "keep"] = Field(
+        "drop",
+        description=(
+            "what becomes of what a reasoning model thinks before it answers. drop: the run's models are asked with "
+            "their thought closed, and learn answers alone; keep: they think, and learn what they wrote, thoughts and "
+            "answer; without effect where the chat template knows of no thoughts (not in the paper)"
+        ),
+    )
     candidates: int = Field(4, ge=2, description="answers per new instruction; the paper's N = 4")
     candidate_sampling: SamplingConfig = Field(SamplingConfig(), description="the paper's 0.7 and 0.9")
     seeds: SeedsConfig = SeedsConfig()

@@ -61,7 +61,9 @@ def diverged(
         f"--set {rate}={min(type(config)().learning_rate, config.learning_rate / 10):g}"
     )
     if unchanged and state.global_step == 1:
-        advice = f"No step was made before, so that it is not the rate: the model {job.start}, or an example, is the cause"
+        advice = (
+            f"No step was made before, so that it is not the rate: the model {job.start}, or an example, is the cause"
+        )
     precise = "; dtype=float32 computes more exactly than bfloat16" if arguments.bf16 else ""
     return Diverged(
         f"{job.label}: the training diverged. At step {state.global_step} of {state.max_steps} {what}. There is no "
@@ -160,7 +162,7 @@ def model_numbers(folder: Path) -> int:
 
 
 def _here(tensor: Any) -> torch.Tensor:
-    """This process's part of a parameter that DeepSpeed or FSDP spreads."""
+    """The part that this process has of a parameter that DeepSpeed or FSDP spreads."""
     part: torch.Tensor = getattr(tensor, "ds_tensor", tensor)
     return part.to_local() if hasattr(part, "to_local") else part.detach()
 

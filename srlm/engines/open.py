@@ -12,6 +12,7 @@ from srlm.engines.budget import Budget
 from srlm.engines.engine import Engine
 from srlm.engines.flight import Wire
 from srlm.engines.remote import without_credentials
+from srlm.engines.template import Thoughts
 
 
 def is_remote(spec: str) -> bool:
@@ -34,6 +35,7 @@ def open_engine(
     batch_tokens: int | None = None,
     engine: str = "hf",
     vllm: Mapping[str, Any] | None = None,
+    thoughts: Thoughts = "open",
     wire: Wire | None = None,
     budget: Budget | None = None,
 ) -> Engine:
@@ -47,6 +49,7 @@ def open_engine(
         batch_tokens: likewise.
         engine: what runs local models, likewise.
         vllm: arguments of vLLM's engine, where it does.
+        thoughts: for local models, "closed" keeps a reasoning model from thinking before its answers.
         wire: for models behind a server, how calls travel.
         budget: for models behind a server, what their calls may cost.
 
@@ -75,4 +78,4 @@ def open_engine(
         return VLLMEngine(folder, name=name or spec, device=device, dtype=dtype, arguments=vllm)
     from srlm.engines.hf import HFEngine
 
-    return HFEngine(folder, name=name or spec, device=device, dtype=dtype, batch_tokens=batch_tokens)
+    return HFEngine(folder, name=name or spec, device=device, dtype=dtype, batch_tokens=batch_tokens, thoughts=thoughts)
