@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from srlm.checkpoints import require_checkpoint, what_file
 from srlm.errors import ModelError, NoDiskSpace, UnknownName
 from srlm.optional import require
 from srlm.puzzle.world import PUZZLE, puzzle_seed
@@ -49,12 +50,25 @@ def packaged_file() -> Path | None:
 
 
 def is_model_name(name: str) -> bool:
-    """Whether a name can only mean a model outside of any run: a packaged one, a server's, the Hub's, or a folder."""
+    """Whether a name can only mean a model outside of any run: a packaged one, a server's, the Hub's, or a path."""
     return (
         name in {PACKAGED, PUZZLE}
         or name.startswith(("hf:", "vllm:", "openai:", "anthropic:", f"{PUZZLE}:"))
-        or Path(name).expanduser().is_dir()
+        or (name != "" and os.path.lexists(_path(name)))
     )
+
+
+def model_name(name: str) -> str:
+    """How results call a model: as the user did, but for a folder named by "." or "..", which has a name of its own."""
+    kind, place = ("vllm:", name.removeprefix("vllm:")) if name.startswith("vllm:") else ("", name)
+    plain = place.rstrip("/") or place
+    return kind + (_path(plain).name or plain if plain.rpartition("/")[2] in {".", ".."} else plain)
+
+
+def _path(name: str) -> Path:
+    """A path without "." and ".."; only the latter is no question of words, where there are links."""
+    path = os.path.expanduser(name)  # noqa: PTH111 -- that of Path fails where there is no such user
+    return Path(path).resolve() if ".." in Path(path).parts else Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def model_folder(name: str) -> Path:
@@ -62,7 +76,7 @@ def model_folder(name: str) -> Path:
 
     Raises:
         UnknownName: `name` is neither a folder, nor hf:..., nor a packaged model, nor the puzzle model of a seed.
-        ModelError: the folder is not a checkpoint, or the Hub does not have it.
+        ModelError: what is there is no checkpoint, or the Hub does not have it.
     """
     if name == PACKAGED:
         return _packaged_folder()
@@ -70,11 +84,11 @@ def model_folder(name: str) -> Path:
         return _puzzle_folder(seed)
     if name.startswith("hf:"):
         return _from_hub(name.removeprefix("hf:"))
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        if not (folder / "config.json").is_file():
-            raise ModelError(f"{folder} is not a checkpoint: it has no config.json.")
+    if name and (folder := _path(name)).is_dir():
+        require_checkpoint(folder)
         return folder
+    if name and (found := what_file(folder)):
+        raise ModelError(found)
     raise UnknownName("The model", name, [PACKAGED, "puzzle:SEED", "hf:OWNER/NAME", "a folder with config.json"])
 
 

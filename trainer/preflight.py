@@ -1,7 +1,9 @@
 """What can be wrong with a run is found before it is started: nothing is written for a command that cannot work."""
 
 from srlm.assets import is_model_name, model_folder, require_disk
+from srlm.checkpoints import read_config
 from srlm.config import TrainConfig
+from srlm.engines.architectures import require_architecture
 from srlm.engines.budget import Budget
 from srlm.engines.checkpoint import load_tokenizer, pick_device
 from srlm.engines.open import is_remote, open_engine
@@ -66,6 +68,8 @@ def preflight(config: TrainConfig) -> None:
         require("peft", "LoRA", "train")
     pick_device(config.device)
     folder = model_folder(config.model)
+    if config.engine == "hf":
+        require_architecture(read_config(folder), folder)
     load_tokenizer(folder)
     dropouts(folder, max(config.sft.dropout, config.dpo.dropout))
     if config.instructions.source == PUZZLE:

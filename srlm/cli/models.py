@@ -21,7 +21,7 @@ T = TypeVar("T")
 def contestant(spec: str, home: "Run | None", wire: "Wire", budget: "Budget | None") -> "Contestant":
     """A model by its name in a run, or by what `srlm.engines.open` knows. A wrong name is refused before any work."""
     from evals.contestants import Checkpoint, Contestant
-    from srlm.assets import is_model_name, model_folder
+    from srlm.assets import is_model_name, model_folder, model_name
     from srlm.engines.open import is_remote, open_engine, public_name
 
     place = spec
@@ -36,7 +36,7 @@ def contestant(spec: str, home: "Run | None", wire: "Wire", budget: "Budget | No
             "engine": config.engine,
             "vllm": config.vllm.arguments(),
         }
-    name = public_name(spec)
+    name = public_name(spec) if is_remote(spec) else model_name(spec)
     opened = partial(open_engine, place, name=name, wire=wire, budget=budget, **settings)
     if is_remote(place):
         opened().close()  # an unknown price or a wrong address is said now, before anything is made

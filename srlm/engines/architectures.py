@@ -6,59 +6,31 @@ encoders. What is not known to be right would give wrong text without a word, so
 one, put it into tests/srlm/engines/test_attention.py, which compares its answers with transformers' own, and here.
 """
 
-import json
+import re
 from pathlib import Path
 from typing import Any
 
 from srlm.errors import ModelError
 
-KNOWN = frozenset({"llama"})
-"""Values of model_type."""
+_NAMES = """
+    afmoe apertus arcee biogpt bitnet codegen cohere cohere2 cohere2_moe ctrl cwm deepseek_v2 deepseek_v3 diffllama
+    ernie4_5 ernie4_5_moe exaone4 exaone_moe flex_olmo gemma gemma2 gemma3 gemma3_text glm glm4 glm4_moe gpt-sw3
+    gpt2 gpt_bigcode gpt_neox gpt_neox_japanese gpt_oss granite granitemoe granitemoeshared hunyuan_v1_dense
+    hyperclovax internlm3 jais2 jetmoe llama minimax_m2 ministral ministral3 mistral mixtral nanochat nemotron olmo
+    olmo2 olmo3 olmoe opt persimmon phi phi3 phimoe qwen2 qwen2_moe qwen3 qwen3_moe seed_oss smollm3 stablelm
+    starcoder2 vaultgemma xglm
+"""
+KNOWN = frozenset(_NAMES.split())
+"""Values of model_type whose greedy answers were compared with those of transformers, and equal them."""
 
 LAYERS = frozenset({"full_attention", "sliding_attention"})
 
+ENCODERS = re.compile(
+    r"bert|roberta|electra|deberta|bart|t5|pegasus|marian|whisper|prophetnet|blenderbot|^xlm$|rembert|ernie$"
+)
+"""Values of model_type that no engine goes on with a text in."""
+
 VLLM = "Use vLLM for it: engine=vllm, or vllm:PATH."
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """A checkpoint's config.json.
-
-    Raises:
-        ModelError: it is not there, or is none.
-    """
-    file = folder / "config.json"
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise ModelError(f"{folder} is not a checkpoint: it has no config.json.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"{file} cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}.") from None
-    require_no_pointer(file)
-    try:
-        config = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ModelError(
-            f"{file}, line {error.lineno}: not JSON ({error.msg}, column {error.colno}). Copy the file again."
-        ) from None
-    except (RecursionError, ValueError):  # a number of more digits than Python reads
-        raise ModelError(f"{file} is no configuration of a model: it is nested too deeply, or too long.") from None
-    if not isinstance(config, dict):
-        raise ModelError(f"{file} is no configuration of a model: it must be an object, not a {type(config).__name__}.")
-    return config
-
-
-def require_no_pointer(file: Path) -> None:
-    """Refuse a file that git-lfs left in place of a large one.
-
-    Raises:
-        ModelError: it is such a pointer.
-    """
-    with file.open("rb") as stream:
-        if stream.read(24) == b"version https://git-lfs.":
-            raise ModelError(
-                f"{file} is not the file itself but a pointer of git-lfs, which stands for it. In the folder where the "
-                "repository was cloned, run: git lfs pull"
-            )
 
 
 def text_config(config: dict[str, Any]) -> dict[str, Any]:
@@ -104,9 +76,31 @@ def require_architecture(config: dict[str, Any], folder: Path) -> None:
         ModelError: with the way out.
     """
     require_layers(config)
-    kinds = [text_config(config).get("model_type"), config.get("model_type")]
-    if not any(kind in KNOWN for kind in kinds if isinstance(kind, str)):
+    kinds = [part.get("model_type") for part in (config, text_config(config))]
+    if not all(isinstance(kind, str) and kind in KNOWN for kind in kinds) or config.get("alibi"):
         raise ModelError(f"{folder}: {unknown(config)}")
+
+
+def require_settings(config: dict[str, Any], folder: Path) -> None:
+    """Refuse what a config.json may ask of transformers beside a model: code of the Hub's, weights of other names.
+
+    Raises:
+        ModelError: with the line to remove.
+    """
+    for part in (config, text_config(config)):
+        for name, value in part.items():
+            if name.endswith("attn_implementation") and isinstance(value, str) and ("/" in value or ":" in value):
+                raise ModelError(
+                    f"{folder / 'config.json'} asks for attention by {value!r}, which is code from the Hub, and srlm "
+                    f"runs none of a checkpoint's: remove the line with {name}."
+                )
+        if part.get("transformers_weights"):
+            raise ModelError(
+                f"{folder / 'config.json'} names its file of weights (transformers_weights): name the file "
+                "model.safetensors, and remove the line."
+            )
+    context_of(config)
+    rows_of(config)
 
 
 def require_layers(config: dict[str, Any]) -> None:
@@ -132,6 +126,11 @@ def unknown(config: dict[str, Any]) -> str:
     kind = config.get("model_type")
     if not isinstance(kind, str):
         return "its config.json names no model_type, so nobody knows which architecture it has."
+    if config.get("is_encoder_decoder") or ENCODERS.search(kind):
+        return (
+            f"the architecture {kind} is not one that goes on with a text, as a language model of srlm must: it reads "
+            "a whole one, or turns it into another. Use a decoder, such as llama, qwen3 or gemma3."
+        )
     if kind in CONFIG_MAPPING_NAMES:
         return (
             f"the architecture {kind} is not one that srlm's own decode loop is known to compute rightly: it takes "

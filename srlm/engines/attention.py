@@ -12,6 +12,7 @@ import torch
 from transformers import AttentionInterface, DynamicCache
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+from srlm.engines.architectures import require_layers, text_config
 from srlm.engines.chat import common_prefix
 from srlm.errors import ModelError
 
@@ -31,13 +32,8 @@ def attention_for(config: dict[str, Any]) -> str:
     Raises:
         ModelError: the model keeps more than keys and values.
     """
-    config = config.get("text_config", config)
-    others = set(config.get("layer_types") or []) - {"full_attention", "sliding_attention"}
-    if others:
-        raise ModelError(
-            f"A model with layers of the kind {', '.join(sorted(others))} is not supported by srlm's own decode loop. "
-            "Use vLLM for it: engine=vllm, or vllm:PATH."
-        )
+    require_layers(config)
+    config = text_config(config)
     capped = config.get("attn_logit_softcapping") is not None or config.get("model_type") == "gpt_oss"
     return "eager" if capped else ATTENTION
 

@@ -90,7 +90,9 @@ class Chat:
         """Whether the answer to a request may begin with thoughts that the template knows of."""
         return self.thinks and self._thoughts(request) == "open"
 
-    def completion(self, request: Request, tokens: Sequence[int], prompt_tokens: int, *, ended: bool) -> Completion:
+    def completion(
+        self, request: Request, tokens: Sequence[int], prompt_tokens: int, *, ended: bool, text: str | None = None
+    ) -> Completion:
         """What a model wrote, its thoughts parted from its answer; a stop string ends the answer, and no thought.
 
         Args:
@@ -98,13 +100,14 @@ class Chat:
             tokens: what it wrote.
             prompt_tokens: how many it had read.
             ended: whether it came to an end by itself.
+            text: these tokens without special ones, where they are decoded already.
         """
-        whole = self.decode(tokens)
+        whole = self.decode(tokens) if text is None or not self._marks.isdisjoint(tokens) else text
         parted = part_thoughts(whole, opened=self._opened(request))
-        text = cut(parted.answer, request.sampling.stop)
+        answer = cut(parted.answer, request.sampling.stop)
         return Completion(
-            text=text,
-            finish="stop" if ended or text != parted.answer else "length",
+            text=answer,
+            finish="stop" if ended or answer != parted.answer else "length",
             prompt_tokens=prompt_tokens,
             completion_tokens=len(tokens),
             thoughts=parted.thoughts,

@@ -6,33 +6,83 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from srlm.engines.architectures import read_config
+from srlm.checkpoints import (
+    INDEX,
+    WEIGHTS,
+    read_config,
+    read_object,
+    require_checkpoint,
+    require_weights,
+    weight_files,
+)
+from srlm.engines.architectures import require_settings, rows_of
+from srlm.engines.foreign import knows, reading
+from srlm.engines.probe import require_template
+from srlm.engines.weights import require_finite, require_whole
 from srlm.errors import EngineError, ModelError
-
-__all__ = ["read_config"]
 
 if TYPE_CHECKING:
     import torch
 
+__all__ = ["eos_tokens", "fingerprint", "load_model", "load_tokenizer", "pick_device", "pick_dtype", "read_config"]
+
+DETERMINING = (
+    "*.safetensors",
+    "config.json",
+    "generation_config.json",
+    "tokenizer*.json",
+    "*.jinja",
+    "*.model",
+    "vocab*",
+)
+"""Files of every checkpoint that its answers hang on."""
+
 
 def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer of a checkpoint, which must have a chat template.
+    """The tokenizer of a checkpoint, which must have a chat template that serves, and belong to the weights.
 
     Raises:
-        ModelError: it cannot be read, or has no chat template.
+        ModelError: it cannot be read, has no such template, or gives tokens that the weights do not have.
     """
-    from transformers import AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer
 
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"The tokenizer in {folder} cannot be read ({type(error).__name__}).") from None
+    config = read_config(folder)
+    require_checkpoint(folder)
+    require_settings(config, folder)
+    if knows(config):
+        with reading(folder, "config"):
+            AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    with reading(folder, "tokenizer"):
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     if not tokenizer.chat_template:
         raise ModelError(
             f"The checkpoint {folder} has no chat template, so srlm cannot know how its turns are written. "
             "Use the instruction-tuned version of the model, or add a chat_template.jinja to the folder."
         )
+    require_template(tokenizer, folder)
+    _require_rows(tokenizer, rows_of(config), folder)
     return tokenizer
+
+
+def _require_rows(tokenizer: Any, rows: int | None, folder: Path) -> None:
+    """Refuse a tokenizer with tokens that have no embedding, unless none can ever be met.
+
+    Special tokens that the template does not write are such: `srlm.engines.chat` breaks them up in every text.
+    """
+    beyond = {token: number for token, number in tokenizer.get_vocab().items() if number >= (rows or 1 << 62)}
+    if not beyond:
+        return
+    special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
+    template = str(tokenizer.get_chat_template())
+    met = sorted(token for token in beyond if token not in special or token in template)
+    ends = [name for name in ("bos_token", "eos_token") if getattr(tokenizer, name, None) in beyond]
+    if met or ends:
+        shown = ", ".join(repr(token) for token in (met or [getattr(tokenizer, ends[0])])[:3])
+        raise ModelError(
+            f"The tokenizer in {folder} has {max(beyond.values()) + 1} tokens, and the weights are for {rows}: "
+            f"{shown} would have no embedding. Take the tokenizer that belongs to the weights, or resize their "
+            "embeddings and train them."
+        )
 
 
 def load_model(
@@ -47,28 +97,29 @@ def load_model(
     `settings` take the place of those in the checkpoint's configuration.
 
     Raises:
-        ModelError: the folder holds no causal language model that transformers knows.
+        ModelError: the folder holds no causal language model that transformers knows, or weights are missing, left
+            over, or not finite.
     """
-    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
-    from transformers.utils import logging
 
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        model: Any = AutoModelForCausalLM.from_pretrained(
+    require_checkpoint(folder)
+    require_settings(read_config(folder), folder)
+    require_weights(folder)
+    with reading(folder, "model"):
+        model, loading = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
             use_safetensors=True,
             trust_remote_code=False,
             attn_implementation=attention,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are refused below, by name
             **settings,
         )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise ModelError(
-            f"The checkpoint {folder} cannot be loaded ({type(error).__name__}). It must be a causal language model "
-            "with weights in safetensors."
-        ) from None
-    return model.to(device).eval()
+        require_whole(folder, loading)
+        placed: Any = model.to(device).eval()
+    require_finite(folder, placed)
+    return placed
 
 
 def pick_device(device: str) -> str:
@@ -101,26 +152,43 @@ def pick_dtype(dtype: str, device: str) -> "torch.dtype":
 
 
 def fingerprint(folder: Path) -> str:
-    """SHA-256 over what determines a checkpoint's answers: weights, configuration, tokenizer, template."""
+    """SHA-256 over what determines a checkpoint's answers: weights, configuration, tokenizer, template.
+
+    Raises:
+        ModelError: weights are missing, or lie where they may not.
+    """
     digest = hashlib.sha256()
-    patterns = (
-        "*.safetensors",
-        "config.json",
-        "generation_config.json",
-        "tokenizer*.json",
-        "*.jinja",
-        "*.model",
-        "vocab*",
-    )
-    for file in sorted({file for pattern in patterns for file in folder.glob(pattern)}):
-        digest.update(file.name.encode())
+    usual = sorted({file for pattern in DETERMINING for file in folder.glob(pattern)})
+    for file in [*usual, *(file for file in _unusual(folder) if file not in usual)]:
+        digest.update(file.relative_to(folder).as_posix().encode())
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()[:16]
 
 
+def _unusual(folder: Path) -> list[Path]:
+    """What is read too, but only in folders of some kinds: so that the digests of others stay what they were."""
+    named = weight_files(folder)
+    plain = [folder / WEIGHTS] if (folder / WEIGHTS).is_file() else sorted(folder.glob("model-*-of-*.safetensors"))
+    found = [] if named == plain else [folder / INDEX, *named]
+    found += sorted(folder.glob("additional_chat_templates/*.jinja"))
+    if not (folder / "tokenizer.json").is_file():
+        found += sorted({*folder.glob("merges.txt"), *folder.glob("tokenizer.model*"), *folder.glob("tekken.json")})
+    settings = folder / "tokenizer_config.json"
+    if not settings.is_file() or "added_tokens_decoder" not in read_object(settings):
+        found += [folder / name for name in ("special_tokens_map.json", "added_tokens.json")]
+    return [file for file in found if file.is_file()]
+
+
 def eos_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
-    """The tokens that end an answer: what the model declares, and what the tokenizer does."""
+    """The tokens that end an answer: what the model declares, and what the tokenizer does.
+
+    Raises:
+        ModelError: what it declares are no tokens.
+    """
     declared = model.generation_config.eos_token_id
-    listed = declared if isinstance(declared, list) else [declared]
-    return frozenset(int(token) for token in [*listed, tokenizer.eos_token_id] if token is not None)
+    listed = declared if isinstance(declared, list | tuple) else [declared]
+    found = [token for token in [*listed, tokenizer.eos_token_id] if token is not None]
+    if not all(isinstance(token, int) and not isinstance(token, bool) for token in found):
+        raise ModelError(f"eos_token_id is {declared!r} in the model's configuration, and must be a token's number.")
+    return frozenset(found)

@@ -1,4 +1,4 @@
-"""Ends the processes that a killed srlm left behind: `python -m srlm.engines.guard PID` watches PID's children.
+"""Ends the processes that a killed srlm left behind: `python -P guard.py PID` watches PID's children.
 
 vLLM's engine lives in processes of its own. They end with srlm, but not when srlm is killed (kill -9, out of memory):
 they would keep the GPU's memory, and the same command could not go on. So this watches from outside.

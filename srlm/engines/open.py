@@ -38,6 +38,7 @@ def open_engine(
     thoughts: Thoughts = "open",
     wire: Wire | None = None,
     budget: Budget | None = None,
+    thoughts: Thoughts = "open",
 ) -> Engine:
     """Open a model.
 
@@ -52,6 +53,7 @@ def open_engine(
         thoughts: for local models, "closed" keeps a reasoning model from thinking before its answers.
         wire: for models behind a server, how calls travel.
         budget: for models behind a server, what their calls may cost.
+        thoughts: for local models, whether they may think before they answer.
 
     Raises:
         UnknownName, ModelError, MissingDependency: it cannot be opened; the message says what to do.
@@ -75,7 +77,7 @@ def open_engine(
     if engine == "vllm" or spec.startswith("vllm:"):
         from srlm.engines.vllm import VLLMEngine
 
-        return VLLMEngine(folder, name=name or spec, device=device, dtype=dtype, arguments=vllm)
+        return VLLMEngine(folder, name=name or spec, device=device, dtype=dtype, arguments=vllm, thoughts=thoughts)
     from srlm.engines.hf import HFEngine
 
     return HFEngine(folder, name=name or spec, device=device, dtype=dtype, batch_tokens=batch_tokens, thoughts=thoughts)

@@ -19,16 +19,22 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from srlm.engines.chat import Chat, chosen, cut
-from srlm.engines.checkpoint import fingerprint, load_tokenizer, pick_device, pick_dtype, read_config
+from srlm.checkpoints import read_config
+from srlm.engines.architectures import context_of, rows_of
+from srlm.engines.chat import Chat, Thoughts, chosen
+from srlm.engines.checkpoint import fingerprint, load_tokenizer, pick_device, pick_dtype
 from srlm.engines.engine import Done, Tick, no_tick
+from srlm.engines.vllm_arguments import require_safe
 from srlm.errors import EngineError, UsageError
 from srlm.optional import require
 from srlm.prices import FREE, Price
-from srlm.types import Completion, Failed, Reply, Request
+from srlm.types import Failed, Reply, Request
 
 MAX_BATCH = 1024
 """Requests of a batch at the most. vLLM runs empty at the end of each, and a killed run loses one."""
+
+GUARD = Path(__file__).with_name("guard.py")
+"""Started as a file, and not with -m: that would look into the current folder for what it imports."""
 
 SURROUNDINGS = {
     "VLLM_NO_USAGE_STATS": "1",  # else vLLM reports to its makers
@@ -52,6 +58,7 @@ class VLLMEngine:
         device: str = "auto",
         dtype: str = "auto",
         arguments: Mapping[str, Any] | None = None,
+        thoughts: Thoughts = "open",
     ) -> None:
         """Read the tokenizer and fingerprint the checkpoint.
 
@@ -61,12 +68,14 @@ class VLLMEngine:
             device: only to choose the number format; vLLM uses what it was built for.
             dtype: see `srlm.config.TrainConfig`.
             arguments: of vLLM's engine, such as tensor_parallel_size.
+            thoughts: "closed" keeps a reasoning model from thinking before its answers.
 
         Raises:
             MissingDependency: vLLM is not installed.
             ModelError: the tokenizer cannot be read, or has no chat template.
-            UsageError: the device is one of several; vLLM is told of that in another way.
+            UsageError: the device is one of several; vLLM is told of that in another way. Or an argument is not safe.
         """
+        require_safe(arguments or {})
         require("vllm", "The engine vllm", "vllm")
         if ":" in device:
             raise UsageError(
@@ -77,10 +86,12 @@ class VLLMEngine:
         self._folder = folder
         self._device = pick_device(device)
         self._dtype = str(pick_dtype(dtype, self._device)).removeprefix("torch.")
-        self.identity = f"{fingerprint(folder)}:{self._dtype}:vllm"
         self._arguments = dict(arguments or {})
-        limit = self._arguments.get("max_model_len") or read_config(folder).get("max_position_embeddings", 1 << 30)
-        self._chat = Chat(load_tokenizer(folder), name=name, context=int(limit))
+        config = read_config(folder)
+        limit = int(self._arguments.get("max_model_len") or context_of(config))
+        tokenizer = load_tokenizer(folder)
+        self._chat = Chat(tokenizer, name=name, context=limit, thoughts=thoughts, rows=rows_of(config))
+        self.identity = f"{fingerprint(folder)}:{self._dtype}:vllm{self._chat.identity}"
         self._ids = itertools.count()
         self._loop: Any = None
         self._engine: Any = None
@@ -127,7 +138,7 @@ class VLLMEngine:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._guard = subprocess.Popen([sys.executable, "-m", "srlm.engines.guard", str(os.getpid())])  # noqa: S603
+        self._guard = subprocess.Popen([sys.executable, "-P", str(GUARD), str(os.getpid())])  # noqa: S603
         try:
             self._engine = self._wait(self._open())
         except BaseException as error:
@@ -207,12 +218,14 @@ class VLLMEngine:
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             max_tokens=min(sampling.max_tokens, self._chat.context - len(prompt)),
-            stop=list(sampling.stop),
+            # vLLM would stop inside of a thought as well: there, the answer is cut when it is whole.
+            stop=[] if self._chat.may_think(request) else list(sampling.stop),
             seed=request.seed,
         )
         if output.finish_reason not in {"stop", "length"}:
             return Failed(f"vLLM ended the answer with {output.finish_reason}")
-        return Completion(cut(output.text, sampling.stop), output.finish_reason, len(prompt), len(output.token_ids))
+        ended = output.finish_reason == "stop"
+        return self._chat.completion(request, list(output.token_ids), len(prompt), ended=ended, text=output.text)
 
     async def _choose(self, request: Request) -> Reply:
         """Probabilities of the choices: vLLM is asked for exactly these tokens, however unlikely they are."""
@@ -220,7 +233,8 @@ class VLLMEngine:
         output = await self._last(
             choice.context, temperature=0.0, max_tokens=1, logprob_token_ids=choice.firsts, detokenize=False
         )
-        return chosen(request, choice, [output.logprobs[0][token].logprob for token in choice.firsts])
+        logprobs = [output.logprobs[0][token].logprob for token in choice.firsts]
+        return chosen(request, choice, logprobs, name=self.name)
 
     async def _last(self, prompt: list[int], **sampling: Any) -> Any:
         """What vLLM answers in the end."""
