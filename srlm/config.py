@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from srlm.errors import UsageError
 from srlm.puzzle.world import PUZZLE
 from srlm.types import Sampling
 
@@ -350,27 +349,6 @@ class MonitorConfig(Section):
     )
 
 
-RUNS_CODE = frozenset(
-    {
-        "compilation_config",
-        "distributed_executor_backend",
-        "ec_transfer_config",
-        "io_processor_plugin",
-        "kv_transfer_config",
-        "load_format",
-        "logits_processors",
-        "model_loader_extra_config",
-        "reasoning_parser_plugin",
-        "scheduler_cls",
-        "trust_remote_code",
-        "weight_transfer_config",
-        "worker_cls",
-        "worker_extension_cls",
-    }
-)
-"""Arguments of vLLM that name Python to import, or that let a checkpoint bring its own code or pickles."""
-
-
 class VLLMConfig(Section):
     """How vLLM uses the machine, where engine is vllm, or for a model that is named vllm:PATH."""
 
@@ -386,16 +364,7 @@ class VLLMConfig(Section):
     )
 
     def arguments(self) -> dict[str, Any]:
-        """The same under vLLM's names.
-
-        Raises:
-            UsageError: one of them names code to run, which a run.yaml of somebody else could bring along.
-        """
-        if running := sorted(key for key in self.more if key.replace("-", "_") in RUNS_CODE):
-            raise UsageError(
-                f"vllm.more.{running[0]} can make vLLM run code that is named there or lies in a checkpoint, so srlm "
-                "does not pass it on. Leave it out."
-            )
+        """The same under vLLM's names."""
         return {
             "tensor_parallel_size": self.tensor_parallel_size,
             "data_parallel_size": self.data_parallel_size,

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from srlm.display import Progress
 from srlm.engines.chat import Chat
-from srlm.engines.template import ANSWER, MARK, OFF, QUESTION, render
+from srlm.engines.template import ANSWER, MARK, OFF, QUESTION, Thoughts, render
 from srlm.errors import ModelError, NothingToTrain
 from srlm.types import Message
 from trainer.examples import Example
@@ -53,7 +53,7 @@ class Rows:
             ModelError: it begins an answer otherwise in a conversation than where it asks for one.
         """
         self._tokenizer, self._name = tokenizer, tokenizer.name_or_path or "this model"
-        asked = "open" if thoughts == "keep" else "closed"
+        asked: Thoughts = "open" if thoughts == "keep" else "closed"
         self._chat = Chat(tokenizer, name=self._name, context=1 << 60, thoughts=asked)
         self._settings = dict(OFF) if asked == "closed" and self._chat.thinks else {}
         question = [Message("user", QUESTION)]

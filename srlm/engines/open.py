@@ -35,7 +35,6 @@ def open_engine(
     batch_tokens: int | None = None,
     engine: str = "hf",
     vllm: Mapping[str, Any] | None = None,
-    thoughts: Thoughts = "open",
     wire: Wire | None = None,
     budget: Budget | None = None,
     thoughts: Thoughts = "open",
@@ -50,7 +49,6 @@ def open_engine(
         batch_tokens: likewise.
         engine: what runs local models, likewise.
         vllm: arguments of vLLM's engine, where it does.
-        thoughts: for local models, "closed" keeps a reasoning model from thinking before its answers.
         wire: for models behind a server, how calls travel.
         budget: for models behind a server, what their calls may cost.
         thoughts: for local models, whether they may think before they answer.
