@@ -60,6 +60,6 @@ def write_candidates(
     ]
 
 
-def whole(answer: Answer) -> str | None:
-    """An answer with the thoughts that its model wrote; None where it wrote none."""
-    return (answer.written or answer.thoughts + answer.text) if answer.thoughts else None
+def whole(answer: Answer) -> str:
+    """All that a model wrote for an answer, the thoughts before it included."""
+    return answer.written or answer.thoughts + answer.text

@@ -21,7 +21,7 @@ from trainer.session import Session
 class Example:
     """One supervised example: the loss is on the completion alone.
 
-    `written` is the completion with the thoughts that a model wrote before it, where these are learned too.
+    `written` is all that a model wrote, the thoughts before the completion included, where these are learned too.
     """
 
     id: str

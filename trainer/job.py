@@ -40,7 +40,7 @@ class Preference:
     """Preference tuning of the checkpoint `start` on pairs, with examples to replay; the result goes to `folder`.
 
     `consistency` is the weight of the pairs as they are, where labels are smoothed by agreement. `written` holds
-    answers by their ids with the thoughts before them, where these are learned too.
+    all that was written for an answer, by its id, where thoughts are learned too.
     """
 
     start: Path

@@ -203,11 +203,11 @@ def _prefer(session: Session, number: int, iteration: Iteration, judgements: lis
 
 
 def _written(session: Session, iteration: Iteration) -> dict[str, str]:
-    """Answers with the thoughts before them, by their ids; of answers without any there is nothing here."""
+    """All that was written for the answers that pairs are made of, by their ids."""
     answers = list(iteration.candidates)
     if session.config.pairs.rejected_from != "current" and session.run.path(f"{iteration.model}/anchors").exists():
         answers += session.run.stage(f"{iteration.model}/anchors", Answer, list)
-    return {one.id: text for one in answers if (text := whole(one)) is not None}
+    return {one.id: whole(one) for one in answers}
 
 
 def _shown(session: Session, number: int) -> list[Example]:

@@ -74,12 +74,14 @@ class Rows:
         Args:
             prompt: the instruction.
             completion: the answer alone.
-            written: the answer with its thoughts as the model wrote them, where these are learned too.
+            written: all that the model wrote, its thoughts included, where these are learned too; of an answer without
+                it nobody knows how it was written, so that it gets the empty thought of a template that has one.
 
         Raises:
             EngineError: the template refuses the instruction.
         """
-        question, answer = [Message("user", prompt)], self._chat.defuse(completion)
+        question = [Message("user", prompt)]
+        answer = self._chat.defuse(completion) if written is None else self._defused(written)
         if self._chat.thinks:
             turn = self._chat.turn(question)
             opened, empty, closing = turn.prompt, turn.empty, turn.closing
@@ -87,10 +89,8 @@ class Rows:
             question = [Message("user", self._chat.defuse(prompt))]
             opened = render(self._tokenizer, question, self._name, add_generation_prompt=True)
             empty, closing = "", self._closing
-        if written is not None:
-            rest = self._defused(written) + closing
-        else:
-            rest = empty + answer + closing
+        rest = (empty if written is None else "") + answer + closing
+        if written is None or not self._chat.thinks:
             theirs = self._conversation([Message("user", self._chat.defuse(prompt))], answer)
             # The template's own blanks around an answer, and its way to trim one, are what the model knows.
             if theirs.startswith(opened) and _blanks_apart(theirs[len(opened) :], rest):

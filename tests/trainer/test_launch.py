@@ -1,5 +1,7 @@
 """A training in processes of its own is the same training."""
 
+from dataclasses import replace
+
 import pytest
 
 from srlm.config import DPOConfig, SFTConfig
@@ -92,18 +94,21 @@ def test_a_job_is_the_same_after_the_way_through_a_file(supervision, preference)
         assert JOB.validate_json(JOB.dump_json(job)) == job
 
 
-@pytest.mark.parametrize("launcher", ["python", "env A=1 python"])
-def test_code_in_the_current_folder_does_not_run(supervision, launcher, tmp_path, monkeypatch):
-    """A folder of data may hold a json.py of anybody's."""
+def test_a_training_that_diverges_says_so_and_code_in_the_current_folder_does_not_run(
+    supervision, tmp_path, monkeypatch
+):
+    """The current folder is one of data, which may hold a json.py of anybody's."""
     here = tmp_path / "here"
     here.mkdir()
     for name in ("json", "torch", "trainer", "sitecustomize"):
         (here / f"{name}.py").write_text("open('it-ran', 'w')\nraise SystemExit('it ran')\n", encoding="utf-8")
     monkeypatch.chdir(here)
-    job = supervision("job", batch_size=5)  # which one process takes
-    carry_out(job, launcher, QUIET)
+    job = supervision("job")
+    job = replace(job, config=job.config.model_copy(update={"learning_rate": 1e30}))
+    with pytest.raises(TrainingFailed, match=r"job: the training diverged\. At step 2 of 3 .*sft.learning_rate"):
+        carry_out(job, "python", QUIET)
     assert not (here / "it-ran").exists()
-    assert (job.folder / "model.safetensors").is_file()
+    assert list(job.folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,8 @@ def test_thoughts_that_are_dropped_leave_the_answer_behind_a_closed_thought(toke
         (R1, "<|assistant|><think>\n", "Hm, rice.\n</think>\n\nRice."),
         (R1, "<|assistant|><think>\n", "\n\nHm, rice, and no end of it"),
         (QWEN, "<|im_start|>assistant\n", "First rice. <think>Hm.</think> Then rice."),
+        (QWEN, "<|im_start|>assistant\n", "Rice, without a thought."),
+        (CHATML, "<|im_start|>assistant\n", "<think>Hm.</think>Rice."),
     ],
 )
 def test_thoughts_that_are_kept_are_learned_as_they_were_written(tokenizer, template, prompt, written):
