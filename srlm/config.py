@@ -263,6 +263,15 @@ class JudgeConfig(Section):
             "a path, hf:NAME, or one behind a server (not in the paper)"
         ),
     )
+    least_mass: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description=(
+            "for expected: the share of its probability that the judge must give the digits; below it was about to say "
+            "something else, and the verdict is not read"
+        ),
+    )
 
 
 class PairsConfig(Section):

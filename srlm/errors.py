@@ -17,6 +17,10 @@ SrlmError                     exit code 2, one message, no traceback
 ├── NothingToTrain            a stage left no example: the counts say where they went
 └── Unhealthy                 an iteration's figure passed its threshold, under --strict
 
+Exit codes of every command: 0 it did what was asked, 2 a mistake that can be mended (all of the above), 70 an error
+that srlm does not know, 141 nobody reads its output any longer, 128 and the signal's number where it was stopped (130
+Ctrl-C, 143 SIGTERM, 129 a terminal that closed). 1, 3 and 4 are outcomes of `srlm gate` and nothing else.
+
 Secrets never enter a message: engines report the type and the status of a failure, not its headers.
 """
 
@@ -24,6 +28,12 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+
+USAGE_EXIT = 2
+UNKNOWN_EXIT = 70
+UNREAD_EXIT = 141
+SIGNAL_EXIT = 128
+"""To which the number of the signal is added."""
 
 LISTED = 20
 """Names that a message lists before it only counts them."""
