@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from srlm.errors import UsageError
 from srlm.puzzle.world import PUZZLE
 from srlm.types import Sampling
 
@@ -359,27 +358,6 @@ class MonitorConfig(Section):
     )
 
 
-RUNS_CODE = frozenset(
-    {
-        "compilation_config",
-        "distributed_executor_backend",
-        "ec_transfer_config",
-        "io_processor_plugin",
-        "kv_transfer_config",
-        "load_format",
-        "logits_processors",
-        "model_loader_extra_config",
-        "reasoning_parser_plugin",
-        "scheduler_cls",
-        "trust_remote_code",
-        "weight_transfer_config",
-        "worker_cls",
-        "worker_extension_cls",
-    }
-)
-"""Arguments of vLLM that name Python to import, or that let a checkpoint bring its own code or pickles."""
-
-
 class VLLMConfig(Section):
     """How vLLM uses the machine, where engine is vllm, or for a model that is named vllm:PATH."""
 
@@ -395,16 +373,7 @@ class VLLMConfig(Section):
     )
 
     def arguments(self) -> dict[str, Any]:
-        """The same under vLLM's names.
-
-        Raises:
-            UsageError: one of them names code to run, which a run.yaml of somebody else could bring along.
-        """
-        if running := sorted(key for key in self.more if key.replace("-", "_") in RUNS_CODE):
-            raise UsageError(
-                f"vllm.more.{running[0]} can make vLLM run code that is named there or lies in a checkpoint, so srlm "
-                "does not pass it on. Leave it out."
-            )
+        """The same under vLLM's names."""
         return {
             "tensor_parallel_size": self.tensor_parallel_size,
             "data_parallel_size": self.data_parallel_size,
@@ -446,6 +415,14 @@ class TrainConfig(Section):
         None,
         ge=256,
         description="tokens of prompt and answer that generation holds at once; found from the memory, if not given",
+    )
+    thoughts: Literal["drop", "keep"] = Field(
+        "drop",
+        description=(
+            "what becomes of what a reasoning model thinks before it answers. drop: the run's models are asked with "
+            "their thought closed, and learn answers alone; keep: they think, and learn what they wrote, thoughts and "
+            "answer; without effect where the chat template knows of no thoughts (not in the paper)"
+        ),
     )
     candidates: int = Field(4, ge=2, description="answers per new instruction; the paper's N = 4")
     candidate_sampling: SamplingConfig = Field(SamplingConfig(), description="the paper's 0.7 and 0.9")

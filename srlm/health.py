@@ -24,6 +24,7 @@ class Health:
         one_score_share: of the readable verdicts, those with the most common score (rounded to hundredths).
         top_share: of the readable verdicts, those that round to the highest score.
         spread: mean over candidates of how far the verdicts on one differ, see `srlm.types.Reward`.
+        only_thoughts: candidates whose tokens all went into thoughts, so that there is no answer.
         canary_rewards: mean reward of the worthless answers, by their kind.
         frozen_reward: the frozen judge's mean reward of the candidates that both judges scored.
         self_excess: M_t's mean reward of the same candidates, less the frozen judge's.
@@ -56,6 +57,7 @@ class Health:
     length_gap: float | None
     reward_gap: float | None
     schema: int = field(default=SCHEMA)
+    only_thoughts: int = 0
 
     @property
     def canary_gap(self) -> float | None:

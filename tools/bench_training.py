@@ -186,10 +186,12 @@ def supervised(folder: Path, place: Path, every: Sequence["Example"], name: str)
     from srlm.engines.checkpoint import load_tokenizer
     from trainer.job import Supervision
     from trainer.sft import supervised as tune
-    from trainer.tokens import fitting, turns
+    from trainer.tokens import Rows, fitting
 
     config = SFTConfig(learning_rate=1e-4, max_length=LENGTHS[name], **SHARED)
-    kept = fitting(load_tokenizer(folder), every, config.max_length, Progress(quiet=True), "")[: STEPS[name] * BATCH]
+    kept = fitting(Rows(load_tokenizer(folder)), every, config.max_length, Progress(quiet=True), "")[
+        : STEPS[name] * BATCH
+    ]
     examples = [example for example, _ in kept]
 
     def ours(laps: Laps) -> list[float]:
@@ -203,7 +205,13 @@ def supervised(folder: Path, place: Path, every: Sequence["Example"], name: str)
         from trl.trainer.sft_trainer import SFTTrainer
 
         lengths = [len(tokens.prompt) + len(tokens.completion) for _, tokens in kept]
-        rows = [turns(examples[index].prompt, examples[index].completion) for index in order(lengths)]
+        rows = [
+            {
+                "prompt": [{"role": "user", "content": examples[index].prompt}],
+                "completion": [{"role": "assistant", "content": examples[index].completion}],
+            }
+            for index in order(lengths)
+        ]
         arguments = Arguments(**by_hand(config, place / "theirs"), completion_only_loss=True)
         return plain(SFTTrainer, arguments, folder, rows, laps)
 

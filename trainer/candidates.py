@@ -44,7 +44,22 @@ def write_candidates(
         label=f"{stage}: {config.candidates} answers of {model} to {len(prompts)} instructions",
     )
     return [
-        Answer(f"{prompt.id}-{role[0]}{sample}", prompt.id, model, reply.text.strip(), reply.finish, sample, key[:16])
+        Answer(
+            f"{prompt.id}-{role[0]}{sample}",
+            prompt.id,
+            model,
+            reply.text.strip(),
+            reply.finish,
+            sample,
+            key[:16],
+            thoughts=reply.thoughts,
+            written=reply.written,
+        )
         for (prompt, sample), (key, reply) in zip(owners, replies, strict=True)
         if isinstance(reply, Completion)
     ]
+
+
+def whole(answer: Answer) -> str:
+    """All that a model wrote for an answer, the thoughts before it included."""
+    return answer.written or answer.thoughts + answer.text

@@ -122,7 +122,16 @@ def _answers(
         label=f"{model}: answers of step {step} to {len(prompts)} held-out instructions",
     )
     return {
-        one.id: Answer(f"{name}-{one.id}", one.id, name, reply.text.strip(), reply.finish, call=key[:16])
+        one.id: Answer(
+            f"{name}-{one.id}",
+            one.id,
+            name,
+            reply.text.strip(),
+            reply.finish,
+            call=key[:16],
+            thoughts=reply.thoughts,
+            written=reply.written,
+        )
         for one, (key, reply) in zip(prompts, replies, strict=True)
         if isinstance(reply, Completion)
     }
@@ -156,8 +165,8 @@ def _comparison(
     means = [mean for mean, _ in read if mean is not None]
     if not means:
         raise EngineError(
-            f"{model}: {public_name(judge)} gave no readable preference on any of {len(prompts)} instructions, so it cannot choose "
-            "a checkpoint. Take another dpo.stopping.judge, under another --name."
+            f"{model}: {public_name(judge)} gave no readable preference on any of {len(prompts)} instructions, so it "
+            "cannot choose a checkpoint. Take another dpo.stopping.judge, under another --name."
         )
     rate = mean_interval(means)
     comparison = Comparison(

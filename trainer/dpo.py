@@ -6,21 +6,22 @@ without the logits of the whole vocabulary. Terms of the loss that the paper doe
 `trainer/preference.py`.
 """
 
-from collections.abc import Sequence
-
 from srlm.display import Progress
-from srlm.types import PreferencePair
+from srlm.errors import NothingToTrain
 from trainer.job import Preference
 from trainer.mishaps import explained
-from trainer.tokens import fitting
+from trainer.tokens import Rows, fitting
 from trainer.tuning import adapters, dataset, fit, load_for_training, save, shared_arguments
+
+COLUMNS = ("prompt_ids", "chosen_ids", "rejected_ids")
+"""What TRL's own preparation makes of a pair."""
 
 
 def prefer(job: Preference, progress: Progress) -> None:
     """Tune M_t on preference pairs and write M_t+1.
 
     Raises:
-        NothingToTrain: no example to replay fits into max_length.
+        NothingToTrain: no pair, or no example to replay, fits into max_length.
     """
     config = job.config
     model, tokenizer = load_for_training(job.start, job.device, config.dropout)
@@ -36,9 +37,10 @@ def prefer(job: Preference, progress: Progress) -> None:
         precompute_ref_log_probs=True,
         disable_dropout=False,
     )
+    rows = Rows(tokenizer, job.thoughts)
     again = None
     if config.replay:
-        kept = fitting(tokenizer, job.replay, config.max_length, progress, f"{job.label}, replay")
+        kept = fitting(rows, job.replay, config.max_length, progress, f"{job.label}, replay")
         again = Replay([tokens for _, tokens in kept], config.replay, job.seed)
     with (
         explained(job.label, "dpo", config.micro_batch_size, config.max_length),
@@ -47,7 +49,7 @@ def prefer(job: Preference, progress: Progress) -> None:
         trainer = PreferenceTrainer(
             model=model,
             args=arguments,
-            train_dataset=dataset(_rows(job.pairs), job.folder),
+            train_dataset=dataset(_rows(rows, job, progress), job.folder),
             processing_class=tokenizer,
             peft_config=adapters(config),
             nll_coef=config.nll_coef,
@@ -61,13 +63,22 @@ def prefer(job: Preference, progress: Progress) -> None:
         save(trainer, tokenizer, job)
 
 
-def _rows(pairs: Sequence[PreferencePair]) -> list[dict[str, list[dict[str, str]]]]:
-    """The pairs as TRL takes them: conversations of one turn."""
-    return [
-        {
-            "prompt": [{"role": "user", "content": pair.prompt}],
-            "chosen": [{"role": "assistant", "content": pair.chosen}],
-            "rejected": [{"role": "assistant", "content": pair.rejected}],
-        }
-        for pair in pairs
-    ]
+def _rows(rows: Rows, job: Preference, progress: Progress) -> list[dict[str, list[int]]]:
+    """The pairs as TRL takes them once they are tokens; says how many have a prompt that leaves no room for an answer.
+
+    Raises:
+        NothingToTrain: all do.
+    """
+    found: list[dict[str, list[int]]] = []
+    for pair in job.pairs:
+        chosen = rows.read(pair.prompt, pair.chosen, job.written.get(pair.chosen_id))
+        rejected = rows.read(pair.prompt, pair.rejected, job.written.get(pair.rejected_id))
+        if len(chosen.prompt) < job.config.max_length:
+            sides = (chosen.prompt, chosen.completion, rejected.completion)
+            found.append(dict(zip(COLUMNS, map(list, sides), strict=True)))
+    long = f"{len(job.pairs) - len(found)} of {len(job.pairs)} instructions"
+    if not found:
+        raise NothingToTrain(f"{job.label}: {long} leave no room for an answer in dpo.max_length tokens.")
+    if len(found) < len(job.pairs):
+        progress.say(f"{job.label}: {long} leave no room for an answer in {job.config.max_length} tokens; left out.")
+    return found

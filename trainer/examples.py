@@ -19,7 +19,10 @@ from trainer.session import Session
 
 @dataclass(frozen=True)
 class Example:
-    """One supervised example: the loss is on the completion alone."""
+    """One supervised example: the loss is on the completion alone.
+
+    `written` is all that a model wrote, the thoughts before the completion included, where these are learned too.
+    """
 
     id: str
     source: str
@@ -27,6 +30,7 @@ class Example:
     completion: str
     score: int | None = None
     schema: int = SCHEMA
+    written: str | None = None
 
 
 def ift_examples(demonstrations: Iterable[Demonstration]) -> list[Example]:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
-from srlm.errors import Diverged, ModelError
+from srlm.errors import Diverged
 from trainer.job import Preference, Supervision
 
 WATCHED = {"loss": "the loss", "grad_norm": "the norm of the gradient"}
@@ -21,6 +21,10 @@ WATCHED = {"loss": "the loss", "grad_norm": "the norm of the gradient"}
 
 READ = 64
 """Tokens that a finished model reads, to see that what it computes is finite."""
+
+
+PIECE = 1 << 24
+"""Numbers that are squared at once: the squares take as much memory as they."""
 
 
 class Watch(TrainerCallback):  # type: ignore[misc, unused-ignore]
@@ -79,7 +83,8 @@ def require_finite(job: Supervision | Preference, state: Any, arguments: Any, mo
     """
     bad = not_finite(model.named_parameters())
     if _anywhere(bool(bad)):
-        where = f"{len(bad)} weights are not finite, such as {bad[0]}" if bad else "weights are not finite"
+        such = f", such as {bad[0]} of {len(bad)}" if bad else ""
+        where = f"weights are not finite, or too large to compute with{such}"
         raise diverged(job, state, arguments, where)
 
 
@@ -105,27 +110,22 @@ def require_answers(job: Supervision | Preference, trainer: Any) -> None:
         raise diverged(job, trainer.state, trainer.args, "the model gives no finite numbers any more")
 
 
-def require_finite_model(model: Any, folder: Path) -> None:
-    """Refuse to start from weights that are not finite.
-
-    Raises:
-        ModelError: some are not.
-    """
-    if bad := not_finite(model.named_parameters()):
-        raise ModelError(
-            f"The checkpoint {folder} holds weights that are not finite ({len(bad)}, such as {bad[0]}): the training "
-            "that it comes from diverged. Take another checkpoint."
-        )
-
-
 def not_finite(tensors: Iterable[tuple[str, Any]]) -> list[str]:
-    """Names of the tensors with a number that is not finite; of one that is spread, the part here counts."""
+    """Names of the tensors with a number whose square is not finite; of one that is spread, the part here counts.
+
+    A normalisation squares what weights give: with such ones a model says as little as with some that are no numbers.
+    """
     parts = [(name, _here(tensor)) for name, tensor in tensors]
-    fine = [part.isfinite().all() for _, part in parts]
+    fine = [_squares(part).isfinite() for _, part in parts]
     if not fine:
         return []
     # One transfer for all: each would have the processor wait for the GPU.
     return [name for (name, _), one in zip(parts, torch.stack(fine).tolist(), strict=True) if not one]
+
+
+def _squares(part: torch.Tensor) -> torch.Tensor:
+    pieces = [piece.square().sum(dtype=torch.float32) for piece in part.reshape(-1).split(PIECE)]
+    return torch.stack(pieces).sum()
 
 
 def stored(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
@@ -155,14 +155,14 @@ def model_numbers(folder: Path) -> int:
 
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        model: Any = AutoModelForCausalLM.from_config(config, trust_remote_code=False)  # type: ignore[no-untyped-call]
     written = model.state_dict().keys()
     buffers = sum(buffer.numel() for name, buffer in model.named_buffers() if name in written)
-    return sum(parameter.numel() for parameter in model.parameters()) + buffers
+    return int(sum(parameter.numel() for parameter in model.parameters()) + buffers)
 
 
 def _here(tensor: Any) -> torch.Tensor:
-    """This process's part of a parameter that DeepSpeed or FSDP spreads."""
+    """The part that this process has of a parameter that DeepSpeed or FSDP spreads."""
     part: torch.Tensor = getattr(tensor, "ds_tensor", tensor)
     return part.to_local() if hasattr(part, "to_local") else part.detach()
 

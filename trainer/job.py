@@ -9,6 +9,7 @@ from pydantic import Field, TypeAdapter
 from srlm.config import DPOConfig, SFTConfig, Tracker
 from srlm.types import PreferencePair
 from trainer.examples import Example
+from trainer.tokens import Learned
 from trainer.tuning import optimiser_steps
 
 
@@ -25,6 +26,7 @@ class Supervision:
     seed: int
     label: str
     report_to: tuple[Tracker, ...] = field(default=(), kw_only=True)
+    thoughts: Learned = field(default="drop", kw_only=True)
     kind: Literal["sft"] = field(default="sft", kw_only=True)
 
     @property
@@ -37,7 +39,8 @@ class Supervision:
 class Preference:
     """Preference tuning of the checkpoint `start` on pairs, with examples to replay; the result goes to `folder`.
 
-    `consistency` is the weight of the pairs as they are, where labels are smoothed by agreement.
+    `consistency` is the weight of the pairs as they are, where labels are smoothed by agreement. `written` holds
+    all that was written for an answer, by its id, where thoughts are learned too.
     """
 
     start: Path
@@ -51,6 +54,8 @@ class Preference:
     label: str
     consistency: float = field(default=1, kw_only=True)
     report_to: tuple[Tracker, ...] = field(default=(), kw_only=True)
+    thoughts: Learned = field(default="drop", kw_only=True)
+    written: dict[str, str] = field(default_factory=dict, kw_only=True)
     kind: Literal["dpo"] = field(default="dpo", kw_only=True)
 
     @property

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from srlm.assets import model_folder
 from srlm.types import SCHEMA, Answer, Prompt
-from trainer.examples import Example
+from trainer.candidates import whole
 from trainer.session import Session
-from trainer.tokens import Tokens, read
+from trainer.tokens import Rows, Tokens
 
 if TYPE_CHECKING:
     import torch
@@ -57,7 +57,8 @@ def likelihoods(
     def produce() -> list[Likelihood]:
         session.release()
         instructions = {prompt.id: prompt.instruction for prompt in prompts}
-        texts = [(instructions[answer.prompt_id], answer.text) for answer in answers]
+        keep = session.config.thoughts == "keep"
+        texts = [(instructions[one.prompt_id], one.text, whole(one) if keep else None) for one in answers]
         found = _read_all(session, model, texts, f"{stage}: {model} reads {len(answers)} answers")
         return [Likelihood(answer.id, model, *one) for answer, one in zip(answers, found, strict=True)]
 
@@ -65,8 +66,10 @@ def likelihoods(
     return {one.answer_id: one for one in records}
 
 
-def _read_all(session: Session, name: str, texts: Sequence[tuple[str, str]], label: str) -> list[tuple[float, int]]:
-    """Log-probability and number of tokens of each (instruction, answer)."""
+def _read_all(
+    session: Session, name: str, texts: Sequence[tuple[str, str, str | None]], label: str
+) -> list[tuple[float, int]]:
+    """Log-probability and number of tokens of each (instruction, answer, answer with its thoughts)."""
     from srlm.engines.checkpoint import pick_device, pick_dtype
     from srlm.engines.memory import halving
     from trainer.head import score_counted_tokens
@@ -79,7 +82,8 @@ def _read_all(session: Session, name: str, texts: Sequence[tuple[str, str]], lab
     # The head of TRL's DPO, which never holds more than a tile of the vocabulary's logits.
     add_fused_lm_head(model)
     score_counted_tokens(model)
-    tokens = {text: _cut(read(tokenizer, Example("", "", *text)), config.dpo.max_length) for text in texts}
+    rows = Rows(tokenizer, config.thoughts)
+    tokens = {text: _cut(rows.read(*text), config.dpo.max_length) for text in texts}
     # The same text is read once, so that it is the same to the last bit wherever it stands.
     order = sorted(
         set(tokens.values()), key=lambda one: (-len(one.prompt) - len(one.completion), one.prompt, one.completion)

@@ -23,7 +23,7 @@ from srlm.types import Answer, Demonstration, Dropped, PreferencePair, Prompt
 from trainer.agreement import agreeing, implicit_rewards, rank_agreement
 from trainer.alarms import alarms, stop
 from trainer.canaries import canaries
-from trainer.candidates import write_candidates
+from trainer.candidates import whole, write_candidates
 from trainer.checkpoint import take_best
 from trainer.examples import Example, ift_examples
 from trainer.job import Preference, Supervision
@@ -99,6 +99,7 @@ def _tune(session: Session, model: str, examples: list[Example], like: str | Non
             seed=derive(config.seed, like or model),
             label=f"{model}: supervised tuning of M0 on {len(examples)} examples",
             report_to=config.report_to,
+            thoughts=config.thoughts,
         )
         carry_out(job, config.launcher, session.progress)
         write_card(session.run, model, folder)
@@ -190,6 +191,8 @@ def _prefer(session: Session, number: int, iteration: Iteration, judgements: lis
             label=f"{following}: DPO of {current} on {len(pairs)} pairs",
             consistency=consistency,
             report_to=config.report_to,
+            thoughts=config.thoughts,
+            written=_written(session, iteration) if config.thoughts == "keep" else {},
         )
         carry_out(job, config.launcher, session.progress)
         if config.dpo.stopping.judge is not None:
@@ -197,6 +200,14 @@ def _prefer(session: Session, number: int, iteration: Iteration, judgements: lis
         write_card(run, following, folder)
 
     return run.checkpoint(following, produce)
+
+
+def _written(session: Session, iteration: Iteration) -> dict[str, str]:
+    """All that was written for the answers that pairs are made of, by their ids."""
+    answers = list(iteration.candidates)
+    if session.config.pairs.rejected_from != "current" and session.run.path(f"{iteration.model}/anchors").exists():
+        answers += session.run.stage(f"{iteration.model}/anchors", Answer, list)
+    return {one.id: whole(one) for one in answers}
 
 
 def _shown(session: Session, number: int) -> list[Example]:
@@ -254,7 +265,7 @@ def _chosen_positives(
 ) -> list[Example]:
     """The answers that are learned from; the instructions that gave none are written beside them."""
     least = least_positive(session.config, session.judge().rubric.scale)
-    positives, dropped = choose_positives(prompts, candidates, scored.rewards, least)
+    positives, dropped = choose_positives(prompts, candidates, scored.rewards, least, session.config.thoughts)
     session.run.write(f"{following}/dropped", dropped)
     return positives
 

@@ -70,7 +70,7 @@ def health(iteration: Iteration, scale: Scale, before: Health | None) -> Health:
         candidates=len(candidates),
         mean_length=length,
         length_drift=_rounded(length / before.mean_length - 1) if before and before.mean_length else None,
-        cut_share=round(_mean([answer.finish == "length" for answer in candidates]) or 0.0, 3),
+        cut_share=round(_mean([answer.finish != "stop" for answer in candidates]) or 0.0, 3),
         mean_reward=_mean(list(own.values())),
         score_histogram={
             str(score): count for score, count in sorted(Counter(round(score) for score in scores).items())
@@ -89,6 +89,7 @@ def health(iteration: Iteration, scale: Scale, before: Health | None) -> Health:
         dropped=dict(Counter(one.reason for one in iteration.dropped)),
         length_gap=_mean([len(pair.chosen) - len(pair.rejected) for pair in pairs]),
         reward_gap=_mean([pair.chosen_reward - pair.rejected_reward for pair in pairs]),
+        only_thoughts=sum(not answer.text and bool(answer.thoughts) for answer in candidates),
     )
     if iteration.positives is None:
         return found

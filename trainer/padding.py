@@ -5,10 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from trainer.tokens import Tokens
-
-IGNORED = -100
-"""The label of a token that no loss counts."""
+from trainer.tokens import IGNORED, Tokens
 
 
 def padded(examples: Sequence[Tokens], *, counted: bool = True) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -15,8 +15,10 @@ from srlm.config import TrainConfig
 from srlm.judges.rubric import Scale
 from srlm.randomness import derive
 from srlm.types import Answer, Dropped, Prompt, Reward
+from trainer.candidates import whole
 from trainer.examples import Example
 from trainer.pairs import ROUNDING, by_prompt, valued
+from trainer.tokens import Learned
 
 UNREAD = "no readable reward"
 
@@ -27,7 +29,11 @@ def least_positive(config: TrainConfig, scale: Scale) -> float:
 
 
 def choose_positives(
-    prompts: Sequence[Prompt], answers: Sequence[Answer], rewards: Sequence[Reward], min_reward: float
+    prompts: Sequence[Prompt],
+    answers: Sequence[Answer],
+    rewards: Sequence[Reward],
+    min_reward: float,
+    thoughts: Learned = "drop",
 ) -> tuple[list[Example], list[Dropped]]:
     """The answers with a reward of at least `min_reward`; the second list has the instructions without one, and why.
 
@@ -43,7 +49,12 @@ def choose_positives(
         for one in scored:
             if one.value >= min_reward - ROUNDING:
                 good.setdefault(one.answer.text, one.answer)
-        positives += [Example(one.id, "positive", prompt.instruction, one.text) for one in good.values()]
+        positives += [
+            Example(
+                one.id, "positive", prompt.instruction, one.text, written=whole(one) if thoughts == "keep" else None
+            )
+            for one in good.values()
+        ]
         if not scored:
             dropped.append(Dropped(prompt.id, UNREAD, f"0 of {len(of_prompt[prompt.id])}"))
         elif not good:

@@ -59,6 +59,10 @@ class PreferenceTrainer(DPOTrainer):  # type: ignore[misc, unused-ignore]
         self.order_seed = order_seed
         self._place = (-1, 0)
 
+    def _prepare_dataset(self, dataset: Any, *args: Any, **rest: Any) -> Any:
+        # It would write the pairs by the chat template, which is not always what was generated (trainer/tokens.py).
+        return dataset
+
     def _get_train_sampler(self, train_dataset: Any = None) -> Order:
         rows: Any = self.train_dataset
         return Order(self, len(rows), self.order_seed)

@@ -1,5 +1,7 @@
 """What can be wrong with a run is found before it is started: nothing is written for a command that cannot work."""
 
+from pathlib import Path
+
 from srlm.assets import is_model_name, model_folder, require_disk
 from srlm.checkpoints import read_config
 from srlm.config import TrainConfig
@@ -8,6 +10,7 @@ from srlm.engines.budget import Budget
 from srlm.engines.checkpoint import load_tokenizer, pick_device
 from srlm.engines.open import is_remote, open_engine
 from srlm.engines.remote import RemoteEngine
+from srlm.engines.vllm_arguments import require_safe
 from srlm.errors import UnknownName, UsageError
 from srlm.judges.pairwise import CHOICES
 from srlm.judges.pointwise import configured_judge
@@ -19,7 +22,8 @@ from srlm.types import Message, Request
 from trainer.launch import require_launcher
 from trainer.positives import least_positive
 from trainer.puzzles import made_prompts
-from trainer.tuning import dropouts, optimiser_steps, require_libraries
+from trainer.tokens import Rows
+from trainer.tuning import dropouts, load_for_training, optimiser_steps, require_libraries
 
 
 def preflight(config: TrainConfig) -> None:
@@ -62,22 +66,23 @@ def preflight(config: TrainConfig) -> None:
             "out. Add some with split=train, or set seeds.eft_source=embedded, or go on without: seeds.eft=false."
         )
     require_launcher(config.launcher)
-    config.vllm.arguments()
+    require_safe(config.vllm.arguments())
     require_libraries()
     if config.sft.lora.rank or config.dpo.lora.rank:
         require("peft", "LoRA", "train")
     pick_device(config.device)
-    folder = model_folder(config.model)
-    if config.engine == "hf":
-        require_architecture(read_config(folder), folder)
-    load_tokenizer(folder)
+    folder = _readable(config.model, config.engine)
+    Rows(load_tokenizer(folder), config.thoughts)
     dropouts(folder, max(config.sft.dropout, config.dpo.dropout))
     if config.instructions.source == PUZZLE:
         made_prompts("The run", config.instructions.count * config.iterations, config.seed, [])
     begun = Request((Message("user", "Write."),), prefill="1.")  # as instructions are written
-    _look_at("instructions.writer", config.instructions.writer, ("base", "current"), begun)
-    _look_at("dpo.stopping.judge", config.dpo.stopping.judge, (), Request((Message("user", "A?"),), choices=CHOICES))
-    _look_at("judge.frozen", config.judge.frozen, ("M0", "SFT", "M1"), judge.requests("Write.", "Text.", 0)[0])
+    choice = Request((Message("user", "A?"),), choices=CHOICES)
+    frozen = judge.requests("Write.", "Text.", 0)[0]
+    _look_at("instructions.writer", config.instructions.writer, ("base", "current"), begun, config.engine)
+    _look_at("dpo.stopping.judge", config.dpo.stopping.judge, (), choice, config.engine)
+    _look_at("judge.frozen", config.judge.frozen, ("M0", "SFT", "M1"), frozen, config.engine)
+    load_for_training(folder, "cpu")  # last, because it takes longest: weights that are missing, or not finite
 
 
 def require_prices(config: TrainConfig, budget: Budget) -> None:
@@ -117,7 +122,19 @@ def require_space(config: TrainConfig, run: Run) -> None:
         )
 
 
-def _look_at(setting: str, name: str | None, inside: tuple[str, ...], request: Request) -> None:
+def _readable(model: str, engine: str) -> Path:
+    """The folder of a local model, which what generates can run.
+
+    Raises:
+        UnknownName, ModelError: there is none, or it cannot.
+    """
+    folder = model_folder(model.removeprefix("vllm:"))
+    if engine == "hf" and not model.startswith("vllm:"):
+        require_architecture(read_config(folder), folder)
+    return folder
+
+
+def _look_at(setting: str, name: str | None, inside: tuple[str, ...], request: Request, engine: str) -> None:
     """Refuse a model from outside the run that cannot answer such a request, before anything waits for it."""
     if name is None or name in inside:
         return
@@ -127,6 +144,6 @@ def _look_at(setting: str, name: str | None, inside: tuple[str, ...], request: R
         if isinstance(engine, RemoteEngine):
             engine.key  # noqa: B018 -- it is looked for here
     elif is_model_name(name):
-        load_tokenizer(model_folder(name.removeprefix("vllm:")))
+        load_tokenizer(_readable(name, engine))
     else:
         raise UnknownName(f"For {setting}, the model", name, [*inside, "hf:OWNER/NAME", "a folder with config.json"])

@@ -75,7 +75,7 @@ def write_prompts(
                 refused.append(Dropped(f"{model}-r{round_number}-{call}", "the call failed", reply.reason))
                 continue
             text = _NUMBER.sub("", reply.text.strip()).strip()
-            reason = check.refusal(text, cut=reply.finish == "length")
+            reason = check.refusal(text, cut=reply.finish != "stop")
             if reason:
                 refused.append(Dropped(f"{model}-r{round_number}-{call}", reason, text))
                 continue

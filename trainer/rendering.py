@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 def health_line(one: Health) -> str:
     """An iteration in a line, for the log."""
     drift = "" if one.length_drift is None else f" ({one.length_drift:+.0%})"
+    thoughts = f"; {one.only_thoughts} answers are thoughts alone" if one.only_thoughts else ""
     return (
         f"{one.model}: {_lessons(one)} of {one.instructions} instructions; answers of {one.mean_length:.0f} "
         f"characters{drift}; mean reward {_number(one.mean_reward)}, worthless answers {_number(one.canary_reward)}; "
-        f"{one.parse_rate:.0%} of the verdicts readable"
+        f"{one.parse_rate:.0%} of the verdicts readable{thoughts}"
     )
 
 
@@ -78,6 +79,7 @@ ROWS: tuple[tuple[str, Callable[[Health], str]], ...] = (
     ("  mean length, characters", lambda one: f"{one.mean_length:.0f}"),
     ("  against the iteration before", lambda one: _share(one.length_drift, "+")),
     ("  cut at the token limit", lambda one: _share(one.cut_share)),
+    ("  thoughts without an answer", lambda one: str(one.only_thoughts or "-")),
     ("verdicts that could be read", lambda one: _share(one.parse_rate)),
     ("  scores, 0 to the highest", _histogram),
     ("  share of the highest score", lambda one: _share(one.top_share)),

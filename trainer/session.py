@@ -44,6 +44,8 @@ class Session:
                 batch_tokens=config.batch_tokens,
                 engine=config.engine,
                 vllm=config.vllm.arguments(),
+                # A model from outside thinks as it likes: nothing that it writes is trained on.
+                thoughts="open" if outside or config.thoughts == "keep" else "closed",
                 budget=self._budget,
             )
         return self._engine

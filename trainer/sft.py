@@ -9,7 +9,7 @@ from srlm.display import Progress
 from trainer.head import score_counted_tokens
 from trainer.job import Supervision
 from trainer.mishaps import explained
-from trainer.tokens import fitting, turns
+from trainer.tokens import IGNORED, Rows, Tokens, fitting
 from trainer.tuning import adapters, dataset, fit, load_for_training, optimiser_steps, save, shared_arguments
 
 
@@ -26,7 +26,7 @@ def supervised(job: Supervision, progress: Progress) -> None:
 
     from trainer.order import Order
 
-    kept = fitting(tokenizer, job.examples, config.max_length, progress, job.label)
+    kept = fitting(Rows(tokenizer, job.thoughts), job.examples, config.max_length, progress, job.label)
     arguments = Arguments(**shared_arguments(job), completion_only_loss=True)
 
     class Trainer(SFTTrainer):  # type: ignore[misc, unused-ignore]
@@ -43,10 +43,16 @@ def supervised(job: Supervision, progress: Progress) -> None:
         trainer = Trainer(
             model=model,
             args=arguments,
-            train_dataset=dataset([turns(one.prompt, one.completion) for one, _ in kept], job.folder),
+            train_dataset=dataset([_row(tokens) for _, tokens in kept], job.folder),
             processing_class=tokenizer,
             peft_config=adapters(config),
         )
         score_counted_tokens(trainer.model)
         fit(trainer, step, job)
         save(trainer, tokenizer, job)
+
+
+def _row(tokens: Tokens) -> dict[str, list[int]]:
+    """An example as TRL takes one that is tokens already; the loss counts no token of the prompt."""
+    labels = [*[IGNORED] * len(tokens.prompt), *tokens.completion]
+    return {"input_ids": [*tokens.prompt, *tokens.completion], "labels": labels}

@@ -13,7 +13,11 @@ def no_pair(figures: Health, verdicts: int) -> NothingToTrain:
     """There is no pair among so many verdicts."""
     unread = figures.dropped.get(UNREAD, 0)
     advice = (
-        "A judge that cannot be read has not learned to judge: give it more EFT examples, or a higher learning rate."
+        "Answers without a word have nothing to choose from, for all their tokens went into thoughts: give a larger "
+        "candidate_sampling.max_tokens, or thoughts=drop in a new run."
+        if 2 * figures.only_thoughts >= figures.candidates > 0
+        else "A judge that cannot be read has not learned to judge: give it more EFT examples, or a higher learning "
+        "rate."
         if 2 * unread >= figures.instructions
         else "The judge and the implicit reward contradict each other; without pairs.agreement the judge decides alone."
         if 2 * figures.dropped.get(DISAGREED, 0) >= figures.instructions

@@ -47,19 +47,16 @@ def load_for_training(folder: Path, device: str, dropout: float = 0) -> tuple[An
     """Model in float32, and tokenizer. Updates of 1e-6 would vanish in bfloat16 weights.
 
     Raises:
-        ModelError: dropout is wanted, and the architecture has none; or weights are not finite.
+        ModelError: dropout is wanted, and the architecture has none; or weights are missing, or not finite.
     """
     require_libraries()
     import torch
-
-    from trainer.finite import require_finite_model
 
     quiet()
     # Beside others a process gets its device, or its share of the weights, from accelerate.
     place = pick_device(device) if processes() == 1 else "cpu"
     rates = dict.fromkeys(dropouts(folder, dropout), dropout)
     model = load_model(folder, torch.float32, place, settings=rates)
-    require_finite_model(model, folder)
     model.config.name_or_path = ""  # trackers and adapters would carry the path on
     return model, load_tokenizer(folder)
 

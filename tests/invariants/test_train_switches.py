@@ -41,11 +41,11 @@ def test_without_switches_no_other_answers_and_judges_are_asked(finished_run):
 def test_worthless_answers_are_judged_by_the_same_judge_and_no_part_of_a_pair(finished_run):
     for number in (2, 3):
         found = finished_run.records(f"M{number}/canary_verdicts")
-        assert len(found) == 4 * 5
+        assert len(found) == 4 * 6
         assert {one["judge"] for one in found} == {f"M{number - 1}"}
         assert {one["rubric"] for one in found} == {finished_run.records(f"M{number}/verdicts")[0]["rubric"]}
         (figures,) = finished_run.records(f"M{number}/health")
-        assert set(figures["canary_rewards"]) == {"constant", "empty", "copied", "padded", "score"}
+        assert set(figures["canary_rewards"]) == {"constant", "empty", "copied", "padded", "score", "opening"}
         rewards = [one["value"] for one in finished_run.records(f"M{number}/canary_rewards")]
         assert figures["canary_reward"] == pytest.approx(sum(rewards) / len(rewards), abs=1e-4)
         worthless = {one["id"] for one in finished_run.records(f"M{number}/canaries")}

@@ -1,5 +1,7 @@
 """A training in processes of its own is the same training."""
 
+from dataclasses import replace
+
 import pytest
 
 from srlm.config import DPOConfig, SFTConfig
@@ -90,3 +92,42 @@ def test_a_job_is_the_same_after_the_way_through_a_file(supervision, preference)
 
     for job in (supervision("one"), preference("two")):
         assert JOB.validate_json(JOB.dump_json(job)) == job
+
+
+def test_a_training_that_diverges_says_so_and_code_in_the_current_folder_does_not_run(
+    supervision, tmp_path, monkeypatch
+):
+    """The current folder is one of data, which may hold a json.py of anybody's."""
+    here = tmp_path / "here"
+    here.mkdir()
+    for name in ("json", "torch", "trainer", "sitecustomize"):
+        (here / f"{name}.py").write_text("open('it-ran', 'w')\nraise SystemExit('it ran')\n", encoding="utf-8")
+    monkeypatch.chdir(here)
+    job = supervision("job")
+    job = replace(job, config=job.config.model_copy(update={"learning_rate": 1e30}))
+    with pytest.raises(TrainingFailed, match=r"job: the training diverged\. At step 2 of 3 .*sft.learning_rate"):
+        carry_out(job, "python", QUIET)
+    assert not (here / "it-ran").exists()
+    assert list(job.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("launcher", "says"),
+    [
+        ("it's", "is no command as a shell reads it"),
+        ("''", "is empty"),
+        ('""', "is empty"),
+        ("'  '", "is empty"),
+        ('"torchrun\\0"', "NUL"),
+        ("acelerate launch", "acelerate cannot be started"),
+        ("./none", "none cannot be started"),
+    ],
+)
+def test_a_launcher_that_cannot_be_started_is_refused_before_anything_is_written(
+    cli, tiny_config, tmp_path, launcher, says
+):
+    result = cli("train", tiny_config, "--runs", tmp_path / "runs", "--set", f"launcher={launcher}")
+    assert (result.code, result.out, len(result.errors)) == (2, "", 1)
+    assert "launcher" in result.err
+    assert says in result.err
+    assert not (tmp_path / "runs").exists()
