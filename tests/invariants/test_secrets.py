@@ -91,9 +91,8 @@ def test_a_key_in_an_answer_is_not_kept(cli, tmp_path, data):
 def few_pairs(folder):
     """Options of `srlm judge card` for one labelled pair, with all that is written in a folder."""
     pairs = folder / "pairs.jsonl"
-    pairs.write_text(
-        '{"instruction": "Add 1 and 1.", "output_1": "2", "output_2": "I do not know.", "preference": 1}\n'
-    )
+    rows = [f'{{"prompt": "Add 1 and {n}.", "chosen": "{1 + n}", "rejected": "No idea."}}\n' for n in range(2)]
+    pairs.write_text("".join(rows))
     return ("--pairs", str(pairs), "--samples", "1", "--ledger", str(folder / "ledger.sqlite"))
 
 
