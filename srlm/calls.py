@@ -38,6 +38,7 @@ def ask(
 
     Raises:
         EngineError: no call at all succeeded, so that going on would only fail again; or a server is dead.
+        NotWritable: the ledger is read-only, or its disk is full: nothing was asked.
         BudgetSpent: the next call could pass what the command may spend.
     """
     recall(engine, ledger)
@@ -48,6 +49,8 @@ def ask(
     replies: dict[str, tuple[str, Reply]] = {key: stored for key, stored in found.items() if stored is not None}
     plan = engine.plan(list(once.values()))
     todo = [batch for batch in plan if any(unique[index] not in replies for index in batch)]
+    if todo:
+        ledger.require_writable()
     with progress.step(label, total=len(unique)) as step:
         step.advance(len(unique) - sum(len(batch) for batch in todo))
         pending = _Pending(engine, ledger, stage, replies)

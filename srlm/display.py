@@ -7,7 +7,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+from srlm.plain import ESCAPE, encodable, harmless, one_line, uncommanded
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,17 +20,57 @@ GROUP = 60
 
 def stdout() -> "Console":
     """The console for results. When piped, wide enough that no table is cut."""
-    from rich.console import Console
-
-    console = Console(emoji=False, highlight=False)
-    return console if console.is_terminal else Console(emoji=False, highlight=False, width=140)
+    console = _console(sys.stdout)
+    return console if console.is_terminal else _console(sys.stdout, width=140)
 
 
 def stderr() -> "Console":
     """The console for progress and messages."""
-    from rich.console import Console
+    return _console(sys.stderr)
 
-    return Console(stderr=True, emoji=False, highlight=False)
+
+def say(text: str) -> None:
+    """Put lines for people on standard output; nothing in them is obeyed by a terminal or a runner."""
+    sys.stdout.write(f"{uncommanded(harmless(text))}\n")
+    sys.stdout.flush()
+
+
+def say_data(text: str) -> None:
+    """Put text for programs, such as JSON, on standard output as it is; what its encoding lacks becomes an escape."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    sys.stdout.write(f"{text.encode(encoding, ESCAPE).decode(encoding)}\n")
+    sys.stdout.flush()
+
+
+def _console(stream: TextIO, width: int | None = None) -> "Console":
+    from rich.console import Console
+    from rich.text import Text
+
+    class Plain(Console):
+        """Every text that it prints is made harmless, and only of characters that its stream has."""
+
+        def render_str(self, text: str, **how: Any) -> Text:
+            return super().render_str(encodable(harmless(text), self.encoding), **how)
+
+        def on_broken_pipe(self) -> None:
+            raise  # noqa: PLE0704  # rich's own answer would be exit code 1; it calls this while it handles the error
+
+    # While a bar is drawn, rich stands before the stream.
+    behind = getattr(stream, "rich_proxied_file", stream)
+    return Plain(file=cast(TextIO, _Uncommanded(behind)), width=width, emoji=False, highlight=False)
+
+
+class _Uncommanded:
+    """A stream that writes no line which a workflow's runner would obey, however a text was broken into lines."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._stream.write(uncommanded(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def duration(seconds: float) -> str:
@@ -70,7 +112,7 @@ class Progress:
     @contextmanager
     def step(self, label: str, total: float | None) -> Iterator[Step]:
         """A step of known size: a bar with time left on a terminal, a single line elsewhere."""
-        started = time.monotonic()
+        started, label = time.monotonic(), one_line(label)
         if self._console is None:
             yield Step()
             return
@@ -89,6 +131,6 @@ class Progress:
             rich_progress.TimeRemainingColumn(compact=True),
         )
         with rich_progress.Progress(*columns, console=self._console, transient=True) as bar:
-            task = bar.add_task(label, total=total)
+            task = bar.add_task(encodable(label, self._console.encoding), total=total)
             yield Step(lambda count: bar.advance(task, count))
         self.say(f"{label}  {duration(time.monotonic() - started)}")

@@ -173,7 +173,9 @@ class CommandLine:
 @contextmanager
 def _signals_kept() -> Iterator[None]:
     """Give this process its own answer to Ctrl-C and to an end back, which a command replaces by its own."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    from srlm.cli.signals import STOPPING
+
+    before = {number: signal.getsignal(number) for number in STOPPING}
     try:
         yield
     finally:

@@ -21,16 +21,17 @@ def health_line(one: Health) -> str:
 
 def health_table(iterations: Sequence[Health]) -> "Table":
     """The health of each iteration, models as columns. Rows that no iteration has a figure for are left out."""
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title="What each iteration learned from", title_justify="left")
     table.add_column("")
     for one in iterations:
-        table.add_column(one.model, justify="right")
+        table.add_column(escape(one.model), justify="right")
     for label, say in ROWS:
         cells = [say(one) for one in iterations]
         if any(cell != "-" for cell in cells):
-            table.add_row(label, *cells)
+            table.add_row(label, *map(escape, cells))
     return table
 
 

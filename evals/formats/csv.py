@@ -2,9 +2,11 @@
 
 import csv
 import io
+import re
 from math import isnan
 
 from evals.comparison import Comparison
+from srlm.plain import one_line
 
 
 def as_csv(comparison: Comparison) -> str:
@@ -30,5 +32,17 @@ def as_csv(comparison: Comparison) -> str:
             row += ["", "", "", ""]
         if columns[-1] == "paper_where":
             row += [metric.paper.values.get(model, ""), metric.paper.where] if metric.paper else ["", ""]
-        writer.writerow(["" if isinstance(value, float) and isnan(value) else value for value in row])
+        writer.writerow(map(_cell, row))
     return out.getvalue()
+
+
+_COMPUTED = re.compile("^[=+\\-@\uff1d\uff0b\uff0d\uff20\t\r]")
+"""What a spreadsheet takes for the beginning of a formula, also in the wide forms of East Asian keyboards."""
+
+
+def _cell(value: str | float) -> str | float:
+    """Nothing for nan; a text that a spreadsheet would compute gets an apostrophe before it, as it has itself."""
+    if isinstance(value, str):
+        text = one_line(value)
+        return f"'{text}" if _COMPUTED.match(value) or _COMPUTED.match(text.strip()) else text
+    return "" if isnan(value) else value

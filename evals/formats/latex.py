@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from evals.comparison import Comparison
 from evals.metric import Metric
 from evals.rendering import BETTER, WORSE, cell_lines, column, label, legend, printed
+from srlm.plain import one_line
 
 ESCAPED = str.maketrans(
     {
@@ -56,4 +57,6 @@ def _row(name: str, cells: Sequence[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.translate(ESCAPED)
+    shown = one_line(text).translate(ESCAPED)
+    # After the end of a row or an item, a bracket or a star would be an option of it.
+    return f"{{}}{shown}" if shown.startswith(("[", "*")) else shown

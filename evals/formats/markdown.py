@@ -5,33 +5,29 @@ from collections.abc import Sequence
 from evals.comparison import Comparison
 from evals.metric import Metric
 from evals.rendering import cell_lines, column, label, legend, printed
+from srlm.plain import markdown
 
 
 def as_markdown(comparison: Comparison) -> str:
-    """A Markdown table with its captions, the tables beside it, and its reading."""
+    """A Markdown table with its captions, the tables beside it, and its reading. Names are text, and no markup."""
     lines = [
         *_markdown(comparison.models, comparison.metrics, comparison.baseline),
         "",
-        *(f"{one}\n" for one in [*comparison.captions, *legend(comparison)]),
+        *(f"{markdown(one)}\n" for one in [*comparison.captions, *legend(comparison)]),
     ]
     for side in comparison.sides:
-        lines += [f"**{side.title}**\n", *_markdown(side.columns, side.metrics, side.baseline), ""]
-        lines += [f"{one}\n" for one in side.captions]
-    return "\n".join([*lines, *(f"- {line}" for line in comparison.words)])
+        lines += [f"**{markdown(side.title)}**\n", *_markdown(side.columns, side.metrics, side.baseline), ""]
+        lines += [f"{markdown(one)}\n" for one in side.captions]
+    return "\n".join([*lines, *(f"- {markdown(line)}" for line in comparison.words)])
 
 
 def _markdown(models: Sequence[str], metrics: Sequence[Metric], baseline: str | None) -> list[str]:
-    names = [_in_cell(column(model, baseline)) for model in models]
+    names = [markdown(column(model, baseline)) for model in models]
     lines = ["| | " + " | ".join(names) + " |", "|---|" + "---:|" * len(models)]
     for metric in metrics:
         cells = [" <br> ".join(cell_lines(metric.cells[model], metric)) for model in models]
-        lines.append(f"| {_in_cell(label(metric).strip())} | " + " | ".join(cells) + " |")
+        lines.append(f"| {markdown(label(metric))} | " + " | ".join(cells) + " |")
         if metric.paper is not None:
             beside = [printed(metric.paper, metric, model) for model in models]
-            lines.append(f"| *the paper's, {metric.paper.where}* | " + " | ".join(beside) + " |")
+            lines.append(f"| *the paper's, {markdown(metric.paper.where)}* | " + " | ".join(beside) + " |")
     return lines
-
-
-def _in_cell(text: str) -> str:
-    """A name in a Markdown table, where a bar would end the cell."""
-    return text.replace("|", "\\|")

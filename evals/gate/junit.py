@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ET
 
 from evals.gate.decision import Decision
 from evals.gate.wording import check_cells, check_sentence, finding_words, headline
+from srlm.plain import one_line, uncommanded
 
 SUITE = "srlm gate"
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -51,4 +52,4 @@ def _result(case: ET.Element, tag: str, kind: str, sentence: str) -> None:
 
 
 def _clean(text: str) -> str:
-    return _UNPRINTABLE.sub("?", text)
+    return _UNPRINTABLE.sub("?", uncommanded(one_line(text)))

@@ -1,22 +1,20 @@
 """A decision as Markdown: what a pull request or a GitHub step summary shows."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from evals.gate.decision import Decision
 from evals.gate.wording import CHECK_COLUMNS, COLUMNS, check_cells, finding_words, headline, sentences
-
-_ACTIVE = re.compile(r"([\\`*_\[\]<>|&!])")
+from srlm.plain import markdown
 
 
 def as_markdown(decision: Decision) -> str:
     """The outcome, the tables, and why. What comes from names of models and metrics is text, and no markup."""
-    lines = [f"**{_plain(headline(decision))}**", ""]
+    lines = [f"**{markdown(headline(decision))}**", ""]
     lines += _table(COLUMNS, [finding_words(one).cells for one in decision.findings])
     if decision.checks:
         lines += ["", *_table(CHECK_COLUMNS, [check_cells(one) for one in decision.checks])]
-    return "\n".join([*lines, "", *(f"- {_plain(line)}" for line in sentences(decision))])
+    return "\n".join([*lines, "", *(f"- {markdown(line)}" for line in sentences(decision))])
 
 
 def add_summary(path: Path, decision: Decision) -> None:
@@ -27,9 +25,4 @@ def add_summary(path: Path, decision: Decision) -> None:
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
-    return lines + [f"| {' | '.join(map(_plain, row))} |" for row in rows]
-
-
-def _plain(text: str) -> str:
-    """Text on one line, with a backslash before whatever Markdown or HTML would act on."""
-    return _ACTIVE.sub(r"\\\1", " ".join(text.split()))
+    return lines + [f"| {' | '.join(map(markdown, row))} |" for row in rows]

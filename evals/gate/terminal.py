@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from evals.gate.decision import Decision
 from evals.gate.wording import CHECK_COLUMNS, COLUMNS, check_cells, finding_words, headline, sentences
+from srlm.plain import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,7 +19,7 @@ RIGHT = {"baseline", "candidate", "difference, 95 %", "bound", "must be", "promp
 
 def print_decision(console: "Console", decision: Decision) -> None:
     """All of it, the outcome first."""
-    console.print(headline(decision), soft_wrap=True, markup=False, style="bold")
+    console.print(one_line(headline(decision)), soft_wrap=True, markup=False, style="bold")
     if console.width >= WIDE:
         console.print()
         console.print(_table(COLUMNS, [finding_words(one).cells for one in decision.findings]))
@@ -26,7 +27,7 @@ def print_decision(console: "Console", decision: Decision) -> None:
             console.print(_table(CHECK_COLUMNS, [check_cells(one) for one in decision.checks]))
     console.print()
     for line in sentences(decision):
-        console.print(f"- {line}", markup=False)
+        console.print(f"- {one_line(line)}", markup=False)
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> "Table":
@@ -37,5 +38,5 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> "Table":
     for column in columns:
         table.add_column(column, justify="right" if column in RIGHT else "left")
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(one_line(cell)) for cell in row))
     return table

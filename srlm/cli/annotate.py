@@ -1,8 +1,6 @@
 """`srlm annotate`: people compare two models' answers on a local page, without knowing whose they are."""
 
 import os
-import shlex
-import signal
 import sys
 from contextlib import ExitStack
 from threading import Event, Thread
@@ -10,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srlm.cli.options import DEFAULT_RUNS, RunName, Runs
+from srlm.cli.options import DEFAULT_RUNS, RunName, Runs, command
+from srlm.cli.signals import answer_signals
+from srlm.display import say
 
 if TYPE_CHECKING:
     from evals.annotation.server import AnnotationServer
@@ -62,21 +62,20 @@ def annotate(
         sheet = sheet_of(home, results, pair, suite, pairs, seed)
         server = stack.enter_context(AnnotationServer(Booth(sheet, folder), name, port))
         stopped = _told_to_stop()
-        typer.echo(
+        say(
             f"{len(sheet.pairs)} pairs of {sheet.model} and {sheet.opponent} from the suite {sheet.source}. The page:\n"
             f"{server.address}\n"
             "Ctrl-C ends it. Votes are kept; the same command goes on."
         )
         sys.stdout.flush()
         _serve(server, stopped, opened=not no_open)
-        _say(server, sheet, f"--runs {shlex.quote(str(runs))} --run {shlex.quote(home.name)}")
+        _say(server, sheet, command("--runs", runs, "--run", home.name))
 
 
 def _told_to_stop() -> Event:
     """Set by Ctrl-C, which is how this command ends, and by whoever tells the process to end."""
     stopped = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
+    answer_signals(lambda *_: stopped.set())
     return stopped
 
 
@@ -99,11 +98,10 @@ def _has_screen() -> bool:
 
 def _say(server: "AnnotationServer", sheet: "Sheet", at: str) -> None:
     counts = server.booth.counts()
-    typer.echo("")
+    say("")
     for name, count in counts.items():
-        typer.echo(f"{name}: {count} of {len(sheet.pairs)} votes stand.")
+        say(f"{name}: {count} of {len(sheet.pairs)} votes stand.")
     if not counts:
-        typer.echo("Nobody voted.")
+        say("Nobody voted.")
         return
-    names = f"{shlex.quote(sheet.model)} --baseline {shlex.quote(sheet.opponent)}"
-    typer.echo(f"Next: srlm compare {names} {at}")
+    say(f"Next: {command('srlm', 'compare', sheet.model, '--baseline', sheet.opponent)} {at}")

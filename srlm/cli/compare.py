@@ -92,7 +92,7 @@ def compare(
     from evals.labels import read_labels
     from evals.rendering import print_comparison
     from evals.results import added, gathered, load_results
-    from srlm.display import stdout
+    from srlm.display import say, say_data, stdout
     from srlm.errors import UnknownName, UsageError
     from srlm.runs import open_run
 
@@ -132,6 +132,7 @@ def compare(
             Format.latex: as_latex,
             Format.html: as_html,
         }
-        typer.echo(write[format](comparison).rstrip("\n"))
+        text = write[format](comparison).rstrip("\n")
+        (say_data if format is Format.json else say)(text)
         return
     print_comparison(stdout(), comparison)

@@ -94,7 +94,7 @@ def decide(
     from evals.gate.policy import load_policy
     from srlm.display import Progress
     from srlm.errors import UsageError
-    from srlm.records import write_text
+    from srlm.writing import write_text
 
     wanted = load_policy(policy)
     found = _compared(comparison, candidate, baseline, run, runs)
@@ -172,12 +172,14 @@ def _print(decided: "Decision", format: Format) -> None:
     from evals.gate.data import as_json
     from evals.gate.markdown import as_markdown
     from evals.gate.terminal import print_decision
-    from srlm.display import stdout
+    from srlm.display import say, say_data, stdout
 
     if format is Format.text:
         print_decision(stdout(), decided)
+    elif format is Format.json:
+        say_data(as_json(decided))
     else:
-        typer.echo(as_json(decided) if format is Format.json else as_markdown(decided))
+        say(as_markdown(decided))
 
 
 @app.command("init")
@@ -187,11 +189,12 @@ def init(
     """Write a policy to begin with: sensible defaults, and a comment for each line. Never over a file."""
     from importlib.resources import files
 
-    from srlm.records import write_text
+    from srlm.display import say
+    from srlm.writing import write_text
 
     _refuse_existing(output)
     write_text(output, (files("evals.gate") / "starter.yaml").read_text(encoding="utf-8"))
-    typer.echo(f"{output} is a policy to begin with. Try it: srlm gate CANDIDATE --baseline M1 --policy {output}")
+    say(f"{output} is a policy to begin with. Try it: srlm gate CANDIDATE --baseline M1 --policy {output}")
 
 
 @app.command("pin")
@@ -217,7 +220,7 @@ def pin(
 ) -> None:
     """Pin a judge: write what it says of labelled pairs, so that later gates see when it moves. Never over a file."""
     from evals.gate.calibration import pin as pinned_by
-    from srlm.display import Progress
+    from srlm.display import Progress, say
     from srlm.judges.labelled import load_labelled
     from srlm.records import without_nan, write_json
 
@@ -225,6 +228,8 @@ def pin(
         _refuse_existing(output)
     labelled = load_labelled(pairs)
     progress = Progress()
+    if labelled.words:
+        progress.say(labelled.words)
     model = named_model(spec, run, runs, wire_of(in_flight, deadline, progress), max_cost)
 
     def work(engine: "Engine", calls: "Ledger", progress: "Progress") -> "Calibration":
@@ -235,7 +240,7 @@ def pin(
     if found is None:
         return
     write_json(output, without_nan(asdict(found)))
-    typer.echo(
+    say(
         f"{output} has the verdicts of {found.judge} on {len(found.pairs)} labelled pairs. Name it in the policy: "
         "judge: {calibration: {file: " + output.name + "}}"
     )

@@ -8,7 +8,7 @@ import typer
 
 from srlm.cli.groups import WithDefault
 from srlm.cli.models import done_with, named_model, wire_of
-from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs
+from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, JudgeTokens, LeastMass, MaxCost, RunName, Runs
 
 if TYPE_CHECKING:
     from srlm.engines.engine import Engine
@@ -87,6 +87,7 @@ def score(
     temperature: Temperature = None,
     top_p: TopP = None,
     max_tokens: MaxTokens = None,
+    least_mass: LeastMass = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", help="Where one JSON line an answer is written; FILE's name .judged.jsonl here."),
@@ -106,14 +107,14 @@ def score(
     stopped, and asks nothing twice.
     """
     from srlm.assets import PACKAGED
-    from srlm.display import Progress, stdout
+    from srlm.display import Progress, say_data, stdout
     from srlm.judges.card import fitting_card
     from srlm.judges.judged import judge_answers, read_answers, refuse_other_file, summarise
     from srlm.judges.judged_rendering import print_summary, summary_json
     from srlm.judges.measure import described
     from srlm.records import write_records
 
-    scorer = _scorer(rubric, scoring, samples, temperature, top_p, max_tokens)
+    scorer = _scorer(rubric, scoring, samples, temperature, top_p, max_tokens, least_mass)
     items = read_answers(file)
     target = output or Path(f"{_stem(file)}.judged.jsonl")
     progress = Progress()
@@ -136,7 +137,7 @@ def score(
     write_records(target, judged)
     summary = summarise(judged, scorer.rubric.scale)
     if format is Format.json:
-        typer.echo(summary_json(summary, card, target))
+        say_data(summary_json(summary, card, target))
         return
     often = f" --samples {samples}" if scoring is Scoring.sampled else ""
     measure = f"srlm judge card {model.name} --rubric {rubric} --scoring {scoring.value}{often}"
@@ -164,6 +165,8 @@ def card(
     temperature: Temperature = None,
     top_p: TopP = None,
     max_tokens: MaxTokens = None,
+    judge_tokens: JudgeTokens = None,
+    least_mass: LeastMass = None,
     ledger: LedgerPath = DEFAULT_LEDGER,
     format: PrintedAs = Format.table,
     in_flight: InFlight = None,
@@ -178,26 +181,38 @@ def card(
     Also: what sways it (position, length), what of its replies cannot be read, and what a thousand verdicts take. The
     card is stored, and `srlm judge FILE` shows it beside scores that the same judge gave in the same way.
     """
-    from srlm.display import Progress, stdout
+    from srlm.display import Progress, say_data, stdout
     from srlm.judges.card import store_card
     from srlm.judges.labelled import load_labelled
     from srlm.judges.measure import measure
+    from srlm.judges.pairwise import voting_of
     from srlm.judges.rendering import card_json, print_card
 
-    scorer = _scorer(rubric, scoring, samples, temperature, top_p, max_tokens)
+    scorer = _scorer(rubric, scoring, samples, temperature, top_p, max_tokens, least_mass)
     labelled = load_labelled(pairs)
     progress = Progress()
+    if labelled.words:
+        progress.say(labelled.words)
     model = named_model(spec, run, runs, wire_of(in_flight, deadline, progress), max_cost)
 
     def work(engine: "Engine", calls: "Ledger", progress: Progress) -> "JudgeCard":
-        return measure(engine, labelled, calls, limit=limit, stage="judge/card", progress=progress, pointwise=scorer)
+        return measure(
+            engine,
+            labelled,
+            calls,
+            limit=limit,
+            stage="judge/card",
+            progress=progress,
+            pointwise=scorer,
+            voting=voting_of(judge_tokens, least_mass),
+        )
 
     found = done_with(work, model, ledger, estimate, progress)
     if found is None:
         return
     path = store_card(ledger, found)
     if format is Format.json:
-        typer.echo(card_json(found, path))
+        say_data(card_json(found, path))
         return
     print_card(stdout(), found, path)
 
@@ -209,6 +224,7 @@ def _scorer(
     temperature: float | None,
     top_p: float | None,
     max_tokens: int | None,
+    least_mass: float | None,
 ) -> "PointwiseJudge":
     """The judge that the options describe; what is not given is as in a run's configuration."""
     from srlm.config import JudgeConfig
@@ -217,7 +233,9 @@ def _scorer(
     given = {"temperature": temperature, "top_p": top_p, "max_tokens": max_tokens}
     changes = {name: value for name, value in given.items() if value is not None}
     config = JudgeConfig(rubric=rubric, scoring=scoring.value, samples=samples)
-    return configured_judge(config.model_copy(update={"sampling": config.sampling.model_copy(update=changes)}))
+    mass = config.least_mass if least_mass is None else least_mass
+    sampling = config.sampling.model_copy(update=changes)
+    return configured_judge(config.model_copy(update={"sampling": sampling, "least_mass": mass}))
 
 
 def _stem(file: Path) -> str:

@@ -1,20 +1,23 @@
 """The `srlm` command. Start-up imports typer alone: every command imports what it needs when it is called."""
 
 import errno
+import io
 import os
+import select
 import signal
 import sys
+from contextlib import suppress
+from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 import typer
 from typer.core import TyperGroup
 
 from srlm.cli import annotate, compare, doctor, evaluate, gate, judge, label, ledger, report, show, train
-from srlm.errors import SrlmError
-
-USAGE_EXIT = 2
-INTERRUPT_EXIT = 130
+from srlm.cli.signals import answer_signals
+from srlm.errors import SIGNAL_EXIT, UNKNOWN_EXIT, UNREAD_EXIT, USAGE_EXIT, SrlmError
+from srlm.plain import ESCAPE, harmless, uncommanded
 
 ORDER = ("train", "eval", "compare", "gate", "report", "annotate", "label", "judge", "show", "ledger", "doctor")
 """Of the commands in the help: as a user meets them. Typer by itself puts those with subcommands last."""
@@ -50,11 +53,15 @@ app.command("doctor")(doctor.doctor)
 
 
 class Interrupted(BaseException):
-    """Ctrl-C. A class of its own, so that no library on the way takes it for something else."""
+    """Ctrl-C, or an end from outside. A class of its own, so that no library takes it for something else."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
-    raise Interrupted
+    raise Interrupted(signum)
 
 
 @app.callback(invoke_without_command=True)
@@ -68,24 +75,98 @@ def version(show: bool = typer.Option(False, "--version", help="Print the versio
 
 
 def main() -> None:
-    """Run a command; turn every `SrlmError` into one message and exit code 2."""
+    """Run a command; whatever ends it becomes one message and an exit code, and never one of the gate's outcomes."""
     # Libraries below draw bars of their own over ours, and fork warnings help nobody.
     os.environ.setdefault("TQDM_DISABLE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    signal.signal(signal.SIGINT, _interrupt)
+    streams = _open_streams()
+    answer_signals(_interrupt)
     try:
-        app(prog_name="srlm")
-    except SrlmError as error:
-        sys.exit(_fail(str(error)))
-    except Interrupted:
-        sys.stderr.write("\nStopped. What is done is kept; the same command goes on from here.\n")
-        sys.exit(INTERRUPT_EXIT)
-    except OSError as error:
+        code = app(prog_name="srlm", standalone_mode=False) or 0
+        if code == SIGNAL_EXIT + signal.SIGINT:  # what typer makes of it
+            raise KeyboardInterrupt
+    except BaseException as error:  # Python's own exit code would be 1, which means regression
+        answer_signals(signal.SIG_DFL)
+        sys.stdout, sys.stderr = streams
+        code = _ended_by(_behind(error))
+    sys.exit(_flushed(code))
+
+
+def _open_streams() -> tuple[TextIO, TextIO]:
+    """Standard streams that are there, and take every character: what their encoding lacks is written as an escape."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started the process
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  # to the end of the process
+        elif mode == "w" and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=ESCAPE)
+    return sys.stdout, sys.stderr
+
+
+def _behind(error: BaseException) -> BaseException:
+    """The error that typer put one of its own in place of: the end of the input, or a pipe that broke."""
+    before = error.__context__
+    if isinstance(before, EOFError) or (isinstance(error, SystemExit) and isinstance(before, BrokenPipeError)):
+        return before
+    return error
+
+
+def _ended_by(error: BaseException) -> int:
+    """Say why a command ended early; the exit code for it."""
+    if isinstance(error, SrlmError):
+        return _fail(str(error))
+    if isinstance(error, Interrupted | KeyboardInterrupt):
+        _complain("\nStopped. What is done is kept; the same command goes on from here.\n")
+        return SIGNAL_EXIT + (error.signum if isinstance(error, Interrupted) else signal.SIGINT)
+    if isinstance(error, Exception) and callable(show := getattr(error, "show", None)):  # typer's own, of usage
+        said = io.StringIO()
+        show(file=said)
+        _complain(said.getvalue())
+        return USAGE_EXIT
+    if isinstance(error, BrokenPipeError) and _unread():
+        return UNREAD_EXIT
+    if isinstance(error, OSError) and error.errno is not None:
         full = error.errno == errno.ENOSPC
         words = "The disk is full. Make room" if full else f"{error.filename or 'A file'}: {error.strerror}. Mend that"
-        sys.exit(_fail(f"{words} and give the same command again; what is done is kept."))
+        return _fail(f"{words} and give the same command again; what is done is kept.")
+    from srlm import crash
+
+    _fail(crash.message(error, crash.keep_report(error, sys.argv)))
+    return UNKNOWN_EXIT
+
+
+def _flushed(code: int) -> int:
+    """Write out what is still held, for Python itself would end with a code of its own where that fails."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError as error:
+        if code != UNREAD_EXIT:
+            code = _ended_by(error)
+        with suppress(OSError, ValueError):  # so that nothing is tried again at the end
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            for stream in (sys.stdout, sys.stderr):
+                os.dup2(nowhere, stream.fileno())
+    except ValueError:  # closed by a library
+        pass
+    return code
+
+
+def _unread() -> bool:
+    """Whether a standard stream is a pipe that nobody reads any longer: nothing else that broke is meant."""
+    with suppress(OSError, ValueError, AttributeError):  # a stream without a number, a system without poll
+        reader = select.poll()
+        for stream in (sys.stdout, sys.stderr):
+            reader.register(stream.fileno(), 0)
+        return any(event & (select.POLLERR | select.POLLHUP) for _, event in reader.poll(0))
+    return False
 
 
 def _fail(message: str) -> int:
-    sys.stderr.write(f"Error: {message}\n")
+    _complain(f"Error: {message}\n")
     return USAGE_EXIT
+
+
+def _complain(text: str) -> None:
+    with suppress(OSError, ValueError):
+        sys.stderr.write(uncommanded(harmless(text)))

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -24,8 +25,33 @@ Deadline = Annotated[
 MaxCost = Annotated[
     float | None, typer.Option("--max-cost", min=0, help="Dollars that this command may spend; what is paid is kept.")
 ]
+JudgeTokens = Annotated[
+    int | None,
+    typer.Option(
+        "--judge-tokens",
+        min=1,
+        help="Tokens for a judge that thinks before it answers: it then names A or B in words. If not given, its next "
+        "token decides.",
+    ),
+]
+LeastMass = Annotated[
+    float | None,
+    typer.Option(
+        "--least-mass",
+        min=0,
+        max=1,
+        help="The share of its probability that a judge must give its choices, else its verdict is not read; 0.01, if "
+        "not given.",
+    ),
+]
 Estimate = Annotated[
     bool, typer.Option("--estimate", help="Only say how many calls, tokens and dollars it would take.")
 ]
+
+
+def command(*words: object) -> str:
+    """A command to copy: each word is one word for a shell, whatever it holds."""
+    return shlex.join(map(str, words))
+
 
 DEFAULT_RUNS = Path("results/runs")

@@ -6,8 +6,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -77,4 +75,6 @@ def _print(table: "Table", captions: Sequence[str]) -> None:
 
 
 def _print_json(data: dict[str, Any]) -> None:
-    typer.echo(json.dumps(data, ensure_ascii=False, indent=2))
+    from srlm.display import say_data
+
+    say_data(json.dumps(data, ensure_ascii=False, indent=2))

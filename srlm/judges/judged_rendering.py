@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from srlm.judges.card import JudgeCard
 from srlm.judges.judged import Summary
-from srlm.judges.rendering import plain, print_histogram, share
+from srlm.judges.rendering import plain, print_histogram, share, shown
+from srlm.plain import one_line
 from srlm.records import without_nan
 from srlm.types import SCHEMA
 
@@ -25,9 +26,10 @@ def print_summary(
     print_histogram(console, summary.histogram, summary.lowest)
     console.print()
     for line in summary_words(summary):
-        console.print(f"- {line}", markup=False)
+        console.print(f"- {one_line(line)}", markup=False)
     if card is not None and card[1].scores:
-        console.print(f"- {card[1].scores.caption(card[1].judge)} The whole card: {card[0]}", markup=False)
+        caption = one_line(card[1].scores.caption(card[1].judge))
+        console.print(f"- {caption} The whole card: {card[0]}", markup=False)
     else:
         console.print(f"- Nothing is known of this judge; measure it with: {measure}", soft_wrap=True, markup=False)
     console.print(f"\nScores and the judge's words are in {written}", soft_wrap=True, markup=False)
@@ -60,7 +62,7 @@ def summary_table(summary: Summary) -> "Table":
     table.add_row(f"score and length, rank correlation, n = {summary.length.n}", plain(summary.length))
     table.add_row("answers that speak to the judge", f"{summary.flagged:,}")
     for kind, count in summary.flags.items():
-        table.add_row(f"  by {kind}", f"{count:,}")
+        table.add_row(shown(f"  by {kind}"), f"{count:,}")
     table.add_row("instructions with one and the same answer", f"{summary.constant:,}")
     return table
 
