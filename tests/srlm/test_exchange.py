@@ -55,7 +55,8 @@ def answered(draw):
     request, completion = draw(requests), draw(completions)
     count = len(request.choices)
     given = draw(st.none() | st.lists(st.floats(0, 1), min_size=count, max_size=count))
-    return request, replace(completion, probabilities=None if given is None else tuple(one / max(1, sum(given)) for one in given))
+    shares = None if given is None else tuple(one / max(1, sum(given)) for one in given)
+    return request, replace(completion, probabilities=shares)
 
 
 keys = st.integers(0, 16**64 - 1).map(lambda number: f"{number:064x}")
@@ -63,7 +64,9 @@ calls = st.lists(
     st.tuples(
         st.text(min_size=1) | st.just("M2/candidates"),
         st.text(min_size=1) | st.just("openai:x"),
-        st.builds(lambda key, both, *rest: Call(key, *both, *rest), keys, answered(), st.none() | finite, st.none() | finite),
+        st.builds(
+            lambda key, both, *rest: Call(key, *both, *rest), keys, answered(), st.none() | finite, st.none() | finite
+        ),
     ),
     max_size=4,
     unique_by=lambda call: call[2].key,
