@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from math import isnan
+from shlex import quote
 
 import yaml
 
@@ -73,7 +74,9 @@ def cost(run: Run) -> Section:
     path = run.folder / "ledger.sqlite"
     title = "Cost and time"
     if not path.is_file():
-        return Section("cost", title, missing="No model was called yet.", command=f"srlm train --name {run.name}")
+        return Section(
+            "cost", title, missing="No model was called yet.", command=f"srlm train --name {quote(run.name)}"
+        )
     ledger = Ledger(path)
     try:
         rows = ledger.summary()
