@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from math import isnan
 from shlex import quote
 
@@ -77,13 +78,11 @@ def cost(run: Run) -> Section:
         return Section(
             "cost", title, missing="No model was called yet.", command=f"srlm train --name {quote(run.name)}"
         )
-    ledger = Ledger(path)
     try:
-        rows = ledger.summary()
+        with closing(Ledger(path)) as ledger:
+            rows = ledger.summary()
     except DataError as error:
         return Section("cost", title, missing=str(error), command="srlm ledger")
-    finally:
-        ledger.close()
     whole = total(rows)
     columns = ("model", "calls", "tokens in", "tokens out", "time", "dollars", "failed attempts")
     lines = tuple(Row(one.stage, (Cell(one.model), *map(Cell, _figures(one)))) for one in rows)
