@@ -1,5 +1,6 @@
 """`srlm gate CANDIDATE`: may it take the baseline's place? `gate init` writes a policy, `gate pin` pins a judge."""
 
+import shlex
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -135,7 +136,7 @@ def _compared(comparison: Path | None, candidate: str, baseline: str | None, run
     if baseline not in (None, found.baseline):
         raise UsageError(
             f"{comparison} compares with {found.baseline}, and --baseline is {baseline}. Make it with that one: "
-            f"srlm compare {candidate} --baseline {baseline} --format json"
+            f"srlm compare {shlex.join([candidate, '--baseline', str(baseline)])} --format json"
         )
     return found
 
@@ -194,7 +195,8 @@ def init(
 
     _refuse_existing(output)
     write_text(output, (files("evals.gate") / "starter.yaml").read_text(encoding="utf-8"))
-    say(f"{output} is a policy to begin with. Try it: srlm gate CANDIDATE --baseline M1 --policy {output}")
+    trial = f"srlm gate CANDIDATE --baseline M1 --policy {shlex.quote(str(output))}"
+    say(f"{output} is a policy to begin with. Try it: {trial}")
 
 
 @app.command("pin")

@@ -8,7 +8,18 @@ import typer
 
 from srlm.cli.groups import WithDefault
 from srlm.cli.models import done_with, named_model, wire_of
-from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, JudgeTokens, LeastMass, MaxCost, RunName, Runs
+from srlm.cli.options import (
+    DEFAULT_RUNS,
+    Deadline,
+    Estimate,
+    InFlight,
+    JudgeTokens,
+    LeastMass,
+    MaxCost,
+    RunName,
+    Runs,
+    command,
+)
 
 if TYPE_CHECKING:
     from srlm.engines.engine import Engine
@@ -140,7 +151,7 @@ def score(
         say_data(summary_json(summary, card, target))
         return
     often = f" --samples {samples}" if scoring is Scoring.sampled else ""
-    measure = f"srlm judge card {model.name} --rubric {rubric} --scoring {scoring.value}{often}"
+    measure = f"{command('srlm', 'judge', 'card', model.name, '--rubric', rubric)} --scoring {scoring.value}{often}"
     print_summary(stdout(), summary, card, measure, target)
 
 
