@@ -165,3 +165,18 @@ def test_room_for_thoughts_is_part_of_what_must_agree(thought):
     found = json.loads(result.read_text(encoding="utf-8"))
     assert found["provenance"]["rubric"].endswith(" in 64 tokens")
     assert found["card"]["rubric"] == found["provenance"]["rubric"]
+
+
+def test_a_browser_folds_them(thought, page, seen):
+    if "field" in thought.name:
+        pytest.skip("there is one page")
+    page.goto(f"{(thought / 'page.html').as_uri()}#samples?suite=alpaca")
+    first = page.locator("details.thoughts").first
+    first.wait_for()
+    assert first.locator("summary").inner_text().startswith("thoughts, ")
+    assert first.get_attribute("open") is None
+    assert DRAFT in first.locator("p").text_content()
+    assert not page.get_by_text(DRAFT).first.is_visible()
+    first.locator("summary").click()
+    assert page.get_by_text(DRAFT).first.is_visible()
+    assert not seen.errors
