@@ -63,6 +63,8 @@ def test_junit_has_a_case_for_everything_and_counts_it():
         "length non-inferiority": [],
         "agrees with labelled pairs (alpaca), judge": ["error"],
         "its verdicts on these can be read (alpaca), judge": [],
+        "agrees with labelled pairs (head-to-head), judge": [],
+        "its verdicts on these can be read (head-to-head), judge": [],
     }
     assert suite.find(".//failure").get("type") == "regression"
     assert "certainly worse" in suite.find(".//failure").get("message")
