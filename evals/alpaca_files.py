@@ -18,10 +18,11 @@ import numpy as np
 
 from evals.length_control import Gamed
 from srlm.errors import DataError
+from srlm.foreign_text import read_text
 from srlm.optional import require
 from srlm.randomness import model_first
 from srlm.records import write_json
-from srlm.rows import Once, Row, read_or_fetch, read_rows, read_text
+from srlm.rows import Once, Row, read_or_fetch, read_rows
 
 PUBLISHED_ANNOTATOR = "weighted_alpaca_eval_gpt4_turbo"
 """The judge of AlpacaEval 2.0."""

@@ -1,13 +1,15 @@
 """Models' answers to evaluation prompts, one each, through the ledger."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from evals.contestants import Contestant, opened
+from evals.results import Endings
 from srlm.calls import ask
 from srlm.display import Progress
 from srlm.engines.engine import Engine
 from srlm.ledger import Ledger
 from srlm.randomness import derive
+from srlm.replies import parted
 from srlm.types import Answer, Completion, Message, Prompt, Request, Sampling
 
 
@@ -28,7 +30,7 @@ def answer_prompts(
 ) -> dict[str, Answer]:
     """One answer a prompt, by prompt id. A call that failed leaves its prompt out.
 
-    White space around an answer is taken off, unless it is wanted `as_written`.
+    Thoughts are no part of it. White space around an answer is taken off, unless it is wanted `as_written`.
     """
     requests = [
         Request((Message("user", prompt.instruction),), sampling, seed=derive("answer", prompt.id))
@@ -38,18 +40,27 @@ def answer_prompts(
         engine, requests, ledger, stage=stage, progress=progress, label=f"{engine.name} answers {len(prompts)} prompts"
     )
     return {
-        prompt.id: Answer(
-            f"{engine.name}:{prompt.id}",
-            prompt.id,
-            engine.name,
-            reply.text if as_written else reply.text.strip(),
-            reply.finish,
-            0,
-            key[:16],
-        )
+        prompt.id: answer_in(f"{engine.name}:{prompt.id}", prompt.id, engine.name, key, reply, as_written=as_written)
         for prompt, (key, reply) in zip(prompts, replies, strict=True)
         if isinstance(reply, Completion)
     }
+
+
+def answer_in(id: str, prompt_id: str, model: str, key: str, reply: Completion, *, as_written: bool = False) -> Answer:
+    """A reply as the answer to a prompt: its thoughts apart, and without white space around it."""
+    reply = parted(reply)
+    text = reply.text if as_written else reply.text.strip()
+    return Answer(
+        id, prompt_id, model, text, reply.finish, call=key[:16], thoughts=reply.thoughts, written=reply.written
+    )
+
+
+def endings_of(answers: Iterable[Answer]) -> Endings:
+    """How many answers hold no word, and how many the server cut."""
+    found = list(answers)
+    empty = [one for one in found if not one.text.strip()]
+    spent = sum(bool(one.thoughts) for one in empty)
+    return Endings(len(found), len(empty), spent, sum(one.finish == "cut" for one in found))
 
 
 def answers_of(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from evals.answering import answer_in
 from evals.mt_bench import TEMPERATURES, Question
 from srlm.calls import ask
 from srlm.display import Progress
@@ -34,7 +35,8 @@ def converse(
 ) -> dict[int, Turns]:
     """Both turns of every question, by number. Where a call failed, the turns end before it.
 
-    White space around an answer is taken off, as FastChat does.
+    White space around an answer is taken off, as FastChat does. The second turn is shown the first answer without what
+    the model thought before it, as chat templates of such models do.
     """
     found: dict[int, Turns] = {one.id: () for one in questions}
     for turn in (1, 2):
@@ -44,8 +46,7 @@ def converse(
         replies = ask(engine, requests, ledger, stage=stage, progress=progress, label=label)
         for one, (key, reply) in zip(asked, replies, strict=True):
             if isinstance(reply, Completion):
-                name = f"{engine.name}:{one.id}-t{turn}"
-                answer = Answer(name, str(one.id), engine.name, reply.text.strip(), reply.finish, 0, key[:16])
+                answer = answer_in(f"{engine.name}:{one.id}-t{turn}", str(one.id), engine.name, key, reply)
                 found[one.id] = (*found[one.id], answer)
     return found
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from evals.metric import Metric, Series, metric, seen_range
 from evals.mt_bench import CATEGORIES, GROUPS, LABELS, NUMBERED, SCALE, Grade
 from evals.results import MtBenchResult
-from evals.wording import hostile, mostly
+from evals.wording import hostile, mostly, unsaid
 
 Values = dict[str, Series]
 """By model: turn of a question -> (question, value)."""
@@ -70,6 +70,7 @@ def captions(results: Sequence[MtBenchResult]) -> list[str]:
                 "without an answer). No mean counts them, and a difference is over the turns that both models have."
             )
         found += hostile(result.model, "grades", result.flagged)
+        found += unsaid(result.model, result.endings)
     return found
 
 

@@ -13,7 +13,7 @@ from srlm.engines.engine import Engine
 from srlm.judges.card import JudgeCard
 from srlm.judges.labelled import LabelledSet
 from srlm.judges.measure import measure
-from srlm.judges.pairwise import Match, Preference, compare, load_pairwise
+from srlm.judges.pairwise import VOTE, Match, Preference, Voting, compare, load_pairwise
 from srlm.judges.template import Template
 from srlm.ledger import Ledger
 from srlm.runs import Run
@@ -35,6 +35,7 @@ class Sitting:
     provenance: Provenance
     run: Run
     progress: Progress
+    voting: Voting
 
     def decide(
         self, models: str | tuple[str, str], matches: Sequence[Match], whom: str
@@ -48,9 +49,10 @@ class Sitting:
             stage=f"evals/{self.suite}",
             progress=self.progress,
             label=f"{self.engine.name} judges {whom} in both orders",
+            voting=self.voting,
         )
         verdicts = [one for found in preferences for one in found.verdicts]
-        self.run.write(part(self.suite, models, "verdicts"), verdicts)
+        self.run.write(part(self.run, self.suite, models, "verdicts"), verdicts)
         return preferences, dated(self.provenance, self.judge, verdicts, self.run.ledger)
 
 
@@ -63,21 +65,26 @@ def sitting(
     sampling: Sampling,
     run: Run,
     progress: Progress,
+    voting: Voting = VOTE,
 ) -> Iterator[Sitting]:
     """Open the judge, measure its card on labelled pairs, and keep the prompts that it will be asked about."""
     with opened(judge) as engine:
-        card = measure(engine, labelled, run.ledger, limit=CARD_PAIRS, stage="evals/card", progress=progress)
+        card = measure(
+            engine, labelled, run.ledger, limit=CARD_PAIRS, stage="evals/card", progress=progress, voting=voting
+        )
         template = load_pairwise()
-        provenance = judged_by(engine, template, prompts, sampling)
+        provenance = judged_by(engine, template, prompts, sampling, voting)
         keep_prompts(run, provenance.prompts, prompts)
-        yield Sitting(suite, judge, engine, template, card, provenance, run, progress)
+        yield Sitting(suite, judge, engine, template, card, provenance, run, progress, voting)
 
 
-def judged_by(judge: Engine, template: Template, prompts: Sequence[Prompt], sampling: Sampling) -> Provenance:
+def judged_by(
+    judge: Engine, template: Template, prompts: Sequence[Prompt], sampling: Sampling, voting: Voting = VOTE
+) -> Provenance:
     """Whose verdicts they are, by which prompt, on what, and how it was answered."""
     return Provenance(
         judge=f"{judge.name} {judge.identity}",
-        rubric=f"{template.name}:{template.digest}",
+        rubric=voting.label(template),
         prompts=prompts_digest(prompts),
         sampling=f"T={sampling.temperature} top-p={sampling.top_p} max_tokens={sampling.max_tokens}",
     )

@@ -16,6 +16,7 @@ from srlm.engines.engine import Engine
 from srlm.judges.template import load_template
 from srlm.ledger import Ledger
 from srlm.randomness import derive
+from srlm.replies import parted
 from srlm.types import Completion, Failed, Message, Prompt, Request, Sampling
 
 STAGE = "evals/labels"
@@ -99,8 +100,9 @@ def name_categories(
 
 def read_categories(reply: Completion) -> tuple[str, ...]:
     """The items of a list, the first 20 of them, and "Other"; nothing where there are fewer than two."""
+    reply = parted(reply)
     items = [match[1].strip(_AROUND) for line in reply.text.splitlines() if (match := _ITEM.fullmatch(line))]
-    if reply.finish == "length":
+    if reply.finish != "stop":
         items = items[:-1]  # it may have been cut
     names = list({_plain(name): name for name in items if 0 < len(name) <= 60 and _plain(name)}.values())[:MOST]
     if len(names) < 2:
@@ -110,8 +112,9 @@ def read_categories(reply: Completion) -> tuple[str, ...]:
 
 def read_label(prompt_id: str, reply: Completion, categories: Sequence[str]) -> Label:
     """What a reply says in its last line of each kind; None for what is not there, or is none of the choices."""
+    reply = parted(reply)
     lines = [match for line in reply.text.splitlines() if (match := _LINE.fullmatch(line))]
-    said = {} if reply.finish == "length" else {match[1].lower(): match[2].strip(_AROUND) for match in lines}
+    said = {} if reply.finish != "stop" else {match[1].lower(): match[2].strip(_AROUND) for match in lines}
     number = _NUMBER.fullmatch(said.get("complexity", ""))
     complexity = int(number[1]) if number and LOWEST <= int(number[1]) <= HIGHEST else None
     return Label(prompt_id, _choice(said.get("category"), categories), complexity, _choice(said.get("length"), LENGTHS))

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from evals.metric import Cell, Metric, Series, Side, metric, seen_range
 from evals.results import HeadToHeadResult, HumanResult
-from evals.wording import hostile, mostly
+from evals.wording import hostile, mostly, unsaid
 from srlm.judges.pairwise import verdict_of
 from srlm.stats.bradley_terry import bradley_terry
 from srlm.stats.intervals import Estimate, Seen, bootstrap_ratio, mean_interval, wilson
@@ -116,6 +116,7 @@ def _hostile(met: Sequence[HeadToHeadResult]) -> list[str]:
     """Once a model: what of its answers may not have been meant for the reader; and prompts without a verdict."""
     flagged: dict[str, int] = {}
     constant: dict[str, int] = {}
+    endings = {model: end for one in met for model, end in zip((one.model, one.opponent), one.endings, strict=True)}
     found: list[str] = []
     for one in met:
         for place, model in enumerate((one.model, one.opponent)):
@@ -127,7 +128,8 @@ def _hostile(met: Sequence[HeadToHeadResult]) -> list[str]:
                 f"Attention: {missing} of {len(one.outcomes)} prompts of {one.model} against {one.opponent} have no "
                 "verdict in both orders. They count as neither win, tie nor loss."
             )
-    return found + [line for model in flagged for line in hostile(model, "wins", flagged[model], constant[model])]
+    found += [line for model in flagged for line in hostile(model, "wins", flagged[model], constant[model])]
+    return found + [line for model, end in endings.items() for line in unsaid(model, end)]
 
 
 class Against(Series):

@@ -6,7 +6,7 @@ from evals.controlled import controlled, way_of
 from evals.length_control import ERROR, Gamed
 from evals.metric import Metric, Rate, Series, metric, seen_range
 from evals.results import AlpacaResult
-from evals.wording import hostile, mostly
+from evals.wording import hostile, mostly, unsaid
 
 LENGTH_CONTROL = {
     "published": "Length-controlled: AlpacaEval's fit, with the difficulties of its prompts (against published figures "
@@ -68,6 +68,7 @@ def captions(results: Sequence[AlpacaResult], gamed: Gamed | None = None) -> lis
     found = [_what(results, gamed), *_missing(results)]
     for one in results:
         found += hostile(one.model, "win rate", one.flagged, one.constant, _answered(one))
+        found += unsaid(one.model, one.endings)
     card = results[0].card
     return [*found, card.caption() if card else f"{results[0].provenance.judge} judged; its card is not known."]
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from evals.contestants import Contestant
+from srlm.calls import find, recall
 from srlm.engines.budget import likely_prompt_tokens, most_prompt_tokens
 from srlm.engines.engine import Done, Engine, Tick, no_tick
 from srlm.engines.remote import RemoteEngine
-from srlm.ledger import Ledger, request_key
+from srlm.ledger import Ledger
 from srlm.prices import FREE, Price
 from srlm.runs import Run
 from srlm.types import Completion, Request
@@ -60,6 +61,7 @@ class StandIn:
     def __init__(self, engine: Engine, ledger: Ledger, expected: Expected) -> None:
         self.name, self.identity, self.price = engine.name, engine.identity, engine.price
         self._engine, self._ledger, self._expected = engine, ledger, expected
+        recall(engine, ledger)
         # Two models answer differently: a judge that compares them is asked in both orders, and for each pair anew.
         self._mark = f"{sha256(engine.identity.encode()).hexdigest()[:7]} "
 
@@ -79,9 +81,9 @@ class StandIn:
         self._engine.close()
 
     def _reply(self, request: Request) -> Completion:
-        stored = self._ledger.get(request_key(self.identity, request))
+        stored = find(self._engine, self._ledger, request)
         if stored is not None:
-            return stored
+            return stored[1]
         tokens = 1 if request.choices else request.sampling.max_tokens
         if isinstance(self._engine, RemoteEngine):
             tokens = self._engine.longest(request)

@@ -25,11 +25,12 @@ from pydantic import TypeAdapter, ValidationError
 from evals.mt_bench import Grade
 from evals.votes import TURNED, Sheet, Vote, read_votes, standing
 from srlm.errors import DataError, UsageError
+from srlm.filenames import LONGEST, among, cut, file_name
 from srlm.judges.card import JudgeCard
 from srlm.records import explain, read_json, with_nan, without_nan, write_json
 from srlm.runs import Run
 from srlm.stats.reward_model import Ranked
-from srlm.types import SCHEMA, Outcome
+from srlm.types import SCHEMA, Finish, Outcome
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,20 @@ class Provenance:
     prompts: str
     sampling: str
     dates: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Endings:
+    """How a model's answers ended. `empty` ones hold no word; before `spent` of these the model only thought.
+
+    `cut` ones were ended by the server, neither by themselves nor at the token limit. Results of older versions count
+    none.
+    """
+
+    answers: int = 0
+    empty: int = 0
+    spent: int = 0
+    cut: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,6 +80,7 @@ class AlpacaResult:
     constant: int = 0
     suite: str = "alpaca"
     schema: int = SCHEMA
+    endings: Endings = Endings()
 
 
 @dataclass(frozen=True)
@@ -85,6 +101,7 @@ class HeadToHeadResult:
     constant: tuple[int, int] = (0, 0)
     suite: str = "head-to-head"
     schema: int = SCHEMA
+    endings: tuple[Endings, Endings] = (Endings(), Endings())
 
     def turned(self) -> "HeadToHeadResult":
         """The same from the other side."""
@@ -96,6 +113,7 @@ class HeadToHeadResult:
             outcomes=tuple(_turned(one) for one in self.outcomes),
             flagged=self.flagged[::-1],
             constant=self.constant[::-1],
+            endings=self.endings[::-1],
         )
 
 
@@ -149,6 +167,7 @@ class MtBenchResult:
     flagged: int = 0
     suite: str = "mt-bench"
     schema: int = SCHEMA
+    endings: Endings = Endings()
 
 
 @dataclass(frozen=True)
@@ -184,7 +203,7 @@ class Checked:
     strict: tuple[bool, ...] | None
     loose: tuple[bool, ...] | None
     length: int
-    finish: Literal["stop", "length"] | None
+    finish: Finish | None
 
 
 @dataclass(frozen=True)
@@ -197,6 +216,7 @@ class VerifiableResult:
     checked: tuple[Checked, ...]
     suite: str = "verifiable"
     schema: int = SCHEMA
+    endings: Endings = Endings()
 
 
 @dataclass(frozen=True)
@@ -265,11 +285,18 @@ Provenanced = (
 
 Result = AlpacaResult | HeadToHeadResult | MtBenchResult | NlpResult | RewardResult | VerifiableResult
 
+STRAYS = frozenset({"annotations.json", "model_outputs.json"})
+"""Names of AlpacaEval's files, which belong into a folder of their own."""
+
 
 def store(run: Run, result: Result) -> None:
     """Write a result under its suite and model, or pair of models."""
     models = (result.model, result.opponent) if isinstance(result, HeadToHeadResult) else (result.model,)
-    write_json(run.folder / "evals" / result.suite / f"{_file(*models)}.json", without_nan(asdict(result)))
+    path = run.folder / "evals" / result.suite / f"{_file(run, result.suite, *models)}.json"
+    write_json(path, without_nan(asdict(result)))
+    before = path.with_name(f"{_before(models)}.json")
+    if _dots(models) and before != path:
+        before.unlink(missing_ok=True)  # it is of the same model, and would be read beside the new one
 
 
 def load_results(run: Run) -> Results:
@@ -322,7 +349,7 @@ def load_nlp(run: Run, model: str) -> NlpResult | None:
     Raises:
         DataError: the file is damaged.
     """
-    path = run.folder / "evals" / "nlp" / f"{_file(model)}.json"
+    path = run.folder / "evals" / "nlp" / f"{_file(run, 'nlp', model)}.json"
     found: NlpResult | None = _validated(TypeAdapter(NlpResult), path) if path.exists() else None
     return found
 
@@ -345,11 +372,11 @@ def load_sheet(run: Run, pair: tuple[str, str]) -> Sheet | None:
 
 def votes_folder(run: Run, pair: tuple[str, str]) -> Path:
     """Where the votes on a sheet stand, one file an annotator."""
-    return _sheet_path(run, pair).with_suffix("")
+    return run.folder / "evals" / "human" / _file(run, "human", *pair)
 
 
 def _sheet_path(run: Run, pair: tuple[str, str]) -> Path:
-    return run.folder / "evals" / "human" / f"{_file(*pair)}.json"
+    return run.folder / "evals" / "human" / f"{_file(run, 'human', *pair)}.json"
 
 
 def _load_human(run: Run) -> dict[tuple[str, str], HumanResult]:
@@ -371,30 +398,59 @@ def _load(run: Run, kind: Any) -> list[Any]:
     adapter: TypeAdapter[Any] = TypeAdapter(kind)
     found = []
     for path in sorted((run.folder / "evals" / kind.suite).glob("*.json")):
-        found.append(_validated(adapter, path))
+        if not _astray(path):
+            found.append(_validated(adapter, path))
     return found
+
+
+def _astray(path: Path) -> bool:
+    """Whether a file is one of another tool's, which earlier versions put here for a model that is called "."."""
+    if path.name not in STRAYS and not path.name.startswith("results_"):
+        return False
+    data = read_json(path)
+    return not (isinstance(data, dict) and "suite" in data)
 
 
 def _validated(adapter: "TypeAdapter[Any]", path: Path) -> Any:
     try:
         return adapter.validate_python(with_nan(read_json(path)))
-    except ValidationError as error:
+    except (ValidationError, OverflowError) as error:
         raise DataError(
             path, f"is not a result of this version ({explain(error)}); evaluate the model again."
         ) from None
 
 
-def _file(*models: str) -> str:
-    """One or two names as a file name, different for different models: "openai:gpt-4o" -> "openai%3Agpt-4o"."""
-    names = [quote(model, safe="") for model in models]
+def _file(run: Run, suite: str, *models: str) -> str:
+    """One or two names as the name of files of a suite: "openai:gpt-4o" -> "openai%3Agpt-4o".
+
+    What is there already keeps its name. On every disk M2 and m2 are two files, and so are any two models.
+    """
+    try:
+        taken = [one.name for one in (run.folder / "evals" / suite).iterdir()]
+    except OSError:
+        taken = []
+    names = [file_name(model) for model in models]
+    name = names[0] if len(names) == 1 else "~".join(one.replace("~", "%7E") for one in names)
+    name = cut(name, "~".join(models), 2 * LONGEST + 1)  # signs may have become three
+    return among(taken, name if _dots(models) else _before(models), name, "~".join(models))
+
+
+def _before(models: Sequence[str]) -> str:
+    """The name of earlier versions, which had no limit and knew no system but theirs."""
+    names = [quote(model, safe="", errors="surrogatepass") for model in models]
     return names[0] if len(names) == 1 else "~".join(name.replace("~", "%7E") for name in names)
+
+
+def _dots(models: Sequence[str]) -> bool:
+    """Whether earlier versions called it by dots alone, which means a folder."""
+    return len(models) == 1 and set(models[0]) == {"."}
 
 
 def files_folder(run: Run, suite: str, model: str) -> Path:
     """Where a result stands in the files of another tool."""
-    return run.folder / "evals" / suite / _file(model)
+    return run.folder / "evals" / suite / _file(run, suite, model)
 
 
-def part(suite: str, models: str | tuple[str, str], what: str) -> str:
+def part(run: Run, suite: str, models: str | tuple[str, str], what: str) -> str:
     """The stage name of a record file that belongs to a result: of a model, or of a pair of them."""
-    return f"evals/{suite}/{_file(*((models,) if isinstance(models, str) else models))}.{what}"
+    return f"evals/{suite}/{_file(run, suite, *((models,) if isinstance(models, str) else models))}.{what}"

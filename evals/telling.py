@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
-from urllib.parse import quote
 
 from evals import matched
 from evals.comparable import suites_of
 from evals.metric import Metric
 from evals.rendering import label, with_interval
 from evals.results import Results, load_results
+from srlm.filenames import file_name
 from srlm.model_card import Evaluation, Measured, write_card
 from srlm.runs import Run
 from srlm.trackers import FOLDER, tracked
@@ -26,7 +26,7 @@ def tell(run: Run, models: Sequence[str]) -> None:
         evaluations = evaluations_of(results, model)
         if model != "M0" and model in run.models():
             write_card(run, model, Path(run.model(model)), evaluations)
-        folder = run.folder / FOLDER / "evals" / quote(model, safe="")
+        folder = run.folder / FOLDER / "evals" / file_name(model)
         with tracked(run.config.report_to, folder, f"{model} evaluated", run.name) as trackers:
             for one in trackers:
                 # W&B drops what comes twice at a step; without one it takes each evaluation as a further row.

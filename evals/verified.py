@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from evals.metric import Metric, Rate, Rates, Series, metric, seen_range
 from evals.results import Checked, VerifiableResult
+from evals.wording import unsaid
 
 Values = dict[str, float]
 """By item: the prompt, or one of its instructions."""
@@ -40,10 +41,17 @@ def metrics(results: Sequence[VerifiableResult]) -> list[Metric]:
             rates("instruction_loose", f"{single}{loose}", lambda one: _each(one, one.loose)),
         ]
     lengths = _values(Series, results, _length)
+    cut = any(one.finish == "cut" for result in results for one in result.checked)
     return [
         *found,
         metric("verifiable_length", "  mean length", "chars", "neither", lengths, seen_range(lengths)),
-        rate("verifiable_cut", "  answers cut at the token limit", "less", _cut, tested=False),
+        rate(
+            "verifiable_cut",
+            "  answers cut before their end" if cut else "  answers cut at the token limit",
+            "less",
+            _cut,
+            tested=False,
+        ),
         rate("verifiable_answered", "  prompts that got an answer", "more", _answered, tested=False),
     ]
 
@@ -74,6 +82,7 @@ def captions(results: Sequence[VerifiableResult]) -> list[str]:
                 f"Attention: {result.model} gave no answer to {missing} of {prompts} prompts, and its figures are of "
                 "the others. The same srlm eval asks for them again."
             )
+        found += unsaid(result.model, result.endings)
     return found
 
 
@@ -101,7 +110,7 @@ def _length(one: Checked) -> Values:
 
 
 def _cut(one: Checked) -> Values:
-    return {} if one.strict is None else {one.prompt_id: float(one.finish == "length")}
+    return {} if one.strict is None else {one.prompt_id: float(one.finish != "stop")}
 
 
 def _answered(one: Checked) -> Values:

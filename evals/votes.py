@@ -152,4 +152,7 @@ _VOTE = TypeAdapter(Vote)
 
 
 def _vote(line: bytes) -> Vote:
-    return _VOTE.validate_python(json.loads(line))
+    try:
+        return _VOTE.validate_python(json.loads(line))
+    except (RecursionError, OverflowError) as error:
+        raise ValueError(str(error)) from None

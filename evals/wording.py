@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from math import isnan
 
 from evals.metric import Metric
+from evals.results import Endings
 from srlm.stats.paired import Paired
 from srlm.stats.power import prompts_needed, smallest_difference
 from srlm.stats.student import student_quantile
@@ -59,6 +60,19 @@ def hostile(model: str, figure: str, flagged: int, constant: int = 0, of: int | 
         )
     if constant and (of is None or constant > FEW * of):
         lines.append(f"Attention: {model} gave one and the same answer to {constant}{share} prompts.")
+    return lines
+
+
+def unsaid(model: str, found: Endings) -> list[str]:
+    """What of a model's answers is no answer: empty ones, and those that the server cut."""
+    lines: list[str] = []
+    if found.empty:
+        whose = "their tokens" if found.spent == found.empty else f"the tokens of {found.spent}"
+        why = f": {whose} went into thoughts; raise --max-tokens" if found.spent else ""
+        lines.append(f"Attention: {found.empty} of {found.answers} answers of {model} are empty{why}.")
+    if found.cut:
+        by = "were cut by its server, such as by a content filter"
+        lines.append(f"Attention: {found.cut} of {found.answers} answers of {model} {by}.")
     return lines
 
 

@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Literal
 
 from srlm.assets import PACKAGED, cache_dir, model_folder, packaged_file
@@ -86,6 +87,16 @@ def _device() -> Finding:
 
 def _disk(runs: Path) -> Finding:
     place = next(folder for folder in [runs.absolute(), *runs.absolute().parents] if folder.exists())
+    try:
+        with TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        return Finding(
+            "missing",
+            "disk",
+            f"nothing can be written in {place} ({error.strerror})",
+            "make it writable, or choose another place with --runs",
+        )
     free = shutil.disk_usage(place).free
     if free < RUN_BYTES:
         return Finding(

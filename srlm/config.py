@@ -4,11 +4,13 @@ How a preset, a user's file and `--set` become one is in `srlm/config_file.py`. 
 2401.10020, sections 2 and 3.1) where it says; where it does not, the doc says so.
 """
 
+import shlex
 from math import nan
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from srlm.errors import UsageError
 from srlm.puzzle.world import PUZZLE
 from srlm.types import Sampling
 
@@ -262,6 +264,15 @@ class JudgeConfig(Section):
             "a path, hf:NAME, or one behind a server (not in the paper)"
         ),
     )
+    least_mass: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description=(
+            "for expected: the share of its probability that the judge must give the digits; below it was about to say "
+            "something else, and the verdict is not read"
+        ),
+    )
 
 
 class PairsConfig(Section):
@@ -319,7 +330,7 @@ class MonitorConfig(Section):
     """When an iteration's figures give a warning, or stop `srlm train --strict`. None of this is in the paper."""
 
     canary_prompts: int = Field(
-        4, ge=0, description="new instructions for which five worthless answers are judged too; 0: none"
+        4, ge=0, description="new instructions for which six worthless answers are judged too; 0: none"
     )
     min_canary_gap: float = Field(
         0.5, description="points by which the candidates' mean reward exceeds the worthless answers'"
@@ -348,6 +359,27 @@ class MonitorConfig(Section):
     )
 
 
+RUNS_CODE = frozenset(
+    {
+        "compilation_config",
+        "distributed_executor_backend",
+        "ec_transfer_config",
+        "io_processor_plugin",
+        "kv_transfer_config",
+        "load_format",
+        "logits_processors",
+        "model_loader_extra_config",
+        "reasoning_parser_plugin",
+        "scheduler_cls",
+        "trust_remote_code",
+        "weight_transfer_config",
+        "worker_cls",
+        "worker_extension_cls",
+    }
+)
+"""Arguments of vLLM that name Python to import, or that let a checkpoint bring its own code or pickles."""
+
+
 class VLLMConfig(Section):
     """How vLLM uses the machine, where engine is vllm, or for a model that is named vllm:PATH."""
 
@@ -358,10 +390,21 @@ class VLLMConfig(Section):
         None, ge=16, description="tokens of prompt and answer at the most; the model's own context, if not given"
     )
     enforce_eager: bool = Field(False, description="start sooner and answer more slowly: nothing is compiled")
-    more: dict[str, Any] = Field({}, description="any other argument of vLLM's engine, by vLLM's name for it")
+    more: dict[str, Any] = Field(
+        {}, description="any other argument of vLLM's engine, by vLLM's name for it; none that names code to run"
+    )
 
     def arguments(self) -> dict[str, Any]:
-        """The same under vLLM's names."""
+        """The same under vLLM's names.
+
+        Raises:
+            UsageError: one of them names code to run, which a run.yaml of somebody else could bring along.
+        """
+        if running := sorted(key for key in self.more if key.replace("-", "_") in RUNS_CODE):
+            raise UsageError(
+                f"vllm.more.{running[0]} can make vLLM run code that is named there or lies in a checkpoint, so srlm "
+                "does not pass it on. Leave it out."
+            )
         return {
             "tensor_parallel_size": self.tensor_parallel_size,
             "data_parallel_size": self.data_parallel_size,
@@ -427,6 +470,21 @@ class TrainConfig(Section):
     @classmethod
     def _one_or_several(cls, value: Any) -> Any:
         return [value] if isinstance(value, str) else value
+
+    @field_validator("launcher")
+    @classmethod
+    def _is_a_command(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            words = shlex.split(value)
+        except ValueError as error:
+            raise ValueError(f"is no command as a shell reads it ({str(error).lower()})") from None
+        if not words or not words[0]:
+            raise ValueError("is empty; leave it out to train in this process")
+        if "\0" in value:
+            raise ValueError("holds a NUL character, which no command can")
+        return value
 
     @model_validator(mode="before")
     @classmethod

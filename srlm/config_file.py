@@ -9,11 +9,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from srlm.config import TrainConfig
-from srlm.errors import UnknownName, UsageError
+from srlm.errors import DataError, UnknownName, UsageError
+from srlm.foreign_text import read_text
+from srlm.foreign_yaml import SHOWN, NotYamlError, parse_yaml, shown
 
 _EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
@@ -48,19 +49,18 @@ def _read(name_or_path: str, chain: tuple[str, ...] = ()) -> dict[str, Any]:
         if not path.is_file():
             raise UsageError(f"{path} does not exist. Give a YAML file, or a preset: {', '.join(preset_names())}.")
         try:
-            text, where = path.read_text(encoding="utf-8"), str(path)
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{path} cannot be read as UTF-8 text ({type(error).__name__}).") from None
+            text, where = read_text(path), str(path)
+        except DataError as error:
+            raise UsageError(str(error)) from None
     elif name_or_path in preset_names():
         text, where = (files("srlm.presets") / f"{name_or_path}.yaml").read_text(encoding="utf-8"), name_or_path
     else:
         raise UnknownName("The preset", name_or_path, preset_names(), "A file of your own ends in .yaml.")
     try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        raise UsageError(f"{where}{line}: not YAML ({getattr(error, 'problem', error)}).") from None
+        data = parse_yaml(text)
+    except NotYamlError as error:
+        line = f", line {error.line}" if error.line else ""
+        raise UsageError(f"{where}{line}: {error.problem}.") from None
     if not isinstance(data, dict):
         raise UsageError(f"{where}: a mapping of keys to values is expected.")
     base = data.pop("preset", None)
@@ -82,20 +82,20 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 def _apply(data: dict[str, Any], change: str) -> None:
     key, equals, value = change.partition("=")
     if not equals or not key:
-        raise UsageError(f"--set {change!r} is not of the form key=value, such as dpo.beta=0.2.")
+        raise UsageError(f"--set {change!r:.200} is not of the form key=value, such as dpo.beta=0.2.")
     *sections, last = key.split(".")
     for section in sections:
         data = data.setdefault(section, {})
         if not isinstance(data, dict):
-            raise UsageError(f"--set {change!r}: {section} is a value, not a section.")
+            raise UsageError(f"--set {change!r:.200}: {section} is a value, not a section.")
     # YAML 1.1 reads 1e-6 as text, because it has no point; people write learning rates so.
     if _EXPONENT.fullmatch(value):
         data[last] = float(value)
         return
     try:
-        data[last] = yaml.safe_load(value)
-    except yaml.YAMLError:
-        data[last] = value
+        data[last] = parse_yaml(value)
+    except NotYamlError:
+        data[last] = value  # a word with a colon in it, or 2024-13-01
 
 
 def _say(error: ValidationError) -> str:
@@ -107,12 +107,11 @@ def _say(error: ValidationError) -> str:
         model: Any = TrainConfig
         for part in parts[:-1]:
             model = model.model_fields[part].annotation
-        return str(
-            UnknownName("The configuration key", key, [".".join([*parts[:-1], name]) for name in model.model_fields])
-        )
+        known = [".".join([*parts[:-1], name]) for name in model.model_fields]
+        return str(UnknownName("The configuration key", key[:SHOWN], known))
     if first["type"] == "missing":
         return f"The configuration has no {key}; it is needed."
-    given = f", not {first['input']!r}" if parts and not isinstance(first["input"], dict) else ""
+    given = f", not {shown(first['input'])}" if parts and not isinstance(first["input"], dict) else ""
     message = first["msg"].removeprefix("Value error, ")
     return f"Configuration {key or 'as a whole'}: {message[0].lower()}{message[1:]}{given}."
 

@@ -12,6 +12,7 @@ SrlmError                     exit code 2, one message, no traceback
 ├── BudgetSpent               the next call could pass --max-cost
 ├── NoDiskSpace               too little room for what the run will write
 ├── TrainingFailed            the processes of a launcher ended with an error; their log is named
+├── Diverged                  a training's loss, gradient or weights are not finite: there is no model
 ├── OutOfMemory               a micro-batch does not fit
 ├── NothingToTrain            a stage left no example: the counts say where they went
 └── Unhealthy                 an iteration's figure passed its threshold, under --strict
@@ -23,6 +24,7 @@ Ctrl-C, 143 SIGTERM, 129 a terminal that closed). 1, 3 and 4 are outcomes of `sr
 Secrets never enter a message: engines report the type and the status of a failure, not its headers.
 """
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
@@ -35,6 +37,14 @@ SIGNAL_EXIT = 128
 
 LISTED = 20
 """Names that a message lists before it only counts them."""
+
+
+_CREDENTIALS = re.compile(r"(?<=://)[^\s'\"]*@")
+
+
+def without_secrets(text: str) -> str:
+    """Text as it may be shown: "http://user:password@host" -> "http://host", wherever it stands."""
+    return _CREDENTIALS.sub("", text)
 
 
 class SrlmError(Exception):
@@ -51,7 +61,7 @@ class UnknownName(UsageError):
     def __init__(self, what: str, name: str, known: Iterable[str], hint: str = "") -> None:
         names = list(known)
         close = get_close_matches(name, names, n=1)
-        message = f"{what} {name!r} does not exist."
+        message = f"{what} {without_secrets(name)!r} does not exist."
         if close:
             message += f" Did you mean {close[0]!r}?"
         shown = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
@@ -63,7 +73,7 @@ class RunChanged(UsageError):
     """The run directory was made with another configuration; going on would mix two experiments."""
 
     def __init__(self, run: Path, changes: list[str]) -> None:
-        listed = "; ".join(changes[:8]) + ("; ..." if len(changes) > 8 else "")
+        listed = without_secrets("; ".join(changes[:8])) + ("; ..." if len(changes) > 8 else "")
         super().__init__(
             f"The run {run} was started with another configuration ({listed}). "
             "Give the new one its own --name, or repeat the old settings to go on with this run."
@@ -117,6 +127,10 @@ class NothingToTrain(SrlmError):
 
 class TrainingFailed(SrlmError):
     """Training in processes of its own has ended without a model."""
+
+
+class Diverged(SrlmError):
+    """A training's loss, gradient or weights are not finite numbers any more: it left no model."""
 
 
 class Unhealthy(SrlmError):

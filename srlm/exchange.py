@@ -5,23 +5,42 @@ The key cannot be computed again from the line: what the model is, its identity,
 that a question was changed, not an answer, so a file is to be trusted as one trusts the run that it comes from.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
+from math import inf
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from srlm.errors import DataError
+from srlm.foreign_text import lines_of
 from srlm.ledger import Call, Ledger
-from srlm.records import explain, write_pieces
+from srlm.records import explain, refuse_newer
 from srlm.types import Completion, Request
+from srlm.writing import write_pieces
 
-MOST_TOKENS = 1 << 53
-"""Whole numbers that every reader of JSON and SQLite can hold."""
+MOST_TOKENS = 1 << 63
+"""Whole numbers that SQLite can hold."""
 
 _Measure = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-_Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+ROUNDING = 1e-6
+"""By how much a sum of probabilities may be above 1."""
+
+
+def _a_day(value: str) -> str:
+    """A day that there is."""
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        raise ValueError("there is no such day") from None
+    return value
+
+
+_Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), AfterValidator(_a_day)]
 _Name = Annotated[str, Field(min_length=1)]
 
 
@@ -40,30 +59,65 @@ class ExportedCall:
     schema: Literal[1] = 1
 
     def __post_init__(self) -> None:
-        """Refuse token counts that are none."""
+        """Refuse token counts, probabilities and ways of drawing that are none."""
         counts = (self.completion.prompt_tokens, self.completion.completion_tokens)
         if not all(0 <= count < MOST_TOKENS for count in counts):
             raise ValueError("token counts are whole numbers from 0 on")
+        given = self.completion.probabilities
+        masses = [*(given or ()), *([] if self.completion.mass is None else [self.completion.mass])]
+        if not all(0 <= one <= 1 + ROUNDING for one in masses):  # of NaN, too, this holds not
+            raise ValueError("probabilities are numbers from 0 to 1")
+        if given is not None and sum(given) > 1 + ROUNDING:
+            raise ValueError("the probabilities of all choices are more than 1 together")
+        if given is not None and len(given) != len(self.request.choices):
+            raise ValueError("there must be one probability for each of the choices")
+        drawing = self.request.sampling
+        if not (0 <= drawing.temperature < inf and 0 <= drawing.top_p <= 1):
+            raise ValueError("a temperature is a number from 0 on, top_p one from 0 to 1")
 
 
 _LINE = TypeAdapter(ExportedCall)
 
 
 def export_calls(ledger: Ledger, path: Path) -> int:
-    """Write all calls, in the order of the ledger; the file appears when it is whole. Returns how many there are."""
-    count = 0
+    """Write all calls, in the order of the ledger; the file appears when it is whole. Returns how many there are.
+
+    Raises:
+        DataError: the ledger is damaged. What could be read is in the file.
+    """
+    count = lost = 0
 
     def lines() -> Iterator[str]:
-        nonlocal count
-        for stage, model, call in ledger.answered():
-            count += 1
-            line = ExportedCall(
-                call.key, stage, model, call.request, call.completion, call.seconds, call.cost, call.day
-            )
-            yield _LINE.dump_json(line).decode() + "\n"
+        nonlocal count, lost
+        for found in ledger.saved():
+            line = found and _line(*found)
+            if line:
+                count += 1
+                yield line
+            else:
+                lost += 1
+        if lost and not count:
+            raise DataError(ledger.path, "is damaged: no call in it can be read. Nothing was written.")
 
     write_pieces(path, lines())
+    if lost:
+        raise DataError(
+            ledger.path,
+            f"is damaged. The {count:,} calls that can be read are in {path}; what stood at {lost:,} other places is "
+            "lost. To go on with them, move the ledger away and take them into a new one with --import.",
+        )
     return count
+
+
+def _line(stage: str, model: str, call: Call) -> str | None:
+    """A call as a line; None where it would not be taken in again, as its ledger is damaged."""
+    try:
+        line = ExportedCall(call.key, stage, model, call.request, call.completion, call.seconds, call.cost, call.day)
+        written = _LINE.dump_json(line, warnings=False)
+        _LINE.validate_json(written, strict=True)
+    except (ValueError, TypeError, PydanticSerializationError):
+        return None
+    return written.decode() + "\n"
 
 
 def import_calls(ledger: Ledger, path: Path) -> tuple[int, int]:
@@ -88,17 +142,18 @@ def import_calls(ledger: Ledger, path: Path) -> tuple[int, int]:
 
 
 def _read(path: Path) -> Iterator[ExportedCall]:
-    """The lines of an exported file, one at a time."""
+    """The lines of an exported file, plain or gzip, one at a time."""
+    for number, line in lines_of(path):
+        try:
+            yield _LINE.validate_json(line, strict=True)
+        except (ValidationError, OverflowError) as error:
+            refuse_newer(_loosely(line), lambda problem, number=number: DataError(path, problem, number))  # type: ignore[misc]
+            raise DataError(path, f"{explain(error)}. Nothing was imported.", number) from None
+
+
+def _loosely(line: str) -> Any:
+    """A line as JSON, where it is that, to see of which version it is."""
     try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if not line.strip():
-                    continue
-                try:
-                    yield _LINE.validate_json(line, strict=True)
-                except ValidationError as error:
-                    raise DataError(path, f"{explain(error)}. Nothing was imported.", number) from None
-    except FileNotFoundError:
-        raise DataError(path, "there is no such file.") from None
-    except OSError as error:
-        raise DataError(path, f"cannot be read ({error.strerror}).") from None
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None

@@ -6,26 +6,49 @@ batch or nothing of it. Failures are counted but never stored as answers. One do
 
 import hashlib
 import json
+import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from srlm.database import open_database, transaction
+from srlm.database import (
+    FEWEST_BYTES,
+    NotWritable,
+    damaged,
+    not_writable,
+    open_database,
+    refusal,
+    transaction,
+    try_to_write,
+)
 from srlm.errors import DataError
+from srlm.reading import open_to_read
+from srlm.records import explain
 from srlm.types import Completion, Request
+
+MOST_ROWS = 1 << 62
+"""Beyond any ledger."""
 
 _INSERT = "INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"
 _SUMMARY = """
-SELECT stage, model, count(*), sum(prompt_tokens), sum(completion_tokens), sum(seconds), count(*) - count(seconds),
+SELECT stage, model, count(*), sum(prompt_tokens >> 32), sum(prompt_tokens & 4294967295),
+       sum(completion_tokens >> 32), sum(completion_tokens & 4294967295), sum(seconds), count(*) - count(seconds),
        sum(cost), count(*) - count(cost)
 FROM calls GROUP BY stage, model
 """
+"""Tokens in two halves: a server may have said numbers whose sum SQLite cannot hold."""
+_ALL = "SELECT rowid, stage, model, key, request, reply, seconds, cost, day FROM calls WHERE rowid > ? ORDER BY rowid"
 _REASONS = "SELECT stage, model, reason, count(*) FROM failures GROUP BY stage, model, reason ORDER BY reason"
+
+
+_CAPABILITIES = "CREATE TABLE IF NOT EXISTS capabilities (identity TEXT PRIMARY KEY NOT NULL, refused TEXT NOT NULL)"
+"""Made when there is something to write: ledgers without it are read as they are."""
 
 
 @dataclass(frozen=True)
@@ -84,25 +107,46 @@ class Ledger:
     """A run's calls on disk. Safe against kill -9 and for two processes on one run (SQLite's write-ahead log)."""
 
     def __init__(self, path: Path) -> None:
-        """Open a ledger, making one if there is none.
+        """Open a ledger, making one if there is none. One that cannot be written is opened to be read.
 
         Raises:
-            DataError: the file is no ledger, or a damaged one.
+            DataError: the file is no ledger, or a damaged one; or it cannot even be read.
         """
-        self._path = path
-        self._connection = open_database(path)
+        self.path = path
+        self._unwritable: NotWritable | None = None
+        try:
+            self._connection = open_database(path)
+        except NotWritable as error:
+            if not path.is_file():
+                raise
+            self._connection, self._unwritable = open_to_read(path), error
+
+    def require_writable(self) -> None:
+        """Refuse work whose answers could not be kept, before it is done.
+
+        Raises:
+            NotWritable: the ledger cannot be written.
+        """
+        if self._unwritable is not None:
+            raise self._unwritable
+        try:
+            try_to_write(self._connection)
+        except sqlite3.Error as error:
+            raise refusal(self.path, error) from None
+        if shutil.disk_usage(self.path.parent).free < FEWEST_BYTES:
+            raise not_writable(self.path, "no room")
 
     def get(self, key: str) -> Completion | None:
         """The answer to a request, if it was ever given."""
-        row = self._connection.execute("SELECT reply FROM calls WHERE key = ?", (key,)).fetchone()
-        return _COMPLETION.validate_json(row[0]) if row else None
+        row = self._first("SELECT reply FROM calls WHERE key = ?", (key,))
+        return self._completion(row[0]) if row else None
 
     def call(self, prefix: str) -> tuple[str, Request, Completion] | None:
         """A call by the beginning of its key: (model, request, completion)."""
-        row = self._connection.execute(
+        row = self._first(
             "SELECT model, request, reply FROM calls WHERE key >= ? AND key < ? LIMIT 1", (prefix, prefix + "g")
-        ).fetchone()
-        return (row[0], _REQUEST.validate_json(row[1]), _COMPLETION.validate_json(row[2])) if row else None
+        )
+        return (row[0], self._request(row[1]), self._completion(row[2])) if row else None
 
     def measured(self, keys: Sequence[str]) -> list[tuple[float, float | None]]:
         """Seconds and cost of calls by their keys, or the beginnings of these.
@@ -110,7 +154,7 @@ class Ledger:
         A call that is not here, or whose time was not taken, is left out. A cost that nobody knows is None.
         """
         query = "SELECT seconds, cost FROM calls WHERE key >= ? AND key < ? LIMIT 1"
-        rows = (self._connection.execute(query, (key, key + "g")).fetchone() for key in keys if key)
+        rows = (self._first(query, (key, key + "g")) for key in keys if key)
         return [(row[0], row[1]) for row in rows if row is not None and row[0] is not None]
 
     def days(self, keys: Iterable[str]) -> tuple[str, str] | None:
@@ -119,18 +163,42 @@ class Ledger:
         None where no day is known.
         """
         query = "SELECT day FROM calls WHERE key >= ? AND key < ? LIMIT 1"
-        rows = (self._connection.execute(query, (key, key + "g")).fetchone() for key in keys if key)
+        rows = (self._first(query, (key, key + "g")) for key in keys if key)
         known = {row[0] for row in rows if row is not None and row[0] is not None}
         return (min(known), max(known)) if known else None
 
-    def commit(self, stage: str, model: str, calls: Sequence[Call], failures: Sequence[str] = ()) -> None:
-        """Write the answers of one batch, and count its failures, in one transaction."""
+    def refused(self, identity: str) -> tuple[str, ...]:
+        """What a server refuses of requests, as `srlm.engines.capabilities` says it, in the order it was learned."""
+        try:
+            query = "SELECT refused FROM capabilities WHERE identity = ?"
+            row = self._connection.execute(query, (identity,)).fetchone()
+            found = json.loads(row[0]) if row else []
+        except (sqlite3.OperationalError, ValueError):
+            return ()  # no table, or nothing that was written by srlm: it is learned again
+        return tuple(word for word in found if isinstance(word, str)) if isinstance(found, list) else ()
+
+    def keep_refused(self, identity: str, words: Sequence[str]) -> None:
+        """Keep what a server refuses, behind what is known of it here already."""
         with self._transaction():
+            self._connection.execute(_CAPABILITIES)
+            known = self.refused(identity)
+            merged = json.dumps([*known, *(word for word in words if word not in known)])
+            self._connection.execute("INSERT OR REPLACE INTO capabilities VALUES (?, ?)", (identity, merged))
+
+    def commit(self, stage: str, model: str, calls: Sequence[Call], failures: Sequence[str] = ()) -> int:
+        """Write the answers of one batch, and count its failures, in one transaction.
+
+        Returns how many answers were new; one that is here already stays.
+        """
+        with self._transaction():
+            before = self._connection.total_changes
             self._connection.executemany(_INSERT, [_row(stage, model, call) for call in calls])
+            new = self._connection.total_changes - before
             self._connection.executemany(
                 "INSERT INTO failures (stage, model, reason) VALUES (?, ?, ?)",
                 [(stage, model, reason) for reason in failures],
             )
+        return new
 
     def adopt(self, calls: Iterable[tuple[str, str, Call]]) -> int:
         """Take in calls of another ledger as (stage, model, call), all or, when `calls` raises, none of them.
@@ -144,26 +212,46 @@ class Ledger:
 
     def answered(self) -> Iterator[tuple[str, str, Call]]:
         """All calls as (stage, model, call), one at a time, as the ledger is at the first of them."""
-        query = "SELECT stage, model, key, request, reply, seconds, cost, day FROM calls"
-        for stage, model, key, request, reply, *taken in self._connection.execute(query):
-            call = Call(key, _REQUEST.validate_json(request), _COMPLETION.validate_json(reply), *taken)
-            yield stage, model, call
+        for _, stage, model, key, request, reply, *taken in self._rows(_ALL, (0,)):
+            yield stage, model, Call(key, self._request(request), self._completion(reply), *taken)
+
+    def saved(self) -> Iterator[tuple[str, str, Call] | None]:
+        """All calls that can be read, as `answered` has them, and None for each place where something cannot."""
+        after, step = 0, 1
+        while after < MOST_ROWS:
+            try:
+                for row, *found in self._rows(_ALL, (after,)):
+                    after, step = row, 1
+                    yield self._sound(found)
+                return
+            except DataError:
+                yield None
+                after, step = after + step, 2 * step
+
+    def _sound(self, found: Sequence[Any]) -> tuple[str, str, Call] | None:
+        stage, model, key, request, reply, *taken = found
+        try:
+            return stage, model, Call(key, self._request(request), self._completion(reply), *taken)
+        except DataError:
+            return None
 
     def summary(self) -> list[LedgerRow]:
         """What was called, what it took and what failed, by stage and model. Reads the whole ledger."""
         failures: dict[tuple[str, str], dict[str, int]] = {}
-        for stage, model, reason, count in self._connection.execute(_REASONS):
-            failures.setdefault((stage, model), {})[reason] = count
-        called = [
-            LedgerRow(*row, failures.pop((row[0], row[1]), {}))  # type: ignore[call-arg]  # as many as _SUMMARY has
-            for row in self._connection.execute(_SUMMARY)
-        ]
-        failed = [LedgerRow(*key, 0, 0, 0, None, 0, None, 0, reasons) for key, reasons in failures.items()]
-        return sorted([*called, *failed], key=lambda row: (row.stage, row.model))
+        for stage, model, reason, count in self._rows(_REASONS):
+            failures.setdefault((str(stage), str(model)), {})[str(reason)] = count
+        called = []
+        for stage, model, calls, high, low, more, less, *measured in self._rows(_SUMMARY):
+            tokens = ((high << 32) + low, (more << 32) + less)
+            failed = failures.pop((str(stage), str(model)), {})
+            row = (str(stage), str(model), calls, *tokens, *measured, failed)
+            called.append(LedgerRow(*row))
+        unanswered = [LedgerRow(*key, 0, 0, 0, None, 0, None, 0, reasons) for key, reasons in failures.items()]
+        return sorted([*called, *unanswered], key=lambda row: (row.stage, row.model))
 
     def count(self) -> int:
         """Number of answered calls."""
-        return int(self._connection.execute("SELECT count(*) FROM calls").fetchone()[0])
+        return sum(int(count) for (count,) in self._rows("SELECT count(*) FROM calls"))
 
     def close(self) -> None:
         """Close the file; the ledger is not used after it."""
@@ -172,13 +260,37 @@ class Ledger:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         """Everything that is written inside, or nothing of it."""
+        if self._unwritable is not None:
+            raise self._unwritable
         try:
             with transaction(self._connection):
                 yield
-        except sqlite3.OperationalError as error:
-            raise DataError(
-                self._path, f"cannot be written ({error}). What is in it is kept; the same command goes on from there."
-            ) from None
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.ProgrammingError):  # ours, and not the file's
+                raise
+            raise refusal(self.path, error) from None
+
+    def _rows(self, query: str, values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
+        """What a query finds; damage that it meets is said."""
+        try:
+            yield from self._connection.execute(query, values)
+        except sqlite3.Error as error:
+            raise refusal(self.path, error, "read") from None
+
+    def _first(self, query: str, values: Sequence[object]) -> tuple[Any, ...] | None:
+        return next(self._rows(query, values), None)
+
+    def _completion(self, reply: str) -> Completion:
+        try:
+            return _COMPLETION.validate_json(reply)
+        except ValidationError as error:
+            raise damaged(self.path, f"a reply in it cannot be read, {explain(error)}") from None
+
+    def _request(self, request: str) -> Request:
+        try:
+            return _REQUEST.validate_json(request)
+        except ValidationError as error:
+            raise damaged(self.path, f"a request in it cannot be read, {explain(error)}") from None
 
 
 def total(rows: Sequence[LedgerRow]) -> LedgerRow:

@@ -16,9 +16,10 @@ import yaml
 from srlm.assets import PACKAGED
 from srlm.optional import require
 from srlm.puzzle.world import PUZZLE, puzzle_seed
-from srlm.records import parse_lines, read_json, write_text
+from srlm.records import parse_lines, read_json
 from srlm.runs import MACHINE, Run
 from srlm.stats.intervals import Estimate
+from srlm.writing import write_text
 
 NAME = "README.md"
 

@@ -26,6 +26,17 @@ class Price:
         return (completion.prompt_tokens * self.prompt + completion.completion_tokens * self.completion) / MILLION
 
 
+def cost_of(price: "Price", completion: Completion) -> float | None:
+    """The cost of an answered call; None where the server did not say how many tokens it took.
+
+    A count of 0 stands for one that is not known: each call has a prompt, and what was written has tokens.
+    """
+    written = completion.text or completion.thoughts
+    if price != FREE and (not completion.prompt_tokens or (written and not completion.completion_tokens)):
+        return None
+    return price.of(completion)
+
+
 FREE = Price(0.0, 0.0)
 """A model on the user's own machine."""
 

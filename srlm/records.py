@@ -1,13 +1,11 @@
-"""Records to JSON Lines and back: validated when read, atomic when written.
+"""Records to JSON Lines and back: validated when read, atomic when written (`srlm.writing`).
 
-A file appears under its name only when it is whole (written beside it, synced, renamed), so the existence of a file
-says that the stage that writes it has ended. Reading names the file and the line of the first record that is wrong.
+A file appears under its name only when it is whole, so the existence of a file says that the stage that writes it has
+ended. Reading names the file and the line of the first record that is wrong.
 """
 
 import json
-import os
-import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from math import isnan, nan
 from pathlib import Path
@@ -16,14 +14,21 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from srlm.errors import DataError
+from srlm.foreign_json import json_value
+from srlm.foreign_text import read_text
+from srlm.rows import Row, read_values
+from srlm.types import SCHEMA
+from srlm.writing import write_pieces, write_text
 
 T = TypeVar("T")
 
 
-def explain(error: ValidationError) -> str:
+def explain(error: ValidationError | OverflowError) -> str:
     """Say in one line what pydantic found wrong, without the value itself."""
+    if isinstance(error, OverflowError):
+        return "a number is too large"
     first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"]) or "record"
+    where = ".".join(str(part)[:60] for part in first["loc"]) or "record"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return f"{where}: {first['msg'].removeprefix('Value error, ')}{more}"
 
@@ -32,26 +37,34 @@ def parse_lines(path: Path, record: type[T]) -> list[T]:
     """Read a JSON Lines file of one kind of record.
 
     Raises:
-        DataError: the file is missing, not UTF-8, empty, or a line is not such a record; the line is named.
+        DataError: the file is missing, no text, of a newer version, or a line is not such a record; it is named.
     """
     adapter = TypeAdapter(record)
     records: list[T] = []
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise DataError(path, "there is no such file.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(path, f"cannot be read as UTF-8 text ({type(error).__name__}).") from None
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
+    for unit, number, data in read_values(path):
         try:
-            records.append(adapter.validate_python(json.loads(line), strict=False))
-        except json.JSONDecodeError as error:
-            raise DataError(path, f"not JSON ({error.msg}, column {error.colno}).", number) from None
-        except ValidationError as error:
-            raise DataError(path, f"{explain(error)}.", number) from None
+            records.append(adapter.validate_python(data, strict=False))
+        except (ValidationError, OverflowError) as error:
+            row = Row(path, unit, number, data if isinstance(data, dict) else {})
+            refuse_newer(data, row.wrong)
+            raise row.unlike(f"{explain(error)}.") from None
+        if isinstance(data, dict) and data.get("schema", SCHEMA) != SCHEMA:
+            refuse_newer(data, Row(path, unit, number, data).wrong)
     return records
+
+
+def refuse_newer(data: Any, wrong: Callable[[str], DataError]) -> None:
+    """Refuse data of a later version of srlm: what it means may have changed.
+
+    Raises:
+        DataError: made by `wrong`, of the words.
+    """
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise wrong(
+            f"was written by a newer version of srlm (schema {schema:.0f}; this one reads up to {SCHEMA}). Install that "
+            "version to read it."
+        )
 
 
 def read_records(path: Path, record: type[T]) -> list[T]:
@@ -60,27 +73,6 @@ def read_records(path: Path, record: type[T]) -> list[T]:
     if not records:
         raise DataError(path, "is empty: one JSON object a line is expected.")
     return records
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that it is either absent or whole, also when the process is killed."""
-    write_pieces(path, [text])
-
-
-def write_pieces(path: Path, pieces: Iterable[str]) -> None:
-    """Like `write_text`, for a text that need not be in memory as a whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.writelines(pieces)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def to_json(record: Any) -> dict[str, Any]:
@@ -99,13 +91,14 @@ def write_json(path: Path, data: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file, naming it when it is broken."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(path, "there is no such file.") from None
-    except (ValueError, OSError) as error:
-        raise DataError(path, f"is not JSON ({error}).") from None
+    """Read a JSON file.
+
+    Raises:
+        DataError: it is missing, no JSON, or of a newer version.
+    """
+    data = json_value(path, read_text(path))
+    refuse_newer(data, lambda problem: DataError(path, problem))
+    return data
 
 
 def without_nan(data: Any) -> Any:

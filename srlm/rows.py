@@ -4,15 +4,15 @@ What a record must hold is said by whoever reads it; this file finds the records
 that a person finds it in the file again.
 """
 
-import gzip
-import json
-import zlib
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from srlm.errors import DataError, SrlmError
+from srlm.foreign_json import Unit, json_values
+from srlm.foreign_text import read_text
+from srlm.shapes import looks_like
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ class Row:
     """A record, and where it stands: the line of JSON Lines, or the place in a JSON array, from 1."""
 
     path: Path
-    unit: Literal["line", "record"]
+    unit: Unit
     number: int
     data: dict[str, Any]
 
@@ -34,6 +34,10 @@ class Row:
             return DataError(self.path, problem, self.number)
         return DataError(self.path, f"record {self.number}: {problem}")
 
+    def unlike(self, problem: str) -> DataError:
+        """The same, with what the record looks like, where that is known."""
+        return self.wrong(f"{problem}{looks_like(self.data, self.path)}")
+
     def text(self, *names: str) -> str:
         """The text of the first of these fields that is there.
 
@@ -42,16 +46,26 @@ class Row:
         """
         name = next((name for name in names if name in self.data), None)
         if name is None:
-            has = ", ".join(sorted(self.data)[:8]) or "no field at all"
-            raise self.wrong(f"the field {' or '.join(names)} is missing; it has {has}.")
+            has = ", ".join(str(one)[:40] for one in sorted(self.data)[:8]) or "no field at all"
+            raise self.unlike(f"the field {' or '.join(names)} is missing; it has {has}.")
         value = self.data[name]
         if not isinstance(value, str):
-            raise self.wrong(f"the field {name} must be text, not {_kind(value)}.")
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise self.wrong(f"the field {name} holds half a character (a lone surrogate).") from None
+            raise self.unlike(f"the field {name} must be text, not {kind_of(value)}.")
         return value
+
+    def identifier(self, *names: str) -> str:
+        """What a record is called by the first of these fields that is there: a text, or a whole number as one.
+
+        Raises:
+            DataError: none of them is there, or it holds something else.
+        """
+        value = next((self.data[name] for name in names if name in self.data), "")
+        if isinstance(value, int) and not isinstance(value, bool):
+            try:
+                return str(value)
+            except ValueError:
+                raise self.wrong("an id of thousands of digits.") from None
+        return self.text(*names)
 
 
 class Once:
@@ -71,23 +85,25 @@ class Once:
             raise record.wrong(f"has {what} of {first.unit} {first.number} again.")
 
 
+def read_values(path: Path) -> Iterator[tuple[Unit, int, Any]]:
+    """All values of a file with their places, whatever they are.
+
+    Raises:
+        DataError: the file is missing, no text, or not JSON.
+    """
+    return json_values(path, read_text(path))
+
+
 def read_rows(path: Path) -> list[Row]:
     """All records of a file.
 
     Raises:
-        DataError: the file is missing, not UTF-8, not JSON, empty, or a record is no JSON object.
+        DataError: the file is missing, no text, not JSON, empty, or a record is no JSON object.
     """
-    text = read_text(path)
-    if text.lstrip().startswith("["):
-        records: Sequence[tuple[int, Any]] = list(enumerate(_parse(path, text), start=1))
-        unit: Literal["line", "record"] = "record"
-    else:
-        lines = enumerate(text.split("\n"), start=1)
-        records = [(number, _parse(path, line, number)) for number, line in lines if line.strip()]
-        unit = "line"
-    if not records:
+    rows = [_row(path, unit, number, data) for unit, number, data in read_values(path)]
+    if not rows:
         raise DataError(path, "holds no record: a JSON array, or one JSON object a line, is expected.")
-    return [_row(path, unit, number, data) for number, data in records]
+    return rows
 
 
 def read_or_fetch(place: str, read: Callable[[Path], T], fetch: Callable[[], T], advice: str) -> T:
@@ -108,43 +124,13 @@ def read_or_fetch(place: str, read: Callable[[Path], T], fetch: Callable[[], T],
         raise DataError(path, problem) from None
 
 
-def _row(path: Path, unit: Literal["line", "record"], number: int, data: Any) -> Row:
+def _row(path: Path, unit: Unit, number: int, data: Any) -> Row:
     if not isinstance(data, dict):
-        raise Row(path, unit, number, {}).wrong(f"a JSON object is expected, not {_kind(data)}.")
+        raise Row(path, unit, number, {}).wrong(f"a JSON object is expected, not {kind_of(data)}.")
     return Row(path, unit, number, data)
 
 
-def read_text(path: Path) -> str:
-    """The whole of a text file, plain or gzip.
-
-    Raises:
-        DataError: the file is missing, a folder, cut short, or not UTF-8.
-    """
-    try:
-        packed = path.read_bytes()
-        return (gzip.decompress(packed) if path.suffix == ".gz" else packed).decode("utf-8-sig")
-    except FileNotFoundError:
-        raise DataError(path, "there is no such file.") from None
-    except IsADirectoryError:
-        raise DataError(path, "is a folder; a file is expected.") from None
-    except EOFError:
-        raise DataError(path, "ends in the middle: the gzip file is cut short.") from None
-    except (OSError, zlib.error) as error:
-        raise DataError(path, f"cannot be read ({type(error).__name__}).") from None
-    except UnicodeDecodeError:
-        raise DataError(path, "is not UTF-8 text.") from None
-
-
-def _parse(path: Path, text: str, line: int | None = None) -> Any:
-    """JSON, or an error with its line: `line` for one line out of many."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise DataError(path, f"not JSON ({error.msg}, column {error.colno}).", line or error.lineno) from None
-    except (RecursionError, ValueError) as error:  # nested too deep, or a number of thousands of digits
-        raise DataError(path, f"JSON that cannot be read ({type(error).__name__}).", line) from None
-
-
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """What a value of JSON is, in words."""
     kinds: dict[type, str] = {list: "a list", dict: "an object", bool: "true or false", type(None): "null", str: "text"}
     return kinds.get(type(value), "a number")

@@ -17,6 +17,7 @@ ledger.
 """
 
 import platform
+import re
 import shutil
 from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
@@ -28,14 +29,20 @@ from pydantic import ValidationError
 
 from srlm.config import TrainConfig
 from srlm.config_file import differences
+from srlm.engines.open import is_remote, public_name
 from srlm.errors import DataError, RunChanged, UnknownName, UsageError
+from srlm.filenames import is_device
+from srlm.foreign_yaml import read_yaml
 from srlm.ledger import Ledger
-from srlm.records import parse_lines, write_json, write_records, write_text
+from srlm.records import explain, parse_lines, write_json, write_records
+from srlm.writing import write_text
 
 if TYPE_CHECKING:
     from filelock import FileLock
 
 T = TypeVar("T")
+LONGEST = 100
+"""Bytes of a run's name."""
 LIBRARIES = (
     "srlm",
     "torch",
@@ -56,11 +63,18 @@ MACHINE = frozenset(
 """Settings that say how a machine copes, or who is told, and not what is computed: a run goes on with others."""
 
 
-class Run:
-    """One run directory. `worked` tells whether this process computed anything in it."""
+_NAME = re.compile(r"[^\W_][\w .,=+@()-]*(?<! )(?<!\.)")
 
-    def __init__(self, folder: Path) -> None:
+
+class Run:
+    """One run directory. `worked` tells whether this process computed anything in it.
+
+    `planned` is the configuration of one that is not there yet: `start_run` begins it.
+    """
+
+    def __init__(self, folder: Path, planned: TrainConfig | None = None) -> None:
         self.folder = folder
+        self._planned = planned
         self.name = folder.name
         self.worked = False
         self._ledger: Ledger | None = None
@@ -75,8 +89,15 @@ class Run:
 
     @property
     def config(self) -> TrainConfig:
-        """The configuration that the run was started with."""
+        """The configuration that the run was started with, or will be."""
+        if self._planned is not None:
+            return self._planned
         return TrainConfig.model_validate(_stored(self.folder / "run.yaml"))
+
+    @property
+    def kept(self) -> Ledger | None:
+        """The run's calls, if any were made. Nothing is made for it."""
+        return self.ledger if self._ledger or (self.folder / "ledger.sqlite").exists() else None
 
     def path(self, stage: str) -> Path:
         """The file of a stage such as "M2/pairs"."""
@@ -138,6 +159,8 @@ class Run:
             self._lock.acquire()
         except Timeout:
             raise UsageError(f"Another process is training the run {self.folder}. Wait for it, or stop it.") from None
+        except OSError as error:
+            raise UsageError(f"In {self.folder} nothing can be written ({error.strerror}).") from None
 
     def close(self) -> None:
         """Close the ledger and let go of the lock."""
@@ -163,24 +186,51 @@ def open_run(root: Path, name: str | None) -> Run:
     return Run(root / (name or names[-1]))
 
 
+def plan_run(root: Path, name: str, config: TrainConfig) -> Run:
+    """A run that may not be there yet. Nothing is made.
+
+    Raises:
+        UsageError: a new one cannot have that name.
+    """
+    plain = Path(name).name == name and name not in ("", ".", "..")
+    if plain and (root / name / "run.yaml").exists():
+        return Run(root / name)  # whatever an earlier version called it
+    if not plain or not _NAME.fullmatch(name) or is_device(name) or len(name.encode()) > LONGEST:
+        raise UsageError(
+            f"{name!r} is no name for a run. It begins with a letter or a digit, and goes on with letters, digits, "
+            f"blanks and any of . , = + @ ( ) _ -, up to {LONGEST} bytes; at its end is neither blank nor dot, and "
+            "Windows has no device of its name."
+        )
+    return Run(root / name, config)
+
+
+def without_secrets(data: Any) -> Any:
+    """A configuration as data, without what addresses carry that nobody else may read: names and passwords, keys."""
+    if isinstance(data, dict):
+        return {key: without_secrets(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [without_secrets(value) for value in data]
+    return public_name(data) if isinstance(data, str) and is_remote(data) else data
+
+
 def start_run(root: Path, name: str, config: TrainConfig) -> Run:
     """Start a run, or go on with it. Settings of the machine may change on the way.
 
     Raises:
         RunChanged: it was started with another configuration.
+        UsageError: a new one cannot have that name.
     """
-    if Path(name).name != name or name == "..":
-        raise UsageError(f"--name {name!r} is no plain folder name.")
-    run = Run(root / name)
-    resolved = config.model_dump(mode="json")
+    run = Run(plan_run(root, name, config).folder)
+    resolved = without_secrets(config.model_dump(mode="json"))
     stored = run.folder / "run.yaml"
     if stored.exists():
         # A setting that came with a later version is at its default, which is what runs without it had.
-        changes = differences(run.config.model_dump(mode="json"), resolved)
+        before = run.config.model_dump(mode="json")
+        changes = differences(without_secrets(before), resolved)
         real = [change for change in changes if change.partition(" ")[0] not in MACHINE]
         if real:
             raise RunChanged(run.folder, real)
-        if changes:
+        if changes or before != without_secrets(before):
             write_text(stored, yaml.safe_dump(resolved, sort_keys=False))
         return run
     if not (run.folder / "manifest.json").exists():
@@ -192,12 +242,12 @@ def start_run(root: Path, name: str, config: TrainConfig) -> Run:
 def _stored(path: Path) -> dict[str, Any]:
     """The configuration that a run was started with, as data."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = read_yaml(path)
         TrainConfig.model_validate(data)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+    except (DataError, ValidationError) as error:
+        why = explain(error) if isinstance(error, ValidationError) else str(error).removeprefix(str(path)).lstrip(":, ")
         raise DataError(
-            path,
-            f"is damaged, or of another version of srlm ({type(error).__name__}). Start anew under another --name.",
+            path, f"is damaged, or of another version of srlm ({why.rstrip('.')}). Start anew under another --name."
         ) from None
     return dict(data)
 

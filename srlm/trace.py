@@ -3,7 +3,6 @@
 Ids are paths: the pair "M2-p0007-pair" belongs to the prompt "M2-p0007", whose candidates are "M2-p0007-c0" and on.
 """
 
-import json
 from dataclasses import dataclass
 
 from srlm.errors import UnknownName
@@ -73,8 +72,6 @@ def trace(run: Run, identifier: str) -> Trace:
     known_ids |= {verdict.id for judged in candidates for verdict in judged.verdicts}
     if identifier not in known_ids:
         raise UnknownName(f"In the run {run.name}, the id", identifier, sorted(known_ids))
-    examples = run.path(f"{model}/positives")
-    lines = examples.read_text(encoding="utf-8").splitlines() if examples.exists() else []
     return Trace(
         model=model,
         prompt=prompt,
@@ -82,7 +79,7 @@ def trace(run: Run, identifier: str) -> Trace:
         candidates=candidates,
         pair=pair,
         dropped=next((one for one in _read(run, f"{model}/dropped", Dropped) if one.id == prompt_id), None),
-        positives=frozenset(json.loads(line)["id"] for line in lines),
+        positives=frozenset(str(one.get("id")) for one in _read(run, f"{model}/positives", dict)),
     )
 
 

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from srlm.errors import UsageError
 from srlm.optional import require
-from srlm.records import write_text
+from srlm.writing import write_text
 
 FOLDER = "tracking"
 """How a folder of events is called: in a model's folder its training, in the run's the monitor and the suites."""

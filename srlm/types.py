@@ -12,9 +12,10 @@ it) or `Failed` (no answer came). The last two never become a score, a tie, a lo
 """
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from math import isfinite
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 SCHEMA = 1
 
@@ -163,12 +164,22 @@ class Demonstration:
     schema: int = SCHEMA
 
 
+def read_rank(value: Any) -> Any:
+    """A rank as it is kept: whole numbers stay whole, so that 1 and 1.0 are one rank."""
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError("a rank must be a number")
+    return int(value) if isinstance(value, str | float) and float(value).is_integer() else value
+
+
 @dataclass(frozen=True)
 class RankedAnswer:
-    """One of several answers to an instruction: rank 0 is the best; score and rationale, where a judge wrote them."""
+    """One of several answers to an instruction: rank 0 is the best; score and rationale, where a judge wrote them.
+
+    Only the order of ranks counts. Those of ties may be their mean, such as 1.5.
+    """
 
     text: str
-    rank: int
+    rank: Annotated[int | float, BeforeValidator(read_rank)]
     score: Annotated[int, Field(ge=0, le=5)] | None = None
     rationale: str | None = None
 

@@ -50,7 +50,7 @@ def meet(
             Answer(f"{name}:{one.id}", one.id, name, text[place], "stop")
             for one, text in zip(asked, texts, strict=True)
         ]
-        run.write(part("head-to-head", name, "answers"), answers)
+        run.write(part(run, "head-to-head", name, "answers"), answers)
     keep_prompts(run, digest, asked)
     outcomes = [
         Outcome(one.id, model, opponent, sum(orders) / 2, orders, len(text[0]), len(text[1]), ("v0", "v1"))

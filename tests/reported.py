@@ -123,7 +123,7 @@ def write_run(
     answers[models[-1]][asked[0].id] = Answer(hostile.id, hostile.prompt_id, models[-1], HOSTILE, "length")
     for place, model in enumerate(models):
         _alpaca(run, model, 0.35 + 0.06 * place, asked, answers[model], provenance, chance)
-        run.write(part("head-to-head", model, "answers"), answers[model].values())
+        run.write(part(run, "head-to-head", model, "answers"), answers[model].values())
     for one, two in combinations(models[:4], 2):
         _met(run, (two, one), asked[:256], answers, provenance, chance)
     _votes(run, (models[1], models[0]), chance)
@@ -203,8 +203,8 @@ def _alpaca(
         outcomes.append(
             _outcome(model, "reference", prompt.id, verdicts, orders, (len(answer.text), len(prompt.reference or "")))
         )
-    run.write(part("alpaca", model, "answers"), answers.values())
-    run.write(part("alpaca", model, "verdicts"), every)
+    run.write(part(run, "alpaca", model, "answers"), answers.values())
+    run.write(part(run, "alpaca", model, "verdicts"), every)
     flagged = sum(bool(one.injection_suspected) for one in every) // 2
     store(run, AlpacaResult(model, "0", provenance, CARD, tuple(outcomes), flagged))
 
@@ -223,7 +223,7 @@ def _met(
         verdicts, orders = _verdicts(one, two.id, f"{pair[0]}~{pair[1]}:{prompt.id}", 0.6, chance)
         every += verdicts
         outcomes.append(_outcome(*pair, prompt.id, verdicts, orders, (len(one.text), len(two.text))))
-    run.write(part("head-to-head", pair, "verdicts"), every)
+    run.write(part(run, "head-to-head", pair, "verdicts"), every)
     store(run, HeadToHeadResult(*pair, ("0", "1"), provenance, CARD, tuple(outcomes)))
 
 
@@ -262,8 +262,8 @@ def _mt_bench(run: Run, model: str, level: float, told: Write, chance: Random) -
             for q in questions
         ],
     )
-    run.write(part("mt-bench", model, "answers"), answers)
-    run.write(part("mt-bench", model, "verdicts"), verdicts)
+    run.write(part(run, "mt-bench", model, "answers"), answers)
+    run.write(part(run, "mt-bench", model, "verdicts"), verdicts)
     store(run, MtBenchResult(model, "0", provenance, tuple(grades)))
 
 
@@ -271,7 +271,7 @@ def _verifiable(
     run: Run, model: str, strength: float, asked: list[Prompt], answers: dict[str, Answer], chance: Random
 ) -> None:
     keep_prompts(run, "60:v", asked)
-    run.write(part("verifiable", model, "answers"), [answers[one.id] for one in asked])
+    run.write(part(run, "verifiable", model, "answers"), [answers[one.id] for one in asked])
     checked = [
         Checked(
             one.id,
@@ -308,7 +308,7 @@ def _reward(run: Run, model: str, strength: float, chance: Random) -> None:
         groups.append(
             Ranked(tuple(float(a.rank) for a in one.answers), tuple(scores), tuple(len(a.text) for a in one.answers))
         )
-    run.write(part("reward", model, "verdicts"), verdicts)
+    run.write(part(run, "reward", model, "verdicts"), verdicts)
     provenance = Provenance("sampled x 1", "additive:0", "n:r", "T=0.7")
     store(
         run, RewardResult(model, "0", provenance, tuple(one.id for one in ranked), tuple(groups), len(verdicts), 0, 0)

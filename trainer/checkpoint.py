@@ -18,6 +18,7 @@ from math import isfinite
 from pathlib import Path
 
 from srlm.calls import ask
+from srlm.engines.open import public_name
 from srlm.errors import EngineError
 from srlm.judges.pairwise import Match, compare, load_pairwise
 from srlm.randomness import derive
@@ -149,13 +150,13 @@ def _comparison(
         session.run.ledger,
         stage=f"{model}/stopping",
         progress=session.progress,
-        label=f"{model}: {judge} compares the answers of step {step} with those of step {before}",
+        label=f"{model}: {public_name(judge)} compares the answers of step {step} with those of step {before}",
     )
     read = [(one.mean, len(one.match.first.text) - len(one.match.second.text)) for one in preferences]
     means = [mean for mean, _ in read if mean is not None]
     if not means:
         raise EngineError(
-            f"{model}: {judge} gave no readable preference on any of {len(prompts)} instructions, so it cannot choose "
+            f"{model}: {public_name(judge)} gave no readable preference on any of {len(prompts)} instructions, so it cannot choose "
             "a checkpoint. Take another dpo.stopping.judge, under another --name."
         )
     rate = mean_interval(means)

@@ -56,9 +56,9 @@ def prefer(job: Preference, progress: Progress) -> None:
             order_seed=job.seed,
         )
         if config.stopping.judge is not None:
-            trainer.add_callback(Along(trainer, tokenizer, job.start, job.folder, config.stopping.every))
+            trainer.add_callback(Along(trainer, tokenizer, job))
         fit(trainer, step, job)
-        save(trainer, tokenizer, job.start, job.folder)
+        save(trainer, tokenizer, job)
 
 
 def _rows(pairs: Sequence[PreferencePair]) -> list[dict[str, list[dict[str, str]]]]:

@@ -105,7 +105,7 @@ def written_eft_examples(session: Session, model: str, ranked: Sequence[RankedPr
     return kept
 
 
-def agreeing(verdicts: Sequence[Sequence[Verdict]], ranks: Sequence[int]) -> list[Scored] | None:
+def agreeing(verdicts: Sequence[Sequence[Verdict]], ranks: Sequence[float]) -> list[Scored] | None:
     """One judgement an answer, such that scores fall strictly as ranks rise; None if there is no such choice.
 
     Greedy from the best rank down: each answer takes the highest score that is still below all better ranked ones,

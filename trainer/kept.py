@@ -5,34 +5,36 @@ enough. Imported late: it needs transformers.
 """
 
 import shutil
-from pathlib import Path
 from typing import Any
 
 from accelerate import PartialState
 from transformers import TrainerCallback
 
+from trainer.finite import require_finite
+from trainer.job import Preference
 from trainer.tuning import WHOLE, kept, write_model
 
 
 class Along(TrainerCallback):  # type: ignore[misc, unused-ignore]
     """Writes the model after each `every` optimiser steps, but not after the last, where it is written anyway."""
 
-    def __init__(self, trainer: Any, tokenizer: Any, start: Path, folder: Path, every: int) -> None:
-        self._every, self._place = every, kept(folder)
-        self._written = (trainer, tokenizer, start)
+    def __init__(self, trainer: Any, tokenizer: Any, job: Preference) -> None:
+        self._every, self._place = job.config.stopping.every, kept(job.folder)
+        self._trainer, self._tokenizer, self._job = trainer, tokenizer, job
 
     def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
         """One that is whole is not written again where a training goes on from before it: it would be the same."""
         whole = self._place / f"{WHOLE}{state.global_step}"
         if state.global_step % self._every or state.global_step >= state.max_steps or whole.exists():
             return
+        require_finite(self._job, state, args, self._trainer.model)
         unfinished = whole.with_name(f"unfinished-{state.global_step}")
         processes = PartialState()
         processes.wait_for_everyone()
         if processes.is_main_process:
             shutil.rmtree(unfinished, ignore_errors=True)
         processes.wait_for_everyone()
-        write_model(*self._written, unfinished)
+        write_model(self._trainer, self._tokenizer, self._job.start, unfinished)
         processes.wait_for_everyone()
         if processes.is_main_process:
             unfinished.rename(whole)

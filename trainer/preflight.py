@@ -14,6 +14,7 @@ from srlm.puzzle.world import PUZZLE
 from srlm.runs import Run
 from srlm.seeds import load_seeds
 from srlm.types import Message, Request
+from trainer.launch import require_launcher
 from trainer.positives import least_positive
 from trainer.puzzles import made_prompts
 from trainer.tuning import dropouts, optimiser_steps, require_libraries
@@ -58,6 +59,8 @@ def preflight(config: TrainConfig) -> None:
             f"The seeds {source} have no ranked instruction to train the judge on; {len(ranked.validation)} are held "
             "out. Add some with split=train, or set seeds.eft_source=embedded, or go on without: seeds.eft=false."
         )
+    require_launcher(config.launcher)
+    config.vllm.arguments()
     require_libraries()
     if config.sft.lora.rank or config.dpo.lora.rank:
         require("peft", "LoRA", "train")

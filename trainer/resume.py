@@ -13,18 +13,24 @@ from typing import Any
 from accelerate import PartialState
 from transformers import TrainerCallback
 
+from trainer.finite import not_finite, stored
 from trainer.tuning import WHOLE, whole
 
 
 def last_whole(folder: Path) -> Path | None:
-    """The latest whole checkpoint. All else in the folder is removed: halves, and what was not removed in time."""
-    steps = list(whole(folder).values())
+    """The latest whole checkpoint whose weights are finite.
+
+    All else in the folder is removed: halves, what was not removed in time, and what an earlier version wrote of a
+    training that had diverged.
+    """
     state = PartialState()
     if state.is_main_process and folder.exists():
+        steps = [path for path in whole(folder).values() if not any(not_finite([one]) for one in stored(path))]
         for path in set(folder.iterdir()) - set(steps[-1:]):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     state.wait_for_everyone()
-    return steps[-1] if steps else None
+    left = list(whole(folder).values())
+    return left[-1] if left else None
 
 
 class Keep(TrainerCallback):  # type: ignore[misc, unused-ignore]

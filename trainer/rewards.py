@@ -8,6 +8,7 @@ whose and of what: nothing for M_t's own candidates, `frozen_` for a judge that 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from srlm.engines.open import public_name
 from srlm.judges.pointwise import rewards as mean_rewards
 from srlm.judges.pointwise import score
 from srlm.types import Answer, Prompt, Reward, Verdict
@@ -50,7 +51,7 @@ def judged(
             seed=session.config.seed,
             stage=stage,
             progress=session.progress,
-            label=f"{model}: {judge} judges {len(answers)} {_WHAT[records]}",
+            label=f"{model}: {public_name(judge)} judges {len(answers)} {_WHAT[records]}",
         )
         if records != "frozen_":
             return found

@@ -49,4 +49,4 @@ def supervised(job: Supervision, progress: Progress) -> None:
         )
         score_counted_tokens(trainer.model)
         fit(trainer, step, job)
-        save(trainer, tokenizer, job.start, job.folder)
+        save(trainer, tokenizer, job)

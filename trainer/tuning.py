@@ -47,16 +47,21 @@ def load_for_training(folder: Path, device: str, dropout: float = 0) -> tuple[An
     """Model in float32, and tokenizer. Updates of 1e-6 would vanish in bfloat16 weights.
 
     Raises:
-        ModelError: dropout is wanted, and the architecture has none.
+        ModelError: dropout is wanted, and the architecture has none; or weights are not finite.
     """
     require_libraries()
     import torch
+
+    from trainer.finite import require_finite_model
 
     quiet()
     # Beside others a process gets its device, or its share of the weights, from accelerate.
     place = pick_device(device) if processes() == 1 else "cpu"
     rates = dict.fromkeys(dropouts(folder, dropout), dropout)
-    return load_model(folder, torch.float32, place, settings=rates), load_tokenizer(folder)
+    model = load_model(folder, torch.float32, place, settings=rates)
+    require_finite_model(model, folder)
+    model.config.name_or_path = ""  # trackers and adapters would carry the path on
+    return model, load_tokenizer(folder)
 
 
 def processes() -> int:
@@ -131,6 +136,8 @@ def shared_arguments(job: "Supervision | Preference") -> dict[str, Any]:
         "save_strategy": "steps" if config.save_steps else "no",
         "save_steps": config.save_steps or None,
         "logging_steps": 1,
+        # transformers would write the mean of the losses before in place of one that is not finite.
+        "logging_nan_inf_filter": False,
         "report_to": list(job.report_to),
         "disable_tqdm": True,
     }
@@ -182,9 +189,13 @@ def fit(trainer: Any, step: Step, job: "Supervision | Preference") -> None:
     """Run a TRL trainer, or go on where it was stopped, with our progress in place of its own.
 
     The step's unit is the optimiser step.
+
+    Raises:
+        Diverged: a loss, a gradient or a weight is not finite.
     """
     from transformers import PrinterCallback, TrainerCallback
 
+    from trainer.finite import Watch
     from trainer.reporting import reported
     from trainer.resume import Keep, last_whole
 
@@ -195,6 +206,7 @@ def fit(trainer: Any, step: Step, job: "Supervision | Preference") -> None:
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Report())
     trainer.add_callback(Keep())
+    trainer.add_callback(Watch(job))
     whole = last_whole(Path(trainer.args.output_dir))
     since = int(whole.name.removeprefix(WHOLE)) + 1 if whole else 0
     with reported(trainer, job, since):
@@ -206,14 +218,22 @@ def optimiser_steps(examples: int, config: "SFTConfig | DPOConfig") -> int:
     return max(1, ceil(ceil(examples / config.batch_size) * config.epochs))
 
 
-def save(trainer: Any, tokenizer: Any, start: Path, folder: Path) -> None:
+def save(trainer: Any, tokenizer: Any, job: "Supervision | Preference") -> None:
     """Write the checkpoint, and the training log beside it.
 
     Adapters are merged into the weights, so that what is written is a model as any other.
+
+    Raises:
+        Diverged: its weights, or what they compute, are not finite.
     """
+    from trainer.finite import require_answers, require_finite
+
+    folder = job.folder
+    require_answers(job, trainer)
     if hasattr(trainer.model, "merge_and_unload"):
         trainer.model = trainer.model.merge_and_unload()
-    write_model(trainer, tokenizer, start, folder)
+    require_finite(job, trainer.state, trainer.args, trainer.model)
+    write_model(trainer, tokenizer, job.start, folder)
     if trainer.is_world_process_zero():
         write_records(folder.parent / "training.jsonl", trainer.state.log_history)
 

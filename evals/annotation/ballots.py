@@ -5,6 +5,7 @@ start. Of every two pairs of the sheet one has its first model on the left, so t
 A ballot's id is a digest, because the ids of prompts may hold the name of a model.
 """
 
+import errno
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,10 +16,13 @@ from urllib.parse import quote
 
 from evals.votes import Sheet, Shown, Verdict, Vote, append_vote, read_votes, standing
 from srlm.errors import UsageError
+from srlm.filenames import file_name
 from srlm.randomness import derive
 
 Choice = Literal["left", "right", "tie"]
 LONGEST_NAME = 40
+LONGEST_BEFORE = 200
+"""Characters of the names of files that earlier versions made."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Booth:
         self.sheet = sheet
         self.folder = folder
         self._lock = Lock()
+        folder.mkdir(parents=True, exist_ok=True)
 
     def ballots(self, annotator: str) -> list[Ballot]:
         """All ballots of an annotator, in their order.
@@ -64,13 +69,15 @@ class Booth:
 
         Raises:
             KeyError: the annotator has no such ballot.
-            OSError: it could not be written.
+            OSError: it could not be written, or the run is no longer there.
         """
         shown = {self._id(annotator, one): one for one in self.sheet.pairs}[ballot]
         left = self._sides(annotator)[shown.prompt_id]
         now = datetime.now(UTC).isoformat(timespec="seconds")
         vote = Vote(shown.prompt_id, annotator, _verdict(choice, left), left, now)
         with self._lock:
+            if not self.folder.is_dir():  # whoever removed it wants no votes without their sheet
+                raise FileNotFoundError(errno.ENOENT, "the folder of these votes was removed", str(self.folder))
             append_vote(self._path(annotator), vote)
 
     def counts(self) -> dict[str, int]:
@@ -84,7 +91,9 @@ class Booth:
         return found
 
     def _path(self, annotator: str) -> Path:
-        return self.folder / f"{quote(annotator, safe='')}.jsonl"
+        before, now = quote(annotator, safe=""), file_name(annotator)
+        stands = len(before) <= LONGEST_BEFORE and (self.folder / f"{before}.jsonl").exists()
+        return self.folder / f"{before if stands else now}.jsonl"
 
     def _id(self, annotator: str, shown: Shown) -> str:
         return f"{derive(self.sheet.seed, 'ballot', annotator, shown.prompt_id):016x}"
@@ -105,7 +114,7 @@ def named(annotator: str) -> str:
         UsageError: it is empty, too long, or has characters that cannot be seen.
     """
     name = " ".join(annotator.split()).lower()
-    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable() or len(quote(name, safe="")) > 5 * LONGEST_NAME:
+    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
         raise UsageError(f"An annotator's name has 1 to {LONGEST_NAME} characters that can be seen, such as: ann")
     return name
 

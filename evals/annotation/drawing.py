@@ -174,7 +174,7 @@ def _answered(run: Run, results: Results, pair: Pair, suite: str | None) -> _Ans
 
 def _texts(run: Run, suite: str, model: str, lengths: Mapping[str, int]) -> dict[str, str]:
     """A model's answers by prompt: those that its result was made of, as their lengths show."""
-    path = run.path(part(suite, model, "answers"))
+    path = run.path(part(run, suite, model, "answers"))
     texts = {one.prompt_id: one.text for one in parse_lines(path, Answer)}
     if any(len(text) != lengths.get(prompt_id) for prompt_id, text in texts.items() if prompt_id in lengths):
         raise UsageError(

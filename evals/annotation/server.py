@@ -15,6 +15,7 @@ import errno
 import hmac
 import json
 import os
+import re
 import secrets
 import sys
 from dataclasses import asdict
@@ -31,6 +32,8 @@ from srlm.errors import SrlmError, UsageError
 HOSTS = ("127.0.0.1", "localhost")
 LARGEST = 10_000
 """Bytes of a request's body."""
+DIGITS = re.compile("[0-9]{1,9}")
+"""A size that is worth reading as a number."""
 PAGES = {
     "/": ("page.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
@@ -180,7 +183,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _content(self) -> bytes | None:
         """The body; None where it is too large, or does not say its size."""
         length = self.headers.get("Content-Length", "")
-        return self.rfile.read(int(length)) if length.isdecimal() and int(length) <= LARGEST else None
+        if not DIGITS.fullmatch(length) or int(length) > LARGEST:
+            return None
+        return self.rfile.read(int(length))
 
     def _send(self, status: HTTPStatus, kind: str, content: bytes) -> None:
         self.send_response(status)
@@ -197,7 +202,7 @@ def _parsed(content: bytes | None) -> dict[str, Any]:
         raise _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request is too large, or does not say its size.")
     try:
         data = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
         raise _Refused(HTTPStatus.BAD_REQUEST, "The request is not JSON.")

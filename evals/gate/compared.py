@@ -4,24 +4,25 @@ A comparison that was just made goes through the same JSON as one from a file, s
 What a later version adds is not looked at.
 """
 
-import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evals.comparison import Comparison
 from evals.formats.json import as_json
 from srlm.errors import DataError
-from srlm.records import explain
+from srlm.foreign_json import json_value
+from srlm.foreign_text import read_text, text_of
+from srlm.records import explain, refuse_newer
 
 
 class Part(BaseModel):
     """A part of the JSON: frozen, and open to keys that it does not know."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True, allow_inf_nan=False)
 
 
 class Figure(Part):
@@ -112,21 +113,20 @@ def read_compared(path: Path) -> Compared:
     Raises:
         DataError: it cannot be read, or is no comparison of this version.
     """
-    name = Path("standard input") if str(path) == "-" else path
-    try:
-        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
-        data: Any = json.loads(text)
-    except FileNotFoundError:
-        raise DataError(path, "there is no such file.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(name, f"cannot be read as UTF-8 text ({type(error).__name__}).") from None
-    except json.JSONDecodeError as error:
-        raise DataError(
-            name, f"not JSON ({error.msg}). It is made by: srlm compare --format json", error.lineno
-        ) from None
+    name, advice = path, "It is made by: srlm compare --format json"
+    if str(path) == "-":
+        name = Path("standard input")
+        given = getattr(sys.stdin, "buffer", None)
+        text = text_of(name, given) if given is not None else sys.stdin.read()
+    else:
+        text = read_text(path)
+    if not text.strip():
+        raise DataError(name, f"is empty. {advice}")
+    data = json_value(name, text)
+    refuse_newer(data, lambda problem: DataError(name, problem))
     try:
         return Compared.model_validate(data)
-    except ValidationError as error:
+    except (ValidationError, OverflowError) as error:
         raise DataError(
             name, f"is no comparison of this version ({explain(error)}). Make it anew: srlm compare --format json"
         ) from None

@@ -6,17 +6,16 @@ asked of a judge are shares from 0 to 1.
 """
 
 import re
-from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic.functional_validators import BeforeValidator
 
 from srlm.config import Section
 from srlm.errors import DataError, UnknownName
+from srlm.foreign_yaml import read_yaml, shown
 
 UNITS = {"points": ("fraction", 0.01), "characters": ("characters", 1.0), "grades": ("grade", 1.0)}
 """How a margin's unit is written: the metric's unit in a comparison's JSON, and how much of it one is."""
@@ -122,18 +121,6 @@ class Policy(Section):
         return rule.risk if rule.risk is not None else self.risk
 
 
-class _OnceEach(yaml.SafeLoader):
-    """YAML takes the last of two equal keys, and a rule would be lost without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for twice in (key for number, key in enumerate(keys) if key in keys[:number]):
-            raise yaml.constructor.ConstructorError(
-                problem=f"the key {twice} is there twice", problem_mark=node.start_mark
-            )
-        return super().construct_mapping(node, deep)
-
-
 def load_policy(path: Path) -> Policy:
     """A policy out of a YAML file.
 
@@ -141,17 +128,9 @@ def load_policy(path: Path) -> Policy:
         DataError: it cannot be read, or a value is not what its field takes; the field is named.
         UnknownName: it has a key that there is not; says which there are.
     """
-    try:
-        data = yaml.load(path.read_text(encoding="utf-8"), _OnceEach)  # noqa: S506  # a safe loader
-    except FileNotFoundError:
-        raise DataError(path, "there is no such policy. Write one with: srlm gate init") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(path, f"cannot be read as UTF-8 text ({type(error).__name__}).") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise DataError(
-            path, f"not YAML ({getattr(error, 'problem', error)}).", mark.line + 1 if mark else None
-        ) from None
+    if not path.exists():
+        raise DataError(path, "there is no such policy. Write one with: srlm gate init")
+    data = read_yaml(path)
     if not isinstance(data, dict):
         raise DataError(path, "a mapping with rules is expected. Write one with: srlm gate init")
     try:
@@ -169,7 +148,7 @@ def _explained(path: Path, error: ValidationError) -> Exception:
         return UnknownName(f"{path}: the key", where, _keys_beside(first["loc"]))
     if first["type"] == "missing":
         return DataError(path, f"{where} is missing, and needed.")
-    given = f", not {first['input']!r}" if not isinstance(first["input"], dict | list | tuple) else ""
+    given = f", not {shown(first['input'])}" if not isinstance(first["input"], dict | list | tuple) else ""
     return DataError(path, f"{where}: {first['msg'].removeprefix('Value error, ')}{given}.")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from evals.report.sample import Mark, Reply, Sample
 from evals.results import Results, files_folder
 from srlm.randomness import derive
+from srlm.records import parse_lines
 from srlm.runs import Run
 
 ITEMS = 60
@@ -37,7 +38,7 @@ def _logged(folder: Path) -> dict[str, list[dict[str, Any]]]:
         newest[path.name.removeprefix("samples_").rpartition("_")[0]] = path
     found: dict[str, list[dict[str, Any]]] = {}
     for task, path in sorted(newest.items()):
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        rows = parse_lines(path, dict)
         chosen = sorted(rows, key=lambda row: derive("report", task, row.get("doc_id")))[:ITEMS]
         found[task] = sorted(chosen, key=lambda row: str(row.get("doc_id")))
     return found

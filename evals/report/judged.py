@@ -18,6 +18,7 @@ from evals.voted import decisions
 from evals.votes import Vote
 from srlm.judges.pairwise import CHOICES, verdict_of
 from srlm.records import parse_lines
+from srlm.replies import length_note
 from srlm.runs import Run
 from srlm.types import Answer, Outcome, Prompt, RankedPrompt, Suspicion, Verdict
 
@@ -81,7 +82,7 @@ def _alpaca(run: Run, results: Results, sets: Mapping[str, list[Prompt]]) -> Ask
     asked = _asked(run, "alpaca", (one.provenance.prompts for one in results.alpaca.values()), sets)
     for model, result in results.alpaca.items():
         texts = _answers(run, "alpaca", model)
-        verdicts = by_id(records(run, part("alpaca", model, "verdicts"), Verdict))
+        verdicts = by_id(records(run, part(run, "alpaca", model, "verdicts"), Verdict))
         for outcome in result.outcomes:
             prompt = asked.prompts.get(outcome.prompt_id)
             replies = asked.replies.setdefault(outcome.prompt_id, [])
@@ -102,10 +103,11 @@ def _against(
     return Reply(
         outcome.model,
         answer.text,
-        _length(answer),
+        length_note(answer),
         (mark,),
         tuple(opinion(one, _shown(one, answer, outcome.opponent), CHOICES) for one in said),
         flags((one for verdict in said for one in verdict.injection_suspected), answer.id),
+        answer.thoughts,
     )
 
 
@@ -129,11 +131,6 @@ def _shown(verdict: Verdict, answer: Answer, opponent: str) -> str:
     )
 
 
-def _length(answer: Answer) -> str:
-    cut = ", cut at the token limit" if answer.finish == "length" else ""
-    return f"{len(answer.text):,} characters{cut}"
-
-
 def _head_to_head(run: Run, results: Results, sets: Mapping[str, list[Prompt]]) -> Asked:
     met = results.head_to_head
     asked = _asked(run, "head-to-head", (one.provenance.prompts for one in met.values()), sets)
@@ -142,7 +139,7 @@ def _head_to_head(run: Run, results: Results, sets: Mapping[str, list[Prompt]]) 
     # Each answer once, with what it did against each opponent.
     found: dict[str, dict[str, list[Reply]]] = {}
     for pair, result in met.items():
-        verdicts = by_id(records(run, part("head-to-head", pair, "verdicts"), Verdict))
+        verdicts = by_id(records(run, part(run, "head-to-head", pair, "verdicts"), Verdict))
         for side in (result, result.turned()):
             for outcome in side.outcomes:
                 reply = _against(side, outcome, texts[side.model].get(outcome.prompt_id), verdicts)
@@ -192,6 +189,7 @@ def merged(replies: Sequence[Reply]) -> Reply:
         tuple(mark for one in replies for mark in one.marks),
         tuple(said for one in replies for said in one.opinions),
         tuple(sorted({flag for one in replies for flag in one.flags})),
+        first.thoughts,
     )
 
 
@@ -199,15 +197,15 @@ def _mt_bench(run: Run, results: Results, sets: Mapping[str, list[Prompt]]) -> A
     asked = _asked(run, "mt-bench", (one.provenance.prompts for one in results.mt_bench.values()), sets)
     for model, result in results.mt_bench.items():
         answers: dict[str, Answer] = {}
-        for answer in records(run, part("mt-bench", model, "answers"), Answer):
+        for answer in records(run, part(run, "mt-bench", model, "answers"), Answer):
             answers[f"{answer.prompt_id}-{answer.id.rpartition('-t')[2]}"] = answer
-        verdicts = of_answers(records(run, part("mt-bench", model, "verdicts"), Verdict))
+        verdicts = of_answers(records(run, part(run, "mt-bench", model, "verdicts"), Verdict))
         for grade in result.grades:
             mine = answers.get(f"{grade.question}-{grade.turn}")
             outcome = "graded" if grade.score is not None else grade.state
             score = "" if grade.score is None else f"{grade.score:g}"
             mark = Mark(model, outcome, turn=str(grade.turn), score=score)
-            note = f"turn {grade.turn}" + (f", {_length(mine)}" if mine else "")
+            note = f"turn {grade.turn}" + (f", {length_note(mine)}" if mine else "")
             reply = _with_verdicts(model, mine, note, (mark,), verdicts)
             asked.replies.setdefault(str(grade.question), []).append(reply)
     return asked
@@ -226,13 +224,16 @@ def _with_verdicts(
         marks,
         tuple(opinion(one, "on this answer") for one in said),
         flags(suspected, answer.id) if answer else (),
+        answer.thoughts if answer else "",
     )
 
 
 def _reward(run: Run, results: Results, sets: Mapping[str, list[Prompt]]) -> Asked:
     asked = _asked(run, "reward", (one.provenance.prompts for one in results.reward.values()), sets)
     ranked = by_id(records(run, "seeds/validation", RankedPrompt))
-    said = {model: of_answers(records(run, part("reward", model, "verdicts"), Verdict)) for model in results.reward}
+    said = {
+        model: of_answers(records(run, part(run, "reward", model, "verdicts"), Verdict)) for model in results.reward
+    }
     first = next(iter(results.reward.values()), None)
     for place, prompt_id in enumerate(first.instruction_ids if first else ()):
         texts = [one.text for one in ranked[prompt_id].answers] if prompt_id in ranked else []
@@ -293,13 +294,15 @@ def _verifiable(run: Run, results: Results, sets: Mapping[str, list[Prompt]]) ->
                     Opinion(result.provenance.judge, f"on {name}", "followed" if kept else "not followed", "")
                     for name, kept in zip(one.instructions, one.strict, strict=True)
                 )
-            text, note = (answer.text, _length(answer)) if answer else ("", "no answer came")
-            asked.replies.setdefault(one.prompt_id, []).append(Reply(model, text, note, (mark,), opinions))
+            text, note = (answer.text, length_note(answer)) if answer else ("", "no answer came")
+            thoughts = answer.thoughts if answer else ""
+            reply = Reply(model, text, note, (mark,), opinions, thoughts=thoughts)
+            asked.replies.setdefault(one.prompt_id, []).append(reply)
     return asked
 
 
 def _answers(run: Run, suite: str, model: str) -> dict[str, Answer]:
-    return {one.prompt_id: one for one in records(run, part(suite, model, "answers"), Answer)}
+    return {one.prompt_id: one for one in records(run, part(run, suite, model, "answers"), Answer)}
 
 
 def records(run: Run, stage: str, record: type[T]) -> list[T]:

@@ -11,6 +11,7 @@ from typing import TypeVar
 from evals.report.judged import by_id, of_answers, records
 from evals.report.sample import NO_LABEL, Mark, Opinion, Reply, Sample, flags, opinion
 from srlm.randomness import derive
+from srlm.replies import length_note
 from srlm.runs import Run
 from srlm.types import (
     Answer,
@@ -138,7 +139,6 @@ def _candidate(answer: Answer, pair: PreferencePair | None, judged: Sequence[Jud
     marks = [Mark(by, role, score="" if score is None else f"{score:.2f}")]
     # The histogram of the monitor counts the writer's own verdicts one by one, so each of them leads here too.
     marks += [_counted(by, verdict) for one in judged if not one.kind for verdict in one.verdicts]
-    cut = ", cut at the token limit" if answer.finish == "length" else ""
     means = [
         f"{'frozen judge' if one.kind == 'frozen' else 'reward'} {one.reward.value:.2f}"
         for one in judged
@@ -148,10 +148,11 @@ def _candidate(answer: Answer, pair: PreferencePair | None, judged: Sequence[Jud
     return Reply(
         by,
         answer.text,
-        ", ".join([f"{role}, {len(answer.text):,} characters{cut}", *means]),
+        ", ".join([f"{role}, {length_note(answer)}", *means]),
         tuple(dict.fromkeys(marks)),
         tuple(opinion(one, "on this answer") for one in verdicts),
         flags((one for verdict in verdicts for one in verdict.injection_suspected), answer.id),
+        answer.thoughts,
     )
 
 

@@ -9,7 +9,7 @@ import yaml
 from evals.report.compared import Told, findings
 from evals.report.section import Cell, Row, Section, Table
 from evals.results import Results
-from srlm.engines.remote import without_credentials
+from srlm.engines.address import without_credentials
 from srlm.errors import DataError
 from srlm.judges.card import JudgeCard, percent
 from srlm.ledger import Ledger, LedgerRow, total

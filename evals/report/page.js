@@ -142,6 +142,7 @@
       box.append(list);
     }
     if (reply.note) box.append(made("p", "note", reply.note));
+    if (reply.thoughts !== undefined) box.append(thought(reply.thoughts));
     box.append(written(reply.text, reply.flags || [], wanted.words));
     if (reply.opinions.length) box.append(verdicts(reply.opinions));
     return box;
@@ -150,12 +151,21 @@
   function verdicts(opinions) {
     const details = made("details");
     details.append(made("summary", "", opinions.length === 1 ? "1 verdict" : `${opinions.length} verdicts`));
-    for (const [by, about, reading, text] of opinions) {
+    for (const [by, about, reading, text, thoughts] of opinions) {
       const box = made("div", "opinion");
       box.append(made("p", "note", `${texts[by]}, ${texts[about]}: ${texts[reading]}`));
+      if (thoughts !== undefined) box.append(thought(thoughts));
       if (texts[text]) box.append(made("p", "text", texts[text]));
       details.append(box);
     }
+    return details;
+  }
+
+  // What a model thought before it answered: folded, and no part of the answer.
+  function thought(number) {
+    const details = made("details", "thoughts");
+    details.append(made("summary", "", `thoughts, ${texts[number].length.toLocaleString("en")} characters`));
+    details.append(made("p", "text", texts[number]));
     return details;
   }
 

@@ -27,8 +27,8 @@ from srlm import __version__
 from srlm.display import Progress
 from srlm.errors import UnknownName
 from srlm.optional import require
-from srlm.records import write_text
 from srlm.runs import Run
+from srlm.writing import write_text
 
 WARNINGS = ("Attention", "This judge is weak")
 """How captions of a comparison begin that must not be overlooked."""

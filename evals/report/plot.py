@@ -116,10 +116,7 @@ def drawing(width: float, height: float) -> "Iterator[Drawing]":
 
 
 def plain(text: str, width: int = LABEL) -> str:
-    """A name as a label: no character that XML cannot hold, broken into lines of about `width`.
-
-    A word that is far longer loses its middle, for names that begin alike mostly end differently.
-    """
+    """A name as a label: no character that XML cannot hold, broken into lines of about `width`."""
     shown = whole(text)
     if len(shown) <= width:
         return shown
@@ -131,7 +128,7 @@ def plain(text: str, width: int = LABEL) -> str:
             lines[-1] = f"{lines[-1]} {word}".strip()
     if len(lines) > LINES:
         lines = [*lines[: LINES - 1], f"{lines[LINES - 1]} ..."]
-    return "\n".join(line if len(line) <= 2 * width else f"{line[:width]}...{line[3 - width :]}" for line in lines)
+    return "\n".join(line if len(line) <= 2 * width else f"{line[: 2 * width]}..." for line in lines)
 
 
 def whole(text: str) -> str:

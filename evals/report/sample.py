@@ -32,17 +32,21 @@ class Mark:
 
 @dataclass(frozen=True)
 class Opinion:
-    """A verdict: whose, on what, what was read from it, and the judge's own words."""
+    """A verdict: whose, on what, what was read from it, and the judge's own words, with what it thought before them."""
 
     by: str
     about: str
     reading: str
     text: str
+    thoughts: str = ""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer. `note` says what is particular to it; `flags` are (start, end, kind), in characters of the text."""
+    """An answer. `note` says what is particular to it; `flags` are (start, end, kind), in characters of the text.
+
+    `thoughts` came before it: they are shown folded, and not searched.
+    """
 
     by: str
     text: str
@@ -50,6 +54,7 @@ class Reply:
     marks: tuple[Mark, ...] = ()
     opinions: tuple[Opinion, ...] = ()
     flags: tuple[tuple[int, int, str], ...] = ()
+    thoughts: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,11 +82,11 @@ def opinion(verdict: Verdict, about: str, choices: Sequence[str] = ()) -> Opinio
     if isinstance(reading, Failed):
         return Opinion(verdict.judge, about, f"no answer came: {reading.reason}", "")
     if isinstance(reading, Unparsed):
-        return Opinion(verdict.judge, about, f"could not be read: {reading.reason}", reading.text)
+        return Opinion(verdict.judge, about, f"could not be read: {reading.reason}", reading.text, verdict.thoughts)
     if choices and reading.probabilities:
         pairs = zip(choices, reading.probabilities, strict=False)
         return Opinion(verdict.judge, about, ", ".join(f"{one} {p:.2f}" for one, p in pairs), reading.text)
-    return Opinion(verdict.judge, about, f"{reading.value:.4g}", reading.text)
+    return Opinion(verdict.judge, about, f"{reading.value:.4g}", reading.text, verdict.thoughts)
 
 
 def flags(found: Iterable[Suspicion], answer_id: str) -> tuple[tuple[int, int, str], ...]:
@@ -126,7 +131,15 @@ def _reply(reply: Reply, pool: Pool) -> dict[str, Any]:
     if reply.note:
         found["note"] = reply.note
     found["marks"] = [{key: value for key, value in vars(one).items() if value} for one in reply.marks]
-    found["opinions"] = [[pool(one.by), pool(one.about), pool(one.reading), pool(one.text)] for one in reply.opinions]
+    if reply.thoughts:
+        found["thoughts"] = pool(reply.thoughts)
+    found["opinions"] = [
+        [
+            *(pool(one.by), pool(one.about), pool(one.reading), pool(one.text)),
+            *([pool(one.thoughts)] if one.thoughts else []),
+        ]
+        for one in reply.opinions
+    ]
     if reply.flags:
         found["flags"] = [
             [_utf16(reply.text[:start]), _utf16(reply.text[:end]), kind] for start, end, kind in reply.flags

@@ -9,7 +9,7 @@ bias. The answers and preferences are also written as alpaca_eval's files, so th
 from collections.abc import Sequence
 
 from evals.alpaca_files import Annotation, Annotations, Output, write_annotations, write_outputs
-from evals.answering import answers_of
+from evals.answering import answers_of, endings_of
 from evals.contestants import Contestant
 from evals.judging import flagged, sitting
 from evals.results import AlpacaResult, Provenance, files_folder, part, store
@@ -17,7 +17,7 @@ from srlm.display import Progress
 from srlm.judges.card import JudgeCard
 from srlm.judges.hostile import constant_answers
 from srlm.judges.labelled import LabelledSet
-from srlm.judges.pairwise import Match, Preference
+from srlm.judges.pairwise import VOTE, Match, Preference, Voting
 from srlm.runs import Run
 from srlm.types import Answer, Outcome, Prompt, Sampling
 
@@ -32,6 +32,7 @@ def run_alpaca(
     sampling: Sampling,
     run: Run,
     progress: Progress,
+    voting: Voting = VOTE,
 ) -> list[AlpacaResult]:
     """Answer the prompts with every model, judge against the references, store one result a model.
 
@@ -43,16 +44,17 @@ def run_alpaca(
         sampling: how the models answer.
         run: where answers, verdicts and results are written.
         progress: what the user sees.
+        voting: how the judge chooses.
     """
     identities, answers = answers_of(
         contestants, prompts, sampling, run.ledger, stage="evals/alpaca", progress=progress
     )
     results: list[AlpacaResult] = []
-    with sitting("alpaca", judge, labelled, prompts, sampling, run, progress) as court:
+    with sitting("alpaca", judge, labelled, prompts, sampling, run, progress, voting) as court:
         for contestant in contestants:
             model = contestant.name
             preferences, seen = court.decide(model, _matches(prompts, answers[model]), model)
-            run.write(part("alpaca", model, "answers"), answers[model].values())
+            run.write(part(run, "alpaca", model, "answers"), answers[model].values())
             result = _result(model, identities[model], seen, court.card, prompts, answers, preferences)
             store(run, result)
             _write_files(run, model, court.engine.name, prompts, answers[model], result)
@@ -118,6 +120,7 @@ def _result(
         (*outcomes, *missing),
         flagged=sum(flagged(found, found.match.first) for found in preferences),
         constant=constant_answers(answers[model].values()),
+        endings=endings_of(answers[model].values()),
     )
 
 

@@ -9,7 +9,7 @@ a baseline. Left out: the paper's own 256 prompts, which are not public.
 from collections.abc import Sequence
 from itertools import combinations
 
-from evals.answering import answers_of
+from evals.answering import answers_of, endings_of
 from evals.contestants import Contestant
 from evals.judging import flagged, sitting
 from evals.results import HeadToHeadResult, Provenance, part, store
@@ -17,7 +17,7 @@ from srlm.display import Progress
 from srlm.judges.card import JudgeCard
 from srlm.judges.hostile import constant_answers
 from srlm.judges.labelled import LabelledSet
-from srlm.judges.pairwise import Match, Preference
+from srlm.judges.pairwise import VOTE, Match, Preference, Voting
 from srlm.runs import Run
 from srlm.types import Answer, Outcome, Prompt, Sampling
 
@@ -44,6 +44,7 @@ def run_head_to_head(
     sampling: Sampling,
     run: Run,
     progress: Progress,
+    voting: Voting = VOTE,
 ) -> list[HeadToHeadResult]:
     """Answer the prompts with every model, judge the pairs, store one result a pair.
 
@@ -56,14 +57,15 @@ def run_head_to_head(
         sampling: how the models answer.
         run: where answers, verdicts and results are written.
         progress: what the user sees.
+        voting: how the judge chooses.
     """
     identities, answers = answers_of(
         contestants, prompts, sampling, run.ledger, stage="evals/head-to-head", progress=progress
     )
     for model, found in answers.items():
-        run.write(part("head-to-head", model, "answers"), found.values())
+        run.write(part(run, "head-to-head", model, "answers"), found.values())
     results: list[HeadToHeadResult] = []
-    with sitting("head-to-head", judge, labelled, prompts, sampling, run, progress) as court:
+    with sitting("head-to-head", judge, labelled, prompts, sampling, run, progress, voting) as court:
         for pair in pairs_of(list(answers), baseline):
             preferences, seen = court.decide(pair, _matches(pair, prompts, answers), f"{pair[0]} against {pair[1]}")
             result = _result(pair, identities, seen, court.card, prompts, answers, preferences)
@@ -102,6 +104,7 @@ def _result(
             sum(flagged(one, one.match.second) for one in preferences),
         ),
         constant=(constant_answers(answers[pair[0]].values()), constant_answers(answers[pair[1]].values())),
+        endings=(endings_of(answers[pair[0]].values()), endings_of(answers[pair[1]].values())),
     )
 
 

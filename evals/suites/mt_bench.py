@@ -7,8 +7,10 @@ read them. Left out: FastChat's verdicts on pairs of answers; the suite alpaca c
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
+from evals.answering import endings_of
 from evals.contestants import Contestant, opened
 from evals.conversing import Turns, converse
 from evals.judging import dated
@@ -19,7 +21,7 @@ from evals.results import MtBenchResult, Provenance, files_folder, part, store
 from srlm.digest import digest_of_set
 from srlm.display import Progress
 from srlm.engines.engine import Engine
-from srlm.judges.grading import Conversation, GradingJudge, grade
+from srlm.judges.grading import MT_BENCH, Conversation, GradingJudge, grade
 from srlm.runs import Run
 from srlm.types import Answer, Failed, Prompt, Scored, Verdict
 
@@ -36,6 +38,7 @@ def run_mt_bench(
     max_tokens: int | None,
     run: Run,
     progress: Progress,
+    judge_tokens: int | None = None,
 ) -> list[MtBenchResult]:
     """Answer both turns with every model, grade every answer, store one result a model.
 
@@ -46,8 +49,11 @@ def run_mt_bench(
         max_tokens: of an answer; FastChat's, if None.
         run: where answers, verdicts and results are written.
         progress: what the user sees.
+        judge_tokens: of a grade with its reasons, and what the judge thinks before; FastChat's, if None.
     """
     limit, grading = max_tokens or MAX_TOKENS, GradingJudge()
+    if judge_tokens is not None:
+        grading = GradingJudge(replace(grading.sampling, max_tokens=judge_tokens))
     answers: dict[str, dict[int, Turns]] = {}
     identities: dict[str, str] = {}
     for contestant in contestants:
@@ -63,14 +69,15 @@ def run_mt_bench(
             items = conversations(questions, given)
             label = f"{engine.name} grades {len(items)} answers of {model}"
             verdicts = grade(grading, engine, items, run.ledger, stage=STAGE, progress=progress, label=label)
-            run.write(part("mt-bench", model, "answers"), [answer for turns in given.values() for answer in turns])
-            run.write(part("mt-bench", model, "verdicts"), verdicts)
+            run.write(part(run, "mt-bench", model, "answers"), [answer for turns in given.values() for answer in turns])
+            run.write(part(run, "mt-bench", model, "verdicts"), verdicts)
             by_answer = {verdict.answer_ids[0]: verdict for verdict in verdicts}
             grades = tuple(
                 _grade(question, turn, given[question.id], by_answer) for question in questions for turn in _TURNS
             )
             seen = dated(provenance, judge, verdicts, run.ledger)
-            results.append(MtBenchResult(model, identities[model], seen, grades, _flagged(verdicts)))
+            endings = endings_of(answer for turns in given.values() for answer in turns)
+            results.append(MtBenchResult(model, identities[model], seen, grades, _flagged(verdicts), endings=endings))
             store(run, results[-1])
             folder = files_folder(run, "mt-bench", model)
             write_answers(folder / "model_answer.jsonl", model, given)
@@ -100,10 +107,16 @@ def _provenance(engine: Engine, judge: GradingJudge, questions: Sequence[Questio
     text = "\x1e".join(repr(one) for one in sorted(questions, key=lambda one: one.id))
     return Provenance(
         judge=f"{engine.name} {engine.identity}",
-        rubric=" ".join(sorted(judge.rubric(item).label for item in items)),
+        rubric=" ".join(sorted(judge.rubric(item).label for item in items)) + _room(judge),
         prompts=digest_of_set(len(questions), [text]),
         sampling=f"temperature by category, top-p=1.0 max_tokens={max_tokens}",
     )
+
+
+def _room(judge: GradingJudge) -> str:
+    """How many tokens the judge has, where these are not FastChat's: such grades are not alike."""
+    tokens = judge.sampling.max_tokens
+    return "" if tokens == MT_BENCH.max_tokens else f" in {tokens} tokens"
 
 
 def _grade(question: Question, turn: Literal[1, 2], turns: Turns, verdicts: Mapping[str, Verdict]) -> Grade:

@@ -66,7 +66,7 @@ def run_reward_model(
                         f"max_tokens={judge.sampling.max_tokens}"
                     ),
                 )
-                run.write(part("reward", name, "verdicts"), verdicts)
+                run.write(part(run, "reward", name, "verdicts"), verdicts)
                 perfect = float(judge.rubric.scale.highest)
                 results.append(_result(name, engine.identity, provenance, ranked, answers, verdicts, perfect))
                 store(run, results[-1])

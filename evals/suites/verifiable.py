@@ -2,13 +2,14 @@
 
 Answers are greedy, as IFEval's are. What is stored is which instructions each answer follows; `evals.verified` turns
 it into the four published figures: prompts of which all instructions are followed, and single instructions, both as
-written (strict) and with common decorations taken off (loose). An answer that was cut at the token limit is checked
-like any other, and counted; one that never came stays in the result and is no failure.
+written (strict) and with common decorations taken off (loose). What a model thinks before its answer is no part of it.
+An answer that was cut at the token limit is checked like any other, and counted; one that never came stays in the
+result and is no failure.
 """
 
 from collections.abc import Sequence
 
-from evals.answering import answer_prompts
+from evals.answering import answer_prompts, endings_of
 from evals.contestants import Contestant, opened
 from evals.exam import Exam, Item
 from evals.labels import keep_prompts
@@ -43,9 +44,10 @@ def run_verifiable(
             answers = answer_prompts(
                 engine, prompts, sampling, run.ledger, stage="evals/verifiable", progress=progress, as_written=True
             )
-        run.write(part("verifiable", contestant.name, "answers"), answers.values())
+        run.write(part(run, "verifiable", contestant.name, "answers"), answers.values())
         checked = tuple(_checked(exam, item, answers.get(item.prompt.id)) for item in exam.items)
-        results.append(VerifiableResult(contestant.name, identity, provenance, checked))
+        endings = endings_of(answers.values())
+        results.append(VerifiableResult(contestant.name, identity, provenance, checked, endings=endings))
         store(run, results[-1])
     return results
 

@@ -1,7 +1,6 @@
 """`srlm annotate`: people compare two models' answers on a local page, without knowing whose they are."""
 
 import os
-import shlex
 import sys
 from contextlib import ExitStack
 from threading import Event, Thread
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srlm.cli.options import DEFAULT_RUNS, RunName, Runs
+from srlm.cli.options import DEFAULT_RUNS, MOST_ITEMS, RunName, Runs, command
 from srlm.cli.signals import answer_signals
 from srlm.display import say
 
@@ -28,7 +27,10 @@ def annotate(
         ),
     ] = None,
     pairs: Annotated[
-        int | None, typer.Option("--pairs", min=1, help="How many prompts are drawn; 50, if not given. Can grow later.")
+        int | None,
+        typer.Option(
+            "--pairs", min=1, max=MOST_ITEMS, help="How many prompts are drawn; 50, if not given. Can grow later."
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Draws the prompts, the order and the sides.")] = None,
     annotator: Annotated[
@@ -70,7 +72,7 @@ def annotate(
         )
         sys.stdout.flush()
         _serve(server, stopped, opened=not no_open)
-        _say(server, sheet, f"--runs {shlex.quote(str(runs))} --run {shlex.quote(home.name)}")
+        _say(server, sheet, command("--runs", runs, "--run", home.name))
 
 
 def _told_to_stop() -> Event:
@@ -105,5 +107,4 @@ def _say(server: "AnnotationServer", sheet: "Sheet", at: str) -> None:
     if not counts:
         say("Nobody voted.")
         return
-    names = f"{shlex.quote(sheet.model)} --baseline {shlex.quote(sheet.opponent)}"
-    say(f"Next: srlm compare {names} {at}")
+    say(f"Next: {command('srlm', 'compare', sheet.model, '--baseline', sheet.opponent)} {at}")

@@ -1,6 +1,5 @@
 """`srlm eval`: run evaluation suites on models."""
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,7 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from srlm.cli.models import budget_of, contestant, wire_of
-from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs
+from srlm.cli.options import (
+    DEFAULT_RUNS,
+    MOST_ITEMS,
+    MOST_SAMPLES,
+    MOST_TOKENS,
+    Deadline,
+    Estimate,
+    InFlight,
+    JudgeTokens,
+    LeastMass,
+    MaxCost,
+    RunName,
+    Runs,
+    command,
+)
 from srlm.cli.recompute import Format, recompute
 from srlm.cli.suites import JUDGED, Asked, Suite, prepared, suites_of
 
@@ -80,16 +93,21 @@ def evaluate(
         ),
     ] = None,
     batch_size: Annotated[
-        int, typer.Option("--batch-size", min=1, help="Prompts side by side in nlp, as in lm-eval's command.")
+        int,
+        typer.Option(
+            "--batch-size", min=1, max=MOST_SAMPLES, help="Prompts side by side in nlp, as in lm-eval's command."
+        ),
     ] = 1,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=2, help="Use at most so many prompts; in nlp, of each task.")
+        int | None,
+        typer.Option("--limit", min=2, max=MOST_ITEMS, help="Use at most so many prompts; in nlp, of each task."),
     ] = None,
     max_tokens: Annotated[
         int | None,
         typer.Option(
             "--max-tokens",
             min=1,
+            max=MOST_TOKENS,
             help="Tokens per answer; if not given, the run's in alpaca and head-to-head, 1024 in mt-bench, as FastChat "
             "has it, 1280 in IFEval, as lm-eval has it, and 1024 in countdown.",
         ),
@@ -120,6 +138,8 @@ def evaluate(
         str | None,
         typer.Option("--scoring", help="For reward, in place of the run's: sampled, expected, or both with a comma."),
     ] = None,
+    judge_tokens: JudgeTokens = None,
+    least_mass: LeastMass = None,
     in_flight: InFlight = None,
     deadline: Deadline = None,
     max_cost: MaxCost = None,
@@ -159,6 +179,8 @@ def evaluate(
         ranked=ranked,
         rubric=rubric,
         scoring=scoring,
+        judge_tokens=judge_tokens,
+        least_mass=least_mass,
     )
     if annotations is not None:
         asking = {"models": models, "--judge": judge, **asked.given(without="prompts"), "--estimate": estimate}
@@ -177,9 +199,10 @@ def evaluate(
     from srlm.assets import PACKAGED
     from srlm.display import Progress, stdout
     from srlm.trackers import require_trackers
+    from srlm.turn import in_turn
 
     progress = Progress()
-    home = _home(runs, run, models, progress)
+    home = _home(runs, run, models)
     require_trackers(home.config.report_to)
     budget = budget_of(max_cost)
     wire = wire_of(in_flight, deadline, progress)
@@ -193,37 +216,47 @@ def evaluate(
             )
             progress.say(f"No --judge is given: the packaged 135M model judges. {known}")
         named = contestant(judge or PACKAGED, home, wire, budget)
-        if estimate or any(one.remote for one in ([*contestants, named] if judged else contestants)):
-            called = [each for one, each in work.items() if one is not Suite.nlp]  # which loads its models itself
-            lines = _rehearse(called, contestants, named, home.ledger, only=estimate)
-            if estimate:
-                stdout().print("\n".join(lines), soft_wrap=True, markup=False)
-                return
-            progress.say("\n".join(lines))
-        results = [result for each in work.values() for result in each(contestants, named, home, progress)]
+        called = [each for one, each in work.items() if one is not Suite.nlp]  # which loads its models itself
+        remote = any(one.remote for one in ([*contestants, named] if judged else contestants))
+        lines = _rehearse(called, contestants, named, home.kept, only=estimate) if estimate or remote else []
+        if estimate:
+            stdout().print("\n".join(lines), soft_wrap=True, markup=False)
+            return
+        with in_turn(home.folder / "ledger.sqlite", progress.say) as waited:
+            home = _begun(home, progress)
+            if remote and waited:
+                lines = _rehearse(called, contestants, named, home.kept, only=False)
+            if remote:
+                progress.say("\n".join(lines))
+            results = [result for each in work.values() for result in each(contestants, named, home, progress)]
+            tell(home, _names(results))
     finally:
         home.close()
     _show(results, compared=every)
-    tell(home, _names(results))
-    stdout().print(
-        f"Results are in {home.folder / 'evals'}. Next: srlm compare {shlex.join(_names(results))} --runs {runs} "
-        f"--run {home.name}",
-        soft_wrap=True,
-        markup=False,
-    )
+    _say_next(results, home, runs)
 
 
-def _home(runs: Path, name: str | None, models: list[str], progress: "Progress") -> "Run":
-    """The run that results are kept in. Where there is none, models that need no run get one of their own."""
+def _home(runs: Path, name: str | None, models: list[str]) -> "Run":
+    """The run that results are kept in. Where there is none, models that need no run get one, which is only planned."""
     from srlm.assets import is_model_name
     from srlm.config import TrainConfig
-    from srlm.runs import open_run, start_run
+    from srlm.runs import open_run, plan_run
 
     if any(runs.glob("*/run.yaml")) or not all(is_model_name(one) for one in models):
         return open_run(runs, name)
-    home = start_run(runs, name or EVALUATIONS, TrainConfig(model=models[0]))
-    progress.say(f"There is no run in {runs}: the results are kept in {home.folder}.")
-    return home
+    return plan_run(runs, name or EVALUATIONS, TrainConfig(model=models[0]))
+
+
+def _begun(home: "Run", progress: "Progress") -> "Run":
+    """The run, made where it was only planned and nobody else has made it meanwhile."""
+    from srlm.runs import Run, start_run
+
+    if (home.folder / "run.yaml").exists():
+        return home
+    home.close()
+    start_run(home.folder.parent, home.name, home.config)
+    progress.say(f"There is no run in {home.folder.parent}: the results are kept in {home.folder}.")
+    return Run(home.folder)
 
 
 def _show(results: "Sequence[Result]", *, compared: bool) -> None:
@@ -248,6 +281,17 @@ def _show(results: "Sequence[Result]", *, compared: bool) -> None:
         print_comparison(stdout(), comparison)
 
 
+def _say_next(results: "Sequence[Result]", home: "Run", runs: Path) -> None:
+    from srlm.display import stdout
+
+    compare = command("srlm", "compare", *_names(results), "--runs", runs, "--run", home.name)
+    stdout().print(
+        f"Results are in {home.folder / 'evals'}. Next: {compare}",
+        soft_wrap=True,
+        markup=False,
+    )
+
+
 def _names(results: "Sequence[Result]") -> list[str]:
     """Each model that has a result, once."""
     from evals.results import HeadToHeadResult
@@ -257,7 +301,7 @@ def _names(results: "Sequence[Result]") -> list[str]:
 
 
 def _rehearse(
-    work: "list[Work]", contestants: "list[Contestant]", judge: "Contestant", ledger: "Ledger", *, only: bool
+    work: "list[Work]", contestants: "list[Contestant]", judge: "Contestant", ledger: "Ledger | None", *, only: bool
 ) -> list[str]:
     """What the command would ask, in lines for the user. Unless only they are wanted, every key must be there."""
     from evals.rehearsal import estimate, rehearsing

@@ -10,7 +10,7 @@ import typer
 
 from srlm.cli.groups import WithDefault
 from srlm.cli.models import done_with, named_model, wire_of
-from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs
+from srlm.cli.options import DEFAULT_RUNS, MOST_ITEMS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs
 
 if TYPE_CHECKING:
     from evals.contestants import Contestant
@@ -94,7 +94,7 @@ def decide(
     from evals.gate.policy import load_policy
     from srlm.display import Progress
     from srlm.errors import UsageError
-    from srlm.records import write_text
+    from srlm.writing import write_text
 
     wanted = load_policy(policy)
     found = _compared(comparison, candidate, baseline, run, runs)
@@ -190,7 +190,7 @@ def init(
     from importlib.resources import files
 
     from srlm.display import say
-    from srlm.records import write_text
+    from srlm.writing import write_text
 
     _refuse_existing(output)
     write_text(output, (files("evals.gate") / "starter.yaml").read_text(encoding="utf-8"))
@@ -207,7 +207,7 @@ def pin(
         Path | None,
         typer.Option("--pairs", help="Labelled pairs, as for srlm judge card (docs/judges.md); our own, if not given."),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Use at most so many pairs.")] = 60,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=MOST_ITEMS, help="Use at most so many pairs.")] = 60,
     output: Annotated[Path, typer.Option("--output", help="Where the calibration set is written.")] = Path(
         "calibration.json"
     ),
@@ -228,6 +228,8 @@ def pin(
         _refuse_existing(output)
     labelled = load_labelled(pairs)
     progress = Progress()
+    if labelled.words:
+        progress.say(labelled.words)
     model = named_model(spec, run, runs, wire_of(in_flight, deadline, progress), max_cost)
 
     def work(engine: "Engine", calls: "Ledger", progress: "Progress") -> "Calibration":

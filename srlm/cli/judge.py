@@ -8,7 +8,22 @@ import typer
 
 from srlm.cli.groups import WithDefault
 from srlm.cli.models import done_with, named_model, wire_of
-from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs
+from srlm.cli.options import (
+    DEFAULT_RUNS,
+    HOTTEST,
+    MOST_ITEMS,
+    MOST_SAMPLES,
+    MOST_TOKENS,
+    Deadline,
+    Estimate,
+    InFlight,
+    JudgeTokens,
+    LeastMass,
+    MaxCost,
+    RunName,
+    Runs,
+    a_number,
+)
 
 if TYPE_CHECKING:
     from srlm.engines.engine import Engine
@@ -57,12 +72,22 @@ HowScored = Annotated[
         help="sampled: words, then a score (the paper); expected: the mean over the digits' probabilities, far faster.",
     ),
 ]
-Samples = Annotated[int, typer.Option("--samples", min=1, help="Verdicts an answer, averaged; for sampled only.")]
-Temperature = Annotated[
-    float | None, typer.Option("--temperature", min=0, help="Of sampled verdicts; 0.7, if not given.")
+Samples = Annotated[
+    int, typer.Option("--samples", min=1, max=MOST_SAMPLES, help="Verdicts an answer, averaged; for sampled only.")
 ]
-TopP = Annotated[float | None, typer.Option("--top-p", min=0, max=1, help="Of sampled verdicts; 0.9, if not given.")]
-MaxTokens = Annotated[int | None, typer.Option("--max-tokens", min=1, help="Of a sampled verdict; 256, if not given.")]
+Temperature = Annotated[
+    float | None,
+    typer.Option(
+        "--temperature", min=0, max=HOTTEST, callback=a_number, help="Of sampled verdicts; 0.7, if not given."
+    ),
+]
+TopP = Annotated[
+    float | None,
+    typer.Option("--top-p", min=0, max=1, callback=a_number, help="Of sampled verdicts; 0.9, if not given."),
+]
+MaxTokens = Annotated[
+    int | None, typer.Option("--max-tokens", min=1, max=MOST_TOKENS, help="Of a sampled verdict; 256, if not given.")
+]
 LedgerPath = Annotated[
     Path,
     typer.Option("--ledger", help="Where calls are kept, so that none is made twice; cards are kept beside it."),
@@ -87,6 +112,7 @@ def score(
     temperature: Temperature = None,
     top_p: TopP = None,
     max_tokens: MaxTokens = None,
+    least_mass: LeastMass = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", help="Where one JSON line an answer is written; FILE's name .judged.jsonl here."),
@@ -113,7 +139,7 @@ def score(
     from srlm.judges.measure import described
     from srlm.records import write_records
 
-    scorer = _scorer(rubric, scoring, samples, temperature, top_p, max_tokens)
+    scorer = _scorer(rubric, scoring, samples, temperature, top_p, max_tokens, least_mass)
     items = read_answers(file)
     target = output or Path(f"{_stem(file)}.judged.jsonl")
     progress = Progress()
@@ -156,7 +182,8 @@ def card(
         ),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Use at most so many pairs, spread over instructions.")
+        int | None,
+        typer.Option("--limit", min=1, max=MOST_ITEMS, help="Use at most so many pairs, spread over instructions."),
     ] = None,
     rubric: Rubric = "additive",
     scoring: HowScored = Scoring.sampled,
@@ -164,6 +191,8 @@ def card(
     temperature: Temperature = None,
     top_p: TopP = None,
     max_tokens: MaxTokens = None,
+    judge_tokens: JudgeTokens = None,
+    least_mass: LeastMass = None,
     ledger: LedgerPath = DEFAULT_LEDGER,
     format: PrintedAs = Format.table,
     in_flight: InFlight = None,
@@ -182,15 +211,27 @@ def card(
     from srlm.judges.card import store_card
     from srlm.judges.labelled import load_labelled
     from srlm.judges.measure import measure
+    from srlm.judges.pairwise import voting_of
     from srlm.judges.rendering import card_json, print_card
 
-    scorer = _scorer(rubric, scoring, samples, temperature, top_p, max_tokens)
+    scorer = _scorer(rubric, scoring, samples, temperature, top_p, max_tokens, least_mass)
     labelled = load_labelled(pairs)
     progress = Progress()
+    if labelled.words:
+        progress.say(labelled.words)
     model = named_model(spec, run, runs, wire_of(in_flight, deadline, progress), max_cost)
 
     def work(engine: "Engine", calls: "Ledger", progress: Progress) -> "JudgeCard":
-        return measure(engine, labelled, calls, limit=limit, stage="judge/card", progress=progress, pointwise=scorer)
+        return measure(
+            engine,
+            labelled,
+            calls,
+            limit=limit,
+            stage="judge/card",
+            progress=progress,
+            pointwise=scorer,
+            voting=voting_of(judge_tokens, least_mass),
+        )
 
     found = done_with(work, model, ledger, estimate, progress)
     if found is None:
@@ -209,6 +250,7 @@ def _scorer(
     temperature: float | None,
     top_p: float | None,
     max_tokens: int | None,
+    least_mass: float | None,
 ) -> "PointwiseJudge":
     """The judge that the options describe; what is not given is as in a run's configuration."""
     from srlm.config import JudgeConfig
@@ -217,7 +259,9 @@ def _scorer(
     given = {"temperature": temperature, "top_p": top_p, "max_tokens": max_tokens}
     changes = {name: value for name, value in given.items() if value is not None}
     config = JudgeConfig(rubric=rubric, scoring=scoring.value, samples=samples)
-    return configured_judge(config.model_copy(update={"sampling": config.sampling.model_copy(update=changes)}))
+    mass = config.least_mass if least_mass is None else least_mass
+    sampling = config.sampling.model_copy(update=changes)
+    return configured_judge(config.model_copy(update={"sampling": sampling, "least_mass": mass}))
 
 
 def _stem(file: Path) -> str:

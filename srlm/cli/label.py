@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from srlm.cli.models import budget_of, contestant, done_with, wire_of
-from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs
+from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs, command
 
 if TYPE_CHECKING:
     from evals.labelling import Labelled
@@ -69,5 +69,7 @@ def label(
                 markup=False,
             )
     stdout().print(
-        f"Next: srlm compare MODEL... --by category --runs {runs} --run {home.name}", soft_wrap=True, markup=False
+        f"Next: srlm compare MODEL... --by category {command('--runs', runs, '--run', home.name)}",
+        soft_wrap=True,
+        markup=False,
     )

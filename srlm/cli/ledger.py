@@ -54,12 +54,16 @@ def ledger(
 
     if export and take:
         raise UsageError("--export and --import are two steps: give one of them.")
+    from srlm.writing import is_stream, require_writable
+
     place = _place(path, run, runs, made=take is not None)
     if export and export.resolve() == place.resolve():
         raise UsageError("--export names the ledger itself. Name another file.")
     if take:
         _import(place, take)
         return
+    if export:
+        require_writable(export, "a file of exported calls", _is_exported)
     from srlm.ledger import Ledger
 
     opened = Ledger(place)
@@ -67,11 +71,17 @@ def ledger(
         if export:
             from srlm.exchange import export_calls
 
-            say(f"Exported {_counted(export_calls(opened, export))} to {export}.")
+            count = export_calls(opened, export)
+            if not is_stream(export):
+                say(f"Exported {_counted(count)} to {export}.")
         else:
             _show(opened, format)
     finally:
         opened.close()
+
+
+def _is_exported(begins: str) -> bool:
+    return begins.startswith('{"key":"')
 
 
 def _place(path: Path | None, run: str | None, runs: Path, *, made: bool) -> Path:
@@ -82,7 +92,7 @@ def _place(path: Path | None, run: str | None, runs: Path, *, made: bool) -> Pat
     if path and run:
         raise UsageError("--ledger and --run name two ledgers: give one of them.")
     place = path or open_run(runs, run).folder / "ledger.sqlite"
-    if not made and not place.is_file():
+    if not made and not place.exists():
         raise DataError(place, "there is no such file: no model was called here yet.")
     return place
 

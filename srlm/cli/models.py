@@ -75,22 +75,27 @@ def done_with(
     from evals.rehearsal import estimate, rehearsing
     from srlm.display import Progress, stdout
     from srlm.ledger import Ledger
+    from srlm.turn import in_turn
+
+    def rehearsed(kept: "Ledger | None") -> str:
+        with rehearsing(kept) as rehearsal, opened(rehearsal.play(model)) as engine:
+            work(engine, rehearsal.run.ledger, Progress(quiet=True))
+            if not only:
+                rehearsal.require_keys()
+            return "\n".join(estimate(rehearsal.expected.values()))
 
     kept = Ledger(ledger) if ledger.exists() else None
     try:
-        if only or model.remote:
-            with rehearsing(kept) as rehearsal, opened(rehearsal.play(model)) as engine:
-                work(engine, rehearsal.run.ledger, Progress(quiet=True))
-                lines = "\n".join(estimate(rehearsal.expected.values()))
-                if not only:
-                    rehearsal.require_keys()
-            if only:
-                stdout().print(lines, soft_wrap=True, markup=False)
-                return None
-            progress.say(lines)
-        kept = kept or Ledger(ledger)
-        with opened(model) as engine:
-            return work(engine, kept, progress)
+        lines = rehearsed(kept) if only or model.remote else ""
+        if only:
+            stdout().print(lines, soft_wrap=True, markup=False)
+            return None
+        with in_turn(ledger, progress.say) as waited:
+            kept = kept or Ledger(ledger)
+            if model.remote:
+                progress.say(rehearsed(kept) if waited else lines)
+            with opened(model) as engine:
+                return work(engine, kept, progress)
     finally:
         if kept is not None:
             kept.close()

@@ -42,12 +42,15 @@ def report(
     from evals.report.page import write_report
     from srlm.display import Progress
     from srlm.runs import open_run
+    from srlm.writing import is_stream, require_writable
 
     home = open_run(runs, run)
+    place = output or home.folder / "report.html"
+    require_writable(place, "a report of srlm", lambda begins: 'name="generator" content="srlm ' in begins)
     try:
         written = write_report(
             home,
-            output or home.folder / "report.html",
+            place,
             Progress(),
             baseline=baseline,
             paper=reference is not None,
@@ -55,4 +58,6 @@ def report(
         )
     finally:
         home.close()
+    if is_stream(written):
+        return
     say(f"{written} ({written.stat().st_size / 1e6:.1f} MB). Open it in a browser; it needs no network.")

@@ -53,15 +53,23 @@ def _candidate(judged: "Judged", found: "Trace") -> list[str]:
     if found.pair is not None:
         role = {found.pair.chosen_id: "  CHOSEN", found.pair.rejected_id: "  REJECTED"}.get(answer.id, "")
     mean = "no readable verdict" if reward is None or reward.value is None else f"reward {reward.value:.2f}"
-    cut = ", cut at the token limit" if answer.finish == "length" else ""
-    lines = [f"Candidate {answer.id} by {answer.model}: {mean}{cut}{role}", _indent(answer.text or "(empty)")]
+    cut = {"stop": "", "length": ", cut at the token limit", "cut": ", cut by the server"}[answer.finish]
+    lines = [f"Candidate {answer.id} by {answer.model}: {mean}{cut}{role}", *_thoughts(answer.thoughts, 2)]
+    lines.append(_indent(answer.text or "(empty)"))
     for verdict in judged.verdicts:
         lines += [
             f"    {verdict.id} by {verdict.judge}, rubric {verdict.rubric}, call {verdict.call}: {_reading(verdict)}"
         ]
+        lines += _thoughts(verdict.thoughts, 8)
         text = getattr(verdict.reading, "text", "")
         lines += [_indent(text, 8)] if text else []
     return [*lines, ""]
+
+
+def _thoughts(text: str, width: int) -> list[str]:
+    """What a model thought before it wrote, under a line that says so."""
+    blank = " " * width
+    return [f"{blank}thoughts, {len(text):,} characters:", _indent(text, width + 4), f"{blank}(end)"] if text else []
 
 
 def _reading(verdict: "Verdict") -> str:

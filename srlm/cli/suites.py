@@ -53,6 +53,8 @@ class Asked:
     ranked: str | None = None
     rubric: str | None = None
     scoring: str | None = None
+    judge_tokens: int | None = None
+    least_mass: float | None = None
 
     def given(self, without: str = "") -> dict[str, Any]:
         """The options that the user gave, as they are written, with their values; `without` one of the fields."""
@@ -72,6 +74,8 @@ OPTIONS: Mapping[str, Sequence[Suite]] = {
     "ranked": (Suite.reward,),
     "rubric": (Suite.reward,),
     "scoring": (Suite.reward,),
+    "judge_tokens": (Suite.alpaca, Suite.head_to_head, Suite.mt_bench, Suite.reward),
+    "least_mass": (Suite.alpaca, Suite.head_to_head, Suite.reward),
 }
 """Which suites an option of `Asked` is for: where none of them is named, it would change nothing, and is refused."""
 
@@ -133,7 +137,7 @@ def prepared(
         Suite.head_to_head: lambda: _head_to_head(asked, models, home),
         Suite.mt_bench: lambda: _mt_bench(asked),
         Suite.nlp: lambda: _nlp(asked, contestants, progress),
-        Suite.reward: lambda: _reward(asked, home),
+        Suite.reward: lambda: _reward(asked, home, progress),
         Suite.verifiable: lambda: _verifiable(asked, home, progress),
     }
     found: dict[Suite, Work] = {}
@@ -152,10 +156,12 @@ def prepared(
 def _alpaca(asked: Asked, home: "Run") -> "Work":
     from evals.suites.alpaca import run_alpaca
     from srlm.judges.labelled import load_labelled
+    from srlm.judges.pairwise import voting_of
 
     prompts, sampling, labelled = _instructions(asked), _sampling(asked, home), load_labelled()
+    voting = voting_of(asked.judge_tokens, asked.least_mass)
     return lambda contestants, judge, run, progress: run_alpaca(
-        contestants, prompts, judge, labelled, sampling, run, progress
+        contestants, prompts, judge, labelled, sampling, run, progress, voting
     )
 
 
@@ -164,6 +170,7 @@ def _head_to_head(asked: Asked, models: Sequence[str], home: "Run") -> "Work":
     from srlm.engines.open import public_name
     from srlm.errors import UnknownName, UsageError
     from srlm.judges.labelled import load_labelled
+    from srlm.judges.pairwise import voting_of
 
     if len(set(models)) < 2:
         raise UsageError("head-to-head needs two models, such as: srlm eval M1 M2 --suite head-to-head")
@@ -171,8 +178,9 @@ def _head_to_head(asked: Asked, models: Sequence[str], home: "Run") -> "Work":
         raise UnknownName("Among the models to evaluate, the baseline", asked.baseline, models)
     prompts, sampling, labelled = _instructions(asked), _sampling(asked, home), load_labelled()
     baseline = None if asked.baseline is None else public_name(asked.baseline)
+    voting = voting_of(asked.judge_tokens, asked.least_mass)
     return lambda contestants, judge, run, progress: run_head_to_head(
-        contestants, baseline, prompts, judge, labelled, sampling, run, progress
+        contestants, baseline, prompts, judge, labelled, sampling, run, progress, voting
     )
 
 
@@ -200,7 +208,7 @@ def _mt_bench(asked: Asked) -> "Work":
     known = read_referenced_questions(Path(asked.prompts)) if asked.prompts else own_questions()
     questions = choose_questions(known, asked.limit)
     return lambda contestants, judge, run, progress: run_mt_bench(
-        contestants, questions, judge, asked.max_tokens, run, progress
+        contestants, questions, judge, asked.max_tokens, run, progress, asked.judge_tokens
     )
 
 
@@ -222,7 +230,7 @@ def _local_files(asked: Asked) -> Path | None:
     return Path(asked.data).expanduser()
 
 
-def _reward(asked: Asked, home: "Run") -> "Work":
+def _reward(asked: Asked, home: "Run", progress: "Progress") -> "Work":
     from evals.suites.reward_model import run_reward_model
     from srlm.errors import UsageError
     from srlm.judges.pointwise import configured_judge
@@ -231,19 +239,36 @@ def _reward(asked: Asked, home: "Run") -> "Work":
     from srlm.types import RankedPrompt
 
     kept, own = home.path("seeds/validation"), home.config
-    known = (
-        read_records(kept, RankedPrompt)
-        if asked.ranked is None and kept.exists()
-        else load_seeds(asked.ranked or own.seeds.source).validation
-    )
+    if asked.ranked is None and kept.exists():
+        known: Sequence[RankedPrompt] = read_records(kept, RankedPrompt)
+    else:
+        seeds = load_seeds(asked.ranked or own.seeds.source)
+        known = seeds.validation
+        given = len(seeds.eft) + len(known)
+        if len(known) < given:
+            progress.say(
+                f"Of {given} instructions with ranked answers in {asked.ranked or own.seeds.source}, {len(known)} are for "
+                "validation and are judged; the others are for training."
+            )
     chosen = known[: asked.limit]
     if not chosen:
         raise UsageError(
             f"{asked.ranked or kept} holds no ranked answers for validation: mark some with split: validation, or name "
             "others with --ranked."
         )
-    ways = {_way(own.judge, one): configured_judge(one) for one in _ways(own.judge, asked)}
+    judge = _judge_of(own.judge, asked)
+    ways = {_way(judge, one): configured_judge(one) for one in _ways(judge, asked)}
     return lambda contestants, _, run, progress: run_reward_model(contestants, chosen, ways, run, progress)
+
+
+def _judge_of(own: "JudgeConfig", asked: Asked) -> "JudgeConfig":
+    """The run's judge with the tokens and the mass that the options say."""
+    changes: dict[str, Any] = {}
+    if asked.judge_tokens is not None:
+        changes["sampling"] = own.sampling.model_copy(update={"max_tokens": asked.judge_tokens})
+    if asked.least_mass is not None:
+        changes["least_mass"] = asked.least_mass
+    return own.model_copy(update=changes)
 
 
 def _ways(own: "JudgeConfig", asked: Asked) -> "list[JudgeConfig]":

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from srlm.cli.models import budget_of
-from srlm.cli.options import DEFAULT_RUNS, MaxCost, Runs
+from srlm.cli.options import DEFAULT_RUNS, MaxCost, Runs, command
 
 
 def train(
@@ -34,7 +34,7 @@ def train(
 
     from srlm.config_file import load_config
     from srlm.display import Progress, duration, stdout
-    from srlm.runs import start_run
+    from srlm.runs import plan_run, start_run
     from srlm.trackers import require_trackers
     from trainer.loop import train as run_loop
     from trainer.preflight import preflight, require_prices
@@ -45,7 +45,7 @@ def train(
     started = time.monotonic()
     progress = Progress()
     budget = budget_of(max_cost)
-    if not (runs / name / "run.yaml").exists():
+    if not (plan_run(runs, name, config).folder / "run.yaml").exists():
         preflight(config)  # nothing is written for a command that cannot work
     require_trackers(config.report_to)
     if budget is not None:
@@ -59,7 +59,8 @@ def train(
     console = stdout()
     if trained.iterations:
         console.print(health_table(trained.iterations))
-    names = ", ".join(model for model in trained.models if model not in {"M0", "SFT"})
+    models = [model for model in trained.models if model not in {"M0", "SFT"}]
+    names = ", ".join(models)
     if run.worked:
         console.print(
             f"{names} are in {run.folder} ({duration(time.monotonic() - started)}).", markup=False, soft_wrap=True
@@ -71,7 +72,7 @@ def train(
             soft_wrap=True,
         )
     console.print(
-        f"Next: srlm eval {names.replace(',', '')} --suite alpaca,reward --runs {runs} --run {run.name}",
+        f"Next: {command('srlm', 'eval', *models, '--suite', 'alpaca,reward', '--runs', runs, '--run', run.name)}",
         markup=False,
         soft_wrap=True,
     )

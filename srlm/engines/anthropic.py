@@ -1,43 +1,14 @@
 """Text from Claude, or any server with Anthropic's protocol. It gives no probabilities: a choice is a plain vote."""
 
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, TypeAdapter
-
-from srlm.engines.remote import RemoteEngine, as_messages, as_text
+from srlm.engines.body import WrongShape
+from srlm.engines.capabilities import FULL, Capabilities
+from srlm.engines.openai import require_answer
+from srlm.engines.remote import VOTE_TOKENS, RemoteEngine, as_messages
+from srlm.engines.replies import finish_of, text_of, tokens_of, written_of
 from srlm.types import Completion, Request
-
-VOTE_TOKENS = 8
-
-
-@dataclass(frozen=True)
-class Block:
-    """A piece of the answer; only those of type "text" have one."""
-
-    type: str
-    text: str = ""
-
-
-@dataclass(frozen=True)
-class Usage:
-    """Tokens that were read and written, so that a call can be counted and paid for."""
-
-    input_tokens: Annotated[int, Field(ge=0)]
-    output_tokens: Annotated[int, Field(ge=0)]
-
-
-@dataclass(frozen=True)
-class AnthropicMessage:
-    """The part of a reply that is used. A reply without it is a malformed one."""
-
-    content: tuple[Block, ...]
-    usage: Usage
-    stop_reason: str | None = None
-
-
-_REPLY = TypeAdapter(AnthropicMessage)
 
 
 class AnthropicEngine(RemoteEngine):
@@ -58,22 +29,39 @@ class AnthropicEngine(RemoteEngine):
         """The SDK's client."""
         return self.own(self.sdk.AsyncAnthropic)
 
-    def longest(self, request: Request) -> int:
+    def longest(self, request: Request, able: Capabilities | None = None) -> int:
         """The most tokens that its answer can have."""
-        return VOTE_TOKENS if request.choices else request.sampling.max_tokens
+        tokens = request.sampling.max_tokens
+        return VOTE_TOKENS if request.choices and tokens <= 1 else tokens
 
-    async def call(self, client: Any, request: Request) -> Completion:
-        """One attempt, through the SDK's door for any path."""
-        reply = await client.post("/v1/messages", body=self._body(request), cast_to=object)
-        found = _REPLY.validate_json(reply) if isinstance(reply, str) else _REPLY.validate_python(reply)
-        return Completion(
-            text=as_text("".join(block.text for block in found.content if block.type == "text")),
-            finish="length" if found.stop_reason == "max_tokens" else "stop",
-            prompt_tokens=found.usage.input_tokens,
-            completion_tokens=found.usage.output_tokens,
+    def fields(self, request: Request) -> list[str]:
+        """The fields that a request has where nothing is refused, of those that a server may refuse."""
+        found = ["temperature", "top_p"] if self.address else []
+        return [*found, "stop"] if request.sampling.stop else found
+
+    def sent(self, request: Request, able: Capabilities) -> list[str]:
+        """The fields of a request as it is sent."""
+        return list(self._body(request, able))
+
+    async def call(self, client: Any, request: Request, able: Capabilities = FULL) -> Completion:
+        """One attempt."""
+        reply = await self.post(client, "/v1/messages", self._body(request, able))
+        content, usage, reason = reply.get("content"), reply.get("usage"), reply.get("stop_reason")
+        if not isinstance(content, list):
+            raise WrongShape(f"content is {'missing' if 'content' not in reply else 'no list'} in the reply")
+        written = written_of(*text_of(content))
+        finish = finish_of(reason)
+        require_answer(written, reason, finish)
+        if request.sampling.stop and not able.has("stop"):
+            written = written.cut_at(request.sampling.stop)
+        return self.completion(
+            written,
+            finish=finish,
+            prompt_tokens=tokens_of(usage, "input_tokens"),
+            completion_tokens=tokens_of(usage, "output_tokens"),
         )
 
-    def _body(self, request: Request) -> dict[str, Any]:
+    def _body(self, request: Request, able: Capabilities = FULL) -> dict[str, Any]:
         system = " ".join(message.content for message in request.messages if message.role == "system")
         body: dict[str, Any] = {
             "model": self.model,
@@ -82,9 +70,10 @@ class AnthropicEngine(RemoteEngine):
         }
         if self.address:
             # Anthropic's own models choose their sampling themselves; others need it.
-            body |= {"temperature": request.sampling.temperature, "top_p": request.sampling.top_p}
+            sampling = {"temperature": request.sampling.temperature, "top_p": request.sampling.top_p}
+            body |= {name: value for name, value in sampling.items() if able.has(name)}
         if system:
             body["system"] = system
-        if request.sampling.stop:
+        if request.sampling.stop and able.has("stop"):
             body["stop_sequences"] = list(request.sampling.stop)
         return body

@@ -7,10 +7,18 @@ Special tokens inside a message are broken up before the chat template sees them
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from srlm.engines.template import MARK, QUESTION, Thoughts, Turn, begin, render, turn_of
+from srlm.engines.thoughts import part_thoughts
 from srlm.errors import EngineError
-from srlm.types import Completion, Request
+from srlm.types import Completion, Message, Request
+
+__all__ = ["Chat", "Choice", "Thoughts", "Turn", "chosen", "common_prefix", "cut", "part", "turn_of"]
+
+CHANNEL = {"<|channel|>", "<|message|>"}
+"""What the marks of gpt-oss are made of."""
 
 
 @dataclass(frozen=True)
@@ -24,35 +32,96 @@ class Choice:
 class Chat:
     """A checkpoint's chat template and vocabulary."""
 
-    def __init__(self, tokenizer: Any, *, name: str, context: int) -> None:
+    def __init__(
+        self, tokenizer: Any, *, name: str, context: int, thoughts: Thoughts = "open", rows: int | None = None
+    ) -> None:
         """Take a tokenizer with a chat template.
 
         Args:
             tokenizer: as `srlm.engines.checkpoint.load_tokenizer` gives it.
             name: how messages call the model.
             context: tokens of prompt and answer that the model can hold.
+            thoughts: "closed" keeps a reasoning model from thinking before its answers.
+            rows: tokens that the model has an embedding for; not looked at, if not given.
         """
         self.context = context
+        self.thoughts: Thoughts = thoughts
         self._tokenizer = tokenizer
         self._name = name
+        self._rows = rows
         # Role tokens are often special without a name of their own: `all_special_tokens` lacks them.
-        unnamed = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
-        self._special = sorted(unnamed | set(tokenizer.all_special_tokens), key=len, reverse=True)
+        special = {number: token.content for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+        named = set(tokenizer.all_special_tokens)
+        self._special = sorted(set(special.values()) | named, key=len, reverse=True)
+        self._dropped = set(special) | set(tokenizer.all_special_ids)
+        pieces = CHANNEL if set(special.values()) >= CHANNEL else set()
+        self._marks = {number for number, token in special.items() if MARK.fullmatch(token) or token in pieces}
+
+    @cached_property
+    def thinks(self) -> bool:
+        """Whether the template knows of thoughts: it opens one, or leaves one empty, before an answer."""
+        asked = [Message("user", QUESTION)]
+        opened = begin(self._tokenizer, asked, "open", self._name)
+        return opened[1] or opened != begin(self._tokenizer, asked, "closed", self._name)
+
+    @property
+    def identity(self) -> str:
+        """What an engine's identity says of thoughts: nothing where the template knows of none."""
+        return "" if not self.thinks else f":thoughts-{self.thoughts}"
+
+    def turn(self, messages: Sequence[Message]) -> Turn:
+        """What stands around the answer to these messages, in which special tokens are broken up.
+
+        Raises:
+            EngineError: the template refuses the messages.
+            ModelError: the template leaves answers out.
+        """
+        return turn_of(self._tokenizer, self._defused(messages), self.thoughts, self._name)
 
     def text(self, request: Request) -> str:
-        """The prompt up to where the model goes on.
+        """The prompt up to where the model goes on: what is begun or chosen for it, stands behind its thoughts.
 
         Raises:
             EngineError: the template refuses the messages, such as a system message that it has no place for.
         """
-        from jinja2 import TemplateError  # comes with transformers' templates
+        return self._begin(request)[0] + self.defuse(request.prefill)
 
-        messages = [{"role": message.role, "content": self._defuse(message.content)} for message in request.messages]
-        try:
-            text: str = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        except TemplateError as error:
-            raise EngineError(f"The chat template of {self._name} refuses these messages: {error}") from None
-        return text + self._defuse(request.prefill)
+    def may_think(self, request: Request) -> bool:
+        """Whether the answer to a request may begin with thoughts that the template knows of."""
+        return self.thinks and self._thoughts(request) == "open"
+
+    def completion(self, request: Request, tokens: Sequence[int], prompt_tokens: int, *, ended: bool) -> Completion:
+        """What a model wrote, its thoughts parted from its answer; a stop string ends the answer, and no thought.
+
+        Args:
+            request: what it was asked.
+            tokens: what it wrote.
+            prompt_tokens: how many it had read.
+            ended: whether it came to an end by itself.
+        """
+        whole = self.decode(tokens)
+        parted = part_thoughts(whole, opened=self._opened(request))
+        text = cut(parted.answer, request.sampling.stop)
+        return Completion(
+            text=text,
+            finish="stop" if ended or text != parted.answer else "length",
+            prompt_tokens=prompt_tokens,
+            completion_tokens=len(tokens),
+            thoughts=parted.thoughts,
+            written=parted.written(whole),
+        )
+
+    def stops(self, request: Request, tokens: Sequence[int]) -> bool:
+        """Whether a stop string stands in the answer that these tokens are or begin."""
+        answer = part_thoughts(self.decode(tokens), opened=self._opened(request)).answer
+        return any(stop in answer for stop in request.sampling.stop)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of tokens, without special ones but for marks of thoughts."""
+        if self._marks.isdisjoint(tokens):
+            return str(self._tokenizer.decode(tokens, skip_special_tokens=True))
+        kept = [token for token in tokens if token in self._marks or token not in self._dropped]
+        return str(self._tokenizer.decode(kept, skip_special_tokens=False))
 
     def tokens(self, request: Request) -> list[int]:
         """The prompt's tokens.
@@ -83,11 +152,31 @@ class Chat:
             self.tokens(request)  # says how much too long it is
         return found
 
+    def _thoughts(self, request: Request) -> Thoughts:
+        return "closed" if request.choices or request.prefill else self.thoughts
+
+    def _begin(self, request: Request) -> tuple[str, bool]:
+        messages = self._defused(request.messages)
+        if not self.thinks:
+            return render(self._tokenizer, messages, self._name, add_generation_prompt=True), False
+        return begin(self._tokenizer, messages, self._thoughts(request), self._name)
+
+    def _opened(self, request: Request) -> bool:
+        return self.may_think(request) and self._begin(request)[1]
+
     def _encode(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
+        if self._rows is not None and ids and max(ids) >= self._rows:
+            raise EngineError(
+                f"The tokenizer of {self._name} gives the token {max(ids)}, and its weights end at {self._rows - 1}. "
+                "Use the tokenizer that belongs to them."
+            )
         return ids
 
-    def _defuse(self, text: str) -> str:
+    def _defused(self, messages: Sequence[Message]) -> list[Message]:
+        return [Message(message.role, self.defuse(message.content)) for message in messages]
+
+    def defuse(self, text: str) -> str:
         """Break up special tokens in text that is data: "<|im_end|>" becomes "< |im_end|>"."""
         for token in self._special:
             if token in text:
@@ -124,10 +213,34 @@ def cut(text: str, stops: tuple[str, ...]) -> str:
     return text[: min(found)] if found else text
 
 
-def chosen(request: Request, choice: Choice, logprobs: Sequence[float]) -> Completion:
-    """The reply to a request with choices: what `logprobs` of their first tokens come to if there were no others."""
-    highest = max(logprobs)
-    masses = [math.exp(logprob - highest) for logprob in logprobs]
+def chosen(
+    request: Request, choice: Choice, logits: Sequence[float], total: float = 0.0, name: str = "The model"
+) -> Completion:
+    """The reply to a request with choices: what their first tokens come to if there were no others.
+
+    Args:
+        request: what was asked.
+        choice: the tokens that stand for its choices.
+        logits: of these tokens, in their order; log-probabilities, if `total` is not given.
+        total: the logarithm of the sum of the exponentials of all logits.
+        name: how messages call the model.
+
+    Raises:
+        EngineError: they are no numbers.
+    """
+    highest = max(logits)
+    if not math.isfinite(highest) or math.isnan(sum(logits)) or not math.isfinite(total):
+        raise not_finite(name)
+    masses = [math.exp(logit - highest) for logit in logits]
     probabilities = tuple(mass / sum(masses) for mass in masses)
     best = max(range(len(probabilities)), key=probabilities.__getitem__)
-    return Completion(request.choices[best], "stop", len(choice.context), 1, probabilities)
+    mass = min(1.0, math.exp(highest - total) * sum(masses))
+    return Completion(request.choices[best], "stop", len(choice.context), 1, probabilities, mass=mass)
+
+
+def not_finite(name: str) -> EngineError:
+    """What is raised where a model's scores of the next token are no numbers."""
+    return EngineError(
+        f"{name} gives no numbers for the next token: its weights or activations are not finite. A training that "
+        "diverged leaves such weights; a model made for bfloat16 may need dtype=float32."
+    )

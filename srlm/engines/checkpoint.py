@@ -1,13 +1,15 @@
 """A checkpoint's parts: tokenizer, weights, device, number format, and the fingerprint by which the ledger knows it."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from srlm.engines.architectures import read_config
 from srlm.errors import EngineError, ModelError
+
+__all__ = ["read_config"]
 
 if TYPE_CHECKING:
     import torch
@@ -122,9 +124,3 @@ def eos_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
     declared = model.generation_config.eos_token_id
     listed = declared if isinstance(declared, list) else [declared]
     return frozenset(int(token) for token in [*listed, tokenizer.eos_token_id] if token is not None)
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """A checkpoint's config.json."""
-    config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return config

@@ -168,6 +168,11 @@ class Running:
     def _take(self, slots: torch.Tensor, logits: torch.Tensor, eos: frozenset[int]) -> list[Row]:
         uniform = self._uniforms[slots, self._taken[slots].clamp(max=self._uniforms.shape[1] - 1)]
         tokens = draw(logits, self._temperature[slots], self._top_p[slots], uniform)
+        if not bool((numbers := logits.gather(-1, tokens[:, None])[:, 0].isfinite()).all()):
+            # A slot without a row sees nothing, and may come to anything.
+            alive = torch.tensor([self.rows[slot] is not None for slot in slots.tolist()], device=numbers.device)
+            if bool((alive & ~numbers).any()):
+                raise FloatingPointError
         self._tokens[slots] = tokens
         self._taken[slots] += 1
         ended = []
@@ -198,7 +203,11 @@ def generate(
     pad: int,
     ended: Callable[[], None],
 ) -> None:
-    """Fill `tokens` and `finish` of every row, `at_once` of them in flight; call `ended` as each one ends."""
+    """Fill `tokens` and `finish` of every row, `at_once` of them in flight; call `ended` as each one ends.
+
+    Raises:
+        FloatingPointError: the model's scores of a next token are not finite.
+    """
     waiting = deque(rows)
     longest = max(row.max_tokens for row in rows)
     running = Running(Reader(model, prompts, pad), prompts, min(at_once, len(rows)), longest, model.device)

@@ -25,7 +25,8 @@ class Done:
 
     `seconds` is how long it took, waiting between attempts included. `faults` are the attempts that failed on the way,
     one reason each, those of a call that succeeded in the end too. `followed` says that the next one is there already,
-    so that both may be committed at once.
+    so that both may be committed at once. `asked` is what was asked in the end, the engine's `identity` unless a server
+    refused a part of it; see `srlm.engines.capabilities`.
     """
 
     batch: int
@@ -33,6 +34,7 @@ class Done:
     seconds: float
     faults: tuple[str, ...] = ()
     followed: bool = False
+    asked: str | None = None
 
 
 class Engine(Protocol):

@@ -10,15 +10,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from srlm.display import duration
 from srlm.engines.budget import most
+from srlm.engines.capabilities import Capabilities
 from srlm.engines.engine import Done, Tick
-from srlm.engines.faults import Fault, fault_of
+from srlm.engines.faults import MALFORMED, Fault, fault_of
 from srlm.errors import BudgetSpent, EngineError, SrlmError
+from srlm.prices import cost_of
 from srlm.types import Completion, Failed, Reply, Request
 
 if TYPE_CHECKING:
@@ -48,6 +50,11 @@ and then each waits for the work on all of them."""
 QUIET = 10.0
 """Seconds without an answer after which the user is told why."""
 
+LONGEST_TIMEOUT = 86_400.0
+"""Seconds of one attempt, however long the deadline is: an endless one is no number for the libraries below."""
+
+LONGEST_DEADLINE = 100 * LONGEST_TIMEOUT
+
 
 @dataclass(frozen=True)
 class Wire:
@@ -55,7 +62,7 @@ class Wire:
 
     `in_flight` calls are made side by side. When none was answered for `deadline` seconds, the command stops. Waits
     between attempts of one call begin around `first_wait` and double up to `longest_wait`, or to what the server asks
-    for. `say` is told when a server is silent.
+    for. `say` is told when a server is silent. `told` is what `say_once` has said.
     """
 
     in_flight: int = IN_FLIGHT
@@ -63,11 +70,18 @@ class Wire:
     first_wait: float = 0.5
     longest_wait: float = 30.0
     say: Callable[[str], None] = lambda words: None
+    told: set[str] = field(default_factory=set, compare=False, repr=False)
 
     @property
     def timeout(self) -> float:
         """Seconds that one attempt may take."""
-        return PATIENCE * self.deadline
+        return min(PATIENCE * self.deadline, LONGEST_TIMEOUT)
+
+    def say_once(self, words: str) -> None:
+        """Tell the user something that one command needs to say no more than once."""
+        if words not in self.told:
+            self.told.add(words)
+            self.say(words)
 
 
 def fly(engine: "RemoteEngine", batches: Sequence[Sequence[Request]], tick: Tick) -> Iterator[Done]:
@@ -105,6 +119,7 @@ class Flight:
         self._kept = 0
         self._refusal: BudgetSpent | None = None
         self._last_fault = "no reply came within that time"
+        self._deadline = min(engine.wire.deadline, LONGEST_DEADLINE)
 
     def run(self) -> None:
         """Everything, in the thread of the loop."""
@@ -147,11 +162,11 @@ class Flight:
             workers = [asyncio.create_task(self._work(client, place * STAGGER)) for place in range(self._workers)]
             try:
                 self._answered_at = self._loop.time()
-                async with asyncio.timeout(self._wire.deadline) as self._silence:
+                async with asyncio.timeout(self._deadline) as self._silence:
                     await asyncio.gather(*workers)
             except TimeoutError:
                 raise EngineError(
-                    f"{self._engine.name} answered nothing for {duration(self._wire.deadline)}; the last failure: "
+                    f"{self._engine.name} answered nothing for {duration(self._deadline)}; the last failure: "
                     f"{self._last_fault}. What was answered is kept ({self._kept} calls of this step among it). Once "
                     "the server answers again, the same command goes on from there."
                 ) from None
@@ -166,12 +181,13 @@ class Flight:
             began = time.perf_counter()
             faults: list[str] = []
             try:
-                reply = await self._answer(client, batch[0], faults)
+                reply, asked = await self._answer(client, batch[0], faults)
             except BaseException:
                 if faults:  # its attempts were made, so they are counted
                     self.landed.put(Done(number, [Failed(faults[-1])], time.perf_counter() - began, tuple(faults)))
                 raise
-            self.landed.put(Done(number, [reply], time.perf_counter() - began, tuple(faults)))
+            done = Done(number, [reply], time.perf_counter() - began, tuple(faults), asked=asked)
+            self.landed.put(done)
             self._kept += isinstance(reply, Completion)
             self._be_patient()
 
@@ -180,52 +196,91 @@ class Flight:
         now = asyncio.get_running_loop().time()
         self._answered_at = now
         if not self._silence.expired():
-            self._silence.reschedule(now + self._wire.deadline)
+            self._silence.reschedule(now + self._deadline)
 
-    async def _answer(self, client: Any, request: Request, faults: list[str]) -> Reply:
+    async def _answer(self, client: Any, request: Request, faults: list[str]) -> tuple[Reply, str | None]:
+        """A call's reply, and what was asked in the end; every attempt that failed is added to `faults`."""
         from tenacity import AsyncRetrying, retry_if_exception
 
         again = AsyncRetrying(
             sleep=asyncio.sleep,
             wait=self._wait,
-            retry=retry_if_exception(lambda error: isinstance(error, Fault) and error.again),
+            retry=retry_if_exception(lambda error: isinstance(error, Fault) and self._may_pass(error, faults)),
             reraise=True,
         )
         try:
             return await again(self._attempt, client, request, faults)
         except Fault as fault:
-            hopeless = self._engine.hopeless(fault.status)
+            hopeless = self._engine.hopeless(fault) or self._useless(fault)
             if hopeless:
                 raise EngineError(hopeless) from None
-            return Failed(fault.reason)
+            return Failed(fault.told), None
 
-    async def _attempt(self, client: Any, request: Request, faults: list[str]) -> Completion:
-        reserved = await self._reserve(request)
+    def _useless(self, fault: Fault) -> str | None:
+        """What to tell the user where asking again, or the other calls, would only cost time; None if not so."""
+        if fault.wait >= self._deadline:
+            return (
+                f"{self._engine.name} wants to be left alone for {duration(fault.wait)} ({fault.told}), longer than "
+                f"the deadline of {duration(self._deadline)}. What was answered is kept; the same command goes on from "
+                "there."
+            )
+        if fault.reason == MALFORMED and not self._kept:
+            return self._engine.another_protocol(fault)
+        return None
+
+    def _may_pass(self, fault: Fault, faults: list[str]) -> bool:
+        """Whether another attempt of the call may succeed in time."""
+        if not fault.again or fault.wait >= self._deadline or self._engine.hopeless(fault):
+            return False
+        return fault.tries is None or faults.count(fault.reason) < fault.tries
+
+    async def _attempt(self, client: Any, request: Request, faults: list[str]) -> tuple[Completion, str]:
+        """One attempt; where the server refuses a field by name, the call is made again at once without it.
+
+        Only what has led to an answer is learned: a server's words may name a field by chance.
+        """
+        able = self._engine.capabilities
+        while True:
+            try:
+                reply = await self._call(client, request, able)
+            except Fault as fault:
+                adapted = self._engine.adapt(fault, request, able)
+                if adapted is None:
+                    faults.append(fault.reason)
+                    self._note(fault)
+                    raise
+                able = adapted
+            else:
+                self._engine.learn(able)
+                return reply, self._engine.asked(request, able)
+
+    async def _call(self, client: Any, request: Request, able: Capabilities) -> Completion:
+        reserved = await self._reserve(request, able)
         cost = reserved
         try:
             async with asyncio.timeout(self._wire.timeout):
-                reply = await self._engine.call(client, request)
-            cost = self._engine.price.of(reply) if self._engine.price else 0.0
+                reply = await self._engine.call(client, request, able)
+            price = self._engine.price
+            known = cost_of(price, reply) if price else 0.0
+            cost = reserved if known is None else known
             return reply
         except SrlmError:
             raise  # an engine's own words to the user
         except Exception as error:
-            fault = fault_of(error, self._engine.sdk)
+            fault = fault_of(error, self._engine.sdk, self._engine.secrets)
             cost = reserved if fault.paid else 0.0
-            faults.append(fault.reason)
-            self._note(fault)
             raise fault from None
         finally:
             if self._engine.budget is not None:
                 self._engine.budget.settle(reserved, cost)
                 self._freed.set()
 
-    async def _reserve(self, request: Request) -> float:
+    async def _reserve(self, request: Request, able: Capabilities) -> float:
         """Wait until the call fits into what may be spent, and set that much aside."""
         budget, price = self._engine.budget, self._engine.price
         if budget is None or price is None:
             return 0.0
-        amount = most(request, price, self._engine.longest(request))
+        amount = most(request, price, self._engine.longest(request, able))
         while self._refusal is None:
             if budget.reserve(amount):
                 return amount
@@ -247,10 +302,10 @@ class Flight:
     def _note(self, fault: Fault) -> None:
         """Remember a fault, and tell the user of it, once, when the server has been silent for a while."""
         silent = asyncio.get_running_loop().time() - self._answered_at
-        self._last_fault = fault.reason
+        self._last_fault = fault.told
         if silent > QUIET:
-            self._answered_at += self._wire.deadline  # told; not again in this silence
+            self._answered_at += self._deadline  # told; not again in this silence
             self._wire.say(
-                f"{self._engine.name} has answered nothing for {duration(silent)} ({fault.reason}). Asking again until "
-                f"{duration(self._wire.deadline)} have passed; what was answered is kept."
+                f"{self._engine.name} has answered nothing for {duration(silent)} ({fault.told}). Asking again until "
+                f"{duration(self._deadline)} have passed; what was answered is kept."
             )

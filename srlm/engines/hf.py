@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from srlm.engines.chat import Chat, chosen, cut
+from srlm.engines.architectures import context_of, require_architecture, rows_of
+from srlm.engines.chat import Chat, Thoughts, chosen, not_finite
 from srlm.engines.checkpoint import (
     eos_tokens,
     fingerprint,
@@ -43,7 +44,14 @@ class HFEngine:
     price: Price | None = FREE
 
     def __init__(
-        self, folder: Path, *, name: str, device: str = "auto", dtype: str = "auto", batch_tokens: int | None = None
+        self,
+        folder: Path,
+        *,
+        name: str,
+        device: str = "auto",
+        dtype: str = "auto",
+        batch_tokens: int | None = None,
+        thoughts: Thoughts = "open",
     ) -> None:
         """Read the tokenizer and fingerprint the checkpoint.
 
@@ -53,22 +61,28 @@ class HFEngine:
             device: see `srlm.config.TrainConfig`.
             dtype: likewise.
             batch_tokens: tokens of prompt and answer that are held at once; found from the memory, if not given.
+            thoughts: "closed" keeps a reasoning model from thinking before its answers.
 
         Raises:
             MissingDependency: torch or transformers is not installed.
-            ModelError: the tokenizer cannot be read, or has no chat template.
+            ModelError: the tokenizer cannot be read, has no chat template that serves, or does not belong to the
+                weights; or the architecture is none that the decode loop knows.
         """
         require("torch", "A local model", "local")
         require("transformers", "A local model", "local")
         self.name = name
         self._folder = folder
+        config = read_config(folder)
+        require_architecture(config, folder)
         self._tokenizer = load_tokenizer(folder)
         self._device = pick_device(device)
         self._dtype = pick_dtype(dtype, self._device)
-        self.identity = f"{fingerprint(folder)}:{str(self._dtype).removeprefix('torch.')}"
-        context = int(read_config(folder).get("max_position_embeddings", 1 << 30))
-        self._chat = Chat(self._tokenizer, name=name, context=context)
-        self._pad = self._tokenizer.pad_token_id or 0
+        rows = rows_of(config)
+        self._chat = Chat(self._tokenizer, name=name, context=context_of(config), thoughts=thoughts, rows=rows)
+        number = str(self._dtype).removeprefix("torch.")
+        self.identity = f"{fingerprint(folder)}:{number}{self._chat.identity}"
+        pad = self._tokenizer.pad_token_id or 0
+        self._pad = pad if rows is None or pad < rows else 0  # it is masked, whichever it is
         self._batch_tokens = batch_tokens
         self._at_once = AT_ONCE
         self._loaded: Any = None
@@ -151,7 +165,7 @@ class HFEngine:
                     top_p=request.sampling.top_p,
                     max_tokens=most,
                     uniforms=torch.rand(most, generator=torch.Generator().manual_seed(request.seed)),
-                    stopped=self._stop_rule(request.sampling.stop),
+                    stopped=self._stop_rule(request),
                 )
             )
         model = self._model
@@ -162,7 +176,10 @@ class HFEngine:
             left = [row for row in rows if not row.finish]
             for row in left:
                 row.tokens.clear()
-            generate(model, prompts, left, at_once=at_once, eos=self._eos, pad=self._pad, ended=tick)
+            try:
+                generate(model, prompts, left, at_once=at_once, eos=self._eos, pad=self._pad, ended=tick)
+            except FloatingPointError:
+                raise not_finite(self.name) from None
 
         self._within_memory(attempt, min(tokens // width, len(rows)))
         return [self._completion(*pair, prompts) for pair in zip(batch, rows, strict=True)]
@@ -174,19 +191,22 @@ class HFEngine:
         choices = [self._chat.choice(request) for request in batch]
         contexts = [choice.context for choice in choices]
         model = self._model
-        logprobs: list[list[float]] = []
+        found: list[tuple[list[float], float]] = []
 
         def attempt(at_once: int) -> None:
             reader = Reader(model, contexts, self._pad)
-            while len(logprobs) < len(choices):
-                part = choices[len(logprobs) : len(logprobs) + at_once]
+            while len(found) < len(choices):
+                part = choices[len(found) : len(found) + at_once]
                 logits, _, _ = reader.read([choice.context for choice in part])
                 for row, choice in zip(logits.float(), part, strict=True):
-                    logprobs.append(row[choice.firsts].tolist())
+                    found.append((row[choice.firsts].tolist(), float(row.logsumexp(-1))))
                     tick()
 
         self._within_memory(attempt, min(READ // max(map(len, contexts)), len(choices)))
-        return [chosen(*one) for one in zip(batch, choices, logprobs, strict=True)]
+        return [
+            chosen(request, choice, *numbers, self.name)
+            for request, choice, numbers in zip(batch, choices, found, strict=True)
+        ]
 
     def _batch_of(self, width: int) -> int:
         """Requests of a batch, where each may take `width` tokens: `REFILLS` times what is held at once."""
@@ -202,19 +222,19 @@ class HFEngine:
             self._at_once = fitted
 
     def _completion(self, request: Request, row: "Row", prompts: list[list[int]]) -> Completion:
-        whole: str = self._tokenizer.decode(row.tokens, skip_special_tokens=True)
-        text = cut(whole, request.sampling.stop)
-        return Completion(
-            text=text,
-            finish="stop" if row.finish == "stop" or text != whole else "length",
-            prompt_tokens=len(prompts[row.prompt]),
-            completion_tokens=len(row.tokens),
-        )
+        read = len(prompts[row.prompt])
+        return self._chat.completion(request, row.tokens, read, ended=row.finish == "stop")
 
-    def _stop_rule(self, stops: tuple[str, ...]) -> Callable[[list[int]], bool]:
+    def _stop_rule(self, request: Request) -> Callable[[list[int]], bool]:
+        stops = request.sampling.stop
         if not stops:
             return lambda tokens: False
         # A token is a byte at the least, and a stop string can begin in the middle of one.
         reach = max(len(stop.encode()) for stop in stops) + 4
-        decode = self._tokenizer.decode
-        return lambda tokens: any(stop in decode(tokens[-reach:], skip_special_tokens=True) for stop in stops)
+        decode = self._chat.decode
+
+        def stopped(tokens: list[int]) -> bool:
+            end = decode(tokens[-reach:])
+            return any(stop in end for stop in stops) and self._chat.stops(request, tokens)
+
+        return stopped

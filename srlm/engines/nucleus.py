@@ -24,7 +24,7 @@ def draw(logits: torch.Tensor, temperature: torch.Tensor, top_p: torch.Tensor, u
         uniform: [B], in [0, 1).
 
     Returns:
-        [B], the drawn tokens.
+        [B], the drawn tokens. Where logits are not numbers, a token whose logit is none.
     """
     rows = logits.shape[0] if logits.is_cuda else CHUNK
     parts = [slice(start, start + rows) for start in range(0, len(logits), rows)]
@@ -59,4 +59,4 @@ def _rank(probabilities: torch.Tensor, top_p: torch.Tensor, uniform: torch.Tenso
     kept = torch.where(before < top_p[:, None], probabilities, 0.0)
     cumulative = kept.cumsum(-1)
     rank = torch.searchsorted(cumulative, uniform[:, None] * cumulative[:, -1:], right=True)
-    return torch.minimum(rank, (kept > 0).sum(-1, keepdim=True) - 1)
+    return torch.minimum(rank, (kept > 0).sum(-1, keepdim=True) - 1).clamp(min=0)

@@ -8,21 +8,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from srlm.assets import model_folder
+from srlm.engines.address import split_name, without_credentials
 from srlm.engines.budget import Budget
 from srlm.engines.engine import Engine
 from srlm.engines.flight import Wire
-from srlm.engines.remote import without_credentials
+from srlm.errors import UsageError
 
 
 def is_remote(spec: str) -> bool:
     """Whether each call of this model goes to a server."""
-    return spec.startswith(("openai:", "anthropic:")) or (spec.startswith("vllm:") and "@http" in spec)
+    if spec.startswith("vllm:"):
+        return (split_name(spec)[1] or "").startswith(("http://", "https://"))
+    return spec.startswith(("openai:", "anthropic:"))
 
 
 def public_name(spec: str) -> str:
     """A model's name for tables and files: a server's without the credentials that its address may carry."""
-    kind, at, address = spec.partition("@")
-    return f"{kind}@{without_credentials(address)}" if is_remote(spec) and at else spec
+    model, address = split_name(spec) if is_remote(spec) else (spec, None)
+    return model if address is None else f"{model}@{without_credentials(address)}"
 
 
 def open_engine(
@@ -56,18 +59,22 @@ def open_engine(
     """
     if is_remote(spec):
         kind, _, rest = spec.partition(":")
-        model, _, address = rest.partition("@")
+        model, address = split_name(rest)
+        if not model.strip() or not model.isprintable():
+            raise UsageError(
+                f"{kind}: is followed by no name of a model. Write it as {kind}:NAME, or {kind}:NAME@ADDRESS"
+            )
         if kind == "openai":
             from srlm.engines.openai import OpenAIEngine
 
-            return OpenAIEngine(model, address or None, wire, budget)
+            return OpenAIEngine(model, address, wire, budget)
         if kind == "vllm":
             from srlm.engines.vllm_server import VLLMServer
 
-            return VLLMServer(model, address, wire)
+            return VLLMServer(model, address or "", wire)
         from srlm.engines.anthropic import AnthropicEngine
 
-        return AnthropicEngine(model, address or None, wire, budget)
+        return AnthropicEngine(model, address, wire, budget)
     folder = model_folder(spec.removeprefix("vllm:"))
     if engine == "vllm" or spec.startswith("vllm:"):
         from srlm.engines.vllm import VLLMEngine

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from srlm.engines.remote import RemoteEngine, as_messages, as_text
-from srlm.types import Completion, Request
-
-TOP = 20
-"""Alternatives that are asked for at the first token; the protocol's limit."""
+from srlm.engines.body import NoAnswer, WrongShape, error_inside
+from srlm.engines.capabilities import FULL, LIMITS, Capabilities
+from srlm.engines.remote import VOTE_TOKENS, RemoteEngine, as_messages
+from srlm.engines.replies import Written, finish_of, text_of, thought_of, tokens_of, written_of
+from srlm.types import Completion, Finish, Request
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Alternative:
     """A token that might have been next. Rounding may put its logarithm a little above 0."""
 
     token: str
-    logprob: Annotated[float, Field(le=0.1, allow_inf_nan=False)]
+    logprob: Annotated[float, Field(le=0.1)]
 
 
 @dataclass(frozen=True)
@@ -36,39 +36,7 @@ class Logprobs:
     content: tuple[Position, ...] | None = None
 
 
-@dataclass(frozen=True)
-class Words:
-    """What the assistant says; nothing, when it only refuses."""
-
-    content: str | None = None
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One answer."""
-
-    message: Words
-    finish_reason: str | None = None
-    logprobs: Logprobs | None = None
-
-
-@dataclass(frozen=True)
-class Usage:
-    """Tokens that were read and written, so that a call can be counted and paid for."""
-
-    prompt_tokens: Annotated[int, Field(ge=0)]
-    completion_tokens: Annotated[int, Field(ge=0)]
-
-
-@dataclass(frozen=True)
-class ChatCompletion:
-    """The part of a reply that is used. A reply without it is a malformed one."""
-
-    choices: Annotated[tuple[Choice, ...], Field(min_length=1)]
-    usage: Usage
-
-
-_REPLY = TypeAdapter(ChatCompletion)
+_LOGPROBS = TypeAdapter(Logprobs | None)
 
 
 class OpenAIEngine(RemoteEngine):
@@ -89,47 +57,141 @@ class OpenAIEngine(RemoteEngine):
         """The SDK's client."""
         return self.own(self.sdk.AsyncOpenAI)
 
-    def longest(self, request: Request) -> int:
+    def longest(self, request: Request, able: Capabilities | None = None) -> int:
         """The most tokens that its answer can have."""
-        return 1 if request.choices else request.sampling.max_tokens
+        if not request.choices or request.sampling.max_tokens > 1:
+            return request.sampling.max_tokens
+        able = self.capabilities if able is None else able
+        return 1 if able.has("logprobs") else VOTE_TOKENS
 
-    async def call(self, client: Any, request: Request) -> Completion:
-        """One attempt, through the SDK's door for any path: its typed one takes a third of the time of a call."""
-        reply = await client.post("/chat/completions", body=self._body(request), cast_to=object)
-        found = _REPLY.validate_json(reply) if isinstance(reply, str) else _REPLY.validate_python(reply)
-        choice = found.choices[0]
-        probabilities = None
-        if request.choices and choice.logprobs and choice.logprobs.content:
-            probabilities = _over_choices(request.choices, choice.logprobs.content[0].top_logprobs)
-        return Completion(
-            text=as_text(choice.message.content or ""),
-            finish="length" if choice.finish_reason == "length" and not request.choices else "stop",
-            prompt_tokens=found.usage.prompt_tokens,
-            completion_tokens=found.usage.completion_tokens,
+    def fields(self, request: Request) -> list[str]:
+        """The fields that a request has where nothing is refused, of those that a server may refuse."""
+        found = ["temperature", "top_p", "seed", *LIMITS]
+        if request.sampling.stop:
+            found.append("stop")
+        return [*found, "logprobs", "top_logprobs"] if _by_probability(request) else found
+
+    def sent(self, request: Request, able: Capabilities) -> list[str]:
+        """The fields of a request as it is sent."""
+        return list(self._body(request, able))
+
+    async def call(self, client: Any, request: Request, able: Capabilities = FULL) -> Completion:
+        """One attempt."""
+        reply = await self.post(client, "/chat/completions", self._body(request, able))
+        choice, usage = _first_choice(reply), reply.get("usage")
+        written = _written(choice)
+        probabilities, mass = None, None
+        if _by_probability(request) and (not written.thoughts or not written.closed):
+            logprobs = _LOGPROBS.validate_python(choice.get("logprobs"))
+            if logprobs and logprobs.content and logprobs.content[0].top_logprobs:
+                probabilities, mass = over_choices(request.choices, logprobs.content[0].top_logprobs)
+        finish = finish_of(choice.get("finish_reason"))
+        if finish == "length" and request.choices and self.longest(request, able) == 1 and not written.reasoning:
+            finish = "stop"  # one token is all that was asked for
+        if probabilities is None:
+            require_answer(written, choice.get("finish_reason"), finish)
+        if request.sampling.stop and not able.has("stop"):
+            written = written.cut_at(request.sampling.stop)
+        return self.completion(
+            written,
+            finish=finish,
+            prompt_tokens=tokens_of(usage, "prompt_tokens"),
+            completion_tokens=tokens_of(usage, "completion_tokens"),
             probabilities=probabilities,
+            mass=mass,
         )
 
-    def _body(self, request: Request) -> dict[str, Any]:
+    def _body(self, request: Request, able: Capabilities = FULL) -> dict[str, Any]:
         sampling = request.sampling
-        # OpenAI's newer models refuse max_tokens; many other servers know nothing else.
-        limit = "max_tokens" if self.address else "max_completion_tokens"
         body: dict[str, Any] = {
             "model": self.model,
             "messages": as_messages(request),
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "seed": request.seed % (1 << 31),
-            limit: self.longest(request),
         }
+        # OpenAI's newer models refuse max_tokens; many other servers know nothing else.
+        limit, other = LIMITS if self.address else LIMITS[::-1]
+        body[limit if able.has(limit) else other] = self.longest(request, able)
         if sampling.stop:
             body["stop"] = list(sampling.stop)
-        if request.choices:
-            body |= {"logprobs": True, "top_logprobs": TOP}
+        if _by_probability(request) and able.has("logprobs"):
+            body |= {"logprobs": True, "top_logprobs": able.top}
+        for field in ("temperature", "top_p", "seed", "stop"):
+            if not able.has(field):
+                body.pop(field, None)
         return body
 
 
-def _over_choices(choices: tuple[str, ...], tokens: tuple[Alternative, ...]) -> tuple[float, ...] | None:
-    """Probabilities of the choices, renormalised; None when none of them is among the alternatives."""
-    masses = [sum(math.exp(one.logprob) for one in tokens if one.token.strip() == choice) for choice in choices]
-    total = sum(masses)
-    return tuple(mass / total for mass in masses) if total > 0 else None
+def _by_probability(request: Request) -> bool:
+    """Whether a choice is read off the first token: a model that may think first has thoughts there."""
+    return bool(request.choices) and request.sampling.max_tokens <= 1
+
+
+def _first_choice(reply: dict[str, Any]) -> dict[str, Any]:
+    """The first of a reply's answers.
+
+    Raises:
+        WrongShape: there is none.
+        ErrorInside: it is an error.
+    """
+    choices = reply.get("choices")
+    if not isinstance(choices, list) or not choices:
+        what = "missing" if "choices" not in reply else "empty" if choices == [] else "no list"
+        raise WrongShape(f"choices is {'null' if choices is None and 'choices' in reply else what} in the reply")
+    choice = choices[0]
+    if isinstance(choice, dict) and choice.get("error"):
+        raise error_inside(choice)
+    if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+        raise WrongShape("its first choice has no message")
+    if reply.get("error") and (choice.get("finish_reason") == "error" or not choice["message"].get("content")):
+        raise error_inside(reply)
+    return choice
+
+
+def _written(choice: dict[str, Any]) -> Written:
+    """The answer of a choice, and its thoughts, which servers put into several places."""
+    message = choice["message"]
+    text, thoughts = text_of(message.get("content"))
+    reasoning = thoughts
+    for name in ("reasoning_content", "reasoning", "reasoning_details"):
+        reasoning = reasoning or thought_of(message.get(name))
+    refusal = message.get("refusal")
+    if not text and isinstance(refusal, str) and refusal:
+        text = text_of(refusal)[0]
+    return written_of(text, reasoning)
+
+
+def require_answer(written: Written, reason: Any, finish: Finish) -> None:
+    """Refuse a reply that holds no answer, or one that broke off. Thoughts up to the limit are an answer without words.
+
+    Raises:
+        NoAnswer: there is none.
+    """
+    if isinstance(reason, str) and reason.lower() == "error":
+        raise NoAnswer("it ended with an error on the server", again=True)
+    if written.text or written.thoughts:
+        return
+    said = f"it is empty, and its end is called {reason if isinstance(reason, str) else 'nothing'}"
+    raise NoAnswer(said, again=finish == "stop" or not isinstance(reason, str))
+
+
+def over_choices(
+    choices: tuple[str, ...], tokens: tuple[Alternative, ...]
+) -> tuple[tuple[float, ...] | None, float | None]:
+    """Probabilities of the choices, renormalised, and what they were together; no probabilities where that is 0.
+
+    A token is a choice with whatever a vocabulary puts before a word, and in small letters where no choice has those.
+    """
+    lower = {choice.casefold(): choice for choice in choices}
+    named = dict(zip(choices, choices, strict=True)) | (lower if len(lower) == len(choices) else {})
+    masses = dict.fromkeys(choices, 0.0)
+    for one in tokens:
+        word = one.token.strip().lstrip("\u2581\u0120").strip()
+        choice = named.get(word) or (named.get(word.casefold()) if len(lower) == len(choices) else None)
+        if choice is not None:
+            masses[choice] += math.exp(one.logprob)
+    total = sum(masses.values())
+    if total <= 0:
+        return None, 0.0
+    return tuple(masses[choice] / total for choice in choices), min(total, 1.0)

@@ -10,10 +10,14 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
+from srlm.engines.address import base_of, without_credentials
+from srlm.engines.capabilities import FULL, Capabilities
 from srlm.engines.chat import Choice, chosen, cut, part
+from srlm.engines.faults import Fault
 from srlm.engines.flight import Wire
-from srlm.engines.openai import OpenAIEngine, Usage
-from srlm.engines.remote import as_messages, as_text, without_credentials
+from srlm.engines.openai import OpenAIEngine
+from srlm.engines.remote import as_messages
+from srlm.engines.replies import as_text, finish_of, tokens_of, written_of
 from srlm.errors import EngineError
 from srlm.prices import FREE, Price
 from srlm.types import Completion, Request
@@ -50,7 +54,7 @@ class TextCompletion:
     """The part of a reply that is used. A reply without it is a malformed one."""
 
     choices: Annotated[tuple[TextChoice, ...], Field(min_length=1)]
-    usage: Usage
+    usage: Any = None
 
 
 _TOKENS, _REPLY = TypeAdapter(Tokens), TypeAdapter(TextCompletion)
@@ -65,23 +69,27 @@ class VLLMServer(OpenAIEngine):
         self.name = f"vllm:{model}"
         self.identity = f"{self.name}@{without_credentials(address)}"
         self.price: Price | None = FREE
-        self._root = address.rstrip("/").removesuffix("/v1")
+        self._root = base_of(address)[0].rstrip("/").removesuffix("/v1")
         self._parted: dict[tuple[str, tuple[str, ...]], Choice] = {}
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
         """One call a batch, so that each answer is committed as it comes."""
         return [[index] for index in range(len(requests))]
 
-    async def call(self, client: Any, request: Request) -> Completion:
+    async def call(self, client: Any, request: Request, able: Capabilities = FULL) -> Completion:
         """One attempt."""
-        if request.choices:
+        if request.choices and request.sampling.max_tokens <= 1:
             return await self._choose(client, request)
         if request.prefill:
             return await self._go_on(client, request)
-        return await super().call(client, request)
+        return await super().call(client, request, able)
 
-    def _body(self, request: Request) -> dict[str, Any]:
-        return super()._body(request) | PLAIN
+    def adapt(self, fault: Fault, request: Request, able: Capabilities) -> Capabilities | None:
+        """Nothing: vLLM takes all that it is asked."""
+        return None
+
+    def _body(self, request: Request, able: Capabilities = FULL) -> dict[str, Any]:
+        return super()._body(request, able) | PLAIN
 
     async def _choose(self, client: Any, request: Request) -> Completion:
         """Probabilities of the choices. How they begin is learned once for all requests with these choices."""
@@ -108,16 +116,17 @@ class VLLMServer(OpenAIEngine):
         body = self._body(request)
         found = await self._complete(client, prompt, {name: body[name] for name in body.keys() - {"messages"}})
         choice = found.choices[0]
-        return Completion(
-            text=cut(as_text(choice.text), request.sampling.stop),
-            finish="length" if choice.finish_reason == "length" else "stop",
-            prompt_tokens=found.usage.prompt_tokens,
-            completion_tokens=found.usage.completion_tokens,
+        written = written_of(cut(as_text(choice.text), request.sampling.stop))
+        return self.completion(
+            written,
+            finish=finish_of(choice.finish_reason),
+            prompt_tokens=tokens_of(found.usage, "prompt_tokens"),
+            completion_tokens=tokens_of(found.usage, "completion_tokens"),
         )
 
     async def _complete(self, client: Any, prompt: list[int], asked: dict[str, Any]) -> TextCompletion:
-        reply = await client.post("/completions", body={"model": self.model, "prompt": prompt, **asked}, cast_to=object)
-        return _REPLY.validate_python(reply)
+        body = {"model": self.model, "prompt": prompt, **asked}
+        return _REPLY.validate_python(await self.post(client, "/completions", body))
 
     async def _tokens(self, client: Any, request: Request) -> list[int]:
         """The conversation up to where the answer begins."""
@@ -128,5 +137,5 @@ class VLLMServer(OpenAIEngine):
         return await self._tokenize(client, {"prompt": text, "add_special_tokens": False})
 
     async def _tokenize(self, client: Any, what: dict[str, Any]) -> list[int]:
-        reply = await client.post(f"{self._root}/tokenize", body={"model": self.model, **what}, cast_to=object)
-        return _TOKENS.validate_python(reply).tokens
+        body = {"model": self.model, **what}
+        return _TOKENS.validate_python(await self.post(client, f"{self._root}/tokenize", body)).tokens

@@ -41,6 +41,29 @@ class Reliability:
 
 
 @dataclass(frozen=True)
+class Mass:
+    """How much of its probability the judge gave its choices, before they were renormalised.
+
+    `median` is over the verdicts of which it is known, None where it is of none. `below` is the share of them that had
+    less than `least` and were not read: there the judge was about to say something else.
+    """
+
+    median: float | None = None
+    least: float | None = None
+    below: Estimate = UNKNOWN
+
+    @property
+    def words(self) -> str:
+        """What the judge does elsewhere, as the end of a sentence; nothing where it always names a choice."""
+        if not self.below.value > 0:
+            return ""
+        return (
+            f"in {percent(self.below)} of its verdicts it was about to say something else than a choice, and these are "
+            "not read"
+        )
+
+
+@dataclass(frozen=True)
 class Length:
     """On the pairs of different length between which it decides: how often it prefers the longer answer.
 
@@ -72,6 +95,7 @@ class ScoreCard:
     histogram: tuple[int, ...]
     reliability: Reliability
     subsets: dict[str, Estimate] = field(default_factory=dict)
+    mass: Mass = Mass()
 
     @property
     def weak(self) -> bool:
@@ -115,6 +139,7 @@ class JudgeCard:
     subsets: dict[str, Estimate] = field(default_factory=dict)
     scores: ScoreCard | None = None
     schema: int = SCHEMA
+    mass: Mass = Mass()
 
     @property
     def weak(self) -> bool:
@@ -129,7 +154,8 @@ class JudgeCard:
             f"{verdict}: {self.judge} agrees with the labelled order in {percent(self.agreement)} of "
             f"{self.agreement.n} pairs (50 % is a coin), names the same winner in both orders in "
             f"{percent(self.consistency)}, prefers the answer shown first in {percent(self.first_position)} and the "
-            f"longer one in {longer}; {self.read:.0%} of its verdicts could be read."
+            f"longer one in {longer}; {self.read:.0%} of its verdicts could be read"
+            f"{f': {self.mass.words} (--judge-tokens lets it think first)' if self.mass.words else ''}."
         )
 
 

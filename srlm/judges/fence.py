@@ -1,13 +1,15 @@
 """Hostile text made harmless for a prompt: shown to the judge as what it is, unable to pose as the judge or the user.
 
 A candidate cannot open or close a tag of the template, and markers of a turn ("<|im_start|>", "[INST]", "Human:") are
-broken up by a space, for every engine, because a server may read them inside of a message too. Characters that hide in
-Latin text are left out, and so is most of a very long repetition, which would fill the judge's context: a mark says how
+broken up by a space, for every engine, because a server may read them inside of a message too; so are the marks of
+thoughts and of calls of tools. Letters that only look like Latin ones count as these. Characters that hide in Latin
+text are left out, and so is most of a very long repetition, which would fill the judge's context: a mark says how
 much. Everything else stays as the candidate wrote it.
 """
 
 import re
 import unicodedata
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -21,14 +23,19 @@ SHOWN = 2 * PERIOD
 
 ROLE_TOKEN = re.compile(
     r"<[|\uff5c][^|\uff5c<>\n]{1,40}[|\uff5c]>|\[/?(?:INST|SYSTEM_PROMPT|TOOL_CALLS|TOOL_RESULTS)\]|<</?SYS>>"
-    r"|</?s>|<(?:bos|eos)>|<(?:start|end)_of_turn>",
+    r"|</?s>|<(?:bos|eos)>|<(?:start|end)_of_turn>"
+    r"|</?(?:antml:|seed:)?(?:think|thinking|thoughts?|reasoning|reflection|analysis|scratchpad|tool_calls?|tool_response"
+    r"|tool_result|function_calls?)[ \t]{0,8}>|\[/?THINK\]",
     re.IGNORECASE,
 )
-"""Special tokens by which chat templates open and close a turn."""
+"""Special tokens by which chat templates open and close a turn, a thought, or a call of a tool."""
+
+_BLANKS = " \t\xa0\u061c\u115f\u1160\u1680\u2000-\u200f\u202f\u205f\u2800\u3000\u3164\ufeff\uffa0"
 
 ROLE_LINE = re.compile(
-    r"^[ \t]{0,8}(?:(?:#{1,6}[ \t]{0,4})?(?:human|assistant|user|system)"
-    r"|#{1,6}[ \t]{0,4}(?:instruction|input|response))[ \t]{0,4}:",
+    rf"^[{_BLANKS}]{{0,8}}"
+    rf"(?:(?:#{{1,6}}[{_BLANKS}]{{0,4}})?(?:human|assistant|user|system)"
+    rf"|#{{1,6}}[{_BLANKS}]{{0,4}}(?:instruction|input|response))[{_BLANKS}]{{0,4}}[:\uff1a\ufe55]",
     re.IGNORECASE | re.MULTILINE,
 )
 """Plain words that open a turn in templates without special tokens."""
@@ -40,11 +47,38 @@ HIDDEN = re.compile(
     r"|(?<![\U0001f3f4\U000e0020-\U000e007e])[\U000e0000-\U000e007f]+"
     # Blanks without width serve scripts that write no spaces; joiners serve emoji and scripts that join letters.
     rf"|(?<=[!-~])[\u034f\u200b\ufeff{_JOINERS}]+(?=[!-~])|(?<=[!-~])[\u034f\u200b\ufeff]+"
-    r"|[\u034f\u200b\ufeff]+(?=[!-~])"
+    # From its first character on alone: else a long run is read anew from each of them.
+    r"|(?<![\u034f\u200b\ufeff])[\u034f\u200b\ufeff]+(?=[!-~])"
 )
 """Characters that cannot be seen, where they serve no script and no emoji."""
 
-_INVISIBLE_MARKS = {"\u034f", *(chr(code) for code in range(0xFE00, 0xFE10))}
+_INVISIBLE_MARKS = {"\u034f", *"\u115f\u1160\u2800\u3164\uffa0", *(chr(code) for code in range(0xFE00, 0xFE10))}
+
+FULL_WIDTH = {code + 0xFEE0: chr(code) for code in range(0x21, 0x7F)}
+"""Wide letters, digits and signs as plain ones."""
+_LOOKALIKES = str.maketrans(
+    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0455\u0458\u0501\u04bb\u043a\u043c\u0442\u043d"
+    "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0425\u0406\u0405\u0408"
+    "\u03bf\u03b1\u03bd\u03c1\u03c5\u0391\u0392\u0395\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a7",
+    "aeopcyxisjdhkmthABEKMHOPCTXISJoavpuABEHIKMNOPTX",
+)
+
+
+_READ: dict[int, str | int] = {
+    **FULL_WIDTH,
+    **_LOOKALIKES,
+    **{ord(one): "\n" for one in "\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"},
+    **{ord(one): plain for one, plain in zip("\ufe64\ufe65\u25c1\u25b7", "<><>", strict=True)},
+}
+_OTHERWISE = re.compile(f"[{''.join(map(chr, _READ))}]")
+
+
+def as_read(text: str) -> str:
+    """Text as a model may read it, character by character.
+
+    Wide letters and those that look like Latin ones are read as these, and each separator ends a line.
+    """
+    return text.translate(_READ) if _OTHERWISE.search(text) else text
 
 
 @lru_cache(maxsize=64)  # a pair is shown in both orders, one after the other
@@ -54,17 +88,30 @@ def fence(text: str, tags: frozenset[str]) -> str:
     if unseen:
         text = HIDDEN.sub("", text)
     text = shorten(text)
-    text = ROLE_TOKEN.sub(lambda match: f"{match[0][0]} {match[0][1:]}", text)
-    text = ROLE_LINE.sub(lambda match: f"{match[0][:-1].rstrip()} :", text)
+    text = _changed(text, ROLE_TOKEN, lambda found: f"{found[0]} {found[1:]}")
+    text = _changed(text, ROLE_LINE, lambda found: f"{found[:-1].rstrip()} {found[-1]}")
     if not tags:
         return text
     tag = tag_pattern(tags)
     # A model reads past characters that cannot be seen: a tag that is one only without them is fenced too.
     if unseen:
         visible = "".join(character for character in text if character not in unseen)
-        if len(tag.findall(visible)) > len(tag.findall(text)):
+        if len(tag.findall(as_read(visible))) > len(tag.findall(as_read(text))):
             text = visible
-    return tag.sub(lambda match: f"&lt;{match[0][1:]}", text)
+    return _changed(text, tag, lambda found: f"&lt;{found[1:]}")
+
+
+def _changed(text: str, pattern: re.Pattern[str], change: Callable[[str], str]) -> str:
+    """Text with each piece changed that matches as a model reads it; all else stays as it is written."""
+    found = list(pattern.finditer(as_read(text)))
+    if not found:
+        return text
+    pieces: list[str] = []
+    done = 0
+    for match in found:
+        pieces += [text[done : match.start()], change(text[match.start() : match.end()])]
+        done = match.end()
+    return "".join([*pieces, text[done:]])
 
 
 TAG_OPENINGS = ("<", "\uff1c", "\ufe64")

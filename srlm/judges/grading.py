@@ -14,6 +14,7 @@ from srlm.judges.hostile import suspicions_of
 from srlm.judges.parse import read_rating
 from srlm.judges.rubric import Rubric, load_scaled
 from srlm.ledger import Ledger
+from srlm.replies import thoughts_of
 from srlm.types import Answer, Failed, Message, Request, Sampling, Verdict
 
 TURNS = ("one", "two")
@@ -91,6 +92,7 @@ def grade(
             reading=reply if isinstance(reply, Failed) else read_rating(reply, rubric.scale),
             call=key[:16],
             injection_suspected=suspicions_of(item.answers, rubric),
+            thoughts=thoughts_of(reply),
         )
         for item, rubric, (key, reply) in zip(items, rubrics, replies, strict=True)
     ]

@@ -9,6 +9,7 @@ it, and what is found here is counted in every report. Kinds of suspicion:
     order        tells the judge what to do, such as "ignore the above" or "give this response full marks"
     invisible    characters that cannot be seen, inside of Latin text
     repetition   one short piece again and again, for four thousand characters and more
+    opener       nothing but the beginning of an answer, such as "Solution:", or punctuation
 
 Every pattern is bounded, so that the time is linear in the text.
 """
@@ -19,7 +20,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from srlm.judges.fence import HIDDEN, ROLE_LINE, ROLE_TOKEN, TAG_OPENINGS, invisible, runs, tag_pattern
+from srlm.judges.fence import HIDDEN, ROLE_LINE, ROLE_TOKEN, TAG_OPENINGS, as_read, invisible, runs, tag_pattern
+from srlm.judges.openers import is_opener
 from srlm.judges.template import Template
 from srlm.types import Answer, Suspicion
 
@@ -33,6 +35,16 @@ _GIVE = r"(?:give|award|assign|rate|score|grade|mark)"
 _JUDGED = r"(?:response|answer|output|assistant|reply|completion)"
 
 
+_ABROAD = (
+    "punktzahl bewertung gesamtnote punkte punteggio"
+    " puntuaci\u00f3n puntaje calificaci\u00f3n pontua\u00e7\u00e3o"
+    " \u043e\u0446\u0435\u043d\u043a\u0430 \u0431\u0430\u043b\u043b \u0431\u0430\u043b\u043b\u044b \u5206\u6570"
+    " \u8bc4\u5206 \u5f97\u5206 \u8a55\u5206 \u5206\u6578 \u30b9\u30b3\u30a2 \u5f97\u70b9 \u70b9\u6570"
+    " \uc810\uc218 \ud3c9\uc810 \u0627\u0644\u062f\u0631\u062c\u0629 \u0905\u0902\u0915"
+)
+"""What a score is called in other languages."""
+
+
 @dataclass(frozen=True)
 class Clue:
     """A pattern, and words of which a text must hold one: these are looked for first, because that is much faster."""
@@ -40,15 +52,16 @@ class Clue:
     kind: str
     words: tuple[str, ...]
     pattern: re.Pattern[str]
+    abroad: bool = False  # looked for in the letters that are there, not in those that a model takes them for
 
 
-def _clue(kind: str, words: str, pattern: str) -> Clue:
-    return Clue(kind, tuple(words.split()), re.compile(pattern, re.IGNORECASE | re.MULTILINE))
+def _clue(kind: str, words: str, pattern: str, *, abroad: bool = False) -> Clue:
+    return Clue(kind, tuple(words.split()), re.compile(pattern, re.IGNORECASE | re.MULTILINE), abroad)
 
 
 CLUES = (
     Clue("role", ("<", "["), ROLE_TOKEN),
-    Clue("role", (":",), ROLE_LINE),
+    Clue("role", (":", "\ufe55"), ROLE_LINE),
     _clue(
         "verdict",
         "score rating grade",
@@ -56,6 +69,12 @@ CLUES = (
         r"[:\uff1a][*_ \t<(\[]{0,8}\d",
     ),
     _clue("verdict", "score", r"\bscore[*_]{0,2} ?[:\uff1a] ?[*_<(\[]{0,4}\d"),
+    _clue(
+        "verdict",
+        _ABROAD,
+        rf"^[^\w\n]{{0,8}}(?:{'|'.join(_ABROAD.split())})[*_ \t]{{0,4}}[:\uff1a][*_ \t<(\[]{{0,8}}\d",
+        abroad=True,
+    ),
     _clue("verdict", "[[", r"\[\[\s{0,3}(?:\d{1,3}(?:\.\d{1,2})?|(?-i:[A-C]))\s{0,3}\]\]"),
     _clue(
         "verdict",
@@ -93,11 +112,14 @@ CLUES = (
     ),
 )
 
-_FULL_WIDTH = {code + 0xFEE0: chr(code) for code in range(0x21, 0x7F)}
+_ENTITY = r"&(?:amp;){0,3}(?:lt|#0{0,5}60|#x0{0,5}3c);?[\s/\\]{0,8}"
 
 
 def _tags(template: Template) -> list[Clue]:
-    return [Clue("tag", TAG_OPENINGS, tag_pattern(template.tags))] if template.tags else []
+    if not template.tags:
+        return []
+    coded = re.compile(rf"{_ENTITY}(?:{'|'.join(sorted(map(re.escape, template.tags)))})\b", re.IGNORECASE)
+    return [Clue("tag", TAG_OPENINGS, tag_pattern(template.tags)), Clue("tag", ("&",), coded)]
 
 
 def find_suspicions(answer_id: str, text: str, template: Template) -> tuple[Suspicion, ...]:
@@ -111,22 +133,27 @@ def find_suspicions(answer_id: str, text: str, template: Template) -> tuple[Susp
     if unseen:
         kept = [index for index, character in enumerate(text) if character not in unseen]
         plain = "".join(text[index] for index in kept)
-    if not plain.isascii():
-        plain = plain.translate(_FULL_WIDTH)
-    small = plain.lower()
+    read = as_read(plain)
+    small = read.lower()
+    written = plain.lower()
 
-    here = [clue for clue in (*CLUES, *_tags(template)) if any(map(small.__contains__, clue.words))]
+    here = [
+        clue
+        for clue in (*CLUES, *_tags(template))
+        if any(map((written if clue.abroad else small).__contains__, clue.words))
+    ]
 
     def spans(kind: str) -> Iterator[tuple[int, int]]:
         for clue in here:
             if clue.kind == kind:
-                for match in clue.pattern.finditer(plain):
+                for match in clue.pattern.finditer(plain if clue.abroad else read):
                     yield kept[match.start()], kept[match.end() - 1] + 1
 
     found: dict[str, Iterable[tuple[int, int]]] = {
         **{kind: spans(kind) for kind in dict.fromkeys(clue.kind for clue in here)},
         "invisible": (match.span() for match in HIDDEN.finditer(text)) if unseen else (),
         "repetition": runs(text),
+        "opener": [(0, len(text))] if is_opener(text) else (),
     }
     listed = [
         Suspicion(answer_id, kind, start, end)

@@ -1,8 +1,9 @@
 """Judge a file of answers: read what other tools wrote, score every answer, and say what the scores look like.
 
-A record has `instruction` and `output` (AlpacaEval's model_outputs), or `prompt` with `response` or `completion`. Where
-it has an `input` beside the instruction, as Alpaca's records do, the judge sees both. The records that are written
-hold instruction and output again, so that they can be judged anew.
+A record has `instruction` and `output` (AlpacaEval's model_outputs), or `prompt` with `response` or `completion`, each as
+text or as messages; or one question with its answer as `messages` or `conversations` (ShareGPT). Where it has an `input`
+beside the instruction, as Alpaca's records do, the judge sees both. The records that are written hold instruction and
+output again, so that they can be judged anew.
 """
 
 from collections import Counter
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from srlm.conversations import asked_and_answered
 from srlm.display import Progress
 from srlm.engines.engine import Engine
 from srlm.errors import DataError, UsageError
@@ -82,14 +84,13 @@ def read_answers(path: Path) -> list[tuple[str, Answer]]:
     found: list[tuple[str, Answer]] = []
     seen: set[str] = set()
     for row in read_rows(path):
-        instruction, output = row.text("instruction", "prompt"), row.text("output", "response", "completion")
-        if row.data.get("input"):
-            instruction = f"{instruction}\n\n{row.text('input')}"
-        identifier = str(row.data.get("id", f"{row.number:04d}"))
+        instruction, output = asked_and_answered(row)
+        identifier = row.identifier("id") if row.data.get("id") is not None else f"{row.number:04d}"
         if identifier in seen:
-            raise row.wrong(f"the id {identifier!r} was there before; ids must differ.")
+            raise row.wrong(f"the id {identifier!r:.60} was there before; ids must differ.")
         seen.add(identifier)
-        model = str(row.data.get("generator") or row.data.get("model") or "unknown")
+        names = [name for name in ("generator", "model") if row.data.get(name)]
+        model = row.text(names[0]) if names else "unknown"
         found.append((instruction, Answer(identifier, instruction, model, output, "stop")))
     return found
 
@@ -183,7 +184,7 @@ def refuse_other_file(
         raise UsageError(f"{path} exists, and it is no file of judged answers. {hint}")
     for name, ours in (("judge", judge), ("rubric", rubric), ("scoring", scoring)):
         if rows[0].get(name) != ours:
-            raise UsageError(f"{path} exists, with another {name} ({rows[0].get(name)}, not {ours}). {hint}")
+            raise UsageError(f"{path} exists, with another {name} ({rows[0].get(name)!s:.60}, not {ours}). {hint}")
     answers = {(answer.id, instruction, answer.text) for instruction, answer in items}
-    if not {(row["id"], row["instruction"], row["output"]) for row in rows} <= answers:
+    if not {tuple(str(row[name]) for name in ("id", "instruction", "output")) for row in rows} <= answers:
         raise UsageError(f"{path} exists, and holds judged answers of another file. {hint}")

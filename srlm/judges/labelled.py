@@ -3,11 +3,12 @@
     (nothing)       the held-out part of the seeds that ship with srlm
     FILE            JSON or JSON Lines, plain or gzip, of one of these kinds of record:
                       input, output_1, output_2, label (1 or 2)      LLMBar (arXiv 2310.07641)
-                      prompt, chosen, rejected                       RewardBench, TRL and others
+                      prompt, chosen, rejected                       RewardBench, TRL and others; each as text or messages
                       instruction, answers (text, rank)              srlm's own eft.jsonl
     FOLDER          such files; each is a subset, for which the card shows its own agreement
 
-Where a file of srlm's own has a validation split, only that is taken: a judge may have been trained on the rest.
+Where a file of srlm's own has a validation split, only that is taken: a judge may have been trained on the rest. In a
+folder, hidden files and files whose first record is no pair (README.json) are passed over, and said to be.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from srlm.conversations import answer_in, question_in
 from srlm.digest import digest_of
 from srlm.errors import DataError
 from srlm.judges.pairwise import Match
@@ -31,10 +33,22 @@ _RANKED = TypeAdapter(RankedPrompt)
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """Instructions with answers of known order. `subsets` has them by the file that they came from."""
+    """Instructions with answers of known order. `subsets` has them by the file that they came from.
+
+    `passed_over` names the files of the folder that hold no pairs.
+    """
 
     name: str
     subsets: dict[str, tuple[RankedPrompt, ...]]
+    passed_over: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str | None:
+        """What is to be said of the files that were passed over."""
+        if not self.passed_over:
+            return None
+        some = f" and {len(self.passed_over) - 4} more" if len(self.passed_over) > 4 else ""
+        return f"Passed over, as they hold no pairs: {', '.join(self.passed_over[:4])}{some}."
 
     @property
     def digest(self) -> str:
@@ -83,21 +97,35 @@ def load_labelled(path: Path | None = None) -> LabelledSet:
     if path is None:
         return LabelledSet(EMBEDDED, {EMBEDDED: load_seeds(EMBEDDED).validation})
     if not path.is_dir():
-        return LabelledSet(_stem(path), {_stem(path): _read(path)})
-    found = sorted(one for one in path.iterdir() if one.is_file() and one.name.endswith(SUFFIXES))
-    if not found:
-        raise DataError(path, f"holds no file of labelled pairs ({', '.join(SUFFIXES)}).")
-    return LabelledSet(path.resolve().name, {_stem(one): _read(one) for one in found})
+        return LabelledSet(_stem(path), {_stem(path): _read(path, read_rows(path))})
+    files = sorted(one for one in path.iterdir() if one.is_file() and one.name.endswith(SUFFIXES))
+    subsets: dict[str, tuple[RankedPrompt, ...]] = {}
+    passed: list[str] = []
+    for one in files:
+        rows = [] if one.name.startswith(".") else read_rows(one)
+        if rows and _has_pairs(rows[0]):
+            subsets[_stem(one)] = _read(one, rows)
+        else:
+            passed.append(one.name)
+    if not subsets:
+        there = f"; it has {', '.join(one.name for one in sorted(path.iterdir())[:4])}" if any(path.iterdir()) else ""
+        raise DataError(path, f"holds no file of labelled pairs ({', '.join(SUFFIXES)}){there}.")
+    return LabelledSet(path.resolve().name, subsets, tuple(passed))
 
 
 def _stem(path: Path) -> str:
     return path.name.removesuffix(".gz").removesuffix(".jsonl").removesuffix(".json")
 
 
-def _read(path: Path) -> tuple[RankedPrompt, ...]:
-    prompts = tuple(_ranked(row, f"{_stem(path)}-{row.number:04d}") for row in read_rows(path))
+def _read(path: Path, rows: Sequence[Row]) -> tuple[RankedPrompt, ...]:
+    prompts = tuple(_ranked(row, f"{_stem(path)}-{row.number:04d}") for row in rows)
     held_out = tuple(prompt for prompt in prompts if prompt.split == "validation")
     return held_out or prompts
+
+
+def _has_pairs(row: Row) -> bool:
+    """Whether a record is meant as one of the kinds, right or wrong."""
+    return bool({"answers", "output_1", "chosen", "rejected"} & row.data.keys())
 
 
 def _ranked(row: Row, identifier: str) -> RankedPrompt:
@@ -105,8 +133,8 @@ def _ranked(row: Row, identifier: str) -> RankedPrompt:
     if "answers" in row.data:
         try:
             return _RANKED.validate_python({**row.data, "id": identifier})
-        except ValidationError as error:
-            raise row.wrong(f"{explain(error)}.") from None
+        except (ValidationError, OverflowError) as error:
+            raise row.unlike(f"{explain(error)}.") from None
     if "output_1" in row.data:
         label = row.data.get("label")
         if label not in (1, 2) or isinstance(label, bool):
@@ -115,8 +143,11 @@ def _ranked(row: Row, identifier: str) -> RankedPrompt:
         better, worse = outputs if label == 1 else outputs[::-1]
         return _pair(row, identifier, row.text("input"), better, worse)
     if "chosen" in row.data:
-        return _pair(row, identifier, row.text("prompt"), row.text("chosen"), row.text("rejected"))
-    raise row.wrong(
+        (asked, chosen), (asked_too, rejected) = answer_in(row, "chosen"), answer_in(row, "rejected")
+        known = asked is not None and asked == asked_too
+        instruction = asked if known and asked and "prompt" not in row.data else question_in(row, "prompt")
+        return _pair(row, identifier, instruction, chosen, rejected)
+    raise row.unlike(
         "is no labelled pair: input, output_1, output_2 and label, or prompt, chosen and rejected, or instruction "
         "and answers are expected."
     )

@@ -7,12 +7,13 @@ independent. Time and cost come from the ledger, so that a second run, which ask
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from math import floor, inf
+from statistics import median
 
 from srlm.display import Progress
 from srlm.engines.engine import Engine
-from srlm.judges.card import UNKNOWN, JudgeCard, Length, Reliability, ScoreCard
+from srlm.judges.card import UNKNOWN, JudgeCard, Length, Mass, Reliability, ScoreCard
 from srlm.judges.labelled import LabelledSet
-from srlm.judges.pairwise import Match, Preference, compare, load_pairwise
+from srlm.judges.pairwise import VOTE, Match, Preference, Voting, compare, load_pairwise
 from srlm.judges.pointwise import PointwiseJudge, rewards, score
 from srlm.judges.rubric import Scale
 from srlm.ledger import Ledger
@@ -32,6 +33,7 @@ def measure(
     stage: str,
     progress: Progress,
     pointwise: PointwiseJudge | None = None,
+    voting: Voting = VOTE,
 ) -> JudgeCard:
     """Measure a judge on at most `limit` labelled pairs, and its scores too if `pointwise` says how it gives them.
 
@@ -49,6 +51,7 @@ def measure(
         stage=stage,
         progress=progress,
         label=f"judge's card of {engine.name}: {len(matches)} pairs in both orders",
+        voting=voting,
     )
     read = [one for one in found if one.value is not None]
     leads = [(one.match, one.value - 0.5) for one in found if one.value is not None]
@@ -56,7 +59,7 @@ def measure(
     verdicts = [(one.match.instruction, verdict) for one in found for verdict in one.verdicts]
     return JudgeCard(
         judge=engine.name,
-        rubric=f"{template.name}:{template.digest}",
+        rubric=voting.label(template),
         agreement=rate((match.instruction, _sign(lead)) for match, lead in leads),
         consistency=rate((one.match.instruction, float(bool(one.consistent))) for one in read),
         first_position=rate(hit for one in read for hit in _shown_first(one)),
@@ -71,6 +74,7 @@ def measure(
         reliability=reliability(verdicts, ledger),
         subsets=_by_subset(leads, subset_of),
         scores=_measure_scores(pointwise, engine, subset_of, matches, ledger, stage, progress) if pointwise else None,
+        mass=mass(verdicts, voting.least_mass),
     )
 
 
@@ -133,6 +137,7 @@ def _measure_scores(
         histogram=histogram([found for _, found in given], scale),
         reliability=reliability([(answers[one.answer_ids[0]][0], one) for one in verdicts], ledger),
         subsets=_by_subset(leads, subset_of),
+        mass=mass([(answers[one.answer_ids[0]][0], one) for one in verdicts], judge.least_mass),
     )
 
 
@@ -167,6 +172,16 @@ def reliability(verdicts: Sequence[tuple[str, Verdict]], ledger: Ledger) -> Reli
         failed=rate((cluster, float(isinstance(one.reading, Failed))) for cluster, one in verdicts),
         seconds=_per_thousand([(cluster, seconds) for cluster, (seconds, _) in took]),
         cost=_per_thousand(costs) if len(costs) == len(answered) else UNKNOWN,
+    )
+
+
+def mass(verdicts: Sequence[tuple[str, Verdict]], least: float) -> Mass:
+    """How much of its probability the judge gave its choices in these (cluster, verdict)."""
+    known = [(cluster, one.mass) for cluster, one in verdicts if one.mass is not None]
+    if not known:
+        return Mass()
+    return Mass(
+        median(value for _, value in known), least, rate((cluster, float(value < least)) for cluster, value in known)
     )
 
 

@@ -6,24 +6,51 @@ An engine that gives no probabilities gives a plain vote, 1 or 0. A `Preference`
     verdict   win, tie or loss; a tie when the orders disagree: the head-to-head of arXiv 2401.10020, section 3.2
     mean      of both orders: uses how sure the judge is, and a liking for a position cancels out
     single    one order a pair, drawn from the instruction: AlpacaEval 2 (arXiv 2404.04475), at half of the calls
+
+A judge that thinks before it answers is about to say something else than "A" or "B": such verdicts are not read, by the
+probability that both have together. `Voting` gives a judge behind a server room to think; its words are then the vote.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from srlm.calls import ask
 from srlm.display import Progress
 from srlm.engines.engine import Engine
 from srlm.judges.hostile import suspicions_of
-from srlm.judges.parse import read_choice
+from srlm.judges.parse import LEAST_MASS, read_choice
 from srlm.judges.template import Template, load_template
 from srlm.ledger import Ledger
 from srlm.randomness import model_first
-from srlm.types import Answer, Failed, Message, Request, Scored, Suspicion, Verdict
+from srlm.replies import mass_of, thoughts_of
+from srlm.types import GREEDY, Answer, Failed, Message, Request, Scored, Suspicion, Verdict
 
 SLOTS = ("instruction", "answer_a", "answer_b")
 CHOICES = ("A", "B")
+
+
+@dataclass(frozen=True)
+class Voting:
+    """How a judge is asked to choose: in how many tokens, and how much of its probability both answers must have."""
+
+    tokens: int = 1
+    least_mass: float = LEAST_MASS
+
+    def label(self, template: Template) -> str:
+        """The template by its name and digest, with what is not as usual: verdicts of two labels are not alike."""
+        more = f" in {self.tokens} tokens" if self.tokens != 1 else ""
+        mass = f" with a mass of {self.least_mass:g}" if self.least_mass != LEAST_MASS else ""
+        return f"{template.name}:{template.digest}{more}{mass}"
+
+
+def voting_of(tokens: int | None, least_mass: float | None) -> Voting:
+    """How a judge is asked to choose by options, each of which may not be given."""
+    return Voting(tokens or 1, LEAST_MASS if least_mass is None else least_mass)
+
+
+VOTE = Voting()
+"""The next token alone, as always."""
 
 
 @dataclass(frozen=True)
@@ -114,14 +141,16 @@ def compare(
     progress: Progress,
     label: str,
     orders: Literal["both", "one"] = "both",
+    voting: Voting = VOTE,
 ) -> list[Preference]:
     """Judge every match in both orders, or in the one that its instruction draws."""
     asked = [(match, order) for match in matches for order in ((0, 1) if orders == "both" else (match.drawn,))]
     requests: list[Request] = []
+    sampling = replace(GREEDY, max_tokens=voting.tokens)
     for match, order in asked:
         one, two = match.shown(order)
         filled = template.fill(instruction=match.instruction, answer_a=one.text, answer_b=two.text)
-        requests.append(Request((Message("user", filled),), choices=CHOICES))
+        requests.append(Request((Message("user", filled),), sampling, choices=CHOICES))
     suspected: list[tuple[Suspicion, ...]] = []
 
     def look() -> Iterator[None]:
@@ -140,12 +169,14 @@ def compare(
             Verdict(
                 id=f"{match.id}-v{order}",
                 judge=engine.name,
-                rubric=f"{template.name}:{template.digest}",
+                rubric=voting.label(template),
                 answer_ids=tuple(answer.id for answer in match.shown(order)),
-                reading=reply if isinstance(reply, Failed) else read_choice(reply, CHOICES),
+                reading=reply if isinstance(reply, Failed) else read_choice(reply, CHOICES, voting.least_mass),
                 sample=order,
                 call=key[:16],
                 injection_suspected=suspected[number // each],
+                thoughts=thoughts_of(reply),
+                mass=mass_of(reply),
             )
         )
     return [_preference(match, verdicts[each * number : each * number + each]) for number, match in enumerate(matches)]

@@ -1,31 +1,31 @@
 """A score out of a judge's own words, or the reason why there is none.
 
-Only the judge's reply is ever read, never the text that it judged. The reply must end by itself. Its last line that
-begins with "Score:" counts, or its last "Rating: [[7]]"; a value inside a sentence, a quotation or a code block may be
-the candidate's and does not. A value that is off the scale, or that comes as a choice ("4 or 5", "3-4"), is refused,
-and so is one after which the judge speaks of scores again. Nothing is guessed: what cannot be read is `Unparsed`.
+Only the judge's reply is ever read, never the text that it judged, and of the reply never its thoughts. The reply must
+end by itself. Its last line that begins with "Score:" counts, or its last "Rating: [[7]]"; where there is no such line
+a JSON object with a score that is all of the reply, or its end. A value inside a sentence, a quotation or a code block
+may be the candidate's and does not. A value that is off the scale, or that comes as a choice ("4 or 5", "3-4"), is
+refused, and so is one after which the judge speaks of scores again. Nothing is guessed: what cannot be read is
+`Unparsed`.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from math import isfinite
 
-from srlm.judges.fence import invisible
+from srlm.judges.object import object_score
+from srlm.judges.own_words import Line, inside_quotation, lines_of, mid_sentence
 from srlm.judges.rubric import POINTS, Scale
+from srlm.judges.value import read_value, unwrapped
+from srlm.replies import parted
 from srlm.types import Completion, Scored, Unparsed
 
-_EMPHASIS = re.compile(r"[*_`]")
-_HEADING = re.compile(r"^ ?#{1,6} ")
-_CODE = re.compile(r" {0,3}(?:```|~~~)")
-_QUOTED = re.compile(r" {0,3}>| {4}|\t")
-_ITEM = re.compile(r"^ {0,3}(?:[-+*\u2022]|[0-9]{1,3}[.)])[ \t]+")
+LEAST_MASS = 0.01
+"""The share of a judge's probability that its choices must have, or it was about to say something else."""
 
-_NUMBER = r"[+-]?[0-9]+(?:[.,][0-9]+)?"
+CUT = "the reply was cut before its end"
+ROOM = "--max-tokens (srlm judge), --judge-tokens (srlm eval) or judge.sampling.max_tokens (srlm train)"
+
 _LABEL = re.compile(r"(?:(?:final|total|overall) )?score ?[:\uff1a=] ?", re.IGNORECASE)
-_BRACKETED = re.compile(rf"\[ ?({_NUMBER}) ?\]|< ?({_NUMBER}) ?>|\( ?({_NUMBER}) ?\)")
-_VALUE = re.compile(
-    rf"(?P<value>{_NUMBER})(?: ?\(? ?(?:/|out of) ?(?P<scale>[0-9]+(?:\.[0-9]+)?) ?\)?)?(?: ?points?)? ?[.!]?",
-    re.IGNORECASE,
-)
 _SCORE_AGAIN = re.compile(r"scor|rating|\bgrade|\bpoint|\btotal\b|\bout of\b|/ ?[0-9]", re.IGNORECASE)
 
 _RATING = re.compile(r"\[\[ ?([+-]?[0-9]+(?:\.[0-9]+)?) ?\]\]")
@@ -33,54 +33,32 @@ _RATING_LABEL = re.compile(
     r"(?:^|[.!?)][\"'\u201d]? )\[{0,2}(?:(?:final|overall) )?rating ?\]{0,2} ?[:\uff1a] ?$", re.IGNORECASE
 )
 _RATING_AGAIN = re.compile(r"\b(?:rating|score)\W{0,6}[0-9]", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class _Line:
-    """A line of a reply without what cannot be seen. `quoted`: it is a quotation or code, perhaps the candidate's."""
-
-    text: str
-    quoted: bool
-
-    @property
-    def partial(self) -> bool:
-        """Whether it is an item of a list that is not called the total: perhaps the score for one point of several."""
-        return _ITEM.match(self.text) is not None and self.plain.lower().startswith("score")
-
-    @property
-    def plain(self) -> str:
-        """Its words without marks of lists, headings and emphasis, and with single blanks."""
-        # Markup and runs of blanks go first: the patterns then have nothing to backtrack over.
-        return _HEADING.sub("", " ".join(_EMPHASIS.sub(" ", _ITEM.sub("", self.text, count=1)).split()))
+_VOTE = re.compile(r"(?:(?:final|my) )?(?:verdict|answer|choice|vote)? ?:? ?[\[(\"']{0,4} ?([a-z])", re.IGNORECASE)
+_AROUND = " \t*_.:()[]\"'`$"
 
 
 def read_score(reply: Completion, scale: Scale = POINTS) -> Scored | Unparsed:
     """Read the verdict of a pointwise judge (arXiv 2401.10020, Figure 2: "Score: <total points>")."""
-    text = reply.text
-    if reply.finish == "length":
-        return Unparsed(text, "the reply was cut before its end")
-    lines = _lines(text)
+    text = _whole(reply)
+    if isinstance(text, Unparsed):
+        return text
+    lines = lines_of(text)
     found = [(number, rest) for number, line in enumerate(lines) if (rest := _labelled(line)) is not None]
     if not found:
-        return Unparsed(text, "no score line")
+        value = object_score(text, scale)
+        return Unparsed(text, value) if isinstance(value, str) else Scored(value, text)
     number, rest = found[-1]
+    after = lines[number + 1 :]
     if lines[number].partial and sum(lines[other].partial for other, _ in found) > 1:
         return Unparsed(text, "the last score line is one of a list")
-    if any(_SCORE_AGAIN.search(line.text) for line in lines[number + 1 :]):
+    if any(_SCORE_AGAIN.search(line.text) for line in after):
         return Unparsed(text, "after its score line the reply speaks of scores again")
-    if _mid_sentence(lines[number + 1 :]):
+    if mid_sentence(after):
         return Unparsed(text, "after its score line the reply goes on in the same sentence")
-    match = _VALUE.fullmatch(_unwrapped(rest))
-    if match is None:
-        return Unparsed(text, "the score line holds no single number")
-    value = float(match["value"].replace(",", "."))
-    if match["scale"] is not None and float(match["scale"]) != scale.highest:
-        return Unparsed(text, f"the score is given out of {match['scale']}, not {scale.highest}")
-    if not scale.lowest <= value <= scale.highest:
-        return Unparsed(text, f"the score {match['value']} is not between {scale.lowest} and {scale.highest}")
-    if value != int(value):
-        return Unparsed(text, f"the score {match['value']} is no whole number of points")
-    return Scored(value, text)
+    if inside_quotation(lines, number):
+        return Unparsed(text, "the last score line stands inside of a quotation")
+    value = read_value(rest, scale)
+    return Unparsed(text, value) if isinstance(value, str) else Scored(value, text)
 
 
 def read_rating(reply: Completion, scale: Scale) -> Scored | Unparsed:
@@ -88,10 +66,10 @@ def read_rating(reply: Completion, scale: Scale) -> Scored | Unparsed:
 
     It stands at the end of a line, after its label or alone.
     """
-    text = reply.text
-    if reply.finish == "length":
-        return Unparsed(text, "the reply was cut before its end")
-    lines = _lines(text)
+    text = _whole(reply)
+    if isinstance(text, Unparsed):
+        return text
+    lines = lines_of(text)
     found = [(number, rating) for number, line in enumerate(lines) if (rating := _rated(line)) is not None]
     if not found:
         return Unparsed(text, "no rating of the form [[number]] at the end of a line, after its label or alone")
@@ -102,39 +80,87 @@ def read_rating(reply: Completion, scale: Scale) -> Scored | Unparsed:
         return Unparsed(text, f"after the rating {rating} the reply names another one")
     if any(_RATING_AGAIN.search(_RATING.sub("", line.plain)) for line in rest):
         return Unparsed(text, f"after the rating {rating} the reply speaks of ratings again")
-    if _mid_sentence(rest):
+    if mid_sentence(rest):
         return Unparsed(text, "after its rating the reply goes on in the same sentence")
+    if inside_quotation(lines, number):
+        return Unparsed(text, "the last rating stands inside of a quotation")
     if not scale.lowest <= value <= scale.highest:
         return Unparsed(text, f"the rating {rating} is not between {scale.lowest} and {scale.highest}")
     return Scored(value, text)
 
 
-def _lines(text: str) -> list[_Line]:
-    """A reply's lines; those of a code block that is closed are quoted, and those that a quotation begins."""
-    unseen = invisible(text)
-    lines = ["".join(one for one in line if one not in unseen) for line in text.splitlines()]
-    fences = [number for number, line in enumerate(lines) if _CODE.match(line)]
-    blocks = list(zip(fences[::2], fences[1::2], strict=False))
-    coded = {number for start, end in blocks for number in range(start, end + 1)}
-    return [_Line(line, number in coded or _QUOTED.match(line) is not None) for number, line in enumerate(lines)]
+def read_choice(
+    reply: Completion, choices: tuple[str, ...], least_mass: float = LEAST_MASS, option: str = "--judge-tokens"
+) -> Scored | Unparsed:
+    """Read a verdict between two: the value is the probability, or the plain vote, for the first choice.
+
+    A vote is one of the choices alone, or in the last line of several.
+
+    Args:
+        reply: what the judge answered.
+        choices: two words.
+        least_mass: of its probability that both must have together, where it is known.
+        option: what gives the judge more tokens, for the message.
+    """
+    if reply.probabilities is not None:
+        refused = unfit(reply, least_mass)
+        return refused or Scored(reply.probabilities[0], reply.text, reply.probabilities)
+    # A vote of one token always ends at its limit.
+    one_token = reply.finish == "length" and reply.completion_tokens <= 1 and not reply.thoughts
+    text = reply.text if one_token else _whole(reply, option)
+    if isinstance(text, Unparsed):
+        return text
+    votes = [line for line in lines_of(text) if line.text.strip()]
+    last = votes[-1].plain.strip(_AROUND) if votes and not votes[-1].quoted else ""
+    word = _VOTE.fullmatch(last) if len(votes) > 1 else None
+    vote = (word[1] if word else last).upper()
+    if vote in choices and not inside_quotation(votes, len(votes) - 1):
+        return Scored(1.0 if vote == choices[0] else 0.0, text)
+    return Unparsed(text, f"neither {choices[0]} nor {choices[1]} alone")
 
 
-def _labelled(line: _Line) -> str | None:
+def unfit(reply: Completion, least_mass: float) -> Unparsed | None:
+    """Why the probabilities of a reply are no verdict; None where they are one."""
+    found = reply.probabilities or ()
+    if not found or not all(isfinite(one) and 0 <= one <= 1 + 1e-6 for one in found):
+        return Unparsed(reply.text, "its probabilities are no numbers: the judge's weights may be damaged")
+    if reply.mass is not None and not isfinite(reply.mass):
+        return Unparsed(reply.text, "its probabilities are no numbers: the judge's weights may be damaged")
+    if reply.finish == "cut":
+        return Unparsed(reply.text, CUT)
+    if reply.mass is not None and reply.mass < least_mass:
+        share = f"{100 * reply.mass:.1g}" if reply.mass < 0.001 else f"{100 * reply.mass:.2g}"
+        return Unparsed(
+            reply.text,
+            f"the judge gave its choices {share} % of its probability: it was about to say something else",
+        )
+    return None
+
+
+def _whole(reply: Completion, option: str = ROOM) -> str | Unparsed:
+    """The judge's words, without its thoughts, where they came to their end; else why they hold no verdict."""
+    reply = parted(reply)
+    if reply.text.strip():
+        return reply.text if reply.finish == "stop" else Unparsed(reply.text, CUT)
+    if not reply.thoughts:
+        return Unparsed(reply.text, "the judge said nothing" if reply.finish == "stop" else CUT)
+    if reply.finish == "cut":
+        return Unparsed(reply.text, CUT)
+    return Unparsed(
+        reply.text,
+        f"the judge spent its {reply.completion_tokens:,} tokens on thinking and came to no verdict: give it more with "
+        f"{option}",
+    )
+
+
+def _labelled(line: Line) -> str | None:
     """What a score line holds after its label; None when it is none."""
-    plain = "" if line.quoted else _unwrapped(line.plain)
+    plain = "" if line.quoted else unwrapped(line.plain)
     label = _LABEL.match(plain)
     return plain[label.end() :] if label else None
 
 
-def _unwrapped(text: str) -> str:
-    """Text without brackets around the whole or around a number."""
-    text = text.strip()
-    while len(text) > 1 and text[0] + text[-1] in {"[]", "<>", "()"}:
-        text = text[1:-1].strip()
-    return _BRACKETED.sub(lambda match: match[1] or match[2] or match[3], text)
-
-
-def _rated(line: _Line) -> str | None:
+def _rated(line: Line) -> str | None:
     """The rating with which a line ends; None where there is none, or two that differ."""
     plain = "" if line.quoted else line.plain
     matches = list(_RATING.finditer(plain))
@@ -146,17 +172,10 @@ def _rated(line: _Line) -> str | None:
     return str(matches[-1][1])
 
 
-def _mid_sentence(after: list[_Line]) -> bool:
-    """Whether what follows goes on with the sentence before, so that the score belongs to it."""
-    first = next((line.plain for line in after if line.plain), "")
-    return first[:1].islower() or first[:1] in {",", ";"}
-
-
-def read_choice(reply: Completion, choices: tuple[str, ...]) -> Scored | Unparsed:
-    """Read a verdict between two: the value is the probability, or the plain vote, for the first choice."""
-    if reply.probabilities is not None:
-        return Scored(reply.probabilities[0], reply.text, reply.probabilities)
-    word = reply.text.strip().strip("*_.:()[]\"'").upper()
-    if word in choices:
-        return Scored(1.0 if word == choices[0] else 0.0, reply.text)
-    return Unparsed(reply.text, f"neither {choices[0]} nor {choices[1]} alone")
+def expectation(reply: Completion, values: Sequence[int], least_mass: float = LEAST_MASS) -> Scored | Unparsed:
+    """Read the verdict of a judge whose digits' probabilities are known: their mean."""
+    refused = unfit(reply, least_mass)
+    found = reply.probabilities
+    if refused is not None or found is None:
+        return refused or Unparsed(reply.text, "no probabilities")
+    return Scored(sum(value * p for value, p in zip(values, found, strict=True)), reply.text, found)

@@ -16,10 +16,11 @@ from srlm.display import Progress
 from srlm.engines.engine import Engine
 from srlm.errors import UsageError
 from srlm.judges.hostile import find_suspicions
-from srlm.judges.parse import read_score
+from srlm.judges.parse import LEAST_MASS, expectation, read_score
 from srlm.judges.rubric import Rubric, Scale, load_rubric
 from srlm.ledger import Ledger
 from srlm.randomness import derive
+from srlm.replies import mass_of, thoughts_of
 from srlm.types import Answer, Completion, Failed, Message, Request, Reward, Sampling, Scored, Unparsed, Verdict
 
 ONE_DIGIT = 9
@@ -28,12 +29,16 @@ SCORE_LINE = "Score: "
 
 @dataclass(frozen=True)
 class PointwiseJudge:
-    """How answers are scored: by which rubric, in which of the two ways, how often."""
+    """How answers are scored: by which rubric, in which of the two ways, how often.
+
+    `least_mass` is the share of the judge's probability that the digits must have, for `expected`.
+    """
 
     rubric: Rubric
     scoring: Literal["sampled", "expected"]
     samples: int
     sampling: Sampling
+    least_mass: float = LEAST_MASS
 
     def __post_init__(self) -> None:
         """Refuse to read one digit's probability on a scale whose values have two.
@@ -63,7 +68,9 @@ def configured_judge(config: JudgeConfig) -> PointwiseJudge:
     Raises:
         UsageError: the rubric is not there or wrong, or does not go with the scoring.
     """
-    return PointwiseJudge(load_rubric(config.rubric), config.scoring, config.samples, config.sampling.resolved())
+    return PointwiseJudge(
+        load_rubric(config.rubric), config.scoring, config.samples, config.sampling.resolved(), config.least_mass
+    )
 
 
 def verdict_text(rationale: str, score: int) -> str:
@@ -102,22 +109,23 @@ def score(
             judge=engine.name,
             rubric=judge.rubric.label,
             answer_ids=(answer.id,),
-            reading=_read(reply, judge.rubric.scale),
+            reading=_read(reply, judge.rubric.scale, judge.least_mass),
             sample=request.sample,
             call=key[:16],
             injection_suspected=suspected[answer.id],
+            thoughts=thoughts_of(reply),
+            mass=mass_of(reply),
         )
         for answer, request, (key, reply) in zip(owners, requests, replies, strict=True)
     ]
 
 
-def _read(reply: Completion | Failed, scale: Scale) -> Scored | Unparsed | Failed:
+def _read(reply: Completion | Failed, scale: Scale, least_mass: float) -> Scored | Unparsed | Failed:
     if isinstance(reply, Failed):
         return reply
     if reply.probabilities is None:
         return read_score(reply, scale)
-    expectation = sum(value * p for value, p in zip(scale.values, reply.probabilities, strict=True))
-    return Scored(expectation, reply.text, reply.probabilities)
+    return expectation(reply, scale.values, least_mass)
 
 
 def rewards(answers: Sequence[Answer], verdicts: Sequence[Verdict]) -> list[Reward]:

@@ -1,13 +1,13 @@
 """A judge's card as a table, in words, and as JSON."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from srlm.judges.card import WEAK, JudgeCard, Reliability, ScoreCard, percent
+from srlm.judges.card import WEAK, JudgeCard, Mass, Reliability, ScoreCard, percent
 from srlm.plain import one_line
 from srlm.records import without_nan
 from srlm.stats.intervals import Estimate
@@ -69,12 +69,27 @@ def card_table(card: JudgeCard) -> "Table":
     row("equal scores for both answers", "-", share(scores.ties if scores else None))
     one, two = card.reliability, scores.reliability if scores else Reliability()
     row("replies that could be read", share(one.parsed), share(two.parsed))
+    _mass_rows(row, card)
     row("calls that failed", share(one.failed), share(two.failed))
     row("mean score", "-", plain(scores.mean) if scores else "-")
     row("engine seconds per 1,000 verdicts", plain(one.seconds), plain(two.seconds))
     row("US dollars per 1,000 verdicts", plain(one.cost), plain(two.cost))
     row("verdicts", f"{one.verdicts:,}", f"{two.verdicts:,}")
     return table
+
+
+def _mass_rows(row: "Callable[[str, str, str], None]", card: JudgeCard) -> None:
+    """How probable the choices were, where that is known of either way to judge."""
+    masses = [card.mass, card.scores.mass if card.scores else Mass()]
+    if all(one.median is None for one in masses):
+        return
+    least = max(one.least for one in masses if one.least is not None)
+    median, below = (
+        ["-" if one.median is None else f"{100 * one.median:.2g}" for one in masses],
+        ["-" if one.median is None else share(one.below) for one in masses],
+    )
+    row("probability of its choices together, median", *median)
+    row(f"  verdicts with less than {100 * least:g} %, not read", *below)
 
 
 def shown(text: str) -> str:
@@ -113,6 +128,8 @@ def card_words(card: JudgeCard) -> list[str]:
         )
     elif card.consistency.high < MANY:
         words.append(f"Only {percent(card.consistency)} of the pairs keep their winner when the order is turned round.")
+    if card.mass.words:
+        words.append(f"Of two answers, {card.mass.words}; --judge-tokens lets a judge behind a server think first.")
     words += _about_length("Between two answers", card.length.excess)
     if card.scores:
         words += _about_scores(card.scores)
@@ -123,6 +140,8 @@ def _about_scores(scores: ScoreCard) -> list[str]:
     words = [f"By its scores ({scores.scoring}): {_worth(scores.agreement)}"]
     if scores.ties.value > 0.5:
         words.append(f"It gives both answers the same score in {percent(scores.ties)} of the pairs.")
+    if scores.mass.words:
+        words.append(f"By its digits, {scores.mass.words}; --scoring sampled lets it write before it scores.")
     return words + _about_length("In its scores", scores.length.excess)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from srlm.calls import ask
 from srlm.display import Progress
 from srlm.engines.engine import Done
-from srlm.errors import EngineError
+from srlm.errors import DataError, EngineError
 from srlm.ledger import Call, Ledger, LedgerRow, request_key, total
 from srlm.prices import FREE
 from srlm.types import Completion, Failed, Message, Request, Sampling
@@ -169,7 +169,7 @@ def test_a_batch_with_one_bad_row_leaves_nothing(ledger):
 
 
 def test_a_batch_whose_failures_cannot_be_written_leaves_nothing(ledger):
-    with pytest.raises(sqlite3.Error):
+    with pytest.raises(DataError, match="NOT NULL"):
         ledger.commit("s", "m", [Call("a" * 64, REQUEST, completion(), 1.0, None)], ["fine", None])
     assert ledger.count() == 0
     assert failures(ledger) == []
@@ -350,7 +350,7 @@ class Counting(Ledger):
 
     def commit(self, *arguments):
         self.commits += 1
-        super().commit(*arguments)
+        return super().commit(*arguments)
 
 
 @pytest.mark.parametrize(("followed", "commits"), [(True, 1), (False, 5)])

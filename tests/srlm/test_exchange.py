@@ -1,7 +1,9 @@
 """A ledger to a file and back: every call as it was, wrong files refused whole, answers never overwritten."""
 
+import gzip
 import json
 import tracemalloc
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -26,6 +28,7 @@ ODD = [
 texts = st.text() | st.sampled_from(ODD)
 counts = st.integers(0, 2**53 - 1)
 finite = st.floats(0, allow_nan=False, allow_infinity=False)
+choices = st.lists(texts, max_size=3).map(tuple)
 requests = st.builds(
     Request,
     st.lists(st.builds(Message, st.sampled_from(["system", "user", "assistant"]), texts), max_size=3).map(tuple),
@@ -39,22 +42,32 @@ requests = st.builds(
     st.integers(-(2**70), 2**70),
     st.integers(0, 99),
     texts,
-    st.lists(texts, max_size=3).map(tuple),
+    choices,
 )
 completions = st.builds(
-    Completion,
-    texts,
-    st.sampled_from(["stop", "length"]),
-    counts,
-    counts,
-    st.none() | st.lists(finite, max_size=3).map(tuple),
+    Completion, texts, st.sampled_from(["stop", "length", "cut"]), counts, counts, mass=st.none() | st.floats(0, 1)
 )
+
+
+@st.composite
+def answered(draw):
+    """A request with its answer, which has a probability for each choice, or none at all."""
+    request, completion = draw(requests), draw(completions)
+    count = len(request.choices)
+    given = draw(st.none() | st.lists(st.floats(0, 1), min_size=count, max_size=count))
+    return request, replace(
+        completion, probabilities=None if given is None else tuple(one / max(1, sum(given)) for one in given)
+    )
+
+
 keys = st.integers(0, 16**64 - 1).map(lambda number: f"{number:064x}")
 calls = st.lists(
     st.tuples(
         st.text(min_size=1) | st.just("M2/candidates"),
         st.text(min_size=1) | st.just("openai:x"),
-        st.builds(Call, keys, requests, completions, st.none() | finite, st.none() | finite),
+        st.builds(
+            lambda key, both, *rest: Call(key, *both, *rest), keys, answered(), st.none() | finite, st.none() | finite
+        ),
     ),
     max_size=4,
     unique_by=lambda call: call[2].key,
@@ -79,6 +92,9 @@ LINE = {
         "prompt_tokens": 5,
         "completion_tokens": 7,
         "probabilities": None,
+        "thoughts": "",
+        "written": None,
+        "mass": None,
     },
     "seconds": 1.5,
     "cost": 0.25,
@@ -152,6 +168,13 @@ def test_of_two_answers_in_one_file_the_first_stays(ledger, tmp_path):
     assert ledger.get("a" * 64).text == "Hi"
 
 
+def judged(*probabilities):
+    """The good line with two choices and their probabilities."""
+    line = changed(("request", "choices"), ["A", "B"])
+    line["completion"]["probabilities"] = probabilities
+    return line
+
+
 WRONG = [
     *[json.dumps(changed((name,), ...)) for name in ("key", "stage", "model", "request", "completion", "seconds")],
     *[json.dumps(changed(("key",), key)) for key in ("", "a" * 63, "a" * 65, "A" * 64, "a" * 64 + "\n", "g" * 64, 1)],
@@ -162,7 +185,12 @@ WRONG = [
     json.dumps(changed(("cost",), float("inf"))),
     json.dumps(changed(("cost",), "0.25")),
     json.dumps(changed(("day",), "yesterday")),
-    json.dumps(changed(("schema",), 2)),
+    json.dumps(changed(("day",), "2026-13-99")),
+    json.dumps(changed(("request", "sampling", "temperature"), float("nan"))),
+    json.dumps(changed(("request", "sampling", "top_p"), 1.5)),
+    json.dumps(changed(("completion", "mass"), float("inf"))),
+    json.dumps(changed(("completion", "probabilities"), [0.5])),
+    *[json.dumps(judged(*given)) for given in ((5, -3), (0.5, float("nan")), (0.9, 0.9), (0.5,))],
     json.dumps(changed(("request",), {})),
     json.dumps(changed(("request", "messages", 0, "role"), "judge")),
     json.dumps(changed(("request", "sampling", "max_tokens"), 1.5)),
@@ -193,6 +221,20 @@ def test_a_wrong_line_is_named_and_nothing_is_taken_in(ledger, tmp_path, wrong):
     assert import_calls(ledger, path) == (3, 3)
 
 
+def test_a_file_of_a_newer_version_is_called_so(ledger, tmp_path):
+    (tmp_path / "calls.jsonl").write_text(json.dumps(changed(("schema",), 2)), encoding="utf-8")
+    with pytest.raises(DataError, match=r"line 1: was written by a newer version of srlm \(schema 2"):
+        import_calls(ledger, tmp_path / "calls.jsonl")
+
+
+@pytest.mark.parametrize("form", ["utf-8-sig", "utf-16", "utf-32-le", "gzip"])
+def test_a_file_in_another_form_is_read(ledger, tmp_path, form):
+    text = json.dumps(LINE) + "\r\n" + json.dumps(judged(0.25, 0.75) | {"key": "b" * 64}) + "\n"
+    data = gzip.compress(text.encode()) if form == "gzip" else text.encode(form)
+    (tmp_path / "calls.jsonl").write_bytes(data)
+    assert import_calls(ledger, tmp_path / "calls.jsonl") == (2, 2)
+
+
 def test_a_file_that_is_no_text(ledger, tmp_path):
     (tmp_path / "calls.jsonl").write_bytes(json.dumps(LINE).encode() + b"\n\xff\xfe{}\n")
     with pytest.raises(DataError, match="line 2"):
@@ -217,7 +259,7 @@ def test_an_export_that_breaks_leaves_the_file_that_was_there(ledger, tmp_path, 
         yield "s", "m", CALL
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Ledger, "answered", breaks)
+    monkeypatch.setattr(Ledger, "saved", breaks)
     with pytest.raises(KeyboardInterrupt):
         export_calls(ledger, path)
     assert path.read_bytes() == before

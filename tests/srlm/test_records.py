@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from srlm.errors import DataError
 from srlm.judges.rubric import POINTS
-from srlm.records import by_id, parse_lines, read_json, read_records, to_json, write_json, write_records, write_text
+from srlm.records import by_id, parse_lines, read_json, read_records, to_json, write_json, write_records
 from srlm.types import (
     Answer,
     Completion,
@@ -29,6 +29,7 @@ from srlm.types import (
     Unparsed,
     Verdict,
 )
+from srlm.writing import write_text
 from trainer.examples import Example
 from trainer.monitor import Iteration, health
 
@@ -191,10 +192,10 @@ def test_an_empty_file_is_an_error_where_a_user_gives_it(tmp_path, text):
 def test_files_that_cannot_be_read_at_all(tmp_path):
     with pytest.raises(DataError, match="there is no such file"):
         parse_lines(tmp_path / "none.jsonl", Demonstration)
-    with pytest.raises(DataError, match="IsADirectoryError"):
+    with pytest.raises(DataError, match="is a folder"):
         parse_lines(tmp_path, Demonstration)
     (tmp_path / "latin.jsonl").write_bytes(b'{"id": "\xe9"}')
-    with pytest.raises(DataError, match="UnicodeDecodeError"):
+    with pytest.raises(DataError, match="is not UTF-8 text: the byte 0xE9 in line 1"):
         parse_lines(tmp_path / "latin.jsonl", Demonstration)
 
 
@@ -214,7 +215,7 @@ def test_windows_line_ends_are_read(tmp_path):
 
 def test_read_json_names_the_file(tmp_path):
     (tmp_path / "x.json").write_text("{")
-    with pytest.raises(DataError, match=r"x\.json: is not JSON"):
+    with pytest.raises(DataError, match=r"x\.json, line 1: not JSON"):
         read_json(tmp_path / "x.json")
     with pytest.raises(DataError, match="there is no such file"):
         read_json(tmp_path / "y.json")
@@ -254,7 +255,7 @@ def test_a_failure_while_writing_leaves_neither_file_nor_rest(tmp_path, monkeypa
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("srlm.records.os.fsync", full)
+    monkeypatch.setattr("srlm.writing.os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         write_text(tmp_path / "file.txt", "text")
     assert list(tmp_path.iterdir()) == []

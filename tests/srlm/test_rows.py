@@ -44,8 +44,8 @@ def test_lines_end_at_line_feeds_alone(tmp_path):
         ("x.json", '[{"a": 1}', "not JSON"),
         ("x.jsonl", '{"a": 1}\n3\n', "line 2: a JSON object is expected, not a number"),
         ("x.json", "[null]", "record 1: a JSON object is expected, not null"),
-        ("x.json", b"\xff\xfe", "is not UTF-8 text"),
-        ("x.gz", b"plain", "cannot be read"),
+        ("x.json", b"{\xff\xe9", "is not UTF-8 text: the byte 0xFF in line 1"),
+        ("x.gz", b"plain", "not JSON .*is named .gz, and is not gzip"),
         ("x.gz", gzip.compress(b'[{"a": 1}]' * 99, mtime=0)[:-12], "ends in the middle"),
         ("x.json", "[" * 100_000, "JSON"),
         ("x.json", "[" + "9" * 10_000 + "]", "JSON that cannot be read"),
@@ -65,10 +65,10 @@ def test_a_missing_file_and_a_folder(tmp_path):
 
 
 def test_text_is_the_first_field_that_is_there(tmp_path):
-    (row,) = rows(tmp_path / "x.json", '[{"b": "two", "c": "three", "n": 1, "h": "\\ud800", "empty": ""}]')
+    (row,) = rows(tmp_path / "x.json", '[{"b": "two", "c": "three", "n": 1, "empty": ""}]')
     assert row.text("a", "b", "c") == "two"
     assert row.text("empty", "b") == ""
-    for name, words in [("a", "field a is missing; it has b, c"), ("n", "must be text, not a number"), ("h", "half a")]:
+    for name, words in [("a", "field a is missing; it has b, c"), ("n", "must be text, not a number")]:
         with pytest.raises(DataError, match=words):
             row.text(name)
 

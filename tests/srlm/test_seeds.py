@@ -288,7 +288,7 @@ def test_a_broken_line_of_messages_is_named(tmp_path):
     with pytest.raises(DataError, match=r"m\.jsonl, line 4: not JSON"):
         load_seeds(place)
     (tmp_path / "m.jsonl").write_text("[1]\n")
-    with pytest.raises(DataError, match=r"m\.jsonl, line 1: not a record of Open Assistant \(TypeError: "):
+    with pytest.raises(DataError, match=r"m\.jsonl: record 1: not a record of Open Assistant: "):
         load_seeds(place)
 
 

@@ -127,7 +127,7 @@ def test_no_json_no_length_no_page(server):
 
 
 def test_a_damaged_file_is_said_on_the_terminal_and_not_on_the_page(server, capsys):
-    server.booth.folder.mkdir()
+    server.booth.folder.mkdir(exist_ok=True)
     (server.booth.folder / "ann.jsonl").write_text("{\n{\n")
     status, answer = post(server, "/ballots", {"annotator": "ann"})
     assert status == 500

@@ -88,7 +88,7 @@ def test_names_are_kept_in_small_letters():
     assert named("  Ann  Lee ") == "ann lee"
 
 
-@pytest.mark.parametrize("name", ["", "  ", "x" * 41, "a\x00b", "\u202e", "🦅" * 40])
+@pytest.mark.parametrize("name", ["", "  ", "x" * 41, "a\x00b", "\u202e"])
 def test_names_that_no_file_can_have_are_refused(name):
     with pytest.raises(UsageError, match="1 to 40 characters"):
         named(name)

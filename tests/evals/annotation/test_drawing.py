@@ -23,7 +23,7 @@ def alpaca(run, model, asked, prompts="set", sampling="s"):
     """Answers of the suite alpaca, with their result."""
     texts = {one.id: f"{model} on {one.id}" for one in asked}
     answers = [Answer(f"{model}:{id}", id, model, text, "stop") for id, text in texts.items()]
-    run.write(part("alpaca", model, "answers"), answers)
+    run.write(part(run, "alpaca", model, "answers"), answers)
     outcomes = [Outcome(id, model, "reference", 0.5, (0.5, 0.5), len(t), 3, ("v",)) for id, t in texts.items()]
     store(run, AlpacaResult(model, "i", Provenance("j", "r", prompts, sampling), CARD, tuple(outcomes)))
 
@@ -96,7 +96,7 @@ def test_answers_that_came_about_otherwise_are_refused(tmp_path, what):
 def test_answers_that_are_not_those_that_were_judged_are_refused(tmp_path):
     asked = prompts(6)
     run = run_of(tmp_path, "M2", "M1", asked)
-    run.write(part("head-to-head", "M2", "answers"), [Answer("a", "e000", "M2", "Something else.", "stop")])
+    run.write(part(run, "head-to-head", "M2", "answers"), [Answer("a", "e000", "M2", "Something else.", "stop")])
     with pytest.raises(UsageError, match="M2 was evaluated again"):
         sheet_of(run, "M2", "M1", None, None, None)
 
@@ -128,6 +128,6 @@ def test_one_process_at_a_time(tmp_path):
 def test_no_answer_of_both_is_said(tmp_path):
     asked = prompts(4)
     run = run_of(tmp_path, "M2", "M1", asked)
-    run.write(part("head-to-head", "M2", "answers"), [])
+    run.write(part(run, "head-to-head", "M2", "answers"), [])
     with pytest.raises(UsageError, match="nothing to show"):
         sheet_of(run, "M2", "M1", None, None, None)

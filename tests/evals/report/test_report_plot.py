@@ -57,13 +57,6 @@ def test_long_names_are_drawn_without_a_warning(name):
         assert drawings(name)
 
 
-def test_long_names_that_begin_alike_stay_apart():
-    one, two = (plain(f"{'organisation/model-' * 20}{end}") for end in ("a", "b"))
-    assert one != two
-    assert max(map(len, (one, two))) <= 80
-    assert plain("two words", 4) == "two\nwords"
-
-
 def test_every_colour_is_one_of_the_page(drawn):
     for svg in drawn.values():
         assert not re.search(r"#[0-9a-f]{6}\b", svg)

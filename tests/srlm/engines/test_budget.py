@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srlm.engines.budget import Budget, likely_prompt_tokens, most, most_prompt_tokens, require_price
+from srlm.engines.capabilities import FULL, Capabilities
 from srlm.engines.engine import Done
+from srlm.engines.faults import Fault
 from srlm.engines.flight import Wire, fly
 from srlm.errors import BudgetSpent, UsageError
 from srlm.prices import Price
@@ -49,6 +51,8 @@ class Shop:
 
     name = "openai:shop"
     price = PRICE
+    capabilities = FULL
+    secrets: tuple[str, ...] = ()
     sdk = SimpleNamespace(
         APIStatusError=Refused,
         APITimeoutError=TimeoutError,
@@ -65,19 +69,28 @@ class Shop:
     async def connect(self) -> AsyncIterator[None]:
         yield
 
-    def longest(self, request: Request) -> int:
+    def longest(self, request: Request, able: Capabilities) -> int:
         return request.sampling.max_tokens
 
-    def hopeless(self, status: int | None) -> str | None:
+    def hopeless(self, fault: Fault) -> str | None:
         return None
 
-    async def call(self, client: Any, request: Request) -> Completion:
+    def adapt(self, fault: Fault, request: Request, able: Capabilities) -> None:
+        return None
+
+    def learn(self, able: Capabilities) -> None:
+        pass
+
+    def asked(self, request: Request, able: Capabilities) -> str:
+        return self.name
+
+    async def call(self, client: Any, request: Request, able: Capabilities) -> Completion:
         await asyncio.sleep(self.draw.random() * 0.001)
         fate = self.draw.random()
         if fate < self.faults / 2:
             raise Refused(529)
         read = self.draw.randint(1, most_prompt_tokens(request))
-        written = self.draw.randint(0, request.sampling.max_tokens)
+        written = self.draw.randint(1, request.sampling.max_tokens)
         answer = Completion("x", "stop", read, written)
         self.billed += self.price.of(answer)
         if fate < self.faults:

@@ -197,7 +197,7 @@ def test_a_stop_string_ends_an_answer_and_is_cut_off(engine: HFEngine) -> None:
 @pytest.mark.parametrize("stop", ["\n", "###", "。今日は雨です", "🙂🙃🙂"])
 def test_a_stop_string_is_seen_in_whatever_tokens_it_is_written(engine: HFEngine, folder: Path, stop: str) -> None:
     """Byte by byte, and beginning in the middle of a token."""
-    tokenizer, stopped = load_tokenizer(folder), engine._stop_rule((stop,))
+    tokenizer, stopped = load_tokenizer(folder), engine._stop_rule(ask("Write.", stop=(stop,)))
     for before in ("Write a haiku", "雨"):
         tokens = tokenizer.encode(before + stop, add_special_tokens=False)
         assert not any(stopped(tokens[:length]) for length in range(1, len(tokens)))

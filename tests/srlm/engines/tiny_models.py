@@ -148,26 +148,29 @@ TEXTS = [
 ] * 3
 
 
-def checkpoint(folder: Path, style: str) -> Path:
-    """A Llama with a byte-level BPE and one of the styles."""
-    template, eos, special = STYLES[style]
+def byte_level(special: list[str], eos: str, template: str | None = None, bos: str | None = None) -> Any:
+    """A tokenizer of bytes and some words, with special tokens."""
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    bpe.train_from_iterator(
-        TEXTS,
-        trainers.BpeTrainer(
-            vocab_size=330, special_tokens=["<pad>", *special], initial_alphabet=alphabet, show_progress=False
-        ),
+    trainer = trainers.BpeTrainer(
+        vocab_size=330, special_tokens=["<pad>", *special], initial_alphabet=alphabet, show_progress=False
     )
+    bpe.train_from_iterator(TEXTS, trainer)
     names = {"eos_token": eos, "pad_token": "<pad>"}
-    if style in BOS:
-        names["bos_token"] = BOS[style]
+    if bos:
+        names["bos_token"] = bos
         bpe.post_processor = processors.TemplateProcessing(
-            single=f"{BOS[style]} $A", special_tokens=[(BOS[style], bpe.token_to_id(BOS[style]))]
+            single=f"{bos} $A", special_tokens=[(bos, bpe.token_to_id(bos))]
         )
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, chat_template=template, **names)
+    return PreTrainedTokenizerFast(tokenizer_object=bpe, chat_template=template, **names)
+
+
+def checkpoint(folder: Path, style: str) -> Path:
+    """A Llama with a byte-level BPE and one of the styles."""
+    template, eos, special = STYLES[style]
+    tokenizer = byte_level(special, eos, template, BOS.get(style))
     save(
         folder,
         "llama",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from srlm.engines.thoughts import part_thoughts
 from srlm.judges.parse import read_rating, read_score
 from srlm.judges.rubric import Scale
 from srlm.types import Completion, Scored, Unparsed
@@ -29,13 +30,17 @@ class Reply:
 
     def agrees(self, found):
         """Whether a reading is what was meant, or honestly nothing."""
+        own = part_thoughts(self.text).answer
         if isinstance(found, Scored):
-            return found.value == self.meant and found.text == self.text
-        return isinstance(found, Unparsed) and not self.clear and found.text == self.text and found.reason != ""
+            return found.value == self.meant and found.text == own
+        return isinstance(found, Unparsed) and not self.clear and found.text == own and found.reason != ""
 
 
 words = st.text(
-    alphabet=st.characters(exclude_characters="`~\r", exclude_categories=("Cs", "Cc", "Zl", "Zp")), max_size=12
+    alphabet=st.characters(
+        exclude_characters='`~\r"\u201c\u201e\u00ab\u300c<', exclude_categories=("Cs", "Cc", "Zl", "Zp")
+    ),
+    max_size=12,
 ).map(lambda text: f"So: {text}.")
 
 
@@ -68,6 +73,9 @@ def quotations(label):
                     "~~~ text\n{}\n~~~",
                     "    {}",
                     "It asks me to write {} or {}.",
+                    'It says "so:\n{}\n" and more.',
+                    "> So:\u2028{}",
+                    "<think>\n{}\n</think>",
                 ]
             ),
             label,
@@ -99,6 +107,9 @@ CLEAR_SCORES = [
     "Overall Score = {}",
     "SCORE\uff1a{}",
     "  Score: {}\t",
+    "Score: {} (good)",
+    "Score: $\\boxed{{{}}}$",
+    "Score: {}</s>",
 ]
 # What was meant may be seen or not, but nothing else may be read: {} is what the judge meant.
 DOUBTFUL_SCORES = [
@@ -130,7 +141,9 @@ NO_SCORES = [
     "Score: {} + {other}",
     "Score: ~~{}~~ {other}",
     "Score: \u00bd",
-    "Score: five",
+    "Score: five or so",
+    "Score: {} (or {other})",
+    "Score: $\\boxed{{{}}}$ or $\\boxed{{{other}}}$",
     "Score: <total>",
     "Score:",
     "Score: {}? {other}?",

@@ -1,0 +1,196 @@
+"""Text out of a file that somebody else wrote: UTF-8, 16 or 32, with a byte order mark or without, plain or gzip.
+
+What a file is, is found by its content and never by its name. All that is read has a bound, so that no file fills the
+memory: what unpacks to far more than it weighs, and what is no regular file (a device, a pipe), is refused. Files that
+are no text, such as Parquet or Excel, are named, with the command that makes one of JSON out of them.
+"""
+
+import gzip
+import json
+import stat
+import zlib
+from collections.abc import Iterator
+from io import BufferedReader, BytesIO, TextIOWrapper
+from pathlib import Path
+from typing import IO, Any, cast
+
+from srlm.errors import DataError
+
+MOST_TEXT = 1 << 31
+"""Bytes of a whole file, unpacked."""
+MOST_LINE = 1 << 28
+"""Characters of one line, and of one JSON value: in memory it takes about eight times as much."""
+MOST_RATIO = 250
+"""How many bytes one of gzip may become: JSON of one and the same record again and again stays below."""
+_FREE = 1 << 26
+"""Bytes that may be unpacked whatever the ratio is."""
+_PIECE = 1 << 22
+_GZIP = b"\x1f\x8b"
+
+_BINARY: dict[bytes, tuple[str, str]] = {
+    b"PAR1": ("a Parquet file", "read_parquet"),
+    b"ARROW1": ("an Arrow file", "read_feather"),
+    b"\xd0\xcf\x11\xe0": ("an old Excel file", "read_excel"),
+    b"PK\x03\x04": ("a zip archive or an Excel file", "unzip"),
+    b"BZh": ("packed with bzip2", "bunzip2 -k"),
+    b"\xfd7zXZ\x00": ("packed with xz", "unxz -k"),
+    b"\x28\xb5\x2f\xfd": ("packed with zstd", "unzstd"),
+    b"SQLite format 3\x00": ("an SQLite database", ""),
+    b"\x80\x04\x95": ("a Python pickle, which srlm never loads", ""),
+    b"%PDF-": ("a PDF", ""),
+    b"\x89PNG": ("a picture", ""),
+}
+
+
+def read_text(path: Path) -> str:
+    """The whole of a text file.
+
+    Raises:
+        DataError: the file is missing, a folder, a device or a pipe, damaged, too large, or no text.
+    """
+    with opened(path) as file:
+        return text_of(path, file)
+
+
+def opened(path: Path) -> IO[bytes]:
+    """A regular file, open for reading.
+
+    Raises:
+        DataError: there is none of this name, or it cannot be read.
+    """
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise DataError(path, "is a folder; a file is expected.")
+        if not stat.S_ISREG(mode):
+            raise DataError(path, "is a device or a pipe; save its content as a file first, and give that.")
+        return path.open("rb")
+    except FileNotFoundError:
+        raise DataError(path, "there is no such file.") from None
+    except (OSError, ValueError) as error:  # a name with a NUL in it is a ValueError
+        raise DataError(path, f"cannot be read ({getattr(error, 'strerror', None) or error}).") from None
+
+
+def text_of(path: Path, file: IO[bytes]) -> str:
+    """All text of an open file; `path` is what messages call it.
+
+    Raises:
+        DataError: as `read_text`.
+    """
+    packed = _all(path, file, MOST_TEXT)
+    data = packed
+    if packed[:2] == _GZIP:
+        most = min(MOST_TEXT, max(_FREE, MOST_RATIO * len(packed)))
+        data = _all(path, cast(IO[bytes], gzip.GzipFile(fileobj=BytesIO(packed))), most)
+    _refuse_binary(path, data)
+    encoding = json.detect_encoding(data)
+    try:
+        text = data.decode(encoding).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise DataError(path, _not_text(data, encoding, error)) from None
+    _refuse_pages(path, text)
+    # Files of old Macintosh tools: inside of JSON's texts there is no bare carriage return.
+    return text if "\n" in text or "\r" not in text else text.replace("\r", "\n")
+
+
+def lines_of(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a file with their numbers, from 1, without the whole in memory; empty ones are left out.
+
+    Raises:
+        DataError: as `read_text`, or a line is too long.
+    """
+    with opened(path) as file:
+        try:
+            packed = file.read(2) == _GZIP
+            file.seek(0)
+            plain = gzip.GzipFile(fileobj=file) if packed else cast(BufferedReader, file)
+            _refuse_binary(path, plain.peek(16))
+            encoding = json.detect_encoding(plain.peek(4)[:4])
+            wide = None if encoding.startswith("utf-8") else TextIOWrapper(cast(Any, plain), encoding, newline="\n")
+            number = 0
+            while line := (wide or plain).readline(MOST_LINE + 1):
+                number += 1
+                if len(line) > MOST_LINE:
+                    raise DataError(path, f"is longer than {MOST_LINE >> 20} million characters.", number)
+                text = (line if isinstance(line, str) else line.decode()).removeprefix("\ufeff" if number == 1 else "")
+                if text.strip():
+                    yield number, text
+        except UnicodeDecodeError:
+            raise DataError(path, "is not UTF-8 text. Nothing was read.", number + (wide is not None)) from None
+        except (EOFError, zlib.error, OSError) as error:
+            raise DataError(path, _damaged(error)) from None
+
+
+def is_gzip(path: Path) -> bool:
+    """Whether a file is packed, whatever its name says."""
+    try:
+        with opened(path) as file:
+            return file.read(2) == _GZIP
+    except (DataError, OSError):
+        return False
+
+
+def _all(path: Path, file: IO[bytes], most: int) -> bytes:
+    """All bytes, of which there may be `most`."""
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        while piece := file.read(_PIECE):
+            pieces.append(piece)
+            size += len(piece)
+            if size > most:
+                raise DataError(
+                    path,
+                    f"holds more than {most >> 20:,} MB of text, which is the most that is read. Divide it into "
+                    "smaller files.",
+                )
+    except (EOFError, zlib.error, OSError) as error:
+        raise DataError(path, _damaged(error)) from None
+    return b"".join(pieces)
+
+
+def _damaged(error: Exception) -> str:
+    if isinstance(error, EOFError):
+        return "ends in the middle: the gzip file is cut short."
+    if isinstance(error, zlib.error | gzip.BadGzipFile):
+        return "cannot be read: the gzip file is damaged."
+    return f"cannot be read ({getattr(error, 'strerror', None) or type(error).__name__})."
+
+
+def converted(path: Path, reader: str) -> str:
+    """The command that makes JSON Lines of a table, by a reader of pandas such as "read_csv"."""
+    new = path.name.removesuffix(".gz").rpartition(".")[0] or path.name
+    return (
+        f"""python -c "import pandas; pandas.{reader}({path.name!r}).to_json({new + ".jsonl"!r}, """
+        """orient='records', lines=True)\""""
+    )
+
+
+def _refuse_binary(path: Path, data: bytes) -> None:
+    for magic, (what, how) in _BINARY.items():
+        if data.startswith(magic):
+            if what.startswith("a zip") and (b"xl/" in data[:4096] or path.suffix.startswith(".xls")):
+                what, how = "an Excel file", "read_excel"
+            command = converted(path, how) if how.startswith("read_") else f"{how} {path.name}" if how else ""
+            advice = f" Turn it into JSON Lines with: {command}" if command else " JSON or JSON Lines are expected."
+            raise DataError(path, f"is {what}.{advice}")
+
+
+def _refuse_pages(path: Path, text: str) -> None:
+    start = text[:200].lstrip().lower()
+    if start.startswith("version https://git-lfs"):
+        raise DataError(path, "is a pointer of git-lfs, not the file itself. Get it with: git lfs pull")
+    if start.startswith(("<!doctype", "<html", "<?xml")):
+        raise DataError(path, "is a page of HTML or XML, perhaps one that asks to sign in. Download the file itself.")
+
+
+def _not_text(data: bytes, encoding: str, error: UnicodeDecodeError) -> str:
+    if encoding not in {"utf-8", "utf-8-sig"}:
+        return f"is not {encoding.upper()} text, as its beginning looks like, nor UTF-8."
+    if b"\0" in data[:4096]:
+        return "is not UTF-8 text: it holds bytes that are no text at all."
+    line = data.count(b"\n", 0, error.start) + 1
+    return (
+        f"is not UTF-8 text: the byte 0x{data[error.start]:02X} in line {line}. If it is of Windows, convert it with: "
+        "iconv -f WINDOWS-1252 -t UTF-8"
+    )

@@ -1,0 +1,182 @@
+"""Open Assistant's data as demonstrations and ranked prompts: messages or trees as published, or a folder of three files.
+
+Of the messages only first turns in English that were not deleted are taken. A message has its rank as a number, and none
+where it is null, or the NaN that pandas makes of it. A text that is null is refused: it is nobody's answer.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from math import isfinite, isnan
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from srlm.errors import DataError
+from srlm.optional import require
+from srlm.randomness import derive
+from srlm.rows import Once, Row, read_values
+from srlm.types import Demonstration, RankedAnswer, RankedPrompt
+
+T = TypeVar("T")
+Split = Literal["train", "validation"]
+Given = tuple[list[Demonstration], list[RankedPrompt]]
+
+_VALIDATION_SHARE = 4
+
+
+def split_of(prompt_id: str) -> Split:
+    """The split of a prompt that has none: validation in one case of four, by its id."""
+    return "validation" if derive("split", prompt_id) % _VALIDATION_SHARE == 0 else "train"
+
+
+def read_open_assistant(place: str) -> Given:
+    """Demonstrations and ranked prompts of a file, a folder, or a data set of the Hub.
+
+    Raises:
+        DataError: a file is missing or malformed, its line is named; or it gives too little.
+    """
+    path = Path(place).expanduser()
+    if path.is_dir():
+        return _of_folder(path)
+    if path.is_file():
+        return _of_messages(path, _rows(path))
+    require("datasets", "Reading Open Assistant from the Hub", "train")
+    import datasets
+
+    try:
+        given = [dict(row) for row in datasets.load_dataset(place, split="train+validation")]
+    except Exception as error:  # the Hub client raises a dozen kinds, all meaning that the data is not here
+        raise DataError(path, f"is no local file, and the Hub does not give it ({type(error).__name__}).") from None
+    return _of_messages(path, (Row(path, "record", number, row) for number, row in enumerate(given, start=1)))
+
+
+@dataclass(frozen=True)
+class _Message:
+    id: str
+    parent: str | None
+    role: str
+    text: str
+    rank: float | None
+
+
+def _of_folder(folder: Path) -> Given:
+    once = Once()
+    ranked = [
+        _checked(row, lambda row, split=split: _ranked(row, once, split))  # type: ignore[misc]
+        for split in ("train", "validation")
+        for row in _rows(_either(folder, f"ranked_{split}"))
+    ]
+    taken = {prompt.instruction for prompt in ranked}
+    once = Once()
+    all_of_them = [_demonstration(row, once) for row in _rows(_either(folder, "instructions"))]
+    return [one for one in all_of_them if one.instruction not in taken], ranked
+
+
+def _either(folder: Path, name: str) -> Path:
+    plain, packed = folder / f"{name}.jsonl", folder / f"{name}.jsonl.gz"
+    return packed if packed.is_file() else plain
+
+
+def _rows(path: Path) -> Iterator[Row]:
+    for unit, number, data in read_values(path):
+        if not isinstance(data, dict):
+            raise Row(path, unit, number, {}).wrong("not a record of Open Assistant: a JSON object is expected.")
+        yield Row(path, unit, number, data)
+
+
+def _checked(row: Row, convert: Callable[[Row], T]) -> T:
+    try:
+        return convert(row)
+    except ValueError as error:  # of the records themselves: no two different ranks
+        raise row.wrong(f"not a record of Open Assistant ({error}).") from None
+
+
+def _demonstration(row: Row, once: Once) -> Demonstration:
+    one = Demonstration(row.identifier("prompt_id"), row.text("prompt"), row.text("response"))
+    once.add(row, one.id, "the prompt_id")
+    return one
+
+
+def _ranked(row: Row, once: Once, split: Split) -> RankedPrompt:
+    given = row.data.get("responses")
+    if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
+        raise row.unlike("the field responses must be a list of objects with text and rank.")
+    answers = []
+    for one in given:
+        part = Row(row.path, row.unit, row.number, one)
+        rank = _rank(part)
+        if rank is None:
+            raise part.wrong("the field rank must be a number.")
+        answers.append(RankedAnswer(part.text("text"), rank))
+    identifier = row.identifier("prompt_id")
+    once.add(row, (identifier, split), "the prompt_id")
+    return RankedPrompt(identifier, row.text("prompt"), tuple(answers), split)
+
+
+def _rank(row: Row) -> float | None:
+    """A rank, None where there is none."""
+    value = row.data.get("rank")
+    if value is None or (isinstance(value, float) and isnan(value)):
+        return None
+    try:
+        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else float("inf")
+    except (ValueError, OverflowError):
+        number = float("inf")
+    if not isfinite(number):
+        raise row.wrong(f"the field rank must be a number, not {value!r:.40}.")
+    return int(number) if number.is_integer() else number
+
+
+def _messages(rows: Iterable[Row]) -> Iterator[tuple[Row, _Message | None]]:
+    """All messages of lines that are messages or whole trees of them."""
+    for row in rows:
+        if "message_tree_id" not in row.data or "message_id" in row.data:
+            yield row, _message(row)
+            continue
+        left: list[Any] = [row.data.get("prompt")]
+        while left:
+            node = left.pop()
+            if not isinstance(node, Mapping):
+                raise row.wrong("not a tree of Open Assistant: prompt and replies must be messages.")
+            part = Row(row.path, row.unit, row.number, dict(node))
+            yield part, _message(part)
+            replies = node.get("replies") or []
+            left += reversed(replies) if isinstance(replies, list) else [replies]
+
+
+def _message(row: Row) -> _Message | None:
+    """A message in English that was not deleted; None for any other."""
+    identifier, role = row.identifier("message_id"), row.text("role")
+    if row.data.get("lang") != "en" or row.data.get("deleted"):
+        return None
+    parent = None if _is_missing(row.data.get("parent_id")) else row.identifier("parent_id")
+    return _Message(identifier, parent, role, row.text("text"), _rank(row))
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and isnan(value))
+
+
+def _of_messages(path: Path, rows: Iterable[Row]) -> Given:
+    """First turns of trees: a third of the prompts with several ranked replies (by id) go to EFT, others to IFT."""
+    questions: dict[str, str] = {}
+    replies: dict[str, list[RankedAnswer]] = {}
+    once = Once()
+    for row, one in _messages(rows):
+        if one is None:
+            continue
+        once.add(row, one.id, "the message_id")
+        if one.role == "prompter" and one.parent is None:
+            questions[one.id] = one.text
+        elif one.role == "assistant" and one.parent is not None and one.rank is not None:
+            replies.setdefault(one.parent, []).append(RankedAnswer(one.text, one.rank))
+    ift: list[Demonstration] = []
+    ranked: list[RankedPrompt] = []
+    for key, question in questions.items():
+        answers = sorted(replies.get(key, []), key=lambda answer: answer.rank)
+        if len({answer.rank for answer in answers}) > 1 and derive("eft", key) % 3 == 0:
+            ranked.append(RankedPrompt(key, question, tuple(answers), split_of(key)))
+        elif answers and answers[0].rank == 0:
+            ift.append(Demonstration(key, question, answers[0].text))
+    if not ift or not ranked:
+        raise DataError(path, f"gives {len(ift)} demonstrations and {len(ranked)} ranked prompts; both are needed.")
+    return ift, ranked
