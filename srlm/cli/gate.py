@@ -11,7 +11,7 @@ import typer
 
 from srlm.cli.groups import WithDefault
 from srlm.cli.models import done_with, named_model, wire_of
-from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs
+from srlm.cli.options import DEFAULT_RUNS, MOST_ITEMS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs
 
 if TYPE_CHECKING:
     from evals.contestants import Contestant
@@ -209,7 +209,7 @@ def pin(
         Path | None,
         typer.Option("--pairs", help="Labelled pairs, as for srlm judge card (docs/judges.md); our own, if not given."),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Use at most so many pairs.")] = 60,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=MOST_ITEMS, help="Use at most so many pairs.")] = 60,
     output: Annotated[Path, typer.Option("--output", help="Where the calibration set is written.")] = Path(
         "calibration.json"
     ),
