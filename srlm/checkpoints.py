@@ -180,7 +180,7 @@ def _without_weights(folder: Path) -> str:
             f"{folder} has its weights in {pickled[0].name}, a format that can hold code, and srlm loads safetensors "
             f"only. If you trust the file, convert it: python -c {quote(code)}"
         )
-    return f"{folder} has no weights: neither {WEIGHTS} nor {INDEX} is there."
+    return f"{folder} cannot be loaded: it has no weights, neither {WEIGHTS} nor {INDEX}."
 
 
 def _gguf(file: Path) -> str:
