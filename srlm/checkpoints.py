@@ -80,8 +80,8 @@ def weight_files(folder: Path) -> list[Path]:
         raise ModelError(_without_weights(folder))
     content = read_object(index)
     named = content.get("weight_map")
-    if not isinstance(named, dict) or not named or not isinstance(content.get("metadata", {}), dict):
-        raise ModelError(f"{index} names no weights: it must have a weight_map.")
+    if not isinstance(named, dict) or not named or not isinstance(content.get("metadata"), dict):
+        raise ModelError(f"{index} names no weights: it must have a weight_map, and metadata.")
     files = []
     for name in sorted({str(name) for name in named.values()}):
         inside = Path(name)
