@@ -50,6 +50,7 @@ def load_tokenizer(folder: Path) -> Any:
 
     config = read_config(folder)
     require_checkpoint(folder)
+    require_weights(folder)  # their heads alone: a shard that is missing is said before any work
     require_settings(config, folder)
     if knows(config):
         with reading(folder, "config"):
