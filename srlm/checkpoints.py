@@ -80,8 +80,8 @@ def weight_files(folder: Path) -> list[Path]:
         raise ModelError(_without_weights(folder))
     content = read_object(index)
     named = content.get("weight_map")
-    if not isinstance(named, dict) or not named or not isinstance(content.get("metadata", {}), dict):
-        raise ModelError(f"{index} names no weights: it must have a weight_map.")
+    if not isinstance(named, dict) or not named or not isinstance(content.get("metadata"), dict):
+        raise ModelError(f"{index} names no weights: it must have a weight_map, and metadata.")
     files = []
     for name in sorted({str(name) for name in named.values()}):
         inside = Path(name)
@@ -180,7 +180,7 @@ def _without_weights(folder: Path) -> str:
             f"{folder} has its weights in {pickled[0].name}, a format that can hold code, and srlm loads safetensors "
             f"only. If you trust the file, convert it: python -c {quote(code)}"
         )
-    return f"{folder} has no weights: neither {WEIGHTS} nor {INDEX} is there."
+    return f"{folder} cannot be loaded: it has no weights, neither {WEIGHTS} nor {INDEX}."
 
 
 def _gguf(file: Path) -> str:

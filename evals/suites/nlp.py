@@ -21,7 +21,7 @@ from evals.nlp_figures import task_result
 from evals.nlp_tasks import Task, Tasks, quiet
 from evals.results import NlpResult, Provenance, files_folder, load_nlp, store
 from srlm.display import Progress, duration
-from srlm.engines.checkpoint import fingerprint, pick_device, pick_dtype
+from srlm.engines.checkpoint import fingerprint, load_model, pick_device, pick_dtype
 from srlm.errors import ModelError, UsageError
 from srlm.optional import require
 from srlm.runs import Run
@@ -112,6 +112,8 @@ def _provenance(task: Task, tasks: Tasks, dtype: str, batch_size: int) -> Proven
 @contextmanager
 def _loaded(folder: Path, device: str, dtype: str, batch_size: int) -> Iterator[Any]:
     """lm-eval's class for checkpoints, with what its command gives it; and never pickled weights or foreign code."""
+    # Loaded once by ourselves and let go: lm-eval takes a model with weights missing, which transformers makes up.
+    load_model(folder, pick_dtype(dtype, device), "cpu", "eager")
     with quiet():
         from lm_eval.models.huggingface import HFLM
         from lm_eval.models.utils_hf import clear_torch_cache

@@ -50,10 +50,14 @@ def load_tokenizer(folder: Path) -> Any:
 
     config = read_config(folder)
     require_checkpoint(folder)
+    require_weights(folder)  # their heads alone: a shard that is missing is said before any work
     require_settings(config, folder)
     if knows(config):
         with reading(folder, "config"):
             AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    for name in ("generation_config.json", "tokenizer_config.json", "special_tokens_map.json"):
+        if (folder / name).exists():
+            read_object(folder / name)  # transformers passes over some that it cannot read
     for file in sorted({file for pattern in TOKENIZERS for file in folder.glob(pattern)}):
         require_no_pointer(file)
     with reading(folder, "tokenizer"):

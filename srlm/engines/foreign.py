@@ -59,6 +59,11 @@ def _explained(folder: Path, what: str, why: str) -> str:
         config = read_config(folder)
     if not knows(config):
         return f"{folder}: {unknown(config)}"
+    if "custom code" in why or "trust_remote_code" in why:
+        return (
+            f"{folder} brings code of its own for its {what}, and srlm never runs code of a checkpoint. Serve it "
+            "yourself and use its server: openai:NAME@http://HOST:PORT/v1"
+        )
     if what == "config":
         return f"{folder / 'config.json'} cannot be used: {why}. Take that of the model that this one was made from."
     if what == "tokenizer":

@@ -3,6 +3,7 @@
 import gzip
 import json
 import logging
+import shutil
 from dataclasses import replace
 from math import exp, isclose
 
@@ -17,11 +18,11 @@ from evals.nlp_figures import task_result
 from evals.nlp_mirror import Mirror
 from evals.nlp_tasks import load_tasks, quiet
 from evals.results import Figure, NlpResult, Provenance, Results, TaskResult, load_results
-from evals.suites.nlp import require_checkpoints, run_nlp
+from evals.suites.nlp import _loaded, require_checkpoints, run_nlp
 from srlm.assets import model_folder, packaged_file
 from srlm.config_file import load_config
 from srlm.display import Progress
-from srlm.errors import DataError, MissingData, UnknownName, UsageError
+from srlm.errors import DataError, MissingData, ModelError, UnknownName, UsageError
 from srlm.runs import start_run
 
 QUICK = ["arc_easy", "social_iqa", "mmlu_anatomy"]
@@ -359,3 +360,18 @@ def test_accuracy_by_length_is_the_headline_where_the_field_has_it():
     figures = {"acc,none": Figure(0.1, None), "acc_norm,none": Figure(0.2, None)}
     for task, head in (("arc_easy", "acc,none"), ("hellaswag", "acc_norm,none"), ("unknown", "acc,none")):
         assert retained.headline(TaskResult("M1", task, SAME, figures, {}, {}, {})) == head
+
+
+def test_a_checkpoint_with_weights_missing_is_asked_nothing(tiny_model, run, tmp_path):
+    """lm-eval would take it, with random weights in their place."""
+    from safetensors.torch import load_file, save_file
+
+    folder = shutil.copytree(tiny_model, tmp_path / "holed")
+    held = load_file(folder / "model.safetensors")
+    held.pop("model.norm.weight")
+    save_file(held, folder / "model.safetensors", {"format": "pt"})
+    with (
+        pytest.raises(ModelError, match=r"missing are 1 \(model\.norm\.weight\)"),
+        _loaded(folder, "cpu", "float32", 1),
+    ):
+        pass

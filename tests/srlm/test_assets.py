@@ -33,7 +33,7 @@ def fill(folder: Path, *names: str) -> None:
         (["consolidated.00.pth"], "", ["format of their maker's"]),
         (["config.json", "model.safetensors"], "model.safetensors", ["is a file of a checkpoint", "Name the folder"]),
         (["config.json", "pytorch_model.bin"], "", ["pytorch_model.bin", "can hold code", "save_pretrained"]),
-        (["config.json"], "", ["has no weights"]),
+        (["config.json"], "", ["cannot be loaded", "has no weights"]),
         (["notes.txt"], "notes.txt", ["is a file, and a model is a folder"]),
         ([".hidden"], "", ["no config.json", "It needs one"]),
     ],

@@ -104,6 +104,7 @@ def sharded(missing: bool) -> Change:
     return change
 
 
+CODE = '{"tokenizer_class": "Own", "auto_map": {"AutoTokenizer": ["own.Own", null]}}'
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 123\n"
 
 
@@ -133,6 +134,9 @@ POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 123\
         (written("config.json", "[1]"), "must hold an object, and holds a list"),
         (written("config.json", '{"a":' * 99999), "nested too deeply"),
         (written("config.json", f'{{"a": {"1" * 5000}}}'), "a number in it is too long"),
+        (written("generation_config.json", "{"), r"generation_config\.json, line 1: not JSON"),
+        (written("tokenizer_config.json", "["), r"tokenizer_config\.json, line 1: not JSON"),
+        (written("tokenizer_config.json", CODE), "brings code of its own for its tokenizer"),
         (edit(dtype="float33"), r"config\.json cannot be used: .*float33|cannot be loaded"),
         (edit(vocab_size=0), "vocab_size is 0.*above 0"),
         (edit(max_position_embeddings="many"), "max_position_embeddings is 'many'"),
