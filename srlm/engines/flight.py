@@ -230,7 +230,7 @@ class Flight:
         return None
 
     def _may_pass(self, fault: Fault, useless: list[Fault]) -> bool:
-        """Whether another attempt of the call may succeed in time; `useless` are the whole replies that were no help."""
+        """Whether another attempt of the call may succeed in time; `useless` are the whole replies of no use so far."""
         if not fault.again or fault.wait >= self._deadline or self._engine.hopeless(fault):
             return False
         if fault.tries is not None:
