@@ -76,7 +76,16 @@ class ExportedCall:
             raise ValueError("a temperature is a number from 0 on, top_p one from 0 to 1")
 
 
-_LINE = TypeAdapter(ExportedCall)
+@dataclass(frozen=True)
+class ExportedServer:
+    """A line before the calls: what a model refuses of requests. Without it, calls that were asked so are not found."""
+
+    identity: _Name
+    refused: tuple[_Name, ...]
+    schema: Literal[1] = 1
+
+
+_LINE, _SERVER = TypeAdapter(ExportedCall), TypeAdapter(ExportedServer)
 
 
 def export_calls(ledger: Ledger, path: Path) -> int:
@@ -89,6 +98,8 @@ def export_calls(ledger: Ledger, path: Path) -> int:
 
     def lines() -> Iterator[str]:
         nonlocal count, lost
+        for identity, refused in ledger.servers():
+            yield _SERVER.dump_json(ExportedServer(identity, refused)).decode() + "\n"
         for found in ledger.saved():
             line = found and _line(*found)
             if line:
@@ -127,10 +138,14 @@ def import_calls(ledger: Ledger, path: Path) -> tuple[int, int]:
         DataError: the file cannot be read, or a line is wrong; it is named, and nothing was taken in.
     """
     count = 0
+    servers: list[ExportedServer] = []
 
     def calls() -> Iterator[tuple[str, str, Call]]:
         nonlocal count
         for line in _read(path):
+            if isinstance(line, ExportedServer):
+                servers.append(line)
+                continue
             count += 1
             yield (
                 line.stage,
@@ -138,14 +153,18 @@ def import_calls(ledger: Ledger, path: Path) -> tuple[int, int]:
                 Call(line.key, line.request, line.completion, line.seconds, line.cost, line.day),
             )
 
-    return ledger.adopt(calls()), count
+    new = ledger.adopt(calls())
+    for server in servers:
+        ledger.keep_refused(server.identity, server.refused)
+    return new, count
 
 
-def _read(path: Path) -> Iterator[ExportedCall]:
+def _read(path: Path) -> Iterator[ExportedCall | ExportedServer]:
     """The lines of an exported file, plain or gzip, one at a time."""
     for number, line in lines_of(path):
         try:
-            yield _LINE.validate_json(line, strict=True)
+            about_server = line.lstrip().startswith('{"identity"')
+            yield (_SERVER if about_server else _LINE).validate_json(line, strict=True)
         except (ValidationError, OverflowError) as error:
             refuse_newer(_loosely(line), lambda problem, number=number: DataError(path, problem, number))  # type: ignore[misc]
             raise DataError(path, f"{explain(error)}. Nothing was imported.", number) from None

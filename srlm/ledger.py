@@ -173,9 +173,17 @@ class Ledger:
             query = "SELECT refused FROM capabilities WHERE identity = ?"
             row = self._connection.execute(query, (identity,)).fetchone()
             found = json.loads(row[0]) if row else []
-        except (sqlite3.OperationalError, ValueError):
+        except (sqlite3.DatabaseError, ValueError):
             return ()  # no table, or nothing that was written by srlm: it is learned again
         return tuple(word for word in found if isinstance(word, str)) if isinstance(found, list) else ()
+
+    def servers(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Every model that is known to refuse something, with that."""
+        try:
+            names = self._connection.execute("SELECT identity FROM capabilities ORDER BY identity").fetchall()
+        except sqlite3.DatabaseError:
+            return []
+        return [(name, self.refused(name)) for (name,) in names if isinstance(name, str)]
 
     def keep_refused(self, identity: str, words: Sequence[str]) -> None:
         """Keep what a server refuses, behind what is known of it here already."""

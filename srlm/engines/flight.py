@@ -202,10 +202,11 @@ class Flight:
         """A call's reply, and what was asked in the end; every attempt that failed is added to `faults`."""
         from tenacity import AsyncRetrying, retry_if_exception
 
+        useless: list[Fault] = []
         again = AsyncRetrying(
             sleep=asyncio.sleep,
             wait=self._wait,
-            retry=retry_if_exception(lambda error: isinstance(error, Fault) and self._may_pass(error, faults)),
+            retry=retry_if_exception(lambda error: isinstance(error, Fault) and self._may_pass(error, useless)),
             reraise=True,
         )
         try:
@@ -228,11 +229,13 @@ class Flight:
             return self._engine.another_protocol(fault)
         return None
 
-    def _may_pass(self, fault: Fault, faults: list[str]) -> bool:
-        """Whether another attempt of the call may succeed in time."""
+    def _may_pass(self, fault: Fault, useless: list[Fault]) -> bool:
+        """Whether another attempt of the call may succeed in time; `useless` are the whole replies of no use so far."""
         if not fault.again or fault.wait >= self._deadline or self._engine.hopeless(fault):
             return False
-        return fault.tries is None or faults.count(fault.reason) < fault.tries
+        if fault.tries is not None:
+            useless.append(fault)
+        return fault.tries is None or len(useless) < fault.tries
 
     async def _attempt(self, client: Any, request: Request, faults: list[str]) -> tuple[Completion, str]:
         """One attempt; where the server refuses a field by name, the call is made again at once without it.

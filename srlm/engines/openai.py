@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from srlm.engines.body import NoAnswer, WrongShape, error_inside
+from srlm.engines.body import ErrorInside, NoAnswer, WrongShape, error_inside
 from srlm.engines.capabilities import FULL, LIMITS, Capabilities
+from srlm.engines.faults import PASSING
 from srlm.engines.remote import VOTE_TOKENS, RemoteEngine, as_messages
 from srlm.engines.replies import Written, finish_of, text_of, thought_of, tokens_of, written_of
 from srlm.types import Completion, Finish, Request
@@ -141,12 +142,18 @@ def _first_choice(reply: dict[str, Any]) -> dict[str, Any]:
         raise WrongShape(f"choices is {'null' if choices is None and 'choices' in reply else what} in the reply")
     choice = choices[0]
     if isinstance(choice, dict) and choice.get("error"):
-        raise error_inside(choice)
+        raise _of_this_call(choice)
     if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
         raise WrongShape("its first choice has no message")
     if reply.get("error") and (choice.get("finish_reason") == "error" or not choice["message"].get("content")):
-        raise error_inside(reply)
+        raise _of_this_call(reply)
     return choice
+
+
+def _of_this_call(holder: dict[str, Any]) -> ErrorInside:
+    """An error in place of an answer: what may pass is this call's alone, and is not asked for until the deadline."""
+    found = error_inside(holder)
+    return ErrorInside(None, found.body) if found.status in PASSING or (found.status or 0) >= 500 else found
 
 
 def _written(choice: dict[str, Any]) -> Written:

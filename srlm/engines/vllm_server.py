@@ -108,7 +108,7 @@ class VLLMServer(OpenAIEngine):
             raise EngineError(
                 f"{self.name} gives no probabilities of the choices: srlm needs vLLM 0.32 or later there."
             )
-        return chosen(request, choice, [given[name] for name in wanted])
+        return chosen(request, choice, [given[name] for name in wanted], name=self.name)
 
     async def _go_on(self, client: Any, request: Request) -> Completion:
         """An answer that goes on from a beginning."""

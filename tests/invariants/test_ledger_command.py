@@ -168,7 +168,7 @@ def test_a_provider_needs_its_key_only_for_calls_that_are_left(cli, finished_run
     assert "openai:gpt-4o: " in cli(*words, "--estimate").out
 
     class Answered(OpenAIEngine):
-        async def call(self, client, request):
+        async def call(self, client, request, able=None):
             return Completion("A", "stop", 1, 1, (0.75, 0.25))
 
     with pytest.MonkeyPatch.context() as patch:  # the provider is out of reach, so its answers are put in here

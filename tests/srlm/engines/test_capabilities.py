@@ -18,6 +18,7 @@ from srlm.engines.capabilities import FULL, Capabilities, refusal
 from srlm.engines.flight import Wire
 from srlm.engines.open import open_engine
 from srlm.errors import EngineError
+from srlm.exchange import export_calls, import_calls
 from srlm.ledger import Ledger, request_key
 from srlm.types import Completion, Message, Reply, Request, Sampling
 
@@ -234,6 +235,18 @@ def test_ledgers_without_the_table_are_read_and_written(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "l.sqlite") as connection:
         connection.execute("UPDATE capabilities SET refused = '{'")
     assert Ledger(tmp_path / "l.sqlite").refused("x") == ()
+
+
+def test_an_exported_ledger_is_replayed_without_a_server(tmp_path: Path) -> None:
+    with serving(odd=refusing("seed")) as server:
+        ledger = Ledger(tmp_path / "l.sqlite")
+        found, _, _ = put(server, ledger, FREE)
+        assert export_calls(ledger, tmp_path / "calls.jsonl") == 1
+        elsewhere = Ledger(tmp_path / "other.sqlite")
+        assert import_calls(elsewhere, tmp_path / "calls.jsonl") == (1, 1)
+        server.log.clear()
+        assert put(server, elsewhere, FREE)[0] == found
+        assert server.log == []
 
 
 def test_words_that_are_none_are_not_learned() -> None:
