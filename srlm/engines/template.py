@@ -8,10 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from srlm.engines.thoughts import _MARK as MARK
+from srlm.engines.thoughts import _MARK
 from srlm.engines.thoughts import part_thoughts
 from srlm.errors import EngineError, ModelError
 from srlm.types import Message
+
+MARK = _MARK
+"""Where a thought begins or ends."""
 
 Thoughts = Literal["open", "closed"]
 """Whether a model may think before it answers, as its template lets it, or begins with its answer at once."""
