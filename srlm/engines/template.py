@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from srlm.engines.thoughts import _MARK
-from srlm.engines.thoughts import part_thoughts
+from srlm.engines.thoughts import _MARK, part_thoughts
 from srlm.errors import EngineError, ModelError
 from srlm.types import Message
 
