@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from itertools import chain
+from shlex import join
 
 from evals import retained
 from evals.comparable import Chosen, Suite, suites_of
@@ -111,7 +112,7 @@ def compare_models(
     parts = [_part(suite, chosen, models) for suite in suites if (chosen := suite.choose(models))]
     if not parts:
         raise UsageError(
-            f"No suite has results of all of {', '.join(models)}. Evaluate them with: srlm eval {' '.join(models)}"
+            f"No suite has results of all of {', '.join(models)}. Evaluate them with: srlm eval {join(models)}"
         )
     unlike = [line for part in parts for same in part.alike if (line := _differing(same, across))]
     captions = [line for part in parts for line in part.suite.captions(part.chosen, models)]

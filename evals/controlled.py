@@ -18,7 +18,7 @@ from evals.length_control import Gamed, LengthControlled, Way, length_controlled
 from evals.metric import Metric, cells_of
 from evals.results import AlpacaResult
 from srlm.errors import UsageError
-from srlm.stats.intervals import Estimate
+from srlm.stats.intervals import Estimate, within_ends
 from srlm.stats.paired import Paired
 from srlm.stats.student import student_quantile
 from srlm.types import Outcome
@@ -82,4 +82,7 @@ def _difference(one: LengthControlled, two: LengthControlled, prompts: int) -> P
         return Paired(Estimate(gap, nan, nan, prompts, prompts), nan, 0, 0, 0)
     half = student_quantile(0.975, prompts - 1) * spread
     p_value = 2 * float(stdtr(prompts - 1, -abs(gap) / spread))
-    return Paired(Estimate(gap, gap - half, gap + half, prompts, prompts), p_value, 0, 0, 0)
+    if abs(gap) + half <= 1:
+        return Paired(Estimate(gap, gap - half, gap + half, prompts, prompts), p_value, 0, 0, 0)
+    ends = within_ends(gap, half, (-1.0, 1.0))
+    return Paired(Estimate(gap, *ends, prompts, prompts), p_value, 0, 0, 0, spread)

@@ -15,7 +15,7 @@ from evals.results import HeadToHeadResult, HumanResult
 from evals.wording import hostile, mostly, unsaid
 from srlm.judges.pairwise import verdict_of
 from srlm.stats.bradley_terry import bradley_terry
-from srlm.stats.intervals import Estimate, bootstrap_ratio, mean_interval, wilson
+from srlm.stats.intervals import Estimate, Seen, bootstrap_ratio, mean_interval, wilson
 from srlm.stats.paired import Paired, holm, sign_test
 
 WORTH = {"win": 1.0, "tie": 0.5, "loss": 0.0}
@@ -229,7 +229,7 @@ def _lengths(met: Sequence[HeadToHeadResult], model: str) -> dict[str, tuple[str
 
 def _length(result: HeadToHeadResult) -> Estimate:
     lengths = [length for _, length in _lengths([result], result.model).values()]
-    return mean_interval(lengths, bounds=(min(lengths, default=0.0), max(lengths, default=0.0)))
+    return mean_interval(lengths, bounds=Seen((min(lengths, default=0.0), max(lengths, default=0.0))))
 
 
 def _judged(result: HeadToHeadResult) -> Estimate:

@@ -1,6 +1,11 @@
-"""lm-eval's results of one model on one task or group, as data, turned into what is kept of them."""
+"""lm-eval's results of one model on one task or group, as data, turned into what is kept of them.
+
+A figure that is no number (null, [], "N/A", NaN) is left out: it is undefined, whatever the others are. A group may
+have no figure of its own; then what its tasks have is kept as they are, items included.
+"""
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, Literal
 
 from evals.results import Figure, Provenance, TaskResult
@@ -14,29 +19,44 @@ def task_result(model: str, name: str, provenance: Provenance, found: Mapping[st
         for row in rows:
             place = f"{part}/{row['doc_id']}" if parts else str(row["doc_id"])
             for metric in row["metrics"]:
-                if isinstance(row[metric], int | float):  # a metric of whole texts has pairs here, or nothing
-                    items.setdefault(f"{metric},{row['filter']}", {})[place] = float(row[metric])
-    figures = _figures(found["results"][name])
-    directions = found["higher_is_better"].get(name, {})
+                value = number(row[metric])  # a metric of whole texts has pairs here, or nothing
+                if value is not None:
+                    items.setdefault(f"{metric},{row['filter']}", {})[place] = value
+    figures = figures_of(found["results"][name])
+    parted = {part: figures_of(found["results"][part]) for part in parts}
+    directions = dict(found["higher_is_better"].get(name) or {})
+    for part in parts if not figures else ():
+        directions |= found["higher_is_better"].get(part) or {}
+    known = figures or dict.fromkeys(metric for one in parted.values() for metric in one)
     return TaskResult(
         model,
         name,
         provenance,
         figures,
-        {part: _figures(found["results"][part]) for part in parts},
-        {metric: values for metric, values in items.items() if metric in figures},
-        {metric: _better(directions.get(metric.partition(",")[0])) for metric in figures},
+        parted,
+        {metric: values for metric, values in items.items() if metric in known},
+        {metric: _better(directions.get(metric.partition(",")[0])) for metric in known},
     )
 
 
-def _figures(row: Mapping[str, Any]) -> dict[str, Figure]:
+def figures_of(row: Mapping[str, Any]) -> dict[str, Figure]:
+    """The metrics of a row of lm-eval's results that are numbers."""
     found: dict[str, Figure] = {}
-    for key, value in row.items():
+    for key, given in row.items():
         metric, comma, kind = key.partition(",")
-        if comma and not metric.endswith("_stderr"):
-            error = row.get(f"{metric}_stderr,{kind}")
-            found[key] = Figure(float(value), float(error) if isinstance(error, int | float) else None)
+        value = number(given)
+        if comma and not metric.endswith("_stderr") and value is not None:
+            found[key] = Figure(value, number(row.get(f"{metric}_stderr,{kind}")))
     return found
+
+
+def number(value: Any) -> float | None:
+    """A figure as a number; None where it is none, or no finite one."""
+    try:
+        found = float(value) if isinstance(value, int | float) else None
+    except OverflowError:
+        return None
+    return found if found is not None and isfinite(found) else None
 
 
 def _better(higher: bool | None) -> Literal["more", "less", "neither"]:

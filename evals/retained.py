@@ -5,7 +5,8 @@ the items that only one of them gets. lm-eval's own standard error stays in the 
 its items, such as a perplexity or a group's that counts each of its tasks once, is lm-eval's own, and not tested.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import isclose, isnan, nan
 
 from evals.metric import Cell, Metric, Rate, Series, metric, seen_range
@@ -36,17 +37,20 @@ tested is used."""
 def metrics(results: Sequence[NlpResult]) -> list[Metric]:
     """Each task that all models have: the metric that is usually reported, tested, then its others."""
     found: list[Metric] = []
+    results = [_parted(result) for result in results]
     for task in common(results):
         tasks = {result.model: result.tasks[task] for result in results}
-        first = next(iter(tasks.values()))
-        head = headline(first)
-        for name in [head, *(other for other in first.figures if other != head)]:
+        names = _shared(list(tasks.values()))
+        head = headline(next(iter(tasks.values())), names) if names else None
+        for name in [*([head] if head else []), *(other for other in names if other != head)]:
             found.append(_metric(name, tasks, tested=name == head))
     return found
 
 
 def captions(results: Sequence[NlpResult]) -> list[str]:
     """What the figures are of, and what they leave out."""
+    bare = sorted({name for result in results for name, task in result.tasks.items() if not task.figures})
+    results = [_parted(result) for result in results]
     tasks = common(results)
     if not tasks:
         return ["No task of lm-eval has results of all of these models."]
@@ -64,6 +68,18 @@ def captions(results: Sequence[NlpResult]) -> list[str]:
     left = sorted({task for result in results for task in result.tasks} - set(tasks))
     if left:
         found.append(f"Not every model has results of {', '.join(left)}: left out.")
+    if bare:
+        found.append(f"lm-eval has no figure for {', '.join(bare)} as a whole: its tasks are shown, as far as known.")
+    odd = sorted(
+        {
+            f"{TITLES.get(task, task)}, {name.partition(',')[0]}"
+            for task in tasks
+            for result in results
+            for name in result.tasks[task].figures.keys() - {*_shared([one.tasks[task] for one in results])}
+        }
+    )
+    if odd:
+        found.append(f"Not every model has a figure of {'; '.join(odd)}: left out.")
     return found
 
 
@@ -95,6 +111,7 @@ def retention(compared: Sequence[Metric], models: Sequence[str], baseline: str) 
 
 def by_task(results: Sequence[NlpResult]) -> list[Sequence[TaskResult]]:
     """The results of all models on each task that they share."""
+    results = [_parted(result) for result in results]
     return [[result.tasks[task] for result in results] for task in common(results)]
 
 
@@ -104,12 +121,36 @@ def common(results: Sequence[NlpResult]) -> list[str]:
     return [*(task for task in PAPER_TASKS if task in shared), *sorted(shared - set(PAPER_TASKS))]
 
 
-def headline(task: TaskResult) -> str:
-    """The metric that a task is known by."""
+def headline(task: TaskResult, among: Sequence[str] | None = None) -> str:
+    """The metric that a task is known by, out of those that are named, or all."""
+    names = list(task.figures) if among is None else among
     chosen = HEADLINES.get(task.task)
-    if chosen in task.figures:
-        return chosen
-    return next((name for name in task.figures if _is_mean(task, name)), next(iter(task.figures)))
+    if chosen in names:
+        return str(chosen)
+    return next((name for name in names if _is_mean(task, name)), names[0])
+
+
+def _shared(tasks: Sequence[TaskResult]) -> list[str]:
+    """The metrics that all models have a figure of, in the order of the first one's."""
+    return [name for name in tasks[0].figures if all(name in task.figures for task in tasks)]
+
+
+def _parted(result: NlpResult) -> NlpResult:
+    """A result in which groups without a figure of their own have made room for their tasks."""
+    if all(task.figures for task in result.tasks.values()):
+        return result
+    tasks = {name: task for name, task in result.tasks.items() if task.figures}
+    for group in result.tasks.values():
+        for part, figures in () if group.figures else group.parts.items():
+            if figures and part not in tasks:
+                items = {metric: _of_part(values, part) for metric, values in group.items.items() if metric in figures}
+                better = {metric: group.better.get(metric, "neither") for metric in figures}
+                tasks[part] = TaskResult(result.model, part, group.provenance, figures, {}, items, better)
+    return replace(result, tasks=tasks)
+
+
+def _of_part(items: Mapping[str, float], part: str) -> dict[str, float]:
+    return {place.removeprefix(f"{part}/"): one for place, one in items.items() if place.startswith(f"{part}/")}
 
 
 def _metric(name: str, tasks: dict[str, TaskResult], *, tested: bool) -> Metric:

@@ -5,7 +5,6 @@ from math import isnan
 
 from evals.metric import Metric
 from evals.results import Endings
-from srlm.stats.intervals import Estimate
 from srlm.stats.paired import Paired
 from srlm.stats.power import prompts_needed, smallest_difference
 from srlm.stats.student import student_quantile
@@ -38,7 +37,7 @@ def words(metric: Metric, models: Sequence[str], baseline: str) -> list[str]:
             lines.append(f"{model} is {verdict} than {baseline} in {label}: {amount}.")
         else:
             lines.append(
-                f"{model} and {baseline} cannot be told apart in {label}: {amount}.{_power(difference, metric.unit)}"
+                f"{model} and {baseline} cannot be told apart in {label}: {amount}.{_power(paired, metric.unit)}"
             )
     return lines
 
@@ -110,15 +109,17 @@ def certain(paired: Paired, p_value: float | None = None) -> bool:
     return p < ALPHA and paired.difference.low * paired.difference.high > 0
 
 
-def _power(difference: Estimate, unit: str) -> str:
+def _power(paired: Paired, unit: str) -> str:
     """What more prompts would show: the smallest difference that these do, and how many the one that is seen needs.
 
     Both in four of five experiments. Whether the true difference is as large as the one seen, nobody knows.
     """
+    difference = paired.difference
     if isnan(difference.low) or difference.clusters < 2:
         return ""
-    prompts = difference.clusters
-    standard_error = (difference.high - difference.low) / (2 * student_quantile(1 - ALPHA / 2, prompts - 1))
+    prompts, standard_error = difference.clusters, paired.standard_error
+    if standard_error is None:
+        standard_error = (difference.high - difference.low) / (2 * student_quantile(1 - ALPHA / 2, prompts - 1))
     variance = prompts * standard_error**2
     points = (100 if unit == "%" else 1) * smallest_difference(prompts, variance)
     size = f"{points:.0f}" if points >= 10 else f"{points:.1f}"

@@ -84,11 +84,11 @@ def model_folder(name: str) -> Path:
         return _puzzle_folder(seed)
     if name.startswith("hf:"):
         return _from_hub(name.removeprefix("hf:"))
-    if name and (folder := _path(name)).is_dir():
+    if is_model_name(name) and os.path.lexists(folder := _path(name)):
+        if not folder.is_dir():
+            raise ModelError(what_file(folder))
         require_checkpoint(folder)
         return folder
-    if name and (found := what_file(folder)):
-        raise ModelError(found)
     raise UnknownName("The model", name, [PACKAGED, "puzzle:SEED", "hf:OWNER/NAME", "a folder with config.json"])
 
 
@@ -106,7 +106,7 @@ def _from_hub(repository: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(
+        folder = Path(
             snapshot_download(repository, allow_patterns=["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"])
         )
     except Exception as error:  # the Hub client raises a dozen kinds, all meaning that the model is not here
@@ -114,6 +114,8 @@ def _from_hub(repository: str) -> Path:
             f"hf:{repository} cannot be read from the Hub or its local cache ({type(error).__name__}). "
             "Check the name and the network, log in with `hf auth login` if it is gated, or give a local folder."
         ) from None
+    require_checkpoint(folder)
+    return folder
 
 
 def _packaged_folder() -> Path:

@@ -135,12 +135,10 @@ def require_checkpoint(folder: Path) -> None:
         raise ModelError(_without_weights(folder))
 
 
-def what_file(path: Path) -> str | None:
-    """What a path that is no folder is; None where nothing is there."""
+def what_file(path: Path) -> str:
+    """What a path is that is no folder."""
     if path.is_symlink() and not path.exists():
         return f"{path} is a link to {path.readlink()}, which is not there."
-    if not path.exists():
-        return None
     if path.suffix == ".gguf":
         return _gguf(path)
     if (path.parent / "config.json").is_file():

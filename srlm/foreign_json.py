@@ -7,7 +7,7 @@ follow. NaN and Infinity are read; they are refused where they stand for a numbe
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -37,7 +37,7 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_once_each)
-_SCAN = _DECODER.scan_once
+_SCAN: Callable[[str, int], tuple[Any, int]] = getattr(_DECODER, "scan_once")  # noqa: B009  # typeshed lacks it
 
 
 def json_values(path: Path, text: str) -> Iterator[tuple[Unit, int, Any]]:
@@ -63,7 +63,11 @@ def json_values(path: Path, text: str) -> Iterator[tuple[Unit, int, Any]]:
             return
         first = False
         # What nearly all lines are is read without a function of Python's around it.
-        if not halves and (len(line) < MOST_NESTED or line.count("[") + line.count("{") <= MOST_NESTED):
+        if (
+            not halves
+            and len(line) <= MOST_LINE
+            and (len(line) < MOST_NESTED or line.count("[") + line.count("{") <= MOST_NESTED)
+        ):
             try:
                 found, end = _SCAN(line, 0)
             except (ValueError, RecursionError, StopIteration):
@@ -118,7 +122,7 @@ def _over_lines(path: Path, text: str) -> Iterator[tuple[Unit, int, Any]]:
     if len(text) > MOST_LINE:
         raise DataError(path, f"JSON over several lines, of more than {MOST_LINE >> 20} million characters.")
     place = _start(text, 0)
-    line = 1
+    line = 1 + text.count("\n", 0, place)
     while place < len(text):
         try:
             found, end = _DECODER.raw_decode(text, place)

@@ -81,7 +81,7 @@ def text_of(path: Path, file: IO[bytes]) -> str:
     data = packed
     if packed[:2] == _GZIP:
         most = min(MOST_TEXT, max(_FREE, MOST_RATIO * len(packed)))
-        data = _all(path, cast(IO[bytes], gzip.GzipFile(fileobj=BytesIO(packed))), most)
+        data = _all(path, cast(IO[bytes], gzip.GzipFile(fileobj=BytesIO(packed))), most, "unpacks to")
     _refuse_binary(path, data)
     encoding = json.detect_encoding(data)
     try:
@@ -130,7 +130,7 @@ def is_gzip(path: Path) -> bool:
         return False
 
 
-def _all(path: Path, file: IO[bytes], most: int) -> bytes:
+def _all(path: Path, file: IO[bytes], most: int, holds: str = "holds") -> bytes:
     """All bytes, of which there may be `most`."""
     pieces: list[bytes] = []
     size = 0
@@ -141,8 +141,8 @@ def _all(path: Path, file: IO[bytes], most: int) -> bytes:
             if size > most:
                 raise DataError(
                     path,
-                    f"holds more than {most >> 20:,} MB of text, which is the most that is read. Divide it into "
-                    "smaller files.",
+                    f"{holds} more than {most >> 20:,} MB of text, which is the most that is read of a file like it. "
+                    "If it is what it should be, divide it into smaller ones.",
                 )
     except (EOFError, zlib.error, OSError) as error:
         raise DataError(path, _damaged(error)) from None
@@ -167,13 +167,17 @@ def converted(path: Path, reader: str) -> str:
 
 
 def _refuse_binary(path: Path, data: bytes) -> None:
-    for magic, (what, how) in _BINARY.items():
-        if data.startswith(magic):
-            if what.startswith("a zip") and (b"xl/" in data[:4096] or path.suffix.startswith(".xls")):
-                what, how = "an Excel file", "read_excel"
-            command = converted(path, how) if how.startswith("read_") else f"{how} {path.name}" if how else ""
-            advice = f" Turn it into JSON Lines with: {command}" if command else " JSON or JSON Lines are expected."
-            raise DataError(path, f"is {what}.{advice}")
+    found = next((said for magic, said in _BINARY.items() if data.startswith(magic)), None)
+    if found is None:
+        return
+    what, how = found
+    if how == "unzip" and (b"xl/" in data[:4096] or path.suffix.startswith(".xls")):
+        what, how = "an Excel file", "read_excel"
+    if how.startswith("read_"):
+        advice = f"Turn it into JSON Lines with: {converted(path, how)}"
+    else:
+        advice = f"Unpack it with: {how} {path.name}" if how else "JSON or JSON Lines are expected."
+    raise DataError(path, f"is {what}. {advice}")
 
 
 def _refuse_pages(path: Path, text: str) -> None:

@@ -16,6 +16,7 @@ from srlm.foreign_text import read_text
 MOST_NODES = 20_000
 """Values, each as often as aliases repeat it."""
 MOST_NESTED = 50
+MOST_DIGITS = 400
 SHOWN = 80
 """Characters of a value in a message."""
 
@@ -36,8 +37,10 @@ class _OnceEach(yaml.SafeLoader):
         """A mapping; `<<` may give keys that are there already, which is what it is for."""
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
             key = self.construct_object(key_node, deep=True)
-            if isinstance(key, Hashable) and key_node.tag != "tag:yaml.org,2002:merge":
+            if isinstance(key, Hashable):
                 if key in seen:
                     raise yaml.constructor.ConstructorError(
                         problem=f"the key {str(key)[:SHOWN]} is there twice", problem_mark=key_node.start_mark
@@ -107,6 +110,8 @@ def _refuse_growth(node: yaml.Node, sizes: dict[int, int], above: tuple[int, ...
         return sizes[id(node)]
     if depth > MOST_NESTED:
         raise NotYamlError(f"YAML that is nested more than {MOST_NESTED} deep", node.start_mark.line + 1)
+    if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:int" and len(node.value) > MOST_DIGITS:
+        raise NotYamlError(f"YAML with a number of more than {MOST_DIGITS} digits", node.start_mark.line + 1)
     parts: list[yaml.Node] = []
     if isinstance(node, yaml.MappingNode):
         parts = [one for pair in node.value for one in pair]

@@ -1,7 +1,7 @@
-"""Open Assistant's data as demonstrations and ranked prompts: messages or trees as published, or a folder of three files.
+"""Open Assistant's data as demonstrations and ranked prompts: messages or trees, or a folder of three files.
 
-Of the messages only first turns in English that were not deleted are taken. A message has its rank as a number, and none
-where it is null, or the NaN that pandas makes of it. A text that is null is refused: it is nobody's answer.
+Of the messages only first turns in English that were not deleted are taken. A message has its rank as a number, and
+none where it is null, or the NaN that pandas makes of it. A text that is null is refused: it is nobody's answer.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -62,8 +62,8 @@ def refuse_newer(data: Any, wrong: Callable[[str], DataError]) -> None:
     schema = data.get("schema") if isinstance(data, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:
         raise wrong(
-            f"was written by a newer version of srlm (schema {schema:.0f}; this one reads up to {SCHEMA}). Install that "
-            "version to read it."
+            f"was written by a newer version of srlm (schema {str(schema)[:20]}; this one reads up to {SCHEMA}). "
+            "Install that version to read it."
         )
 
 

@@ -20,6 +20,7 @@ import platform
 import re
 import shutil
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -111,6 +112,16 @@ class Run:
             self.write(stage, records)
             return records
         return parse_lines(path, record)
+
+    def remembered(self, stage: str, record: type[T], produce: Callable[[], Iterable[T]]) -> list[T]:
+        """Like `stage`, for what is kept to save time alone: where it cannot be written, it is computed again."""
+        path = self.path(stage)
+        if path.exists():
+            return parse_lines(path, record)
+        records = list(produce())
+        with suppress(OSError):
+            self.write(stage, records)
+        return records
 
     def write(self, stage: str, records: Iterable[Any]) -> None:
         """Write a stage's file, whole or not at all."""

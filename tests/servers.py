@@ -11,7 +11,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -50,6 +50,40 @@ class Attempt:
         return json.dumps([self.body["messages"], self.body.get("seed")])
 
 
+@dataclass(frozen=True)
+class Odd:
+    """A reply of servers as they are: JSON, or the bytes themselves."""
+
+    data: Any
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def chat(content: Any = "Fine.", finish: Any = "stop", usage: Any = ..., **message: Any) -> dict[str, Any]:
+    """A reply of OpenAI's protocol with the fields that differ."""
+    choice = {"index": 0, "message": {"role": "assistant", "content": content, **message}, "finish_reason": finish}
+    counts = {"prompt_tokens": 7, "completion_tokens": 3} if usage is ... else usage
+    return {"id": "1", "choices": [choice], "usage": counts}
+
+
+def blocks(*content: Any, stop: Any = "end_turn") -> dict[str, Any]:
+    """A reply of Anthropic's protocol."""
+    usage = {"input_tokens": 7, "output_tokens": 3}
+    return {"id": "1", "type": "message", "content": list(content), "stop_reason": stop, "usage": usage}
+
+
+def refusing(*fields: str, status: int = 400, words: str = "Unsupported parameter: '{}'.") -> Any:
+    """Refuse requests that have one of these fields, as OpenAI does; answer others as ever."""
+
+    def odd(body: dict[str, Any]) -> Odd | None:
+        for field in fields:
+            if field in body:
+                return Odd({"error": {"message": words.format(field), "param": None, "code": None}}, status)
+        return None
+
+    return odd
+
+
 class Server(ThreadingHTTPServer):
     """Fails a share of the attempts.
 
@@ -61,6 +95,7 @@ class Server(ThreadingHTTPServer):
         alive: after so many answers it is dead: connections are reset, nothing is logged.
         status: fail every attempt with this status, and with the key in the body.
         scores: answer as a judge of single answers does, with a score of 0 to 5.
+        odd: what becomes of a request instead, from its body: see `Odd`; None answers it as ever.
     """
 
     daemon_threads = True
@@ -78,11 +113,12 @@ class Server(ThreadingHTTPServer):
         alive: int | None = None,
         status: int | None = None,
         scores: bool = False,
+        odd: "Callable[[dict[str, Any]], Odd | None] | None" = None,
         port: int = 0,
     ) -> None:
         super().__init__(("127.0.0.1", port), Handler)
         self.faults, self.hang, self.delay, self.slow, self.status = faults, hang, delay, slow, status
-        self.alive, self.scores = alive, scores
+        self.alive, self.scores, self.odd = alive, scores, odd
         self.retry_after = "0.05"
         self.log: list[Attempt] = []
         self.lock = threading.Lock()
@@ -183,10 +219,17 @@ class Handler(BaseHTTPRequestHandler):
             key = headers.get("authorization", "") + headers.get("x-api-key", "")
             self.reply(self.server.status, {"error": {"message": f"no, {key}", "type": key, "code": key}})
             return
+        odd = self.server.odd(body) if self.server.odd is not None else None
+        if odd is not None:
+            with self.server.lock:
+                self.server.log.append(Attempt(self.path, body, headers, f"odd {odd.status}"))
+            payload = odd.data if isinstance(odd.data, bytes) else json.dumps(odd.data).encode()
+            self.send(odd.status, payload, length=len(payload), headers=odd.headers)
+            return
         with self.server.busy():
             fault, seconds = self.server.fate(attempt)
             time.sleep(seconds)
-            answer = self.chat(body) if self.path.endswith("/v1/chat/completions") else self.message(body)
+            answer = self.chat(body) if "/chat/completions" in self.path else self.message(body)
             if fault is None or fault == "timeout":
                 self.reply(200, answer)
             elif fault in {"dead", "reset"}:
@@ -243,11 +286,12 @@ class Handler(BaseHTTPRequestHandler):
         payload = json.dumps(data).encode()
         self.send(status, payload[: len(payload) // 2] if cut else payload, length=len(payload))
 
-    def send(self, status: int, payload: bytes, *, length: int) -> None:
+    def send(self, status: int, payload: bytes, *, length: int, headers: tuple[tuple[str, str], ...] = ()) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        for name, value in (("Content-Type", "application/json"), *headers):
+            self.send_header(name, value)
         self.send_header("Content-Length", str(length))
-        if status == 429:
+        if status == 429 and not any(name == "Retry-After" for name, _ in headers):
             self.send_header("Retry-After", self.server.retry_after)
         self.end_headers()
         self.wfile.write(payload)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import join
 
 from evals.labels import prompt_sets
 from evals.results import Provenance, Results, load_sheet, part, store_sheet
@@ -159,14 +160,14 @@ def _answered(run: Run, results: Results, pair: Pair, suite: str | None) -> _Ans
     if suite == "head-to-head" or not results.alpaca.keys() >= {*names}:
         raise UsageError(
             f"There are no answers of {pair[0]} and {pair[1]} to the same prompts to show. Get them with: srlm eval "
-            f"{' '.join(names)} --suite {suite or ('alpaca' if REFERENCE in pair else 'head-to-head')}"
+            f"{join(names)} --suite {suite or ('alpaca' if REFERENCE in pair else 'head-to-head')}"
         )
     found = [results.alpaca[name] for name in names]
     for what in ("prompts", "sampling"):
         if len({getattr(one.provenance, what) for one in found}) > 1:
             raise UsageError(
                 f"The answers of {pair[0]} and {pair[1]} differ in their {what}, so people cannot compare them. "
-                f"Evaluate both with the same settings: srlm eval {' '.join(names)} --suite alpaca"
+                f"Evaluate both with the same settings: srlm eval {join(names)} --suite alpaca"
             )
     texts = [_texts(run, "alpaca", one.model, {each.prompt_id: each.length for each in one.outcomes}) for one in found]
     return _joined(run, "alpaca", found[0].provenance, texts[0], texts[1] if len(texts) > 1 else None)

@@ -146,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
         if annotator is None:
             if body.get("annotator") is None:
                 return {"annotator": None}
-            annotator = named(str(body["annotator"]))
+            annotator = named(_text(body, "annotator"))
         if self.path == "/ballots":
             return {"annotator": annotator, "ballots": [asdict(one) for one in booth.ballots(annotator)]}
         if self.path != "/vote":
@@ -155,7 +155,7 @@ class _Handler(BaseHTTPRequestHandler):
         if choice not in ("left", "right", "tie"):  # a tuple, as it may be anything
             raise _Refused(HTTPStatus.BAD_REQUEST, "A vote is left, right or tie.")
         try:
-            booth.take(annotator, str(body.get("ballot")), cast(Choice, choice))
+            booth.take(annotator, _text(body, "ballot"), cast(Choice, choice))
         except KeyError:
             words = "This pair is not on the sheet. Load the page again."
             raise _Refused(HTTPStatus.BAD_REQUEST, words) from None
@@ -195,6 +195,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
+
+
+def _text(body: dict[str, Any], field: str) -> str:
+    """What stands in a field; nothing where that is no text."""
+    found = body.get(field)
+    return found if isinstance(found, str) else ""
 
 
 def _parsed(content: bytes | None) -> dict[str, Any]:

@@ -46,6 +46,7 @@ def as_json(comparison: Comparison) -> str:
                 "wins": one.paired.wins,
                 "ties": one.paired.ties,
                 "losses": one.paired.losses,
+                **({} if one.paired.standard_error is None else {"standard_error": one.paired.standard_error}),
             }
         return data
 

@@ -8,6 +8,7 @@ differently each time; pinning twice shows by how much, and the policy's floor b
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -89,7 +90,7 @@ def pin(engine: Engine, labelled: LabelledSet, ledger: Ledger, *, limit: int | N
     if all(order is None for one in found for order in one.orders):
         raise UsageError(
             f"None of the verdicts of {engine.name} on {len(matches)} pairs can be read: it cannot be pinned as it is. "
-            f"Measure it: srlm judge card {engine.name}"
+            f"Measure it: srlm judge card {quote(engine.name)}"
         )
     template = load_pairwise()
     pairs = [PinnedPair(one.match.id, one.match.instruction, *_texts(one.match), one.orders) for one in found]
@@ -115,12 +116,12 @@ def ask_again(engine: Engine, pinned: Calibration, ledger: Ledger, *, risk: floa
     if (engine.name, engine.identity) != (pinned.judge, pinned.identity):
         raise UsageError(
             f"The calibration set has verdicts of {pinned.judge} ({pinned.identity}), and --judge is {engine.name} "
-            f"({engine.identity}). Name that judge, or pin this one: srlm gate pin {engine.name}"
+            f"({engine.identity}). Name that judge, or pin this one: srlm gate pin {quote(engine.name)}"
         )
     if rubric != pinned.rubric:
         raise UsageError(
             f"The calibration set was pinned with the prompt {pinned.rubric}, and this version of srlm asks with "
-            f"{rubric}. Pin it anew: srlm gate pin {engine.name}"
+            f"{rubric}. Pin it anew: srlm gate pin {quote(engine.name)}"
         )
     found = _judged(engine, [pair.match for pair in pinned.pairs], ledger, progress)
     return compared_with(pinned, [one.orders for one in found], risk)

@@ -38,12 +38,14 @@ class Figure(Part):
 class Difference(Figure):
     """A candidate less the baseline, on the prompts that both have.
 
-    Wins, ties and losses count items, `n` in all; all are 0 for a figure that is no mean of items.
+    Wins, ties and losses count items, `n` in all; all are 0 for a figure that is no mean of items. `standard_error` is
+    there where the interval does not show it, being wider on one side.
     """
 
     wins: int
     ties: int
     losses: int
+    standard_error: float | None = None
 
 
 class Cell(Figure):

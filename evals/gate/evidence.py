@@ -5,8 +5,9 @@ The bound of a mean difference d over K prompts at the risk a is
     d - t * sqrt(SE^2 + (z * size / K)^2) - lean * size * (1 + 2 z^2) / (6 K)
 
 with z and t the quantiles at 1 - a of the normal distribution and of Student's t with K - 1 degrees. SE is that of the
-comparison, the half of its 95 % interval over t(.975, K - 1), so t * SE would be that very interval at another
-confidence. The rest holds the risk where few prompts differ, or nearly all that do on one side, and t is too sure.
+comparison, the half of its 95 % interval over t(.975, K - 1) where that is as wide on both sides, so t * SE would be
+that very interval at another confidence. The rest holds the risk where few prompts differ, or nearly all that do on one
+side, and t is too sure.
 `size` is how large a difference is where there is one (the root of its mean square); where none of K prompts differs,
 how large one could be, and the bound is about Wilson's, z^2 size / K. `lean`, from 0 to 1, is by how much more of the
 differences lie on the bad side than on the good one: the last term is Johnson's (1978, eq. 2.6) for a skewed mean, with
@@ -96,7 +97,8 @@ def evidence(difference: Difference, better: str) -> Evidence | None:
     half, differing = (high - low) / 2, difference.wins + difference.losses
     if not differing and difference.ties:  # the interval is Wilson's, and says how large a difference could be
         return Evidence(sign * value, 0.0, half / wilson(0, prompts).high, 0.0, prompts)
-    variance = prompts * (half / float(stdtrit(prompts - 1, 0.975))) ** 2
+    error = difference.standard_error
+    variance = prompts * (half / float(stdtrit(prompts - 1, 0.975)) if error is None else error) ** 2
     if not differing:
         return Evidence(sign * value, variance, 0.0, 0.0, prompts)
     square = (variance * (prompts - 1) / prompts + value**2) * difference.n / differing

@@ -32,7 +32,7 @@ JUDGED = frozenset({"alpaca", "head-to-head", "mt-bench"})
 class Check:
     """One thing that is asked of a judge. `limit` is the least, or for what is missing the largest share.
 
-    `why` is there for models whose judged figures cannot be trusted at all.
+    `why` is there for models and suites whose judged figures cannot be trusted at all.
     """
 
     key: str
@@ -75,6 +75,10 @@ def judge_checks(compared: Compared, models: Sequence[str], policy: Policy, aske
 
 def _of_cards(compared: Compared, suites: list[str], wanted: JudgePolicy) -> list[Check]:
     found: list[Check] = []
+    if any(floor is not None for floor in (wanted.agreement, wanted.consistency, wanted.parsed)):
+        # srlm compare names the judge of every judged suite; a comparison without one says nothing that can be held.
+        named = {judge.suite for judge in compared.judges}
+        found += [_unsaid(suite, "who judged it") for suite in suites if suite in JUDGED - named]
     for judge in compared.judges:
         if judge.suite not in suites:
             continue
@@ -94,12 +98,19 @@ def _of_cards(compared: Compared, suites: list[str], wanted: JudgePolicy) -> lis
     return found
 
 
+def _unsaid(suite: str, what: str) -> Check:
+    """What the policy asks of a suite's judge, of a comparison that leaves it out."""
+    why = f"the comparison does not say {what}"
+    return Check("distrusted", "its judged figures", "", f"the suite {suite}", "broken", None, None, None, 0, None, why)
+
+
 def _missing(compared: Compared, suites: list[str], models: Sequence[str], ceiling: float) -> list[Check]:
     rows = {row.key: row for row in compared.metrics}
     found: list[Check] = []
     for suite in suites:
         row = rows.get(ANSWERED.get(suite, ""))
         if row is None:
+            found += [_unsaid(suite, "which of its prompts have a verdict")] if suite in ANSWERED else []
             continue
         for model in models:
             figure = _lacking(row, model)

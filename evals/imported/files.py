@@ -1,21 +1,38 @@
 """Whose file it is, found by what is in it; all of several files together, and no model twice in one suite."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from evals.alpaca_files import Annotations, annotations_in
 from evals.imported.alpaca import alpaca_results
 from evals.imported.mt_bench import mt_bench_results
-from evals.imported.nlp import nlp_results
+from evals.imported.nlp import is_nlp_file, nlp_results
 from evals.mt_bench_files import Judgements, judgements_in
 from evals.results import NlpResult, Result
 from srlm.errors import DataError, UsageError
-from srlm.rows import SUFFIXES, read_rows, read_text
+from srlm.rows import SUFFIXES, read_rows
 
 KINDS = "AlpacaEval's annotations.json, FastChat's model_judgment/*.jsonl or lm-eval's results_*.json"
+
+PATTERNS = (
+    "results_*.json",
+    "*/results_*.json",
+    "*_single.jsonl",
+    "model_judgment/*_single.jsonl",
+    "*/model_judgment/*_single.jsonl",
+    "annotations.json",
+    "*/annotations.json",
+)
+"""Where other tools leave their files of results in a folder."""
+OTHERS = {
+    "lighteval": {"config_general", "results"},
+    "Inspect": {"eval", "status"},
+    "RewardBench": {"model", "model_type"},
+    "AlpacaEval's outputs, which nobody judged yet (srlm judge FILE)": {"instruction", "output", "generator"},
+}
+"""Files that are not read, by fields that they have."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +60,10 @@ def result_file(word: str) -> ResultFile | None:
 
 
 def _names_a_file(word: str) -> bool:
-    return word.endswith(SUFFIXES) or Path(word).expanduser().is_file()
+    if not word:
+        return False
+    path = Path(word).expanduser()
+    return word.endswith(SUFFIXES) or path.is_file() or _holds_results(path)
 
 
 def read_results(files: Sequence[ResultFile]) -> Imported:
@@ -68,12 +88,11 @@ def read_results(files: Sequence[ResultFile]) -> Imported:
 
 
 def _read(file: ResultFile) -> Annotations | Judgements | NlpResult:
-    text = read_text(file.path)
-    whole = _object(text)
-    if whole is not None and "results" in whole and "configs" in whole:
-        result = nlp_results(file.path, whole)
-        return result if file.name is None else result.called(file.name)
+    _refuse_folder(file.path)
     first = (rows := read_rows(file.path))[0].data
+    if len(rows) == 1 and is_nlp_file(first) and "config_general" not in first:
+        result = nlp_results(file.path, first, file.name)
+        return result if file.name is None else result.called(file.name)
     if "generator_2" in first:
         annotations = annotations_in(rows)
         return annotations if file.name is None else replace(annotations, model=file.name)
@@ -88,18 +107,26 @@ def _read(file: ResultFile) -> Annotations | Judgements | NlpResult:
             )
         (grades,) = found.models.values()
         return replace(found, models={file.name: grades})
-    raise DataError(file.path, f"is no file of results that srlm knows: {KINDS}.")
+    form = next((f" It looks like a file of {tool}." for tool, keys in OTHERS.items() if keys <= first.keys()), None)
+    raise rows[0].unlike(f"is no file of results that srlm knows: {KINDS}.{form or ''}")
 
 
-def _object(text: str) -> dict[str, Any] | None:
-    """The one JSON object that a text is; None for an array, and for several objects."""
-    if not text.lstrip().startswith("{"):
-        return None
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
+def _refuse_folder(path: Path) -> None:
+    """Say what of a folder can be named."""
+    if not path.is_dir():
+        return
+    found = [one for pattern in PATTERNS for one in islice(path.glob(pattern), 200)]
+    if not found:
+        raise DataError(path, f"is a folder, and holds no results: {KINDS}.")
+    newest = max(found, key=lambda one: one.name)
+    raise DataError(path, f"is a folder; name the file in it, such as {newest} (there are {len(found)}).")
+
+
+def _holds_results(path: Path) -> bool:
+    """Whether a folder is what lm-eval, FastChat or alpaca_eval have written their results into. A run is none."""
+    if not path.is_dir() or (path / "run.yaml").exists() or (path / "config.json").exists():
+        return False
+    return any(next(path.glob(pattern), None) is not None for pattern in PATTERNS)
 
 
 def _once(what: str, models: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -119,7 +120,7 @@ def places(run: Run, found: Sequence[Text], model: str, progress: Progress) -> l
     digest = hashlib.sha256(f"v1 {fingerprint(folder)} {PERPLEXITY}".encode())
     for text in found:
         digest.update(repr(asdict(text)).encode("utf-8", "replace"))
-    return run.stage(
+    return run.remembered(
         f"report/map-{digest.hexdigest()[:12]}", Place, lambda: _computed(run, found, folder, model, progress)
     )
 
@@ -153,11 +154,11 @@ def map_section(run: Run, progress: Progress) -> Section:
     found, model = texts(run), reader(run)
     if model is None or len(found) < FEWEST:
         words = f"Too little to see: {len(found)} texts that the run learned from."
-        return Section(ID, TITLE, missing=words, command=f"srlm train --name {run.name}")
+        return Section(ID, TITLE, missing=words, command=f"srlm train --name {quote(run.name)}")
     try:
         known = {one.id: one for one in places(run, found, model, progress)}
     except SrlmError as error:
-        return Section(ID, TITLE, missing=str(error), command=f"srlm report {run.name}")
+        return Section(ID, TITLE, missing=str(error), command=f"srlm report {quote(run.name)}")
     groups = list(dict.fromkeys(one.group for one in found))
     panels = []
     for title, part in (("Instructions", "instruction"), ("Answers", "answer")):

@@ -7,6 +7,7 @@ from typing import Any
 
 from evals.report.sample import Mark, Reply, Sample
 from evals.results import Results, files_folder
+from srlm.errors import DataError
 from srlm.randomness import derive
 from srlm.records import parse_lines
 from srlm.runs import Run
@@ -23,8 +24,14 @@ def task_samples(run: Run, results: Results) -> list[Sample]:
         for task, rows in _logged(files_folder(run, "nlp", model)).items():
             for row in rows:
                 key = (task, str(row.get("doc_id")))
-                prompts.setdefault(key, _question(row))
-                replies.setdefault(key, []).append(_item(model, row))
+                try:
+                    prompts.setdefault(key, _question(row))
+                    replies.setdefault(key, []).append(_item(model, row))
+                except (AttributeError, TypeError, ValueError, KeyError, OverflowError) as error:
+                    folder = files_folder(run, "nlp", model)
+                    raise DataError(
+                        folder, f"a sample of {task} is none of lm-eval's ({type(error).__name__}); evaluate it again."
+                    ) from None
     return [
         Sample(f"{task}/{item}", "nlp", prompts[task, item], tuple(found), category=task)
         for (task, item), found in replies.items()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import nan
+from shlex import quote
 
 from evals.metric import Metric
 from evals.report.bars import Histogram, histograms
@@ -34,7 +35,7 @@ def iteration_section(run: Run, outside: Metric | None) -> Section:
     """Figures by iteration. `outside` is what a judge from outside says of the models, where one was asked."""
     found = healths(run)
     if not found:
-        return Section(ID, TITLE, missing="No iteration has ended yet.", command=f"srlm train --name {run.name}")
+        return Section(ID, TITLE, missing="No iteration has ended yet.", command=f"srlm train --name {quote(run.name)}")
     figures = [_course(found, outside), *([_scores(found)] if any(one.score_histogram for one in found) else [])]
     lead = (
         "M_t writes answers and judges them itself. Longer answers, a judge that gives everything one score, and "

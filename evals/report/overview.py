@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from math import isnan
+from shlex import quote
 
 import yaml
 
@@ -73,14 +75,14 @@ def cost(run: Run) -> Section:
     path = run.folder / "ledger.sqlite"
     title = "Cost and time"
     if not path.is_file():
-        return Section("cost", title, missing="No model was called yet.", command=f"srlm train --name {run.name}")
-    ledger = Ledger(path)
+        return Section(
+            "cost", title, missing="No model was called yet.", command=f"srlm train --name {quote(run.name)}"
+        )
     try:
-        rows = ledger.summary()
+        with closing(Ledger(path)) as ledger:
+            rows = ledger.summary()
     except DataError as error:
         return Section("cost", title, missing=str(error), command="srlm ledger")
-    finally:
-        ledger.close()
     whole = total(rows)
     columns = ("model", "calls", "tokens in", "tokens out", "time", "dollars", "failed attempts")
     lines = tuple(Row(one.stage, (Cell(one.model), *map(Cell, _figures(one)))) for one in rows)

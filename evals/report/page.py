@@ -9,6 +9,7 @@ import hashlib
 from base64 import b64encode
 from importlib.resources import files
 from pathlib import Path
+from shlex import quote
 
 from evals.report.cloud import ID as MAP
 from evals.report.cloud import TITLE as MAP_TITLE
@@ -80,7 +81,7 @@ def gather(
     if mapped:
         clouds = map_section(run, progress)
     else:
-        clouds = Section(MAP, MAP_TITLE, missing="Left out by --no-map.", command=f"srlm report {run.name}")
+        clouds = Section(MAP, MAP_TITLE, missing="Left out by --no-map.", command=f"srlm report {quote(run.name)}")
     sections = [
         conclusions(found),
         configuration(run),

@@ -38,6 +38,8 @@ LEAST = 0.82
 """Of its width a drawing keeps so much, however narrow the window."""
 LINES = 3
 """Of a label at the most."""
+LABEL = 40
+"""Characters of a line of a label, where nothing else is said."""
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 SHAPES = "●■◆▲▼✚✖★"
 """Beside the colours, for those who cannot tell these apart."""
@@ -107,14 +109,16 @@ def drawing(width: float, height: float) -> "Iterator[Drawing]":
     # A glyph that matplotlib's own font lacks is drawn by the browser's.
     with rc_context(_STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*[Gg]lyph.*missing.*")
+        # Where labels leave no room they overlap; the page has the names in full beside the drawing.
+        warnings.filterwarnings("ignore", message=".*(constrained|tight)_?.?layout.*", category=UserWarning)
         figure = Figure(figsize=(width / 72, height / 72), layout="constrained")
         yield figure
 
 
-def plain(text: str, width: int = 0) -> str:
+def plain(text: str, width: int = LABEL) -> str:
     """A name as a label: no character that XML cannot hold, broken into lines of about `width`."""
-    shown = "".join(one if one.isprintable() else " " for one in text)
-    if not width or len(shown) <= width:
+    shown = whole(text)
+    if len(shown) <= width:
         return shown
     lines = [""]
     for word in shown.split(" "):
@@ -125,6 +129,11 @@ def plain(text: str, width: int = 0) -> str:
     if len(lines) > LINES:
         lines = [*lines[: LINES - 1], f"{lines[LINES - 1]} ..."]
     return "\n".join(line if len(line) <= 2 * width else f"{line[: 2 * width]}..." for line in lines)
+
+
+def whole(text: str) -> str:
+    """A name in full, for what is read out and not drawn."""
+    return "".join(one if one.isprintable() else " " for one in text)
 
 
 def to_svg(figure: "Drawing", name: str, alt: str, links: Mapping[str, str], *, focus: bool = True) -> str:
@@ -149,7 +158,7 @@ def to_svg(figure: "Drawing", name: str, alt: str, links: Mapping[str, str], *, 
     for attribute in ("width", "height", "version"):
         root.attrib.pop(attribute, None)
     root.set("role", "group")
-    root.set("aria-label", plain(alt))
+    root.set("aria-label", whole(alt))
     # On a narrow window it scrolls before its texts become too small to read.
     root.set("style", f"max-width:{width:.0f}px;min-width:{LEAST * width:.0f}px")
     for element in root.iter():
@@ -166,7 +175,7 @@ def to_svg(figure: "Drawing", name: str, alt: str, links: Mapping[str, str], *, 
 
 def _name_link(element: Any, links: Mapping[str, str], focus: bool) -> None:
     element.attrib.pop("target", None)
-    text = plain(links.get(element.get(_HREF, ""), ""))
+    text = whole(links.get(element.get(_HREF, ""), ""))
     if not focus:
         element.set("tabindex", "-1")
     if text:

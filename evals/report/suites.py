@@ -1,6 +1,7 @@
 """The sections of the suites in their order: drawn, or with the command that makes what they need."""
 
 from collections.abc import Callable, Mapping
+from shlex import join, quote
 
 from evals.report.abilities import mt_bench, nlp, reward, verifiable
 from evals.report.compared import Told
@@ -27,15 +28,15 @@ def suite_sections(run: Run, results: Results, found: Mapping[str, Told]) -> lis
     """One section a suite: drawn, or with the command that makes it."""
     every = ordered(run, {model for one in found.values() for model in one.comparison.models})
     place = {model: number for number, model in enumerate(every)}
-    trained = " ".join(run.models()[1:]) or "MODEL"
+    trained = join(run.models()[1:]) or "MODEL"
     sections: list[Section] = []
     for name, (draw, title, suite) in DRAWN.items():
         if name in found:
             sections.append(draw(found[name], place))
         else:
-            command, missing = f"srlm eval {trained} --suite {suite} --run {run.name}", "Not evaluated."
+            command, missing = f"srlm eval {trained} --suite {suite} --run {quote(run.name)}", "Not evaluated."
             if name == "human":
-                command, missing = f"srlm annotate MODEL OPPONENT --run {run.name}", "Nobody voted."
+                command, missing = f"srlm annotate MODEL OPPONENT --run {quote(run.name)}", "Nobody voted."
             sections.append(
                 Section(suite if name != "alpaca" else "win-rates", title, missing=missing, command=command)
             )
@@ -53,4 +54,6 @@ def _by_kind(run: Run, results: Results, found: Mapping[str, Told], place: Mappi
     if drawn is not None:
         return drawn
     words = "No prompt has a label, or there are no win rates."
-    return Section("by-kind", "By kind of prompt", missing=words, command=f"srlm label --judge SPEC --run {run.name}")
+    return Section(
+        "by-kind", "By kind of prompt", missing=words, command=f"srlm label --judge SPEC --run {quote(run.name)}"
+    )

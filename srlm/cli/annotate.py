@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srlm.cli.options import DEFAULT_RUNS, RunName, Runs, command
+from srlm.cli.options import DEFAULT_RUNS, MOST_ITEMS, RunName, Runs, command
 from srlm.cli.signals import answer_signals
 from srlm.display import say
 
@@ -27,7 +27,10 @@ def annotate(
         ),
     ] = None,
     pairs: Annotated[
-        int | None, typer.Option("--pairs", min=1, help="How many prompts are drawn; 50, if not given. Can grow later.")
+        int | None,
+        typer.Option(
+            "--pairs", min=1, max=MOST_ITEMS, help="How many prompts are drawn; 50, if not given. Can grow later."
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Draws the prompts, the order and the sides.")] = None,
     annotator: Annotated[

@@ -9,6 +9,9 @@ import typer
 from srlm.cli.models import budget_of, contestant, wire_of
 from srlm.cli.options import (
     DEFAULT_RUNS,
+    MOST_ITEMS,
+    MOST_SAMPLES,
+    MOST_TOKENS,
     Deadline,
     Estimate,
     InFlight,
@@ -90,16 +93,21 @@ def evaluate(
         ),
     ] = None,
     batch_size: Annotated[
-        int, typer.Option("--batch-size", min=1, help="Prompts side by side in nlp, as in lm-eval's command.")
+        int,
+        typer.Option(
+            "--batch-size", min=1, max=MOST_SAMPLES, help="Prompts side by side in nlp, as in lm-eval's command."
+        ),
     ] = 1,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=2, help="Use at most so many prompts; in nlp, of each task.")
+        int | None,
+        typer.Option("--limit", min=2, max=MOST_ITEMS, help="Use at most so many prompts; in nlp, of each task."),
     ] = None,
     max_tokens: Annotated[
         int | None,
         typer.Option(
             "--max-tokens",
             min=1,
+            max=MOST_TOKENS,
             help="Tokens per answer; if not given, the run's in alpaca and head-to-head, 1024 in mt-bench, as FastChat "
             "has it, 1280 in IFEval, as lm-eval has it, and 1024 in countdown.",
         ),

@@ -1,5 +1,6 @@
 """`srlm gate CANDIDATE`: may it take the baseline's place? `gate init` writes a policy, `gate pin` pins a judge."""
 
+import shlex
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +11,7 @@ import typer
 
 from srlm.cli.groups import WithDefault
 from srlm.cli.models import done_with, named_model, wire_of
-from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs
+from srlm.cli.options import DEFAULT_RUNS, MOST_ITEMS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs
 
 if TYPE_CHECKING:
     from evals.contestants import Contestant
@@ -135,7 +136,7 @@ def _compared(comparison: Path | None, candidate: str, baseline: str | None, run
     if baseline not in (None, found.baseline):
         raise UsageError(
             f"{comparison} compares with {found.baseline}, and --baseline is {baseline}. Make it with that one: "
-            f"srlm compare {candidate} --baseline {baseline} --format json"
+            f"srlm compare {shlex.join([candidate, '--baseline', str(baseline)])} --format json"
         )
     return found
 
@@ -194,7 +195,8 @@ def init(
 
     _refuse_existing(output)
     write_text(output, (files("evals.gate") / "starter.yaml").read_text(encoding="utf-8"))
-    say(f"{output} is a policy to begin with. Try it: srlm gate CANDIDATE --baseline M1 --policy {output}")
+    trial = f"srlm gate CANDIDATE --baseline M1 --policy {shlex.quote(str(output))}"
+    say(f"{output} is a policy to begin with. Try it: {trial}")
 
 
 @app.command("pin")
@@ -207,7 +209,7 @@ def pin(
         Path | None,
         typer.Option("--pairs", help="Labelled pairs, as for srlm judge card (docs/judges.md); our own, if not given."),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Use at most so many pairs.")] = 60,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=MOST_ITEMS, help="Use at most so many pairs.")] = 60,
     output: Annotated[Path, typer.Option("--output", help="Where the calibration set is written.")] = Path(
         "calibration.json"
     ),

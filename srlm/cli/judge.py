@@ -8,7 +8,23 @@ import typer
 
 from srlm.cli.groups import WithDefault
 from srlm.cli.models import done_with, named_model, wire_of
-from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, JudgeTokens, LeastMass, MaxCost, RunName, Runs
+from srlm.cli.options import (
+    DEFAULT_RUNS,
+    HOTTEST,
+    MOST_ITEMS,
+    MOST_SAMPLES,
+    MOST_TOKENS,
+    Deadline,
+    Estimate,
+    InFlight,
+    JudgeTokens,
+    LeastMass,
+    MaxCost,
+    RunName,
+    Runs,
+    a_number,
+    command,
+)
 
 if TYPE_CHECKING:
     from srlm.engines.engine import Engine
@@ -57,12 +73,22 @@ HowScored = Annotated[
         help="sampled: words, then a score (the paper); expected: the mean over the digits' probabilities, far faster.",
     ),
 ]
-Samples = Annotated[int, typer.Option("--samples", min=1, help="Verdicts an answer, averaged; for sampled only.")]
-Temperature = Annotated[
-    float | None, typer.Option("--temperature", min=0, help="Of sampled verdicts; 0.7, if not given.")
+Samples = Annotated[
+    int, typer.Option("--samples", min=1, max=MOST_SAMPLES, help="Verdicts an answer, averaged; for sampled only.")
 ]
-TopP = Annotated[float | None, typer.Option("--top-p", min=0, max=1, help="Of sampled verdicts; 0.9, if not given.")]
-MaxTokens = Annotated[int | None, typer.Option("--max-tokens", min=1, help="Of a sampled verdict; 256, if not given.")]
+Temperature = Annotated[
+    float | None,
+    typer.Option(
+        "--temperature", min=0, max=HOTTEST, callback=a_number, help="Of sampled verdicts; 0.7, if not given."
+    ),
+]
+TopP = Annotated[
+    float | None,
+    typer.Option("--top-p", min=0, max=1, callback=a_number, help="Of sampled verdicts; 0.9, if not given."),
+]
+MaxTokens = Annotated[
+    int | None, typer.Option("--max-tokens", min=1, max=MOST_TOKENS, help="Of a sampled verdict; 256, if not given.")
+]
 LedgerPath = Annotated[
     Path,
     typer.Option("--ledger", help="Where calls are kept, so that none is made twice; cards are kept beside it."),
@@ -140,7 +166,7 @@ def score(
         say_data(summary_json(summary, card, target))
         return
     often = f" --samples {samples}" if scoring is Scoring.sampled else ""
-    measure = f"srlm judge card {model.name} --rubric {rubric} --scoring {scoring.value}{often}"
+    measure = f"{command('srlm', 'judge', 'card', model.name, '--rubric', rubric)} --scoring {scoring.value}{often}"
     print_summary(stdout(), summary, card, measure, target)
 
 
@@ -157,7 +183,8 @@ def card(
         ),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Use at most so many pairs, spread over instructions.")
+        int | None,
+        typer.Option("--limit", min=1, max=MOST_ITEMS, help="Use at most so many pairs, spread over instructions."),
     ] = None,
     rubric: Rubric = "additive",
     scoring: HowScored = Scoring.sampled,

@@ -1,10 +1,29 @@
 """Options that several commands share."""
 
 import shlex
+from math import isnan
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+LONGEST = 86_400
+"""Seconds of a deadline, a day: more is no deadline, and infinity none that a clock could wait for."""
+MOST_DOLLARS = 1_000_000_000
+MOST_SAMPLES = 10_000
+HOTTEST = 100
+"""A temperature, above which all tokens are as likely as each other."""
+MOST_TOKENS = 10_000_000
+MOST_ITEMS = 10_000_000
+"""Of what is drawn or asked: more is a slip of the hand, which would fill the memory before the first call."""
+
+
+def a_number(value: float | None) -> float | None:
+    """Refuse nan, which is neither below a least nor above a largest value."""
+    if value is not None and isnan(value):
+        raise typer.BadParameter("nan is no number.")
+    return value
+
 
 Runs = Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.", envvar="SRLM_RUNS")]
 RunName = Annotated[str | None, typer.Option("--run", help="The run to use; the one touched last, if not given.")]
@@ -19,17 +38,27 @@ Deadline = Annotated[
     typer.Option(
         "--deadline",
         min=1,
+        max=LONGEST,
+        callback=a_number,
         help="Seconds without any answer of a server after which the command stops; 300, if not given.",
     ),
 ]
 MaxCost = Annotated[
-    float | None, typer.Option("--max-cost", min=0, help="Dollars that this command may spend; what is paid is kept.")
+    float | None,
+    typer.Option(
+        "--max-cost",
+        min=0,
+        max=MOST_DOLLARS,
+        callback=a_number,
+        help="Dollars that this command may spend; what is paid is kept.",
+    ),
 ]
 JudgeTokens = Annotated[
     int | None,
     typer.Option(
         "--judge-tokens",
         min=1,
+        max=MOST_TOKENS,
         help="Tokens for a judge that thinks before it answers: it then names A or B in words. If not given, its next "
         "token decides.",
     ),
@@ -40,6 +69,7 @@ LeastMass = Annotated[
         "--least-mass",
         min=0,
         max=1,
+        callback=a_number,
         help="The share of its probability that a judge must give its choices, else its verdict is not read; 0.01, if "
         "not given.",
     ),

@@ -247,8 +247,8 @@ def _reward(asked: Asked, home: "Run", progress: "Progress") -> "Work":
         given = len(seeds.eft) + len(known)
         if len(known) < given:
             progress.say(
-                f"Of {given} instructions with ranked answers in {asked.ranked or own.seeds.source}, {len(known)} are for "
-                "validation and are judged; the others are for training."
+                f"Of {given} instructions with ranked answers in {asked.ranked or own.seeds.source}, {len(known)} are "
+                "for validation and are judged; the others are for training."
             )
     chosen = known[: asked.limit]
     if not chosen:

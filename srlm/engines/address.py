@@ -9,7 +9,7 @@ from urllib.request import getproxies, proxy_bypass
 from srlm.errors import UsageError
 
 _BEGINS = re.compile(r"@(?=https?://)", re.IGNORECASE)
-_LIKE_AN_ADDRESS = re.compile(r"[:/\\]|^localhost$|^\d+(\.\d+){3}$")
+_PLACE = re.compile(r"[:/\\]|^localhost$|^\d+(\.\d+){3}$")
 _HOST = re.compile(r"[^\s/@\\?#<>^`{|}\"%]+")
 _SECRET = re.compile(
     r"(?:key|token|sig|signature|secret|password|passwd|pwd|auth|authorization|credentials?|bearer|jwt)$|^(?:code|pw|pass|sas)$"
@@ -26,8 +26,9 @@ def split_name(rest: str) -> tuple[str, str | None]:
     if found:
         scheme, slashes, place = rest[found[-1] + 1 :].partition("://")
         return rest[: found[-1]], scheme.lower() + slashes + place
-    model, at, last = rest.rpartition("@")
-    return (model, last) if at and _LIKE_AN_ADDRESS.search(last) else (rest, None)
+    # Else what has a : or / behind an @ is meant as one, and is refused; a password in it is no part of the name.
+    model, at, place = rest.partition("@")
+    return (model, place) if model and at and _PLACE.search(place) else (rest, None)
 
 
 def require_address(address: str, name: str, example: str) -> None:

@@ -7,6 +7,7 @@ one, put it into tests/srlm/engines/test_attention.py, which compares its answer
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def require_architecture(config: dict[str, Any], folder: Path) -> None:
     Raises:
         ModelError: with the way out.
     """
-    require_layers(config)
+    require_layers(config, f"The model {folder}")
     kinds = [part.get("model_type") for part in (config, text_config(config))]
     if not all(isinstance(kind, str) and kind in KNOWN for kind in kinds) or config.get("alibi"):
         raise ModelError(f"{folder}: {unknown(config)}")
@@ -103,7 +104,7 @@ def require_settings(config: dict[str, Any], folder: Path) -> None:
     rows_of(config)
 
 
-def require_layers(config: dict[str, Any]) -> None:
+def require_layers(config: dict[str, Any], model: str = "A model") -> None:
     """Refuse layers that keep more than keys and values.
 
     Raises:
@@ -113,15 +114,14 @@ def require_layers(config: dict[str, Any]) -> None:
     others = {str(kind) for kind in kinds} - LAYERS if isinstance(kinds, list) else {str(kinds)}
     if others:
         raise ModelError(
-            f"A model with layers of the kind {', '.join(sorted(others))} is not supported by srlm's own decode loop. "
+            f"{model} with layers of the kind {', '.join(sorted(others))} is not supported by srlm's own decode loop. "
             f"{VLLM}"
         )
 
 
-def unknown(config: dict[str, Any]) -> str:
+def unknown(config: Mapping[str, Any]) -> str:
     """Why an architecture that is not on the list cannot be used."""
     import transformers
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
     kind = config.get("model_type")
     if not isinstance(kind, str):
@@ -131,7 +131,7 @@ def unknown(config: dict[str, Any]) -> str:
             f"the architecture {kind} is not one that goes on with a text, as a language model of srlm must: it reads "
             "a whole one, or turns it into another. Use a decoder, such as llama, qwen3 or gemma3."
         )
-    if kind in CONFIG_MAPPING_NAMES:
+    if knows(config):
         return (
             f"the architecture {kind} is not one that srlm's own decode loop is known to compute rightly: it takes "
             f"decoders with full or sliding attention, such as llama, qwen3 and gemma3. vLLM may run it. {VLLM}"
@@ -145,3 +145,11 @@ def unknown(config: dict[str, Any]) -> str:
         f"transformers {transformers.__version__}, which is installed here, does not know the architecture {kind}. It "
         f"may be newer: pip install --upgrade transformers. Or vLLM knows it. {VLLM}"
     )
+
+
+def knows(config: Mapping[str, Any]) -> bool:
+    """Whether the transformers that is installed has the architecture that a config.json names."""
+    from transformers import CONFIG_MAPPING
+
+    kind = config.get("model_type")
+    return isinstance(kind, str) and kind in CONFIG_MAPPING

@@ -129,8 +129,8 @@ def json_of(response: Any) -> dict[str, Any]:
 def error_inside(body: dict[str, Any]) -> ErrorInside:
     """The error that a reply, or one of its choices, holds."""
     error = body["error"]
-    codes = [error.get(name) for name in ("code", "status")] if isinstance(error, dict) else []
-    status = next((int(code) for code in codes if re.fullmatch("[3-9][0-9][0-9]", str(code))), None)
+    codes = [str(error.get(name)) for name in ("code", "status")] if isinstance(error, dict) else []
+    status = next((int(code) for code in codes if re.fullmatch("[3-9][0-9][0-9]", code)), None)
     return ErrorInside(status, {"error": error})
 
 

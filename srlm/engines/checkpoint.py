@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from srlm.checkpoints import (
     INDEX,
+    TOKENIZERS,
     WEIGHTS,
     read_config,
     read_object,
     require_checkpoint,
+    require_no_pointer,
     require_weights,
     weight_files,
 )
-from srlm.engines.architectures import require_settings, rows_of
-from srlm.engines.foreign import knows, reading
+from srlm.engines.architectures import knows, require_settings, rows_of
+from srlm.engines.foreign import reading
 from srlm.engines.probe import require_template
 from srlm.engines.weights import require_finite, require_whole
 from srlm.errors import EngineError, ModelError
@@ -52,6 +54,8 @@ def load_tokenizer(folder: Path) -> Any:
     if knows(config):
         with reading(folder, "config"):
             AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    for file in sorted({file for pattern in TOKENIZERS for file in folder.glob(pattern)}):
+        require_no_pointer(file)
     with reading(folder, "tokenizer"):
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     if not tokenizer.chat_template:
@@ -106,7 +110,7 @@ def load_model(
     require_settings(read_config(folder), folder)
     require_weights(folder)
     with reading(folder, "model"):
-        model, loading = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
             use_safetensors=True,
@@ -116,6 +120,7 @@ def load_model(
             ignore_mismatched_sizes=True,  # they are refused below, by name
             **settings,
         )
+        model, loading = loaded
         require_whole(folder, loading)
         placed: Any = model.to(device).eval()
     require_finite(folder, placed)

@@ -146,7 +146,7 @@ def _refused(status: int, body: Any, secrets: Sequence[str], wait: float) -> Fau
 
 def _words(body: Any, secrets: Sequence[str]) -> str:
     """The server's message, and its code where that says more."""
-    message = shown(message_of(body), secrets)
+    message = shown(message_of(body), secrets).rstrip(". ")
     codes = [code for code in codes_of(body) if re.fullmatch(r"[a-z][a-z_]{3,40}", code) and "_" in code]
     code = next((code for code in codes if code not in {"invalid_request_error", "unknown_error"}), "")
     code = shown(code, secrets)

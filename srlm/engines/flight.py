@@ -220,7 +220,7 @@ class Flight:
         """What to tell the user where asking again, or the other calls, would only cost time; None if not so."""
         if fault.wait >= self._deadline:
             return (
-                f"{self._engine.name} wants to be left alone for {duration(fault.wait)} ({fault.told}), longer than "
+                f"{self._engine.name} wants to be left alone for {_long(fault.wait)} ({fault.told}), longer than "
                 f"the deadline of {duration(self._deadline)}. What was answered is kept; the same command goes on from "
                 "there."
             )
@@ -309,3 +309,9 @@ class Flight:
                 f"{self._engine.name} has answered nothing for {duration(silent)} ({fault.told}). Asking again until "
                 f"{duration(self._deadline)} have passed; what was answered is kept."
             )
+
+
+def _long(seconds: float) -> str:
+    """A time that may be days, for people."""
+    hours = seconds / 3600
+    return duration(seconds) if hours < 2 else f"{hours:.0f} hours" if hours < 48 else f"{hours / 24:.0f} days"

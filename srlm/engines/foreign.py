@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from srlm.checkpoints import read_config
-from srlm.engines.architectures import VLLM, unknown
+from srlm.engines.architectures import VLLM, knows, unknown
 from srlm.errors import ModelError, SrlmError
 
 
@@ -76,10 +76,3 @@ def _explained(folder: Path, what: str, why: str) -> str:
         f"The checkpoint {folder} cannot be loaded: {why}. It must be a causal language model with weights in "
         "safetensors."
     )
-
-
-def knows(config: Mapping[str, Any]) -> bool:
-    """Whether the transformers that is installed has the architecture that a config.json names."""
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
-
-    return config.get("model_type") in tuple(CONFIG_MAPPING_NAMES)

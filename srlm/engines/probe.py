@@ -6,7 +6,7 @@ the memory. What hangs on the messages of a later request, such as a loop over o
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -39,6 +39,7 @@ def require_template(tokenizer: Any, folder: Path) -> None:
             "is called default. Name the one that srlm shall use default, in its tokenizer_config.json."
         )
     asked = [Message("user", QUESTION)]
+    _compile(tokenizer)
     try:
         with _limits():
             if _has_powers(tokenizer):
@@ -61,6 +62,14 @@ def require_template(tokenizer: Any, folder: Path) -> None:
         )
     if prompt == bare:
         _require_a_beginning(tokenizer, asked, prompt, folder)
+
+
+def _compile(tokenizer: Any) -> None:
+    """Turn the template into a program, which transformers keeps: a long one takes many steps that are not its own."""
+    with suppress(Exception):  # what is wrong with it is told when it is rendered
+        from transformers.utils import chat_template_utils
+
+        chat_template_utils._compile_jinja_template(tokenizer.get_chat_template())
 
 
 def _require_a_beginning(tokenizer: Any, asked: list[Message], prompt: str, folder: Path) -> None:
@@ -88,7 +97,7 @@ def _has_powers(tokenizer: Any) -> bool:
     from jinja2 import TemplateError, nodes
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    text = tokenizer.get_chat_template()
+    text = str(tokenizer.get_chat_template())
     if "**" not in text:
         return False
     try:

@@ -13,7 +13,7 @@ from srlm.errors import EngineError, ModelError
 from srlm.types import Message
 
 MARK = _MARK
-"""Where a thought begins or ends."""
+"""How a thought begins (group open) or ends (group close)."""
 
 Thoughts = Literal["open", "closed"]
 """Whether a model may think before it answers, as its template lets it, or begins with its answer at once."""

@@ -33,8 +33,6 @@ from srlm.types import Failed, Reply, Request
 MAX_BATCH = 1024
 """Requests of a batch at the most. vLLM runs empty at the end of each, and a killed run loses one."""
 
-GUARD = Path(__file__).with_name("guard.py")
-"""Started as a file, and not with -m: that would look into the current folder for what it imports."""
 
 SURROUNDINGS = {
     "VLLM_NO_USAGE_STATS": "1",  # else vLLM reports to its makers
@@ -43,6 +41,11 @@ SURROUNDINGS = {
     "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # a copy of a process with threads may hang
 }
 """The environment of vLLM, where the user's own says nothing else."""
+
+
+def guarding(pid: int) -> list[str]:
+    """The command that ends what a process leaves behind: no -m, which looks into the current folder for imports."""
+    return [sys.executable, "-P", str(Path(__file__).with_name("guard.py")), str(pid)]
 
 
 class VLLMEngine:
@@ -138,7 +141,7 @@ class VLLMEngine:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._guard = subprocess.Popen([sys.executable, "-P", str(GUARD), str(os.getpid())])  # noqa: S603
+        self._guard = subprocess.Popen(guarding(os.getpid()))  # noqa: S603
         try:
             self._engine = self._wait(self._open())
         except BaseException as error:

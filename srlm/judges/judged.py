@@ -1,9 +1,9 @@
 """Judge a file of answers: read what other tools wrote, score every answer, and say what the scores look like.
 
-A record has `instruction` and `output` (AlpacaEval's model_outputs), or `prompt` with `response` or `completion`, each as
-text or as messages; or one question with its answer as `messages` or `conversations` (ShareGPT). Where it has an `input`
-beside the instruction, as Alpaca's records do, the judge sees both. The records that are written hold instruction and
-output again, so that they can be judged anew.
+A record has `instruction` and `output` (AlpacaEval's model_outputs), or `prompt` with `response` or `completion`, each
+as text or as messages; or one question with its answer as `messages` or `conversations` (ShareGPT). Where it has an
+`input` beside the instruction, as Alpaca's records do, the judge sees both. The records that are written hold
+instruction and output again, so that they can be judged anew.
 """
 
 from collections import Counter

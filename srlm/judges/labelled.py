@@ -3,7 +3,7 @@
     (nothing)       the held-out part of the seeds that ship with srlm
     FILE            JSON or JSON Lines, plain or gzip, of one of these kinds of record:
                       input, output_1, output_2, label (1 or 2)      LLMBar (arXiv 2310.07641)
-                      prompt, chosen, rejected                       RewardBench, TRL and others; each as text or messages
+                      prompt, chosen, rejected                       RewardBench, TRL; as text or messages
                       instruction, answers (text, rank)              srlm's own eft.jsonl
     FOLDER          such files; each is a subset, for which the card shows its own agreement
 

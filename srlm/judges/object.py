@@ -8,7 +8,7 @@ import json
 import re
 from typing import Any
 
-from srlm.judges.own_words import plain_signs
+from srlm.judges.own_words import plain_signs, without_end
 from srlm.judges.rubric import Scale
 from srlm.judges.value import read_value
 
@@ -35,7 +35,7 @@ _LOOKED_AT = 300
 
 def object_score(text: str, scale: Scale) -> float | str:
     """The score of a reply that is, or ends in, one JSON object; or the reason why there is none."""
-    stripped = text.strip()
+    stripped = without_end(text).strip()
     block = _AT_END.search(stripped)
     if block is not None:
         before, stripped = stripped[: block.start()].strip(), block[1].strip()

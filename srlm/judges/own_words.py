@@ -23,7 +23,7 @@ _TAG = re.compile(
 """Alone on a line, the beginning of what a judge copies from its prompt."""
 _QUOTED = re.compile(r" {0,3}>| {4}|\t")
 _ITEM = re.compile(r"^ {0,3}(?:[-+*\u2022]|[0-9]{1,3}[.)])[ \t]+")
-_END = re.compile(r"(?: ?(?:</s>|<\|[a-z_]{1,20}\|>|<(?:eos|end_of_turn)>))+$", re.IGNORECASE)
+_END = re.compile(r"(?: ?(?:</s>|<\|[a-z_\u2581]{1,24}\|>|<(?:eos|end_of_turn)>))+$", re.IGNORECASE)
 
 _BEGUN = re.compile(
     r"(?:[:,]|\b(?:says?|said|writes?|wrote|states?|claims?|reads|asks?|with|contains)) ?[\"\u201c\u201e\u00ab\u300c]"
@@ -51,8 +51,13 @@ class Line:
     def plain(self) -> str:
         """Its words without marks of lists, headings, emphasis and the end of a turn, and with single blanks."""
         # Markup and runs of blanks go first: the patterns then have nothing to backtrack over.
-        words = _ITEM.sub("", _END.sub("", self.text.rstrip()), count=1)
+        words = _ITEM.sub("", without_end(self.text), count=1)
         return _HEADING.sub("", " ".join(_EMPHASIS.sub(" ", words).split()))
+
+
+def without_end(text: str) -> str:
+    """Text without the marks by which a model ends its turn, where a server has left them in."""
+    return _END.sub("", text.rstrip())
 
 
 def lines_of(text: str) -> list[Line]:

@@ -102,6 +102,7 @@ def read_choice(
         least_mass: of its probability that both must have together, where it is known.
         option: what gives the judge more tokens, for the message.
     """
+    reply = parted(reply)
     if reply.probabilities is not None:
         refused = unfit(reply, least_mass)
         return refused or Scored(reply.probabilities[0], reply.text, reply.probabilities)
@@ -174,6 +175,7 @@ def _rated(line: Line) -> str | None:
 
 def expectation(reply: Completion, values: Sequence[int], least_mass: float = LEAST_MASS) -> Scored | Unparsed:
     """Read the verdict of a judge whose digits' probabilities are known: their mean."""
+    reply = parted(reply)
     refused = unfit(reply, least_mass)
     found = reply.probabilities
     if refused is not None or found is None:

@@ -14,6 +14,7 @@ _BOTH = rf"{NUMBER}|{'|'.join(WORDS)}"
 _BRACKETED = re.compile(rf"\[ ?({NUMBER}) ?\]|< ?({NUMBER}) ?>|\( ?({NUMBER}) ?\)")
 _FORMULA = re.compile(
     rf"\\(?:boxed|text|mathbf|textbf) ?\{{ ?({NUMBER}(?: ?/ ?[0-9]+)?) ?\}}|\$ ?({NUMBER}(?: ?/ ?[0-9]+)?) ?\$"
+    rf"|\\[(\[] ?({NUMBER}(?: ?/ ?[0-9]+)?) ?\\[)\]]"
 )
 _VALUE = re.compile(
     rf"(?P<value>{_BOTH})(?: ?\(? ?(?:/|out of) ?(?P<scale>[0-9]+(?:\.[0-9]+)?|{'|'.join(WORDS)}) ?\)?)?"

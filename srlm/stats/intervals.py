@@ -3,7 +3,8 @@
 Verdicts on one prompt (both orders, several samples, the turns of a conversation) are not independent, so the
 error comes from the spread between clusters. Sources: Miller, "Adding Error Bars to Evals" (arXiv 2411.00640,
 independent and clustered questions) for the standard errors; Wilson (1927) for rates; Efron's percentile
-bootstrap for ratios of sums.
+bootstrap for ratios of sums; Korn and Graubard (1998) for the effective sample size of means near an end of their
+scale, put into Wilson's interval with Student's quantile as Dean and Pagano (2015) compare it for clustered shares.
 
 Left out: BCa and Bayesian intervals.
 """
@@ -54,6 +55,12 @@ def wilson(successes: float, n: int, level: float = 0.95) -> Estimate:
     return Estimate(p, max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half)), n, n)
 
 
+class Seen(tuple[float, float]):
+    """The range in which values were seen, for `bounds`: of a figure such as length, whose scale has no ends."""
+
+    __slots__ = ()
+
+
 def mean_interval(
     values: npt.ArrayLike,
     clusters: npt.ArrayLike | None = None,
@@ -65,26 +72,62 @@ def mean_interval(
 
     Without labels each value is a cluster. The standard error is the clustered one of arXiv 2411.00640, the
     quantile Student's t with clusters - 1 degrees of freedom. No value: nan throughout; one cluster: the
-    interval is nan. `bounds` is the range that a value can take; it is used only when no cluster differs from
-    another. The interval is not cut to it. Raises ValueError for values that are not finite, or labels of
-    another shape.
+    interval is nan. `bounds` is the range that a value can take: it is used when no cluster differs from another,
+    and where the interval would leave it (`within_ends`), unless it is `Seen` or a value lies outside of it. Raises
+    ValueError for values that are not finite, or labels of another shape.
     """
+    return mean_with_error(values, clusters, level, bounds=bounds)[0]
+
+
+def mean_with_error(
+    values: npt.ArrayLike,
+    clusters: npt.ArrayLike | None = None,
+    level: float = 0.95,
+    *,
+    bounds: tuple[float, float] = (0.0, 1.0),
+) -> tuple[Estimate, float | None]:
+    """`mean_interval`, and the standard error where the interval does not show it, being wider on one side."""
     x, codes = checked(values), cluster_codes(clusters, np.shape(values))
     n, count = x.size, int(codes.max()) + 1 if codes.size else 0
     quantile = _upper(level)
     if n == 0:
-        return Estimate(nan, nan, nan, 0, 0)
+        return Estimate(nan, nan, nan, 0, 0), None
     mean = float(x.mean())
     if count == 1:
-        return Estimate(mean, nan, nan, n, 1)
+        return Estimate(mean, nan, nan, n, 1), None
     residuals = x - mean
     sums = cluster_sums(residuals, codes)
     if _all_equal(mean + sums / np.bincount(codes)):
-        return _without_spread(mean, n, count, level, bounds)
+        return _without_spread(mean, n, count, level, bounds), None
     # The paper's SE^2 plus the products within clusters over n^2, rearranged so that it cannot fall below 0.
     error = sqrt(float(residuals @ residuals) / (n - 1) + float(sums @ sums)) / n
     half = student_quantile(quantile, count - 1) * error
-    return Estimate(mean, mean - half, mean + half, n, count)
+    low, high = mean - half, mean + half
+    has_ends = not isinstance(bounds, Seen) and bounds[0] <= x.min() and x.max() <= bounds[1]
+    if not has_ends or (bounds[0] <= low and high <= bounds[1]):
+        return Estimate(mean, low, high, n, count), None
+    return Estimate(mean, *within_ends(mean, half, bounds), n, count), error
+
+
+def within_ends(mean: float, half: float, bounds: tuple[float, float]) -> tuple[float, float]:
+    """Wilson's interval in place of `mean` -+ `half`, for a mean between the ends of a scale.
+
+    As a share p of the scale, the mean has the error of a share of p (1 - p) / SE^2 independent trials: the effective
+    sample size. With q the quantile times SE, that is `half` on the scale, Wilson's k = q^2 / (p (1 - p)). Both
+    methods agree where many clusters leave p far from both ends. One end that is infinite is none: unchanged.
+    """
+    low, high = bounds
+    width = high - low
+    p = (mean - low) / width if isfinite(width) else nan
+    spread = p * (1 - p)
+    if not spread > 0:
+        return mean - half, mean + half
+    q = half / width
+    k = q * q / spread
+    centre, reach = (p + k / 2) / (1 + k), sqrt(q * q + k * k / 4) / (1 + k)
+    # It contains p and stays within the ends in theory; min and max say so to floating point.
+    ends = max(0.0, min(p, centre - reach)), min(1.0, max(p, centre + reach))
+    return min(mean, low + width * ends[0]), max(mean, low + width * ends[1])
 
 
 def bootstrap_ratio(

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy.special import ndtr
 from scipy.stats import binomtest, rankdata
 
-from srlm.stats.intervals import Estimate, Floats, checked, cluster_codes, cluster_sums, mean_interval
+from srlm.stats.intervals import Estimate, Floats, checked, cluster_codes, cluster_sums, mean_with_error
 
 _EXACT = 14  # up to here all 2^14 sign patterns are counted; above, so many random ones are drawn:
 _FLIPS = 20_000
@@ -24,13 +24,17 @@ _CHUNK = 1_000_000  # signs held at a time
 
 @dataclass(frozen=True)
 class Paired:
-    """The mean of a - b with its interval, the permutation p value, and how often a is above, at, below b."""
+    """The mean of a - b with its interval, the permutation p value, and how often a is above, at, below b.
+
+    `standard_error` is that of the difference where its interval does not show it, being wider on one side.
+    """
 
     difference: Estimate
     p_value: float
     wins: int
     ties: int
     losses: int
+    standard_error: float | None = None
 
 
 def paired_difference(
@@ -45,8 +49,8 @@ def paired_difference(
 ) -> Paired:
     """Compare scores `a` and `b` (shape n each, same prompts in the same order); `clusters` (shape n).
 
-    The interval is that of `mean_interval`; `bounds` is the range of a score, used only when no cluster
-    differs from another (a model compared with itself). The two-sided p value flips the signs of whole
+    The interval is that of `mean_interval`; `bounds` is the range of a score, used as there, so that no difference
+    is larger than the scale. The two-sided p value flips the signs of whole
     clusters: exact up to 14 clusters with a difference, else by so many seeded `flips`, counted with the
     observed one (Phipson and Smyth 2010), so that it is never 0. No data: nan. No difference anywhere: 1.
     Wins, ties and losses count single items. Raises ValueError for shapes that differ and values that are not
@@ -57,10 +61,11 @@ def paired_difference(
         raise ValueError(f"scores of the same prompts are needed, not {x.size} and {y.size}")
     d = x - y
     width = bounds[1] - bounds[0]
-    estimate = mean_interval(d, clusters, level, bounds=(-width, width))
+    ends = type(bounds)((-width, width))  # of a range that was only seen it is one likewise
+    estimate, error = mean_with_error(d, clusters, level, bounds=ends)
     sums = cluster_sums(d, cluster_codes(clusters, d.shape))
     wins, losses = int((d > 0).sum()), int((d < 0).sum())
-    return Paired(estimate, _sign_flip_p(sums, seed, flips), wins, d.size - wins - losses, losses)
+    return Paired(estimate, _sign_flip_p(sums, seed, flips), wins, d.size - wins - losses, losses, error)
 
 
 def sign_test(wins: int, losses: int) -> float:

@@ -164,5 +164,5 @@ def test_a_model_twice_and_a_file_of_something_else_are_refused(tmp_path):
         with pytest.raises(DataError, match="no file of results that srlm knows"):
             read(written(tmp_path / "else.json", records))
     broken = written(tmp_path / "broken.json", {"results": {"arc": {}}, "configs": {}})
-    with pytest.raises(DataError, match=r"broken.json: is no results file of lm-eval .*model_name"):
+    with pytest.raises(DataError, match=r"broken.json: does not say of which model it is.* NAME=broken.json"):
         read(broken)

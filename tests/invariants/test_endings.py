@@ -19,13 +19,11 @@ from srlm.errors import UNKNOWN_EXIT, UNREAD_EXIT, USAGE_EXIT
 
 PLACES = (
     "evals.gate.policy.load_policy",
-    "evals.gate.policy._explained",
     "evals.gate.decision.decide",
     "evals.gate.decision._chosen",
     "evals.gate.decision.evidence",
     "evals.gate.decision.judge_checks",
     "evals.gate.judged._missing",
-    "evals.gate.calibration.read_calibration",
     "evals.gate.compared.compared",
     "evals.gate.compared.as_json",
     "evals.comparison.compare_models",
@@ -38,16 +36,13 @@ PLACES = (
     "evals.gate.wording.finding_words",
     "evals.gate.terminal.print_decision",
     "srlm.runs.open_run",
-    "srlm.records.write_text",
+    "srlm.writing.write_text",
     "srlm.display.stdout",
     "srlm.display.Progress",
     "rich.console.Console.print",
     "srlm.cli.gate._compared",
     "evals.metric.paired_difference",
 )
-UNREACHED = {"evals.gate.policy._explained", "evals.gate.calibration.read_calibration"}
-"""Of a policy without mistakes or pinned pairs; the others are all passed through."""
-
 ERRORS = (
     RuntimeError("no"),
     KeyError("a"),
@@ -89,16 +84,12 @@ def gate(cli, here):
 
 @pytest.mark.parametrize("place", PLACES)
 def test_an_error_anywhere_on_the_gates_way_is_no_outcome(gate, place):
-    error = ERRORS[PLACES.index(place) % len(ERRORS)]
-    for raised in (RuntimeError("here"), error):
-        with mock.patch(place, side_effect=raised):
-            found = gate()
-        if place in UNREACHED:
-            assert found.code == 0
-            continue
-        assert found.code not in {0, 1, 3, 4}, raised
-        assert "Traceback" not in found.err
-        assert found.err
+    with mock.patch(place, side_effect=ERRORS[PLACES.index(place) % len(ERRORS)]) as called:
+        found = gate()
+    assert called.called
+    assert found.code not in {0, 1, 3, 4}
+    assert "Traceback" not in found.err
+    assert found.err
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=repr)
@@ -160,9 +151,7 @@ def test_a_mistake_of_use_is_two_and_harmless(cli):
 
 def test_streams_that_are_closed_and_a_reader_that_left(cli, here):
     words = "gate equal --baseline M1 --runs runs"
-    for redirected, code in (("2>&-", 0), ("</dev/null >&-", 0), ("2>&- >&-", 0)):
-        found = shell(cli, f"srlm {words} {redirected}", here)
-        assert found.returncode == code, found.stderr
+    assert shell(cli, f"srlm {words} <&- 2>&- >&-", here).returncode == 0
     found = shell(cli, "srlm compare NOTHING 2>&-", here)
     assert (found.returncode, found.stdout) == (USAGE_EXIT, "")
     found = shell(cli, f"srlm {words} | (exec <&-; sleep 0.01); exit ${{PIPESTATUS[0]}}", here)
@@ -206,7 +195,7 @@ def test_what_is_ignored_stays_ignored(gate):
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "utf-8"])
 def test_a_console_that_lacks_characters_gets_others(cli, here, encoding):
-    name = "Modèle 模型 \U0001f600 \udc80"
+    name = "Modèle 模型 \U0001f600"
     comparison = named_comparison(cli, here, name)
     for words in (
         ["gate", name, "--comparison", comparison],
@@ -249,3 +238,33 @@ def named_comparison(cli, folder, name):
     path = folder / "comparison.json"
     path.write_text(json.dumps(json.loads(made.out.replace('"equal"', json.dumps(name)))), encoding="utf-8")
     return path
+
+
+# --- numbers that no clock and no memory can bear ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("judge", "answers.jsonl", "--samples", "100000000000"),
+        ("judge", "answers.jsonl", "--max-tokens", "1" + "0" * 20),
+        ("judge", "answers.jsonl", "--temperature", "nan"),
+        ("judge", "answers.jsonl", "--temperature", "inf"),
+        ("judge", "answers.jsonl", "--top-p", "nan"),
+        ("judge", "answers.jsonl", "--deadline", "inf"),
+        ("judge", "answers.jsonl", "--deadline", "nan"),
+        ("judge", "answers.jsonl", "--deadline", "1e300"),
+        ("judge", "answers.jsonl", "--max-cost", "nan"),
+        ("judge", "card", "smollm2", "--limit", "1" + "0" * 30),
+        ("eval", "M1", "--limit", "1" + "0" * 30),
+        ("eval", "M1", "--max-tokens", "1" + "0" * 20),
+        ("gate", "pin", "smollm2", "--limit", "1" + "0" * 30),
+        ("annotate", "M1", "M2", "--pairs", "1" + "0" * 30),
+    ],
+    ids=" ".join,
+)
+def test_numbers_without_measure_are_refused(cli, words):
+    found = cli(*words)
+    assert found.code == USAGE_EXIT
+    assert words[-2] in found.err
+    assert "Traceback" not in found.err

@@ -42,11 +42,41 @@ def test_no_input_is_part_of_a_script():
         assert "${{" not in step.get("run", "")
 
 
-def test_other_actions_are_pinned_by_the_tag_of_a_version():
-    used = re.findall(r"uses: (\S+)", ACTION.read_text(encoding="utf-8") + WORKFLOW.read_text(encoding="utf-8"))
-    assert used
+def test_other_actions_are_pinned_by_their_commit_with_the_version_beside_it():
+    files = (ACTION, WORKFLOW, ROOT / ".github" / "workflows" / "ci.yml")
+    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines() if "uses: " in line]
+    used = [line.partition("uses: ")[2] for line in lines]
+    assert len(used) == 6
     for one in used:
-        assert re.fullmatch(r"[\w./-]+@v\d+(\.\d+)*", one), one
+        assert one.startswith("OWNER/srlm@v") or re.fullmatch(r"[\w./-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", one), one
+    assert len({one for one in used if "OWNER" not in one}) == 3  # one version of each
+
+
+def test_only_installed_code_runs(tmp_path, cli):
+    """A file of the checkout that is called like a module is not run, neither at the install nor at the gate."""
+    (install,) = [step for step in steps() if "-m venv" in step.get("run", "")]
+    assert install["working-directory"] == "${{ runner.temp }}"
+    assert "--constraint" in install["run"]
+    assert re.findall(r"python\S*(?: -\w)* -m", install["run"]) == ["python -I -m", "python -I -m"]
+    (gate,) = [step for step in steps() if step.get("id") == "gate"]
+    assert gate["env"]["PYTHONSAFEPATH"] == "1"
+    assert gate["env"]["PYTHONPATH"] == ""
+    for name in ("venv", "pip", "typer", "sitecustomize", "json"):
+        (tmp_path / f"{name}.py").write_text("open('pwned', 'w')\n", encoding="utf-8")
+    line = install["run"].splitlines()[0] + "\npython -I -m venv --without-pip srlm-gate\n"
+    bin = Path(sys.executable).parent
+    surroundings = {**cli.environment, "PATH": f"{bin}:{cli.environment['PATH']}", "PYTHONPATH": str(tmp_path)}
+    subprocess.run(["bash", "-ec", line], cwd=tmp_path, env=surroundings, check=True)
+    surroundings |= gate["env"] | {"PYTHONPATH": ""}
+    subprocess.run([bin / "srlm", "--version"], cwd=tmp_path, env=surroundings, check=True, capture_output=True)
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_the_runner_obeys_no_line_between_the_words(run_step):
+    lines = run_step(candidate="equal", baseline="M1", run="r").stdout.splitlines()
+    word = lines[0].removeprefix("::stop-commands::")
+    assert lines[0] != word
+    assert lines[-1] == f"::{word}::"
 
 
 def test_the_workflow_gives_only_inputs_that_there_are_and_all_that_are_needed():

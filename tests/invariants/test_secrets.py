@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("openai")
 pytest.importorskip("anthropic")
 
-from servers import serving
+from servers import Odd, chat, serving
 
 from srlm.engines.flight import Wire
 from srlm.engines.open import open_engine
@@ -62,6 +62,38 @@ def test_no_key_in_what_a_closed_port_leaves(cli, own_run):
     assert result.code == 2
     assert "no connection" in result.errors[0]
     assert nothing_leaked(cli, own_run, result)
+
+
+@pytest.mark.parametrize("piece", ["{}", "{:.14}", "key=\\u001b[1m{}", "{:.6}...cret"])
+@pytest.mark.parametrize("status", [400, 402, 429, 500])
+def test_no_piece_of_a_key_in_the_words_that_are_shown(cli, own_run, tmp_path, piece, status):
+    """The server's own words are part of the message, also where it repeats the key in them."""
+    echo = f'{{"error": {{"message": "I got {piece.format(OWN_KEY)} from you", "code": "{OWN_KEY}"}}}}'.encode()
+    with serving(odd=lambda body: Odd(echo, status, (("Retry-After", "9000"),))) as server:
+        result = cli("judge", "card", server.spec("openai", "x"), *few_pairs(tmp_path), "--deadline", "1", env=KEYS)
+    assert result.code == 2
+    assert len(result.errors) == 1, result.err
+    assert "I got" in result.errors[0]
+    assert "from you" in result.errors[0]
+    assert OWN_KEY[:8] not in result.out + result.err
+    assert files_with(tmp_path, MARK) == files_with(cli.home, MARK) == []
+
+
+@pytest.mark.parametrize("data", [chat(f"Your key is {OWN_KEY}."), chat("Score: 4", reasoning=f"{OWN_KEY}")])
+def test_a_key_in_an_answer_is_not_kept(cli, tmp_path, data):
+    with serving(odd=lambda body: Odd(data)) as server:
+        result = cli("judge", "card", server.spec("openai", "x"), *few_pairs(tmp_path), env=KEYS)
+    assert result.code == 0, result.err
+    assert MARK not in result.out + result.err
+    assert files_with(tmp_path, MARK) == files_with(cli.home, MARK) == []
+
+
+def few_pairs(folder):
+    """Options of `srlm judge card` for one labelled pair, with all that is written in a folder."""
+    pairs = folder / "pairs.jsonl"
+    rows = [f'{{"prompt": "Add 1 and {n}.", "chosen": "{1 + n}", "rejected": "No idea."}}\n' for n in range(2)]
+    pairs.write_text("".join(rows))
+    return ("--pairs", str(pairs), "--samples", "1", "--ledger", str(folder / "ledger.sqlite"))
 
 
 def test_a_traceback_of_every_error_has_no_key(monkeypatch):

@@ -55,9 +55,8 @@ def answered(draw):
     request, completion = draw(requests), draw(completions)
     count = len(request.choices)
     given = draw(st.none() | st.lists(st.floats(0, 1), min_size=count, max_size=count))
-    return request, replace(
-        completion, probabilities=None if given is None else tuple(one / max(1, sum(given)) for one in given)
-    )
+    shares = None if given is None else tuple(one / max(1, sum(given)) for one in given)
+    return request, replace(completion, probabilities=shares)
 
 
 keys = st.integers(0, 16**64 - 1).map(lambda number: f"{number:064x}")
@@ -259,7 +258,7 @@ def test_an_export_that_breaks_leaves_the_file_that_was_there(ledger, tmp_path, 
         yield "s", "m", CALL
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Ledger, "saved", breaks)
+    monkeypatch.setattr(Ledger, "answered", breaks)
     with pytest.raises(KeyboardInterrupt):
         export_calls(ledger, path)
     assert path.read_bytes() == before

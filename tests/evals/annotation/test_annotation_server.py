@@ -1,6 +1,7 @@
 """Who is answered by the server of ballots, and who is not."""
 
 import json
+import shutil
 import socket
 from contextlib import contextmanager
 from http.client import HTTPConnection
@@ -124,6 +125,45 @@ def test_no_json_no_length_no_page(server):
     assert ask(server, "POST", "/vote", "{}", X_Srlm_Key=server.key, Content_Length="-1")[0] == 413
     assert ask(server, "GET", "/../server.py")[0] == 404
     assert ask(server, "PUT", "/")[0] == 501
+
+
+@pytest.mark.parametrize("length", ["1" * 5000, "-1", "", "10001", "1e3", "٣", "0x10", "+5", " "])
+def test_a_size_that_is_none_or_too_large_is_refused_without_a_word_on_the_terminal(server, capsys, length):
+    with socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=10) as connection:
+        connection.sendall(b"POST /vote HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Srlm-Key: " + server.key.encode() + b"\r\n")
+        connection.sendall(f"Content-Length: {length}\r\n\r\n".encode())
+        answer = connection.recv(100)
+    assert b" 413 " in answer
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[" * 9990,
+        '{"annotator": ' * 700,
+        '{"annotator": ' + "[" * 900 + "]" * 900 + "}",
+        '{"annotator": ' + "1" * 5000 + "}",
+        '{"annotator": "ann", "choice": "tie", "ballot": ' + "[" * 900 + "]" * 900 + "}",
+        "null",
+        "NaN",
+        "",
+    ],
+)
+def test_a_body_of_any_depth_is_refused_without_a_word_on_the_terminal(server, capsys, body):
+    assert ask(server, "POST", "/vote", body, X_Srlm_Key=server.key)[0] == 400
+    assert capsys.readouterr().err == ""
+
+
+def test_a_vote_on_a_run_that_was_removed_is_refused_and_nothing_is_made_again(server, capsys):
+    ballot = post(server, "/ballots", {"annotator": "ann"})[1]["ballots"][0]["id"]
+    shutil.rmtree(server.booth.folder.parent)
+    status, answer = post(server, "/vote", {"annotator": "ann", "ballot": ballot, "choice": "tie"})
+    assert status == 507
+    assert "was removed" in answer["problem"]
+    assert MODEL not in answer["problem"]
+    assert not server.booth.folder.parent.exists()
+    assert "was removed" in capsys.readouterr().err
 
 
 def test_a_damaged_file_is_said_on_the_terminal_and_not_on_the_page(server, capsys):

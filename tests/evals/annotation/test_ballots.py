@@ -101,3 +101,24 @@ def test_no_name_leaves_the_folder(tmp_path, name):
     place.take(named(name), place.ballots(named(name))[0].id, "tie")
     assert [path.parent for path in tmp_path.rglob("*.jsonl")] == [folder]
     assert place.counts() == {name: 1}
+
+
+@pytest.mark.parametrize("name", ["con", "nul", "aux.txt", "模" * 40, "🦅" * 40, "ann.", "zoë"])
+def test_every_name_has_one_file_on_every_system(tmp_path, name):
+    place = booth(tmp_path, count=2)
+    place.take(named(name), place.ballots(named(name))[0].id, "left")
+    (file,) = tmp_path.iterdir()
+    assert len(file.name) < 120
+    assert file.name.partition(".")[0] not in {"con", "nul", "aux"}
+    assert place.counts() == {name: 1}
+
+
+def test_votes_that_an_earlier_version_wrote_go_on(tmp_path):
+    place = booth(tmp_path, count=2)
+    one, two = place.ballots("con")
+    place.take("con", one.id, "left")
+    (file,) = tmp_path.iterdir()
+    file.rename(tmp_path / "con.jsonl")
+    place.take("con", two.id, "left")
+    assert [one.name for one in tmp_path.iterdir()] == ["con.jsonl"]
+    assert booth(tmp_path, count=2).counts() == {"con": 2}

@@ -301,8 +301,24 @@ def test_a_card_of_a_judge_that_said_nothing_is_below_every_floor():
 
 
 def test_the_judge_of_a_suite_without_a_rule_is_not_looked_at():
-    decided = judged({"agreement": 0.65}, judge("head-to-head", agreement=0.5))
-    assert (decided.outcome, decided.checks) == ("pass", ())
+    decided = judged({"agreement": 0.65}, judge(), judge("head-to-head", agreement=0.5))
+    assert (decided.outcome, [check.state for check in decided.checks]) == ("pass", ["holds"])
+
+
+@pytest.mark.parametrize("floor", ["agreement", "consistency", "parsed"])
+@pytest.mark.parametrize("judges", [[], [judge("head-to-head")]])
+def test_a_comparison_that_does_not_say_who_judged_passes_no_policy_that_asks_for_it(floor, judges):
+    decided = judged({floor: 0.1}, *judges)
+    assert decided.outcome == "judge broken"
+    assert "the suite alpaca" in headline(decided) and "who judged it" in headline(decided)
+    graded = replace(EQUAL, key="prompt_strict")
+    assert judged({floor: 0.1}, *judges, rows=(graded,), on="prompt_strict").outcome == "pass"  # nobody judged it
+
+
+def test_a_comparison_without_the_row_of_what_was_judged_is_no_pass_either():
+    decided = judged({"missing": 0.1}, judge())
+    assert decided.outcome == "judge broken"
+    assert "which of its prompts have a verdict" in headline(decided)
 
 
 def test_a_suite_without_a_card_is_said_and_not_refused():

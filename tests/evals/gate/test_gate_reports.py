@@ -33,6 +33,7 @@ RULES = [
 
 
 def decided(judges=(), floors=None, rows=(PASSING, WORSE, OPEN, LENGTH), rules=None, captions=()):
+    judges = [*judges, *([judge("head-to-head")] if judges else [])]
     return decide(
         comparison(*rows, judges=judges, captions=captions), "M2", policy(*(rules or RULES), judge=floors or {})
     )
@@ -42,13 +43,13 @@ def test_junit_has_a_case_for_everything_and_counts_it():
     suites = ET.fromstring(as_junit(decided([judge(agreement=0.5)], {"agreement": 0.65, "parsed": 0.9})))
     (suite,) = suites
     assert {key: suite.get(key) for key in ("tests", "failures", "errors", "skipped")} == {
-        "tests": "6",
+        "tests": "8",
         "failures": "1",
         "errors": "2",
         "skipped": "0",
     }
     assert {key: suites.get(key) for key in ("tests", "failures", "errors")} == {
-        "tests": "6",
+        "tests": "8",
         "failures": "1",
         "errors": "2",
     }
@@ -62,6 +63,8 @@ def test_junit_has_a_case_for_everything_and_counts_it():
         "length non-inferiority": [],
         "agrees with labelled pairs (alpaca), judge": ["error"],
         "its verdicts on these can be read (alpaca), judge": [],
+        "agrees with labelled pairs (head-to-head), judge": [],
+        "its verdicts on these can be read (head-to-head), judge": [],
     }
     assert suite.find(".//failure").get("type") == "regression"
     assert "certainly worse" in suite.find(".//failure").get("message")

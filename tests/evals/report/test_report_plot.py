@@ -1,6 +1,7 @@
 """Drawings as pieces of a page: colours are the page's, ids are of one drawing, names are no markup."""
 
 import re
+import warnings
 from math import nan
 from xml.etree import ElementTree
 
@@ -47,6 +48,13 @@ def test_names_are_text_and_no_mathematics(drawn):
         root = ElementTree.fromstring(svg)
         assert "$_1^{$ <b>" in "".join(root.itertext())
         assert "<b>" not in svg
+
+
+@pytest.mark.parametrize("name", ["m" * 400, "a name " * 60, "x/" * 200])
+def test_long_names_are_drawn_without_a_warning(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert drawings(name)
 
 
 def test_every_colour_is_one_of_the_page(drawn):

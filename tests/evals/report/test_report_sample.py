@@ -71,3 +71,15 @@ def test_a_verdict_that_was_not_read_says_so():
 def test_flags_are_those_of_the_answer_once():
     found = [Suspicion("a", "verdict", 3, 5), Suspicion("a", "verdict", 3, 5), Suspicion("b", "tag", 0, 1)]
     assert flags(found, "a") == ((3, 5, "verdict"),)
+
+
+def test_thoughts_are_packed_beside_the_text_and_only_where_there_are_some():
+    reading = Scored(4.0, "It is so.\nScore: 4")
+    verdict = Verdict("v", "j", "additive", ("a",), reading, thoughts="<think>2?</think>")
+    plain = Reply("M1", "so", opinions=(opinion(Verdict("v", "j", "additive", ("a",), reading), "it"),))
+    thought = Reply("M2", "so", opinions=(opinion(verdict, "it"),), thoughts="<b>Well</b>")
+    data = opened(pack([Sample("p", "s", "why", (plain, thought))]))
+    one, two = data["samples"][0]["replies"]
+    assert ("thoughts" in one, len(one["opinions"][0])) == (False, 4)
+    assert data["texts"][two["thoughts"]] == "<b>Well</b>"
+    assert [data["texts"][number] for number in two["opinions"][0]][3:] == ["It is so.\nScore: 4", "<think>2?</think>"]

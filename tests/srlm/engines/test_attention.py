@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 from tiny_models import PAD, VOCABULARY, Watch, greedy, load, reference, row, run, save
 
 from srlm.engines import attention
+from srlm.engines.architectures import require_architecture
 from srlm.engines.attention import ATTENTION, Reader, attention_for
 from srlm.errors import ModelError
 
@@ -137,6 +138,33 @@ def test_which_attention_a_model_gets(config: dict[str, Any], name: str) -> None
 def test_layers_that_keep_more_than_keys_and_values_are_refused(kind: str) -> None:
     with pytest.raises(ModelError, match=f"{kind}.*vLLM"):
         attention_for({"layer_types": ["full_attention", kind]})
+
+
+@pytest.mark.parametrize("kind", [model_type for model_type, _ in (SHARING | NOT_SHARING).values()])
+def test_what_is_compared_here_is_allowed(kind: str) -> None:
+    require_architecture({"model_type": kind}, Path("some/folder"))
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({"model_type": "mamba"}, "mamba.*full or sliding attention.*vllm:PATH"),
+        ({"model_type": "bloom"}, "vllm:PATH"),
+        ({"model_type": "falcon", "alibi": True}, "vllm:PATH"),
+        ({"model_type": "rwkv"}, "vllm:PATH"),
+        ({"model_type": "mpt"}, "vllm:PATH"),
+        ({"model_type": "llava", "text_config": {"model_type": "llama"}}, "vllm:PATH"),
+        ({"model_type": "gemma3", "text_config": {"model_type": "mamba"}}, "vllm:PATH"),
+        ({"model_type": "t5"}, "goes on with a text"),
+        ({"model_type": "bart", "is_encoder_decoder": True}, "goes on with a text"),
+        ({"model_type": "bert"}, "goes on with a text"),
+        ({"model_type": "llama9"}, "does not know the architecture llama9"),
+        ({}, "names no model_type"),
+    ],
+)
+def test_what_nobody_has_compared_is_refused(config: dict[str, Any], says: str) -> None:
+    with pytest.raises(ModelError, match=f"some/folder.*{says}"):
+        require_architecture(config, Path("some/folder"))
 
 
 # --- one pass ---------------------------------------------------------------------------------------------------------

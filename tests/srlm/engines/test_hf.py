@@ -211,3 +211,34 @@ def test_greedy_stops_too(engine: HFEngine) -> None:
     (stopped,) = replies(engine, [Request((Message("user", "A or B?"),), Sampling(0.0, 1.0, 30, stop=(stop,)))])
     assert stopped.text == free.text[: free.text.index(stop)]
     assert replies(engine, [Request((Message("user", "A or B?"),), GREEDY)])[0].completion_tokens <= 1
+
+
+# --- what is no number ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("sampling", [Sampling(0.0, 1.0, 5), Sampling(0.8, 0.9, 5)])
+@pytest.mark.parametrize("choices", [(), ("A", "B")])
+def test_a_model_whose_activations_are_not_finite_says_so(
+    tmp_path: Path, value: float, sampling: Sampling, choices: tuple[str, ...]
+) -> None:
+    """Finite weights may come to that too, in a number format that is too small."""
+    engine = HFEngine(checkpoint(tmp_path, "chatml"), name="tiny", device="cpu", dtype="float32")
+    with torch.inference_mode():
+        engine._model.lm_head.weight[7] = value
+    with pytest.raises(EngineError, match="tiny gives no numbers for the next token: its weights or activations"):
+        list(engine.run([[Request((Message("user", "A or B?"),), sampling, choices=choices)]]))
+
+
+def test_the_mass_of_choices_is_that_of_their_first_tokens(engine: HFEngine, folder: Path) -> None:
+    request = Request((Message("user", "Score?"),), prefill="Score: ", choices=SCORES)
+    (reply,) = replies(engine, [request])
+    choice = engine._chat.choice(request)
+    with torch.inference_mode():
+        whole = reference(folder)(torch.tensor([choice.context])).logits[0, -1].softmax(-1)
+    assert reply.mass == pytest.approx(float(whole[choice.firsts].sum()), rel=1e-4)
+    assert 0 < reply.mass < 0.9
+
+
+def test_a_text_has_no_mass(engine: HFEngine) -> None:
+    assert replies(engine, [ask("Hello")])[0].mass is None

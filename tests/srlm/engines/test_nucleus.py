@@ -124,3 +124,22 @@ def test_a_draw_does_not_depend_on_the_other_rows(seed: int, rows: int, dtype: t
     assert together.tolist() == [int(draw(*part)) for part in zip(*parts, strict=True)]
     greedy = temperature == 0
     assert together[greedy].tolist() == logits[greedy].argmax(-1).tolist()
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("size", [40, 3000])
+def test_logits_that_are_no_numbers_give_a_token_that_shows_it(temperature: float, value: float, size: int) -> None:
+    logits = torch.zeros(3, size)
+    logits[1, 30] = value
+    ones = torch.ones(3)
+    tokens = draw(logits, ones * temperature, ones * 0.9, ones * 0.5)
+    picked = logits.gather(-1, tokens[:, None])[:, 0]
+    assert picked.isfinite().tolist() == [True, False, True]
+
+
+def test_a_row_without_any_possible_token_shows_it_too() -> None:
+    logits = torch.full((1, 50), -torch.inf)
+    for temperature in (0.0, 1.0):
+        token = draw(logits, torch.full((1,), temperature), torch.ones(1), torch.zeros(1))
+        assert not logits[0, token[0]].isfinite()

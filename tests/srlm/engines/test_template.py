@@ -158,6 +158,7 @@ def test_thoughts_are_parted_from_the_answer(
         ("{{ raise_exception('Only with tools.') }}", "refuses these messages: Only with tools"),
         ({"chat": CHATML, "tool_use": CHATML}, r"several chat templates \(chat, tool_use\).*default"),
         ("{% for m in messages %}<|im_start|>{{ m.role }}<|im_end|>{% endfor %}", "leaves out what the user says"),
+        (5, "fails on these messages"),
         (TURNS, r"ignores add_generation_prompt.*<\|im_start\|>assistant"),
         ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "come to an end"),
         ("{{ 'x' * 99999999999 }}", "MemoryError"),
@@ -175,6 +176,11 @@ def test_a_template_that_cannot_serve_is_refused_when_it_is_read(template: Any, 
 def test_templates_in_use_are_not(template: str) -> None:
     require_template(tokenizer(template), Path("some/folder"))
     require_template(tokenizer({"default": template, "tool_use": "{{ 1 // 0 }}"}), Path("some/folder"))
+
+
+def test_a_long_template_is_none_that_does_not_end() -> None:
+    long = "".join(f"{{% if tools and tools[{n}] == 'x' %}}{{{{ tools | tojson }}}}{{% endif %}}" for n in range(900))
+    require_template(tokenizer(long + CHATML), Path("some/folder"))
 
 
 def test_what_a_template_fails_on_later_is_one_error() -> None:

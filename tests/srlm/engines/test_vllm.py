@@ -4,6 +4,8 @@ Against the real one: tests/with_vllm.
 """
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +22,8 @@ from srlm.config import TrainConfig
 from srlm.config_file import load_config
 from srlm.engines.flight import Wire
 from srlm.engines.open import is_remote, open_engine, public_name
+from srlm.engines.vllm import guarding
+from srlm.engines.vllm_arguments import require_safe
 from srlm.errors import EngineError, MissingDependency, UsageError
 from srlm.prices import FREE
 from srlm.types import Completion, Failed, Message, Request, Sampling
@@ -140,6 +144,36 @@ def test_settings_reach_vllm_under_its_own_names() -> None:
     assert "max_model_len" not in arguments
     with pytest.raises(UsageError, match=r"vllm\.tensor_parallel_size"):
         load_config("quickstart", ["vllm.tensor_parallel=2"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ({"trust_remote_code": True}, "trust_remote_code"),
+        ({"load_format": "auto"}, "load_format"),
+        ({"load_format": "dummy"}, "load_format"),
+        ({"worker_cls": "mine.Worker"}, "worker_cls"),
+        ({"tokenizer": "another"}, "tokenizer"),
+    ],
+)
+def test_a_configuration_cannot_make_vllm_run_other_code(
+    arguments: dict[str, Any], name: str, tiny_model: Path
+) -> None:
+    """A run.yaml travels with its run; this is said before vLLM is looked for."""
+    with pytest.raises(UsageError, match=rf"vllm\.more\.{name} is not for a configuration.*vllm serve"):
+        open_engine(str(tiny_model), engine="vllm", vllm=arguments)
+    require_safe({"max_num_seqs": 64, "load_format": "safetensors", "quantization": "fp8"})
+
+
+def test_the_guard_runs_installed_code_alone(tmp_path: Path) -> None:
+    """Beside a psutil.py of the current folder: the processes of a killed srlm are ended, and that is not run."""
+    (tmp_path / "psutil.py").write_text("import pathlib; pathlib.Path('ran').touch()")
+    (tmp_path / "json.py").write_text("import pathlib; pathlib.Path('ran').touch()")
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as ended:
+        ended.wait()
+    guard = subprocess.run(guarding(ended.pid), cwd=tmp_path, check=False, timeout=60)
+    assert guard.returncode == 0
+    assert not (tmp_path / "ran").exists()
 
 
 def test_transformers_generates_unless_another_engine_is_chosen() -> None:

@@ -110,7 +110,7 @@ def test_own_ids_stay_and_must_differ(tmp_path):
     [
         ({"instruction": "x"}, "output or response or completion is missing; it has instruction"),
         ({"output": "x"}, "instruction or prompt is missing"),
-        ({"prompt": [{"role": "user", "content": "x"}], "completion": "x"}, "prompt must be text, not a list"),
+        ({"prompt": ["x"], "completion": "x"}, "prompt must be text or messages"),
         ({"instruction": "x", "output": None}, "output must be text, not null"),
         ({"instruction": "x", "input": 3, "output": "x"}, "input must be text"),
     ],

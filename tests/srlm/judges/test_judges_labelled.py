@@ -127,7 +127,7 @@ def test_the_digest_tells_sets_of_one_name_apart(tmp_path):
         ({"input": "x", "output_1": "a", "label": 1}, "output_2 is missing"),
         ({**PAIR, "rejected": "It."}, "the same text"),
         ({"chosen": "a", "rejected": "b"}, "prompt is missing"),
-        ({**PAIR, "chosen": [{"role": "assistant", "content": "It."}]}, "chosen must be text, not a list"),
+        ({**PAIR, "chosen": ["It."]}, "chosen must be text or messages"),
         ({**RANKED, "answers": RANKED["answers"][:1]}, "at least two answers"),
         ({**RANKED, "answers": [{"text": "x"}]}, "answers.0.rank"),
         ({"question": "x"}, "no labelled pair"),

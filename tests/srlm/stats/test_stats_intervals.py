@@ -1,6 +1,6 @@
 """Intervals: the paper's Figure 3, scipy's Wilson, errors computed by hand, properties, coverage."""
 
-from math import isnan, sqrt
+from math import inf, isnan, sqrt
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from scipy.stats import t as student
 
-from srlm.stats.intervals import Estimate, bootstrap_ratio, mean_interval, wilson
+from srlm.stats.intervals import Estimate, Seen, bootstrap_ratio, mean_interval, wilson
 
 # Head-to-head score = win + tie/2. The counts are those of Figure 3 of arXiv 2401.10020 (GPT-4 as judge, 256
 # prompts; its percentages are whole counts of 256); scores and intervals were derived apart from this code.
@@ -21,6 +21,7 @@ FIGURE_3 = [
     ("M3-M2", 122, 102, 32, 0.676, 0.633, 0.718),
     ("M3-M1", 176, 58, 22, 0.801, 0.761, 0.840),
 ]
+NO_ENDS = (-inf, inf)
 shares = st.lists(st.floats(0, 1), min_size=1, max_size=40)
 clustered = st.lists(st.tuples(st.floats(-5, 5), st.sampled_from("abcdefg")), min_size=2, max_size=40).filter(
     lambda items: len({label for _, label in items}) > 1
@@ -74,7 +75,7 @@ def test_one_cluster_has_a_value_and_no_interval():
 def test_standard_error_without_clusters():
     x = [0.0, 1.0, 1.0, 0.5, 0.25]
     half = student.ppf(0.975, 4) * np.std(x, ddof=1) / sqrt(5)
-    estimate = mean_interval(x)
+    estimate = mean_interval(x, bounds=NO_ENDS)
     assert (estimate.low, estimate.high) == pytest.approx((0.55 - half, 0.55 + half))
 
 
@@ -82,7 +83,7 @@ def test_clustered_standard_error_by_hand():
     # Mean 3/6; residuals a: .5 .5, b: .5 -.5, c: -.5 -.5. SE^2 = 1.5/(6*5) = .05. Products of different items
     # within clusters: a and c 2*.25 each, b -2*.25, together .5; over 36: .0138889. SE_c = sqrt(.0638889)
     # = .252762. Student's t with 2 degrees of freedom: 4.302653.
-    estimate = mean_interval([1, 1, 1, 0, 0, 0], ["a", "a", "b", "b", "c", "c"])
+    estimate = mean_interval([1, 1, 1, 0, 0, 0], ["a", "a", "b", "b", "c", "c"], bounds=NO_ENDS)
     assert estimate.high - estimate.value == pytest.approx(4.302653 * 0.252762, abs=1e-5)
     assert (estimate.n, estimate.clusters) == (6, 3)
 
@@ -95,7 +96,7 @@ def test_clustered_standard_error_is_the_papers_sum(items):
     squared = residuals @ residuals / (n * (n - 1)) + (same * np.outer(residuals, residuals)).sum() / n**2
     groups = len(set(labels))
     half = student.ppf(0.975, groups - 1) * sqrt(max(squared, 0))
-    estimate = mean_interval(values, labels, bounds=(-5, 5))
+    estimate = mean_interval(values, labels, bounds=NO_ENDS)
     if np.ptp([values[labels == label].mean() for label in set(labels)]) > 1e-9:
         assert estimate.high - estimate.value == pytest.approx(half, rel=1e-6, abs=1e-9)
 
@@ -198,3 +199,61 @@ def test_coverage_on_clustered_data():
         estimate = mean_interval(values, labels)
         covered += estimate.low <= 0.3 <= estimate.high
     assert 0.91 <= covered / 300 <= 0.98
+
+
+# --- the ends of a scale ----------------------------------------------------------------------------------------------
+
+CUT = [
+    ("one of three", [1, 0, 0], None, (0, 1)),
+    ("a discrete win rate of eight prompts", [1, 1, 1, 0, 0, 0, 0, 0], None, (0, 1)),
+    ("pairs of few instructions", [1, 1, 0, 0, 0], ["a", "a", "b", "b", "c"], (0, 1)),
+    ("a difference", [1, 1, 0], None, (-1, 1)),
+    ("correlations", [0.9, 1.0, -0.2], None, (-1, 1)),
+    ("grades", [9, 10, 10, 4], None, (1, 10)),
+]
+
+
+@pytest.mark.parametrize(("values", "clusters", "bounds"), [one[1:] for one in CUT], ids=[one[0] for one in CUT])
+def test_an_interval_lies_within_the_ends_of_its_scale(values, clusters, bounds):
+    found, without = (mean_interval(values, clusters, bounds=one) for one in (bounds, NO_ENDS))
+    assert bounds[0] <= found.low < found.value < found.high <= bounds[1]
+    assert without.low < bounds[0] or without.high > bounds[1]
+    # Neither is it the other one, cut, which would name an end as a figure that is likely.
+    assert bounds[0] < found.low and found.high < bounds[1]
+    assert (found.value, found.n, found.clusters) == (without.value, without.n, without.clusters)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.sampled_from("abcdefg")), min_size=1, max_size=30))
+def test_no_interval_of_shares_leaves_its_scale(items):
+    estimate = mean_interval([value for value, _ in items], [label for _, label in items])
+    assert unknown(estimate) or 0 <= estimate.low <= estimate.value <= estimate.high <= 1
+
+
+def test_within_the_ends_it_is_wilson_on_the_effective_sample_size():
+    # 9 of 10 prompts, clustered by none: p = .9, SE = .1, t(9) = 2.262157; n* = .09 / .01 = 9, k = q^2 / n* = .568595.
+    estimate = mean_interval([1] * 9 + [0])
+    k, p = 2.262157**2 / 9, 0.9
+    centre, reach = (p + k / 2) / (1 + k), 2.262157 * sqrt(p * (1 - p) / 9 + 2.262157**2 / (4 * 81)) / (1 + k)
+    assert (estimate.low, estimate.high) == pytest.approx((centre - reach, centre + reach), abs=1e-6)
+
+
+def test_a_scale_without_ends_keeps_the_ordinary_interval():
+    lengths = [100.0, 300.0, 900.0]
+    ordinary = mean_interval(lengths, bounds=NO_ENDS)
+    assert ordinary.low < 0  # which says that three prompts tell next to nothing
+    assert mean_interval(lengths, bounds=Seen((100.0, 900.0))) == ordinary
+    assert mean_interval(lengths) == ordinary  # values outside of the bounds have others
+    assert mean_interval([0.0, 5.0, 1.0], bounds=(0, inf)).low < 0
+
+
+@pytest.mark.parametrize(("prompts", "truth"), [(6, 0.5), (8, 0.8), (12, 0.9), (20, 0.95)])
+def test_coverage_near_the_ends_of_a_scale(prompts, truth):
+    """250 experiments of few prompts with 1 to 4 related answers: with 95 % asked for, at least 92 % hold the truth."""
+    rng, covered = np.random.default_rng(11), 0
+    for _ in range(250):
+        labels = np.repeat(np.arange(prompts), rng.integers(1, 5, size=prompts))
+        chance = rng.beta(6 * truth, 6 * (1 - truth), size=prompts)[labels]
+        estimate = mean_interval((rng.random(labels.size) < chance).astype(float), labels)
+        assert 0 <= estimate.low <= estimate.high <= 1
+        covered += estimate.low <= truth <= estimate.high
+    assert covered / 250 >= 0.92

@@ -1,0 +1,242 @@
+"""Runs on the disk: two commands at once, commands that only ask, names, passwords, commands to be copied."""
+
+import json
+import os
+import shlex
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("openai")
+
+from servers import serving
+from test_cli_errors import check_refused
+
+import srlm
+
+HERE = {"PYTHONPATH": str(Path(srlm.__file__).parents[1])}
+"""The same code in a process of its own, whatever is installed."""
+PASSWORD = "pw-SECRET"
+
+
+def evaluation(server, runs, *more, model="a"):
+    address = server.spec("openai", model)
+    return (
+        "eval",
+        address,
+        "--suite",
+        "alpaca",
+        "--judge",
+        server.spec("openai", "j"),
+        "--limit",
+        3,
+        "--runs",
+        runs,
+        *more,
+    )
+
+
+def asked_twice(server):
+    return [key for key, times in Counter((one.body["model"], one.prompt) for one in server.log).items() if times > 1]
+
+
+def replies(ledger):
+    with closing(sqlite3.connect(ledger)) as connection:
+        return {key: json.loads(reply)["text"] for key, reply in connection.execute("SELECT key, reply FROM calls")}
+
+
+# --- two at once ------------------------------------------------------------------------------------------------------
+
+
+def test_of_two_evaluations_at_once_the_second_waits_and_asks_nothing(cli, tmp_path):
+    """There is no run yet: both would make it."""
+    with serving(delay=0.1) as server:
+        both = [cli.start(*evaluation(server, tmp_path), "--in-flight", 4, env=HERE) for _ in range(2)]
+        printed = [process.communicate(timeout=120) for process in both]
+        assert [process.returncode for process in both] == [0, 0], printed
+        assert asked_twice(server) == []
+        count = len(server.log)
+    waited = [err for _, err in printed if "waits until that has ended" in err]
+    assert len(waited) <= 1
+    assert sum("Nothing is left to ask" in err for _, err in printed) == 1
+    folder = tmp_path / "evaluations"
+    kept = replies(folder / "ledger.sqlite")
+    assert len(kept) == count
+    (answers,) = (folder / "evals" / "alpaca").glob("*.answers.jsonl")
+    stored = [json.loads(line) for line in answers.read_text(encoding="utf-8").splitlines()]
+    assert [one["text"] for one in stored] == [
+        kept[one["call"]] if one["call"] in kept else text(kept, one) for one in stored
+    ]
+
+
+def text(kept, one):
+    return next(reply for key, reply in kept.items() if key.startswith(one["call"]))
+
+
+def test_one_waits_as_long_as_another_asks_and_other_runs_do_not(cli, tmp_path):
+    from srlm.turn import in_turn
+
+    said = []
+    with serving() as server:
+        assert cli(*evaluation(server, tmp_path / "one")).code == 0
+        with in_turn(tmp_path / "one" / "evaluations" / "ledger.sqlite", said.append):
+            assert cli(*evaluation(server, tmp_path / "two")).code == 0
+            count = len(server.log)
+            at = ("--runs", tmp_path / "one")
+            for words in (
+                ("ledger", *at),
+                evaluation(server, tmp_path / "one", "--estimate"),
+            ):
+                assert cli(*words).code == 0
+            waiting = cli.start(*evaluation(server, tmp_path / "one"), env=HERE)
+            line = waiting.stderr.readline()
+            assert "waits until that has ended" in line or "--judge" in line
+            assert len(server.log) == count
+        _, err = waiting.communicate(timeout=60)
+        assert waiting.returncode == 0, err
+        assert len(server.log) == count
+    assert said == []
+
+
+# --- commands that only ask, or cannot work ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        (("--estimate",), 0),
+        (("--suite", "reward", "--ranked", "nowhere.jsonl"), 2),
+        (("--suite", "head-to-head", "--baseline", "q"), 2),
+        (("--run", "a;b"), 2),
+    ],
+)
+def test_nothing_is_made_for_a_command_that_only_asks_or_cannot_work(cli, tmp_path, more, code):
+    with serving() as server:
+        result = cli(*evaluation(server, tmp_path / "runs"), *more)
+        assert result.code == code, result.err
+        assert server.log == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_estimate_leaves_a_run_as_it_was(cli, tmp_path):
+    with serving() as server:
+        assert cli(*evaluation(server, tmp_path)).code == 0
+        (tmp_path / "evaluations" / "ledger.sqlite").unlink()
+        before = sorted(tmp_path.rglob("*"))
+        assert cli(*evaluation(server, tmp_path, "--estimate")).code == 0
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+# --- names and passwords ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a\nb",
+        "a\x1b[31mb",
+        "a;touch x",
+        "-x",
+        "$(x)",
+        "a'b",
+        "a|b",
+        " a",
+        "a ",
+        "a.",
+        "nul",
+        "con.x",
+        "x" * 101,
+        "a\\b",
+    ],
+)
+def test_names_that_no_run_can_have(cli, tiny_config, tmp_path, name):
+    result = cli("train", tiny_config, "--runs", tmp_path / "runs", f"--name={name}")
+    check_refused(result, repr(name), "letters, digits")
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("name", ["r", "modèle 模型", "2026-11-30", "a b (c)", "lr=1e-5,x+y"])
+def test_names_that_a_run_can_have(tmp_path, name):
+    from srlm.config import TrainConfig
+    from srlm.runs import open_run, start_run
+
+    start_run(tmp_path, name, TrainConfig(model="smollm2"))
+    assert open_run(tmp_path, name).name == name
+
+
+def test_a_password_is_in_no_file_of_the_run_that_it_makes_and_the_run_goes_on(cli, tmp_path):
+    with serving() as server:
+        model = f"openai:x@http://user:{PASSWORD}@127.0.0.1:{server.port}/v1"
+        words = ("eval", model, "--suite", "alpaca", "--judge", model, "--limit", 2, "--runs", tmp_path)
+        for _ in range(2):
+            result = cli(*words)
+            assert result.code == 0, result.err
+            assert PASSWORD not in result.out + result.err
+        count = len(server.log)
+        again = cli("eval", "M0", *words[2:])
+        assert (again.code, len(server.log)) == (0, count), again.err
+    assert [str(one) for one in tmp_path.rglob("*") if one.is_file() and PASSWORD.encode() in one.read_bytes()] == []
+
+
+def test_a_password_in_the_configuration_of_a_training_is_not_stored(tmp_path):
+    from srlm.config_file import load_config
+    from srlm.runs import start_run
+
+    def config(password):
+        judge = f"openai:x@http://user:{password}@h/v1"
+        return load_config("quickstart", [f"judge.frozen={judge}"])
+
+    run = start_run(tmp_path, "r", config(PASSWORD))
+    stored = run.folder / "run.yaml"
+    assert PASSWORD not in stored.read_text()
+    assert start_run(tmp_path, "r", config("another")).config == run.config
+    stored.write_text(stored.read_text().replace("http://h", f"http://user:{PASSWORD}@h"))  # of an earlier version
+    start_run(tmp_path, "r", config(PASSWORD))
+    assert PASSWORD not in stored.read_text()
+
+
+# --- commands to copy -------------------------------------------------------------------------------------------------
+
+
+def test_the_printed_command_can_be_copied_whatever_the_folder_is_called(cli, tmp_path):
+    runs = tmp_path / "it's ü 模型; x"
+    with serving() as server:
+        result = cli(*evaluation(server, runs, "--run", "my run"))
+        assert result.code == 0, result.err
+        result = cli(*evaluation(server, runs, "--run", "my run", model="b"))
+    line = result.out.partition("Next: ")[2]
+    words = shlex.split(line)
+    assert words[:2] == ["srlm", "compare"]
+    compared = cli(*words[1:])
+    assert compared.code == 0, compared.err
+
+
+# --- files that a user names ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", [("report", "--no-map", "--output"), ("ledger", "--export")])
+def test_a_file_of_another_kind_is_not_overwritten_and_an_earlier_one_is(cli, tmp_path, command):
+    with serving() as server:
+        assert cli(*evaluation(server, tmp_path / "runs")).code == 0
+    at = ("--runs", tmp_path / "runs")
+    kept = tmp_path / "kept.sqlite"
+    kept.write_bytes(b"SQLite format 3\0")
+    for place, words in ((kept, "Name another file"), (tmp_path, "is a folder")):
+        check_refused(cli(*command, place, *at), str(place), words)
+    assert kept.read_bytes() == b"SQLite format 3\0"
+    for _ in range(2):
+        assert cli(*command, tmp_path / "mine", *at).code == 0
+    if os.name == "posix":
+        assert cli(*command, "/dev/null", *at).code == 0
+        assert Path("/dev/null").is_char_device()
+
+
+def test_a_place_where_nothing_can_be_written_is_found_by_doctor(cli):
+    if not Path("/proc/self").exists():
+        pytest.skip("there is no folder here in which even root cannot write")
+    result = cli("doctor", "--runs", "/proc/runs")
+    assert result.code == 2
+    assert "nothing can be written in /proc" in " ".join(result.out.split())
