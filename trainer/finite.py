@@ -124,7 +124,8 @@ def not_finite(tensors: Iterable[tuple[str, Any]]) -> list[str]:
 
 
 def _squares(part: torch.Tensor) -> torch.Tensor:
-    pieces = [piece.square().sum(dtype=torch.float32) for piece in part.reshape(-1).split(PIECE)]
+    flat: Any = part.reshape(-1)
+    pieces = [piece.square().sum(dtype=torch.float32) for piece in flat.split(PIECE)]
     return torch.stack(pieces).sum()
 
 

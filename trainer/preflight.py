@@ -139,10 +139,10 @@ def _look_at(setting: str, name: str | None, inside: tuple[str, ...], request: R
     if name is None or name in inside:
         return
     if is_remote(name):
-        engine = open_engine(name)
-        engine.plan([request])
-        if isinstance(engine, RemoteEngine):
-            engine.key  # noqa: B018 -- it is looked for here
+        opened = open_engine(name)
+        opened.plan([request])
+        if isinstance(opened, RemoteEngine):
+            opened.key  # noqa: B018 -- it is looked for here
     elif is_model_name(name):
         load_tokenizer(_readable(name, engine))
     else:

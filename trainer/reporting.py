@@ -44,7 +44,7 @@ def reported(trainer: Any, job: Supervision | Preference, since: int) -> Iterato
         for one in trackers:
             theirs, ours = kinds[one.name]
             trainer.remove_callback(theirs)
-            trainer.add_callback(ours(one.tracker) if one.name == "tensorboard" else ours())  # type: ignore[no-untyped-call]
+            trainer.add_callback(ours(one.tracker) if one.name == "tensorboard" else ours())
         yield
 
 

@@ -121,6 +121,16 @@ def test_the_key_of_wandb_stands_nowhere(reported):
 
 
 @pytest.mark.slow
+def test_trackers_are_told_no_folder_of_this_machine(reported, tiny_model):
+    for folder in reported.folder.rglob("tracking"):
+        told = [file for kind in ("events.*", "run-*.wandb") for file in folder.rglob(kind)]
+        assert told
+        for file in told:
+            for place in (tiny_model, reported.folder):
+                assert str(place).encode() not in file.read_bytes(), file
+
+
+@pytest.mark.slow
 def test_reporting_changes_nothing_that_is_computed(cli, reported, tiny_config, tmp_path, run_folder):
     quiet = run_folder(tmp_path / "r")
     result = cli("train", tiny_config, "--runs", tmp_path, "--name", "r", "--set", "iterations=1")
