@@ -4,10 +4,15 @@ import base64
 import gzip
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evals.report.items import task_samples
 from evals.report.sample import Mark, Opinion, Reply, Sample, flags, link, opinion, pack
+from evals.results import NlpResult, Results
+from srlm.errors import DataError
+from srlm.runs import Run
 from srlm.types import Failed, Scored, Suspicion, Unparsed, Verdict
 
 
@@ -71,3 +76,24 @@ def test_a_verdict_that_was_not_read_says_so():
 def test_flags_are_those_of_the_answer_once():
     found = [Suspicion("a", "verdict", 3, 5), Suspicion("a", "verdict", 3, 5), Suspicion("b", "tag", 0, 1)]
     assert flags(found, "a") == ((3, 5, "verdict"),)
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\x85", "\x1c"])
+def test_items_of_lm_eval_with_line_separators_in_them_are_one_each(tmp_path, separator):
+    folder = tmp_path / "run" / "evals" / "nlp" / "M1"
+    folder.mkdir(parents=True)
+    row = {
+        "doc_id": 0,
+        "doc": {"q": f"one{separator}two"},
+        "resps": [["x"]],
+        "metrics": ["acc"],
+        "acc": 1.0,
+        "target": "x",
+    }
+    (folder / "samples_a_2026.jsonl").write_text(json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
+    results = Results(nlp={"M1": NlpResult("M1", "id", {})})
+    (found,) = task_samples(Run(tmp_path / "run"), results)
+    assert separator in found.prompt
+    (folder / "samples_a_2026.jsonl").write_text(json.dumps(row | {"metrics": 3}) + "\n")
+    with pytest.raises(DataError, match="a sample of a is none of lm-eval's"):
+        task_samples(Run(tmp_path / "run"), results)
