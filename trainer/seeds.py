@@ -33,12 +33,6 @@ def kept_seeds(session: Session) -> tuple[list[Demonstration], list[RankedPrompt
 def eft_judgements(session: Session, ranked: Sequence[RankedPrompt]) -> list[Example]:
     """EFT: judgements by people where the seeds have them, else those of the SFT baseline that agree with them."""
     config = session.config
-    if not ranked:
-        raise NothingToTrain(
-            f"All ranked answers of {config.seeds.eft_source or config.seeds.source} are marked as split: validation, "
-            "so none is left to train on. Mark some as train, or leave split out of all lines: then a quarter is held "
-            "out."
-        )
     if config.seeds.eft_targets == "ranks":
         examples = bare_eft_examples(ranked, session.judge().rubric)
     else:

@@ -20,12 +20,15 @@ from evals.mt_bench_files import read_answers as read_turns
 from evals.mt_bench_files import read_judgements, read_questions
 from evals.results import gathered
 from evals.votes import read_votes
+from srlm.cli.suites import Asked, Suite, prepared
 from srlm.config_file import load_config
+from srlm.display import Progress
 from srlm.exchange import import_calls
 from srlm.judges.judged import read_answers
 from srlm.judges.labelled import load_labelled
 from srlm.ledger import Ledger
 from srlm.records import parse_lines, read_json
+from srlm.runs import start_run
 from srlm.seeds import load_seeds
 from srlm.types import Scored, Verdict
 
@@ -248,3 +251,27 @@ def test_the_files_are_read_as_they_are(scratch, name):
     text = whole.get(called) or "".join(json.dumps(one) + "\n" for one in records[called])
     (folder / called).write_text(text)
     assert read(folder / called)
+
+
+def test_how_many_ranked_answers_are_given_and_used_is_said(tmp_path):
+    class Said(Progress):
+        """What the user sees, as a list."""
+
+        def __init__(self):
+            super().__init__(quiet=True)
+            self.lines = []
+
+        def say(self, text):
+            self.lines.append(text)
+
+    home = start_run(tmp_path, "evaluations", load_config("quickstart", []))
+    rows = [one | {"id": f"{one['id']}-{n}"} for n in range(4) for one in RANKED]
+    (tmp_path / "ift.jsonl").write_text('{"id": "i", "instruction": "Do.", "response": "Done."}\n')
+    for chosen, words in (
+        (rows, f"Of 8 instructions with ranked answers in {tmp_path}, 4 are for validation and are judged; the others"),
+        ([one | {"split": "validation"} for one in rows], None),
+    ):
+        (tmp_path / "eft.jsonl").write_text("".join(json.dumps(one) + "\n" for one in chosen))
+        progress = Said()
+        prepared(Asked([Suite.reward], ranked=str(tmp_path)), [], [], home, progress)
+        assert [line[: len(words or "")] for line in progress.lines] == ([words] if words else [])

@@ -166,3 +166,117 @@ def test_a_model_twice_and_a_file_of_something_else_are_refused(tmp_path):
     broken = written(tmp_path / "broken.json", {"results": {"arc": {}}, "configs": {}})
     with pytest.raises(DataError, match=r"broken.json: does not say of which model it is.* NAME=broken.json"):
         read(broken)
+
+
+# --- files of strangers -----------------------------------------------------------------------------------------------
+
+
+def lm_eval(**more):
+    """What lm-eval writes: a group without a figure of its own, and a task beside it."""
+    return {
+        "results": {
+            "group": {"alias": "group"},
+            "piqa": {"acc,none": 0.5, "acc_stderr,none": 0.1},
+            "arc_easy": {"acc,none": 0.4, "acc_stderr,none": "N/A"},
+        },
+        "group_subtasks": {"group": ["piqa"]},
+        "configs": {},
+        "versions": {"piqa": 1.0, "arc_easy": 1.0},
+        "n-shot": {"piqa": 0, "arc_easy": 0},
+        "higher_is_better": {"piqa": {"acc": True}, "arc_easy": {"acc": True}},
+        "n-samples": {name: {"effective": 4} for name in ("piqa", "arc_easy")},
+        "config": {"batch_size": 1},
+        "lm_eval_version": "0.4.13",
+        "model_name": "m",
+    } | more
+
+
+def one_model(word):
+    found = read(word)
+    names = [name for (name,) in found.models]
+    return compare_models(gathered(found.results), names, names[0])
+
+
+def test_a_group_without_a_figure_makes_room_for_its_tasks(tmp_path):
+    found = one_model(written(tmp_path / "r.json", lm_eval()))
+    assert [one.key for one in found.metrics] == ["nlp_arc_easy_acc", "nlp_piqa_acc"]
+    nested = lm_eval(group_subtasks={"all": ["group"], "group": ["piqa"]})
+    nested["results"] |= {"all": {"alias": "all"}}
+    assert [one.key for one in one_model(written(tmp_path / "n.json", nested)).metrics] == [
+        "nlp_arc_easy_acc",
+        "nlp_piqa_acc",
+    ]
+
+
+@pytest.mark.parametrize("odd", [[], None, "N/A", "0.5", float("nan"), float("inf"), 10**400, {}])
+def test_a_figure_that_is_no_number_is_undefined_and_the_others_are_compared(tmp_path, odd):
+    made = lm_eval()
+    made["results"]["piqa"] |= {"f1,none": odd, "f1_stderr,none": odd, "acc_stderr,none": odd}
+    found = one_model(written(tmp_path / "r.json", made))
+    assert [one.key for one in found.metrics] == ["nlp_arc_easy_acc", "nlp_piqa_acc"]
+    other = written(tmp_path / "o.json", lm_eval(model_name="o"))
+    made["results"]["piqa"] |= {"acc,none": odd, "f1,none": 0.5}
+    both = read(written(tmp_path / "r.json", made), other)
+    compared = compare_models(gathered(both.results), ["m", "o"], "m")
+    assert [one.key for one in compared.metrics] == ["nlp_arc_easy_acc"]
+    assert any("Not every model has a figure of PIQA, acc; PIQA, f1: left out." in one for one in compared.captions)
+
+
+def test_results_of_older_versions_are_read_with_a_name(tmp_path):
+    made = lm_eval()
+    for new in ("model_name", "higher_is_better", "n-samples", "lm_eval_version"):
+        del made[new]
+    old = written(tmp_path / "old.json", made)
+    with pytest.raises(DataError, match=r"lm-eval before 0\.4\.3 did not write it.*NAME=old\.json"):
+        read(old)
+    found = one_model(f"X={old}")
+    assert [(one.key, one.better) for one in found.metrics] == [("nlp_arc_easy_acc", "more"), ("nlp_piqa_acc", "more")]
+    oldest = {
+        "results": {"piqa": {"acc": 0.5, "acc_stderr": 0.1}},
+        "versions": {"piqa": 0},
+        "config": {"model": "gpt2"},
+    }
+    found = one_model(f"X={written(tmp_path / 'oldest.json', oldest)}")
+    assert [(one.key, one.cells["X"].estimate.value) for one in found.metrics] == [("nlp_piqa_acc", 0.5)]
+
+
+def test_a_group_that_is_a_part_of_itself_is_refused(tmp_path):
+    with pytest.raises(DataError, match="a group is a part of itself"):
+        read(written(tmp_path / "r.json", lm_eval(group_subtasks={"group": ["piqa"], "piqa": ["piqa"]})))
+
+
+def test_a_folder_of_results_is_answered_with_the_files_in_it(tmp_path):
+    (tmp_path / "out" / "org__model").mkdir(parents=True)
+    (tmp_path / "empty").mkdir()
+    file = written(tmp_path / "out" / "org__model" / "results_2026-01-01.json", lm_eval())
+    for word in (str(tmp_path / "out"), f"X={tmp_path / 'out'}"):
+        with pytest.raises(DataError, match=f"is a folder; name the file in it, such as {file}"):
+            read(word)
+    assert result_file(str(tmp_path / "empty")) is None
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"annotations": [annotation(1)]}, "'annotations' holds 1 records"),
+        (
+            {"config_general": {}, "results": {"all": {}}, "versions": {}, "config": {}},
+            "looks like a file of lighteval",
+        ),
+        ({"eval": {}, "status": "success", "results": {"scores": []}}, "looks like a file of Inspect"),
+        ({"model": "m", "model_type": "x", "easy": 0.5}, "looks like a file of RewardBench"),
+        ([{"instruction": "x", "output": "y", "generator": "m"}], "srlm judge FILE"),
+    ],
+)
+def test_files_of_other_tools_are_called_so(tmp_path, data, words):
+    (tmp_path / "x.json").write_text(json.dumps(data, indent=2))
+    with pytest.raises(DataError, match=rf"is no file of results that srlm knows: .*{words}"):
+        read(str(tmp_path / "x.json"))
+
+
+def test_a_key_twice_in_an_annotation_is_refused(tmp_path):
+    (tmp_path / "x.json").write_text(
+        json.dumps([annotation(1)]).replace('"preference"', '"preference": 2, "preference"')
+    )
+    with pytest.raises(DataError, match="the key 'preference' is there twice"):
+        read(str(tmp_path / "x.json"))

@@ -375,3 +375,27 @@ def test_a_checkpoint_with_weights_missing_is_asked_nothing(tiny_model, run, tmp
         _loaded(folder, "cpu", "float32", 1),
     ):
         pass
+
+
+def test_a_stored_group_without_a_figure_does_not_poison_the_run():
+    """Also one that was stored without its items and directions, as earlier versions did."""
+    made = result("M1", {"piqa": range(9)})
+    bare = TaskResult("M1", "group", SAME, {}, {"g_a": {"acc,none": Figure(0.5, 0.1)}, "g_b": {}}, {}, {})
+    found = compare_models(Results(nlp={"M1": replace(made, tasks=made.tasks | {"group": bare})}), ["M1"], "M1")
+    assert [row.key for row in found.metrics] == ["nlp_piqa_acc", "nlp_piqa_word_perplexity", "nlp_g_a_acc"]
+    assert any("lm-eval has no figure for group as a whole" in one for one in found.captions)
+
+
+def test_of_a_group_without_a_figure_the_tasks_are_compared_by_their_items():
+    def of(model, right):
+        rows = [{"doc_id": n, "filter": "none", "metrics": ["acc"], "acc": float(n < right)} for n in range(40)]
+        found = {
+            "results": {"g": {"alias": "g"}, "a": {"acc,none": right / 40}},
+            "samples": {"a": rows},
+            "higher_is_better": {"g": {"acc": True}, "a": {"acc": True}},
+        }
+        return NlpResult(model, f"{model}:float32", {"g": task_result(model, "g", SAME, found)})
+
+    found = compare_models(Results(nlp={"M0": of("M0", 40), "M1": of("M1", 10)}), ["M1"], "M0")
+    (row,) = found.metrics
+    assert (row.key, row.better, row.cells["M1"].paired.losses) == ("nlp_a_acc", "more", 30)

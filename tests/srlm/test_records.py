@@ -273,3 +273,35 @@ def test_written_files_are_readable_and_replace_what_was_there(tmp_path):
 def test_by_id():
     one, two = Dropped("a", "r"), Dropped("b", "r")
     assert by_id([one, two]) == {"a": one, "b": two}
+
+
+def test_records_of_a_newer_version_are_called_so(tmp_path):
+    path = tmp_path / "ift.jsonl"
+    path.write_text(f'{GOOD}\n{GOOD[:-1]}, "schema": 2}}\n')
+    with pytest.raises(
+        DataError, match=r"line 2: was written by a newer version of srlm \(schema 2; this one reads up to"
+    ):
+        parse_lines(path, Demonstration)
+    path.write_text('{"id": "i", "schema": 99, "words": "new"}\n')
+    with pytest.raises(DataError, match="line 1: was written by a newer version"):
+        parse_lines(path, Demonstration)
+    path.write_text('{"schema": 2}')
+    with pytest.raises(DataError, match="was written by a newer version"):
+        read_json(path)
+
+
+@pytest.mark.parametrize("damage", ["9" * 5000, "[" * 2000, '"\\ud800"', '1, "id": 2'])
+def test_damaged_records_are_one_message(tmp_path, damage):
+    path = tmp_path / "ift.jsonl"
+    path.write_text(f'{GOOD}\n{{"id": {damage}}}\n')
+    with pytest.raises(DataError, match="line 2: "):
+        parse_lines(path, Demonstration)
+    path.write_text(f'{{"id": {damage}}}')
+    with pytest.raises(DataError):
+        read_json(path)
+
+
+def test_records_with_a_byte_order_mark_are_read(tmp_path):
+    path = tmp_path / "ift.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + f"{GOOD}\r\n".encode())
+    assert len(parse_lines(path, Demonstration)) == 1

@@ -377,3 +377,113 @@ def test_the_shared_open_assistant_data():
     assert not {one.instruction for one in found.eft} & {one.instruction for one in found.validation}
     assert all(len({answer.rank for answer in one.answers}) > 1 for one in both)
     assert all(min(answer.rank for answer in one.answers) == 0 for one in both)
+
+
+# --- files of strangers -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["ift", "eft"])
+def test_an_id_that_comes_twice_is_refused(tmp_path, name):
+    one = {"id": "i", "instruction": "do", "response": "done"}
+    rows = {"ift": [one, one], "eft": [ranked("a"), ranked("b"), ranked("a")]}
+    place = folder(
+        tmp_path, rows["eft"] if name == "eft" else [ranked("a")], ift=rows["ift"] if name == "ift" else None
+    )
+    with pytest.raises(DataError, match=rf"{name}\.jsonl, line [23]: has the id '[ai]' of line 1 again"):
+        load_seeds(place)
+
+
+def test_ranked_answers_that_are_all_for_validation_all_are(tmp_path):
+    found = load_seeds(folder(tmp_path, [ranked(f"q{i}", "validation") for i in range(12)]))
+    assert (len(found.eft), len(found.validation)) == (0, 12)
+    found = load_seeds(folder(tmp_path, [ranked(f"q{i}", "train") for i in range(40)]))
+    assert len(found.eft) + len(found.validation) == 40
+    assert found.validation
+
+
+@pytest.mark.parametrize("suffix", [".jsonl.gz", ".json", ".json.gz"])
+def test_seeds_may_be_packed_and_arrays(tmp_path, suffix):
+    place = folder(tmp_path, [ranked("a", "train"), ranked("b", "validation")])
+    whole = load_seeds(place)
+    for name in ("ift", "eft"):
+        file = tmp_path / f"{name}.jsonl"
+        rows = [json.loads(line) for line in file.read_text().splitlines()]
+        text = file.read_text() if "jsonl" in suffix else json.dumps(rows)
+        file.unlink()
+        (tmp_path / f"{name}{suffix}").write_bytes(
+            gzip.compress(text.encode()) if suffix.endswith("gz") else text.encode("utf-8-sig")
+        )
+    assert load_seeds(place) == whole
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"instruction": "Add.", "input": "1, 2", "output": "3"},
+        {"prompt": "Add.\n\n1, 2", "completion": "3"},
+        {"messages": [{"role": "user", "content": "Add.\n\n1, 2"}, {"role": "assistant", "content": "3"}]},
+        {"conversations": [{"from": "human", "value": "Add.\n\n1, 2"}, {"from": "gpt", "value": "3"}]},
+    ],
+)
+def test_demonstrations_of_other_tools_are_read(tmp_path, row):
+    found = load_seeds(folder(tmp_path, [ranked("a")], ift=[row | {"id": 7}, row]))
+    assert found.ift == (Demonstration("7", "Add.\n\n1, 2", "3"), Demonstration("ift-0002", "Add.\n\n1, 2", "3"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([ranked("a", "test")], "split: .*What is held out from training is validation"),
+        ([ranked("a", ranks=(0, float("nan")))], "a rank must be a number"),
+        ([ranked("a", ranks=(0, float("inf")))], "a rank must be a number"),
+        ([ranked("a") | {"answers": [{"text": None, "rank": 0}, {"text": "x", "rank": 1}]}], "answers.0.text"),
+        ([ranked("a") | {"id": "half \ud83d"}], "the field id holds half a character"),
+        ([ranked("a") | {"schema": 99}], "was written by a newer version of srlm"),
+        (['{"id": "a", "id": "b"}'], "the key 'id' is there twice"),
+    ],
+)
+def test_ranked_answers_that_are_wrong_are_named(tmp_path, rows, words):
+    with pytest.raises(DataError, match=rf"eft\.jsonl, line 1: .*{words}"):
+        load_seeds(folder(tmp_path, rows))
+
+
+def test_ranks_of_ties_may_be_halves(tmp_path):
+    (one,) = load_seeds(folder(tmp_path, [ranked("a", "validation", ranks=(1.0, 2.5, "2.5", 4))])).validation
+    assert [repr(answer.rank) for answer in one.answers] == ["1", "2.5", "2.5", "4"]
+
+
+def test_trees_of_open_assistant_are_the_same_as_their_messages(tmp_path):
+    rows = forest(20)
+    trees = [
+        {"message_tree_id": one["message_id"], "prompt": one | {"replies": rows[place + 1 : place + 3]}}
+        for place, one in enumerate(rows)
+        if one["role"] == "prompter"
+    ]
+    found = load_seeds(messages_file(tmp_path / "m.jsonl", rows))
+    assert load_seeds(messages_file(tmp_path / "trees.jsonl", trees)) == found
+    (tmp_path / "array.json").write_text(json.dumps(rows), encoding="utf-16")
+    assert load_seeds(f"oasst:{tmp_path / 'array.json'}") == found
+
+
+def test_numbers_as_pandas_has_them_are_read(tmp_path):
+    rows = [one | {"rank": float("nan") if one["rank"] is None else float(one["rank"])} for one in forest(20)]
+    assert load_seeds(messages_file(tmp_path / "m.jsonl", rows)) == load_seeds(
+        messages_file(tmp_path / "n.jsonl", forest(20))
+    )
+
+
+@pytest.mark.parametrize(
+    ("odd", "words"),
+    [
+        ({"text": None}, "the field text must be text, not null"),
+        ({"message_id": None}, "the field message_id must be text, not null"),
+        ({"rank": float("inf")}, "the field rank must be a number"),
+        ({"rank": 10**400}, "the field rank must be a number"),
+        ({"rank": True}, "the field rank must be a number"),
+        ({"message_id": "t0"}, "has the message_id of line 1 again"),
+    ],
+)
+def test_a_message_that_is_wrong_is_named(tmp_path, odd, words):
+    rows = forest(3)
+    with pytest.raises(DataError, match=rf"line 3: {words}"):
+        load_seeds(messages_file(tmp_path / "m.jsonl", [*rows[:2], rows[2] | odd, *rows[3:]]))

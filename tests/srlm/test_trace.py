@@ -87,3 +87,11 @@ def test_an_unknown_id_names_pairs_that_there_are(run, identifier):
 def test_an_id_of_no_record_is_unknown_also_below_an_instruction(run, identifier):
     with pytest.raises(UnknownName):
         trace(run, identifier)
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\x85", "\x1c", "\x0b"])
+def test_positives_with_line_separators_in_them_are_one_record_each(run, separator):
+    found = trace(run, "M2-p0000")
+    learned = found.candidates[0].answer.id
+    run.write("M2/positives", [{"id": learned, "prompt": "p", "completion": f"one{separator}two"}])
+    assert trace(run, "M2-p0000").positives == {learned}

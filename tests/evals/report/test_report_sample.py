@@ -4,10 +4,15 @@ import base64
 import gzip
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evals.report.items import task_samples
 from evals.report.sample import Mark, Opinion, Reply, Sample, flags, link, opinion, pack
+from evals.results import NlpResult, Results
+from srlm.errors import DataError
+from srlm.runs import Run
 from srlm.types import Failed, Scored, Suspicion, Unparsed, Verdict
 
 
@@ -83,3 +88,24 @@ def test_thoughts_are_packed_beside_the_text_and_only_where_there_are_some():
     assert ("thoughts" in one, len(one["opinions"][0])) == (False, 4)
     assert data["texts"][two["thoughts"]] == "<b>Well</b>"
     assert [data["texts"][number] for number in two["opinions"][0]][3:] == ["It is so.\nScore: 4", "<think>2?</think>"]
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\x85", "\x1c"])
+def test_items_of_lm_eval_with_line_separators_in_them_are_one_each(tmp_path, separator):
+    folder = tmp_path / "run" / "evals" / "nlp" / "M1"
+    folder.mkdir(parents=True)
+    row = {
+        "doc_id": 0,
+        "doc": {"q": f"one{separator}two"},
+        "resps": [["x"]],
+        "metrics": ["acc"],
+        "acc": 1.0,
+        "target": "x",
+    }
+    (folder / "samples_a_2026.jsonl").write_text(json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
+    results = Results(nlp={"M1": NlpResult("M1", "id", {})})
+    (found,) = task_samples(Run(tmp_path / "run"), results)
+    assert separator in found.prompt
+    (folder / "samples_a_2026.jsonl").write_text(json.dumps(row | {"metrics": 3}) + "\n")
+    with pytest.raises(DataError, match="a sample of a is none of lm-eval's"):
+        task_samples(Run(tmp_path / "run"), results)

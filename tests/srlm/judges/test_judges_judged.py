@@ -252,3 +252,46 @@ def test_a_file_of_something_else_is_not_overwritten(tmp_path, content):
     with pytest.raises(UsageError, match="no file of judged answers"):
         check(path, "a")
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("record", "read"),
+    [
+        ({"messages": [{"role": "user", "content": "Q?"}, {"role": "assistant", "content": "A"}]}, ("Q?", "A")),
+        (
+            {
+                "messages": [
+                    {"role": "system", "content": "Be short."},
+                    {"role": "user", "content": "Q?"},
+                    {"role": "assistant", "content": "A"},
+                ]
+            },
+            ("Be short.\n\nQ?", "A"),
+        ),
+        ({"conversations": [{"from": "human", "value": "Q?"}, {"from": "gpt", "value": "A"}]}, ("Q?", "A")),
+        (
+            {"prompt": [{"role": "user", "content": "Q?"}], "completion": [{"role": "assistant", "content": "A"}]},
+            ("Q?", "A"),
+        ),
+    ],
+)
+def test_messages_are_read(tmp_path, record, read):
+    (tmp_path / "x.jsonl").write_text(json.dumps(record | {"id": None, "generator": None, "model": "m"}))
+    ((instruction, answer),) = read_answers(tmp_path / "x.jsonl")
+    assert (instruction, answer.text) == read
+    assert (answer.id, answer.model) == ("0001", "m")
+
+
+@pytest.mark.parametrize(
+    ("odd", "words"),
+    [
+        ({"id": ["x"]}, "the field id must be text, not a list"),
+        ({"generator": {"name": "m"}}, "the field generator must be text, not an object"),
+        ({"model": "half \ud83d"}, "the field model holds half a character"),
+        ({"id": "half \ud83d"}, "the field id holds half a character"),
+    ],
+)
+def test_what_is_no_name_is_refused_before_any_call(tmp_path, odd, words):
+    (tmp_path / "x.jsonl").write_text(json.dumps({"instruction": "Q?", "output": "A"} | odd))
+    with pytest.raises(DataError, match=words):
+        read_answers(tmp_path / "x.jsonl")

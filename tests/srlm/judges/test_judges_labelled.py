@@ -162,3 +162,78 @@ def test_llmbar_as_published():
     match = next(match for subset, match in found.matches(None) if subset == "Natural")
     assert match.instruction == first["input"]
     assert match.first.text == first[f"output_{first['label']}"]
+
+
+# --- files of strangers -----------------------------------------------------------------------------------------------
+
+
+def said(role, text):
+    return {"role": role, "content": text}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"prompt": "Q?", "chosen": [said("user", "Q?"), said("assistant", "A")], "rejected": [said("assistant", "B")]},
+        {"prompt": [said("user", "Q?")], "chosen": [said("assistant", "A")], "rejected": [said("assistant", "B")]},
+        {
+            "chosen": [said("user", "Q?"), said("assistant", "A")],
+            "rejected": [said("user", "Q?"), said("assistant", "B")],
+        },
+        {"prompt": [said("user", [{"type": "text", "text": "Q?"}])], "chosen": "A", "rejected": "B"},
+    ],
+)
+def test_pairs_of_messages_are_read(tmp_path, record):
+    assert texts(load_labelled(write(tmp_path / "x.jsonl", [record]))) == {("Q?", "A", "B")}
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        (
+            {
+                "prompt": [said("user", "Q?"), said("assistant", "A"), said("user", "R?")],
+                **{"chosen": "A", "rejected": "B"},
+            },
+            "3 messages",
+        ),
+        (
+            {"prompt": "Q?", "chosen": [said("user", "Q?")], "rejected": "B"},
+            "last message of chosen must be the assist",
+        ),
+        ({"prompt": "Q?", "chosen": [said("tool", "Q?")], "rejected": "B"}, "the role 'tool' in chosen"),
+        ({"prompt": "Q?", "chosen": [said("assistant", None)], "rejected": "B"}, "must be text, not null"),
+        ({"prompt": "Q?", "chosen": [], "rejected": "B"}, "chosen is an empty list"),
+        ({"chosen": "Q? A", "rejected": "Q? B"}, "pairs without a prompt"),
+        ({"prompt": "Q?", "completion": "A", "label": True}, "unpaired preferences"),
+        (
+            {"instruction": "Q?", "answers": [{"text": "a", "rank": float("nan")}, {"text": "b", "rank": 1}]},
+            "a rank must",
+        ),
+    ],
+)
+def test_messages_that_are_no_pair_are_named(tmp_path, record, words):
+    with pytest.raises(DataError, match=rf"line 1: .*{words}"):
+        load_labelled(write(tmp_path / "x.jsonl", [record]))
+
+
+def test_mean_ranks_of_ties_are_read(tmp_path):
+    answers = [{"text": name, "rank": rank} for name, rank in (("a", 1.0), ("b", 2.5), ("c", 2.5), ("d", 4))]
+    found = load_labelled(write(tmp_path / "x.jsonl", [{"instruction": "Q?", "answers": answers}]))
+    assert len(found.matches(None)) == 5
+    whole = [answer | {"rank": int(answer["rank"])} for answer in answers[:2]]
+    one = load_labelled(write(tmp_path / "y.jsonl", [{"instruction": "Q?", "answers": whole}])).digest
+    as_floats = [answer | {"rank": float(answer["rank"])} for answer in whole]
+    assert load_labelled(write(tmp_path / "y.jsonl", [{"instruction": "Q?", "answers": as_floats}])).digest == one
+
+
+def test_files_of_a_folder_that_hold_no_pairs_are_passed_over_with_a_word(tmp_path):
+    write(tmp_path / "x.jsonl", [PAIR])
+    (tmp_path / "._x.jsonl").write_bytes(b"\x00\x05\x16\x07")
+    (tmp_path / "dataset_info.json").write_text('{"builder_name": "json"}')
+    found = load_labelled(tmp_path)
+    assert [*found.subsets] == ["x"]
+    assert found.words == "Passed over, as they hold no pairs: ._x.jsonl, dataset_info.json."
+    (tmp_path / "x.jsonl").unlink()
+    with pytest.raises(DataError, match=r"holds no file of labelled pairs .*; it has \._x\.jsonl, dataset_info"):
+        load_labelled(tmp_path)
