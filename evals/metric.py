@@ -148,7 +148,7 @@ def paired(one: Series, two: Series, bounds: tuple[float, float]) -> Paired:
         [one.values[item][1] for item in common],
         [two.values[item][1] for item in common],
         [one.values[item][0] for item in common],
-        bounds=type(bounds)((0.0, one.reach(bounds))),
+        bounds=Seen((0.0, one.reach(bounds))) if isinstance(bounds, Seen) else (0.0, one.reach(bounds)),
     )
     return replace(found, p_value=one.p_value(found))
 

@@ -194,13 +194,12 @@ def _drawn(title: str, labels: Sequence[Sequence[str]], columns: Sequence[_Colum
     from rich.table import Table
 
     table = Table(title=escape(one_line(title)), title_justify="left", caption_justify="left", show_lines=False)
-    # A row of which no column has anything is left out, such as the difference of the baseline to itself.
-    rows = [
-        (name, [one.cells[place][line] for one in columns])
+    # A line of which no column has anything is left out, such as the difference of the baseline to itself.
+    blocks = [
+        [(name, texts) for line, name in enumerate(names) if any(texts := [one.cells[place][line] for one in columns])]
         for place, names in enumerate(labels)
-        for line, name in enumerate(names)
     ]
-    rows = [(name, cells) for name, cells in rows if any(cells)]
+    rows = [line for block in blocks for line in block]
     widest = _width([name for name, _ in rows])
     room = width - FRAME - sum(one.width + PADDING for one in columns)
     beside, of_cells = None, None
@@ -209,6 +208,14 @@ def _drawn(title: str, labels: Sequence[Sequence[str]], columns: Sequence[_Colum
     table.add_column("", width=beside, overflow="fold")
     for one in columns:
         table.add_column(escape(one.head), justify="right", no_wrap=of_cells is None, width=of_cells, overflow="fold")
+    if of_cells is None:  # nothing is broken, so that the lines of a metric stand beside each other in one row
+        rows = [
+            (
+                "\n".join(name for name, _ in block),
+                ["\n".join(texts) for texts in zip(*(one for _, one in block), strict=True)],
+            )
+            for block in blocks
+        ]
     for name, cells in rows:
         table.add_row(escape(name), *map(escape, cells))
     return table

@@ -25,7 +25,7 @@ _HARMFUL_OR_BREAK = re.compile(f"[{_OBEYED}\t\n]")
 _COMMAND = re.compile(r"^(\s*)::|##\[", re.MULTILINE)
 """What GitHub's runner obeys: `::` where a line begins, `##[` anywhere."""
 _ACTIVE = re.compile(
-    r"([\\`*_<>|&!~$]|\[(?=[\^\[])|\](?=[(\[:])|(?<=\])\()"  # marks; of brackets those of links, not of intervals
+    r"([\\`*<>|&!~$]|(?<!\w)_|_(?!\w)|\[(?=[\^\[])|\](?=[(\[:])|(?<=\])\()"  # marks; of brackets those of links
     r"|(?<=\w)(:)(?=//)|(?<=\bwww)(\.)",  # addresses, which become links without any mark
     re.IGNORECASE,
 )

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy.special import ndtr
 from scipy.stats import binomtest, rankdata
 
-from srlm.stats.intervals import Estimate, Floats, checked, cluster_codes, cluster_sums, mean_with_error
+from srlm.stats.intervals import Estimate, Floats, Seen, checked, cluster_codes, cluster_sums, mean_with_error
 
 _EXACT = 14  # up to here all 2^14 sign patterns are counted; above, so many random ones are drawn:
 _FLIPS = 20_000
@@ -61,7 +61,7 @@ def paired_difference(
         raise ValueError(f"scores of the same prompts are needed, not {x.size} and {y.size}")
     d = x - y
     width = bounds[1] - bounds[0]
-    ends = type(bounds)((-width, width))  # of a range that was only seen it is one likewise
+    ends = Seen((-width, width)) if isinstance(bounds, Seen) else (-width, width)
     estimate, error = mean_with_error(d, clusters, level, bounds=ends)
     sums = cluster_sums(d, cluster_codes(clusters, d.shape))
     wins, losses = int((d > 0).sum()), int((d < 0).sum())

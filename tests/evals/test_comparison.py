@@ -64,6 +64,8 @@ def test_a_win_rate_and_its_interval_by_hand():
     one = metric(found, "win_rate").cells["M1"].estimate
     # Mean 1/2; squares .25 + 0 + .25 + 0 = .5; SE = sqrt(.5/3/4); three degrees of freedom.
     half = stdtrit(3, 0.975) * (0.5 / 3 / 4) ** 0.5
+    assert half > 0.5  # it would leave 0 to 1: Wilson's with (1/4) / SE^2 trials, which is even around 1/2
+    half = half / (1 + 4 * half**2) ** 0.5
     assert (one.value, one.n, one.clusters) == (0.5, 4, 4)
     assert (one.low, one.high) == pytest.approx((0.5 - half, 0.5 + half))
     assert found.words == []

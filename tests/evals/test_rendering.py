@@ -283,3 +283,26 @@ def test_latex_is_a_table_of_booktabs_and_escapes_names():
     for line in text.splitlines():  # a row has as many cells as there are columns
         if line.endswith(r"\\"):
             assert line.replace(r"\&", "").count("&") == 2
+
+
+@pytest.mark.parametrize("width", [40, 50])
+def test_words_are_whole_on_a_narrow_terminal(width):
+    text = printed(COMPARISON, width)
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    words = {
+        word.strip("[],%") for line in text.splitlines() for word in line.replace("│", " ").replace("┃", " ").split()
+    }
+    for metric in COMPARISON.metrics:
+        assert {*metric.label.split()} <= words
+    assert {"difference", "characters", "62.0", "+17.0"} <= words
+
+
+def test_a_hundred_models_are_drawn_once_each(monkeypatch):
+    names = [f"m{number}" for number in range(100)]
+    cells = {name: Cell(estimate(0.5), None if name == "m0" else paired(0.1, 0.2)) for name in names}
+    many = Comparison(names, "m0", [Metric("win_rate", "win rate", "%", "more", cells)], [], [])
+    written = []
+    monkeypatch.setattr("evals.rendering.cell_lines", lambda *one: written.append(one) or cell_lines(*one))
+    assert sum(len(table.columns) - 1 for table in as_tables(many, 140)) == len(names)
+    assert len(written) == len(names)
