@@ -24,7 +24,7 @@ def as_csv(comparison: Comparison) -> str:
     for metric, model, baseline in rows:
         cell = metric.cells[model]
         one = cell.estimate
-        row = [metric.key, model, baseline, one.value, one.low, one.high, one.n, one.clusters]
+        row: list[str | float] = [metric.key, model, baseline, one.value, one.low, one.high, one.n, one.clusters]
         if cell.paired is not None:
             gap = cell.paired.difference
             row += [gap.value, gap.low, gap.high, cell.paired.p_value]
