@@ -171,7 +171,12 @@ def test_a_comparison_comes_back_from_its_file_as_it_was(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("{", "not JSON"), ("[]", "is no comparison"), ('{"schema": 2}', "written by a newer version"), ("\xff", "not JSON")],
+    [
+        ("{", "not JSON"),
+        ("[]", "is no comparison"),
+        ('{"schema": 2}', "written by a newer version"),
+        ("\xff", "not JSON"),
+    ],
 )
 def test_what_is_no_comparison_is_refused(tmp_path, text, said):
     path = tmp_path / "comparison.json"
