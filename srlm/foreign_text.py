@@ -195,6 +195,6 @@ def _not_text(data: bytes, encoding: str, error: UnicodeDecodeError) -> str:
         return "is not UTF-8 text: it holds bytes that are no text at all."
     line = data.count(b"\n", 0, error.start) + 1
     return (
-        f"is not UTF-8 text: the byte 0x{data[error.start]:02X} in line {line}. If it is of Windows, convert it with: "
-        "iconv -f WINDOWS-1252 -t UTF-8"
+        f"is not UTF-8 text: the byte 0x{data[error.start]:02X} in line {line}. Save it as UTF-8, or convert it "
+        "(where it is of Windows: iconv -f WINDOWS-1252 -t UTF-8)."
     )

@@ -379,7 +379,7 @@ def test_seeds_that_leave_no_pair(train, seeds, changes, parts):
 
 
 def test_seeds_that_are_not_text(train, seeds):
-    (seeds / "ift.jsonl").write_bytes(b"\xff\xfe")
+    (seeds / "ift.jsonl").write_bytes(b"\xff{\xe9")
     check_refused(train("--seeds", seeds), str(seeds / "ift.jsonl"), "UTF-8")
 
 
