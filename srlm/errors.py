@@ -37,6 +37,8 @@ SIGNAL_EXIT = 128
 
 LISTED = 20
 """Names that a message lists before it only counts them."""
+LONGEST_NAME = 200
+"""Characters of a name in a message."""
 
 
 _CREDENTIALS = re.compile(r"(?<=://)[^\s'\"]*@")
@@ -60,8 +62,11 @@ class UnknownName(UsageError):
 
     def __init__(self, what: str, name: str, known: Iterable[str], hint: str = "") -> None:
         names = list(known)
+        name = without_secrets(name)
+        if len(name) > LONGEST_NAME:
+            name = f"{name[:LONGEST_NAME]}..."
         close = get_close_matches(name, names, n=1)
-        message = f"{what} {without_secrets(name)!r} does not exist."
+        message = f"{what} {name!r} does not exist."
         if close:
             message += f" Did you mean {close[0]!r}?"
         shown = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")

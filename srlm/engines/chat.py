@@ -52,7 +52,7 @@ class Chat:
         # Role tokens are often special without a name of their own: `all_special_tokens` lacks them.
         special = {number: token.content for number, token in tokenizer.added_tokens_decoder.items() if token.special}
         named = set(tokenizer.all_special_tokens)
-        self._special = sorted(set(special.values()) | named, key=len, reverse=True)
+        self._special = sorted((set(special.values()) | named) - {""}, key=len, reverse=True)
         self._dropped = set(special) | set(tokenizer.all_special_ids)
         pieces = CHANNEL if set(special.values()) >= CHANNEL else set()
         self._marks = {number for number, token in special.items() if MARK.fullmatch(token) or token in pieces}

@@ -62,6 +62,7 @@ def load_tokenizer(folder: Path) -> Any:
         require_no_pointer(file)
     with reading(folder, "tokenizer"):
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        tokenizer.decode(tokenizer.encode("Hello", add_special_tokens=False))  # some settings are first read by these
     if not tokenizer.chat_template:
         raise ModelError(
             f"The checkpoint {folder} has no chat template, so srlm cannot know how its turns are written. "
