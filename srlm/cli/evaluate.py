@@ -260,12 +260,16 @@ def _begun(home: "Run", progress: "Progress") -> "Run":
 
 
 def _show(results: "Sequence[Result]", *, compared: bool) -> None:
-    """The pairs of a head-to-head, the judges' cards, and the ways of one judge side by side; or all in one table."""
+    """The pairs of a head-to-head, the judges' cards, and the ways of one judge side by side; or all in one table.
+
+    What of the answers is none is said in any case, before a figure is compared.
+    """
     from evals.ablation import ablations
     from evals.comparison import compare_models
     from evals.matched import sides
     from evals.rendering import print_comparison, print_sides
-    from evals.results import AlpacaResult, HeadToHeadResult, gathered
+    from evals.results import AlpacaResult, HeadToHeadResult, MtBenchResult, VerifiableResult, gathered
+    from evals.wording import unsaid
     from srlm.display import stdout
 
     if compared:
@@ -275,8 +279,10 @@ def _show(results: "Sequence[Result]", *, compared: bool) -> None:
     met = [result for result in results if isinstance(result, HeadToHeadResult)]
     print_sides(stdout(), sides(met) if met else [])
     carded = [result for result in results if isinstance(result, AlpacaResult | HeadToHeadResult)]
-    for card in dict.fromkeys(result.card.caption() for result in carded if result.card):
-        stdout().print(card, soft_wrap=True, markup=False)
+    answered = [one for one in results if isinstance(one, AlpacaResult | MtBenchResult | VerifiableResult)]
+    lines = [line for one in answered for line in unsaid(one.model, one.endings)]
+    for line in [*dict.fromkeys(result.card.caption() for result in carded if result.card), *lines]:
+        stdout().print(line, soft_wrap=True, markup=False)
     for comparison in ablations(results):
         print_comparison(stdout(), comparison)
 
