@@ -1,19 +1,14 @@
 """A real vLLM server with the packaged model in float32, asked through all three protocols and by the command line."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
 
 pytest.importorskip("vllm")
+
+from vllm_serving import served
 
 from evals.labelling import STAGE
 from srlm.engines.engine import Engine
@@ -26,7 +21,6 @@ from srlm.types import Completion, Message, Request, Sampling
 pytestmark = pytest.mark.vllm
 Ask = Callable[[Engine, Sequence[Request]], list[Completion]]
 
-START_SECONDS = 240
 SHORT = 8
 DIGITS = tuple("012345")
 NAME = "smol"
@@ -35,37 +29,8 @@ NAME = "smol"
 @pytest.fixture(scope="module")
 def address(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the server listens; it is up when a test gets this."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = f"--host 127.0.0.1 --port {port} --served-model-name {NAME} --dtype float32 --max-model-len 4096"
-    options += " --enforce-eager --gpu-memory-utilization 0.2 --no-enable-chunked-prefill"
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(small_model)]
-    log = tmp_path_factory.mktemp("server") / "log.txt"
-    with log.open("w") as stream:
-        server = subprocess.Popen(
-            [*command, *options.split()],
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "VLLM_NO_USAGE_STATS": "1", "VLLM_CPU_KVCACHE_SPACE": "2"},
-        )
-        try:
-            until = time.monotonic() + START_SECONDS
-            while not _is_up(port) and server.poll() is None and time.monotonic() < until:
-                time.sleep(1)
-            assert _is_up(port), log.read_text()[-3000:]
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait(timeout=60)
-
-
-def _is_up(port: int) -> bool:
-    try:
-        with urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as reply:
-            return bool(reply.status == 200)
-    except (URLError, OSError):
-        return False
+    with served(small_model, NAME, tmp_path_factory.mktemp("server") / "log.txt") as address:
+        yield address
 
 
 @pytest.fixture
