@@ -127,6 +127,8 @@ def _over_lines(path: Path, text: str) -> Iterator[tuple[Unit, int, Any]]:
         try:
             found, end = _DECODER.raw_decode(text, place)
         except json.JSONDecodeError as error:
+            if error.pos >= len(text.rstrip()):
+                raise DataError(path, "not JSON: what begins here is not closed. Is the file whole?", line) from None
             raise DataError(path, not_json(path, text, error), error.lineno) from None
         except (RecursionError, ValueError) as error:
             raise DataError(path, _refused(error), line) from None

@@ -107,7 +107,7 @@ def test_names_cannot_break_out_of_a_report():
 def test_markdown_says_the_outcome_first_and_why():
     text = as_markdown(decided(captions=["Attention: 3 answers of M2 speak to the judge."]))
     lines = text.splitlines()
-    assert lines[0].startswith("**Regression: M2 against M1. Head\\_to\\_head in words: certainly worse")
+    assert lines[0].startswith("**Regression: M2 against M1. Head_to_head in words: certainly worse")
     assert len([line for line in lines if line.startswith("| ")]) == 1 + len(RULES)
     assert lines[-1] == "- Attention: 3 answers of M2 speak to the judge."
 

@@ -105,7 +105,7 @@ def test_items_of_lm_eval_with_line_separators_in_them_are_one_each(tmp_path, se
     (folder / "samples_a_2026.jsonl").write_text(json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
     results = Results(nlp={"M1": NlpResult("M1", "id", {})})
     (found,) = task_samples(Run(tmp_path / "run"), results)
-    assert separator in found.prompt
+    assert json.loads(found.prompt) == {"q": f"one{separator}two"}
     (folder / "samples_a_2026.jsonl").write_text(json.dumps(row | {"metrics": 3}) + "\n")
     with pytest.raises(DataError, match="a sample of a is none of lm-eval's"):
         task_samples(Run(tmp_path / "run"), results)
