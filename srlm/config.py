@@ -264,7 +264,7 @@ class JudgeConfig(Section):
         ),
     )
     least_mass: float = Field(
-        0.01,
+        0.001,
         ge=0,
         le=1,
         description=(

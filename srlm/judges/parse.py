@@ -21,6 +21,8 @@ from srlm.types import Completion, Scored, Unparsed
 
 LEAST_MASS = 0.01
 """The share of a judge's probability that its choices must have, or it was about to say something else."""
+LEAST_DIGITS = 0.001
+"""The same of digits behind "Score: ". There a judge cannot begin to think; an untrained one gives little to any token."""
 
 CUT = "the reply was cut before its end"
 ROOM = "--max-tokens (srlm judge), --judge-tokens (srlm eval) or judge.sampling.max_tokens (srlm train)"
@@ -173,7 +175,7 @@ def _rated(line: Line) -> str | None:
     return str(matches[-1][1])
 
 
-def expectation(reply: Completion, values: Sequence[int], least_mass: float = LEAST_MASS) -> Scored | Unparsed:
+def expectation(reply: Completion, values: Sequence[int], least_mass: float = LEAST_DIGITS) -> Scored | Unparsed:
     """Read the verdict of a judge whose digits' probabilities are known: their mean."""
     reply = parted(reply)
     refused = unfit(reply, least_mass)

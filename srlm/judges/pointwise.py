@@ -16,7 +16,7 @@ from srlm.display import Progress
 from srlm.engines.engine import Engine
 from srlm.errors import UsageError
 from srlm.judges.hostile import find_suspicions
-from srlm.judges.parse import LEAST_MASS, expectation, read_score
+from srlm.judges.parse import LEAST_DIGITS, expectation, read_score
 from srlm.judges.rubric import Rubric, Scale, load_rubric
 from srlm.ledger import Ledger
 from srlm.randomness import derive
@@ -38,7 +38,7 @@ class PointwiseJudge:
     scoring: Literal["sampled", "expected"]
     samples: int
     sampling: Sampling
-    least_mass: float = LEAST_MASS
+    least_mass: float = LEAST_DIGITS
 
     def __post_init__(self) -> None:
         """Refuse to read one digit's probability on a scale whose values have two.

@@ -83,13 +83,14 @@ def _mass_rows(row: "Callable[[str, str, str], None]", card: JudgeCard) -> None:
     masses = [card.mass, card.scores.mass if card.scores else Mass()]
     if all(one.median is None for one in masses):
         return
-    least = max(one.least for one in masses if one.least is not None)
-    median, below = (
+    median, least, below = (
         ["-" if one.median is None else f"{100 * one.median:.2g}" for one in masses],
+        ["-" if one.least is None else f"{100 * one.least:g}" for one in masses],
         ["-" if one.median is None else share(one.below) for one in masses],
     )
     row("probability of its choices together, median", *median)
-    row(f"  verdicts with less than {100 * least:g} %, not read", *below)
+    row("  the least with which a verdict is read", *least)
+    row("  verdicts with less, not read", *below)
 
 
 def shown(text: str) -> str:

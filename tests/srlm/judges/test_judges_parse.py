@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srlm.config import JudgeConfig
-from srlm.judges.parse import LEAST_MASS, expectation, read_choice, read_rating, read_score
+from srlm.judges.parse import LEAST_DIGITS, LEAST_MASS, expectation, read_choice, read_rating, read_score
 from srlm.judges.rubric import Scale
 from srlm.types import Completion, Scored, Unparsed
 
@@ -331,7 +331,7 @@ def test_a_choice_that_the_judge_was_not_about_to_make_is_not_read(mass):
     assert isinstance(found, Unparsed)
     assert "it was about to say something else" in found.reason
     assert read_choice(chosen((0.622, 0.378), mass), ("A", "B"), least_mass=0).value == 0.622
-    assert isinstance(expectation(chosen((0.5, 0.5), mass), (0, 1)), Unparsed)
+    assert isinstance(expectation(chosen((0.5, 0.5), mass / 10), (0, 1)), Unparsed)
     assert expectation(chosen((0.5, 0.5), mass), (0, 1), 0).value == 0.5
 
 
@@ -347,7 +347,7 @@ def test_a_choice_of_enough_or_unknown_mass_is_read(mass):
 
 
 def test_a_run_asks_for_as_much_as_the_commands_do():
-    assert JudgeConfig().least_mass == LEAST_MASS
+    assert JudgeConfig().least_mass == LEAST_DIGITS
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf"), -0.1, 2.0])
