@@ -18,9 +18,13 @@ from srlm.engines.flight import Wire
 from srlm.engines.openai import OpenAIEngine
 from srlm.engines.remote import as_messages
 from srlm.engines.replies import as_text, finish_of, tokens_of, written_of
+from srlm.engines.template import OFF
 from srlm.errors import EngineError
 from srlm.prices import FREE, Price
 from srlm.types import Completion, Request
+
+OPENED, CLOSED = ("<think>\n", "<think>"), "\n</think>\n\n"
+"""How templates that take no order open a thought in the prompt, and what closes it."""
 
 PLAIN = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
 """A server samples as the model's generation_config.json says, unless it is told otherwise."""
@@ -71,6 +75,7 @@ class VLLMServer(OpenAIEngine):
         self.price: Price | None = FREE
         self._root = base_of(address)[0].rstrip("/").removesuffix("/v1")
         self._parted: dict[tuple[str, tuple[str, ...]], Choice] = {}
+        self._opened: list[list[int]] | None = None
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
         """One call a batch, so that each answer is committed as it comes."""
@@ -129,8 +134,14 @@ class VLLMServer(OpenAIEngine):
         return _REPLY.validate_python(await self.post(client, "/completions", body))
 
     async def _tokens(self, client: Any, request: Request) -> list[int]:
-        """The conversation up to where the answer begins."""
-        return await self._tokenize(client, {"messages": as_messages(request), "add_generation_prompt": True})
+        """The conversation up to where the answer begins: behind a closed thought, as our own engines have it."""
+        what = {"messages": as_messages(request), "add_generation_prompt": True, "chat_template_kwargs": dict(OFF)}
+        prompt = await self._tokenize(client, what)
+        if self._opened is None:
+            self._opened = [await self._tokens_of(client, mark) for mark in OPENED]
+        if any(prompt[-len(mark) :] == mark for mark in self._opened):
+            prompt += await self._tokens_of(client, CLOSED)
+        return prompt
 
     async def _tokens_of(self, client: Any, text: str) -> list[int]:
         """A piece of an answer."""

@@ -22,7 +22,7 @@ from srlm.types import Completion, Scored, Unparsed
 LEAST_MASS = 0.01
 """The share of a judge's probability that its choices must have, or it was about to say something else."""
 LEAST_DIGITS = 0.001
-"""The same of digits behind "Score: ". There a judge cannot begin to think; an untrained one gives little to any token."""
+"""The same of digits behind "Score: ": there a judge cannot begin to think, and an untrained one is sure of nothing."""
 
 CUT = "the reply was cut before its end"
 ROOM = "--max-tokens (srlm judge), --judge-tokens (srlm eval) or judge.sampling.max_tokens (srlm train)"

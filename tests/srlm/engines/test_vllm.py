@@ -37,6 +37,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.opens = ""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -58,7 +59,7 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, body: dict[str, Any]) -> dict[str, Any]:
         usage = {"prompt_tokens": 7, "completion_tokens": 1}
         if self.path == "/tokenize":
-            text = body["prompt"] if "prompt" in body else f"[{body['messages'][-1]['content']}]"
+            text = body["prompt"] if "prompt" in body else f"[{body['messages'][-1]['content']}]{self.server.opens}"
             return {"tokens": [ord(letter) for letter in text], "count": len(text), "max_model_len": 99}
         if self.path == "/v1/chat/completions":
             message = {"role": "assistant", "content": "Hm"}
@@ -95,6 +96,14 @@ def test_a_server_is_asked_for_exactly_the_tokens_of_the_choices(server: Server)
     assert path == "/v1/completions"
     assert "".join(map(chr, body["prompt"])) == "[Rate]Score: "
     assert [chr(token) for token in body["logprob_token_ids"]] == ["0", "5"]
+
+
+def test_a_choice_stands_behind_a_closed_thought(server: Server) -> None:
+    server.opens = "<think>\n"
+    assert isinstance(reply(server, Request((Message("user", "Rate"),), choices=("0", "5"))), Completion)
+    assert "".join(map(chr, server.asked[-1][1]["prompt"])) == "[Rate]<think>\n\n</think>\n\n"
+    told = [body["chat_template_kwargs"] for _, body in server.asked if "messages" in body]
+    assert told == [{"enable_thinking": False, "thinking": False}]
 
 
 def test_choices_part_after_what_they_share_and_must_part(server: Server) -> None:
