@@ -95,8 +95,10 @@ def decide(
     from evals.gate.policy import load_policy
     from srlm.display import Progress
     from srlm.errors import UsageError
-    from srlm.writing import write_text
+    from srlm.writing import require_writable, write_text
 
+    if junit is not None:
+        require_writable(junit, "a report in JUnit's form", lambda begins: "<testsuite" in begins)
     wanted = load_policy(policy)
     found = _compared(comparison, candidate, baseline, run, runs)
     decided = decision.decide(found, candidate, wanted)  # a mistake is said before anybody is asked

@@ -11,7 +11,7 @@ from srlm.engines.body import ErrorInside, NoAnswer, WrongShape, error_inside
 from srlm.engines.capabilities import FULL, LIMITS, Capabilities
 from srlm.engines.faults import PASSING
 from srlm.engines.remote import VOTE_TOKENS, RemoteEngine, as_messages
-from srlm.engines.replies import Written, finish_of, text_of, thought_of, tokens_of, written_of
+from srlm.engines.replies import Written, as_text, finish_of, text_of, thought_of, tokens_of, written_of
 from srlm.types import Completion, Finish, Request
 
 
@@ -25,9 +25,10 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Position:
-    """The alternatives at one position."""
+    """The token at one position, and its alternatives."""
 
     top_logprobs: tuple[Alternative, ...] = ()
+    token: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,11 @@ class OpenAIEngine(RemoteEngine):
         probabilities, mass = None, None
         if _by_probability(request) and (not written.thoughts or not written.closed):
             logprobs = _LOGPROBS.validate_python(choice.get("logprobs"))
-            if logprobs and logprobs.content and logprobs.content[0].top_logprobs:
-                probabilities, mass = over_choices(request.choices, logprobs.content[0].top_logprobs)
+            first = logprobs.content[0] if logprobs and logprobs.content else Position()
+            if first.top_logprobs:
+                probabilities, mass = over_choices(request.choices, first.top_logprobs)
+            if not written.text and not written.thoughts:
+                written = written_of(as_text(first.token))  # servers that part thoughts leave out the mark of one
         finish = finish_of(choice.get("finish_reason"))
         if finish == "length" and request.choices and self.longest(request, able) == 1 and not written.reasoning:
             finish = "stop"  # one token is all that was asked for

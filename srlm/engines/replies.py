@@ -42,6 +42,9 @@ class Written:
 
 def written_of(content: str, reasoning: str = "") -> Written:
     """Part what stands in the answer's place; `reasoning` are thoughts that the server has parted already."""
+    if reasoning:  # servers leave the blanks behind a thought before the answer
+        answer = content.lstrip()
+        reasoning, content = reasoning + content[: len(content) - len(answer)], answer
     parted = part_thoughts(content)
     thoughts = reasoning + parted.thoughts
     whole = reasoning + content

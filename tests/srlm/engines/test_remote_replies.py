@@ -338,3 +338,15 @@ def test_an_error_with_status_200_may_pass() -> None:
         (done,) = open_engine(server.spec("openai", "m"), wire=wire).run([[FREE]], lambda: None)
     assert done.faults == ("HTTP 524",)
     assert isinstance(done.replies[0], Completion)
+
+
+def test_blanks_behind_a_thought_that_the_server_parted_are_no_part_of_the_answer() -> None:
+    reply = answered(chat("\n\nScore: 4", reasoning_content="Score: 2?"))
+    assert (reply.text, reply.thoughts, reply.written) == ("Score: 4", "Score: 2?\n\n", None)
+
+
+def test_a_mark_that_the_server_swallowed_is_seen_in_the_alternatives() -> None:
+    """As vLLM's parsers do it: of a first token that opens a thought nothing is left."""
+    data = likely(("<think>", 0.9999), ("The", 0.0001), content="")
+    reply = answered(data, CHOICE)
+    assert (reply.text, reply.thoughts, reply.probabilities, reply.finish) == ("", "<think>", None, "stop")
