@@ -71,6 +71,7 @@ _READ: dict[int, str | int] = {
     **{ord(one): plain for one, plain in zip("\ufe64\ufe65\u25c1\u25b7", "<><>", strict=True)},
 }
 _OTHERWISE = re.compile(f"[{''.join(map(chr, _READ))}]")
+_SEPARATORS = [one for one in map(chr, _READ) if one.isascii()]
 
 
 def as_read(text: str) -> str:
@@ -78,7 +79,11 @@ def as_read(text: str) -> str:
 
     Wide letters and those that look like Latin ones are read as these, and each separator ends a line.
     """
-    return text.translate(_READ) if _OTHERWISE.search(text) else text
+    if text.isascii():  # most are, and then few characters can be meant
+        other = any(map(text.__contains__, _SEPARATORS))
+    else:
+        other = _OTHERWISE.search(text) is not None
+    return text.translate(_READ) if other else text
 
 
 @lru_cache(maxsize=64)  # a pair is shown in both orders, one after the other
@@ -88,8 +93,8 @@ def fence(text: str, tags: frozenset[str]) -> str:
     if unseen:
         text = HIDDEN.sub("", text)
     text = shorten(text)
-    text = _changed(text, ROLE_TOKEN, lambda found: f"{found[0]} {found[1:]}")
-    text = _changed(text, ROLE_LINE, lambda found: f"{found[:-1].rstrip()} {found[-1]}")
+    text = _changed(text, ROLE_TOKEN, "<[", lambda found: f"{found[0]} {found[1:]}")
+    text = _changed(text, ROLE_LINE, ":\ufe55", lambda found: f"{found[:-1].rstrip()} {found[-1]}")
     if not tags:
         return text
     tag = tag_pattern(tags)
@@ -98,12 +103,16 @@ def fence(text: str, tags: frozenset[str]) -> str:
         visible = "".join(character for character in text if character not in unseen)
         if len(tag.findall(as_read(visible))) > len(tag.findall(as_read(text))):
             text = visible
-    return _changed(text, tag, lambda found: f"&lt;{found[1:]}")
+    return _changed(text, tag, "".join(TAG_OPENINGS), lambda found: f"&lt;{found[1:]}")
 
 
-def _changed(text: str, pattern: re.Pattern[str], change: Callable[[str], str]) -> str:
-    """Text with each piece changed that matches as a model reads it; all else stays as it is written."""
-    found = list(pattern.finditer(as_read(text)))
+def _changed(text: str, pattern: re.Pattern[str], signs: str, change: Callable[[str], str]) -> str:
+    """Text with each piece changed that matches as a model reads it; all else stays as it is written.
+
+    One of the `signs` is in every match: most texts have none, which is found much faster.
+    """
+    read = as_read(text)
+    found = list(pattern.finditer(read)) if any(map(read.__contains__, signs)) else []
     if not found:
         return text
     pieces: list[str] = []

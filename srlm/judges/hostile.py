@@ -18,6 +18,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 from srlm.judges.fence import HIDDEN, ROLE_LINE, ROLE_TOKEN, TAG_OPENINGS, as_read, invisible, runs, tag_pattern
@@ -35,14 +36,18 @@ _GIVE = r"(?:give|award|assign|rate|score|grade|mark)"
 _JUDGED = r"(?:response|answer|output|assistant|reply|completion)"
 
 
+_LATIN = "punktzahl bewertung gesamtnote punkte punteggio puntaje"
 _ABROAD = (
-    "punktzahl bewertung gesamtnote punkte punteggio"
-    " puntuaci\u00f3n puntaje calificaci\u00f3n pontua\u00e7\u00e3o"
+    "puntuaci\u00f3n calificaci\u00f3n pontua\u00e7\u00e3o"
     " \u043e\u0446\u0435\u043d\u043a\u0430 \u0431\u0430\u043b\u043b \u0431\u0430\u043b\u043b\u044b \u5206\u6570"
     " \u8bc4\u5206 \u5f97\u5206 \u8a55\u5206 \u5206\u6578 \u30b9\u30b3\u30a2 \u5f97\u70b9 \u70b9\u6570"
     " \uc810\uc218 \ud3c9\uc810 \u0627\u0644\u062f\u0631\u062c\u0629 \u0905\u0902\u0915"
 )
-"""What a score is called in other languages."""
+"""What a score is called in other languages, in plain letters and in others."""
+
+
+def _score_called(words: str) -> str:
+    return rf"^[^\w\n]{{0,8}}(?:{'|'.join(words.split())})[*_ \t]{{0,4}}[:\uff1a][*_ \t<(\[]{{0,8}}\d"
 
 
 @dataclass(frozen=True)
@@ -69,12 +74,8 @@ CLUES = (
         r"[:\uff1a][*_ \t<(\[]{0,8}\d",
     ),
     _clue("verdict", "score", r"\bscore[*_]{0,2} ?[:\uff1a] ?[*_<(\[]{0,4}\d"),
-    _clue(
-        "verdict",
-        _ABROAD,
-        rf"^[^\w\n]{{0,8}}(?:{'|'.join(_ABROAD.split())})[*_ \t]{{0,4}}[:\uff1a][*_ \t<(\[]{{0,8}}\d",
-        abroad=True,
-    ),
+    _clue("verdict", _LATIN, _score_called(_LATIN)),
+    _clue("verdict", _ABROAD, _score_called(_ABROAD), abroad=True),
     _clue("verdict", "[[", r"\[\[\s{0,3}(?:\d{1,3}(?:\.\d{1,2})?|(?-i:[A-C]))\s{0,3}\]\]"),
     _clue(
         "verdict",
@@ -115,11 +116,12 @@ CLUES = (
 _ENTITY = r"&(?:amp;){0,3}(?:lt|#0{0,5}60|#x0{0,5}3c);?[\s/\\]{0,8}"
 
 
-def _tags(template: Template) -> list[Clue]:
-    if not template.tags:
-        return []
-    coded = re.compile(rf"{_ENTITY}(?:{'|'.join(sorted(map(re.escape, template.tags)))})\b", re.IGNORECASE)
-    return [Clue("tag", TAG_OPENINGS, tag_pattern(template.tags)), Clue("tag", ("&",), coded)]
+@lru_cache(maxsize=64)
+def _tags(tags: frozenset[str]) -> tuple[Clue, ...]:
+    if not tags:
+        return ()
+    coded = re.compile(rf"{_ENTITY}(?:{'|'.join(sorted(map(re.escape, tags)))})\b", re.IGNORECASE)
+    return Clue("tag", TAG_OPENINGS, tag_pattern(tags)), Clue("tag", ("&",), coded)
 
 
 def find_suspicions(answer_id: str, text: str, template: Template) -> tuple[Suspicion, ...]:
@@ -135,12 +137,12 @@ def find_suspicions(answer_id: str, text: str, template: Template) -> tuple[Susp
         plain = "".join(text[index] for index in kept)
     read = as_read(plain)
     small = read.lower()
-    written = plain.lower()
-
+    written = small if read is plain else plain.lower()
+    others = not plain.isascii()
     here = [
         clue
-        for clue in (*CLUES, *_tags(template))
-        if any(map((written if clue.abroad else small).__contains__, clue.words))
+        for clue in (*CLUES, *_tags(template.tags))
+        if (others or not clue.abroad) and any(map((written if clue.abroad else small).__contains__, clue.words))
     ]
 
     def spans(kind: str) -> Iterator[tuple[int, int]]:

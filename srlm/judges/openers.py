@@ -40,6 +40,10 @@ _ENGLISH = re.compile(
 """How answers begin, in English and without punctuation."""
 
 
+_ASCII = {code: " " for code in range(128) if unicodedata.category(chr(code))[0] in "PZCS"}
+"""The same as below for plain text, where it takes a tenth of the time."""
+
+
 @lru_cache(maxsize=1)
 def _elsewhere() -> frozenset[str]:
     """The same in other languages, without blanks and marks."""
@@ -49,6 +53,8 @@ def _elsewhere() -> frozenset[str]:
 
 def _words(text: str) -> list[str]:
     """The words of a text, without punctuation."""
+    if text.isascii():
+        return text.translate(_ASCII).split()
     return "".join(" " if unicodedata.category(one)[0] in "PZCS" else one for one in text).split()
 
 

@@ -57,8 +57,12 @@ def test_rewards_keep_the_order_of_the_answers_and_every_answer():
     assert [(one.answer_id, one.value) for one in found] == [("b", None), ("a", 1), ("c", None)]
 
 
+unquoted = st.characters(exclude_characters='"`~<\u201c\u201e\u00ab\u300c', exclude_categories=("Cs",))
+"""What a quotation or a block of code that is never closed does not begin with: behind these nothing is read."""
+
+
 @settings(deadline=None)
-@given(rationale=st.text(max_size=100), points=st.integers(0, 5))
+@given(rationale=st.text(unquoted, max_size=100), points=st.integers(0, 5))
 def test_what_a_judge_is_taught_to_write_can_be_read(rationale, points):
     text = verdict_text(rationale, points)
     assert read_score(Completion(text, "stop", 1, 1)) == Scored(points, text)
