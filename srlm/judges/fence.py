@@ -80,10 +80,8 @@ def as_read(text: str) -> str:
     Wide letters and those that look like Latin ones are read as these, and each separator ends a line.
     """
     if text.isascii():  # most are, and then few characters can be meant
-        other = any(map(text.__contains__, _SEPARATORS))
-    else:
-        other = _OTHERWISE.search(text) is not None
-    return text.translate(_READ) if other else text
+        return text.translate(_READ) if any(map(text.__contains__, _SEPARATORS)) else text
+    return text.translate(_READ) if _OTHERWISE.search(text) else text
 
 
 @lru_cache(maxsize=64)  # a pair is shown in both orders, one after the other
