@@ -55,8 +55,8 @@ def hostile(model: str, figure: str, flagged: int, constant: int = 0, of: int | 
     share, lines = "" if of is None else f" of {of}", []
     if flagged:
         lines.append(
-            f"Attention: {flagged}{share} answers of {model} hold something that speaks to the judge "
-            f"(injection_suspected in its verdicts). Read them before you trust its {figure}."
+            f"Attention: {flagged}{share} answers of {model} hold something that speaks to the judge, or only begin "
+            f"to answer (injection_suspected in its verdicts). Read them before you trust its {figure}."
         )
     if constant and (of is None or constant > FEW * of):
         lines.append(f"Attention: {model} gave one and the same answer to {constant}{share} prompts.")
@@ -84,7 +84,7 @@ def mostly(answers: int, flagged: int, constant: int = 0) -> str:
     if 2 * constant > answers:
         return f"it gave one and the same answer to {constant} of {answers} prompts"
     if 2 * flagged > answers:
-        return f"{flagged} of its {answers} answers hold something that speaks to the judge"
+        return f"{flagged} of its {answers} answers hold something that speaks to the judge, or only begin to answer"
     return ""
 
 

@@ -77,7 +77,8 @@ def summary_words(summary: Summary) -> list[str]:
         )
     if summary.flagged:
         words.append(
-            f"{summary.flagged:,} answers hold text that speaks to the judge. Read them before you trust their scores."
+            f"{summary.flagged:,} answers hold text that speaks to the judge, or only begin to answer. Read them "
+            "before you trust their scores."
         )
     if summary.constant * 2 > summary.instructions > 2:
         words.append(
