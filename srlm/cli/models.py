@@ -36,6 +36,8 @@ def contestant(spec: str, home: "Run | None", wire: "Wire", budget: "Budget | No
             "engine": config.engine,
             "vllm": config.vllm.arguments(),
         }
+        if spec in home.models() and config.thoughts == "drop":
+            settings["thoughts"] = "closed"  # as it was trained
     name = public_name(spec) if is_remote(spec) else model_name(spec)
     opened = partial(open_engine, place, name=name, wire=wire, budget=budget, **settings)
     if is_remote(place):

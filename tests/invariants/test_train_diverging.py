@@ -85,6 +85,11 @@ def test_a_model_whose_prompt_opens_a_thought(cli, tiny_config, thinker, tmp_pat
         assert result.code == 0, result.err
         assert {one["thoughts"] for one in candidates} == {""}
         assert all(one["text"] for one in candidates)
+        asked = ("--suite", "verifiable", "--data", "countdown", "--limit", "2", "--max-tokens", "8")
+        used = cli("eval", "M1", *asked, "--runs", tmp_path, "--run", "r")
+        assert used.code == 0, used.err
+        (answers,) = (tmp_path / "r" / "evals").rglob("*answers.jsonl")
+        assert {json.loads(line)["thoughts"] for line in answers.read_text(encoding="utf-8").splitlines()} == {""}
         return
     assert (result.code, len(result.errors)) == (2, 1)
     assert {one["text"] for one in candidates} == {""}
