@@ -6,6 +6,7 @@ that a question was changed, not an answer, so a file is to be trusted as one tr
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -40,7 +41,8 @@ def _a_day(value: str) -> str:
     return value
 
 
-_Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), AfterValidator(_a_day)]
+_KEY, _DAY = re.compile("[0-9a-f]{64}"), re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_Day = Annotated[str, Field(pattern=f"^{_DAY.pattern}$"), AfterValidator(_a_day)]
 _Name = Annotated[str, Field(min_length=1)]
 
 
@@ -48,7 +50,7 @@ _Name = Annotated[str, Field(min_length=1)]
 class ExportedCall:
     """One line of the file. `seconds`, `cost` (US dollars) and `day` (UTC) are null where nobody knows them."""
 
-    key: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    key: Annotated[str, Field(pattern=f"^{_KEY.pattern}$")]
     stage: _Name
     model: _Name
     request: Request
@@ -124,11 +126,23 @@ def _line(stage: str, model: str, call: Call) -> str | None:
     """A call as a line; None where it would not be taken in again, as its ledger is damaged."""
     try:
         line = ExportedCall(call.key, stage, model, call.request, call.completion, call.seconds, call.cost, call.day)
-        written = _LINE.dump_json(line, warnings=False)
-        _LINE.validate_json(written, strict=True)
+        return _LINE.dump_json(line, warnings=False).decode() + "\n" if _columns_hold(line) else None
     except (ValueError, TypeError, PydanticSerializationError):
         return None
-    return written.decode() + "\n"
+
+
+def _columns_hold(line: ExportedCall) -> bool:
+    """Whether the columns beside request and reply, which are looked at when they are read, hold what they should.
+
+    SQLite keeps anything in any column. To validate whole lines would take half as long again as to write them.
+    """
+    measures = [one for one in (line.seconds, line.cost) if one is not None]
+    return (
+        all(isinstance(one, str) and one for one in (line.key, line.stage, line.model))
+        and _KEY.fullmatch(line.key) is not None
+        and all(isinstance(one, int | float) and 0 <= one < inf for one in measures)
+        and (line.day is None or (_DAY.fullmatch(line.day) is not None and bool(_a_day(line.day))))
+    )
 
 
 def import_calls(ledger: Ledger, path: Path) -> tuple[int, int]:

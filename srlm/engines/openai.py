@@ -40,6 +40,9 @@ class Logprobs:
 
 _LOGPROBS = TypeAdapter(Logprobs | None)
 
+BEFORE_WORDS = " \t\r\n\u2581\u0120"
+"""What vocabularies put before a word."""
+
 
 class OpenAIEngine(RemoteEngine):
     """A model behind the chat completions protocol."""
@@ -195,11 +198,12 @@ def over_choices(
     A token is a choice with whatever a vocabulary puts before a word, and in small letters where no choice has those.
     """
     lower = {choice.casefold(): choice for choice in choices}
-    named = dict(zip(choices, choices, strict=True)) | (lower if len(lower) == len(choices) else {})
+    if len(lower) < len(choices):
+        lower = {}
     masses = dict.fromkeys(choices, 0.0)
     for one in tokens:
-        word = one.token.strip().lstrip("\u2581\u0120").strip()
-        choice = named.get(word) or (named.get(word.casefold()) if len(lower) == len(choices) else None)
+        word = one.token.strip(BEFORE_WORDS)
+        choice = word if word in masses else lower.get(word.casefold())
         if choice is not None:
             masses[choice] += math.exp(one.logprob)
     total = sum(masses.values())
