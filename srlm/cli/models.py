@@ -92,12 +92,12 @@ def done_with(
         if only:
             stdout().print(lines, soft_wrap=True, markup=False)
             return None
-        with in_turn(ledger, progress.say) as waited:
+        # The model is opened first: where there is none, no ledger is made.
+        with opened(model) as engine, in_turn(ledger, progress.say) as waited:
             kept = kept or Ledger(ledger)
             if model.remote:
                 progress.say(rehearsed(kept) if waited else lines)
-            with opened(model) as engine:
-                return work(engine, kept, progress)
+            return work(engine, kept, progress)
     finally:
         if kept is not None:
             kept.close()

@@ -121,6 +121,12 @@ def test_nothing_is_made_for_a_command_that_only_asks_or_cannot_work(cli, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_no_ledger_is_made_for_a_judge_that_is_none(cli, tmp_path):
+    result = cli("judge", "card", "nosuch", cwd=tmp_path)
+    assert (result.code, len(result.errors)) == (2, 1)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_estimate_leaves_a_run_as_it_was(cli, tmp_path):
     with serving() as server:
         assert cli(*evaluation(server, tmp_path)).code == 0
