@@ -69,7 +69,7 @@ def text_of(content: Any) -> tuple[str, str]:
         if isinstance(part, str):
             texts.append(part)
         elif isinstance(part, dict):
-            kind = part.get("type")
+            kind = str(part.get("type"))
             if kind in {"text", "output_text"}:
                 texts.append(_string(part.get("text")))
             elif kind in {"thinking", "reasoning"}:

@@ -72,7 +72,8 @@ def part_thoughts(text: str, *, opened: bool = False) -> Parted:
             begins, inside = mark.start(), True
     (thoughts if inside else answers).append(text[begins:])
     answer = "".join(answers)
-    if thoughts:
+    # Words before a thought keep their indent, by which a reader knows what is code.
+    if thoughts and not "".join(answers if inside else answers[:-1]).strip():
         start = len(answer) - len(answer.lstrip())
         thoughts.append(answer[:start])
         answer = answer[start:]

@@ -42,7 +42,7 @@ def scratch(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", READERS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, derandomize=True, database=None)
 @given(data=st.data())
 def test_a_damaged_file_is_read_or_refused_in_one_message(scratch, name, data):
     called, damaged, read = READERS[name]
@@ -53,7 +53,7 @@ def test_a_damaged_file_is_read_or_refused_in_one_message(scratch, name, data):
     refused_or_read(lambda: read(path))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(data=st.data())
 def test_a_damaged_comparison_is_read_or_refused(scratch, data):
     (scratch / "made.json").write_text(json.dumps(ANNOTATIONS))

@@ -2,11 +2,14 @@
 
 Files of other tools have tests of their own (tests/evals/test_foreign_files.py), which draw 40 damages of each; the
 slow ones here draw 10,000 in all: of those files, of servers' replies, of ledgers, and of checkpoints.
+
+    SRLM_TEST_SEED=1 pytest tests/invariants/test_damaged.py -m slow     draws others, anew each time
 """
 
 import asyncio
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from math import isfinite
@@ -35,7 +38,11 @@ from srlm.judges.rubric import Scale
 from srlm.ledger import Call, Ledger
 from srlm.types import Completion, Message, Request, Sampling, Scored
 
-QUICK = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+DRAWN_ANEW = "SRLM_TEST_SEED" in os.environ
+"""Else each run draws the same damages: what a change breaks is told from what nobody has met yet."""
+QUICK = settings(
+    max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=not DRAWN_ANEW, database=None
+)
 FREE = Request((Message("user", "Grade it."),), Sampling(0.7, 0.9, 16))
 CHOICE = Request((Message("user", "A or B?"),), choices=("A", "B"))
 
@@ -163,7 +170,7 @@ def reply_is_read_or_failed(ledger: Ledger, protocol: str, data: st.DataObject) 
     if reply.probabilities is not None:
         assert abs(sum(reply.probabilities) - 1) < 1e-9
         assert reply.mass is not None and isfinite(reply.mass)
-    key = hashlib.sha256(content + protocol.encode()).hexdigest()
+    key = hashlib.sha256(content + repr((protocol, kind, request)).encode()).hexdigest()
     ledger.commit("s", "m", [Call(key, request, reply, 0.1, None)])
     assert ledger.get(key) == reply
     for read in (read_score(reply), read_rating(reply, Scale(1, 10))):

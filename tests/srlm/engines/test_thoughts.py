@@ -70,3 +70,8 @@ def test_nothing_is_lost(text: str, opened: bool) -> None:
 def test_a_text_full_of_marks_takes_time_in_proportion() -> None:
     assert part_thoughts("<think>" * 200_000).answer == ""
     assert part_thoughts("<" * 400_000 + "think").thoughts == ""
+
+
+def test_words_before_a_thought_keep_their_indent() -> None:
+    text = "    Score: 0\n<think>\nScore: 0\n</think>\nI stop here."
+    assert part_thoughts(text) == Parted("<think>\nScore: 0\n</think>", "    Score: 0\n\nI stop here.")
