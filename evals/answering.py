@@ -9,7 +9,7 @@ from srlm.display import Progress
 from srlm.engines.engine import Engine
 from srlm.ledger import Ledger
 from srlm.randomness import derive
-from srlm.replies import parted
+from srlm.replies import answer_of, parted
 from srlm.types import Answer, Completion, Message, Prompt, Request, Sampling
 
 
@@ -48,11 +48,7 @@ def answer_prompts(
 
 def answer_in(id: str, prompt_id: str, model: str, key: str, reply: Completion, *, as_written: bool = False) -> Answer:
     """A reply as the answer to a prompt: its thoughts apart, and without white space around it."""
-    reply = parted(reply)
-    text = reply.text if as_written else reply.text.strip()
-    return Answer(
-        id, prompt_id, model, text, reply.finish, call=key[:16], thoughts=reply.thoughts, written=reply.written
-    )
+    return answer_of(id, prompt_id, model, key, parted(reply), as_written=as_written)
 
 
 def endings_of(answers: Iterable[Answer]) -> Endings:

@@ -56,7 +56,6 @@ def ask(
         pending = _Pending(engine, ledger, stage, replies)
         try:
             for done in engine.run([[once[unique[index]] for index in batch] for batch in todo], step.advance):
-                # A batch that was stored in part is computed whole; what was said before stays.
                 asked = [unique[index] for index in todo[done.batch]]
                 pending.add([(key, once[key]) for key in asked], done)
                 if meanwhile is not None:
@@ -111,8 +110,10 @@ class _Pending:
         """Take a batch; write it unless the next is there already."""
         seconds = done.seconds / max(1, len(done.replies))
         day = datetime.now(UTC).date().isoformat()
+        # As a list: a batch of another length than was asked is an error before any of it is kept.
         for (wanted, request), reply in list(zip(asked, done.replies, strict=True)):
             key = wanted if done.asked in {None, self._engine.identity} else request_key(str(done.asked), request)
+            # A batch that was stored in part is computed whole; what was said before stays.
             self._replies.setdefault(wanted, (key, reply))
             if not isinstance(reply, Failed):
                 cost = cost_of(self._engine.price, reply) if self._engine.price else None

@@ -160,12 +160,12 @@ def _why(path: Path) -> str:
 
 def _begin(connection: sqlite3.Connection, path: Path) -> None:
     """Look at what is there before anything is changed, and set up what is ours."""
-    if _version(connection) != VERSION:
+    if version_of(connection) != VERSION:
         refuse_strange(connection, path)
     connection.execute(f"PRAGMA page_size={PAGE}")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
-    if _version(connection) != VERSION:
+    if version_of(connection) != VERSION:
         prepare(connection, path)
 
 
@@ -192,7 +192,8 @@ def try_to_write(connection: sqlite3.Connection) -> None:
             connection.execute("ROLLBACK")
 
 
-def _version(connection: sqlite3.Connection) -> int:
+def version_of(connection: sqlite3.Connection) -> int:
+    """The version of a file's tables; see `VERSION`."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
@@ -202,7 +203,7 @@ def refuse_strange(connection: sqlite3.Connection, path: Path) -> set[str]:
     Raises:
         DataError: it is of a newer version, or no ledger.
     """
-    if _version(connection) > VERSION:
+    if version_of(connection) > VERSION:
         raise DataError(path, "was written by a newer version of srlm. Use that, or another ledger.")
     names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     if names and "calls" not in names:
@@ -216,7 +217,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
     Of several processes the first one does, the others wait and find them.
     """
     with transaction(connection):
-        version = _version(connection)
+        version = version_of(connection)
         names = refuse_strange(connection, path)
         if version == VERSION:
             return

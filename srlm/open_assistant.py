@@ -115,7 +115,7 @@ def _ranked(row: Row, once: Once, split: Split) -> RankedPrompt:
 def _rank(row: Row) -> float | None:
     """A rank, None where there is none."""
     value = row.data.get("rank")
-    if value is None or (isinstance(value, float) and isnan(value)):
+    if _is_missing(value):
         return None
     try:
         number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else float("inf")

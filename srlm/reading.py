@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
-from srlm.database import VERSION, is_busy, prepare, refusal, refuse_strange
+from srlm.database import VERSION, is_busy, prepare, refusal, refuse_strange, version_of
 from srlm.errors import DataError
 
 
@@ -25,7 +25,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
         raise DataError(path, "cannot be read: you have no permission. It is left as it is.")
     try:
         connection = _opened(path)
-        if refuse_strange(connection, path) and _version(connection) != VERSION:
+        if refuse_strange(connection, path) and version_of(connection) != VERSION:
             connection = _renewed(connection, path)
         connection.execute("PRAGMA query_only=ON")
     except sqlite3.Error as error:
@@ -75,7 +75,3 @@ def _in_memory(connection: sqlite3.Connection) -> sqlite3.Connection:
     copy = sqlite3.connect(":memory:", isolation_level=None)
     connection.backup(copy)
     return copy
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])

@@ -42,14 +42,13 @@ def parse_lines(path: Path, record: type[T]) -> list[T]:
     adapter = TypeAdapter(record)
     records: list[T] = []
     for unit, number, data in read_values(path):
+        if isinstance(data, dict) and data.get("schema", SCHEMA) != SCHEMA:
+            refuse_newer(data, Row(path, unit, number, data).wrong)
         try:
             records.append(adapter.validate_python(data, strict=False))
         except (ValidationError, OverflowError) as error:
             row = Row(path, unit, number, data if isinstance(data, dict) else {})
-            refuse_newer(data, row.wrong)
             raise row.unlike(f"{explain(error)}.") from None
-        if isinstance(data, dict) and data.get("schema", SCHEMA) != SCHEMA:
-            refuse_newer(data, Row(path, unit, number, data).wrong)
     return records
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from math import isfinite
 
 from srlm.engines.thoughts import part_thoughts
-from srlm.types import Answer, Completion, Failed, Reply
+from srlm.types import Answer, Completion, Failed, Finish, Reply
 
 
 def parted(reply: Completion) -> Completion:
@@ -20,6 +20,31 @@ def parted(reply: Completion) -> Completion:
     thoughts = reply.thoughts + found.thoughts
     written = None if thoughts + found.answer == whole else whole
     return replace(reply, text=found.answer, thoughts=thoughts, written=written)
+
+
+def answer_of(
+    identifier: str,
+    prompt_id: str,
+    model: str,
+    key: str,
+    reply: Completion,
+    *,
+    sample: int = 0,
+    as_written: bool = False,
+) -> Answer:
+    """A reply as the answer to a prompt, without white space around it unless it is wanted `as_written`."""
+    text = reply.text if as_written else reply.text.strip()
+    return Answer(
+        identifier,
+        prompt_id,
+        model,
+        text,
+        reply.finish,
+        sample,
+        key[:16],
+        thoughts=reply.thoughts,
+        written=reply.written,
+    )
 
 
 def thoughts_of(reply: Reply) -> str:
@@ -34,8 +59,12 @@ def mass_of(reply: Reply) -> float | None:
     return reply.mass
 
 
+def cut_note(finish: Finish) -> str:
+    """What a reader is told of an answer that did not come to its end by itself; nothing of others."""
+    return {"stop": "", "length": ", cut at the token limit", "cut": ", cut by the server"}[finish]
+
+
 def length_note(answer: Answer) -> str:
     """How long an answer is and how it ended, in words: "12 characters, cut at the token limit"."""
-    cut = {"stop": "", "length": ", cut at the token limit", "cut": ", cut by the server"}[answer.finish]
     empty = ", empty: its tokens went into thoughts" if answer.thoughts and not answer.text.strip() else ""
-    return f"{len(answer.text):,} characters{cut}{empty}"
+    return f"{len(answer.text):,} characters{cut_note(answer.finish)}{empty}"

@@ -5,6 +5,7 @@ from typing import Literal
 
 from srlm.calls import ask
 from srlm.randomness import derive
+from srlm.replies import answer_of
 from srlm.types import Answer, Completion, Message, Prompt, Request
 from trainer.session import Session
 
@@ -44,17 +45,7 @@ def write_candidates(
         label=f"{stage}: {config.candidates} answers of {model} to {len(prompts)} instructions",
     )
     return [
-        Answer(
-            f"{prompt.id}-{role[0]}{sample}",
-            prompt.id,
-            model,
-            reply.text.strip(),
-            reply.finish,
-            sample,
-            key[:16],
-            thoughts=reply.thoughts,
-            written=reply.written,
-        )
+        answer_of(f"{prompt.id}-{role[0]}{sample}", prompt.id, model, key, reply, sample=sample)
         for (prompt, sample), (key, reply) in zip(owners, replies, strict=True)
         if isinstance(reply, Completion)
     ]

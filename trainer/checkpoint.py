@@ -22,6 +22,7 @@ from srlm.engines.open import public_name
 from srlm.errors import EngineError
 from srlm.judges.pairwise import Match, compare, load_pairwise
 from srlm.randomness import derive
+from srlm.replies import answer_of
 from srlm.stats.intervals import mean_interval
 from srlm.types import SCHEMA, Answer, Completion, Message, RankedPrompt, Request, Verdict
 from trainer.session import Session
@@ -122,16 +123,7 @@ def _answers(
         label=f"{model}: answers of step {step} to {len(prompts)} held-out instructions",
     )
     return {
-        one.id: Answer(
-            f"{name}-{one.id}",
-            one.id,
-            name,
-            reply.text.strip(),
-            reply.finish,
-            call=key[:16],
-            thoughts=reply.thoughts,
-            written=reply.written,
-        )
+        one.id: answer_of(f"{name}-{one.id}", one.id, name, key, reply)
         for one, (key, reply) in zip(prompts, replies, strict=True)
         if isinstance(reply, Completion)
     }

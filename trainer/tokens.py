@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from srlm.display import Progress
 from srlm.engines.chat import Chat
-from srlm.engines.template import ANSWER, MARK, OFF, QUESTION, Thoughts, render
+from srlm.engines.template import ANSWER, OFF, QUESTION, Thoughts, render
+from srlm.engines.thoughts import MARK
 from srlm.errors import ModelError, NothingToTrain
 from srlm.types import Message
 from trainer.examples import Example

@@ -48,13 +48,17 @@ def describe(found: "Trace") -> str:
 
 
 def _candidate(judged: "Judged", found: "Trace") -> list[str]:
+    from srlm.replies import cut_note
+
     answer, reward = judged.answer, judged.reward
     role = "  LEARNED FROM" if answer.id in found.positives else ""
     if found.pair is not None:
         role = {found.pair.chosen_id: "  CHOSEN", found.pair.rejected_id: "  REJECTED"}.get(answer.id, "")
     mean = "no readable verdict" if reward is None or reward.value is None else f"reward {reward.value:.2f}"
-    cut = {"stop": "", "length": ", cut at the token limit", "cut": ", cut by the server"}[answer.finish]
-    lines = [f"Candidate {answer.id} by {answer.model}: {mean}{cut}{role}", *_thoughts(answer.thoughts, 2)]
+    lines = [
+        f"Candidate {answer.id} by {answer.model}: {mean}{cut_note(answer.finish)}{role}",
+        *_thoughts(answer.thoughts, 2),
+    ]
     lines.append(_indent(answer.text or "(empty)"))
     for verdict in judged.verdicts:
         lines += [

@@ -5,9 +5,8 @@ from typing import Any
 
 from srlm.engines.body import WrongShape
 from srlm.engines.capabilities import FULL, Capabilities
-from srlm.engines.openai import require_answer
-from srlm.engines.remote import VOTE_TOKENS, RemoteEngine, as_messages
-from srlm.engines.replies import finish_of, text_of, tokens_of, written_of
+from srlm.engines.remote import VOTE_TOKENS, RemoteEngine, as_messages, by_first_token
+from srlm.engines.replies import finish_of, require_answer, text_of, tokens_of, written_of
 from srlm.types import Completion, Request
 
 
@@ -31,17 +30,12 @@ class AnthropicEngine(RemoteEngine):
 
     def longest(self, request: Request, able: Capabilities | None = None) -> int:
         """The most tokens that its answer can have."""
-        tokens = request.sampling.max_tokens
-        return VOTE_TOKENS if request.choices and tokens <= 1 else tokens
+        return VOTE_TOKENS if by_first_token(request) else request.sampling.max_tokens
 
     def fields(self, request: Request) -> list[str]:
         """The fields that a request has where nothing is refused, of those that a server may refuse."""
         found = ["temperature", "top_p"] if self.address else []
         return [*found, "stop"] if request.sampling.stop else found
-
-    def sent(self, request: Request, able: Capabilities) -> list[str]:
-        """The fields of a request as it is sent."""
-        return list(self._body(request, able))
 
     async def call(self, client: Any, request: Request, able: Capabilities = FULL) -> Completion:
         """One attempt."""
@@ -52,10 +46,10 @@ class AnthropicEngine(RemoteEngine):
         written = written_of(*text_of(content))
         finish = finish_of(reason)
         require_answer(written, reason, finish)
-        if request.sampling.stop and not able.has("stop"):
-            written = written.cut_at(request.sampling.stop)
         return self.completion(
             written,
+            request,
+            able,
             finish=finish,
             prompt_tokens=tokens_of(usage, "input_tokens"),
             completion_tokens=tokens_of(usage, "output_tokens"),

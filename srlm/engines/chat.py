@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from srlm.engines.template import MARK, QUESTION, Thoughts, Turn, begin, render, turn_of
-from srlm.engines.thoughts import part_thoughts
+from srlm.engines.template import QUESTION, Thoughts, Turn, begin, render, turn_of
+from srlm.engines.thoughts import MARK, part_thoughts
 from srlm.errors import EngineError
 from srlm.types import Completion, Message, Request
 

@@ -26,7 +26,7 @@ from srlm.errors import EngineError, ModelError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["eos_tokens", "fingerprint", "load_model", "load_tokenizer", "pick_device", "pick_dtype", "read_config"]
+__all__ = ["eos_tokens", "fingerprint", "load_model", "load_tokenizer", "pick_device", "pick_dtype"]
 
 DETERMINING = (
     "*.safetensors",

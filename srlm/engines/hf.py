@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from srlm.checkpoints import read_config
 from srlm.engines.architectures import context_of, require_architecture, rows_of
 from srlm.engines.chat import Chat, Thoughts, chosen, not_finite
 from srlm.engines.checkpoint import (
@@ -18,7 +19,6 @@ from srlm.engines.checkpoint import (
     load_tokenizer,
     pick_device,
     pick_dtype,
-    read_config,
 )
 from srlm.engines.engine import Done, Tick, no_tick
 from srlm.optional import require

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from srlm.engines.body import ErrorInside, NoAnswer, WrongShape, error_inside
+from srlm.engines.body import ErrorInside, WrongShape, error_inside
 from srlm.engines.capabilities import FULL, LIMITS, Capabilities
 from srlm.engines.faults import PASSING
-from srlm.engines.remote import VOTE_TOKENS, RemoteEngine, as_messages
-from srlm.engines.replies import Written, as_text, finish_of, text_of, thought_of, tokens_of, written_of
-from srlm.types import Completion, Finish, Request
+from srlm.engines.remote import VOTE_TOKENS, RemoteEngine, as_messages, by_first_token
+from srlm.engines.replies import Written, as_text, finish_of, require_answer, text_of, thought_of, tokens_of, written_of
+from srlm.types import Completion, Request
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class OpenAIEngine(RemoteEngine):
 
     def longest(self, request: Request, able: Capabilities | None = None) -> int:
         """The most tokens that its answer can have."""
-        if not request.choices or request.sampling.max_tokens > 1:
+        if not by_first_token(request):
             return request.sampling.max_tokens
         able = self.capabilities if able is None else able
         return 1 if able.has("logprobs") else VOTE_TOKENS
@@ -74,11 +74,7 @@ class OpenAIEngine(RemoteEngine):
         found = ["temperature", "top_p", "seed", *LIMITS]
         if request.sampling.stop:
             found.append("stop")
-        return [*found, "logprobs", "top_logprobs"] if _by_probability(request) else found
-
-    def sent(self, request: Request, able: Capabilities) -> list[str]:
-        """The fields of a request as it is sent."""
-        return list(self._body(request, able))
+        return [*found, "logprobs", "top_logprobs"] if by_first_token(request) else found
 
     async def call(self, client: Any, request: Request, able: Capabilities = FULL) -> Completion:
         """One attempt."""
@@ -86,7 +82,7 @@ class OpenAIEngine(RemoteEngine):
         choice, usage = _first_choice(reply), reply.get("usage")
         written = _written(choice)
         probabilities, mass = None, None
-        if _by_probability(request) and (not written.thoughts or not written.closed):
+        if by_first_token(request) and (not written.thoughts or not written.closed):
             logprobs = _LOGPROBS.validate_python(choice.get("logprobs"))
             first = logprobs.content[0] if logprobs and logprobs.content else Position()
             if first.top_logprobs:
@@ -98,10 +94,10 @@ class OpenAIEngine(RemoteEngine):
             finish = "stop"  # one token is all that was asked for
         if probabilities is None:
             require_answer(written, choice.get("finish_reason"), finish)
-        if request.sampling.stop and not able.has("stop"):
-            written = written.cut_at(request.sampling.stop)
         return self.completion(
             written,
+            request,
+            able,
             finish=finish,
             prompt_tokens=tokens_of(usage, "prompt_tokens"),
             completion_tokens=tokens_of(usage, "completion_tokens"),
@@ -123,17 +119,12 @@ class OpenAIEngine(RemoteEngine):
         body[limit if able.has(limit) else other] = self.longest(request, able)
         if sampling.stop:
             body["stop"] = list(sampling.stop)
-        if _by_probability(request) and able.has("logprobs"):
+        if by_first_token(request) and able.has("logprobs"):
             body |= {"logprobs": True, "top_logprobs": able.top}
         for field in ("temperature", "top_p", "seed", "stop"):
             if not able.has(field):
                 body.pop(field, None)
         return body
-
-
-def _by_probability(request: Request) -> bool:
-    """Whether a choice is read off the first token: a model that may think first has thoughts there."""
-    return bool(request.choices) and request.sampling.max_tokens <= 1
 
 
 def _first_choice(reply: dict[str, Any]) -> dict[str, Any]:
@@ -174,20 +165,6 @@ def _written(choice: dict[str, Any]) -> Written:
     if not text and isinstance(refusal, str) and refusal:
         text = text_of(refusal)[0]
     return written_of(text, reasoning)
-
-
-def require_answer(written: Written, reason: Any, finish: Finish) -> None:
-    """Refuse a reply that holds no answer, or one that broke off. Thoughts up to the limit are an answer without words.
-
-    Raises:
-        NoAnswer: there is none.
-    """
-    if isinstance(reason, str) and reason.lower() == "error":
-        raise NoAnswer("it ended with an error on the server", again=True)
-    if written.text or written.thoughts:
-        return
-    said = f"it is empty, and its end is called {reason if isinstance(reason, str) else 'nothing'}"
-    raise NoAnswer(said, again=finish == "stop" or not isinstance(reason, str))
 
 
 def over_choices(

@@ -124,12 +124,12 @@ class RemoteEngine(ABC):
 
     def adapt(self, fault: Fault, request: Request, able: Capabilities) -> Capabilities | None:
         """What a server can be asked that has refused a call; None where it names no field that can be left out."""
-        word = refusal(fault.status, fault.body, self.sent(request, able), able)
+        word = refusal(fault.status, fault.body, self._body(request, able).keys(), able)
         return able.plus([word]) if word is not None and able.has(word) else None
 
-    def sent(self, request: Request, able: Capabilities) -> Collection[str]:
-        """The fields of a request as it is sent."""
-        return [field for field in self.fields(request) if able.has(field)]
+    @abstractmethod
+    def _body(self, request: Request, able: Capabilities = FULL) -> dict[str, Any]:
+        """A request as it is sent to a server that takes these fields."""
 
     def learn(self, able: Capabilities) -> None:
         """Take over what another call, or an earlier command, found out. The user is told of each field once."""
@@ -200,8 +200,10 @@ class RemoteEngine(ABC):
                 "can read it. Use https://, if the server has it."
             )
 
-    def completion(self, written: Written, **rest: Any) -> Completion:
-        """An answer as it is kept. A key that the server repeats in it is not."""
+    def completion(self, written: Written, request: Request, able: Capabilities, **rest: Any) -> Completion:
+        """An answer as it is kept: up to a stop string, and without a key that the server repeats in it."""
+        if request.sampling.stop and not able.has("stop"):
+            written = written.cut_at(request.sampling.stop)
         if rest["prompt_tokens"] == 0 or (rest["completion_tokens"] == 0 and (written.text or written.thoughts)):
             self.wire.say_once(
                 f"{self.name} does not say how many tokens its calls take: they count as 0, and their cost is unknown."
@@ -297,6 +299,11 @@ def api_key(variable: str, address: str | None, model: str) -> str:
             f"What the environment variable {variable} holds is no key: it has characters that no key has."
         )
     return key
+
+
+def by_first_token(request: Request) -> bool:
+    """Whether a choice is read off the first token: a model that may think first has thoughts there."""
+    return bool(request.choices) and request.sampling.max_tokens <= 1
 
 
 def as_messages(request: Request) -> list[dict[str, str]]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from srlm.engines.body import WrongShape
+from srlm.engines.body import NoAnswer, WrongShape
 from srlm.engines.chat import cut
 from srlm.engines.thoughts import part_thoughts
 from srlm.types import Finish
@@ -111,6 +111,20 @@ def tokens_of(usage: Any, name: str) -> int:
 def as_text(text: str) -> str:
     """What a server sent, as text that can be written to any file: half of a surrogate pair becomes "?"."""
     return text.encode("utf-8", "replace").decode()
+
+
+def require_answer(written: Written, reason: Any, finish: Finish) -> None:
+    """Refuse a reply that holds no answer, or one that broke off. Thoughts up to the limit are an answer without words.
+
+    Raises:
+        NoAnswer: there is none.
+    """
+    if isinstance(reason, str) and reason.lower() == "error":
+        raise NoAnswer("it ended with an error on the server", again=True)
+    if written.text or written.thoughts:
+        return
+    said = f"it is empty, and its end is called {reason if isinstance(reason, str) else 'nothing'}"
+    raise NoAnswer(said, again=finish == "stop" or not isinstance(reason, str))
 
 
 def _string(value: Any) -> str:

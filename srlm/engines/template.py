@@ -8,12 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from srlm.engines.thoughts import _MARK, part_thoughts
+from srlm.engines.thoughts import MARK, part_thoughts
 from srlm.errors import EngineError, ModelError
 from srlm.types import Message
-
-MARK = _MARK
-"""How a thought begins (group open) or ends (group close)."""
 
 Thoughts = Literal["open", "closed"]
 """Whether a model may think before it answers, as its template lets it, or begins with its answer at once."""

@@ -24,12 +24,14 @@ _MARKS = (
 )
 """How thoughts begin and end, as patterns."""
 
-_MARK = re.compile(
+MARK = re.compile(
     "|".join(
         [f"(?P<open>{'|'.join(begin for begin, _ in _MARKS)})", f"(?P<close>{'|'.join(end for _, end in _MARKS)})"]
     ),
     re.IGNORECASE,
 )
+"""How a thought begins (group open) or ends (group close)."""
+
 _QUOTES = frozenset("`'\"\u2018\u201c")
 
 
@@ -61,7 +63,7 @@ def part_thoughts(text: str, *, opened: bool = False) -> Parted:
     thoughts: list[str] = []
     answers: list[str] = []
     begins, inside = 0, opened  # of the piece that is read
-    for mark in _MARK.finditer(text):
+    for mark in MARK.finditer(text):
         if text[max(0, mark.start() - 1) : mark.start()] in _QUOTES:
             continue
         if mark["close"]:

@@ -33,7 +33,6 @@ from srlm.types import Failed, Reply, Request
 MAX_BATCH = 1024
 """Requests of a batch at the most. vLLM runs empty at the end of each, and a killed run loses one."""
 
-
 SURROUNDINGS = {
     "VLLM_NO_USAGE_STATS": "1",  # else vLLM reports to its makers
     "VLLM_LOGGING_STREAM": "ext://sys.stderr",  # standard output carries results

@@ -16,7 +16,7 @@ from srlm.engines.chat import Choice, chosen, cut, part
 from srlm.engines.faults import Fault
 from srlm.engines.flight import Wire
 from srlm.engines.openai import OpenAIEngine
-from srlm.engines.remote import as_messages
+from srlm.engines.remote import as_messages, by_first_token
 from srlm.engines.replies import as_text, finish_of, tokens_of, written_of
 from srlm.engines.template import OFF
 from srlm.errors import EngineError
@@ -83,7 +83,7 @@ class VLLMServer(OpenAIEngine):
 
     async def call(self, client: Any, request: Request, able: Capabilities = FULL) -> Completion:
         """One attempt."""
-        if request.choices and request.sampling.max_tokens <= 1:
+        if by_first_token(request):
             return await self._choose(client, request)
         if request.prefill:
             return await self._go_on(client, request)
@@ -124,6 +124,8 @@ class VLLMServer(OpenAIEngine):
         written = written_of(cut(as_text(choice.text), request.sampling.stop))
         return self.completion(
             written,
+            request,
+            FULL,
             finish=finish_of(choice.finish_reason),
             prompt_tokens=tokens_of(found.usage, "prompt_tokens"),
             completion_tokens=tokens_of(found.usage, "completion_tokens"),

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from srlm.checkpoints import read_config
 from srlm.config import SFTConfig
 from srlm.config_file import load_config
 from srlm.display import Progress
-from srlm.engines.checkpoint import read_config
 from srlm.errors import NothingToTrain, UsageError
 from trainer.job import Supervision
 from trainer.sft import supervised

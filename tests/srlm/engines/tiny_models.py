@@ -13,9 +13,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 from transformers.utils import logging
 
+from srlm.checkpoints import read_config
 from srlm.engines import decoding
 from srlm.engines.attention import attention_for
-from srlm.engines.checkpoint import load_model, read_config
+from srlm.engines.checkpoint import load_model
 from srlm.engines.hf import HFEngine
 from srlm.types import Completion, Message, Request, Sampling
 
