@@ -39,7 +39,7 @@ test-slow: .venv/.installed ## the tests that take longer: whole trainings, kill
 # Those that hold a model, start a command or drive a browser are left out: two thirds of the tests are here.
 QUICK := $(wildcard tests/srlm/test_*.py) tests/srlm/judges tests/srlm/stats tests/srlm/puzzle \
   tests/srlm/engines/test_remote.py tests/srlm/engines/test_budget.py \
-  tests/evals --ignore tests/evals/report --ignore tests/evals/test_nlp.py
+  tests/evals --ignore tests/evals/report --ignore tests/evals/suites/nlp/test_run.py
 
 test-shuffled: .venv/.installed ## the quick tests ROUNDS times, each time in another order
 	for round in $$(seq $(ROUNDS)); do \
@@ -55,10 +55,10 @@ test-vllm: .venv-vllm/.installed ## the tests against a real vLLM, in an environ
 # Playwright's own Chromium first, then the system's: a machine may reach one of the two and not the other.
 browser: export PLAYWRIGHT_DOWNLOAD_CONNECTION_TIMEOUT := 10000
 browser: .venv/.installed ## a headless Chromium for the tests of pages, where there is none
-	@$(BIN)/python tests/browser.py \
-	|| { $(BIN)/python -m playwright install --only-shell chromium && $(BIN)/python tests/browser.py; } \
+	@$(BIN)/python tests/helpers/browser.py \
+	|| { $(BIN)/python -m playwright install --only-shell chromium && $(BIN)/python tests/helpers/browser.py; } \
 	|| { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -y -q --no-install-recommends chromium \
-	     && $(BIN)/python tests/browser.py; } \
+	     && $(BIN)/python tests/helpers/browser.py; } \
 	|| { echo "No Chromium could be had. Install one (Debian: apt-get install chromium), or set SRLM_CHROMIUM to its"; \
 	     echo "program. Until then the tests of pages are skipped."; exit 1; }
 

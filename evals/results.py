@@ -22,12 +22,12 @@ from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
 
-from evals.mt_bench import Grade
-from evals.votes import TURNED, Sheet, Vote, read_votes, standing
+from evals.suites.human.votes import TURNED, Sheet, Vote, read_votes, standing
+from evals.suites.mt_bench.data import Grade
 from srlm.errors import DataError, UsageError
 from srlm.filenames import LONGEST, among, cut, file_name
-from srlm.judges.card import JudgeCard
-from srlm.records import explain, read_json, with_nan, without_nan, write_json
+from srlm.jsonl import explain, read_json, with_nan, without_nan, write_json
+from srlm.judges.judge_card import JudgeCard
 from srlm.runs import Run
 from srlm.stats.reward_model import Ranked
 from srlm.types import SCHEMA, Finish, Outcome

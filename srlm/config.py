@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from srlm.puzzle.world import PUZZLE
+from srlm.puzzle.task import PUZZLE
 from srlm.types import Sampling
 
 

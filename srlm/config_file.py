@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from srlm.config import TrainConfig
 from srlm.errors import DataError, UnknownName, UsageError
-from srlm.foreign_text import read_text
-from srlm.foreign_yaml import SHOWN, NotYamlError, parse_yaml, shown
+from srlm.read_text import read_text
+from srlm.read_yaml import SHOWN, NotYamlError, parse_yaml, shown
 
 _EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 

@@ -7,7 +7,7 @@ comes after. Conversations of more turns are refused: a judge is shown one instr
 from collections.abc import Sequence
 from typing import Any
 
-from srlm.rows import Row, kind_of
+from srlm.json_files import Row, kind_of
 
 QUESTIONS = ("instruction", "prompt")
 ANSWERS = ("output", "response", "completion")

@@ -17,7 +17,10 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from srlm.database import (
+from srlm.errors import DataError
+from srlm.jsonl import explain
+from srlm.ledger_readonly import open_to_read
+from srlm.ledger_schema import (
     FEWEST_BYTES,
     NotWritable,
     damaged,
@@ -27,9 +30,6 @@ from srlm.database import (
     transaction,
     try_to_write,
 )
-from srlm.errors import DataError
-from srlm.reading import open_to_read
-from srlm.records import explain
 from srlm.types import Completion, Request
 
 MOST_ROWS = 1 << 62

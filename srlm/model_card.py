@@ -13,13 +13,13 @@ from typing import Any
 
 import yaml
 
-from srlm.assets import PACKAGED
-from srlm.optional import require
-from srlm.puzzle.world import PUZZLE, puzzle_seed
-from srlm.records import parse_lines, read_json
+from srlm.atomic_files import write_text
+from srlm.jsonl import parse_lines, read_json
+from srlm.model_hub import PACKAGED
+from srlm.optional_deps import require
+from srlm.puzzle.task import PUZZLE, puzzle_seed
 from srlm.runs import MACHINE, Run
 from srlm.stats.intervals import Estimate
-from srlm.writing import write_text
 
 NAME = "README.md"
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from srlm.errors import DataError
-from srlm.optional import require
-from srlm.randomness import derive
-from srlm.rows import Once, Row, read_values
+from srlm.json_files import Once, Row, read_values
+from srlm.optional_deps import require
+from srlm.seeding import derive
 from srlm.types import Demonstration, RankedAnswer, RankedPrompt
 
 T = TypeVar("T")

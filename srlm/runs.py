@@ -28,15 +28,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
+from srlm.atomic_files import write_text
 from srlm.config import TrainConfig
 from srlm.config_file import differences
 from srlm.engines.open import is_remote, public_name
 from srlm.errors import DataError, RunChanged, UnknownName, UsageError
 from srlm.filenames import is_device
-from srlm.foreign_yaml import read_yaml
+from srlm.jsonl import explain, parse_lines, write_json, write_records
 from srlm.ledger import Ledger
-from srlm.records import explain, parse_lines, write_json, write_records
-from srlm.writing import write_text
+from srlm.read_yaml import read_yaml
 
 if TYPE_CHECKING:
     from filelock import FileLock

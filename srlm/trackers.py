@@ -1,6 +1,6 @@
 """Figures on their way to TensorBoard and Weights & Biases: accelerate's trackers, each in a folder of the run.
 
-The setting `report_to` says to which. A training reports through transformers' callbacks (`trainer/reporting.py`) into
+The setting `report_to` says to which. A training reports through transformers' callbacks (`trainer/finetune/trackers.py`) into
 the tracker's run that is open here; what the monitor and the suites measured is logged by the tracker itself.
 How W&B is reached, or that it is not (WANDB_MODE=offline), is said by its own variables.
 """
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from srlm.atomic_files import write_text
 from srlm.errors import UsageError
-from srlm.optional import require
-from srlm.writing import write_text
+from srlm.optional_deps import require
 
 FOLDER = "tracking"
 """How a folder of events is called: in a model's folder its training, in the run's the monitor and the suites."""

@@ -1,9 +1,9 @@
 """What flows through srlm. This file is the architecture: everything else turns one of these into the next.
 
     trainer:  Prompt -> Answer (N candidates) -> Verdict -> Reward -> PreferencePair
-    evals:    Prompt -> Answer -> Verdict -> Outcome -> (evals.comparison)
+    evals:    Prompt -> Answer -> Verdict -> Outcome -> (evals.compare.comparison)
 
-Every record is frozen, goes to JSON and back (`srlm.records`), and carries its own id, its parents' ids and a schema
+Every record is frozen, goes to JSON and back (`srlm.jsonl`), and carries its own id, its parents' ids and a schema
 version. Ids are readable paths, so that a person can follow them: `M2-p0007` is the eighth new prompt on the way to
 M2, `M2-p0007-c2` its third candidate, `M2-p0007-c2-v0` the first verdict on that.
 

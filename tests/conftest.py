@@ -32,8 +32,9 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from browser import chromium, page, seen
 from filelock import FileLock
+
+from helpers.browser import chromium, page, seen
 
 __all__ = ["chromium", "page", "seen"]
 

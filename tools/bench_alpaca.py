@@ -18,9 +18,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from evals.alpaca_files import read_annotations, read_gamed
-from evals.alpaca_recomputed import arrays
-from evals.length_control import Gamed, length_controlled
+from evals.suites.alpaca.files import read_annotations, read_gamed
+from evals.suites.alpaca.length_control import Gamed, length_controlled
+from evals.suites.alpaca.rescore import arrays
 
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data" / "alpaca_eval"
 TURNS = 3

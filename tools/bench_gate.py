@@ -33,13 +33,13 @@ from scipy.special import stdtrit
 from scipy.stats import binom
 
 import evals.metric
-from evals.comparison import Comparison
-from evals.gate.compared import Difference, compared
+from evals.compare.comparison import Comparison
+from evals.gate.bounds import evidence
+from evals.gate.comparison_json import Difference, compared
 from evals.gate.decision import Decision, decide
-from evals.gate.evidence import evidence
 from evals.gate.policy import Policy
-from evals.matched import Against, Even
 from evals.metric import Metric, Rate, Series, metric, seen_range
+from evals.suites.head_to_head.metrics import Against, Even
 from srlm.stats.intervals import mean_interval
 from srlm.stats.paired import paired_difference
 

@@ -38,9 +38,9 @@ def generation() -> dict[str, Any]:
     """Everything, as one record."""
     import torch
 
-    from srlm.assets import PACKAGED, model_folder
-    from srlm.engines.checkpoint import load_model, load_tokenizer
     from srlm.engines.hf import HFEngine
+    from srlm.engines.load import load_model, load_tokenizer
+    from srlm.model_hub import PACKAGED, model_folder
     from srlm.types import Completion
 
     folder = model_folder(PACKAGED)
@@ -91,7 +91,7 @@ def _iteration(answer: float, verdict: float) -> float:
 
 def candidates() -> list[Any]:
     """The requests: each instruction as often as it gets answers, spread over the evaluation set's kinds."""
-    from srlm.seeds import evaluation_set
+    from srlm.seed_data import evaluation_set
     from srlm.types import Message, Request, Sampling
 
     sampling = Sampling(TEMPERATURE, TOP_P, MAX_TOKENS)
@@ -190,7 +190,7 @@ def _scoring(
 
 def _watch(model: Any) -> Traffic:
     """Count what every pass of a model computes and reads."""
-    from srlm.engines.attention import attend  # noqa: F401  (the engine's attention is registered)
+    from srlm.engines.shared_prefix import attend  # noqa: F401  (the engine's attention is registered)
 
     config = model.config.get_text_config()
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads

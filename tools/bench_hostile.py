@@ -2,7 +2,7 @@
 
 Eight times the text is to take eight times as long; a pattern that can be tried in many ways would take sixty-four
 times as long, and whoever writes an answer could stop an evaluation with it. The pieces repeat the beginnings of what
-`srlm/judges/hostile.py` and `srlm/judges/fence.py` look for.
+`srlm/judges/injection.py` and `srlm/judges/sanitize.py` look for.
 """
 
 import gc
@@ -24,9 +24,9 @@ def bench() -> dict[str, Any]:
 
 def _measured() -> dict[str, tuple[float, float]]:
     """Median seconds of the short and of the long text, side by side."""
-    from srlm.judges.fence import fence
-    from srlm.judges.hostile import find_suspicions
+    from srlm.judges.injection import find_suspicions
     from srlm.judges.rubric import load_rubric
+    from srlm.judges.sanitize import fence
 
     rubric = load_rubric("additive")
 

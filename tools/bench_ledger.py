@@ -25,9 +25,9 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-from srlm.database import open_database
-from srlm.exchange import export_calls
 from srlm.ledger import Call, Ledger
+from srlm.ledger_export import export_calls
+from srlm.ledger_schema import open_database
 from srlm.types import Completion, Message, Request, Sampling
 
 CALLS = 1_000_000

@@ -77,7 +77,7 @@ def server(seconds: float) -> Iterator[str]:
 def matches(count: int, seed: int = 0) -> list:
     """Pairs of answers of some 1,000 characters, put together from the references of the evaluation set."""
     from srlm.judges.pairwise import Match
-    from srlm.seeds import evaluation_set
+    from srlm.seed_data import evaluation_set
     from srlm.types import Answer
 
     draw = random.Random(seed)
@@ -93,9 +93,9 @@ def matches(count: int, seed: int = 0) -> list:
 
 def judging(spec: str, pairs: list) -> tuple[float, float]:
     """Seconds, and seconds of this process's work, to judge pairs in both orders with an empty ledger."""
-    from srlm.display import Progress
-    from srlm.engines.flight import Wire
+    from srlm.console import Progress
     from srlm.engines.open import open_engine
+    from srlm.engines.request_pool import Wire
     from srlm.judges.pairwise import compare, load_pairwise
     from srlm.ledger import Ledger
 
@@ -114,8 +114,8 @@ def judging(spec: str, pairs: list) -> tuple[float, float]:
 
 def memory(spec: str, pairs: int) -> float:
     """MB at the peak of the calls of so many pairs, beyond the requests."""
-    from srlm.engines.flight import Wire
     from srlm.engines.open import open_engine
+    from srlm.engines.request_pool import Wire
     from srlm.types import Message, Request
 
     engine = open_engine(spec, wire=Wire(in_flight=IN_FLIGHT))

@@ -1,6 +1,6 @@
 """An optimiser step of our trainings beside one of plain TRL: seconds in turns, A BB AA BB, on the same batches.
 
-Ours is `trainer.sft.supervised` and `trainer.dpo.prefer` as the loop calls them. TRL's are its SFTTrainer and
+Ours is `trainer.finetune.sft.supervised` and `trainer.finetune.dpo.prefer` as the loop calls them. TRL's are its SFTTrainer and
 DPOTrainer, told by hand: the same weights, precision, schedule and optimiser, and the rows in the order that ours
 draws. Two threads hold a training each, and only one of them ever runs: after one step, and then
 after every two, it hands over to the other, so that what else the machine does falls on both alike, and each is as
@@ -10,7 +10,7 @@ to it first, and the second pass meets the same lengths in another order.
 
 The losses of both must be the same, step by step, or the comparison is refused: then the batches were not. What may
 take less time is the output layer: on a processor TRL's scores every position, ours those that the loss counts
-(trainer/head.py). The longer the prompt before an answer, the more there is to gain; judgements have the longest.
+(trainer/finetune/output_head.py). The longer the prompt before an answer, the more there is to gain; judgements have the longest.
 """
 
 import json
@@ -26,10 +26,10 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from srlm.config import DPOConfig, SFTConfig
-from srlm.display import Progress, Step
+from srlm.console import Progress, Step
 
 if TYPE_CHECKING:
-    from trainer.examples import Example
+    from trainer.data.sft_examples import Example
 
 PASSES = 2
 """Of which the last is timed."""
@@ -120,8 +120,8 @@ class Laps(Progress):
 
 def training() -> dict[str, Any]:
     """Both trainings, as one record."""
-    from srlm.assets import PACKAGED, model_folder
-    from srlm.engines.checkpoint import pick_device, pick_dtype
+    from srlm.engines.load import pick_device, pick_dtype
+    from srlm.model_hub import PACKAGED, model_folder
 
     folder = model_folder(PACKAGED)
     device = pick_device("auto")
@@ -166,8 +166,8 @@ def side_by_side(ours: Training, theirs: Training, steps: int) -> dict[str, Any]
 
 def answers(folder: Path, place: Path) -> tuple[Training, Training]:
     """Supervised tuning on embedded demonstrations, by us and by TRL."""
-    from srlm.seeds import load_seeds
-    from trainer.examples import ift_examples
+    from srlm.seed_data import load_seeds
+    from trainer.data.sft_examples import ift_examples
 
     return supervised(folder, place, ift_examples(load_seeds("embedded").ift), "answers")
 
@@ -175,18 +175,18 @@ def answers(folder: Path, place: Path) -> tuple[Training, Training]:
 def judgements(folder: Path, place: Path) -> tuple[Training, Training]:
     """Supervised tuning on embedded judgements: a rubric with an answer, and then a few sentences and a score."""
     from srlm.judges.rubric import load_rubric
-    from srlm.seeds import load_seeds
-    from trainer.examples import eft_examples
+    from srlm.seed_data import load_seeds
+    from trainer.data.sft_examples import eft_examples
 
     return supervised(folder, place, eft_examples(load_seeds("embedded").eft, load_rubric("additive")), "judgements")
 
 
 def supervised(folder: Path, place: Path, every: Sequence["Example"], name: str) -> tuple[Training, Training]:
     """Supervised tuning on the first examples that are short enough, by us and by TRL."""
-    from srlm.engines.checkpoint import load_tokenizer
-    from trainer.job import Supervision
-    from trainer.sft import supervised as tune
-    from trainer.tokens import Rows, fitting
+    from srlm.engines.load import load_tokenizer
+    from trainer.finetune.job import Supervision
+    from trainer.finetune.sft import supervised as tune
+    from trainer.finetune.tokenize import Rows, fitting
 
     config = SFTConfig(learning_rate=1e-4, max_length=LENGTHS[name], **SHARED)
     kept = fitting(Rows(load_tokenizer(folder)), every, config.max_length, Progress(quiet=True), "")[
@@ -220,10 +220,10 @@ def supervised(folder: Path, place: Path, every: Sequence["Example"], name: str)
 
 def preferred(folder: Path, place: Path) -> tuple[Training, Training]:
     """DPO on the best and the worst answer of embedded ranked instructions, by us and by TRL."""
-    from srlm.seeds import load_seeds
+    from srlm.seed_data import load_seeds
     from srlm.types import PreferencePair
-    from trainer.dpo import prefer
-    from trainer.job import Preference
+    from trainer.finetune.dpo import prefer
+    from trainer.finetune.job import Preference
 
     config = DPOConfig(learning_rate=1e-5, max_length=LENGTHS["pairs"], **SHARED)
     pairs = []
@@ -261,7 +261,7 @@ def preferred(folder: Path, place: Path) -> tuple[Training, Training]:
 
 def order(lengths: Sequence[int], count: int | None = None) -> list[int]:
     """The examples of all passes, one after the other, in the order that our trainings draw."""
-    from trainer.order import Order
+    from trainer.finetune.shuffling import Order
 
     passes = [SimpleNamespace(state=SimpleNamespace(epoch=number)) for number in range(PASSES)]
     return [
@@ -273,7 +273,7 @@ def by_hand(config: SFTConfig | DPOConfig, folder: Path) -> dict[str, Any]:
     """What plain TRL is told, so that it computes the same."""
     import torch
 
-    from srlm.engines.checkpoint import pick_device, pick_dtype
+    from srlm.engines.load import pick_device, pick_dtype
 
     device = pick_device("auto")
     return {

@@ -32,9 +32,9 @@ from learn_picture import svg
 
 from srlm.config import TrainConfig
 from srlm.config_file import differences, load_config
-from srlm.display import Progress, stdout
+from srlm.console import Progress, stdout
 from srlm.errors import NothingToTrain, SrlmError, UsageError
-from srlm.records import without_nan
+from srlm.jsonl import without_nan
 from srlm.runs import Run, open_run, start_run
 from srlm.stats.intervals import Estimate, mean_interval
 from trainer.loop import train

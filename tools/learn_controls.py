@@ -11,13 +11,13 @@ from statistics import fmean
 
 from srlm.config import TrainConfig
 from srlm.judges.pointwise import configured_judge
-from srlm.randomness import derive
 from srlm.runs import Run
-from srlm.seeds import load_seeds
+from srlm.seed_data import load_seeds
+from srlm.seeding import derive
 from srlm.types import Answer, Prompt, Reward, Verdict
-from trainer.candidates import write_candidates
-from trainer.examples import eft_examples
-from trainer.puzzles import made_prompts
+from trainer.data.sft_examples import eft_examples
+from trainer.generation.candidates import write_candidates
+from trainer.generation.puzzles import made_prompts
 from trainer.session import Session
 
 CONTROLS = ("random-scores", "shuffled-eft", "no-eft")

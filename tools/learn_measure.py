@@ -7,10 +7,10 @@ all runs get the same puzzles.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from srlm.calls import ask
+from srlm.inference import ask
 from srlm.judges.pointwise import rewards, score
-from srlm.puzzle.world import FULL_SCORE, Puzzle, puzzles
-from srlm.randomness import derive
+from srlm.puzzle.task import FULL_SCORE, Puzzle, puzzles
+from srlm.seeding import derive
 from srlm.stats.intervals import Estimate, wilson
 from srlm.stats.reward_model import Ranked, reward_model_metrics
 from srlm.types import Answer, Completion, Message, RankedPrompt, Request, Sampling

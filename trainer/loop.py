@@ -10,36 +10,36 @@ Each stage is a file in the run directory; an ended stage is read, not computed 
 from dataclasses import dataclass
 from pathlib import Path
 
-from srlm.assets import model_folder
 from srlm.config import TrainConfig
-from srlm.display import Progress
+from srlm.console import Progress
 from srlm.engines.budget import Budget
-from srlm.health import Health, PositivesHealth
+from srlm.iteration_metrics import Health, PositivesHealth
 from srlm.model_card import write_card
-from srlm.puzzle.world import PUZZLE
-from srlm.randomness import derive
+from srlm.model_hub import model_folder
+from srlm.puzzle.task import PUZZLE
 from srlm.runs import Run
+from srlm.seeding import derive
 from srlm.types import Answer, Demonstration, Dropped, PreferencePair, Prompt
-from trainer.agreement import agreeing, implicit_rewards, rank_agreement
-from trainer.alarms import alarms, stop
-from trainer.canaries import canaries
-from trainer.candidates import whole, write_candidates
-from trainer.checkpoint import take_best
-from trainer.examples import Example, ift_examples
-from trainer.job import Preference, Supervision
-from trainer.launch import carry_out
-from trainer.monitor import Iteration, health
-from trainer.pairs import choose_pairs
-from trainer.positives import choose_positives, least_positive, shown
+from trainer.data.seed_data import eft_judgements, kept_seeds, of_seeds
+from trainer.data.sft_examples import Example, ift_examples
+from trainer.finetune.early_stopping import take_best
+from trainer.finetune.job import Preference, Supervision
+from trainer.finetune.launch import carry_out
+from trainer.finetune.trackers import report_health
+from trainer.generation.candidates import whole, write_candidates
+from trainer.generation.puzzles import made_prompts
+from trainer.generation.self_instruct import write_prompts
+from trainer.monitor.alerts import alarms, stop
+from trainer.monitor.degenerate_answers import canaries
+from trainer.monitor.metrics import Iteration, health
+from trainer.monitor.table import health_line
+from trainer.preferences.best_of_n import choose_positives, least_positive, shown
+from trainer.preferences.consistency import agreeing, implicit_rewards, rank_agreement
+from trainer.preferences.errors import no_pair, no_positive
+from trainer.preferences.pairs import choose_pairs
+from trainer.preferences.scoring import Judged, judged
 from trainer.preflight import require_space
-from trainer.prompts import write_prompts
-from trainer.puzzles import made_prompts
-from trainer.rendering import health_line
-from trainer.reporting import report_health
-from trainer.rewards import Judged, judged
-from trainer.seeds import eft_judgements, kept_seeds, of_seeds
 from trainer.session import Session
-from trainer.shortage import no_pair, no_positive
 
 
 @dataclass(frozen=True)

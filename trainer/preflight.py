@@ -2,28 +2,28 @@
 
 from pathlib import Path
 
-from srlm.assets import is_model_name, model_folder, require_disk
-from srlm.checkpoints import read_config
+from srlm.checkpoint_files import read_config
 from srlm.config import TrainConfig
 from srlm.engines.architectures import require_architecture
 from srlm.engines.budget import Budget
-from srlm.engines.checkpoint import load_tokenizer, pick_device
+from srlm.engines.load import load_tokenizer, pick_device
 from srlm.engines.open import is_remote, open_engine
 from srlm.engines.remote import RemoteEngine
 from srlm.engines.vllm_arguments import require_safe
 from srlm.errors import UnknownName, UsageError
 from srlm.judges.pairwise import CHOICES
 from srlm.judges.pointwise import configured_judge
-from srlm.optional import require
-from srlm.puzzle.world import PUZZLE
+from srlm.model_hub import is_model_name, model_folder, require_disk
+from srlm.optional_deps import require
+from srlm.puzzle.task import PUZZLE
 from srlm.runs import Run
-from srlm.seeds import load_seeds
+from srlm.seed_data import load_seeds
 from srlm.types import Message, Request
-from trainer.launch import require_launcher
-from trainer.positives import least_positive
-from trainer.puzzles import made_prompts
-from trainer.tokens import Rows
-from trainer.tuning import dropouts, load_for_training, optimiser_steps, require_libraries
+from trainer.finetune.launch import require_launcher
+from trainer.finetune.tokenize import Rows
+from trainer.finetune.trl_common import dropouts, load_for_training, optimiser_steps, require_libraries
+from trainer.generation.puzzles import made_prompts
+from trainer.preferences.best_of_n import least_positive
 
 
 def preflight(config: TrainConfig) -> None:

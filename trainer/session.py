@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from srlm.assets import is_model_name
 from srlm.config import TrainConfig
-from srlm.display import Progress
+from srlm.console import Progress
 from srlm.engines.budget import Budget
 from srlm.engines.engine import Engine
 from srlm.engines.open import open_engine
 from srlm.judges.pointwise import PointwiseJudge, configured_judge
+from srlm.model_hub import is_model_name
 from srlm.runs import Run
 
 

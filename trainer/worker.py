@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 
-from srlm.display import Progress, Step
+from srlm.console import Progress, Step
 from srlm.errors import SrlmError
-from trainer.job import JOB
-from trainer.launch import ERROR, STEP, carry_out_here
+from trainer.finetune.job import JOB
+from trainer.finetune.launch import ERROR, STEP, carry_out_here
 
 
 def to_parent(line: str) -> None:
-    """One line that `trainer.launch.carry_out` reads."""
+    """One line that `trainer.finetune.launch.carry_out` reads."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

@@ -1,7 +1,7 @@
 """May a candidate take its baseline's place? A policy's rules, decided on a comparison; with words, reports and a code.
 
     policy.py       what a candidate must show, and its judge: gate.yaml, with one line of doc a field
-    starter.yaml    the policy that `srlm gate init` writes
+    template.yaml    the policy that `srlm gate init` writes
     compared.py     the comparison as `srlm compare --format json` prints it: all that a decision is made of
     evidence.py     what a paired difference shows at a one-sided risk, and how many prompts would show it
     decision.py     rules on evidence: pass, regression, inconclusive, or a broken judge

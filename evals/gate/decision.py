@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from evals.gate.calibration import Asked
-from evals.gate.compared import Cell, Compared, Difference, Row
-from evals.gate.evidence import Evidence, evidence
-from evals.gate.judged import Check, judge_checks
+from evals.gate.bounds import Evidence, evidence
+from evals.gate.comparison_json import Cell, Compared, Difference, Row
+from evals.gate.judge_checks import Check, judge_checks
+from evals.gate.judge_drift import Asked
 from evals.gate.policy import UNITS, WORDS, Policy, Rule
 from srlm.errors import UnknownName, UsageError
 

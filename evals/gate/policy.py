@@ -15,7 +15,7 @@ from pydantic.functional_validators import BeforeValidator
 
 from srlm.config import Section
 from srlm.errors import DataError, UnknownName
-from srlm.foreign_yaml import read_yaml, shown
+from srlm.read_yaml import read_yaml, shown
 
 UNITS = {"points": ("fraction", 0.01), "characters": ("characters", 1.0), "grades": ("grade", 1.0)}
 """How a margin's unit is written: the metric's unit in a comparison's JSON, and how much of it one is."""

@@ -1,7 +1,7 @@
 """The page of a run: one HTML file that asks no host for anything.
 
 A Content-Security-Policy in the page forbids all requests and every script but its own, which is named by its digest.
-What models wrote is packed (`evals.report.sample`) and put in by the script as text alone; what the template puts in
+What models wrote is packed (`evals.sample`) and put in by the script as text alone; what the template puts in
 is escaped by it. Sections that a run has no results for say which command makes them.
 """
 
@@ -11,25 +11,25 @@ from importlib.resources import files
 from pathlib import Path
 from shlex import quote
 
-from evals.report.cloud import ID as MAP
-from evals.report.cloud import TITLE as MAP_TITLE
-from evals.report.cloud import map_section
-from evals.report.compared import told
-from evals.report.iterations import iteration_section
-from evals.report.judged import judged_samples
-from evals.report.learned import learned_samples
-from evals.report.order import in_order, models_in
-from evals.report.overview import cards, conclusions, configuration, cost
-from evals.report.sample import Sample, pack
+from evals.model_order import in_order, models_in
+from evals.report.samples.suites import judged_samples
+from evals.report.samples.training import learned_samples
 from evals.report.section import Section
-from evals.report.suites import suite_sections
+from evals.report.sections.common import told
+from evals.report.sections.iterations import iteration_section
+from evals.report.sections.overview import cards, conclusions, configuration, cost
+from evals.report.sections.suites import suite_sections
+from evals.report.sections.text_map import ID as MAP
+from evals.report.sections.text_map import TITLE as MAP_TITLE
+from evals.report.sections.text_map import map_section
 from evals.results import load_results
+from evals.sample import Sample, pack
 from srlm import __version__
-from srlm.display import Progress
+from srlm.atomic_files import write_text
+from srlm.console import Progress
 from srlm.errors import UnknownName
-from srlm.optional import require
+from srlm.optional_deps import require
 from srlm.runs import Run
-from srlm.writing import write_text
 
 WARNINGS = ("Attention", "This judge is weak")
 """How captions of a comparison begin that must not be overlooked."""
@@ -108,7 +108,7 @@ def render(name: str, sections: list[Section], samples: list[Sample]) -> str:
         lstrip_blocks=True,
     )
     environment.tests["warning"] = lambda line: line.startswith(WARNINGS)
-    environment.filters["svg"] = Markup  # drawn by evals.report.plot, which escapes what it writes
+    environment.filters["svg"] = Markup  # drawn by evals.report.charts.svg, which escapes what it writes
     return environment.get_template("page.html").render(
         name=name,
         version=__version__,

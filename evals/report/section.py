@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evals.compare.sentences import certain
+from evals.compare.terminal import label, number, printed, with_interval
 from evals.metric import Metric
-from evals.rendering import label, number, printed, with_interval
-from evals.report.sample import link
-from evals.wording import certain
+from evals.sample import link
 
 Facets = dict[str, str | Sequence[str]]
 """Of samples, as a link names them."""

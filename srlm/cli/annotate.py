@@ -10,11 +10,11 @@ import typer
 
 from srlm.cli.options import DEFAULT_RUNS, MOST_ITEMS, RunName, Runs, command
 from srlm.cli.signals import answer_signals
-from srlm.display import say
+from srlm.console import say
 
 if TYPE_CHECKING:
-    from evals.annotation.server import AnnotationServer
-    from evals.votes import Sheet
+    from evals.suites.human.server import AnnotationServer
+    from evals.suites.human.votes import Sheet
 
 
 def annotate(
@@ -49,10 +49,10 @@ def annotate(
     of votes in the run and goes on where they were. srlm compare shows who wins, and how far people agree with each
     other and with the judge.
     """
-    from evals.annotation.ballots import Booth, named
-    from evals.annotation.drawing import only_one, pair_of, sheet_of
-    from evals.annotation.server import AnnotationServer
     from evals.results import load_results, votes_folder
+    from evals.suites.human.blinding import Booth, named
+    from evals.suites.human.pair_sampling import only_one, pair_of, sheet_of
+    from evals.suites.human.server import AnnotationServer
     from srlm.runs import open_run
 
     home = open_run(runs, run)

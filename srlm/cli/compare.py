@@ -79,20 +79,20 @@ def compare(
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Compare models that were evaluated: win rate, length, reward-model figures, differences with paired tests."""
-    from evals.alpaca_files import read_gamed
-    from evals.beside import beside_paper
-    from evals.breakdown import by_label
-    from evals.comparison import ALIKE, compare_models
-    from evals.formats.csv import as_csv
-    from evals.formats.html import as_html
-    from evals.formats.json import as_json
-    from evals.formats.latex import as_latex
-    from evals.formats.markdown import as_markdown
-    from evals.imported.files import read_results, result_file
-    from evals.labels import read_labels
-    from evals.rendering import print_comparison
+    from evals.compare.breakdown import by_label
+    from evals.compare.comparison import ALIKE, compare_models
+    from evals.compare.export.csv import as_csv
+    from evals.compare.export.html import as_html
+    from evals.compare.export.json import as_json
+    from evals.compare.export.latex import as_latex
+    from evals.compare.export.markdown import as_markdown
+    from evals.compare.import_results import read_results, result_file
+    from evals.compare.paper import beside_paper
+    from evals.compare.terminal import print_comparison
+    from evals.labels.store import read_labels
     from evals.results import added, gathered, load_results
-    from srlm.display import say, say_data, stdout
+    from evals.suites.alpaca.files import read_gamed
+    from srlm.console import say, say_data, stdout
     from srlm.errors import UnknownName, UsageError
     from srlm.runs import open_run
 

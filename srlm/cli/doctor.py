@@ -17,8 +17,8 @@ def doctor(
     from rich.markup import escape
     from rich.table import Table
 
-    from srlm.checkup import examine
-    from srlm.display import stdout
+    from srlm.console import stdout
+    from srlm.doctor import examine
 
     findings = examine(runs, load=load)
     table = Table(show_header=True, box=None)

@@ -26,10 +26,10 @@ from srlm.cli.recompute import Format, recompute
 from srlm.cli.suites import JUDGED, Asked, Suite, prepared, suites_of
 
 if TYPE_CHECKING:
-    from evals.contestants import Contestant
+    from evals.model import Contestant
     from evals.results import Result
     from srlm.cli.suites import Work
-    from srlm.display import Progress
+    from srlm.console import Progress
     from srlm.ledger import Ledger
     from srlm.runs import Run
 
@@ -195,11 +195,11 @@ def evaluate(
         raise UsageError("--gamed and --format go with --annotations.")
     if not models:
         raise UsageError("Name at least one model, such as: srlm eval M1. Or give --annotations FILE.")
-    from evals.telling import tell
-    from srlm.assets import PACKAGED
-    from srlm.display import Progress, stdout
+    from evals.compare.tracking import tell
+    from srlm.console import Progress, stdout
+    from srlm.ledger_lock import in_turn
+    from srlm.model_hub import PACKAGED
     from srlm.trackers import require_trackers
-    from srlm.turn import in_turn
 
     progress = Progress()
     home = _home(runs, run, models)
@@ -238,8 +238,8 @@ def evaluate(
 
 def _home(runs: Path, name: str | None, models: list[str]) -> "Run":
     """The run that results are kept in. Where there is none, models that need no run get one, which is only planned."""
-    from srlm.assets import is_model_name
     from srlm.config import TrainConfig
+    from srlm.model_hub import is_model_name
     from srlm.runs import open_run, plan_run
 
     if any(runs.glob("*/run.yaml")) or not all(is_model_name(one) for one in models):
@@ -264,13 +264,13 @@ def _show(results: "Sequence[Result]", *, compared: bool) -> None:
 
     What of the answers is none is said in any case, before a figure is compared.
     """
-    from evals.ablation import ablations
-    from evals.comparison import compare_models
-    from evals.matched import sides
-    from evals.rendering import print_comparison, print_sides
+    from evals.compare.ablation import ablations
+    from evals.compare.comparison import compare_models
+    from evals.compare.sentences import unsaid
+    from evals.compare.terminal import print_comparison, print_sides
     from evals.results import AlpacaResult, HeadToHeadResult, MtBenchResult, VerifiableResult, gathered
-    from evals.wording import unsaid
-    from srlm.display import stdout
+    from evals.suites.head_to_head.metrics import sides
+    from srlm.console import stdout
 
     if compared:
         names = _names(results)
@@ -288,7 +288,7 @@ def _show(results: "Sequence[Result]", *, compared: bool) -> None:
 
 
 def _say_next(results: "Sequence[Result]", home: "Run", runs: Path) -> None:
-    from srlm.display import stdout
+    from srlm.console import stdout
 
     compare = command("srlm", "compare", *_names(results), "--runs", runs, "--run", home.name)
     stdout().print(
@@ -310,8 +310,8 @@ def _rehearse(
     work: "list[Work]", contestants: "list[Contestant]", judge: "Contestant", ledger: "Ledger | None", *, only: bool
 ) -> list[str]:
     """What the command would ask, in lines for the user. Unless only they are wanted, every key must be there."""
-    from evals.rehearsal import estimate, rehearsing
-    from srlm.display import Progress
+    from evals.dry_run import estimate, rehearsing
+    from srlm.console import Progress
 
     with rehearsing(ledger) as rehearsal:
         for each in work:

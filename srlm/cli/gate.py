@@ -14,14 +14,14 @@ from srlm.cli.models import done_with, named_model, wire_of
 from srlm.cli.options import DEFAULT_RUNS, MOST_ITEMS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs
 
 if TYPE_CHECKING:
-    from evals.contestants import Contestant
-    from evals.gate.calibration import Asked, Calibration
-    from evals.gate.compared import Compared
+    from evals.gate.comparison_json import Compared
     from evals.gate.decision import Decision
+    from evals.gate.judge_drift import Asked, Calibration
     from evals.gate.policy import Policy
-    from srlm.display import Progress
+    from evals.model import Contestant
+    from srlm.console import Progress
     from srlm.engines.engine import Engine
-    from srlm.engines.flight import Wire
+    from srlm.engines.request_pool import Wire
     from srlm.ledger import Ledger
 
 
@@ -90,12 +90,12 @@ def decide(
     4: the judge is broken. 2: a mistake in the command, the policy or the data.
     """
     from evals.gate import decision
-    from evals.gate.junit import as_junit
-    from evals.gate.markdown import add_summary
+    from evals.gate.output.junit import as_junit
+    from evals.gate.output.markdown import add_summary
     from evals.gate.policy import load_policy
-    from srlm.display import Progress
+    from srlm.atomic_files import require_writable, write_text
+    from srlm.console import Progress
     from srlm.errors import UsageError
-    from srlm.writing import require_writable, write_text
 
     if junit is not None:
         require_writable(junit, "a report in JUnit's form", lambda begins: "<testsuite" in begins)
@@ -124,8 +124,8 @@ def decide(
 
 def _compared(comparison: Path | None, candidate: str, baseline: str | None, run: str | None, runs: Path) -> "Compared":
     """The comparison of a file, or of a run's results."""
-    from evals.comparison import compare_models
-    from evals.gate.compared import compared, read_compared
+    from evals.compare.comparison import compare_models
+    from evals.gate.comparison_json import compared, read_compared
     from evals.results import load_results
     from srlm.errors import UsageError
     from srlm.runs import open_run
@@ -155,7 +155,7 @@ def _ask_again(
     found: "Compared", policy: "Policy", path: Path, model: "Contestant", only: bool, progress: "Progress"
 ) -> "Asked | None":
     """What the judge says of its pinned pairs today; None if only the estimate was wanted."""
-    from evals.gate.calibration import ask_again, read_calibration, refuse_other_judges
+    from evals.gate.judge_drift import ask_again, read_calibration, refuse_other_judges
 
     wanted = policy.judge.calibration
     if wanted is None:
@@ -172,10 +172,10 @@ def _ask_again(
 
 
 def _print(decided: "Decision", format: Format) -> None:
-    from evals.gate.data import as_json
-    from evals.gate.markdown import as_markdown
-    from evals.gate.terminal import print_decision
-    from srlm.display import say, say_data, stdout
+    from evals.gate.output.json import as_json
+    from evals.gate.output.markdown import as_markdown
+    from evals.gate.output.terminal import print_decision
+    from srlm.console import say, say_data, stdout
 
     if format is Format.text:
         print_decision(stdout(), decided)
@@ -192,11 +192,11 @@ def init(
     """Write a policy to begin with: sensible defaults, and a comment for each line. Never over a file."""
     from importlib.resources import files
 
-    from srlm.display import say
-    from srlm.writing import write_text
+    from srlm.atomic_files import write_text
+    from srlm.console import say
 
     _refuse_existing(output)
-    write_text(output, (files("evals.gate") / "starter.yaml").read_text(encoding="utf-8"))
+    write_text(output, (files("evals.gate") / "template.yaml").read_text(encoding="utf-8"))
     trial = f"srlm gate CANDIDATE --baseline M1 --policy {shlex.quote(str(output))}"
     say(f"{output} is a policy to begin with. Try it: {trial}")
 
@@ -223,10 +223,10 @@ def pin(
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Pin a judge: write what it says of labelled pairs, so that later gates see when it moves. Never over a file."""
-    from evals.gate.calibration import pin as pinned_by
-    from srlm.display import Progress, say
-    from srlm.judges.labelled import load_labelled
-    from srlm.records import without_nan, write_json
+    from evals.gate.judge_drift import pin as pinned_by
+    from srlm.console import Progress, say
+    from srlm.jsonl import without_nan, write_json
+    from srlm.judges.preference_data import load_labelled
 
     if not estimate:
         _refuse_existing(output)

@@ -28,9 +28,9 @@ from srlm.cli.options import (
 
 if TYPE_CHECKING:
     from srlm.engines.engine import Engine
-    from srlm.judges.card import JudgeCard
-    from srlm.judges.judged import JudgedAnswer
+    from srlm.judges.judge_card import JudgeCard
     from srlm.judges.pointwise import PointwiseJudge
+    from srlm.judges.score_file import JudgedAnswer
     from srlm.ledger import Ledger
 
 
@@ -132,13 +132,13 @@ def score(
     Writes the scores with the judge's words, and prints what they look like. The same command goes on where it was
     stopped, and asks nothing twice.
     """
-    from srlm.assets import PACKAGED
-    from srlm.display import Progress, say_data, stdout
-    from srlm.judges.card import fitting_card
-    from srlm.judges.judged import judge_answers, read_answers, refuse_other_file, summarise
-    from srlm.judges.judged_rendering import print_summary, summary_json
-    from srlm.judges.measure import described
-    from srlm.records import write_records
+    from srlm.console import Progress, say_data, stdout
+    from srlm.jsonl import write_records
+    from srlm.judges.judge_card import fitting_card
+    from srlm.judges.measure_judge_card import described
+    from srlm.judges.score_file import judge_answers, read_answers, refuse_other_file, summarise
+    from srlm.judges.score_file_output import print_summary, summary_json
+    from srlm.model_hub import PACKAGED
 
     scorer = _scorer(rubric, scoring, samples, temperature, top_p, max_tokens, least_mass)
     items = read_answers(file)
@@ -208,12 +208,12 @@ def card(
     Also: what sways it (position, length), what of its replies cannot be read, and what a thousand verdicts take. The
     card is stored, and `srlm judge FILE` shows it beside scores that the same judge gave in the same way.
     """
-    from srlm.display import Progress, say_data, stdout
-    from srlm.judges.card import store_card
-    from srlm.judges.labelled import load_labelled
-    from srlm.judges.measure import measure
+    from srlm.console import Progress, say_data, stdout
+    from srlm.judges.judge_card import store_card
+    from srlm.judges.judge_card_output import card_json, print_card
+    from srlm.judges.measure_judge_card import measure
     from srlm.judges.pairwise import voting_of
-    from srlm.judges.rendering import card_json, print_card
+    from srlm.judges.preference_data import load_labelled
 
     scorer = _scorer(rubric, scoring, samples, temperature, top_p, max_tokens, least_mass)
     labelled = load_labelled(pairs)

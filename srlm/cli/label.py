@@ -8,8 +8,8 @@ from srlm.cli.models import budget_of, contestant, done_with, wire_of
 from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs, command
 
 if TYPE_CHECKING:
-    from evals.labelling import Labelled
-    from srlm.display import Progress
+    from evals.labels.annotate import Labelled
+    from srlm.console import Progress
     from srlm.engines.engine import Engine
     from srlm.ledger import Ledger
 
@@ -33,11 +33,11 @@ def label(
     The judge first names at most 20 categories, then labels each prompt. What cannot be read of its replies stays
     unknown, and is counted. srlm compare --by shows figures by these labels.
     """
-    from evals.labelling import label_prompts
-    from evals.labels import known, prompt_sets, store_labels
-    from srlm.assets import PACKAGED
-    from srlm.display import Progress, stdout
+    from evals.labels.annotate import label_prompts
+    from evals.labels.store import known, prompt_sets, store_labels
+    from srlm.console import Progress, stdout
     from srlm.errors import UsageError
+    from srlm.model_hub import PACKAGED
     from srlm.runs import open_run
 
     home = open_run(runs, run)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from srlm.cli.options import DEFAULT_RUNS, RunName, Runs
-from srlm.display import say, say_data
+from srlm.console import say, say_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,7 @@ def ledger(
 
     if export and take:
         raise UsageError("--export and --import are two steps: give one of them.")
-    from srlm.writing import is_stream, require_writable
+    from srlm.atomic_files import is_stream, require_writable
 
     place = _place(path, run, runs, made=take is not None)
     if export and export.resolve() == place.resolve():
@@ -69,7 +69,7 @@ def ledger(
     opened = Ledger(place)
     try:
         if export:
-            from srlm.exchange import export_calls
+            from srlm.ledger_export import export_calls
 
             count = export_calls(opened, export)
             if not is_stream(export):
@@ -99,8 +99,8 @@ def _place(path: Path | None, run: str | None, runs: Path, *, made: bool) -> Pat
 
 def _import(place: Path, source: Path) -> None:
     from srlm.errors import DataError
-    from srlm.exchange import import_calls
     from srlm.ledger import Ledger
+    from srlm.ledger_export import import_calls
 
     if not source.is_file():
         raise DataError(source, "there is no such file.")  # said before an empty ledger is made
@@ -118,7 +118,7 @@ def _counted(calls: int) -> str:
 
 
 def _show(opened: "Ledger", format: Format) -> None:
-    from srlm.display import stdout
+    from srlm.console import stdout
     from srlm.ledger import total
     from srlm.prices import prices_dated
 

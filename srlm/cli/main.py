@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 from srlm.cli import annotate, compare, doctor, evaluate, gate, judge, label, ledger, report, show, train
 from srlm.cli.signals import answer_signals
 from srlm.errors import SIGNAL_EXIT, UNKNOWN_EXIT, UNREAD_EXIT, USAGE_EXIT, SrlmError
-from srlm.plain import ESCAPE, harmless, uncommanded
+from srlm.escape import ESCAPE, harmless, uncommanded
 
 ORDER = ("train", "eval", "compare", "gate", "report", "annotate", "label", "judge", "show", "ledger", "doctor")
 """Of the commands in the help: as a user meets them. Typer by itself puts those with subcommands last."""
@@ -129,7 +129,7 @@ def _ended_by(error: BaseException) -> int:
         full = error.errno == errno.ENOSPC
         words = "The disk is full. Make room" if full else f"{error.filename or 'A file'}: {error.strerror}. Mend that"
         return _fail(f"{words} and give the same command again; what is done is kept.")
-    from srlm import crash
+    from srlm import crash_report as crash
 
     _fail(crash.message(error, crash.keep_report(error, sys.argv)))
     return UNKNOWN_EXIT

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from evals.contestants import Contestant
-    from srlm.display import Progress
+    from evals.model import Contestant
+    from srlm.console import Progress
     from srlm.engines.budget import Budget
     from srlm.engines.engine import Engine
-    from srlm.engines.flight import Wire
+    from srlm.engines.request_pool import Wire
     from srlm.ledger import Ledger
     from srlm.runs import Run
 
@@ -20,9 +20,9 @@ T = TypeVar("T")
 
 def contestant(spec: str, home: "Run | None", wire: "Wire", budget: "Budget | None") -> "Contestant":
     """A model by its name in a run, or by what `srlm.engines.open` knows. A wrong name is refused before any work."""
-    from evals.contestants import Checkpoint, Contestant
-    from srlm.assets import is_model_name, model_folder, model_name
+    from evals.model import Checkpoint, Contestant
     from srlm.engines.open import is_remote, open_engine, public_name
+    from srlm.model_hub import is_model_name, model_folder, model_name
 
     place = spec
     settings: dict[str, Any] = {}
@@ -57,7 +57,7 @@ def named_model(spec: str, run: str | None, runs: Path, wire: "Wire", max_cost: 
 
 def wire_of(in_flight: int | None, deadline: float | None, progress: "Progress") -> "Wire":
     """How a server's calls travel, by the options."""
-    from srlm.engines.flight import DEADLINE, IN_FLIGHT, Wire
+    from srlm.engines.request_pool import DEADLINE, IN_FLIGHT, Wire
 
     return Wire(in_flight or IN_FLIGHT, deadline or DEADLINE, say=progress.say)
 
@@ -73,11 +73,11 @@ def done_with(
     work: "Callable[[Engine, Ledger, Progress], T]", model: "Contestant", ledger: Path, only: bool, progress: "Progress"
 ) -> "T | None":
     """Do the work, and say before what a server will be asked; None if `only` that was wanted."""
-    from evals.contestants import opened
-    from evals.rehearsal import estimate, rehearsing
-    from srlm.display import Progress, stdout
+    from evals.dry_run import estimate, rehearsing
+    from evals.model import opened
+    from srlm.console import Progress, stdout
     from srlm.ledger import Ledger
-    from srlm.turn import in_turn
+    from srlm.ledger_lock import in_turn
 
     def rehearsed(kept: "Ledger | None") -> str:
         with rehearsing(kept) as rehearsal, opened(rehearsal.play(model)) as engine:

@@ -38,8 +38,8 @@ def recompute(
 
 
 def _alpaca(annotations: Path, gamed: Path | None, prompts: str | None, format: Format) -> None:
-    from evals.alpaca_files import outputs_at, read_annotations, read_gamed
-    from evals.alpaca_recomputed import as_json, as_table, captions, recompute
+    from evals.suites.alpaca.files import outputs_at, read_annotations, read_gamed
+    from evals.suites.alpaca.rescore import as_json, as_table, captions, recompute
 
     found = recompute(
         read_annotations(annotations),
@@ -53,9 +53,9 @@ def _alpaca(annotations: Path, gamed: Path | None, prompts: str | None, format: 
 
 
 def _mt_bench(annotations: Path, prompts: str | None, format: Format) -> None:
-    from evals.mt_bench import NUMBERED
-    from evals.mt_bench_files import read_judgements, read_questions
-    from evals.mt_bench_recomputed import as_json, as_table, captions, recompute
+    from evals.suites.mt_bench.data import NUMBERED
+    from evals.suites.mt_bench.files import read_judgements, read_questions
+    from evals.suites.mt_bench.rescore import as_json, as_table, captions, recompute
 
     categories = {one.id: one.category for one in read_questions(Path(prompts))} if prompts else NUMBERED
     found = recompute(read_judgements(annotations, categories), categories)
@@ -67,7 +67,7 @@ def _mt_bench(annotations: Path, prompts: str | None, format: Format) -> None:
 
 
 def _print(table: "Table", captions: Sequence[str]) -> None:
-    from srlm.display import stdout
+    from srlm.console import stdout
 
     stdout().print(table)
     for line in captions:
@@ -75,6 +75,6 @@ def _print(table: "Table", captions: Sequence[str]) -> None:
 
 
 def _print_json(data: dict[str, Any]) -> None:
-    from srlm.display import say_data
+    from srlm.console import say_data
 
     say_data(json.dumps(data, ensure_ascii=False, indent=2))

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from srlm.cli.options import DEFAULT_RUNS, Runs
-from srlm.display import say
+from srlm.console import say
 
 
 class Reference(StrEnum):
@@ -40,9 +40,9 @@ def report(
 ) -> None:
     """Write a run as one HTML page: figures, and below each the prompts, answers and verdicts that it came from."""
     from evals.report.page import write_report
-    from srlm.display import Progress
+    from srlm.atomic_files import is_stream, require_writable
+    from srlm.console import Progress
     from srlm.runs import open_run
-    from srlm.writing import is_stream, require_writable
 
     home = open_run(runs, run)
     place = output or home.folder / "report.html"

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from srlm.cli.options import DEFAULT_RUNS, RunName, Runs
-from srlm.display import say
+from srlm.console import say
 
 if TYPE_CHECKING:
-    from srlm.trace import Judged, Trace
+    from srlm.lineage import Judged, Trace
     from srlm.types import Verdict
 
 
@@ -20,8 +20,8 @@ def show(
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Show where a training pair came from: shots, instruction, candidates, the judge's words, why it was chosen."""
+    from srlm.lineage import trace
     from srlm.runs import open_run
-    from srlm.trace import trace
 
     home = open_run(runs, run)
     say(describe(trace(home, identifier)))
@@ -48,7 +48,7 @@ def describe(found: "Trace") -> str:
 
 
 def _candidate(judged: "Judged", found: "Trace") -> list[str]:
-    from srlm.replies import cut_note
+    from srlm.strip_reasoning import cut_note
 
     answer, reward = judged.answer, judged.reward
     role = "  LEARNED FROM" if answer.id in found.positives else ""

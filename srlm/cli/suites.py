@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evals.contestants import Contestant
+    from evals.model import Contestant
     from evals.results import Result
     from srlm.config import JudgeConfig
-    from srlm.display import Progress
+    from srlm.console import Progress
     from srlm.runs import Run
     from srlm.types import Prompt, Sampling
 
@@ -154,9 +154,9 @@ def prepared(
 
 
 def _alpaca(asked: Asked, home: "Run") -> "Work":
-    from evals.suites.alpaca import run_alpaca
-    from srlm.judges.labelled import load_labelled
+    from evals.suites.alpaca.run import run_alpaca
     from srlm.judges.pairwise import voting_of
+    from srlm.judges.preference_data import load_labelled
 
     prompts, sampling, labelled = _instructions(asked), _sampling(asked, home), load_labelled()
     voting = voting_of(asked.judge_tokens, asked.least_mass)
@@ -166,11 +166,11 @@ def _alpaca(asked: Asked, home: "Run") -> "Work":
 
 
 def _head_to_head(asked: Asked, models: Sequence[str], home: "Run") -> "Work":
-    from evals.suites.head_to_head import run_head_to_head
+    from evals.suites.head_to_head.run import run_head_to_head
     from srlm.engines.open import public_name
     from srlm.errors import UnknownName, UsageError
-    from srlm.judges.labelled import load_labelled
     from srlm.judges.pairwise import voting_of
+    from srlm.judges.preference_data import load_labelled
 
     if len(set(models)) < 2:
         raise UsageError("head-to-head needs two models, such as: srlm eval M1 M2 --suite head-to-head")
@@ -185,10 +185,10 @@ def _head_to_head(asked: Asked, models: Sequence[str], home: "Run") -> "Work":
 
 
 def _instructions(asked: Asked) -> "list[Prompt]":
-    from evals.alpaca_files import outputs_at
-    from evals.answering import choose_prompts
-    from evals.suites.alpaca import prompts_of
-    from srlm.seeds import evaluation_set
+    from evals.generate import choose_prompts
+    from evals.suites.alpaca.files import outputs_at
+    from evals.suites.alpaca.run import prompts_of
+    from srlm.seed_data import evaluation_set
 
     return choose_prompts(prompts_of(outputs_at(asked.prompts)) if asked.prompts else evaluation_set(), asked.limit)
 
@@ -201,9 +201,9 @@ def _sampling(asked: Asked, home: "Run") -> "Sampling":
 
 
 def _mt_bench(asked: Asked) -> "Work":
-    from evals.conversing import choose_questions
-    from evals.mt_bench_files import own_questions, read_referenced_questions
-    from evals.suites.mt_bench import run_mt_bench
+    from evals.suites.mt_bench.files import own_questions, read_referenced_questions
+    from evals.suites.mt_bench.generate import choose_questions
+    from evals.suites.mt_bench.run import run_mt_bench
 
     known = read_referenced_questions(Path(asked.prompts)) if asked.prompts else own_questions()
     questions = choose_questions(known, asked.limit)
@@ -213,8 +213,8 @@ def _mt_bench(asked: Asked) -> "Work":
 
 
 def _nlp(asked: Asked, contestants: "list[Contestant]", progress: "Progress") -> "Work":
-    from evals.nlp_tasks import PAPER_TASKS, load_tasks
-    from evals.suites.nlp import require_checkpoints, run_nlp
+    from evals.suites.nlp.run import require_checkpoints, run_nlp
+    from evals.suites.nlp.tasks import PAPER_TASKS, load_tasks
 
     require_checkpoints(contestants)
     chosen = named(asked.tasks) or PAPER_TASKS
@@ -231,11 +231,11 @@ def _local_files(asked: Asked) -> Path | None:
 
 
 def _reward(asked: Asked, home: "Run", progress: "Progress") -> "Work":
-    from evals.suites.reward_model import run_reward_model
+    from evals.suites.reward_model.run import run_reward_model
     from srlm.errors import UsageError
+    from srlm.jsonl import read_records
     from srlm.judges.pointwise import configured_judge
-    from srlm.records import read_records
-    from srlm.seeds import load_seeds
+    from srlm.seed_data import load_seeds
     from srlm.types import RankedPrompt
 
     kept, own = home.path("seeds/validation"), home.config
@@ -292,12 +292,12 @@ def _way(own: "JudgeConfig", other: "JudgeConfig") -> str:
 
 
 def _verifiable(asked: Asked, home: "Run", progress: "Progress") -> "Work":
-    from evals.countdown import COUNTDOWN, countdown_exam
-    from evals.exam import puzzle_exam
-    from evals.ifeval import ifeval_exam
-    from evals.suites.verifiable import run_verifiable
+    from evals.suites.verifiable.benchmark import puzzle_exam
+    from evals.suites.verifiable.countdown import COUNTDOWN, countdown_exam
+    from evals.suites.verifiable.ifeval import ifeval_exam
+    from evals.suites.verifiable.run import run_verifiable
     from srlm.errors import SrlmError
-    from srlm.puzzle.world import PUZZLE, puzzle_seed
+    from srlm.puzzle.task import PUZZLE, puzzle_seed
 
     place = asked.data or (PUZZLE if puzzle_seed(home.config.model) is not None else None)
     made = {PUZZLE: puzzle_exam, COUNTDOWN: countdown_exam}

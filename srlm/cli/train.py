@@ -33,12 +33,12 @@ def train(
     import time
 
     from srlm.config_file import load_config
-    from srlm.display import Progress, duration, stdout
+    from srlm.console import Progress, duration, stdout
     from srlm.runs import plan_run, start_run
     from srlm.trackers import require_trackers
     from trainer.loop import train as run_loop
+    from trainer.monitor.table import health_table
     from trainer.preflight import preflight, require_prices
-    from trainer.rendering import health_table
 
     config = load_config(preset, [*(changes or []), *([f"seeds.source={json.dumps(seeds)}"] if seeds else [])])
     name = name or Path(preset).stem

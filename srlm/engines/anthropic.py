@@ -3,10 +3,10 @@
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from srlm.engines.body import WrongShape
 from srlm.engines.capabilities import FULL, Capabilities
+from srlm.engines.completions import finish_of, require_answer, text_of, tokens_of, written_of
+from srlm.engines.http_body import WrongShape
 from srlm.engines.remote import VOTE_TOKENS, RemoteEngine, as_messages, by_first_token
-from srlm.engines.replies import finish_of, require_answer, text_of, tokens_of, written_of
 from srlm.types import Completion, Request
 
 

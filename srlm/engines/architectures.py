@@ -3,7 +3,7 @@
 The loop keeps keys and values of every token, and positions and masks are given to the model from outside. That holds
 for decoders with full or sliding attention; it does not for state spaces, positions inside of the attention (ALiBi), or
 encoders. What is not known to be right would give wrong text without a word, so this is a list of those allowed. To add
-one, put it into tests/srlm/engines/test_attention.py, which compares its answers with transformers' own, and here.
+one, put it into tests/srlm/engines/test_shared_prefix.py, which compares its answers with transformers' own, and here.
 """
 
 import re

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from srlm.engines.words import strings_in
+from srlm.engines.server_messages import strings_in
 from srlm.types import Request
 
 TOP = 20

@@ -17,8 +17,8 @@ import torch
 from torch.nn import functional
 from transformers import Cache
 
-from srlm.engines.attention import Reader
-from srlm.engines.nucleus import draw
+from srlm.engines.shared_prefix import Reader
+from srlm.engines.top_p import draw
 
 REFILL = 0.125
 """Freed slots are refilled when they are this share of all: reading prompts together is cheaper than one by one."""

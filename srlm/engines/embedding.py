@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from srlm.engines.checkpoint import load_model, load_tokenizer, pick_device, pick_dtype
 from srlm.engines.engine import Tick, no_tick
+from srlm.engines.load import load_model, load_tokenizer, pick_device, pick_dtype
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from srlm.checkpoints import read_config
+from srlm.checkpoint_files import read_config
 from srlm.engines.architectures import context_of, require_architecture, rows_of
-from srlm.engines.chat import Chat, Thoughts, chosen, not_finite
-from srlm.engines.checkpoint import (
+from srlm.engines.chat_template import Chat, Thoughts, chosen, not_finite
+from srlm.engines.engine import Done, Tick, no_tick
+from srlm.engines.load import (
     eos_tokens,
     fingerprint,
     load_model,
@@ -20,8 +21,7 @@ from srlm.engines.checkpoint import (
     pick_device,
     pick_dtype,
 )
-from srlm.engines.engine import Done, Tick, no_tick
-from srlm.optional import require
+from srlm.optional_deps import require
 from srlm.prices import FREE, Price
 from srlm.types import Completion, Reply, Request
 
@@ -134,8 +134,8 @@ class HFEngine:
     @property
     def _model(self) -> Any:
         if self._loaded is None:
-            from srlm.engines.attention import attention_for
-            from srlm.engines.packing import pack
+            from srlm.engines.prepacked_linear import pack
+            from srlm.engines.shared_prefix import attention_for
 
             config = read_config(self._folder)
             self._loaded = load_model(self._folder, self._dtype, self._device, attention_for(config))
@@ -146,8 +146,8 @@ class HFEngine:
     def _generate(self, batch: Sequence[Request], tick: Tick) -> list[Reply]:
         import torch
 
+        from srlm.engines.batch_size import room_for_tokens
         from srlm.engines.decoding import Row, generate
-        from srlm.engines.memory import room_for_tokens
 
         prompts: list[list[int]] = []
         seen: dict[tuple[int, ...], int] = {}
@@ -186,7 +186,7 @@ class HFEngine:
 
     def _choose(self, batch: Sequence[Request], tick: Tick) -> list[Reply]:
         """Probabilities of each request's choices as the next words, from one forward pass."""
-        from srlm.engines.attention import READ, Reader
+        from srlm.engines.shared_prefix import READ, Reader
 
         choices = [self._chat.choice(request) for request in batch]
         contexts = [choice.context for choice in choices]
@@ -214,7 +214,7 @@ class HFEngine:
 
     def _within_memory(self, attempt: Callable[[int], None], fits: int) -> None:
         """Attempt with as many rows as should fit, and remember how many did where that was too much."""
-        from srlm.engines.memory import halving
+        from srlm.engines.batch_size import halving
 
         tried = max(1, min(self._at_once, fits))
         fitted = halving(attempt, tried, self.name)

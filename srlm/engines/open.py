@@ -7,13 +7,13 @@ what a vLLM server serves under that name.
 from collections.abc import Mapping
 from typing import Any
 
-from srlm.assets import model_folder
-from srlm.engines.address import split_name, without_credentials
 from srlm.engines.budget import Budget
 from srlm.engines.engine import Engine
-from srlm.engines.flight import Wire
-from srlm.engines.template import Thoughts
+from srlm.engines.request_pool import Wire
+from srlm.engines.server_address import split_name, without_credentials
+from srlm.engines.template_parts import Thoughts
 from srlm.errors import UsageError
+from srlm.model_hub import model_folder
 
 
 def is_remote(spec: str) -> bool:

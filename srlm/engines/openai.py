@@ -7,11 +7,20 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from srlm.engines.body import ErrorInside, WrongShape, error_inside
+from srlm.engines.api_errors import PASSING
 from srlm.engines.capabilities import FULL, LIMITS, Capabilities
-from srlm.engines.faults import PASSING
+from srlm.engines.completions import (
+    Written,
+    as_text,
+    finish_of,
+    require_answer,
+    text_of,
+    thought_of,
+    tokens_of,
+    written_of,
+)
+from srlm.engines.http_body import ErrorInside, WrongShape, error_inside
 from srlm.engines.remote import VOTE_TOKENS, RemoteEngine, as_messages, by_first_token
-from srlm.engines.replies import Written, as_text, finish_of, require_answer, text_of, thought_of, tokens_of, written_of
 from srlm.types import Completion, Request
 
 

@@ -8,7 +8,14 @@ from functools import cached_property
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from srlm.engines.address import (
+from srlm.engines.api_errors import CERTIFICATE, Fault
+from srlm.engines.budget import Budget, require_price
+from srlm.engines.capabilities import FULL, Capabilities, refusal, sentence
+from srlm.engines.completions import Written
+from srlm.engines.engine import Done, Tick, no_tick
+from srlm.engines.http_body import ENCODINGS, json_of, read_within
+from srlm.engines.request_pool import Wire, fly
+from srlm.engines.server_address import (
     base_of,
     basic_authorization,
     is_private,
@@ -17,16 +24,9 @@ from srlm.engines.address import (
     secrets_in,
     without_credentials,
 )
-from srlm.engines.body import ENCODINGS, json_of, read_within
-from srlm.engines.budget import Budget, require_price
-from srlm.engines.capabilities import FULL, Capabilities, refusal, sentence
-from srlm.engines.engine import Done, Tick, no_tick
-from srlm.engines.faults import CERTIFICATE, Fault
-from srlm.engines.flight import Wire, fly
-from srlm.engines.replies import Written
-from srlm.engines.words import without_secrets
+from srlm.engines.server_messages import without_secrets
 from srlm.errors import EngineError, UsageError
-from srlm.optional import require
+from srlm.optional_deps import require
 from srlm.prices import price_of
 from srlm.types import Completion, Request
 
@@ -106,7 +106,7 @@ class RemoteEngine(ABC):
 
     @abstractmethod
     async def call(self, client: Any, request: Request, able: Capabilities = FULL) -> Completion:
-        """One attempt of one call; raises what the SDK raises, or an error of `srlm.engines.body`."""
+        """One attempt of one call; raises what the SDK raises, or an error of `srlm.engines.http_body`."""
 
     @abstractmethod
     def longest(self, request: Request, able: Capabilities | None = None) -> int:
@@ -148,7 +148,7 @@ class RemoteEngine(ABC):
     def own(self, client: Any) -> AbstractAsyncContextManager[Any]:
         """An SDK's client as it is wanted here, over aiohttp: it takes half of the work of httpx for a call.
 
-        Attempts are made and counted in `srlm.engines.flight`; the SDK's own would be neither counted nor ended.
+        Attempts are made and counted in `srlm.engines.request_pool`; the SDK's own would be neither counted nor ended.
 
         Raises:
             UsageError: there is no key, or a proxy that cannot be used.
@@ -229,7 +229,7 @@ class RemoteEngine(ABC):
         return [[index] for index in range(len(requests))]
 
     def run(self, batches: Sequence[Sequence[Request]], tick: Tick = no_tick) -> Iterator[Done]:
-        """Make calls side by side, each until it is answered; see `srlm.engines.flight`."""
+        """Make calls side by side, each until it is answered; see `srlm.engines.request_pool`."""
         if not batches:
             return iter(())
         return fly(self, batches, tick)

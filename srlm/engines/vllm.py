@@ -19,14 +19,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from srlm.checkpoints import read_config
+from srlm.checkpoint_files import read_config
 from srlm.engines.architectures import context_of, rows_of
-from srlm.engines.chat import Chat, Thoughts, chosen
-from srlm.engines.checkpoint import fingerprint, load_tokenizer, pick_device, pick_dtype
+from srlm.engines.chat_template import Chat, Thoughts, chosen
 from srlm.engines.engine import Done, Tick, no_tick
+from srlm.engines.load import fingerprint, load_tokenizer, pick_device, pick_dtype
 from srlm.engines.vllm_arguments import require_safe
 from srlm.errors import EngineError, UsageError
-from srlm.optional import require
+from srlm.optional_deps import require
 from srlm.prices import FREE, Price
 from srlm.types import Failed, Reply, Request
 
@@ -44,7 +44,7 @@ SURROUNDINGS = {
 
 def guarding(pid: int) -> list[str]:
     """The command that ends what a process leaves behind: no -m, which looks into the current folder for imports."""
-    return [sys.executable, "-P", str(Path(__file__).with_name("guard.py")), str(pid)]
+    return [sys.executable, "-P", str(Path(__file__).with_name("reaper.py")), str(pid)]
 
 
 class VLLMEngine:

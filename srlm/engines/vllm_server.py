@@ -10,15 +10,15 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from srlm.engines.address import base_of, without_credentials
+from srlm.engines.api_errors import Fault
 from srlm.engines.capabilities import FULL, Capabilities
-from srlm.engines.chat import Choice, chosen, cut, part
-from srlm.engines.faults import Fault
-from srlm.engines.flight import Wire
+from srlm.engines.chat_template import Choice, chosen, cut, part
+from srlm.engines.completions import as_text, finish_of, tokens_of, written_of
 from srlm.engines.openai import OpenAIEngine
 from srlm.engines.remote import as_messages, by_first_token
-from srlm.engines.replies import as_text, finish_of, tokens_of, written_of
-from srlm.engines.template import OFF
+from srlm.engines.request_pool import Wire
+from srlm.engines.server_address import base_of, without_credentials
+from srlm.engines.template_parts import OFF
 from srlm.errors import EngineError
 from srlm.prices import FREE, Price
 from srlm.types import Completion, Request

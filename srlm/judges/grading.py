@@ -7,14 +7,14 @@ second turn the whole conversation is shown and the second answer is graded.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from srlm.calls import ask
-from srlm.display import Progress
+from srlm.console import Progress
 from srlm.engines.engine import Engine
-from srlm.judges.hostile import suspicions_of
+from srlm.inference import ask
+from srlm.judges.injection import suspicions_of
 from srlm.judges.parse import read_rating
 from srlm.judges.rubric import Rubric, load_scaled
 from srlm.ledger import Ledger
-from srlm.replies import thoughts_of
+from srlm.strip_reasoning import thoughts_of
 from srlm.types import Answer, Failed, Message, Request, Sampling, Verdict
 
 TURNS = ("one", "two")

@@ -15,15 +15,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from srlm.calls import ask
-from srlm.display import Progress
+from srlm.console import Progress
 from srlm.engines.engine import Engine
-from srlm.judges.hostile import suspicions_of
+from srlm.inference import ask
+from srlm.judges.injection import suspicions_of
 from srlm.judges.parse import LEAST_MASS, read_choice
 from srlm.judges.template import Template, load_template
 from srlm.ledger import Ledger
-from srlm.randomness import model_first
-from srlm.replies import mass_of, thoughts_of
+from srlm.seeding import model_first
+from srlm.strip_reasoning import mass_of, thoughts_of
 from srlm.types import GREEDY, Answer, Failed, Message, Request, Scored, Suspicion, Verdict
 
 SLOTS = ("instruction", "answer_a", "answer_b")

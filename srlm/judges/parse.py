@@ -12,11 +12,11 @@ import re
 from collections.abc import Sequence
 from math import isfinite
 
-from srlm.judges.object import object_score
-from srlm.judges.own_words import Line, inside_quotation, lines_of, mid_sentence
+from srlm.judges.json_verdict import object_score
 from srlm.judges.rubric import POINTS, Scale
-from srlm.judges.value import read_value, unwrapped
-from srlm.replies import parted
+from srlm.judges.score_value import read_value, unwrapped
+from srlm.judges.unquoted_text import Line, inside_quotation, lines_of, mid_sentence
+from srlm.strip_reasoning import parted
 from srlm.types import Completion, Scored, Unparsed
 
 LEAST_MASS = 0.01

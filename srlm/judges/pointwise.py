@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
 
-from srlm.calls import ask
 from srlm.config import JudgeConfig
-from srlm.display import Progress
+from srlm.console import Progress
 from srlm.engines.engine import Engine
 from srlm.errors import UsageError
-from srlm.judges.hostile import find_suspicions
+from srlm.inference import ask
+from srlm.judges.injection import find_suspicions
 from srlm.judges.parse import LEAST_DIGITS, expectation, read_score
 from srlm.judges.rubric import Rubric, Scale, load_rubric
 from srlm.ledger import Ledger
-from srlm.randomness import derive
-from srlm.replies import mass_of, thoughts_of
+from srlm.seeding import derive
+from srlm.strip_reasoning import mass_of, thoughts_of
 from srlm.types import Answer, Completion, Failed, Message, Request, Reward, Sampling, Scored, Unparsed, Verdict
 
 ONE_DIGIT = 9

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from srlm.digest import digest_of
 from srlm.errors import UnknownName, UsageError
-from srlm.judges.fence import fence
+from srlm.judges.sanitize import fence
 
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 _TAG = re.compile(r"<(\w+)>")

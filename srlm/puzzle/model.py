@@ -12,8 +12,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from srlm.optional import require
-from srlm.puzzle.world import FULL_SCORE, RELATIONS
+from srlm.optional_deps import require
+from srlm.puzzle.task import FULL_SCORE, RELATIONS
 
 USER, ASSISTANT, END, PAD, UNKNOWN = "[user]", "[assistant]", "[end]", "[pad]", "[unknown]"
 CHARACTERS = [*RELATIONS, *(str(digit) for digit in range(FULL_SCORE + 1)), "y", "n", "\n"]

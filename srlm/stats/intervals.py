@@ -17,7 +17,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from srlm.stats.student import student_quantile
+from srlm.stats.student_t import student_quantile
 
 Floats = npt.NDArray[np.float64]
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 from scipy.stats import kendalltau, spearmanr
 
-from srlm.stats.association import spearman as rank_correlation
+from srlm.stats.correlation import spearman as rank_correlation
 from srlm.stats.intervals import Estimate, bootstrap_ratio, mean_interval, wilson
 
 Ties = Literal["exclude", "wrong", "half"]

@@ -2,11 +2,12 @@
 
 from types import SimpleNamespace
 
-from evals import nlp_tasks
-from evals.exam import Exam, Item
-from evals.judging import prompts_digest
-from evals.mt_bench import Question
-from evals.suites import mt_bench, reward_model
+from evals.pairwise import prompts_digest
+from evals.suites.mt_bench import run as mt_bench
+from evals.suites.mt_bench.data import Question
+from evals.suites.nlp.run import tasks as nlp_tasks
+from evals.suites.reward_model.run import run as reward_model
+from evals.suites.verifiable.benchmark import Exam, Item
 from srlm.judges.grading import GradingJudge
 from srlm.types import Prompt, RankedAnswer, RankedPrompt
 

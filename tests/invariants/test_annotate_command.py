@@ -8,9 +8,9 @@ from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
 import pytest
-from annotated import prompts, run_of
 
 from evals.results import load_results, votes_folder
+from helpers.human_votes import prompts, run_of
 
 MODEL, OPPONENT = "osprey-nine", "falcon-seven"
 COUNT = 10

@@ -10,16 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-WITHOUT = """
-import importlib.machinery
-
-find_spec = importlib.machinery.PathFinder.find_spec
-
-def hidden(name, path=None, target=None):
-    return None if name.partition(".")[0] == "{library}" else find_spec(name, path, target)
-
-importlib.machinery.PathFinder.find_spec = staticmethod(hidden)
-"""
+from helpers.refusals import WITHOUT, check_refused
 
 FULL = """
 import collections, shutil
@@ -33,21 +24,6 @@ EFT = (
     '{"text": "4", "rank": 0, "score": 4, "rationale": "It is."}, '
     '{"text": "x", "rank": 1, "score": 0, "rationale": "It is none."}]}\n'
 )
-
-
-def check_refused(result, *parts, alone=True):
-    """One message with all these parts. `alone`: nothing was printed before it."""
-    assert result.code == 2, f"exit code {result.code}\n{result.out}\n{result.err}"
-    assert "Traceback" not in result.out + result.err
-    assert len(result.errors) == 1, result.err
-    (message,) = result.errors
-    for part in parts:
-        assert part in message
-    if alone:
-        assert result.out == ""
-        assert result.err == message
-    # A message is a sentence or more, and no repr of an exception.
-    assert message.rstrip()[-1] in ".)/" or "pip install" in message or "srlm " in message, message
 
 
 @pytest.fixture
@@ -340,7 +316,7 @@ def test_ranked_seeds_without_ranks(train, seeds):
 
 def test_ranked_seeds_that_are_all_held_out(train, seeds, tmp_path):
     # Of a single ranked prompt the split is drawn by its id: one of these is held out.
-    from srlm.seeds import load_seeds
+    from srlm.seed_data import load_seeds
 
     path = seeds / "eft.jsonl"
     for number in range(20):

@@ -1,6 +1,6 @@
 """The whole door under damage: what comes in is read, or refused in words, and no figure is made of what was damaged.
 
-Files of other tools have tests of their own (tests/evals/test_foreign_files.py), which draw 40 damages of each; the
+Files of other tools have tests of their own (tests/evals/compare/test_damaged_files.py), which draw 40 damages of each; the
 slow ones here draw 10,000 in all: of those files, of servers' replies, of ledgers, and of checkpoints.
 
     SRLM_TEST_SEED=1 pytest tests/invariants/test_damaged.py -m slow     draws others, anew each time
@@ -20,18 +20,18 @@ import pytest
 
 pytest.importorskip("hypothesis")
 
-from foreign import READERS, annotation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mutations import damaged_json, damaged_lines, mutated, refused_or_read
 
-from evals.alpaca_files import read_annotations
+from evals.suites.alpaca.files import read_annotations
+from helpers.foreign_files import READERS, annotation
+from helpers.mutations import damaged_json, damaged_lines, mutated, refused_or_read
 from srlm.engines.anthropic import AnthropicEngine
-from srlm.engines.faults import EMPTY, MALFORMED, fault_of
+from srlm.engines.api_errors import EMPTY, MALFORMED, fault_of
 from srlm.engines.hf import HFEngine
 from srlm.engines.openai import OpenAIEngine
+from srlm.engines.reasoning import part_thoughts
 from srlm.engines.remote import RemoteEngine
-from srlm.engines.thoughts import part_thoughts
 from srlm.errors import SrlmError
 from srlm.judges.parse import read_choice, read_rating, read_score
 from srlm.judges.rubric import Scale

@@ -12,9 +12,9 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from gate_runs import POLICY, results_of_two_models
 
-from srlm import crash
+from helpers.gate_runs import POLICY, results_of_two_models
+from srlm import crash_report as crash
 from srlm.errors import UNKNOWN_EXIT, UNREAD_EXIT, USAGE_EXIT
 
 PLACES = (
@@ -23,22 +23,22 @@ PLACES = (
     "evals.gate.decision._chosen",
     "evals.gate.decision.evidence",
     "evals.gate.decision.judge_checks",
-    "evals.gate.judged._missing",
-    "evals.gate.compared.compared",
-    "evals.gate.compared.as_json",
-    "evals.comparison.compare_models",
-    "evals.comparison.suites_of",
+    "evals.gate.judge_checks._missing",
+    "evals.gate.comparison_json.compared",
+    "evals.gate.comparison_json.as_json",
+    "evals.compare.comparison.compare_models",
+    "evals.compare.comparison.suites_of",
     "evals.results.load_results",
-    "evals.gate.junit.as_junit",
-    "evals.gate.markdown.as_markdown",
-    "evals.gate.terminal.headline",
-    "evals.gate.terminal._table",
-    "evals.gate.wording.finding_words",
-    "evals.gate.terminal.print_decision",
+    "evals.gate.output.junit.as_junit",
+    "evals.gate.output.markdown.as_markdown",
+    "evals.gate.output.terminal.headline",
+    "evals.gate.output.terminal._table",
+    "evals.gate.messages.finding_words",
+    "evals.gate.output.terminal.print_decision",
     "srlm.runs.open_run",
-    "srlm.writing.write_text",
-    "srlm.display.stdout",
-    "srlm.display.Progress",
+    "srlm.atomic_files.write_text",
+    "srlm.console.stdout",
+    "srlm.console.Progress",
     "rich.console.Console.print",
     "srlm.cli.gate._compared",
     "evals.metric.paired_difference",
@@ -183,7 +183,7 @@ def test_what_is_ignored_stays_ignored(gate):
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with mock.patch(
-            "evals.gate.terminal.print_decision", side_effect=lambda *_: signal.raise_signal(signal.SIGHUP)
+            "evals.gate.output.terminal.print_decision", side_effect=lambda *_: signal.raise_signal(signal.SIGHUP)
         ):
             assert gate().code == 0
     finally:

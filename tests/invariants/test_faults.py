@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("openai")
 pytest.importorskip("anthropic")
 
-from servers import REASONS, preference, serving
+from helpers.servers import REASONS, preference, serving
 
 PROMPTS = 12
 MODEL = "gpt-4o-mini"

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from gate_runs import POLICY, results_of_two_models
 
-ROOT = Path(__file__).parent.parent.parent
+from helpers.gate_runs import POLICY, results_of_two_models
+from helpers.paths import ROOT
+
 ACTION, WORKFLOW = ROOT / "action.yml", ROOT / "docs" / "gate-workflow.yml"
 
 

@@ -7,8 +7,9 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
-from gate_runs import CARD, COIN, POLICY, a_run, result, results_of_two_models
-from servers import serving
+
+from helpers.gate_runs import CARD, COIN, POLICY, a_run, result, results_of_two_models
+from helpers.servers import serving
 
 KEY = {"OPENAI_API_KEY": "k"}
 PASS, REGRESSION, USAGE, INCONCLUSIVE, BROKEN = range(5)

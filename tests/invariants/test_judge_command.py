@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from servers import serving
+
+from helpers.servers import serving
 
 QUICK = ("--scoring", "expected")
 
@@ -192,7 +193,7 @@ def test_options_may_come_first_and_the_word_score_may_be_written(here, cli, jud
 
 def test_the_packaged_judge_is_the_default_and_that_is_said(cli, here):
     result = cli.apart(
-        "judge", "answers.json", cwd=here, customize="import srlm.assets\nsrlm.assets.packaged_file = lambda: None\n"
+        "judge", "answers.json", cwd=here, customize="import srlm.model_hub\nsrlm.assets.packaged_file = lambda: None\n"
     )
     assert "No --judge is given: the packaged 135M model judges." in result.err
     refused(result, "smollm2")

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("openai")
 
-from servers import serving
+from helpers.servers import serving
 
 
 def test_verdicts_of_half_a_year_ago_are_not_compared_with_those_of_today(cli, own_run):

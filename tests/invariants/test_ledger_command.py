@@ -4,10 +4,10 @@ import json
 import socket
 
 import pytest
-from servers import serving
-from test_cli_errors import WITHOUT, check_refused
 from typer.testing import CliRunner
 
+from helpers.refusals import WITHOUT, check_refused
+from helpers.servers import serving
 from srlm.cli.main import app
 from srlm.engines.openai import OpenAIEngine
 from srlm.ledger import Call, Ledger

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from servers import serving
 
+from helpers.servers import serving
 from srlm.config_file import load_config
 from srlm.runs import start_run
 

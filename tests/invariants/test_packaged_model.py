@@ -4,10 +4,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from srlm.assets import PACKAGED, model_folder, packaged_file
-from srlm.engines.checkpoint import load_model, load_tokenizer
 from srlm.engines.hf import HFEngine
-from srlm.seeds import evaluation_set
+from srlm.engines.load import load_model, load_tokenizer
+from srlm.model_hub import PACKAGED, model_folder, packaged_file
+from srlm.seed_data import evaluation_set
 from srlm.types import Completion, Message, Request, Sampling
 
 pytestmark = [

@@ -3,14 +3,14 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
 
-from srlm.puzzle.world import Puzzle
+from helpers.paths import ROOT
+from srlm.puzzle.task import Puzzle
 
-LEARN = Path(__file__).parents[2] / "tools" / "learn.py"
+LEARN = ROOT / "tools" / "learn.py"
 SMALL = [
     *("--set", "seeds.ift_limit=8"),
     *("--set", "seeds.eft_limit=16"),

@@ -61,7 +61,7 @@ from pathlib import Path
 
 class Mark:
     def find_spec(name, path=None, target=None):
-        if name in {"trainer.resume", "srlm.engines.attention"}:
+        if name in {"trainer.finetune.resume", "srlm.engines.shared_prefix"}:
             Path(os.environ["AT_WORK"]).touch()
 
 sys.meta_path.insert(0, Mark)

@@ -9,7 +9,7 @@ expect = pytest.importorskip("playwright.sync_api").expect
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
-from reported import HOSTILE, write_run
+from helpers.report_run import HOSTILE, write_run
 
 MODELS = ("SFT", "M1", "M2", "M3")
 COUNT = "Number(document.getElementById('count').textContent.replace(/[^0-9].*/, ''))"

@@ -12,10 +12,9 @@ import pytest
 
 pytest.importorskip("openai")
 
-from servers import serving
-from test_cli_errors import check_refused
-
 import srlm
+from helpers.refusals import check_refused
+from helpers.servers import serving
 
 HERE = {"PYTHONPATH": str(Path(srlm.__file__).parents[1])}
 """The same code in a process of its own, whatever is installed."""
@@ -77,7 +76,7 @@ def text(kept, one):
 
 
 def test_one_waits_as_long_as_another_asks_and_other_runs_do_not(cli, tmp_path):
-    from srlm.turn import in_turn
+    from srlm.ledger_lock import in_turn
 
     said = []
     with serving() as server:

@@ -8,10 +8,9 @@ import pytest
 pytest.importorskip("openai")
 pytest.importorskip("anthropic")
 
-from servers import Odd, chat, serving
-
-from srlm.engines.flight import Wire
+from helpers.servers import Odd, chat, serving
 from srlm.engines.open import open_engine
+from srlm.engines.request_pool import Wire
 from srlm.errors import EngineError
 from srlm.types import Message, Request
 

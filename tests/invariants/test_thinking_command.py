@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 
 import pytest
-from servers import Handler, serving
 
+from helpers.servers import Handler, serving
 from srlm.config_file import load_config
 from srlm.runs import start_run
 

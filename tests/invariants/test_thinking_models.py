@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from thinking import TEMPLATES, thinking_checkpoint
 
+from helpers.thinking_models import TEMPLATES, thinking_checkpoint
 from srlm.config_file import load_config
 from srlm.runs import start_run
 

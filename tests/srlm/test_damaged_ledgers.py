@@ -10,23 +10,19 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from test_database import FIRST, older, version
 
 import srlm
-from srlm.calls import ask
-from srlm.database import NotWritable
-from srlm.display import Progress
+from helpers.older_ledgers import FIRST, call, older, version
+from srlm.console import Progress
 from srlm.errors import DataError
-from srlm.exchange import export_calls, import_calls
+from srlm.inference import ask
 from srlm.ledger import Call, Ledger
+from srlm.ledger_export import export_calls, import_calls
+from srlm.ledger_schema import NotWritable
 from srlm.types import Completion, Message, Request
 
 posix = pytest.mark.skipif(os.name != "posix", reason="there are no pipes on the disk here")
 ASKED = Request((Message("user", "Well?"),))
-
-
-def call(number, text="yes"):
-    return Call(f"{number:064x}", ASKED, Completion(text, "stop", 5, 7), 1.0, 0.5)
 
 
 @pytest.fixture
@@ -70,7 +66,7 @@ CODES = [
 @pytest.mark.parametrize(("code", "words"), CODES)
 def test_a_place_where_nothing_can_be_written_is_read_and_not_called_damaged(path, monkeypatch, code, words):
     before = path.read_bytes()
-    monkeypatch.setattr("srlm.database._begin", failing(code, words))
+    monkeypatch.setattr("srlm.ledger_schema._begin", failing(code, words))
     ledger = Ledger(path)
     assert (ledger.count(), ledger.summary()[0].calls, len(list(ledger.answered()))) == (300, 300, 300)
     for write in (ledger.require_writable, lambda: ledger.commit("s", "m", [call(900)])):
@@ -85,7 +81,7 @@ def test_a_place_where_nothing_can_be_written_is_read_and_not_called_damaged(pat
 def test_an_older_ledger_that_cannot_be_written_is_read_as_it_is(tmp_path, monkeypatch):
     path = tmp_path / "l.sqlite"
     older(path, FIRST)
-    monkeypatch.setattr("srlm.database._begin", failing(*CODES[0]))
+    monkeypatch.setattr("srlm.ledger_schema._begin", failing(*CODES[0]))
     ledger = Ledger(path)
     assert (ledger.count(), ledger.summary()[0].prompt_tokens, ledger.days(["a"])) == (1, 11, None)
     with pytest.raises(NotWritable):
@@ -95,7 +91,7 @@ def test_an_older_ledger_that_cannot_be_written_is_read_as_it_is(tmp_path, monke
 
 
 def test_nobody_is_asked_whose_answers_could_not_be_kept(path, monkeypatch):
-    monkeypatch.setattr("srlm.database._begin", failing(*CODES[0]))
+    monkeypatch.setattr("srlm.ledger_schema._begin", failing(*CODES[0]))
 
     class Paid:
         name = identity = "openai:x"
@@ -129,8 +125,8 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from srlm.errors import DataError
 from srlm.ledger import Ledger
-from test_damaged_ledgers import call
-from test_database import FIRST, older
+from helpers.older_ledgers import call
+from helpers.older_ledgers import FIRST, older
 
 root = Path(sys.argv[1])
 mount = lambda *words: subprocess.run(["mount", *words, str(root)], check=True)
@@ -171,7 +167,7 @@ for name in ("log", "closed", "older"):
 )
 def test_a_disk_that_is_mounted_read_only(tmp_path):
     surroundings = {**os.environ, "PYTHONPATH": str(Path(srlm.__file__).parents[1])}
-    command = ["unshare", "-m", sys.executable, "-c", MOUNTED, str(tmp_path), str(Path(__file__).parent)]
+    command = ["unshare", "-m", sys.executable, "-c", MOUNTED, str(tmp_path), str(Path(__file__).parents[1])]
     done = subprocess.run(command, check=False, env=surroundings, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 

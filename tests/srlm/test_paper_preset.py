@@ -1,16 +1,16 @@
 """docs/paper.md against the configuration: every setting is in it, with its default, and the preset has the paper's."""
 
 import re
-from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from helpers.paths import ROOT
 from srlm.config import Section, TrainConfig
 from srlm.config_file import load_config
 
-PAGE = Path(__file__).parents[2] / "docs" / "paper.md"
+PAGE = ROOT / "docs" / "paper.md"
 ROW = re.compile(r"^\| `([a-z_.]+)` \| (.*?) \| (.*?)\| `(.*?)` \| (.*?)\|$", re.MULTILINE)
 SILENT = "not in the paper"
 

@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from srlm.types import PreferencePair
-from trainer.examples import Example
+from trainer.data.sft_examples import Example
 
 SENTENCE = "a list of the best ways to cook rice and write one short story about rain in spring"
 WORDS = SENTENCE.split()

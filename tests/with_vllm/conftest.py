@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from srlm.assets import PACKAGED, model_folder, packaged_file
 from srlm.engines.engine import Engine
 from srlm.engines.hf import HFEngine
+from srlm.model_hub import PACKAGED, model_folder, packaged_file
 from srlm.types import Completion, Request
 
 

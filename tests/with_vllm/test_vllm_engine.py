@@ -18,7 +18,7 @@ from srlm.engines.hf import HFEngine
 from srlm.engines.open import open_engine
 from srlm.engines.vllm import VLLMEngine
 from srlm.errors import EngineError
-from srlm.seeds import evaluation_set
+from srlm.seed_data import evaluation_set
 from srlm.types import Completion, Message, Request, Sampling
 
 pytestmark = pytest.mark.vllm

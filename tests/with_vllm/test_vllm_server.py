@@ -8,14 +8,13 @@ import pytest
 
 pytest.importorskip("vllm")
 
-from vllm_serving import served
-
-from evals.labelling import STAGE
+from evals.labels.annotate import STAGE
+from helpers.vllm_serving import served
 from srlm.engines.engine import Engine
 from srlm.engines.hf import HFEngine
 from srlm.engines.open import open_engine
 from srlm.errors import EngineError
-from srlm.seeds import evaluation_set
+from srlm.seed_data import evaluation_set
 from srlm.types import Completion, Message, Request, Sampling
 
 pytestmark = pytest.mark.vllm

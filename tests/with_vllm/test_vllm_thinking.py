@@ -8,9 +8,8 @@ import pytest
 
 pytest.importorskip("vllm")
 
-from thinking import THOUGHT, thinking_checkpoint
-from vllm_serving import served
-
+from helpers.thinking_models import THOUGHT, thinking_checkpoint
+from helpers.vllm_serving import served
 from srlm.engines.engine import Engine
 from srlm.engines.open import open_engine
 from srlm.judges.parse import read_score

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from srlm.engines.api_errors import Fault
 from srlm.engines.budget import Budget, likely_prompt_tokens, most, most_prompt_tokens, require_price
 from srlm.engines.capabilities import FULL, Capabilities
 from srlm.engines.engine import Done
-from srlm.engines.faults import Fault
-from srlm.engines.flight import Wire, fly
+from srlm.engines.request_pool import Wire, fly
 from srlm.errors import BudgetSpent, UsageError
 from srlm.prices import Price
 from srlm.types import Completion, Failed, Message, Request, Sampling
@@ -27,7 +27,7 @@ PRICE = Price(3.0, 15.0)
 def at_once() -> Iterator[None]:
     """Workers that begin together are the harder case."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("srlm.engines.flight.STAGGER", 0.0)
+        patch.setattr("srlm.engines.request_pool.STAGGER", 0.0)
         yield
 
 

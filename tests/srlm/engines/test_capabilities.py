@@ -9,17 +9,16 @@ import pytest
 pytest.importorskip("openai")
 pytest.importorskip("anthropic")
 
-from servers import Odd, Server, chat, refusing, serving
-
-from srlm.calls import ask, find, recall
-from srlm.display import Progress
+from helpers.servers import Odd, Server, chat, refusing, serving
+from srlm.console import Progress
 from srlm.engines.budget import Budget
 from srlm.engines.capabilities import FULL, Capabilities, refusal
-from srlm.engines.flight import Wire
 from srlm.engines.open import open_engine
+from srlm.engines.request_pool import Wire
 from srlm.errors import EngineError
-from srlm.exchange import export_calls, import_calls
+from srlm.inference import ask, find, recall
 from srlm.ledger import Ledger, request_key
+from srlm.ledger_export import export_calls, import_calls
 from srlm.types import Completion, Message, Reply, Request, Sampling
 
 FREE = Request((Message("user", "Say A."),), Sampling(0.7, 0.9, 16, stop=("x",)), seed=3)

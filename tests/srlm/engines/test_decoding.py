@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 from scipy.stats import chisquare
-from tiny_models import EOS, VOCABULARY, Watch, greedy, load, reference, row, run, save
 
+from helpers.tiny_models import EOS, VOCABULARY, Watch, greedy, load, reference, row, run, save
 from srlm.engines import decoding
 
 RANDOM = torch.Generator().manual_seed(7)

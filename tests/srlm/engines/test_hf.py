@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 torch = pytest.importorskip("torch")
-from tiny_models import STYLES, ask, checkpoint, reference, replies
-
-from srlm.engines import attention
-from srlm.engines.checkpoint import load_tokenizer
+from helpers.tiny_models import STYLES, ask, checkpoint, reference, replies
+from srlm.engines import shared_prefix as attention
 from srlm.engines.hf import BATCH, REFILLS, HFEngine
+from srlm.engines.load import load_tokenizer
 from srlm.errors import EngineError, ModelError
 from srlm.types import GREEDY, Message, Request, Sampling
 

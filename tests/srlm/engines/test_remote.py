@@ -17,13 +17,13 @@ import pytest
 pytest.importorskip("openai")
 pytest.importorskip("anthropic")
 
-from servers import REASONS, Server, preference, serving
-
-from srlm.display import Progress
-from srlm.engines import anthropic, openai, remote, replies
-from srlm.engines.faults import retry_after
-from srlm.engines.flight import Wire
+from helpers.servers import REASONS, Server, preference, serving
+from srlm.console import Progress
+from srlm.engines import anthropic, openai, remote
+from srlm.engines import completions as replies
+from srlm.engines.api_errors import retry_after
 from srlm.engines.open import open_engine
+from srlm.engines.request_pool import Wire
 from srlm.errors import EngineError, UsageError
 from srlm.judges.pairwise import Match, compare, load_pairwise
 from srlm.ledger import Ledger
@@ -242,7 +242,7 @@ def test_a_server_that_answers_now_and_then_is_waited_for() -> None:
 
 
 def test_silence_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("srlm.engines.flight.QUIET", 0.2)
+    monkeypatch.setattr("srlm.engines.request_pool.QUIET", 0.2)
     with serving() as gone:
         spec = gone.spec("openai", "judge")
     said: list[str] = []

@@ -20,8 +20,8 @@ pytest.importorskip("openai")
 
 from srlm.config import TrainConfig
 from srlm.config_file import load_config
-from srlm.engines.flight import Wire
 from srlm.engines.open import is_remote, open_engine, public_name
+from srlm.engines.request_pool import Wire
 from srlm.engines.vllm import guarding
 from srlm.engines.vllm_arguments import require_safe
 from srlm.errors import EngineError, MissingDependency, UsageError

@@ -1,0 +1,1 @@
+"""Compare the results of several models: tables, paired tests, conclusions, exports."""

@@ -1,0 +1,62 @@
+"""A comparison as LaTeX: tables for the package booktabs, captions and words as text below."""
+
+from collections.abc import Sequence
+
+from evals.compare.comparison import Comparison
+from evals.compare.terminal import BETTER, WORSE, cell_lines, column, label, legend, printed
+from evals.metric import Metric
+from srlm.escape import one_line
+
+ESCAPED = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        **{one: f"\\{one}" for one in "&%$#_{}"},
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        BETTER: r"$\uparrow$",
+        WORSE: r"$\downarrow$",
+    }
+)
+
+
+def as_latex(comparison: Comparison) -> str:
+    """Each table as a `tabular`, in a document that uses booktabs; a difference has a row of its own."""
+    title = f"Comparison with {comparison.baseline}"
+    below = [*comparison.captions, *legend(comparison)]
+    parts = [_table(title, comparison.models, comparison.metrics, comparison.baseline, below)]
+    parts += [_table(one.title, one.columns, one.metrics, one.baseline, one.captions) for one in comparison.sides]
+    if comparison.words:
+        items = [rf"  \item {_escaped(line)}" for line in comparison.words]
+        parts.append("\n".join([r"\begin{itemize}", *items, r"\end{itemize}"]))
+    return "\n\n".join(["% needs \\usepackage{booktabs}", *parts])
+
+
+def _table(
+    title: str, models: Sequence[str], metrics: Sequence[Metric], baseline: str | None, captions: Sequence[str]
+) -> str:
+    names = " & ".join(_escaped(column(model, baseline)) for model in models)
+    lines = [rf"\textbf{{{_escaped(title)}}}", "", rf"\begin{{tabular}}{{l{'r' * len(models)}}}", r"\toprule"]
+    lines += [rf" & {names} \\", r"\midrule"]
+    for metric in metrics:
+        cells = [cell_lines(metric.cells[model], metric) for model in models]
+        lines.append(_row(label(metric), [cell[0] for cell in cells]))
+        if any(len(cell) > 1 for cell in cells):
+            lines.append(_row("  difference", ["" if len(cell) == 1 else cell[1] for cell in cells]))
+        if metric.paper is not None:
+            beside = [printed(metric.paper, metric, model) for model in models]
+            lines.append(_row(f"  the paper's, {metric.paper.where}", beside))
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    return "\n".join([*lines, *(f"\n{_escaped(one)}" for one in captions)])
+
+
+def _row(name: str, cells: Sequence[str]) -> str:
+    indent = r"\quad " * ((len(name) - len(name.lstrip())) // 2)
+    return rf"{indent}{_escaped(name.strip())} & {' & '.join(map(_escaped, cells))} \\"
+
+
+def _escaped(text: str) -> str:
+    shown = one_line(text).translate(ESCAPED)
+    # After the end of a row or an item, a bracket or a star would be an option of it.
+    return f"{{}}{shown}" if shown.startswith(("[", "*")) else shown

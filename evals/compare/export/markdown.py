@@ -1,0 +1,33 @@
+"""A comparison as Markdown."""
+
+from collections.abc import Sequence
+
+from evals.compare.comparison import Comparison
+from evals.compare.terminal import cell_lines, column, label, legend, printed
+from evals.metric import Metric
+from srlm.escape import markdown
+
+
+def as_markdown(comparison: Comparison) -> str:
+    """A Markdown table with its captions, the tables beside it, and its reading. Names are text, and no markup."""
+    lines = [
+        *_markdown(comparison.models, comparison.metrics, comparison.baseline),
+        "",
+        *(f"{markdown(one)}\n" for one in [*comparison.captions, *legend(comparison)]),
+    ]
+    for side in comparison.sides:
+        lines += [f"**{markdown(side.title)}**\n", *_markdown(side.columns, side.metrics, side.baseline), ""]
+        lines += [f"{markdown(one)}\n" for one in side.captions]
+    return "\n".join([*lines, *(f"- {markdown(line)}" for line in comparison.words)])
+
+
+def _markdown(models: Sequence[str], metrics: Sequence[Metric], baseline: str | None) -> list[str]:
+    names = [markdown(column(model, baseline)) for model in models]
+    lines = ["| | " + " | ".join(names) + " |", "|---|" + "---:|" * len(models)]
+    for metric in metrics:
+        cells = [" <br> ".join(cell_lines(metric.cells[model], metric)) for model in models]
+        lines.append(f"| {markdown(label(metric))} | " + " | ".join(cells) + " |")
+        if metric.paper is not None:
+            beside = [printed(metric.paper, metric, model) for model in models]
+            lines.append(f"| *the paper's, {markdown(metric.paper.where)}* | " + " | ".join(beside) + " |")
+    return lines

@@ -1,0 +1,1 @@
+"""Print a gate decision: terminal, JSON, JUnit, Markdown."""

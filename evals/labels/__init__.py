@@ -1,0 +1,1 @@
+"""Labels of prompts: category, complexity and expected length."""

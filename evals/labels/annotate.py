@@ -1,0 +1,148 @@
+"""Labels of prompts by a judge, with our own versions of the paper's two prompts (arXiv 2401.10020, Figures 9 and 10).
+
+First the judge reads many of the instructions and names at most 20 categories, then it says of each instruction its
+category, its complexity and how long an answer it asks for. Only its own reply is read, line by line; what cannot be
+read stays unknown and is counted. Calls go through the ledger.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evals.labels.store import HIGHEST, LENGTHS, LOWEST, By, Label, own_label
+from srlm.console import Progress
+from srlm.engines.engine import Engine
+from srlm.inference import ask
+from srlm.judges.template import load_template
+from srlm.ledger import Ledger
+from srlm.seeding import derive
+from srlm.strip_reasoning import parted
+from srlm.types import Completion, Failed, Message, Prompt, Request, Sampling
+
+STAGE = "evals/labels"
+MOST = 20
+"""Categories that the judge may name."""
+OTHER = "Other"
+"""A category that there always is."""
+ROOM = 12_000
+"""Characters of instructions that the judge reads to name categories; each gives at most `PIECE`."""
+PIECE = 300
+SHOWN = 4_000
+"""Characters of the one instruction that it labels."""
+NAMING = Sampling(temperature=0.0, top_p=1.0, max_tokens=300)
+LABELLING = Sampling(temperature=0.0, top_p=1.0, max_tokens=100)
+
+_ITEM = re.compile(r"\s*(?:[-*\u2022]|[0-9]{1,2}[.)])\s+(.+)")
+_LINE = re.compile(r"[\s>#*_`-]*(category|complexity|length)[\s*_`]*[:\uff1a](.*)", re.IGNORECASE)
+_NUMBER = re.compile(r"([0-9]{1,2})(?: ?(?:/|out of) ?10)?")
+_AROUND = " \t*_`.\"'()[]<>"
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The labels of a set of prompts, and the categories that the judge named; None where it was not asked for them.
+
+    `categories` is empty where the judge's list could not be read: then no prompt has a category of its.
+    """
+
+    labels: tuple[Label, ...]
+    categories: tuple[str, ...] | None
+
+
+def label_prompts(
+    engine: Engine, prompts: Sequence[Prompt], ledger: Ledger, *, progress: Progress, anew: bool = False
+) -> Labelled:
+    """Label a set of prompts. What all of them came with is kept and not asked for, unless they are labelled `anew`."""
+    own = [own_label(prompt) for prompt in prompts]
+    kept: set[By] = set() if anew else {by for by in _FIELDS if all(one.value(by) is not None for one in own)}
+    if len(kept) == len(_FIELDS):
+        return Labelled(tuple(own), None)
+    named = None if "category" in kept else name_categories(engine, prompts, ledger, progress=progress)
+    offered = named if named is not None else tuple(sorted({one.category for one in own if one.category}))
+    found = _ask(engine, prompts, offered or (OTHER,), ledger, progress)
+    labels = [
+        Label(
+            mine.prompt_id,
+            mine.category if "category" in kept else judged.category if offered else None,
+            mine.complexity if "complexity" in kept else judged.complexity,
+            mine.expected_length if "length" in kept else judged.expected_length,
+            engine.name,
+            own=tuple(one for one in _FIELDS if one in kept),
+        )
+        for mine, judged in zip(own, found, strict=True)
+    ]
+    return Labelled(tuple(labels), named)
+
+
+_FIELDS: tuple[By, ...] = ("category", "complexity", "length")
+
+
+def name_categories(
+    engine: Engine, prompts: Sequence[Prompt], ledger: Ledger, *, progress: Progress
+) -> tuple[str, ...]:
+    """The categories that the judge names for a set of prompts; empty where its list cannot be read.
+
+    It reads as many of the instructions as there is room for, in an order that hangs on their ids alone.
+    """
+    template = load_template("categories", ("instructions",))
+    shown, room = [], ROOM
+    for prompt in sorted(prompts, key=lambda prompt: derive("labels", prompt.id)):
+        piece = " ".join(prompt.instruction.split())[:PIECE]
+        room -= len(piece)
+        if room < 0:
+            break
+        shown.append(piece)
+    request = Request((Message("user", template.fill(instructions="\n".join(shown))),), NAMING)
+    label = f"{engine.name} names categories for {len(prompts)} prompts"
+    ((_, reply),) = ask(engine, [request], ledger, stage=STAGE, progress=progress, label=label)
+    return () if isinstance(reply, Failed) else read_categories(reply)
+
+
+def read_categories(reply: Completion) -> tuple[str, ...]:
+    """The items of a list, the first 20 of them, and "Other"; nothing where there are fewer than two."""
+    reply = parted(reply)
+    items = [match[1].strip(_AROUND) for line in reply.text.splitlines() if (match := _ITEM.fullmatch(line))]
+    if reply.finish != "stop":
+        items = items[:-1]  # it may have been cut
+    names = list({_plain(name): name for name in items if 0 < len(name) <= 60 and _plain(name)}.values())[:MOST]
+    if len(names) < 2:
+        return ()
+    return tuple(names) if any("other" in _plain(name).split() for name in names) else (*names, OTHER)
+
+
+def read_label(prompt_id: str, reply: Completion, categories: Sequence[str]) -> Label:
+    """What a reply says in its last line of each kind; None for what is not there, or is none of the choices."""
+    reply = parted(reply)
+    lines = [match for line in reply.text.splitlines() if (match := _LINE.fullmatch(line))]
+    said = {} if reply.finish != "stop" else {match[1].lower(): match[2].strip(_AROUND) for match in lines}
+    number = _NUMBER.fullmatch(said.get("complexity", ""))
+    complexity = int(number[1]) if number and LOWEST <= int(number[1]) <= HIGHEST else None
+    return Label(prompt_id, _choice(said.get("category"), categories), complexity, _choice(said.get("length"), LENGTHS))
+
+
+def _ask(
+    engine: Engine, prompts: Sequence[Prompt], categories: Sequence[str], ledger: Ledger, progress: Progress
+) -> list[Label]:
+    template = load_template("label", ("instruction", "categories"))
+    listed = "\n".join(f"- {name}" for name in categories)
+    requests = [
+        Request((Message("user", template.fill(instruction=prompt.instruction[:SHOWN], categories=listed)),), LABELLING)
+        for prompt in prompts
+    ]
+    label = f"{engine.name} labels {len(prompts)} prompts"
+    replies = ask(engine, requests, ledger, stage=STAGE, progress=progress, label=label)
+    return [
+        Label(prompt.id) if isinstance(reply, Failed) else read_label(prompt.id, reply, categories)
+        for prompt, (_, reply) in zip(prompts, replies, strict=True)
+    ]
+
+
+def _choice(said: str | None, choices: Sequence[str]) -> str | None:
+    """The choice that was named, whatever its case and punctuation."""
+    found = [choice for choice in choices if said is not None and _plain(choice) == _plain(said)]
+    return found[0] if len(found) == 1 else None
+
+
+def _plain(name: str) -> str:
+    """Words and numbers alone, with dashes of all kinds as one."""
+    return " ".join(re.findall(r"[^\W_]+", name.casefold()))

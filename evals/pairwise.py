@@ -1,0 +1,108 @@
+"""What the suites share in which a judge compares two answers."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from evals.labels.store import keep_prompts
+from evals.model import Contestant, opened
+from evals.results import Provenance, part
+from srlm.console import Progress
+from srlm.digest import digest_of_set
+from srlm.engines.engine import Engine
+from srlm.judges.judge_card import JudgeCard
+from srlm.judges.measure_judge_card import measure
+from srlm.judges.pairwise import VOTE, Match, Preference, Voting, compare, load_pairwise
+from srlm.judges.preference_data import LabelledSet
+from srlm.judges.template import Template
+from srlm.ledger import Ledger
+from srlm.runs import Run
+from srlm.types import Answer, Prompt, Sampling, Verdict
+
+CARD_PAIRS = 60
+"""Labelled pairs on which the judge's card is measured."""
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """A judge of pairs, opened for a suite: its card, and the provenance of all that it decides there."""
+
+    suite: str
+    judge: Contestant
+    engine: Engine
+    template: Template
+    card: JudgeCard
+    provenance: Provenance
+    run: Run
+    progress: Progress
+    voting: Voting
+
+    def decide(
+        self, models: str | tuple[str, str], matches: Sequence[Match], whom: str
+    ) -> tuple[list[Preference], Provenance]:
+        """The preferences in both orders, whose verdicts are written down; and the provenance with their days."""
+        preferences = compare(
+            self.engine,
+            self.template,
+            matches,
+            self.run.ledger,
+            stage=f"evals/{self.suite}",
+            progress=self.progress,
+            label=f"{self.engine.name} judges {whom} in both orders",
+            voting=self.voting,
+        )
+        verdicts = [one for found in preferences for one in found.verdicts]
+        self.run.write(part(self.run, self.suite, models, "verdicts"), verdicts)
+        return preferences, dated(self.provenance, self.judge, verdicts, self.run.ledger)
+
+
+@contextmanager
+def sitting(
+    suite: str,
+    judge: Contestant,
+    labelled: LabelledSet,
+    prompts: Sequence[Prompt],
+    sampling: Sampling,
+    run: Run,
+    progress: Progress,
+    voting: Voting = VOTE,
+) -> Iterator[Sitting]:
+    """Open the judge, measure its card on labelled pairs, and keep the prompts that it will be asked about."""
+    with opened(judge) as engine:
+        card = measure(
+            engine, labelled, run.ledger, limit=CARD_PAIRS, stage="evals/card", progress=progress, voting=voting
+        )
+        template = load_pairwise()
+        provenance = judged_by(engine, template, prompts, sampling, voting)
+        keep_prompts(run, provenance.prompts, prompts)
+        yield Sitting(suite, judge, engine, template, card, provenance, run, progress, voting)
+
+
+def judged_by(
+    judge: Engine, template: Template, prompts: Sequence[Prompt], sampling: Sampling, voting: Voting = VOTE
+) -> Provenance:
+    """Whose verdicts they are, by which prompt, on what, and how it was answered."""
+    return Provenance(
+        judge=f"{judge.name} {judge.identity}",
+        rubric=voting.label(template),
+        prompts=prompts_digest(prompts),
+        sampling=f"T={sampling.temperature} top-p={sampling.top_p} max_tokens={sampling.max_tokens}",
+    )
+
+
+def dated(provenance: Provenance, judge: Contestant, verdicts: Iterable[Verdict], ledger: Ledger) -> Provenance:
+    """With the days on which the verdicts came, where the judge is behind a server."""
+    return (
+        replace(provenance, dates=ledger.days(one.call for one in verdicts if one.call)) if judge.remote else provenance
+    )
+
+
+def prompts_digest(prompts: Sequence[Prompt]) -> str:
+    """Tells sets of prompts and references apart."""
+    ordered = sorted(prompts, key=lambda prompt: prompt.id)
+    return digest_of_set(len(prompts), (f"{one.id}\x1f{one.instruction}\x1f{one.reference}\x1e" for one in ordered))
+
+
+def flagged(found: Preference, answer: Answer) -> bool:
+    """Whether an answer of the match holds something that speaks to the judge."""
+    return any(one.answer_id == answer.id for verdict in found.verdicts for one in verdict.injection_suspected)

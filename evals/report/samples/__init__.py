@@ -1,0 +1,1 @@
+"""Samples in the report: prompts with their answers and judgements."""

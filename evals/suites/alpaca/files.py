@@ -1,0 +1,249 @@
+"""The files of alpaca_eval, read and written: model_outputs.json, annotations.json, df_gamed.csv.
+
+Each may be plain or gzip, the first two a JSON array or JSON Lines. In an annotation `preference` runs from 1
+(output_1, the baseline, is better) to 2 (output_2, the model), and null is a verdict that is missing; here it runs from
+0 to 1. Some annotators store 0 for a draw. Where the judge's first token came with its alternatives ("m" or "M"), the
+preference is computed from them again; which of the two letters was the model follows from the instruction alone, by
+the rule of alpaca_eval (docs/formats.md). What cannot be read ends in one error that names the record.
+"""
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import exp, isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evals.suites.alpaca.length_control import Gamed
+from srlm.errors import DataError
+from srlm.json_files import Once, Row, read_or_fetch, read_rows
+from srlm.jsonl import write_json
+from srlm.optional_deps import require
+from srlm.read_text import read_text
+from srlm.seeding import model_first
+
+PUBLISHED_ANNOTATOR = "weighted_alpaca_eval_gpt4_turbo"
+"""The judge of AlpacaEval 2.0."""
+
+HUB_FILE = "alpaca_eval_gpt4_baseline.json"
+"""The 805 instructions with the outputs of AlpacaEval 2.0's baseline, in its data set."""
+
+DRAW = 0.5
+
+
+@dataclass(frozen=True)
+class Output:
+    """One record of model_outputs.json."""
+
+    instruction: str
+    output: str
+    generator: str
+    dataset: str = ""
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One record of annotations.json, with the baseline first.
+
+    `preference` is that for the model, from 0 to 1, None where it is missing; `by_tokens` is what the judge's
+    log-probabilities say, None where there are none. `turned` records had the baseline as output_2.
+    """
+
+    instruction: str
+    baseline_output: str
+    model_output: str
+    preference: float | None
+    by_tokens: float | None = None
+    turned: bool = False
+    dataset: str = ""
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """Somebody's verdicts on one model against one baseline, in the order of the file."""
+
+    model: str
+    baseline: str
+    annotator: str
+    rows: tuple[Annotation, ...]
+
+
+def outputs_at(place: str) -> list[Output]:
+    """The outputs of a file, or of AlpacaEval's baseline in a data set of the Hub.
+
+    Raises:
+        DataError: there is neither, or a record is wrong.
+    """
+
+    def fetch() -> list[Output]:
+        require("huggingface_hub", "Reading AlpacaEval from the Hub", "local")
+        from huggingface_hub import hf_hub_download
+
+        return read_outputs(Path(hf_hub_download(place, HUB_FILE, repo_type="dataset")))
+
+    advice = (
+        f"Download {HUB_FILE} of tatsu-lab/alpaca_eval where there is a network, and give the file with --prompts FILE."
+    )
+    return read_or_fetch(place, read_outputs, fetch, advice)
+
+
+def read_annotations(path: Path) -> Annotations:
+    """Read annotations of one model against one baseline.
+
+    Raises:
+        DataError: a record lacks a field, repeats an instruction, is about other models or another judge, holds a
+            preference that is none, or none holds any.
+    """
+    return annotations_in(read_rows(path))
+
+
+def annotations_in(records: Sequence[Row]) -> Annotations:
+    """The same out of the records of a file, of which there is one at least."""
+    first = records[0]
+    baseline, model = first.text("generator_1"), first.text("generator_2")
+    annotator = _annotator(first)
+    once = Once()
+    rows: list[Annotation] = []
+    for record in records:
+        pair = record.text("generator_1"), record.text("generator_2")
+        if pair not in {(baseline, model), (model, baseline)}:
+            raise record.wrong(
+                f"is about {pair[1]} against {pair[0]}, the first one about {model} against {baseline}: give each "
+                "model a file of its own."
+            )
+        if _annotator(record) != annotator:
+            raise record.wrong(f"is a verdict of {_annotator(record)}, the first one of {annotator}: one judge a file.")
+        row = _annotation(record, turned=pair != (baseline, model))
+        once.add(record, row.instruction, "the instruction")
+        rows.append(row)
+    if all(row.preference is None for row in rows):
+        raise DataError(first.path, "holds no preference: each of its records has null.")
+    return Annotations(model, baseline, annotator, tuple(rows))
+
+
+def read_outputs(path: Path) -> list[Output]:
+    """Read one model's outputs, in the order of the file.
+
+    Raises:
+        DataError: a record lacks a field, or repeats an instruction.
+    """
+    once = Once()
+    found: list[Output] = []
+    for record in read_rows(path):
+        one = Output(
+            record.text("instruction"), record.text("output"), _optional(record, "generator"), _dataset(record)
+        )
+        once.add(record, one.instruction, "the instruction")
+        found.append(one)
+    return found
+
+
+def write_outputs(path: Path, outputs: Iterable[Output]) -> None:
+    """Write model_outputs.json."""
+    write_json(
+        path,
+        [
+            {"dataset": one.dataset, "instruction": one.instruction, "output": one.output, "generator": one.generator}
+            for one in outputs
+        ],
+    )
+
+
+def write_annotations(path: Path, annotations: Annotations) -> None:
+    """Write annotations.json."""
+    write_json(
+        path,
+        [
+            {
+                "instruction": row.instruction,
+                "dataset": row.dataset,
+                "output_1": row.baseline_output,
+                "generator_1": annotations.baseline,
+                "output_2": row.model_output,
+                "generator_2": annotations.model,
+                "annotator": annotations.annotator,
+                "preference": None if row.preference is None else 1 + row.preference,
+            }
+            for row in annotations.rows
+        ],
+    )
+
+
+def read_gamed(path: Path) -> Gamed:
+    """Read df_gamed.csv.
+
+    Raises:
+        DataError: it is no such table, a figure is none, or a prompt between the first and the last has no difficulty.
+    """
+    difficulty: dict[int, float] = {}
+    rows: list[tuple[float, float, float]] = []
+    lines = csv.DictReader(read_text(path).splitlines())
+    for line in lines:
+        number = lines.line_num
+        try:
+            index, gap, hard = int(line["index"]), float(line["std_delta_len"]), float(line["instruction_difficulty"])
+            preference = float(line["preference"]) if line["preference"] else None
+        except KeyError as error:
+            raise DataError(path, f"the column {error} of alpaca_eval's df_gamed.csv is missing.", number) from None
+        except (TypeError, ValueError):
+            raise DataError(path, "a figure is missing or is not a number.", number) from None
+        if not all(map(isfinite, (gap, hard, preference or 0.0))) or not 0 <= (preference or 0.0) <= 1 or index < 0:
+            raise DataError(path, "a figure is out of range: preferences are between 0 and 1.", number)
+        difficulty.setdefault(index, hard)
+        if preference is not None:
+            rows.append((gap, hard, preference))
+    if not rows or sorted(difficulty) != list(range(len(difficulty))):
+        raise DataError(path, "does not give each prompt of the benchmark, from index 0 on, a difficulty.")
+    gaps, row_difficulty, preferences = np.array(rows).T
+    by_prompt = np.array([difficulty[index] for index in range(len(difficulty))])
+    return Gamed(by_prompt, np.tanh(gaps), row_difficulty, preferences)
+
+
+def preference_by_tokens(completion: Any, instruction: str) -> float | None:
+    """The preference for the model, by the log-probabilities of the judge's first token; None where there are none."""
+    try:
+        tokens = completion["logprobs"]["content"][0]["top_logprobs"]
+        found = {one["token"]: exp(one["logprob"]) for one in tokens if one["token"] in {"m", "M"}}
+    except (KeyError, IndexError, TypeError, OverflowError):
+        return None
+    small, large = found.get("m", 0.0), found.get("M", 0.0)
+    if not isfinite(small + large) or small + large <= 0:
+        return None
+    return (small if model_first(instruction) else large) / (small + large)
+
+
+def _annotation(record: Row, *, turned: bool) -> Annotation:
+    instruction, outputs = record.text("instruction"), (record.text("output_1"), record.text("output_2"))
+    preference, by_tokens = _preference(record), preference_by_tokens(record.data.get("raw_completion"), instruction)
+    if turned:
+        outputs = outputs[::-1]
+        preference, by_tokens = (None if one is None else 1 - one for one in (preference, by_tokens))
+    return Annotation(instruction, *outputs, preference, by_tokens, turned, _dataset(record))
+
+
+def _preference(record: Row) -> float | None:
+    if "preference" not in record.data:
+        raise record.wrong("the field preference is missing: a number from 1 to 2, or null.")
+    value = record.data["preference"]
+    if value is None:
+        return None
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if number and value == 0:
+        return DRAW
+    if not number or not 1 <= value <= 2:
+        raise record.wrong(f"the preference must be a number from 1 (the baseline) to 2, or null, not {value!r:.40}.")
+    return float(value) - 1
+
+
+def _annotator(record: Row) -> str:
+    return _optional(record, "annotator")
+
+
+def _dataset(record: Row) -> str:
+    return _optional(record, "dataset")
+
+
+def _optional(record: Row, name: str) -> str:
+    return record.text(name) if record.data.get(name) is not None else ""

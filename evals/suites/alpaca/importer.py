@@ -1,0 +1,80 @@
+"""AlpacaEval's annotations as results: each prompt judged once, in one order, by a judge whose card nobody measured.
+
+Files of one baseline belong together: the prompts are all that any of them has. A prompt that a file lacks stays in its
+result without a preference, so that a model is not better for having left out what is hard. Prompts are called as in
+`evals.suites.alpaca.run`, by their place, so that results of both can stand side by side.
+"""
+
+from collections.abc import Sequence
+
+from evals.pairwise import prompts_digest
+from evals.results import AlpacaResult, Provenance
+from evals.suites.alpaca.files import Annotation, Annotations, Output
+from evals.suites.alpaca.run import prompts_of
+from srlm.judges.injection import constant_answers, find_suspicions
+from srlm.judges.pairwise import load_pairwise
+from srlm.types import Answer, Outcome, Prompt
+
+NAMELESS = "a judge without a name"
+
+
+def alpaca_results(files: Sequence[Annotations]) -> list[AlpacaResult]:
+    """One result a file, in their order.
+
+    Prompts are in the order of the longest file of a baseline, then come those that only others have. Files whose
+    baselines wrote different outputs to one prompt are not of one benchmark, and get digests that differ.
+    """
+    sets: list[dict[str, Annotation]] = []
+    set_of: dict[int, int] = {}
+    for number in sorted(range(len(files)), key=lambda number: -len(files[number].rows)):
+        place = next((place for place, known in enumerate(sets) if _fits(files[number], known)), len(sets))
+        if place == len(sets):
+            sets.append({})
+        for row in files[number].rows:
+            sets[place].setdefault(row.instruction, row)
+        set_of[number] = place
+    prompts = [
+        prompts_of([Output(row.instruction, row.baseline_output, "", row.dataset) for row in known.values()])
+        for known in sets
+    ]
+    return [_result(one, prompts[set_of[number]]) for number, one in enumerate(files)]
+
+
+def _fits(file: Annotations, known: dict[str, Annotation]) -> bool:
+    """Whether most prompts of a file are among those known, with the same outputs of the baseline."""
+    shared = [(row, known[row.instruction]) for row in file.rows if row.instruction in known]
+    return 2 * len(shared) > len(file.rows) and all(one.baseline_output == two.baseline_output for one, two in shared)
+
+
+def _result(file: Annotations, prompts: Sequence[Prompt]) -> AlpacaResult:
+    rows = {row.instruction: row for row in file.rows}
+    judge = file.annotator or NAMELESS
+    template = load_pairwise()
+    answers = [
+        Answer(f"{file.model}:{prompt.id}", prompt.id, file.model, rows[prompt.instruction].model_output, "stop")
+        for prompt in prompts
+        if prompt.instruction in rows
+    ]
+    return AlpacaResult(
+        file.model,
+        f"annotations by {judge}",
+        Provenance(judge, f"as {judge} has it", prompts_digest(prompts), "as its file has them"),
+        None,
+        tuple(_outcome(file, prompt, rows.get(prompt.instruction)) for prompt in prompts),
+        flagged=sum(bool(find_suspicions(one.id, one.text, template)) for one in answers),
+        constant=constant_answers(answers),
+    )
+
+
+def _outcome(file: Annotations, prompt: Prompt, row: Annotation | None) -> Outcome:
+    preference = None if row is None else row.preference
+    return Outcome(
+        prompt_id=prompt.id,
+        model=file.model,
+        opponent=file.baseline,
+        preference=preference,
+        orders=(preference, None),
+        length=len(row.model_output) if row else 0,
+        opponent_length=len(prompt.reference or ""),
+        verdict_ids=(f"{file.model}:{prompt.id}",) if row else (),
+    )

@@ -1,0 +1,1 @@
+"""Head-to-head: each model's answers against every other model's, judged in both orders."""

@@ -1,0 +1,203 @@
+"""FastChat's files of MT-Bench, read: question.jsonl, reference_answer/*.jsonl, model_judgment/*.jsonl; plain or gzip.
+
+In a judgement `score` is a number from 1 to 10, and -1 where FastChat found none in the judge's words. It looks for the
+first [[7]], or else for the first [7]; that is done here again, and what differs is counted. A 0, which some judges
+give, counts as it does there, and is counted. What cannot be read ends in one error that names the record. Left out:
+verdicts on pairs of answers, which FastChat keeps in files of their own.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from math import nan
+from pathlib import Path
+from typing import Any, Literal
+
+from evals.suites.mt_bench.data import NUMBERED, SCALE, WITH_REFERENCE, Question
+from srlm.errors import DataError
+from srlm.json_files import Once, Row, read_rows
+
+UNREAD = -1
+BROKEN = "$ERROR$"
+"""What FastChat writes for a call that never succeeded."""
+
+_RATINGS = (re.compile(r"\[\[(\d+\.?\d*)\]\]"), re.compile(r"\[(\d+\.?\d*)\]"))
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A judge's words on one turn. `score` is what the file says, None where it says that there is none."""
+
+    question: int
+    turn: Literal[1, 2]
+    score: float | None
+    text: str
+
+    @property
+    def broken(self) -> bool:
+        """Whether the judge was never heard."""
+        return self.text == BROKEN
+
+    @property
+    def by_text(self) -> float | None:
+        """The score that FastChat's rule finds in the words."""
+        found = next((match for pattern in _RATINGS if (match := pattern.search(self.text))), None)
+        return float(found[1]) if found else None
+
+
+@dataclass(frozen=True)
+class Judgements:
+    """One judge's grades of several models, each in the order of the file."""
+
+    judge: str
+    models: dict[str, tuple[Judgement, ...]]
+
+
+def read_judgements(path: Path, categories: Mapping[int, str] = NUMBERED) -> Judgements:
+    """Read grades of single answers.
+
+    Args:
+        path: such as model_judgment/gpt-4_single.jsonl.
+        categories: of the questions that there are, by number.
+
+    Raises:
+        DataError: a record lacks a field, repeats a turn of a model, is of another judge, on a question that is not
+            there, about a pair of answers, or holds a score that is none; or no record holds any.
+    """
+    return judgements_in(read_rows(path), categories)
+
+
+def judgements_in(records: Sequence[Row], categories: Mapping[int, str] = NUMBERED) -> Judgements:
+    """The same out of the records of a file, of which there is one at least."""
+    judge = _judge(records[0])
+    once = Once()
+    models: dict[str, list[Judgement]] = {}
+    for record in records:
+        if _judge(record) != judge:
+            raise record.wrong(f"is a judgement of {_judge(record)}, the first one of {judge}: one judge a file.")
+        model, one = record.text("model"), _judgement(record)
+        if one.question not in categories:
+            raise record.wrong(
+                f"there is no question {one.question}. Other questions than MT-Bench's are read by srlm eval --suite "
+                "mt-bench, with their question.jsonl as --prompts."
+            )
+        place = (model, one.question, one.turn)
+        once.add(record, place, f"the judgement of {model} on turn {one.turn} of question {one.question}")
+        models.setdefault(model, []).append(one)
+    if all(one.score is None for given in models.values() for one in given):
+        raise DataError(records[0].path, f"holds no score: each of its records has {UNREAD}.")
+    return Judgements(judge, {model: tuple(given) for model, given in models.items()})
+
+
+def read_questions(path: Path) -> list[Question]:
+    """Read the questions, in the order of the file, without references.
+
+    Args:
+        path: question.jsonl, or a folder that holds it.
+
+    Raises:
+        DataError: a record lacks a field, repeats a question, or has not two turns.
+    """
+    once = Once()
+    found: list[Question] = []
+    for record in read_rows(_question_file(path)):
+        number = _number(record)
+        once.add(record, number, f"the question {number}")
+        found.append(Question(number, record.text("category"), _two(record, "turns", record.data.get("turns"))))
+    return found
+
+
+def read_referenced_questions(path: Path) -> list[Question]:
+    """Read the questions with the reference answers that stand in the folder reference_answer beside them.
+
+    Raises:
+        DataError: as `read_questions`, or an answer to mathematics, reasoning or coding is missing.
+    """
+    file = _question_file(path)
+    questions, folder = read_questions(file), file.parent / "reference_answer"
+    needed = [one.id for one in questions if one.category in WITH_REFERENCE]
+    if not needed:
+        return questions
+    files = sorted(one for one in folder.glob("*.jsonl*") if one.suffix in {".jsonl", ".gz"})
+    if len(files) != 1:
+        raise DataError(folder, f"one file of reference answers is expected beside {file.name}, not {len(files)}.")
+    references = read_answers(files[0])
+    lacking = [number for number in needed if number not in references]
+    if lacking:
+        raise DataError(files[0], f"has no reference answer to question {', '.join(map(str, lacking[:5]))}.")
+    return [
+        Question(one.id, one.category, one.turns, references[one.id] if one.category in WITH_REFERENCE else None)
+        for one in questions
+    ]
+
+
+def own_questions() -> list[Question]:
+    """Sixteen questions that ship with srlm, two a category; MT-Bench's are FastChat's, and not part of it."""
+    with as_file(files("srlm.data") / "two_turn") as folder:
+        return read_referenced_questions(folder)
+
+
+def read_answers(path: Path) -> dict[int, tuple[str, str]]:
+    """Read one model's answers, or the references: the first choice of each record, by question.
+
+    Raises:
+        DataError: a record lacks a field, repeats a question, or has not two turns.
+    """
+    once = Once()
+    found: dict[int, tuple[str, str]] = {}
+    for record in read_rows(path):
+        number, choices = _number(record), record.data.get("choices")
+        once.add(record, number, f"the answer to question {number}")
+        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+            raise record.wrong("the field choices must be a list of objects with turns.")
+        found[number] = _two(record, "choices[0].turns", choices[0].get("turns"))
+    return found
+
+
+def _question_file(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    found = [one for name in ("question.jsonl", "question.jsonl.gz") if (one := path / name).is_file()]
+    if not found:
+        raise DataError(path, "holds no question.jsonl.")
+    return found[0]
+
+
+def _judgement(record: Row) -> Judgement:
+    turn = record.data.get("turn")
+    if isinstance(turn, bool) or turn not in (1, 2):
+        raise record.wrong(f"the field turn must be 1 or 2, not {turn!r:.40}.")
+    return Judgement(_number(record), 1 if turn == 1 else 2, _score(record), record.text("judgment"))
+
+
+def _score(record: Row) -> float | None:
+    value = record.data.get("score")
+    score = value if isinstance(value, int | float) and not isinstance(value, bool) else nan
+    if score == UNREAD:
+        return None
+    if not 0 <= score <= SCALE[1]:
+        raise record.wrong(f"the score must be a number from 0 to 10, or {UNREAD} for none, not {value!r:.40}.")
+    return float(score)
+
+
+def _judge(record: Row) -> str:
+    if "g1_winner" in record.data:
+        raise record.wrong("is a verdict on a pair of answers; grades of single answers are expected.")
+    value = record.data.get("judge")
+    if not isinstance(value, list) or len(value) != 2 or not all(isinstance(one, str) for one in value):
+        raise record.wrong("the field judge must be a list of two texts, the judge's name and its prompt's.")
+    return str(value[0])
+
+
+def _number(record: Row) -> int:
+    value = record.data.get("question_id")
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise record.wrong(f"the field question_id must be a whole number, not {value!r:.40}.")
+    return value
+
+
+def _two(record: Row, name: str, value: Any) -> tuple[str, str]:
+    if not isinstance(value, list) or len(value) != 2 or not all(isinstance(one, str) for one in value):
+        raise record.wrong(f"the field {name} must be a list of two texts.")
+    return value[0], value[1]

@@ -1,0 +1,1 @@
+"""NLP benchmarks through lm-evaluation-harness."""

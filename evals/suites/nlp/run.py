@@ -1,0 +1,163 @@
+"""The suite nlp: multiple choice and short answers through lm-evaluation-harness, without a judge (Tables 3 and 9).
+
+The paper asks nine tasks to see what training on preferences costs elsewhere. All of it is lm-eval's: definitions,
+prompts, its class for checkpoints, metrics, standard errors. What is added here is that a checkpoint is loaded once,
+that every task is stored as soon as it is done, so that a second command goes on after the last one, and the value of
+each item, so that two models can be compared on the same ones. Figures equal those of lm-eval's command with the same
+number format and batch size, to the last digit.
+
+Left out: chat templates and other numbers of examples than a task's own. lm-eval's command has both as options, neither
+as a default.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from evals.model import Checkpoint, Contestant
+from evals.results import NlpResult, Provenance, files_folder, load_nlp, store
+from evals.suites.nlp.convert import task_result
+from evals.suites.nlp.tasks import Task, Tasks, quiet
+from srlm.console import Progress, duration
+from srlm.engines.load import fingerprint, load_model, pick_device, pick_dtype
+from srlm.errors import ModelError, UsageError
+from srlm.optional_deps import require
+from srlm.runs import Run
+
+
+def run_nlp(
+    contestants: Sequence[Contestant], tasks: Tasks, batch_size: int, run: Run, progress: Progress
+) -> list[NlpResult]:
+    """Ask every model every task; what a model has done before is not done again.
+
+    Args:
+        contestants: the models, all of them checkpoints (`require_checkpoints`).
+        tasks: what to ask.
+        batch_size: prompts side by side, as in lm-eval's command.
+        run: where results are written.
+        progress: what the user sees.
+
+    Raises:
+        ModelError: a checkpoint cannot be loaded.
+    """
+    return [_evaluated(name, one, tasks, batch_size, run, progress) for name, one in require_checkpoints(contestants)]
+
+
+def require_checkpoints(contestants: Sequence[Contestant]) -> list[tuple[str, Checkpoint]]:
+    """The checkpoints of models.
+
+    Raises:
+        MissingDependency: torch, transformers or accelerate is not installed.
+        UsageError: a model is behind a server.
+    """
+    for library, extra in (("torch", "local"), ("transformers", "local"), ("accelerate", "nlp")):
+        require(library, "The suite nlp", extra)
+    found = [(one.name, one.checkpoint) for one in contestants if one.checkpoint is not None]
+    if len(found) < len(contestants):
+        servers = ", ".join(one.name for one in contestants if one.checkpoint is None)
+        raise UsageError(
+            f"The suite nlp compares the probabilities of given answers, which a server does not tell ({servers}). "
+            "Name checkpoints: a model of the run, a folder, hf:OWNER/NAME, or smollm2."
+        )
+    return found
+
+
+def _evaluated(
+    name: str, checkpoint: Checkpoint, tasks: Tasks, batch_size: int, run: Run, progress: Progress
+) -> NlpResult:
+    folder = checkpoint.folder()
+    device = pick_device(checkpoint.device)
+    dtype = str(pick_dtype(checkpoint.dtype, device)).removeprefix("torch.")
+    identity = f"{fingerprint(folder)}:{dtype}"
+    stored = load_nlp(run, name)
+    result = stored if stored is not None and stored.identity == identity else NlpResult(name, identity, {})
+    wanted = {task.name: _provenance(task, tasks, dtype, batch_size) for task in tasks.tasks}
+    left = [
+        task
+        for task in tasks.tasks
+        if task.name not in result.tasks or result.tasks[task.name].provenance != wanted[task.name]
+    ]
+    if not left:
+        progress.say(f"{name} has done {len(wanted)} of {len(wanted)} tasks before; nothing is left to do.")
+        return result
+    with _loaded(folder, device, dtype, batch_size) as model:
+        for task in left:
+            started = time.monotonic()
+            progress.say(f"{name}: {task.name}, {task.requests:,} requests ...")
+            with quiet(bars=True) as cuts:
+                found = _asked(model, task, tasks, batch_size, files_folder(run, "nlp", name))
+            done = task_result(name, task.name, wanted[task.name], found)
+            result = NlpResult(name, identity, {**result.tasks, task.name: done})
+            store(run, result)
+            progress.say(f"{name}: {task.name}  {duration(time.monotonic() - started)}")
+            if cuts.count:
+                progress.say(
+                    f"Attention: prompts of {task.name} are longer than the context of {name}; lm-eval cut their "
+                    f"beginnings, {cuts.count} times."
+                )
+    return result
+
+
+def _provenance(task: Task, tasks: Tasks, dtype: str, batch_size: int) -> Provenance:
+    return Provenance(
+        judge=tasks.harness,
+        rubric=f"{task.name} {task.version}, {task.shots}-shot",
+        prompts=task.digest,
+        sampling=f"{dtype}, batches of {batch_size}",
+    )
+
+
+@contextmanager
+def _loaded(folder: Path, device: str, dtype: str, batch_size: int) -> Iterator[Any]:
+    """lm-eval's class for checkpoints, with what its command gives it; and never pickled weights or foreign code."""
+    # Loaded once by ourselves and let go: lm-eval takes a model with weights missing, which transformers makes up.
+    load_model(folder, pick_dtype(dtype, device), "cpu", "eager")
+    with quiet():
+        from lm_eval.models.huggingface import HFLM
+        from lm_eval.models.utils_hf import clear_torch_cache
+
+        try:
+            model = HFLM(
+                pretrained=str(folder),
+                device=device,
+                dtype=dtype,
+                batch_size=batch_size,
+                trust_remote_code=False,
+                use_safetensors=True,
+            )
+        except Exception as error:  # what transformers raises on a folder that it does not like has no common class
+            raise ModelError(
+                f"The checkpoint {folder} cannot be loaded by lm-eval ({type(error).__name__}). It must be a causal "
+                "language model with weights in safetensors."
+            ) from None
+    try:
+        yield model
+    finally:
+        del model
+        clear_torch_cache()
+
+
+def _asked(model: Any, task: Task, tasks: Tasks, batch_size: int, folder: Path) -> Mapping[str, Any]:
+    """lm-eval's results with the samples, which it also writes in its own form."""
+    from lm_eval import simple_evaluate
+    from lm_eval.loggers import EvaluationTracker
+
+    tracker = EvaluationTracker(output_path=str(folder / "results.json"))
+    found = simple_evaluate(
+        model=model,
+        tasks=[task.loaded],
+        batch_size=batch_size,
+        limit=tasks.limit,
+        task_manager=tasks.manager,
+        evaluation_tracker=tracker,
+        fewshot_as_multiturn=False,
+    )
+    samples = found.pop("samples")
+    figures = dict(found)
+    kept = {name: [dict(one) for one in rows] for name, rows in samples.items()}  # lm-eval rewrites what it writes
+    tracker.save_results_aggregated(results=found, samples=samples)
+    for name, rows in samples.items():
+        tracker.save_results_samples(task_name=name, samples=rows)
+    return {**figures, "samples": kept}

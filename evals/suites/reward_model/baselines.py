@@ -1,0 +1,57 @@
+"""Judges that read nothing, on the same ranked answers: an accuracy means little without what they would get.
+
+On answers that people ranked, length alone is often right in three pairs of four. "First in the file" tells whether the
+file lists the best answer first, which a judge that sees several answers must not be shown. "Random" draws scores.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from evals.metric import Cell, Metric, Side
+from evals.results import RewardResult
+from srlm.stats.intervals import Estimate
+from srlm.stats.random_judge import Luck, luck
+from srlm.stats.reward_model import SIMILAR, Ranked, RewardModelMetrics, reward_model_metrics
+
+NAMES = ["longer wins", "shorter wins", "first in the file wins", "random"]
+
+
+def sides(results: Sequence[RewardResult]) -> list[Side]:
+    """The paper's metrics of such judges. All results are of the same answers."""
+    found = {name: trivial_judge(name, results[0].groups) for name in NAMES}
+
+    def row(key: str, label: str, unit: str, pick: Callable[[RewardModelMetrics | Luck], Estimate]) -> Metric:
+        return Metric(f"trivial_{key}", label, unit, "neither", {name: Cell(pick(one)) for name, one in found.items()})
+
+    return [
+        Side(
+            "Judges that read nothing, on the same ranked answers",
+            NAMES,
+            [
+                row("pairwise_half", "pairwise accuracy, ties half", "%", lambda it: it.pairwise_accuracy),
+                row("similar_length", "  in pairs of similar length", "%", lambda it: it.similar_length),
+                row("exact", "exact match of the order", "%", lambda it: it.exact_match),
+                row("spearman", "Spearman correlation", "", lambda it: it.spearman),
+                row("kendall", "Kendall's tau-b", "", lambda it: it.kendall_tau_b),
+            ],
+            [
+                "What a judge must beat. Random: the mean of 1,000 judges that draw their scores, and the range that "
+                "holds 95 of 100 of them, so what is within it may be luck. 5-best has no meaning here. Of similar "
+                f"length: neither answer has over {SIMILAR} times the characters of the other. A judge that sees "
+                "several answers at once must not be shown a file's order where the first wins."
+            ],
+        )
+    ]
+
+
+def trivial_judge(name: str, groups: Sequence[Ranked]) -> RewardModelMetrics | Luck:
+    """The metrics of one that scores an answer by its length, by its place, or at random."""
+    if name == "random":
+        return luck(groups)
+
+    def scores(group: Ranked) -> tuple[float, ...]:
+        if name == "first in the file wins":
+            return tuple(-float(place) for place in range(len(group.ranks)))
+        return tuple(float(length) if name == "longer wins" else -float(length) for length in group.lengths)
+
+    return reward_model_metrics([replace(group, scores=scores(group)) for group in groups], ties="half")

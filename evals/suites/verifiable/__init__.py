@@ -1,0 +1,1 @@
+"""Benchmarks whose answers a program checks: IFEval, Countdown, puzzles."""

@@ -1,0 +1,117 @@
+"""What is read off checked answers: the rows of a comparison, model by model and prompt by prompt, and their caption.
+
+Left out: figures by kind of instruction. The results name each instruction, for whoever wants them.
+"""
+
+from collections.abc import Callable, Sequence
+
+from evals.compare.sentences import unsaid
+from evals.metric import Metric, Rate, Rates, Series, metric, seen_range
+from evals.results import Checked, VerifiableResult
+
+Values = dict[str, float]
+"""By item: the prompt, or one of its instructions."""
+
+LABELS = {
+    "ifeval": ("prompts with all instructions followed", "instructions followed"),
+    "puzzle": ("puzzles solved", "relations kept"),
+    "countdown": ("Countdown items solved", "conditions kept: readable, allowed numbers, target"),
+}
+
+
+def metrics(results: Sequence[VerifiableResult]) -> list[Metric]:
+    """The four figures of IFEval, or the two of an exam without a lenient reading, and what belongs beside them."""
+
+    def rate(key: str, label: str, better: str, pick: Callable[[Checked], Values], tested: bool = True) -> Metric:
+        return metric(key, label, "%", better, _values(Rate, results, pick), (0, 1), tested)
+
+    def rates(key: str, label: str, pick: Callable[[Checked], Values]) -> Metric:
+        return metric(key, label, "%", "more", _values(Rates, results, pick), (0, 1))
+
+    whole, single = LABELS[results[0].provenance.rubric]
+    lenient = any(one.loose is not None for result in results for one in result.checked)
+    strict, loose = (", strict", ", loose") if lenient else ("", "")
+    found = [
+        rate("prompt_strict", f"{whole}{strict}", "more", lambda one: _all(one, one.strict)),
+        rates("instruction_strict", f"{single}{strict}", lambda one: _each(one, one.strict)),
+    ]
+    if lenient:
+        found += [
+            rate("prompt_loose", f"{whole}{loose}", "more", lambda one: _all(one, one.loose)),
+            rates("instruction_loose", f"{single}{loose}", lambda one: _each(one, one.loose)),
+        ]
+    lengths = _values(Series, results, _length)
+    cut = any(one.finish == "cut" for result in results for one in result.checked)
+    return [
+        *found,
+        metric("verifiable_length", "  mean length", "chars", "neither", lengths, seen_range(lengths)),
+        rate(
+            "verifiable_cut",
+            "  answers cut before their end" if cut else "  answers cut at the token limit",
+            "less",
+            _cut,
+            tested=False,
+        ),
+        rate("verifiable_answered", "  prompts that got an answer", "more", _answered, tested=False),
+    ]
+
+
+def captions(results: Sequence[VerifiableResult]) -> list[str]:
+    """What the figures are of; and a warning for each model whose figures leave out prompts that got no answer."""
+    first = results[0]
+    prompts, single = len(first.checked), sum(len(one.instructions) for one in first.checked)
+    what = {
+        "ifeval": f"IFEval: {prompts} prompts with {single} instructions",
+        "puzzle": f"{prompts} puzzles of the test, with {single} relations",
+        "countdown": f"Countdown: {prompts} items that have a solution, with {single} conditions",
+    }[first.provenance.rubric]
+    lenient = (
+        " Loose: also without the first line, the last line, or asterisks."
+        if any(one.loose for one in first.checked)
+        else ""
+    )
+    found = [
+        f"{what}, checked by {first.provenance.judge} ({first.provenance.sampling}); no judge is involved.{lenient} "
+        "Whole prompts: Wilson's intervals, McNemar's exact test; single ones: bootstrap and permutation test, "
+        "clustered by prompt. p values are Holm-adjusted."
+    ]
+    for result in results:
+        missing = sum(one.strict is None for one in result.checked)
+        if missing:
+            found.append(
+                f"Attention: {result.model} gave no answer to {missing} of {prompts} prompts, and its figures are of "
+                "the others. The same srlm eval asks for them again."
+            )
+        found += unsaid(result.model, result.endings)
+    return found
+
+
+def _values(
+    kind: type[Series], results: Sequence[VerifiableResult], pick: Callable[[Checked], Values]
+) -> dict[str, Series]:
+    return {
+        result.model: kind(
+            {item: (one.prompt_id, value) for one in result.checked for item, value in pick(one).items()}
+        )
+        for result in results
+    }
+
+
+def _all(one: Checked, followed: tuple[bool, ...] | None) -> Values:
+    return {} if followed is None else {one.prompt_id: float(all(followed))}
+
+
+def _each(one: Checked, followed: tuple[bool, ...] | None) -> Values:
+    return {f"{one.prompt_id}-{number}": float(value) for number, value in enumerate(followed or ())}
+
+
+def _length(one: Checked) -> Values:
+    return {} if one.strict is None else {one.prompt_id: float(one.length)}
+
+
+def _cut(one: Checked) -> Values:
+    return {} if one.strict is None else {one.prompt_id: float(one.finish != "stop")}
+
+
+def _answered(one: Checked) -> Values:
+    return {one.prompt_id: float(one.strict is not None)}

@@ -1,0 +1,60 @@
+"""Instructions whose fulfilment a program checks, so that no judge is needed: IFEval (arXiv 2311.07911), or puzzles.
+
+Answers are greedy, as IFEval's are. What is stored is which instructions each answer follows; `evals.suites.verifiable.metrics` turns
+it into the four published figures: prompts of which all instructions are followed, and single instructions, both as
+written (strict) and with common decorations taken off (loose). What a model thinks before its answer is no part of it.
+An answer that was cut at the token limit is checked like any other, and counted; one that never came stays in the
+result and is no failure.
+"""
+
+from collections.abc import Sequence
+
+from evals.generate import answer_prompts, endings_of
+from evals.labels.store import keep_prompts
+from evals.model import Contestant, opened
+from evals.results import Checked, Provenance, VerifiableResult, part, store
+from evals.suites.verifiable.benchmark import Exam, Item
+from srlm.console import Progress
+from srlm.runs import Run
+from srlm.types import Answer, Sampling
+
+
+def run_verifiable(
+    contestants: Sequence[Contestant], exam: Exam, max_tokens: int | None, run: Run, progress: Progress
+) -> list[VerifiableResult]:
+    """Let every model sit the exam; store one result a model.
+
+    Args:
+        contestants: the models.
+        exam: prompts, and the program that checks their answers.
+        max_tokens: of an answer; the exam's, if None.
+        run: where answers and results are written.
+        progress: what the user sees.
+    """
+    sampling = Sampling(0.0, 1.0, max_tokens or exam.max_tokens)
+    provenance = Provenance(
+        judge=exam.checker, rubric=exam.name, prompts=exam.digest, sampling=f"greedy, max_tokens={sampling.max_tokens}"
+    )
+    prompts = [item.prompt for item in exam.items]
+    keep_prompts(run, exam.digest, prompts)
+    results: list[VerifiableResult] = []
+    for contestant in contestants:
+        with opened(contestant) as engine:
+            identity = engine.identity
+            answers = answer_prompts(
+                engine, prompts, sampling, run.ledger, stage="evals/verifiable", progress=progress, as_written=True
+            )
+        run.write(part(run, "verifiable", contestant.name, "answers"), answers.values())
+        checked = tuple(_checked(exam, item, answers.get(item.prompt.id)) for item in exam.items)
+        endings = endings_of(answers.values())
+        results.append(VerifiableResult(contestant.name, identity, provenance, checked, endings=endings))
+        store(run, results[-1])
+    return results
+
+
+def _checked(exam: Exam, item: Item, answer: Answer | None) -> Checked:
+    if answer is None:
+        return Checked(item.prompt.id, item.instructions, None, None, 0, None)
+    followed = exam.check(item, answer.text)
+    length = len(answer.text.strip())
+    return Checked(item.prompt.id, item.instructions, followed.strict, followed.loose, length, answer.finish)

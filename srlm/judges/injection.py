@@ -1,0 +1,190 @@
+"""What in a judged text speaks to the judge instead of the reader, found and never removed from the record.
+
+The finder is a lamp, not a lock: `fence` keeps such text from posing as the judge or the user, the readers never see
+it, and what is found here is counted in every report. Kinds of suspicion:
+
+    tag          opens or closes a tag of the judge's prompt
+    role         a marker of a turn, such as "<|im_start|>", "[INST]" or "Human:" at the beginning of a line
+    verdict      the judge's own output, such as "Score: 5", "Rating: [[9]]" or "Answer A is better"
+    order        tells the judge what to do, such as "ignore the above" or "give this response full marks"
+    invisible    characters that cannot be seen, inside of Latin text
+    repetition   one short piece again and again, for four thousand characters and more
+    opener       nothing but the beginning of an answer, such as "Solution:", or punctuation
+
+Every pattern is bounded, so that the time is linear in the text.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+
+from srlm.judges.non_answers import is_opener
+from srlm.judges.sanitize import HIDDEN, ROLE_LINE, ROLE_TOKEN, TAG_OPENINGS, as_read, invisible, runs, tag_pattern
+from srlm.judges.template import Template
+from srlm.types import Answer, Suspicion
+
+LISTED = 20
+"""Findings of one kind that an answer lists; a text that repeats itself must not fill the records."""
+
+# Blanks and marks share no character with words, so that a text has one way to match and no time is lost on others.
+_GAP = r"[\s*\"'\u2019,]{1,6}"
+_WORDS = rf"(?:\w{{1,20}}{_GAP}){{0,4}}"
+_GIVE = r"(?:give|award|assign|rate|score|grade|mark)"
+_JUDGED = r"(?:response|answer|output|assistant|reply|completion)"
+
+
+_LATIN = "punktzahl bewertung gesamtnote punkte punteggio puntaje"
+_ABROAD = (
+    "puntuaci\u00f3n calificaci\u00f3n pontua\u00e7\u00e3o"
+    " \u043e\u0446\u0435\u043d\u043a\u0430 \u0431\u0430\u043b\u043b \u0431\u0430\u043b\u043b\u044b \u5206\u6570"
+    " \u8bc4\u5206 \u5f97\u5206 \u8a55\u5206 \u5206\u6578 \u30b9\u30b3\u30a2 \u5f97\u70b9 \u70b9\u6570"
+    " \uc810\uc218 \ud3c9\uc810 \u0627\u0644\u062f\u0631\u062c\u0629 \u0905\u0902\u0915"
+)
+"""What a score is called in other languages, in plain letters and in others."""
+
+
+def _score_called(words: str) -> str:
+    return rf"^[^\w\n]{{0,8}}(?:{'|'.join(words.split())})[*_ \t]{{0,4}}[:\uff1a][*_ \t<(\[]{{0,8}}\d"
+
+
+@dataclass(frozen=True)
+class Clue:
+    """A pattern, and words of which a text must hold one: these are looked for first, because that is much faster."""
+
+    kind: str
+    words: tuple[str, ...]
+    pattern: re.Pattern[str]
+    abroad: bool = False  # looked for in the letters that are there, not in those that a model takes them for
+
+
+def _clue(kind: str, words: str, pattern: str, *, abroad: bool = False) -> Clue:
+    return Clue(kind, tuple(words.split()), re.compile(pattern, re.IGNORECASE | re.MULTILINE), abroad)
+
+
+CLUES = (
+    Clue("role", ("<", "["), ROLE_TOKEN),
+    Clue("role", (":", "\ufe55"), ROLE_LINE),
+    _clue(
+        "verdict",
+        "score rating grade",
+        r"^[^\w\n]{0,8}(?:(?:final|total|overall|my) ){0,2}(?:score|rating|grade)[*_ \t]{0,4}"
+        r"[:\uff1a][*_ \t<(\[]{0,8}\d",
+    ),
+    _clue("verdict", "score", r"\bscore[*_]{0,2} ?[:\uff1a] ?[*_<(\[]{0,4}\d"),
+    _clue("verdict", _LATIN, _score_called(_LATIN)),
+    _clue("verdict", _ABROAD, _score_called(_ABROAD), abroad=True),
+    _clue("verdict", "[[", r"\[\[\s{0,3}(?:\d{1,3}(?:\.\d{1,2})?|(?-i:[A-C]))\s{0,3}\]\]"),
+    _clue(
+        "verdict",
+        "better best",
+        rf"\b{_JUDGED}{_GAP}(?-i:[AB]){_GAP}is{_GAP}(?:(?:the|clearly|much){_GAP}){{0,2}}(?:better|best)\b",
+    ),
+    _clue(
+        "order",
+        "ignore disregard forget override",
+        rf"\b(?:ignore|disregard|forget|override){_GAP}{_WORDS}"
+        r"(?:above|previous|prior|preceding|earlier|foregoing|instructions?|rubric|criteria|guidelines)\b",
+    ),
+    _clue(
+        "order",
+        "score mark point rating grade",
+        rf"\b{_GIVE}{_GAP}(?:this|that|the|my|it|me|us){_GAP}{_WORDS}"
+        rf"(?:full|highest|maximum|max|perfect|top|best){_GAP}(?:possible{_GAP})?(?:score|mark|point|rating|grade)s?\b",
+    ),
+    _clue(
+        "order",
+        "response answer output assistant reply completion",
+        rf"\b{_GIVE}{_GAP}(?:this|that|the|my){_GAP}{_JUDGED}{_GAP}{_WORDS}"
+        r"\d{1,3}(?:\.\d)?(?:\s{0,2}(?:points?|stars?|marks?|out\s{1,2}of|/)|[.!]?[ \t]{0,3}$)",
+    ),
+    _clue(
+        "order",
+        "choose pick prefer select",
+        rf"\b(?:choose|pick|prefer|select){_GAP}{_JUDGED}{_GAP}(?-i:[AB])\b(?!['\u2019])",
+    ),
+    _clue(
+        "order",
+        "judge grader evaluator rater",
+        rf"\b(?:you{_GAP}are|note{_GAP}to|message{_GAP}to|attention){_GAP}(?:now{_GAP})?(?:(?:an?|the|all){_GAP})?"
+        rf"(?:\w{{1,20}}{_GAP})?(?:judge|grader|evaluator|rater)s?\b",
+    ),
+)
+
+_ENTITY = r"&(?:amp;){0,3}(?:lt|#0{0,5}60|#x0{0,5}3c);?[\s/\\]{0,8}"
+
+
+@lru_cache(maxsize=64)
+def _tags(tags: frozenset[str]) -> tuple[Clue, ...]:
+    if not tags:
+        return ()
+    coded = re.compile(rf"{_ENTITY}(?:{'|'.join(sorted(map(re.escape, tags)))})\b", re.IGNORECASE)
+    return Clue("tag", TAG_OPENINGS, tag_pattern(tags)), Clue("tag", ("&",), coded)
+
+
+def find_suspicions(answer_id: str, text: str, template: Template) -> tuple[Suspicion, ...]:
+    """What in a text speaks to the judge, in the order of its place; at most `LISTED` of each kind.
+
+    Words are looked for as a model reads them: without characters that cannot be seen, wide letters as plain ones.
+    """
+    kept: Sequence[int] = range(len(text))
+    plain = text
+    unseen = invisible(text)
+    if unseen:
+        kept = [index for index, character in enumerate(text) if character not in unseen]
+        plain = "".join(text[index] for index in kept)
+    read = as_read(plain)
+    small = read.lower()
+    written = small if read is plain else plain.lower()
+    others = not plain.isascii()
+    here = [
+        clue
+        for clue in (*CLUES, *_tags(template.tags))
+        if (others or not clue.abroad) and any(map((written if clue.abroad else small).__contains__, clue.words))
+    ]
+
+    def spans(kind: str) -> Iterator[tuple[int, int]]:
+        for clue in here:
+            if clue.kind == kind:
+                for match in clue.pattern.finditer(plain if clue.abroad else read):
+                    yield kept[match.start()], kept[match.end() - 1] + 1
+
+    found: dict[str, Iterable[tuple[int, int]]] = {
+        **{kind: spans(kind) for kind in dict.fromkeys(clue.kind for clue in here)},
+        "invisible": (match.span() for match in HIDDEN.finditer(text)) if unseen else (),
+        "repetition": runs(text),
+        "opener": [(0, len(text))] if is_opener(text) else (),
+    }
+    listed = [
+        Suspicion(answer_id, kind, start, end)
+        for kind, places in found.items()
+        for start, end in islice(_apart(places), LISTED)
+    ]
+    return tuple(sorted(listed, key=lambda one: (one.start, one.end, one.kind)))
+
+
+def suspicions_of(answers: Sequence[Answer], template: Template) -> tuple[Suspicion, ...]:
+    """What speaks to the judge in any of several answers that are judged together."""
+    return tuple(one for answer in answers for one in find_suspicions(answer.id, answer.text, template))
+
+
+def constant_answers(answers: Iterable[Answer]) -> int:
+    """How many prompts got one and the same answer, the most common one; 0 where all answers differ.
+
+    A constant answer can carry an attack that no single look at it shows: one such entry reached a length-controlled
+    win rate of 86.5 % in AlpacaEval 2.
+    """
+    of_text = Counter(text for text, _ in {(answer.text.strip(), answer.prompt_id) for answer in answers})
+    most = max(of_text.values(), default=0)
+    return most if most > 1 else 0
+
+
+def _apart(places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Spans as they come, without those that begin where an earlier one stands."""
+    seen: list[tuple[int, int]] = []
+    for start, end in places:
+        if not any(one <= start < two for one, two in seen):
+            seen.append((start, end))
+            yield start, end

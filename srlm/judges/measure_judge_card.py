@@ -1,0 +1,211 @@
+"""Measure a judge on labelled pairs: pairwise in both orders and, where asked for, by its scores of the single answers.
+
+All rates are over what could be read, clustered by instruction, because verdicts on one instruction are not
+independent. Time and cost come from the ledger, so that a second run, which asks nothing, gives the same card.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from math import floor, inf
+from statistics import median
+
+from srlm.console import Progress
+from srlm.engines.engine import Engine
+from srlm.judges.judge_card import UNKNOWN, JudgeCard, Length, Mass, Reliability, ScoreCard
+from srlm.judges.pairwise import VOTE, Match, Preference, Voting, compare, load_pairwise
+from srlm.judges.pointwise import PointwiseJudge, rewards, score
+from srlm.judges.preference_data import LabelledSet
+from srlm.judges.rubric import Scale
+from srlm.ledger import Ledger
+from srlm.stats.intervals import Estimate, bootstrap_ratio, mean_interval
+from srlm.types import Failed, Scored, Verdict
+
+Hit = tuple[str, float]
+"""One observation: its cluster, which is the instruction, and what was seen: 1, 0, or a half for a tie."""
+
+
+def measure(
+    engine: Engine,
+    labelled: LabelledSet,
+    ledger: Ledger,
+    *,
+    limit: int | None,
+    stage: str,
+    progress: Progress,
+    pointwise: PointwiseJudge | None = None,
+    voting: Voting = VOTE,
+) -> JudgeCard:
+    """Measure a judge on at most `limit` labelled pairs, and its scores too if `pointwise` says how it gives them.
+
+    Raises:
+        EngineError: no call at all was answered.
+    """
+    template = load_pairwise()
+    chosen = labelled.matches(limit)
+    subset_of, matches = {match.id: subset for subset, match in chosen}, [match for _, match in chosen]
+    found = compare(
+        engine,
+        template,
+        matches,
+        ledger,
+        stage=stage,
+        progress=progress,
+        label=f"judge's card of {engine.name}: {len(matches)} pairs in both orders",
+        voting=voting,
+    )
+    read = [one for one in found if one.value is not None]
+    leads = [(one.match, one.value - 0.5) for one in found if one.value is not None]
+    length = _length(leads)
+    verdicts = [(one.match.instruction, verdict) for one in found for verdict in one.verdicts]
+    return JudgeCard(
+        judge=engine.name,
+        rubric=voting.label(template),
+        agreement=rate((match.instruction, _sign(lead)) for match, lead in leads),
+        consistency=rate((one.match.instruction, float(bool(one.consistent))) for one in read),
+        first_position=rate(hit for one in read for hit in _shown_first(one)),
+        longer_preferred=length.preferred,
+        read=sum(isinstance(verdict.reading, Scored) for _, verdict in verdicts) / max(1, len(verdicts)),
+        identity=engine.identity,
+        labelled=labelled.name,
+        labelled_digest=labelled.digest,
+        pairs=len(matches),
+        instructions=len({match.instruction for match in matches}),
+        length=length,
+        reliability=reliability(verdicts, ledger),
+        subsets=_by_subset(leads, subset_of),
+        scores=_measure_scores(pointwise, engine, subset_of, matches, ledger, stage, progress) if pointwise else None,
+        mass=mass(verdicts, voting.least_mass),
+    )
+
+
+def _by_subset(leads: Iterable[tuple[Match, float]], subset_of: dict[str, str]) -> dict[str, Estimate]:
+    """The agreement on each part of the labelled set, where it has parts."""
+    hits: dict[str, list[Hit]] = {subset: [] for subset in subset_of.values()}
+    for match, lead in leads:
+        hits[subset_of[match.id]].append((match.instruction, _sign(lead)))
+    return {subset: rate(hits[subset]) for subset in sorted(hits)} if len(hits) > 1 else {}
+
+
+def _shown_first(one: Preference) -> list[Hit]:
+    """Whether each of its two verdicts is for the answer that was shown first."""
+    first, second = one.orders
+    if first is None or second is None:
+        return []
+    return [(one.match.instruction, _sign(first - 0.5)), (one.match.instruction, _sign(0.5 - second))]
+
+
+def _measure_scores(
+    judge: PointwiseJudge,
+    engine: Engine,
+    subset_of: dict[str, str],
+    matches: Sequence[Match],
+    ledger: Ledger,
+    stage: str,
+    progress: Progress,
+) -> ScoreCard:
+    """Score every answer of the pairs once, then look at the pairs."""
+    answers = {answer.id: (match.instruction, answer) for match in matches for answer in (match.first, match.second)}
+    items = list(answers.values())
+    verdicts = score(
+        judge,
+        engine,
+        items,
+        ledger,
+        seed=0,
+        stage=stage,
+        progress=progress,
+        label=f"judge's card of {engine.name}: scores of {len(items)} answers",
+    )
+    value = {one.answer_id: one.value for one in rewards([answer for _, answer in items], verdicts)}
+    given = [(answers[key][0], found) for key, found in value.items() if found is not None]
+    leads: list[tuple[Match, float]] = []
+    for match in matches:
+        better, worse = value[match.first.id], value[match.second.id]
+        if better is not None and worse is not None:
+            leads.append((match, better - worse))
+    scale = judge.rubric.scale
+    return ScoreCard(
+        rubric=judge.rubric.label,
+        scoring=described(judge),
+        agreement=rate((match.instruction, _sign(lead)) for match, lead in leads),
+        ties=rate((match.instruction, float(lead == 0)) for match, lead in leads),
+        length=_length(leads),
+        mean=mean_interval(
+            [found for _, found in given], [owner for owner, _ in given], bounds=(scale.lowest, scale.highest)
+        ),
+        lowest=scale.lowest,
+        histogram=histogram([found for _, found in given], scale),
+        reliability=reliability([(answers[one.answer_ids[0]][0], one) for one in verdicts], ledger),
+        subsets=_by_subset(leads, subset_of),
+        mass=mass([(answers[one.answer_ids[0]][0], one) for one in verdicts], judge.least_mass),
+    )
+
+
+def described(judge: PointwiseJudge) -> str:
+    """How a judge scores, in words: "expected", or "sampled x 3"."""
+    return f"{judge.scoring} x {judge.samples}" if judge.scoring == "sampled" else judge.scoring
+
+
+def histogram(values: Iterable[float], scale: Scale) -> tuple[int, ...]:
+    """How many values are nearest to each whole number of the scale; a half goes up."""
+    counts = Counter(floor(value + 0.5) for value in values)
+    return tuple(counts[point] for point in scale.values)
+
+
+def rate(hits: Iterable[Hit]) -> Estimate:
+    """The share of hits with its interval; nan where there is nothing to count."""
+    totals, counts = defaultdict[str, float](float), Counter[str]()
+    for cluster, hit in hits:
+        totals[cluster] += hit
+        counts[cluster] += 1
+    return bootstrap_ratio([totals[cluster] for cluster in counts], list(counts.values()))
+
+
+def reliability(verdicts: Sequence[tuple[str, Verdict]], ledger: Ledger) -> Reliability:
+    """What became of the calls behind these (cluster, verdict), and what they took."""
+    answered = [(cluster, one) for cluster, one in verdicts if not isinstance(one.reading, Failed)]
+    took = [(cluster, row) for cluster, one in answered for row in ledger.measured([one.call or ""])]
+    costs = [(cluster, cost) for cluster, (_, cost) in took if cost is not None]
+    return Reliability(
+        verdicts=len(verdicts),
+        parsed=rate((cluster, float(isinstance(one.reading, Scored))) for cluster, one in answered),
+        failed=rate((cluster, float(isinstance(one.reading, Failed))) for cluster, one in verdicts),
+        seconds=_per_thousand([(cluster, seconds) for cluster, (seconds, _) in took]),
+        cost=_per_thousand(costs) if len(costs) == len(answered) else UNKNOWN,
+    )
+
+
+def mass(verdicts: Sequence[tuple[str, Verdict]], least: float) -> Mass:
+    """How much of its probability the judge gave its choices in these (cluster, verdict)."""
+    known = [(cluster, one.mass) for cluster, one in verdicts if one.mass is not None]
+    if not known:
+        return Mass()
+    return Mass(
+        median(value for _, value in known), least, rate((cluster, float(value < least)) for cluster, value in known)
+    )
+
+
+def _per_thousand(amounts: Sequence[tuple[str, float]]) -> Estimate:
+    # Nothing bounds them from above, so where all calls took the same there is a value without an interval.
+    one = mean_interval([amount for _, amount in amounts], [owner for owner, _ in amounts], bounds=(0, inf))
+    return Estimate(1000 * one.value, 1000 * one.low, 1000 * one.high, one.n, one.clusters)
+
+
+def _length(leads: Iterable[tuple[Match, float]]) -> Length:
+    """Its preference for the longer answer: `leads` are matches with the lead that it gives to the better answer."""
+    preferred: list[Hit] = []
+    labelled: list[Hit] = []
+    for match, lead in leads:
+        gap = len(match.first.text) - len(match.second.text)
+        if gap and lead:
+            preferred.append((match.instruction, float((gap > 0) == (lead > 0))))
+            labelled.append((match.instruction, float(gap > 0)))
+    excess = [ours - theirs for (_, ours), (_, theirs) in zip(preferred, labelled, strict=True)]
+    return Length(
+        rate(preferred), rate(labelled), mean_interval(excess, [owner for owner, _ in preferred], bounds=(-1.0, 1.0))
+    )
+
+
+def _sign(lead: float) -> float:
+    """1 for a lead, 0 for the opposite, a half for none."""
+    return 0.5 if lead == 0 else float(lead > 0)

@@ -1,0 +1,190 @@
+"""Judge a file of answers: read what other tools wrote, score every answer, and say what the scores look like.
+
+A record has `instruction` and `output` (AlpacaEval's model_outputs), or `prompt` with `response` or `completion`, each
+as text or as messages; or one question with its answer as `messages` or `conversations` (ShareGPT). Where it has an
+`input` beside the instruction, as Alpaca's records do, the judge sees both. The records that are written hold
+instruction and output again, so that they can be judged anew.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from srlm.console import Progress
+from srlm.conversations import asked_and_answered
+from srlm.engines.engine import Engine
+from srlm.errors import DataError, UsageError
+from srlm.json_files import read_rows
+from srlm.judges.injection import constant_answers
+from srlm.judges.measure_judge_card import described, histogram, rate
+from srlm.judges.pointwise import PointwiseJudge, rewards, score
+from srlm.judges.rubric import Scale
+from srlm.ledger import Ledger
+from srlm.stats.correlation import spearman
+from srlm.stats.intervals import Estimate, mean_interval
+from srlm.types import SCHEMA, Answer, Failed, Scored, Verdict
+
+STAGE = "judge"
+
+
+@dataclass(frozen=True)
+class JudgedAnswer:
+    """An answer with all that the judge said of it. `reward` and `spread` are as in `srlm.types.Reward`."""
+
+    id: str
+    instruction: str
+    output: str
+    model: str
+    judge: str
+    rubric: str
+    scoring: str
+    reward: float | None
+    spread: float | None
+    scored: int
+    unparsed: int
+    failed: int
+    verdicts: tuple[Verdict, ...]
+    schema: int = SCHEMA
+
+    @property
+    def flags(self) -> list[str]:
+        """The kinds of text in it that speak to the judge, each once."""
+        return sorted({one.kind for verdict in self.verdicts for one in verdict.injection_suspected})
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the scores of a file look like. Rates and means are clustered by instruction.
+
+    `length` is the rank correlation of score and length in characters. `flagged` counts answers with any flag,
+    `flags` those with each kind. `constant` counts the instructions that got one and the same answer.
+    """
+
+    answers: int
+    instructions: int
+    scored: int
+    mean: Estimate
+    lowest: int
+    histogram: tuple[int, ...]
+    parsed: Estimate
+    failed: Estimate
+    length: Estimate
+    flagged: int
+    flags: dict[str, int]
+    constant: int
+
+
+def read_answers(path: Path) -> list[tuple[str, Answer]]:
+    """The (instruction, answer) of a file's records. Answers are called by their own `id`, else by their number.
+
+    Raises:
+        DataError: the file cannot be read, a record lacks a field, or an id comes twice; the line is named.
+    """
+    found: list[tuple[str, Answer]] = []
+    seen: set[str] = set()
+    for row in read_rows(path):
+        instruction, output = asked_and_answered(row)
+        identifier = row.identifier("id") if row.data.get("id") is not None else f"{row.number:04d}"
+        if identifier in seen:
+            raise row.wrong(f"the id {identifier!r:.60} was there before; ids must differ.")
+        seen.add(identifier)
+        names = [name for name in ("generator", "model") if row.data.get(name)]
+        model = row.text(names[0]) if names else "unknown"
+        found.append((instruction, Answer(identifier, instruction, model, output, "stop")))
+    return found
+
+
+def judge_answers(
+    judge: PointwiseJudge, engine: Engine, items: Sequence[tuple[str, Answer]], ledger: Ledger, progress: Progress
+) -> list[JudgedAnswer]:
+    """Score (instruction, answer) pairs; what the ledger holds is not asked again.
+
+    Raises:
+        EngineError: no call at all was answered.
+    """
+    verdicts = score(
+        judge,
+        engine,
+        items,
+        ledger,
+        seed=0,
+        stage=STAGE,
+        progress=progress,
+        label=f"{engine.name} judges {len(items)} answers",
+    )
+    of: dict[str, list[Verdict]] = {answer.id: [] for _, answer in items}
+    for verdict in verdicts:
+        of[verdict.answer_ids[0]].append(verdict)
+    found = {one.answer_id: one for one in rewards([answer for _, answer in items], verdicts)}
+    return [
+        JudgedAnswer(
+            id=answer.id,
+            instruction=instruction,
+            output=answer.text,
+            model=answer.model,
+            judge=engine.name,
+            rubric=judge.rubric.label,
+            scoring=described(judge),
+            reward=found[answer.id].value,
+            spread=found[answer.id].spread,
+            scored=found[answer.id].scored,
+            unparsed=found[answer.id].unparsed,
+            failed=found[answer.id].failed,
+            verdicts=tuple(of[answer.id]),
+        )
+        for instruction, answer in items
+    ]
+
+
+def summarise(judged: Sequence[JudgedAnswer], scale: Scale) -> Summary:
+    """What the scores look like on their scale."""
+    given = [(one, one.reward) for one in judged if one.reward is not None]
+    values, owners = [value for _, value in given], [one.instruction for one, _ in given]
+    answered = [
+        (one.instruction, verdict)
+        for one in judged
+        for verdict in one.verdicts
+        if not isinstance(verdict.reading, Failed)
+    ]
+    return Summary(
+        answers=len(judged),
+        instructions=len({one.instruction for one in judged}),
+        scored=len(given),
+        mean=mean_interval(values, owners, bounds=(scale.lowest, scale.highest)),
+        lowest=scale.lowest,
+        histogram=histogram(values, scale),
+        parsed=rate((owner, float(isinstance(verdict.reading, Scored))) for owner, verdict in answered),
+        failed=rate(
+            (one.instruction, float(isinstance(verdict.reading, Failed))) for one in judged for verdict in one.verdicts
+        ),
+        length=spearman(values, [len(one.output) for one, _ in given], owners),
+        flagged=sum(bool(one.flags) for one in judged),
+        flags=dict(sorted(Counter(kind for one in judged for kind in one.flags).items())),
+        constant=constant_answers(Answer(one.id, one.instruction, one.model, one.output, "stop") for one in judged),
+    )
+
+
+def refuse_other_file(
+    path: Path, items: Sequence[tuple[str, Answer]], *, judge: str, rubric: str, scoring: str
+) -> None:
+    """Let a file be overwritten only by what it was: these answers, or the first of them, judged in this way.
+
+    Raises:
+        UsageError: it holds something else.
+    """
+    if not path.exists():
+        return
+    hint = "Name another file with --output, or move this one away."
+    try:
+        rows = [row.data for row in read_rows(path)]
+    except DataError:
+        rows = [{}]
+    if not all({"id", "instruction", "output", "verdicts"} <= row.keys() for row in rows):
+        raise UsageError(f"{path} exists, and it is no file of judged answers. {hint}")
+    for name, ours in (("judge", judge), ("rubric", rubric), ("scoring", scoring)):
+        if rows[0].get(name) != ours:
+            raise UsageError(f"{path} exists, with another {name} ({rows[0].get(name)!s:.60}, not {ours}). {hint}")
+    answers = {(answer.id, instruction, answer.text) for instruction, answer in items}
+    if not {tuple(str(row[name]) for name in ("id", "instruction", "output")) for row in rows} <= answers:
+        raise UsageError(f"{path} exists, and holds judged answers of another file. {hint}")

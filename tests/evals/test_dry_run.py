@@ -1,0 +1,109 @@
+"""What a command would ask, counted without asking: what is in the ledger is left out, the rest is made up."""
+
+import pytest
+
+from evals.dry_run import Expected, estimate, rehearsing
+from evals.model import Contestant, opened
+from srlm.console import Progress
+from srlm.engines.engine import Done
+from srlm.inference import ask
+from srlm.ledger import Ledger
+from srlm.prices import FREE, Price
+from srlm.types import Completion, Message, Request, Sampling
+
+
+class Model:
+    """Answers, and counts how often it does."""
+
+    def __init__(self, name="openai:m", price=None):
+        self.name, self.identity, self.price, self.asked, self.closed = name, f"{name}@here", price, 0, 0
+
+    def plan(self, requests):
+        return [[index] for index in range(len(requests))]
+
+    def run(self, batches, tick=None):
+        for number, _ in enumerate(batches):
+            self.asked += 1
+            yield Done(number, [Completion("real", "stop", 1, 1)], 0.0)
+
+    def close(self):
+        self.closed += 1
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    found = Ledger(tmp_path / "ledger.sqlite")
+    yield found
+    found.close()
+
+
+def request(text, tokens=8, choices=()):
+    return Request((Message("user", text),), Sampling(0.7, 0.9, tokens), choices=choices)
+
+
+def put(engine, requests, ledger):
+    return [
+        reply.text for _, reply in ask(engine, requests, ledger, stage="s", progress=Progress(quiet=True), label="l")
+    ]
+
+
+def rehearse(model, requests, ledger):
+    with rehearsing(ledger) as rehearsal, opened(rehearsal.play(Contestant("m", lambda: model))) as engine:
+        return put(engine, requests, rehearsal.run.ledger), list(rehearsal.expected.values())
+
+
+def test_nobody_is_asked_and_nothing_is_kept(ledger):
+    model = Model(price=Price(1.0, 2.0))
+    answers, (expected,) = rehearse(model, [request("x" * 400), request("y")], ledger)
+    assert (model.asked, model.closed, ledger.count()) == (0, 1, 0)
+    assert [len(answer) for answer in answers] == [32, 32]
+    assert (expected.calls, expected.completion_tokens) == (2, 16)
+    assert 100 <= expected.likely < 401 <= expected.most
+
+
+def test_what_the_ledger_holds_is_not_counted_and_said_as_it_was(ledger):
+    model = Model()
+    put(model, [request("a")], ledger)
+    answers, (expected,) = rehearse(model, [request("a"), request("b")], ledger)
+    assert answers[0] == "real"
+    assert (expected.calls, model.asked) == (1, 1)
+
+
+def test_the_same_call_twice_is_one(ledger):
+    _, (expected,) = rehearse(Model(), [request("a"), request("a")], ledger)
+    assert expected.calls == 1
+
+
+def test_a_choice_is_one_token_and_even(ledger):
+    with rehearsing(ledger) as rehearsal:
+        engine = rehearsal.play(Contestant("m", Model)).open()
+        (done,) = engine.run([[request("a", choices=("A", "B"))]])
+        (expected,) = rehearsal.expected.values()
+    assert done.replies[0].probabilities == (0.5, 0.5)
+    assert expected.completion_tokens == 1
+
+
+def test_two_openings_of_one_model_are_one_line(ledger):
+    with rehearsing(ledger) as rehearsal:
+        for text in ("a", "b"):
+            with opened(rehearsal.play(Contestant("m", Model))) as engine:
+                put(engine, [request(text)], rehearsal.run.ledger)
+        folder = rehearsal.run.folder
+        assert [one.calls for one in rehearsal.expected.values()] == [2]
+        assert folder.exists()
+    assert not folder.exists()
+
+
+def test_an_estimate_in_words():
+    cheap = Expected("openai:a", Price(1.0, 2.0), 3, likely=1_000_000, most=4_000_000, completion_tokens=500_000)
+    dear = Expected("openai:b", Price(10.0, 0.0), 1, likely=100_000, most=200_000, completion_tokens=1)
+    local, unknown, done = Expected("M1", FREE, 2), Expected("openai:mine", None, 1), Expected("openai:done", None)
+    assert estimate([done]) == ["Nothing is left to ask: every answer is in the ledger."]
+    assert estimate([cheap, done]) == [
+        "openai:a: 3 calls to make, about 1,000,000 tokens to read and at most 500,000 to write: "
+        "about $2.0000, at most $5.0000."
+    ]
+    lines = estimate([cheap, local, unknown, dear])
+    assert lines[1].endswith(": free.")
+    assert lines[2].endswith(": the price is unknown.")
+    assert lines[4:] == ["Together about $3.0000, at most $7.0000."]

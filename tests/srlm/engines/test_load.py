@@ -1,0 +1,327 @@
+"""Checkpoints in the odd shapes that people have: each refused by name before it answers, none with weights made up."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+from safetensors.torch import load_file, save_file
+
+from helpers.tiny_models import ask, checkpoint, save
+from srlm.checkpoint_files import weight_files
+from srlm.engines.hf import HFEngine
+from srlm.engines.load import fingerprint, load_model, load_tokenizer
+from srlm.errors import ModelError
+from srlm.types import Request
+
+Change = Callable[[Path], object]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return checkpoint(tmp_path_factory.mktemp("whole"), "chatml")
+
+
+@pytest.fixture
+def folder(whole: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(whole, tmp_path / "model"))
+
+
+def edit(**changes: Any) -> Change:
+    """Change a checkpoint's config.json."""
+
+    def change(folder: Path) -> None:
+        file = folder / "config.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+    return change
+
+
+def weights(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Change:
+    """Change a checkpoint's weights."""
+
+    def changed(folder: Path) -> None:
+        file = folder / "model.safetensors"
+        save_file({name: weight.clone() for name, weight in change(load_file(file)).items()}, file, {"format": "pt"})
+
+    return changed
+
+
+def renamed(prefix: str) -> Change:
+    return weights(lambda held: {prefix + name: weight for name, weight in held.items()})
+
+
+def without(part: str) -> Change:
+    return weights(lambda held: {name: weight for name, weight in held.items() if part not in name})
+
+
+def with_more(name: str) -> Change:
+    return weights(lambda held: held | {name: torch.zeros(1, 32)})
+
+
+def spoiled(value: float) -> Change:
+    def change(held: dict[str, Any]) -> dict[str, Any]:
+        held["model.layers.1.mlp.up_proj.weight"][3, 4] = value
+        return held
+
+    return weights(change)
+
+
+def written(name: str, content: str) -> Change:
+    return lambda folder: (folder / name).write_text(content)
+
+
+def indexed(name: str) -> Change:
+    """The weights are where an index says."""
+
+    def change(folder: Path) -> None:
+        held = load_file(folder / "model.safetensors")
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        (folder / "model.safetensors").rename(place)
+        index = {"metadata": {"total_size": 1}, "weight_map": dict.fromkeys(held, name)}
+        (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+    return change
+
+
+def sharded(missing: bool) -> Change:
+    def change(folder: Path) -> None:
+        held = load_file(folder / "model.safetensors")
+        names = {name: f"model-0000{1 + number % 2}-of-00002.safetensors" for number, name in enumerate(held)}
+        for shard in set(names.values()):
+            part = {name: weight for name, weight in held.items() if names[name] == shard}
+            save_file(part, folder / shard, {"format": "pt"})
+        (folder / "model.safetensors").unlink()
+        (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": names}))
+        if missing:
+            (folder / "model-00002-of-00002.safetensors").unlink()
+
+    return change
+
+
+CODE = '{"tokenizer_class": "Own", "auto_map": {"AutoTokenizer": ["own.Own", null]}}'
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 123\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            renamed("_orig_mod."),
+            r"missing are 21 \(lm_head.*left over are 21.*All names begin with _orig_mod\., .*compile",
+        ),
+        (renamed("module."), "All names begin with module"),
+        (renamed("base_model.model."), r"PEFT; save model\.merge_and_unload"),
+        (without("layers.1.mlp"), r"missing are 3 \(model\.layers\.1\.mlp\.down_proj"),
+        (with_more("value_head.weight"), r"left over are 1 \(value_head\.weight\).*reward model"),
+        (with_more("model.layers.0.self_attn.q_proj.lora_A.weight"), "adapter that was not merged"),
+        (edit(model_type="qwen3", head_dim=8), "missing are 4.*q_norm"),
+        (edit(intermediate_size=48), "of another shape are 6.*64x32 in place of 48x32|of another shape are 6"),
+        (edit(num_hidden_layers=1), r"left over are 9 \(model\.layers\.1"),
+        (spoiled(float("nan")), r"not finite: model\.layers\.1\.mlp\.up_proj\.weight \(1 in all\)"),
+        (spoiled(float("inf")), "not finite"),
+        (written("model.safetensors", POINTER), r"model\.safetensors is only a pointer of git-lfs.*git lfs pull"),
+        (written("model.safetensors", "\x00" * 100), r"model\.safetensors is no whole file of safetensors \("),
+        (written("tokenizer.json", POINTER), r"tokenizer\.json is only a pointer of git-lfs"),
+        (written("config.json", POINTER), r"config\.json is only a pointer of git-lfs"),
+        (sharded(missing=True), r"model-00002-of-00002\.safetensors is missing \(1 of 2"),
+        (written("config.json", '{"model_type": "llama",\n"vocab'), r"config\.json, line 2: not JSON"),
+        (written("config.json", "[1]"), "must hold an object, and holds a list"),
+        (written("config.json", '{"a":' * 99999), "nested too deeply"),
+        (written("config.json", f'{{"a": {"1" * 5000}}}'), "a number in it is too long"),
+        (written("generation_config.json", "{"), r"generation_config\.json, line 1: not JSON"),
+        (written("tokenizer_config.json", "["), r"tokenizer_config\.json, line 1: not JSON"),
+        (written("tokenizer_config.json", CODE), "brings code of its own for its tokenizer"),
+        (edit(dtype="float33"), r"config\.json cannot be used: .*float33|cannot be loaded"),
+        (edit(vocab_size=0), "vocab_size is 0.*above 0"),
+        (edit(max_position_embeddings="many"), "max_position_embeddings is 'many'"),
+        (edit(hidden_size="wide"), r"config\.json cannot be used"),
+        (edit(_attn_implementation="kernels-community/flash"), "code from the Hub"),
+        (edit(transformers_weights="other.safetensors"), "transformers_weights"),
+        (edit(model_type="llama9"), r"transformers [\d.]+, which is installed here, does not know.*llama9.*upgrade"),
+        (edit(model_type="own", auto_map={"AutoConfig": "own.Own"}), "never runs code of a checkpoint"),
+        (edit(model_type=["llama"]), "names no model_type"),
+        (edit(model_type="mamba"), "architecture mamba is not one.*vLLM"),
+        (edit(model_type="bloom"), "architecture bloom is not one"),
+        (edit(alibi=True), "known to compute rightly"),
+        (edit(model_type="bert"), "goes on with a text"),
+        (edit(layer_types=["full_attention", "linear_attention"]), "linear_attention.*vLLM"),
+        (
+            edit(quantization_config={"quant_method": "gptq", "bits": 4}),
+            "quantised by gptq, and transformers cannot load it here: .*vLLM",
+        ),
+        (edit(quantization_config={"quant_method": "bitsandbytes", "load_in_4bit": True}), "quantised by bitsandbytes"),
+        (indexed("w.bin"), r"names 'w\.bin'.*\.safetensors files inside"),
+        (indexed("../w.safetensors"), r"names '\.\./w"),
+        (written("adapter_config.json", '{"base_model_name_or_path": "BASE"}'), "adapter.*'BASE'.*merge_and_unload"),
+        (
+            lambda folder: (folder / "model.safetensors").rename(folder / "pytorch_model.bin"),
+            r"pytorch_model\.bin.*convert",
+        ),
+    ],
+)
+def test_what_is_not_a_whole_model_is_refused(folder: Path, change: Change, says: str) -> None:
+    change(folder)
+    with pytest.raises(ModelError, match=says) as refused:
+        engine = HFEngine(folder, name="tiny", device="cpu", dtype="float32")
+        list(engine.run([[ask("Hello")]]))
+    assert str(folder) in str(refused.value) or "config.json" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("declared", ["x", [1, "x"], 1.5])
+def test_an_end_that_is_no_token_is_refused(folder: Path, declared: Any) -> None:
+    edit(eos_token_id=declared)(folder)
+    (folder / "generation_config.json").unlink()
+    with pytest.raises(ModelError, match=r"eos_token_id|config\.json cannot be used|cannot be loaded"):
+        list(HFEngine(folder, name="tiny", device="cpu", dtype="float32").run([[ask("Hello")]]))
+
+
+@pytest.mark.parametrize("name", ["/elsewhere/w.safetensors", "w.pt", "a/../../w.safetensors", "..\\w.safetensors"])
+def test_an_index_names_safetensors_inside_of_the_folder(folder: Path, name: str) -> None:
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": {"a": name}}))
+    for read in (weight_files, fingerprint):
+        with pytest.raises(ModelError, match="inside of the folder only"):
+            read(folder)
+
+
+def test_a_pickle_under_the_name_of_safetensors_is_not_read(folder: Path) -> None:
+    torch.save({"a": torch.zeros(1)}, folder / "w.bin")
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors").symlink_to("w.bin")
+    with pytest.raises(ModelError, match="no whole file of safetensors"):
+        load_model(folder, torch.float32, "cpu")
+
+
+def test_whole_models_are_loaded(folder: Path, tmp_path: Path) -> None:
+    """Shards, weights in a folder of their own, tied ones, and tables that older versions saved."""
+    for number, change in enumerate(
+        [
+            sharded(missing=False),
+            indexed("parts/w.safetensors"),
+            with_more("model.layers.0.self_attn.rotary_emb.inv_freq"),
+        ]
+    ):
+        change(copy := Path(shutil.copytree(folder, tmp_path / str(number))))
+        load_model(copy, torch.float32, "cpu")
+    load_model(save(tmp_path / "tied", "llama", tie_word_embeddings=True), torch.float32, "cpu")
+
+
+@pytest.mark.parametrize("content", ["{", '{"model": {"type": "BPE", "vocab": {}, "merges": [[1, 2]]}}', "[]"])
+def test_a_tokenizer_that_cannot_be_read_is_named_with_the_reason(folder: Path, content: str) -> None:
+    (folder / "tokenizer.json").write_text(content)
+    with pytest.raises(ModelError, match=r"The tokenizer in .*/model cannot be read: .* .*upgrade tokenizers"):
+        load_tokenizer(folder)
+
+
+# --- tokens and rows --------------------------------------------------------------------------------------------------
+
+
+def with_tokens(folder: Path, special: bool, *tokens: str) -> None:
+    tokenizer = load_tokenizer(folder)
+    tokenizer.add_tokens(list(tokens), special_tokens=special)
+    tokenizer.save_pretrained(folder)
+
+
+def test_a_token_that_can_be_met_has_a_row(folder: Path) -> None:
+    with_tokens(folder, False, "haiku")
+    with pytest.raises(
+        ModelError, match=r"has \d+ tokens, and the weights are for \d+: 'haiku' would have no embedding"
+    ):
+        load_tokenizer(folder)
+
+
+def test_a_token_of_the_template_has_a_row(folder: Path) -> None:
+    with_tokens(folder, True, "<|extra|>")
+    (folder / "chat_template.jinja").write_text("{{ messages[0].content }}<|extra|>")
+    with pytest.raises(ModelError, match=r"'<\|extra\|>' would have no embedding"):
+        load_tokenizer(folder)
+
+
+def test_special_tokens_that_are_never_met_may_have_none(folder: Path) -> None:
+    with_tokens(folder, True, "<|extra|>", "<|more|>")
+    engine = HFEngine(folder, name="tiny", device="cpu", dtype="float32")
+    list(engine.run([[ask("What of <|extra|> and <|more|>?", prefill="<|extra|>")]]))
+    edit(vocab_size=1000)(folder)
+    with pytest.raises(ModelError, match="of another shape"):
+        load_model(folder, torch.float32, "cpu")
+
+
+# --- the fingerprint --------------------------------------------------------------------------------------------------
+
+
+def test_the_fingerprint_of_a_usual_checkpoint_stays_what_it_was(folder: Path) -> None:
+    """Ledgers hold it."""
+    from hashlib import file_digest, sha256
+
+    def before(folder: Path) -> str:
+        digest = sha256()
+        patterns = ("*.safetensors", "config.json", "generation_config.json", "tokenizer*.json", "*.jinja", "*.model")
+        for file in sorted({file for pattern in (*patterns, "vocab*") for file in folder.glob(pattern)}):
+            digest.update(file.name.encode())
+            with file.open("rb") as stream:
+                digest.update(file_digest(stream, "sha256").digest())
+        return digest.hexdigest()[:16]
+
+    assert fingerprint(folder) == before(folder)
+    (folder / "README.md").write_text("New.")
+    assert fingerprint(folder) == before(folder)
+    sharded(missing=False)(folder)
+    assert fingerprint(folder) == before(folder)
+    (folder / "consolidated.safetensors").write_bytes(b"of the maker's own tools")
+    assert fingerprint(folder) == before(folder)
+
+
+@pytest.mark.parametrize("name", ["parts/w.safetensors", "w.safetensors"])
+def test_weights_that_an_index_names_are_in_the_fingerprint(folder: Path, name: str) -> None:
+    indexed(name)(folder)
+    first = fingerprint(folder)
+    file = folder / name
+    save_file({key: weight + 1 for key, weight in load_file(file).items()}, file, {"format": "pt"})
+    assert fingerprint(folder) != first
+
+
+def test_which_of_two_files_an_index_names_is_too(folder: Path) -> None:
+    indexed("a.safetensors")(folder)
+    shutil.copy(folder / "a.safetensors", folder / "b.safetensors")
+    first, index = fingerprint(folder), folder / "model.safetensors.index.json"
+    index.write_text(index.read_text().replace("a.safetensors", "b.safetensors"))
+    assert fingerprint(folder) != first
+
+
+@pytest.mark.parametrize(
+    ("name", "unless"),
+    [
+        ("additional_chat_templates/tool_use.jinja", ""),
+        ("special_tokens_map.json", ""),
+        ("added_tokens.json", ""),
+        ("merges.txt", "tokenizer.json"),
+        ("tokenizer.model.v3", "tokenizer.json"),
+    ],
+)
+def test_what_else_the_tokenizer_reads_is_in_the_fingerprint(folder: Path, name: str, unless: str) -> None:
+    settings = folder / "tokenizer_config.json"
+    kept = json.loads(settings.read_text())
+    kept.pop("added_tokens_decoder", None)
+    settings.write_text(json.dumps(kept))
+    if unless:
+        (folder / unless).unlink()
+    first, file = fingerprint(folder), folder / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("{}")
+    assert fingerprint(folder) != first
+
+
+def test_a_model_that_is_refused_later_than_at_opening_is_refused_once(folder: Path) -> None:
+    """The weights are read at the first call that the ledger does not answer: what is wrong with them is said there."""
+    spoiled(float("nan"))(folder)
+    engine = HFEngine(folder, name="tiny", device="cpu", dtype="float32")
+    for choices in ((), ("A", "B")):
+        with pytest.raises(ModelError, match="not finite"):
+            list(engine.run([[Request(ask("A or B?").messages, choices=choices)]]))

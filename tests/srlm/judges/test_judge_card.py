@@ -1,0 +1,429 @@
+"""The judge's card, with judges whose card is known beforehand."""
+
+import json
+from dataclasses import asdict, replace
+from io import StringIO
+from math import isnan
+
+import pytest
+from pydantic import TypeAdapter
+
+from srlm.config import JudgeConfig
+from srlm.console import Progress
+from srlm.engines.engine import Done
+from srlm.errors import DataError, EngineError
+from srlm.jsonl import with_nan, without_nan
+from srlm.judges.judge_card import WEAK, JudgeCard, fitting_card, percent, store_card
+from srlm.judges.judge_card_output import card_table, card_words, histogram_lines
+from srlm.judges.measure_judge_card import histogram, measure
+from srlm.judges.pointwise import configured_judge
+from srlm.judges.preference_data import LabelledSet
+from srlm.judges.rubric import Scale
+from srlm.ledger import Ledger
+from srlm.prices import FREE
+from srlm.stats.intervals import Estimate
+from srlm.types import Completion, Failed, RankedAnswer, RankedPrompt
+
+QUIET = Progress(quiet=True)
+EXPECTED = configured_judge(JudgeConfig(scoring="expected"))
+SAMPLED = configured_judge(JudgeConfig(scoring="sampled", samples=2))
+
+
+class Judge:
+    """P(the answer shown first is better) and a score, each by a function of the answers' texts.
+
+    None fails. A string is what it says, word for word.
+    """
+
+    def __init__(self, prefer=None, grade=None, name="scripted", seconds=2.0, price=FREE):
+        self.prefer, self.grade, self.name, self.seconds, self.price = prefer, grade, name, seconds, price
+        self.identity, self.asked = f"identity of {name}", 0
+
+    def plan(self, requests):
+        return [[number] for number in range(len(requests))]
+
+    def run(self, batches, tick=None):
+        for number, batch in enumerate(batches):
+            self.asked += len(batch)
+            yield Done(number, [self.reply(request) for request in batch], self.seconds)
+
+    def reply(self, request):
+        content = request.messages[0].content
+        if "<answer_a>" not in content:
+            return self.scored(request, self.grade(between(content, "response")))
+        p = self.prefer(between(content, "answer_a"), between(content, "answer_b"))
+        if p is None or isinstance(p, str):
+            return said(p)
+        return Completion("A" if p >= 0.5 else "B", "stop", 1, 1, (p, 1 - p))
+
+    def scored(self, request, value):
+        if value is None or isinstance(value, str):
+            return said(value)
+        if request.choices:
+            return Completion(
+                str(value), "stop", 1, 1, tuple(float(choice == str(value)) for choice in request.choices)
+            )
+        return Completion(f"It is so.\nScore: {value}", "stop", 1, 1)
+
+    def close(self):
+        pass
+
+
+def said(words):
+    return Failed("timeout") if words is None else Completion(words, "stop", 1, 1)
+
+
+def between(content, tag):
+    return content.split(f"<{tag}>\n")[1].split(f"\n</{tag}>")[0]
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    found = Ledger(tmp_path / "ledger.sqlite")
+    yield found
+    found.close()
+
+
+def ranked(count=12, answers=3, prefix="q"):
+    """Instructions whose answers carry their rank in their words; the better, the shorter."""
+    return tuple(
+        RankedPrompt(
+            f"{prefix}{i}",
+            f"Question {prefix}{i}?",
+            tuple(RankedAnswer(f"{prefix}{i} rank {r} " + "x" * r, r) for r in range(answers)),
+        )
+        for i in range(count)
+    )
+
+
+def rank_of(text):
+    return int(text.split()[2])
+
+
+def right(first, second):
+    return float(rank_of(first) < rank_of(second))
+
+
+def longer(first, second):
+    return float(len(first) > len(second))
+
+
+def always_first(first, second):
+    return 1.0
+
+
+def card(prefer, ledger, prompts=None, limit=100, **more):
+    judge = prefer if isinstance(prefer, Judge) else Judge(prefer)
+    labelled = LabelledSet("made", {"made": prompts or ranked()})
+    return measure(judge, labelled, ledger, limit=limit, stage="card", progress=QUIET, **more)
+
+
+# --- pairs ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_perfect_judge(ledger):
+    found = card(right, ledger)
+    assert (found.agreement.value, found.consistency.value, found.first_position.value) == (1, 1, 0.5)
+    assert (found.longer_preferred.value, found.read) == (0, 1)
+    assert (found.agreement.n, found.agreement.clusters) == (36, 12)
+    assert WEAK < found.agreement.low < found.agreement.high == 1
+    assert not found.weak
+    assert found.caption().startswith("Judge: scripted agrees with the labelled order in 100 %")
+    assert (found.pairs, found.instructions, found.labelled) == (36, 12, "made")
+
+
+def test_a_judge_that_is_always_wrong(ledger):
+    found = card(lambda first, second: 1 - right(first, second), ledger)
+    assert (found.agreement.value, found.consistency.value, found.longer_preferred.value) == (0, 1, 1)
+    assert found.weak
+    assert "worse than a coin" in card_words(found)[0]
+
+
+def test_a_judge_that_always_takes_the_first(ledger):
+    found = card(always_first, ledger)
+    assert (found.agreement.value, found.consistency.value, found.first_position.value) == (0.5, 0, 1)
+    assert found.weak
+    assert found.caption().startswith("This judge is weak")
+    assert isnan(found.longer_preferred.value)
+    words = card_words(found)
+    assert "cannot be told from a coin" in words[0]
+    assert "names the one shown first in 100 %" in words[1]
+
+
+def test_a_judge_that_always_takes_the_second(ledger):
+    found = card(lambda first, second: 0.0, ledger)
+    assert (found.agreement.value, found.consistency.value, found.first_position.value) == (0.5, 0, 0)
+    assert "names the one shown second in 100 %" in card_words(found)[1]
+
+
+def test_a_judge_that_cannot_decide_has_no_position(ledger):
+    found = card(lambda first, second: 0.5, ledger)
+    assert (found.agreement.value, found.first_position.value) == (0.5, 0.5)
+    assert found.length.preferred.n == 0
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_judge_that_goes_by_length(ledger, sign):
+    """Two instructions of three have the longer answer as the better one; the labels must be counted on those pairs."""
+    prompts = tuple(
+        RankedPrompt(f"q{i}", f"Question {i}?", (RankedAnswer("a" * (9 if i % 3 else 3), 0), RankedAnswer("b" * 6, 1)))
+        for i in range(30)
+    )
+    found = card(lambda first, second: float(sign * len(first) > sign * len(second)), ledger, prompts)
+    assert found.length.preferred.value == (1 if sign > 0 else 0)
+    assert found.length.labelled.value == pytest.approx(2 / 3)
+    assert found.length.excess.value == pytest.approx(1 / 3 if sign > 0 else -2 / 3)
+    assert (found.length.excess.low > 0) == (sign > 0)
+    assert found.longer_preferred == found.length.preferred
+    (sentence,) = [line for line in card_words(found) if "longer" in line]
+    assert ("more often than the labels" in sentence) == (sign > 0)
+    assert "by 33 points [" in sentence or "by 67 points [" in sentence
+
+
+def test_pairs_of_equal_length_say_nothing_about_length(ledger):
+    prompts = tuple(
+        RankedPrompt(f"q{i}", f"Question {i}?", (RankedAnswer("q x 0", 0), RankedAnswer("q x 1", 1))) for i in range(5)
+    )
+    found = card(right, ledger, prompts)
+    assert found.agreement.value == 1
+    for figure in (found.length.preferred, found.length.labelled, found.length.excess):
+        assert isnan(figure.value)
+        assert figure.n == 0
+    assert "an unknown share" in found.caption()
+
+
+def test_what_cannot_be_read_is_a_share_and_not_a_vote(ledger):
+    def prefer(first, second):
+        return "hm" if first.startswith("q0 ") else right(first, second)
+
+    found = card(prefer, ledger, ranked(count=4))
+    assert found.read == pytest.approx(0.75)
+    assert (found.agreement.value, found.agreement.n, found.agreement.clusters) == (1, 9, 3)
+    assert found.reliability.parsed.value == pytest.approx(0.75)
+    assert found.reliability.failed.value == 0
+
+
+def test_failed_calls_are_not_unread_replies(ledger):
+    def prefer(first, second):
+        return None if first.startswith("q0 ") else "hm" if first.startswith("q1 ") else right(first, second)
+
+    found = card(prefer, ledger, ranked(count=4))
+    assert found.reliability.failed.value == pytest.approx(1 / 4)
+    assert found.reliability.parsed.value == pytest.approx(2 / 3)
+    assert found.read == pytest.approx(1 / 2)
+    assert found.reliability.verdicts == 4 * 3 * 2
+
+
+def test_a_judge_that_can_never_be_read_is_weak(ledger):
+    found = card(lambda first, second: "hm", ledger)
+    assert found.read == 0
+    assert found.weak
+    assert found.agreement.n == 0
+    assert "nothing is known of it" in card_words(found)[0]
+
+
+def test_a_judge_that_never_answers_has_no_card(ledger):
+    with pytest.raises(EngineError, match="scripted"):
+        card(lambda first, second: None, ledger)
+
+
+def test_two_records_on_one_instruction_are_one_cluster(ledger):
+    prompts = tuple(replace(prompt, instruction="The same?") for prompt in ranked(count=6))
+    found = card(right, ledger, prompts)
+    assert (found.agreement.n, found.agreement.clusters, found.instructions) == (18, 1, 1)
+    assert isnan(found.agreement.low)
+    assert found.weak
+
+
+def test_subsets_have_an_agreement_each(ledger):
+    labelled = LabelledSet("made", {"easy": ranked(prefix="e"), "hard": ranked(count=5, prefix="h")})
+    judge = Judge(
+        lambda first, second: right(first, second) if first.startswith("e") else 1 - right(first, second), rank_of
+    )
+    found = measure(judge, labelled, ledger, limit=None, stage="card", progress=QUIET, pointwise=EXPECTED)
+    assert {name: one.value for name, one in found.subsets.items()} == {"easy": 1, "hard": 0}
+    assert {name: one.n for name, one in found.subsets.items()} == {"easy": 36, "hard": 15}
+    assert {name: one.value for name, one in found.scores.subsets.items()} == {"easy": 0, "hard": 0}
+    assert found.agreement.value == pytest.approx(36 / 51)
+
+
+def test_one_set_has_no_subsets(ledger):
+    assert card(right, ledger).subsets == {}
+
+
+def test_the_caption_has_words_where_there_is_no_figure(ledger):
+    assert "nan" not in card(always_first, ledger).caption()
+
+
+def test_percent():
+    assert percent(Estimate(0.551, 0.48, 0.62, 100, 50)) == "55 % [48, 62]"
+
+
+# --- scores -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("judge", [EXPECTED, SAMPLED])
+def test_scores_that_are_right(ledger, judge):
+    found = card(Judge(right, lambda text: 5 - 2 * rank_of(text)), ledger, pointwise=judge).scores
+    assert (found.agreement.value, found.ties.value) == (1, 0)
+    assert found.histogram == (0, 12, 0, 12, 0, 12)
+    assert found.mean.value == pytest.approx(3)
+    assert (found.mean.n, found.mean.clusters) == (36, 12)
+    assert found.reliability.verdicts == 36 * (1 if judge is EXPECTED else 2)
+    assert found.length.preferred.value == 0
+    assert found.scoring == ("expected" if judge is EXPECTED else "sampled x 2")
+    assert not found.weak
+
+
+def test_equal_scores_are_ties_and_half_right(ledger):
+    found = card(Judge(right, lambda text: 3), ledger, pointwise=SAMPLED).scores
+    assert (found.agreement.value, found.ties.value) == (0.5, 1)
+    assert found.weak
+    assert found.histogram == (0, 0, 0, 36, 0, 0)
+    assert isnan(found.length.preferred.value)
+
+
+def test_answers_without_a_score_leave_the_pairs_and_are_counted(ledger):
+    def grade(text):
+        return None if text.startswith("q0 ") else "no score" if text.startswith("q1 ") else 5 - rank_of(text)
+
+    found = card(Judge(right, grade), ledger, pointwise=SAMPLED, prompts=ranked(count=4)).scores
+    assert (found.agreement.value, found.agreement.n, found.agreement.clusters) == (1, 6, 2)
+    assert sum(found.histogram) == 6
+    assert found.reliability.failed.value == pytest.approx(1 / 4)
+    assert found.reliability.parsed.value == pytest.approx(2 / 3)
+
+
+def test_each_answer_is_scored_once_for_all_its_pairs(ledger):
+    judge = Judge(right, rank_of)
+    card(judge, ledger, pointwise=EXPECTED)
+    assert judge.asked == 2 * 36 + 36
+
+
+def test_the_histogram_takes_the_nearest_point():
+    assert histogram([0.2, 0.5, 1.49, 4.5, 5.0], Scale(0, 5)) == (1, 2, 0, 0, 0, 2)
+    assert histogram([1.0, 4.6], Scale(1, 5)) == (1, 0, 0, 0, 1)
+    assert histogram([], Scale(0, 5)) == (0,) * 6
+
+
+def test_a_histogram_is_drawn_to_the_largest_count():
+    lines = histogram_lines((0, 1, 48), 1)
+    assert [line.count("#") for line in lines] == [0, 1, 24]
+    assert [line.split()[0] for line in lines] == ["1", "2", "3"]
+    assert [line.split()[-1] for line in lines] == ["0", "1", "48"]
+    assert len(histogram_lines((0,) * 100 + (3,), 0)) == 1
+
+
+# --- time and money ---------------------------------------------------------------------------------------------------
+
+
+class Price:
+    """Costs so much a call; None is not known."""
+
+    def __init__(self, cost):
+        self.cost = cost
+
+    def of(self, reply):
+        return self.cost
+
+
+@pytest.mark.parametrize(("price", "dollars"), [(FREE, 0), (Price(0.002), 2.0)])
+def test_time_and_cost_per_thousand_verdicts(ledger, price, dollars):
+    found = card(Judge(right, rank_of, price=price), ledger, pointwise=SAMPLED)
+    for one in (found.reliability, found.scores.reliability):
+        assert one.seconds.value == pytest.approx(2000)
+        assert one.cost.value == pytest.approx(dollars)
+
+
+@pytest.mark.parametrize("price", [None, Price(None)])
+def test_a_cost_that_is_not_known_is_no_zero(ledger, price):
+    found = card(Judge(right, rank_of, price=price), ledger, pointwise=EXPECTED)
+    assert isnan(found.reliability.cost.value)
+    assert isnan(found.scores.reliability.cost.value)
+    assert found.reliability.seconds.value == pytest.approx(2000)
+
+
+def test_a_second_run_asks_nothing_and_gives_the_same_card(ledger):
+    judge = Judge(right, rank_of)
+    first = card(judge, ledger, pointwise=SAMPLED)
+    asked, judge.seconds = judge.asked, 77.0
+    again = card(judge, ledger, pointwise=SAMPLED)
+    assert judge.asked == asked
+    assert repr(again) == repr(first)  # nan is not equal to itself
+
+
+# --- on disk and on screen --------------------------------------------------------------------------------------------
+
+
+def test_a_card_goes_to_json_and_back(ledger, tmp_path):
+    found = card(Judge(always_first, rank_of), ledger, pointwise=SAMPLED)
+    path = store_card(tmp_path / "ledger.sqlite", found)
+    assert path.parent == tmp_path / "cards"
+    assert "NaN" not in path.read_text(encoding="utf-8")
+    data = with_nan(json.loads(path.read_text(encoding="utf-8")))
+    assert repr(TypeAdapter(JudgeCard).validate_python(data)) == repr(found)
+
+
+def test_a_card_of_an_older_version_still_loads():
+    one = asdict(Estimate(0.5, 0.4, 0.6, 60, 30))
+    names = ("agreement", "consistency", "first_position", "longer_preferred")
+    old = {"judge": "j", "rubric": "pairwise:0", **dict.fromkeys(names, one), "read": 1.0}
+    found = TypeAdapter(JudgeCard).validate_python(with_nan(old))
+    assert found.weak
+    assert "the longer one in 50 % [40, 60]; 100%" in found.caption()
+    assert (found.scores, found.pairs, found.labelled) == (None, 0, "")
+    assert "nan" not in f"{card_words(found)}"
+    json.dumps(without_nan(asdict(found)), allow_nan=False)
+
+
+def test_the_card_that_fits_is_found(ledger, tmp_path):
+    place = tmp_path / "ledger.sqlite"
+    judge = Judge(right, rank_of)
+    small = card(judge, ledger, limit=5, pointwise=SAMPLED)
+    large = card(judge, ledger, limit=20, pointwise=SAMPLED)
+    for one in (large, small, card(judge, ledger, limit=30, pointwise=EXPECTED)):
+        store_card(place, one)
+    assert len(list((tmp_path / "cards").iterdir())) == 3
+    label = SAMPLED.rubric.label
+    _, found = fitting_card(place, judge.identity, label, "sampled x 2")
+    assert found.pairs == 20
+    assert fitting_card(place, judge.identity, label, "sampled x 3") is None
+    assert fitting_card(place, "another", label, "sampled x 2") is None
+    assert fitting_card(tmp_path / "elsewhere" / "ledger.sqlite", judge.identity, label, "sampled x 2") is None
+
+
+def test_a_card_measured_again_takes_the_place_of_the_old_one(ledger, tmp_path):
+    found = card(Judge(right, rank_of), ledger, pointwise=SAMPLED)
+    assert store_card(tmp_path / "l", found) == store_card(tmp_path / "l", found)
+
+
+def test_a_damaged_card_is_named(tmp_path):
+    path = tmp_path / "cards" / "x.json"
+    path.parent.mkdir()
+    path.write_text('{"judge": "x"}', encoding="utf-8")
+    with pytest.raises(DataError, match=r"x\.json.*delete it"):
+        fitting_card(tmp_path / "ledger.sqlite", "i", "r", "s")
+
+
+def test_names_of_judges_are_safe_as_file_names(ledger, tmp_path):
+    judge = Judge(right, rank_of, name="openai:a/b@http://127.0.0.1:8000/v1")
+    path = store_card(tmp_path / "ledger.sqlite", card(judge, ledger, limit=4))
+    assert path.parent == tmp_path / "cards"
+
+
+@pytest.mark.parametrize("width", [80, 140])
+@pytest.mark.parametrize("pointwise", [None, SAMPLED])
+def test_the_table_is_whole_at_any_width(ledger, width, pointwise):
+    from rich.console import Console
+
+    labelled = LabelledSet("llmbar", {"Adversarial_Neighbor": ranked(), "Natural": ranked(prefix="n")})
+    found = measure(
+        Judge(right, rank_of), labelled, ledger, limit=None, stage="card", progress=QUIET, pointwise=pointwise
+    )
+    console = Console(width=width, record=True, file=StringIO())
+    console.print(card_table(found))
+    text = console.export_text()
+    assert "…" not in text
+    assert "on Adversarial_Neighbor, n = 36" in text
+    assert text.count("2,000") >= 1
+    assert "nan" not in text

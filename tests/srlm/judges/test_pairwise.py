@@ -1,0 +1,177 @@
+"""The pairwise judge, with judges whose verdicts are known beforehand."""
+
+import pytest
+
+from srlm.console import Progress
+from srlm.engines.engine import Done
+from srlm.judges.pairwise import Match, compare, load_pairwise
+from srlm.ledger import Ledger
+from srlm.prices import FREE
+from srlm.types import Answer, Completion, Failed
+
+QUIET = Progress(quiet=True)
+
+
+class Judge:
+    """Says P(the answer shown first is better) by a function of both; None fails, a string is a plain vote."""
+
+    name = identity = "scripted"
+
+    def __init__(self, prefer):
+        self.prefer, self.asked = prefer, []
+
+    price = FREE
+
+    def plan(self, requests):
+        return [[number] for number in range(len(requests))]
+
+    def run(self, batches, tick=None):
+        for number, batch in enumerate(batches):
+            yield Done(number, [self.reply(request) for request in batch], 1.0)
+
+    def reply(self, request):
+        content = request.messages[0].content
+        first = content.split("<answer_a>\n")[1].split("\n</answer_a>")[0]
+        second = content.split("<answer_b>\n")[1].split("\n</answer_b>")[0]
+        self.asked.append((first, second))
+        p = self.prefer(first, second)
+        if p is None:
+            return Failed("timeout")
+        if isinstance(p, str):
+            return Completion(p, "stop", 1, 1)
+        return Completion("A" if p >= 0.5 else "B", "stop", 1, 1, (p, 1 - p))
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    found = Ledger(tmp_path / "ledger.sqlite")
+    yield found
+    found.close()
+
+
+def match(one="good", two="bad", name="m"):
+    return Match(
+        name, "Say it.", Answer(f"{name}1", name, "M1", one, "stop"), Answer(f"{name}2", name, "M2", two, "stop")
+    )
+
+
+def judged(prefer, ledger, *matches):
+    return compare(Judge(prefer), load_pairwise(), matches or [match()], ledger, stage="s", progress=QUIET, label="l")
+
+
+def test_both_orders_are_asked_and_averaged(ledger):
+    judge = Judge(lambda first, second: 0.9 if first == "good" else 0.2)
+    (found,) = compare(judge, load_pairwise(), [match()], ledger, stage="s", progress=QUIET, label="l")
+    assert judge.asked == [("good", "bad"), ("bad", "good")]
+    assert found.orders == pytest.approx((0.9, 0.8))
+    assert found.value == pytest.approx(0.85)
+    assert found.consistent
+    assert [one.answer_ids for one in found.verdicts] == [("m1", "m2"), ("m2", "m1")]
+    assert [one.id for one in found.verdicts] == ["m-v0", "m-v1"]
+
+
+@pytest.mark.parametrize(("p", "bias"), [(1.0, "first"), (0.0, "second"), (0.8, "rather first")])
+def test_a_judge_that_knows_only_positions_gives_one_half(ledger, p, bias):
+    (found,) = judged(lambda first, second: p, ledger)
+    assert found.value == pytest.approx(0.5), bias
+    assert found.consistent is False
+
+
+@pytest.mark.parametrize("lost", ["good", "bad"])
+@pytest.mark.parametrize("kind", [None, "I cannot say"])
+def test_a_missing_order_gives_no_preference_at_all(ledger, lost, kind):
+    (found,) = judged(lambda first, second: kind if first == lost else 1.0, ledger)
+    assert found.value is None
+    assert found.consistent is None
+    assert sum(one is None for one in found.orders) == 1
+    assert {one.reading.kind for one in found.verdicts} == {"scored", "failed" if kind is None else "unparsed"}
+
+
+def test_a_plain_vote_is_one_or_zero(ledger):
+    (found,) = judged(lambda first, second: "A" if first == "good" else "B.", ledger)
+    assert found.orders == (1.0, 1.0)
+
+
+def test_verdicts_stay_with_their_matches(ledger):
+    matches = [match(f"good {i}", f"bad {i}", f"m{i}") for i in range(5)]
+    found = judged(lambda first, second: float(first in {"good 1", "good 3", "bad 0"}), ledger, *matches)
+    assert [one.match.id for one in found] == ["m0", "m1", "m2", "m3", "m4"]
+    assert [one.orders for one in found] == [(0.0, 0.0), (1.0, 1.0), (0.0, 1.0), (1.0, 1.0), (0.0, 1.0)]
+
+
+# --- the three readings -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shown_first", "shown_second", "verdict", "mean"),
+    [
+        (0.9, 0.2, "win", 0.85),
+        (0.1, 0.7, "loss", 0.2),
+        (0.9, 0.9, "tie", 0.5),
+        (0.2, 0.1, "tie", 0.55),
+        (0.5, 0.1, "tie", 0.7),
+        (0.5, 0.5, "tie", 0.5),
+    ],
+)
+def test_the_verdict_is_a_tie_when_the_orders_disagree(ledger, shown_first, shown_second, verdict, mean):
+    (found,) = judged(lambda first, second: shown_first if first == "good" else shown_second, ledger)
+    assert found.verdict == verdict
+    assert found.mean == found.value == pytest.approx(mean)
+
+
+def test_a_missing_order_leaves_no_verdict_and_no_mean(ledger):
+    (found,) = judged(lambda first, second: None if first == "bad" else 0.9, ledger)
+    assert (found.verdict, found.mean, found.value, found.consistent) == (None, None, None, None)
+
+
+def test_of_both_orders_the_single_reading_is_the_one_that_the_instruction_draws(ledger):
+    (found,) = judged(lambda first, second: 0.9 if first == "good" else 0.4, ledger)
+    assert found.single == found.orders[found.match.drawn]
+
+
+def test_one_order_costs_one_call_a_pair_and_is_the_one_of_both(ledger):
+    def prefer(first, second):
+        return 0.9 if first.startswith("good") else 0.3
+
+    matches = [
+        Match(
+            f"m{i}",
+            f"Say {i}.",
+            Answer(f"a{i}", "p", "M1", f"good {i}", "stop"),
+            Answer(f"b{i}", "p", "R", "x", "stop"),
+        )
+        for i in range(20)
+    ]
+    judge = Judge(prefer)
+    settings = {"stage": "s", "progress": QUIET, "label": "l"}
+    found = compare(judge, load_pairwise(), matches, ledger, orders="one", **settings)
+    assert len(judge.asked) == 20
+    assert {one.match.drawn for one in found} == {0, 1}
+    for one in found:
+        (verdict,) = one.verdicts
+        drawn = one.match.drawn
+        assert verdict.id == f"{one.match.id}-v{drawn}"
+        assert verdict.answer_ids[drawn] == one.match.first.id
+        assert one.orders[1 - drawn] is None
+        assert one.value == one.single == pytest.approx(0.9 if drawn == 0 else 0.7)
+        assert (one.mean, one.verdict, one.consistent) == (None, None, None)
+    both = compare(judge, load_pairwise(), matches, ledger, **settings)
+    assert len(judge.asked) == 40, "the order that was asked before is not asked again"
+    assert [one.single for one in both] == [one.value for one in found]
+
+
+def test_a_plain_vote_in_one_order(ledger):
+    found = compare(
+        Judge(lambda first, second: "A" if first == "good" else "B"),
+        load_pairwise(),
+        [match()],
+        ledger,
+        stage="s",
+        progress=QUIET,
+        label="l",
+        orders="one",
+    )
+    assert [one.value for one in found] == [1.0]

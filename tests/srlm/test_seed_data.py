@@ -1,0 +1,489 @@
+"""Seeds: what ships with srlm keeps its promises, and a user's own files are refused with their line."""
+
+import gzip
+import json
+from itertools import pairwise
+
+import pytest
+
+from helpers.paths import SHARED_DATA
+from srlm.errors import DataError, UnknownName
+from srlm.seed_data import evaluation_set, load_seeds
+from srlm.types import Demonstration
+from trainer.generation.filters import rouge_l, rouge_words
+
+OASST = SHARED_DATA / "oasst2"
+
+# The labels of arXiv 2401.10020, Figures 9 and 10.
+CATEGORIES = {
+    "Science / Technology / Engineering",
+    "Professional / Business / Marketing",
+    "Social Interaction / Relationships / Human Behavior",
+    "Miscellaneous / Other",
+    "Mathematics / Logical Reasoning",
+    "Cooking / Recipes",
+    "Software Development / Coding / Algorithms",
+    "Travel / Geography / Exploration",
+    "Literature / Writing / Communication",
+    "History / Social Studies",
+    "Entertainment / Media Analysis",
+    "Language Learning / Linguistics",
+    "Music / Audio / Arts",
+    "DIY Projects / Hobbies",
+    "Technology / Gadgets / Consumer Products",
+    "Gaming / Game Development",
+    "Exercise / Health / Wellness",
+    "Philosophy / Ethics / Ideology",
+    "Sports / Athletics / Physical Activity",
+    "Strategy / Problem-Solving / Critical Thinking",
+}
+LENGTHS = {"1 sentence", "1-3 sentences", "1 paragraph", "2 paragraphs", "3 or more paragraphs"}
+
+
+@pytest.fixture(scope="module")
+def embedded():
+    return load_seeds("embedded")
+
+
+@pytest.fixture(scope="module")
+def evaluation():
+    return evaluation_set()
+
+
+# --- what ships -------------------------------------------------------------------------------------------------------
+
+
+def test_there_are_enough_of_many_kinds(embedded, evaluation):
+    assert len(embedded.ift) >= 120
+    assert len(embedded.eft) >= 60
+    assert len(embedded.validation) >= 20
+    assert len(evaluation) >= 80
+    assert len({one.kind for one in embedded.ift}) >= 12
+    assert len({one.kind for one in (*embedded.eft, *embedded.validation)}) >= 12
+    assert all(one.kind for one in (*embedded.ift, *embedded.eft, *embedded.validation))
+
+
+def test_ids_and_instructions_are_unique(embedded, evaluation):
+    everything = [*embedded.ift, *embedded.eft, *embedded.validation, *evaluation]
+    assert len({one.id for one in everything}) == len(everything)
+    assert len({one.instruction for one in everything}) == len(everything)
+
+
+def test_ranked_answers_fall_in_score(embedded):
+    for prompt in (*embedded.eft, *embedded.validation):
+        answers = prompt.answers
+        assert 3 <= len(answers) <= 4, prompt.id
+        assert [one.rank for one in answers] == list(range(len(answers))), prompt.id
+        scores = [one.score for one in answers]
+        assert all(0 <= score <= 5 for score in scores), prompt.id
+        assert all(better > worse for better, worse in pairwise(scores)), prompt.id
+        assert all(one.text.strip() and one.rationale.strip() for one in answers), prompt.id
+        assert len({one.text for one in answers}) == len(answers), prompt.id
+
+
+def test_every_score_is_taught(embedded):
+    for part in (embedded.eft, embedded.validation):
+        assert {one.score for prompt in part for one in prompt.answers} == {0, 1, 2, 3, 4, 5}
+
+
+def test_rationales_keep_to_the_rubrics_hundred_words_and_hold_no_score_line(embedded):
+    for prompt in (*embedded.eft, *embedded.validation):
+        for one in prompt.answers:
+            assert len(one.rationale.split()) <= 100, prompt.id
+            assert "score:" not in one.rationale.lower(), prompt.id
+
+
+def test_the_longer_answer_does_not_give_the_order_away(embedded):
+    pairs = [
+        (len(one.text), len(two.text))
+        for prompt in (*embedded.eft, *embedded.validation)
+        for i, one in enumerate(prompt.answers)
+        for two in prompt.answers[i + 1 :]
+    ]
+    share = sum(better > worse for better, worse in pairs) / len(pairs)
+    assert 0.3 < share < 0.7
+
+
+def test_the_evaluation_set_is_labelled_and_has_references(evaluation):
+    for one in evaluation:
+        assert one.source == "evaluation"
+        assert one.category in CATEGORIES, one.id
+        assert one.complexity in range(1, 11), one.id
+        assert one.expected_length in LENGTHS, one.id
+        assert one.reference.strip(), one.id
+
+
+def test_nothing_of_the_evaluation_set_is_trained_on(embedded, evaluation):
+    held = [rouge_words(one.instruction) for one in evaluation]
+    for seed in (*embedded.ift, *embedded.eft, *embedded.validation):
+        words = rouge_words(seed.instruction)
+        assert max(rouge_l(words, other) for other in held) <= 0.6, seed.id
+
+
+def test_validation_is_not_trained_on(embedded):
+    for one in embedded.validation:
+        words = rouge_words(one.instruction)
+        assert max(rouge_l(words, rouge_words(other.instruction)) for other in (*embedded.ift, *embedded.eft)) <= 0.7
+
+
+# --- a folder of one's own --------------------------------------------------------------------------------------------
+
+
+def ranked(name, split=None, ranks=(0, 1)):
+    row = {"id": name, "instruction": f"Do {name}", "answers": [{"text": f"{name}{r}", "rank": r} for r in ranks]}
+    return row | ({"split": split} if split else {})
+
+
+def folder(path, eft, ift=None):
+    path.mkdir(exist_ok=True)
+    ift = ift if ift is not None else [{"id": "i", "instruction": "do", "response": "done"}]
+    for name, rows in (("ift", ift), ("eft", eft)):
+        (path / f"{name}.jsonl").write_text(
+            "".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows)
+        )
+    return str(path)
+
+
+def test_a_given_split_is_kept(tmp_path):
+    found = load_seeds(folder(tmp_path, [ranked("a", "train"), ranked("b", "validation"), ranked("c", "train")]))
+    assert [one.id for one in found.eft] == ["a", "c"]
+    assert [one.id for one in found.validation] == ["b"]
+    assert found.ift == (Demonstration("i", "do", "done"),)
+
+
+def test_without_a_split_one_in_four_is_held_out_by_its_id(tmp_path):
+    rows = [ranked(f"q{i}") for i in range(400)]
+    found = load_seeds(folder(tmp_path, rows))
+    assert 70 < len(found.validation) < 130
+    assert len(found.eft) + len(found.validation) == 400
+    again = load_seeds(folder(tmp_path / "more", [*reversed(rows), ranked("new")]))
+    assert {one.id for one in found.validation} == {one.id for one in again.validation} - {"new"}
+
+
+def test_an_unknown_source_names_the_forms(tmp_path):
+    with pytest.raises(UnknownName, match=r"'embeded' does not exist. Did you mean 'embedded'\?.*oasst:FILE"):
+        load_seeds("embeded")
+    with pytest.raises(UnknownName):
+        load_seeds(str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize("missing", ["ift", "eft"])
+def test_a_missing_file_is_named(tmp_path, missing):
+    place = folder(tmp_path, [ranked("a"), ranked("b")])
+    (tmp_path / f"{missing}.jsonl").unlink()
+    with pytest.raises(DataError, match=rf"{missing}\.jsonl: there is no such file"):
+        load_seeds(place)
+
+
+def test_empty_and_broken_files_are_named(tmp_path):
+    with pytest.raises(DataError, match=r"eft\.jsonl: is empty"):
+        load_seeds(folder(tmp_path, []))
+    with pytest.raises(DataError, match=r"ift\.jsonl: is empty"):
+        load_seeds(folder(tmp_path, [ranked("a")], ift=[]))
+    with pytest.raises(DataError, match=r"eft\.jsonl, line 2: not JSON"):
+        load_seeds(folder(tmp_path, [ranked("a"), "{"]))
+    with pytest.raises(DataError, match=r"eft\.jsonl, line 2: split: Input should be 'train' or 'validation'"):
+        load_seeds(folder(tmp_path, [ranked("a"), ranked("b", "test")]))
+
+
+@pytest.mark.parametrize("ranks", [(), (0,), (1, 1)])
+def test_answers_without_an_order_are_refused_with_their_line(tmp_path, ranks):
+    with pytest.raises(
+        DataError, match=r"eft\.jsonl, line 2: record: .*at least two answers of different rank are needed\.$"
+    ):
+        load_seeds(folder(tmp_path, [ranked("a"), ranked("b", ranks=ranks)]))
+
+
+def test_the_line_of_an_answer_without_an_order_counts_blank_lines(tmp_path):
+    with pytest.raises(DataError, match="line 4"):
+        load_seeds(folder(tmp_path, [ranked("a"), "", "", ranked("b", ranks=(0,))]))
+
+
+@pytest.mark.parametrize("score", [9, -1])
+def test_a_score_off_the_scale_is_refused(tmp_path, score):
+    row = ranked("a")
+    row["answers"][0] |= {"score": score, "rationale": "good"}
+    with pytest.raises(DataError, match="line 1"):
+        load_seeds(folder(tmp_path, [row, ranked("b")]))
+
+
+# --- Open Assistant ---------------------------------------------------------------------------------------------------
+
+
+def message(name, text, parent=None, **others):
+    role = "assistant" if parent else "prompter"
+    return {
+        "message_id": name,
+        "parent_id": parent,
+        "role": role,
+        "text": text,
+        "lang": "en",
+        "deleted": False,
+    } | others
+
+
+def tree(name, ranks, **others):
+    replies = [message(f"{name}-{i}", f"{name} reply of rank {rank}", name, rank=rank) for i, rank in enumerate(ranks)]
+    return [message(name, f"Question {name}?", rank=None, **others), *replies]
+
+
+def forest(size):
+    return [row for i in range(size) for row in tree(f"t{i}", (0, 1))]
+
+
+def messages_file(path, rows):
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    if path.suffix == ".gz":
+        path.write_bytes(gzip.compress(text.encode()))
+    else:
+        path.write_text(text)
+    return f"oasst:{path}"
+
+
+@pytest.mark.parametrize("name", ["messages.jsonl", "messages.jsonl.gz"])
+def test_messages_become_demonstrations_and_ranked_prompts(tmp_path, name):
+    rows = [row for i in range(60) for row in tree(f"t{i}", (1, 0, 2))]
+    rows += [message("deep", "and then?", "t0-0", role="prompter"), message("deep-a", "well", "deep", rank=0)]
+    found = load_seeds(messages_file(tmp_path / name, rows))
+    both = (*found.eft, *found.validation)
+    assert len(found.ift) + len(both) == 60
+    assert len(found.ift) > len(both) > len(found.validation) > 0
+    assert not {one.instruction for one in found.ift} & {one.instruction for one in both}
+    for one in found.ift:
+        assert one.response == f"{one.id} reply of rank 0"
+    for one in both:
+        assert [answer.rank for answer in one.answers] == [0, 1, 2]
+        assert [answer.text for answer in one.answers] == [f"{one.id} reply of rank {rank}" for rank in range(3)]
+
+
+def test_replies_may_stand_before_their_question(tmp_path):
+    rows = forest(20)
+    one = load_seeds(messages_file(tmp_path / "a.jsonl", rows))
+    two = load_seeds(messages_file(tmp_path / "b.jsonl", list(reversed(rows))))
+    assert sorted(one.ift, key=str) == sorted(two.ift, key=str)
+    assert sorted(one.eft, key=str) == sorted(two.eft, key=str)
+
+
+def test_what_cannot_be_used_is_left_out(tmp_path):
+    good = forest(20)
+    rows = [
+        *good,
+        *tree("german", (0, 1), lang="de"),
+        *tree("deleted", (0, 1), deleted=True),
+        message("lonely", "No reply?"),
+        *tree("unranked", (None, None)),
+        *tree("no-best", (1,)),
+        *tree("kept", (0,)),
+    ]
+    found = load_seeds(messages_file(tmp_path / "m.jsonl", rows))
+    assert found.ift[-1] == Demonstration("kept", "Question kept?", "kept reply of rank 0")
+    used = {one.id for one in (*found.ift, *found.eft, *found.validation)}
+    assert used == {"kept"} | {row["message_id"] for row in good if row["role"] == "prompter"}
+
+
+def test_a_broken_line_of_messages_is_named(tmp_path):
+    place = messages_file(tmp_path / "m.jsonl", tree("a", (0, 1)))
+    with (tmp_path / "m.jsonl").open("a") as file:
+        file.write("{\n")
+    with pytest.raises(DataError, match=r"m\.jsonl, line 4: not JSON"):
+        load_seeds(place)
+    (tmp_path / "m.jsonl").write_text("[1]\n")
+    with pytest.raises(DataError, match=r"m\.jsonl: record 1: not a record of Open Assistant: "):
+        load_seeds(place)
+
+
+# Open-Assistant's exporter (backend/oasst_backend/utils/tree_export.py) writes with exclude_none=True.
+def test_messages_as_published_have_no_parent_id_at_their_root(tmp_path):
+    rows = [{key: value for key, value in row.items() if value is not None} for row in forest(20)]
+    assert all("parent_id" not in row for row in rows if row["role"] == "prompter")
+    found = load_seeds(messages_file(tmp_path / "m.jsonl", rows))
+    assert found == load_seeds(messages_file(tmp_path / "with-nulls.jsonl", forest(20)))
+    assert len(found.ift) + len(found.eft) + len(found.validation) == 20
+
+
+def test_rows_that_are_no_messages_are_refused(tmp_path):
+    with pytest.raises(DataError):
+        load_seeds(messages_file(tmp_path / "trees.jsonl", [{"message_tree_id": "a", "lang": "en", "prompt": {}}]))
+
+
+@pytest.mark.parametrize("rows", [[], tree("german", (0, 1), lang="de")])
+def test_a_file_without_a_usable_message_is_refused(tmp_path, rows):
+    with pytest.raises(DataError, match=r"m\.jsonl: gives 0 demonstrations and 0 ranked prompts; both are needed"):
+        load_seeds(messages_file(tmp_path / "m.jsonl", rows))
+
+
+def test_a_file_that_gives_nothing_to_rank_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"m\.jsonl: gives 1 demonstrations and 0 ranked prompts; both are needed"):
+        load_seeds(messages_file(tmp_path / "m.jsonl", tree("a", (0,))))
+
+
+def oasst_folder(path):
+    files = {
+        "instructions": [
+            {"prompt_id": "a", "prompt": "A?", "response": "yes"},
+            {"prompt_id": "r", "prompt": "R?", "response": "also ranked"},
+        ],
+        "ranked_train": [
+            {"prompt_id": "r", "prompt": "R?", "responses": [{"text": "x", "rank": 0}, {"text": "y", "rank": 1}]}
+        ],
+        "ranked_validation": [
+            {"prompt_id": 7, "prompt": "V?", "responses": [{"text": f"x{rank}", "rank": rank} for rank in range(3)]}
+        ],
+    }
+    for name, rows in files.items():
+        (path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_a_folder_of_instructions_and_ranks(tmp_path):
+    found = load_seeds(f"oasst:{oasst_folder(tmp_path)}")
+    assert found.ift == (Demonstration("a", "A?", "yes"),)
+    assert [(one.id, one.split, len(one.answers)) for one in (*found.eft, *found.validation)] == [
+        ("r", "train", 2),
+        ("7", "validation", 3),
+    ]
+
+
+def test_a_packed_file_goes_before_a_plain_one_and_a_missing_one_is_named(tmp_path):
+    oasst_folder(tmp_path)
+    row = {"prompt_id": "z", "prompt": "Z?", "response": "packed"}
+    (tmp_path / "instructions.jsonl.gz").write_bytes(gzip.compress(json.dumps(row).encode()))
+    assert [one.id for one in load_seeds(f"oasst:{tmp_path}").ift] == ["z"]
+    (tmp_path / "ranked_train.jsonl").unlink()
+    with pytest.raises(DataError, match=r"ranked_train\.jsonl: there is no such file"):
+        load_seeds(f"oasst:{tmp_path}")
+
+
+@pytest.mark.parametrize("name", ["instructions", "ranked_train"])
+def test_a_row_of_the_folder_without_its_keys_is_refused(tmp_path, name):
+    (oasst_folder(tmp_path) / f"{name}.jsonl").write_text('{"prompt_id": "a", "text": "A?"}\n')
+    with pytest.raises(DataError, match=rf"{name}\.jsonl, line 1"):
+        load_seeds(f"oasst:{tmp_path}")
+
+
+def test_a_row_of_the_folder_that_ranks_nothing_is_refused(tmp_path):
+    row = {"prompt_id": "r", "prompt": "R?", "responses": [{"text": "x", "rank": 0}]}
+    (oasst_folder(tmp_path) / "ranked_train.jsonl").write_text(f"\n{json.dumps(row)}\n")
+    with pytest.raises(DataError, match=r"ranked_train\.jsonl, line 2: .*at least two answers of different rank"):
+        load_seeds(f"oasst:{tmp_path}")
+
+
+@pytest.mark.skipif(not OASST.is_dir(), reason=f"needs the shared Open Assistant data in {OASST}")
+def test_the_shared_open_assistant_data():
+    found = load_seeds(f"oasst:{OASST}")
+    assert (len(found.ift), len(found.eft), len(found.validation)) == (480, 411, 140)
+    both = (*found.eft, *found.validation)
+    assert not {one.instruction for one in found.ift} & {one.instruction for one in both}
+    assert not {one.instruction for one in found.eft} & {one.instruction for one in found.validation}
+    assert all(len({answer.rank for answer in one.answers}) > 1 for one in both)
+    assert all(min(answer.rank for answer in one.answers) == 0 for one in both)
+
+
+# --- files of strangers -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["ift", "eft"])
+def test_an_id_that_comes_twice_is_refused(tmp_path, name):
+    one = {"id": "i", "instruction": "do", "response": "done"}
+    rows = {"ift": [one, one], "eft": [ranked("a"), ranked("b"), ranked("a")]}
+    place = folder(
+        tmp_path, rows["eft"] if name == "eft" else [ranked("a")], ift=rows["ift"] if name == "ift" else None
+    )
+    with pytest.raises(DataError, match=rf"{name}\.jsonl, line [23]: has the id '[ai]' of line 1 again"):
+        load_seeds(place)
+
+
+def test_ranked_answers_that_are_all_for_validation_all_are(tmp_path):
+    found = load_seeds(folder(tmp_path, [ranked(f"q{i}", "validation") for i in range(12)]))
+    assert (len(found.eft), len(found.validation)) == (0, 12)
+    found = load_seeds(folder(tmp_path, [ranked(f"q{i}", "train") for i in range(40)]))
+    assert len(found.eft) + len(found.validation) == 40
+    assert found.validation
+
+
+@pytest.mark.parametrize("suffix", [".jsonl.gz", ".json", ".json.gz"])
+def test_seeds_may_be_packed_and_arrays(tmp_path, suffix):
+    place = folder(tmp_path, [ranked("a", "train"), ranked("b", "validation")])
+    whole = load_seeds(place)
+    for name in ("ift", "eft"):
+        file = tmp_path / f"{name}.jsonl"
+        rows = [json.loads(line) for line in file.read_text().splitlines()]
+        text = file.read_text() if "jsonl" in suffix else json.dumps(rows)
+        file.unlink()
+        (tmp_path / f"{name}{suffix}").write_bytes(
+            gzip.compress(text.encode()) if suffix.endswith("gz") else text.encode("utf-8-sig")
+        )
+    assert load_seeds(place) == whole
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"instruction": "Add.", "input": "1, 2", "output": "3"},
+        {"prompt": "Add.\n\n1, 2", "completion": "3"},
+        {"messages": [{"role": "user", "content": "Add.\n\n1, 2"}, {"role": "assistant", "content": "3"}]},
+        {"conversations": [{"from": "human", "value": "Add.\n\n1, 2"}, {"from": "gpt", "value": "3"}]},
+    ],
+)
+def test_demonstrations_of_other_tools_are_read(tmp_path, row):
+    found = load_seeds(folder(tmp_path, [ranked("a")], ift=[row | {"id": 7}, row]))
+    assert found.ift == (Demonstration("7", "Add.\n\n1, 2", "3"), Demonstration("ift-0002", "Add.\n\n1, 2", "3"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([ranked("a", "test")], "split: .*What is held out from training is validation"),
+        ([ranked("a", ranks=(0, float("nan")))], "a rank must be a number"),
+        ([ranked("a", ranks=(0, float("inf")))], "a rank must be a number"),
+        ([ranked("a") | {"answers": [{"text": None, "rank": 0}, {"text": "x", "rank": 1}]}], "answers.0.text"),
+        ([ranked("a") | {"id": "half \ud83d"}], "the field id holds half a character"),
+        ([ranked("a") | {"schema": 99}], "was written by a newer version of srlm"),
+        (['{"id": "a", "id": "b"}'], "the key 'id' is there twice"),
+    ],
+)
+def test_ranked_answers_that_are_wrong_are_named(tmp_path, rows, words):
+    with pytest.raises(DataError, match=rf"eft\.jsonl, line 1: .*{words}"):
+        load_seeds(folder(tmp_path, rows))
+
+
+def test_ranks_of_ties_may_be_halves(tmp_path):
+    (one,) = load_seeds(folder(tmp_path, [ranked("a", "validation", ranks=(1.0, 2.5, "2.5", 4))])).validation
+    assert [repr(answer.rank) for answer in one.answers] == ["1", "2.5", "2.5", "4"]
+
+
+def test_trees_of_open_assistant_are_the_same_as_their_messages(tmp_path):
+    rows = forest(20)
+    trees = [
+        {"message_tree_id": one["message_id"], "prompt": one | {"replies": rows[place + 1 : place + 3]}}
+        for place, one in enumerate(rows)
+        if one["role"] == "prompter"
+    ]
+    found = load_seeds(messages_file(tmp_path / "m.jsonl", rows))
+    assert load_seeds(messages_file(tmp_path / "trees.jsonl", trees)) == found
+    (tmp_path / "array.json").write_text(json.dumps(rows), encoding="utf-16")
+    assert load_seeds(f"oasst:{tmp_path / 'array.json'}") == found
+
+
+def test_numbers_as_pandas_has_them_are_read(tmp_path):
+    rows = [one | {"rank": float("nan") if one["rank"] is None else float(one["rank"])} for one in forest(20)]
+    assert load_seeds(messages_file(tmp_path / "m.jsonl", rows)) == load_seeds(
+        messages_file(tmp_path / "n.jsonl", forest(20))
+    )
+
+
+@pytest.mark.parametrize(
+    ("odd", "words"),
+    [
+        ({"text": None}, "the field text must be text, not null"),
+        ({"message_id": None}, "the field message_id must be text, not null"),
+        ({"rank": float("inf")}, "the field rank must be a number"),
+        ({"rank": 10**400}, "the field rank must be a number"),
+        ({"rank": True}, "the field rank must be a number"),
+        ({"message_id": "t0"}, "has the message_id of line 1 again"),
+    ],
+)
+def test_a_message_that_is_wrong_is_named(tmp_path, odd, words):
+    rows = forest(3)
+    with pytest.raises(DataError, match=rf"line 3: {words}"):
+        load_seeds(messages_file(tmp_path / "m.jsonl", [*rows[:2], rows[2] | odd, *rows[3:]]))

@@ -1,0 +1,138 @@
+"""The filters of new instructions: every reason, its border, and ROUGE-L by hand."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from srlm.config import InstructionsConfig
+from trainer.generation.filters import InstructionFilter, rouge_l, rouge_words
+
+KNOWN = "Explain to a child why the sky looks blue at noon."
+lists = st.lists(st.sampled_from("abcd"), max_size=8)
+
+
+def refusal(text, *, cut=False, known=(KNOWN,), **settings):
+    return InstructionFilter(InstructionsConfig(**settings), known).refusal(text, cut=cut)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "too short"),
+        ("   ", "too short"),
+        ("Name three rivers", "too short"),
+        ("word " * 151, "too long"),
+        ("Über alle Gipfel ist Ruh", "begins with a character outside ASCII"),
+        ("“Quote” this for my friend", "begins with a character outside ASCII"),
+        ('"Quote" this for my friend', "begins with punctuation"),
+        ("(Explain) how the tides work", "begins with punctuation"),
+        ("... and so on forever", "begins with punctuation"),
+        ("Write a program that sorts numbers", "asks for a program"),
+        ("Describe this image in detail please", "needs more than text"),
+        ("Describe these IMAGES in detail please", "needs more than text"),
+        ("Draw a cat on a mat", "needs more than text"),
+        ("Please go to the shop now", "needs more than text"),
+        ("Open the file, then read it", "needs more than text"),
+        ("Make a map: roads of Wales", "needs more than text"),
+        (KNOWN, "too similar to a known instruction"),
+        (KNOWN.upper().replace(".", "!!"), "too similar to a known instruction"),
+    ],
+)
+def test_each_reason(text, reason):
+    assert refusal(text) == reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Name four long rivers",
+        "word " * 150,
+        "3 ways to cook an egg",
+        "Explain what a profile is",
+        "Summarise the imagery of this poem",
+        "How do drawers slide so well",
+        "Please write a program for me",
+        "What does a café sell",
+    ],
+)
+def test_what_is_kept(text):
+    assert refusal(text) is None
+
+
+def test_a_cut_instruction_is_refused_before_all_else():
+    assert refusal("", cut=True) == "cut at the length limit"
+    assert refusal("Name four long rivers", cut=True) == "cut at the length limit"
+
+
+def test_the_limits_are_those_of_the_configuration():
+    assert refusal("Two words", min_words=2, known=()) is None
+    assert refusal("Only three words", max_words=2, min_words=1) == "too long"
+
+
+def test_similarity_is_refused_above_the_limit_and_not_at_it():
+    # Four words, two in common order: F = 2 * 2 / 8 = 0.5.
+    assert refusal("alpha beta one two", known=["alpha beta x y"], rouge_limit=0.5) is None
+    assert (
+        refusal("alpha beta one two", known=["alpha beta x y"], rouge_limit=0.49)
+        == "too similar to a known instruction"
+    )
+
+
+def test_an_accepted_instruction_is_known_from_then_on():
+    check = InstructionFilter(InstructionsConfig(), [])
+    text = "Name four long rivers"
+    assert check.refusal(text, cut=False) is None
+    assert check.refusal(text, cut=False) is None
+    check.add(text)
+    assert check.refusal(text.lower(), cut=False) == "too similar to a known instruction"
+
+
+# --- ROUGE-L ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "value"),
+    [
+        ("the cat sat", "the cat sat", 1.0),
+        ("the cat sat", "a dog ran", 0.0),
+        # Lin 2004, section 3.1: "police kill the gunman" keeps three words of "police killed the gunman" in order.
+        ("police killed the gunman", "police kill the gunman", 2 * 3 / 8),
+        ("police killed the gunman", "the gunman kill police", 2 * 2 / 8),
+        # a b c d e against a c e: the subsequence need not be without gaps; P = 3/3, R = 3/5, F = 6/8.
+        ("a b c d e", "a c e", 0.75),
+        ("a a a", "a", 0.5),
+        ("a b", "b a", 0.5),
+        ("", "a", 0.0),
+        ("", "", 0.0),
+    ],
+)
+def test_rouge_l_by_hand(one, two, value):
+    assert rouge_l(one.split(), two.split()) == pytest.approx(value)
+
+
+def subsequence(one, two):
+    """The longest common subsequence by the textbook's table."""
+    row = [0] * (len(two) + 1)
+    for x in one:
+        before = 0
+        for j, y in enumerate(two, start=1):
+            before, row[j] = row[j], before + 1 if x == y else max(row[j], row[j - 1])
+    return row[-1]
+
+
+@settings(deadline=None)
+@given(lists, lists)
+def test_rouge_l_is_the_f_measure_of_the_longest_common_subsequence(one, two):
+    found = rouge_l(one, two)
+    assert found == rouge_l(two, one)
+    if one and two:
+        common = subsequence(one, two)
+        precision, recall = common / len(one), common / len(two)
+        assert found == pytest.approx(2 * precision * recall / (precision + recall) if common else 0)
+    else:
+        assert found == 0
+
+
+def test_words_are_lower_case_runs_of_letters_and_digits():
+    assert rouge_words("It's 3.5 KG — don't_you?") == ["it", "s", "3", "5", "kg", "don", "t", "you"]
+    assert rouge_words("") == []

@@ -1,0 +1,1 @@
+"""Data for supervised fine-tuning: seed data, IFT and EFT examples."""

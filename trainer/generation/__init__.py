@@ -1,0 +1,1 @@
+"""Generate new prompts and candidate answers."""

@@ -1,0 +1,1 @@
+"""Measure each iteration and warn where a threshold is passed."""

@@ -1,0 +1,1 @@
+"""Score candidates and select preference pairs."""
