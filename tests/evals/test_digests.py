@@ -5,8 +5,8 @@ from types import SimpleNamespace
 from evals.pairwise import prompts_digest
 from evals.suites.mt_bench import run as mt_bench
 from evals.suites.mt_bench.data import Question
-from evals.suites.nlp.run import tasks as nlp_tasks
-from evals.suites.reward_model.run import run as reward_model
+from evals.suites.nlp import tasks as nlp_tasks
+from evals.suites.reward_model import run as reward_model
 from evals.suites.verifiable.benchmark import Exam, Item
 from srlm.judges.grading import GradingJudge
 from srlm.types import Prompt, RankedAnswer, RankedPrompt
