@@ -133,7 +133,7 @@ def test_half_of_a_surrogate_pair_becomes_text_that_can_be_written() -> None:
 def test_a_judge_that_always_votes_b_is_seen_through(
     server: Server, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("servers.preference", lambda messages: 0.1)
+    monkeypatch.setattr("helpers.servers.preference", lambda messages: 0.1)
     engine = opened(server, "anthropic")
     match = Match("m", "Which?", Answer("one", "p", "x", "first", "stop"), Answer("two", "p", "y", "second", "stop"))
     ledger = Ledger(tmp_path / "ledger.sqlite")
