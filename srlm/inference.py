@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from srlm.console import Progress
 from srlm.engines.capabilities import Adapting
 from srlm.engines.engine import Done, Engine
-from srlm.errors import EngineError
+from srlm.errors import EngineFailed
 from srlm.ledger import Call, Ledger, request_key
 from srlm.prices import cost_of
 from srlm.types import Completion, Failed, Reply, Request
@@ -37,7 +37,7 @@ def ask(
     others in flight. What is left of it is the caller's to end.
 
     Raises:
-        EngineError: no call at all succeeded, so that going on would only fail again; or a server is dead.
+        EngineFailed: no call at all succeeded, so that going on would only fail again; or a server is dead.
         NotWritable: the ledger is read-only, or its disk is full: nothing was asked.
         BudgetSpent: the next call could pass what the command may spend.
     """
@@ -65,7 +65,7 @@ def ask(
     answered = [replies.get(key, (key, Failed("not run"))) for key in wanted]
     failed = [reply for _, reply in answered if isinstance(reply, Failed)]
     if requests and len(failed) == len(requests):
-        raise EngineError(
+        raise EngineFailed(
             f"{engine.name} answered none of {len(unique)} calls; the first failure: {failed[0].reason}. Check that it "
             "is a model for this task, and that prompts of this length fit into it; the same command asks again."
         )
