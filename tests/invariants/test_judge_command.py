@@ -121,8 +121,8 @@ def calls(folder):
         return ledger.execute("SELECT count(*) FROM calls").fetchone()[0]
 
 
-def refused(result, *parts):
-    assert result.code == 2, result.err
+def refused(result, *parts, code=2):
+    assert result.code == code, result.err
     assert "Traceback" not in result.err + result.out
     assert len(result.errors) == 1, result.err
     for part in parts:
@@ -193,7 +193,7 @@ def test_options_may_come_first_and_the_word_score_may_be_written(here, cli, jud
 
 def test_the_packaged_judge_is_the_default_and_that_is_said(cli, here):
     result = cli.apart(
-        "judge", "answers.json", cwd=here, customize="import srlm.model_hub\nsrlm.assets.packaged_file = lambda: None\n"
+        "judge", "answers.json", cwd=here, customize="import srlm.model_hub\nsrlm.model_hub.packaged_file = lambda: None\n"
     )
     assert "No --judge is given: the packaged 135M model judges." in result.err
     refused(result, "smollm2")
@@ -289,7 +289,7 @@ def test_a_server_that_is_not_there_is_said_at_once(cli, here):
         closed.bind(("127.0.0.1", 0))  # bound and not listening: whoever connects is turned away
         spec = f"openai:some-model@http://127.0.0.1:{closed.getsockname()[1]}/v1"
         for words in (("card", spec), ("answers.json", "--judge", spec)):
-            refused(cli("judge", *words, "--deadline", "2", cwd=here, env=KEY), "some-model")
+            refused(cli("judge", *words, "--deadline", "2", cwd=here, env=KEY), "some-model", code=7)
     assert not (here / "answers.judged.jsonl").exists()
 
 
