@@ -9,17 +9,17 @@ import typer
 from srlm.cli.models import budget_of, contestant, wire_of
 from srlm.cli.options import (
     DEFAULT_RUNS,
-    MOST_ITEMS,
-    MOST_SAMPLES,
-    MOST_TOKENS,
-    Deadline,
+    MAX_ITEMS,
+    MAX_SAMPLES,
+    MAX_TOKENS,
     Estimate,
-    InFlight,
     JudgeTokens,
     LeastMass,
+    MaxConnections,
     MaxCost,
     RunName,
     Runs,
+    Timeout,
     command,
 )
 from srlm.cli.recompute import Format, recompute
@@ -95,19 +95,19 @@ def evaluate(
     batch_size: Annotated[
         int,
         typer.Option(
-            "--batch-size", min=1, max=MOST_SAMPLES, help="Prompts side by side in nlp, as in lm-eval's command."
+            "--batch-size", min=1, max=MAX_SAMPLES, help="Prompts side by side in nlp, as in lm-eval's command."
         ),
     ] = 1,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", min=2, max=MOST_ITEMS, help="Use at most so many prompts; in nlp, of each task."),
+        typer.Option("--limit", min=2, max=MAX_ITEMS, help="Use at most so many prompts; in nlp, of each task."),
     ] = None,
     max_tokens: Annotated[
         int | None,
         typer.Option(
             "--max-tokens",
             min=1,
-            max=MOST_TOKENS,
+            max=MAX_TOKENS,
             help="Tokens per answer; if not given, the run's in alpaca and head-to-head, 1024 in mt-bench, as FastChat "
             "has it, 1280 in IFEval, as lm-eval has it, and 1024 in countdown.",
         ),
@@ -140,8 +140,8 @@ def evaluate(
     ] = None,
     judge_tokens: JudgeTokens = None,
     least_mass: LeastMass = None,
-    in_flight: InFlight = None,
-    deadline: Deadline = None,
+    max_connections: MaxConnections = None,
+    timeout: Timeout = None,
     max_cost: MaxCost = None,
     estimate: Estimate = False,
     run: RunName = None,
@@ -205,7 +205,7 @@ def evaluate(
     home = _home(runs, run, models)
     require_trackers(home.config.report_to)
     budget = budget_of(max_cost)
-    wire = wire_of(in_flight, deadline, progress)
+    wire = wire_of(max_connections, timeout, progress)
     try:
         contestants = [contestant(model, home, wire, budget) for model in models]
         work = prepared(asked, models, contestants, home, progress)

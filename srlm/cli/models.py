@@ -55,11 +55,11 @@ def named_model(spec: str, run: str | None, runs: Path, wire: "Wire", max_cost: 
     return contestant(spec, home, wire, budget_of(max_cost))
 
 
-def wire_of(in_flight: int | None, deadline: float | None, progress: "Progress") -> "Wire":
+def wire_of(max_connections: int | None, timeout: float | None, progress: "Progress") -> "Wire":
     """How a server's calls travel, by the options."""
     from srlm.engines.request_pool import DEADLINE, IN_FLIGHT, Wire
 
-    return Wire(in_flight or IN_FLIGHT, deadline or DEADLINE, say=progress.say)
+    return Wire(max_connections or IN_FLIGHT, timeout or DEADLINE, say=progress.say)
 
 
 def budget_of(max_cost: float | None) -> "Budget | None":
