@@ -268,13 +268,17 @@ def _show(results: "Sequence[Result]", *, compared: bool) -> None:
     from evals.compare.comparison import compare_models
     from evals.compare.sentences import unsaid
     from evals.compare.terminal import print_comparison, print_sides
-    from evals.results import AlpacaResult, HeadToHeadResult, MtBenchResult, VerifiableResult, gathered
+    from evals.results import collect
+    from evals.suites.alpaca.result import AlpacaResult
     from evals.suites.head_to_head.metrics import sides
+    from evals.suites.head_to_head.result import HeadToHeadResult
+    from evals.suites.mt_bench.result import MtBenchResult
+    from evals.suites.verifiable.result import VerifiableResult
     from srlm.console import stdout
 
     if compared:
         names = _names(results)
-        print_comparison(stdout(), compare_models(gathered(results), names, names[0]))
+        print_comparison(stdout(), compare_models(collect(results), names, names[0]))
         return
     met = [result for result in results if isinstance(result, HeadToHeadResult)]
     print_sides(stdout(), sides(met) if met else [])
@@ -300,7 +304,7 @@ def _say_next(results: "Sequence[Result]", home: "Run", runs: Path) -> None:
 
 def _names(results: "Sequence[Result]") -> list[str]:
     """Each model that has a result, once."""
-    from evals.results import HeadToHeadResult
+    from evals.suites.head_to_head.result import HeadToHeadResult
 
     pairs = ((one.opponent, one.model) if isinstance(one, HeadToHeadResult) else (one.model,) for one in results)
     return list(dict.fromkeys(name for pair in pairs for name in pair))

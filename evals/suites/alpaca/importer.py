@@ -8,8 +8,9 @@ result without a preference, so that a model is not better for having left out w
 from collections.abc import Sequence
 
 from evals.pairwise import prompts_digest
-from evals.results import AlpacaResult, Provenance
+from evals.results import Provenance
 from evals.suites.alpaca.files import Annotation, Annotations, Output
+from evals.suites.alpaca.result import AlpacaResult
 from evals.suites.alpaca.run import prompts_of
 from srlm.judges.injection import constant_answers, find_suspicions
 from srlm.judges.pairwise import load_pairwise

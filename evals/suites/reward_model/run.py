@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 
 from evals.labels.store import keep_prompts
 from evals.model import Contestant, opened
-from evals.results import Provenance, RewardResult, part, store
+from evals.results import Provenance, save, stage_name
+from evals.suites.reward_model.result import RewardResult
 from srlm.console import Progress
 from srlm.digest import digest_of_set
 from srlm.judges.pointwise import PointwiseJudge, rewards, score
@@ -66,10 +67,10 @@ def run_reward_model(
                         f"max_tokens={judge.sampling.max_tokens}"
                     ),
                 )
-                run.write(part(run, "reward", name, "verdicts"), verdicts)
+                run.write(stage_name(run, "reward", name, "verdicts"), verdicts)
                 perfect = float(judge.rubric.scale.highest)
                 results.append(_result(name, engine.identity, provenance, ranked, answers, verdicts, perfect))
-                store(run, results[-1])
+                save(run, results[-1])
     return results
 
 

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from evals.generate import answer_prompts, endings_of
 from evals.labels.store import keep_prompts
 from evals.model import Contestant, opened
-from evals.results import Checked, Provenance, VerifiableResult, part, store
+from evals.results import Provenance, save, stage_name
 from evals.suites.verifiable.benchmark import Exam, Item
+from evals.suites.verifiable.result import PromptCheck, VerifiableResult
 from srlm.console import Progress
 from srlm.runs import Run
 from srlm.types import Answer, Sampling
@@ -44,17 +45,17 @@ def run_verifiable(
             answers = answer_prompts(
                 engine, prompts, sampling, run.ledger, stage="evals/verifiable", progress=progress, as_written=True
             )
-        run.write(part(run, "verifiable", contestant.name, "answers"), answers.values())
+        run.write(stage_name(run, "verifiable", contestant.name, "answers"), answers.values())
         checked = tuple(_checked(exam, item, answers.get(item.prompt.id)) for item in exam.items)
         endings = endings_of(answers.values())
         results.append(VerifiableResult(contestant.name, identity, provenance, checked, endings=endings))
-        store(run, results[-1])
+        save(run, results[-1])
     return results
 
 
-def _checked(exam: Exam, item: Item, answer: Answer | None) -> Checked:
+def _checked(exam: Exam, item: Item, answer: Answer | None) -> PromptCheck:
     if answer is None:
-        return Checked(item.prompt.id, item.instructions, None, None, 0, None)
+        return PromptCheck(item.prompt.id, item.instructions, None, None, 0, None)
     followed = exam.check(item, answer.text)
     length = len(answer.text.strip())
-    return Checked(item.prompt.id, item.instructions, followed.strict, followed.loose, length, answer.finish)
+    return PromptCheck(item.prompt.id, item.instructions, followed.strict, followed.loose, length, answer.finish)
