@@ -12,6 +12,7 @@ from evals.model import Contestant, opened
 from evals.results import Provenance, RewardResult, part, store
 from srlm.console import Progress
 from srlm.digest import digest_of_set
+from srlm.inference import Caller
 from srlm.judges.pointwise import PointwiseJudge, rewards, score
 from srlm.runs import Run
 from srlm.stats.reward_model import Ranked
@@ -49,12 +50,9 @@ def run_reward_model(
                 name = f"{contestant.name} {way}".strip()
                 verdicts = score(
                     judge,
-                    engine,
+                    Caller(engine, run.ledger, "evals/reward", progress),
                     answers,
-                    run.ledger,
                     seed=0,
-                    stage="evals/reward",
-                    progress=progress,
                     label=f"{name} judges {len(answers)} ranked answers",
                 )
                 provenance = Provenance(

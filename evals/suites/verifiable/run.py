@@ -15,6 +15,7 @@ from evals.model import Contestant, opened
 from evals.results import Checked, Provenance, VerifiableResult, part, store
 from evals.suites.verifiable.benchmark import Exam, Item
 from srlm.console import Progress
+from srlm.inference import Caller
 from srlm.runs import Run
 from srlm.types import Answer, Sampling
 
@@ -41,9 +42,8 @@ def run_verifiable(
     for contestant in contestants:
         with opened(contestant) as engine:
             identity = engine.identity
-            answers = answer_prompts(
-                engine, prompts, sampling, run.ledger, stage="evals/verifiable", progress=progress, as_written=True
-            )
+            caller = Caller(engine, run.ledger, "evals/verifiable", progress)
+            answers = answer_prompts(caller, prompts, sampling, as_written=True)
         run.write(part(run, "verifiable", contestant.name, "answers"), answers.values())
         checked = tuple(_checked(exam, item, answers.get(item.prompt.id)) for item in exam.items)
         endings = endings_of(answers.values())
