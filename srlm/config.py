@@ -402,14 +402,14 @@ class TrainConfig(Section):
         None,
         description=(
             "command that starts the processes of a training, such as: accelerate launch --num_processes 8 "
-            "(docs/scale.md); training is in this process, if not given"
+            "(docs/explain/scale.md); training is in this process, if not given"
         ),
     )
     report_to: tuple[Tracker, ...] = Field(
         (),
         description=(
             "trackers that trainings, monitor and evaluations report to: tensorboard, wandb, or both as "
-            "[tensorboard, wandb] (docs/trackers.md)"
+            "[tensorboard, wandb] (docs/howto/trackers.md)"
         ),
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
