@@ -6,7 +6,7 @@ from evals.dry_run import PendingCalls, dry_run, estimate
 from evals.model import Contestant, opened
 from srlm.console import Progress
 from srlm.engines.engine import Done
-from srlm.inference import ask
+from srlm.inference import Caller
 from srlm.ledger import Ledger
 from srlm.prices import FREE, Price
 from srlm.types import Completion, Message, Request, Sampling
@@ -42,9 +42,7 @@ def request(text, tokens=8, choices=()):
 
 
 def put(engine, requests, ledger):
-    return [
-        reply.text for _, reply in ask(engine, requests, ledger, stage="s", progress=Progress(quiet=True), label="l")
-    ]
+    return [reply.text for _, reply in Caller(engine, ledger, "s", Progress(quiet=True)).ask(requests, "l")]
 
 
 def count_calls(model, requests, ledger):

@@ -24,6 +24,7 @@ from evals.suites.mt_bench.write_files import write_answers, write_judgements
 from srlm.console import Progress
 from srlm.digest import digest_of_set
 from srlm.engines.engine import Engine
+from srlm.inference import Caller
 from srlm.judges.grading import MT_BENCH, Conversation, GradingJudge, grade
 from srlm.runs import Run
 from srlm.types import Answer, Failed, Prompt, Scored, Verdict
@@ -85,7 +86,7 @@ def run_mt_bench(
     for contestant in contestants:
         with opened(contestant) as engine:
             identities[contestant.name] = engine.identity
-            answers[contestant.name] = converse(engine, questions, limit, run.ledger, stage=STAGE, progress=progress)
+            answers[contestant.name] = converse(Caller(engine, run.ledger, STAGE, progress), questions, limit)
     results: list[MtBenchResult] = []
     with opened(judge) as engine:
         provenance = _provenance(engine, grading, questions, limit)
@@ -94,7 +95,7 @@ def run_mt_bench(
             model, given = contestant.name, answers[contestant.name]
             items = conversations(questions, given)
             label = f"{engine.name} grades {len(items)} answers of {model}"
-            verdicts = grade(grading, engine, items, run.ledger, stage=STAGE, progress=progress, label=label)
+            verdicts = grade(grading, Caller(engine, run.ledger, STAGE, progress), items, label=label)
             run.write(part(run, "mt-bench", model, "answers"), [answer for turns in given.values() for answer in turns])
             run.write(part(run, "mt-bench", model, "verdicts"), verdicts)
             by_answer = {verdict.answer_ids[0]: verdict for verdict in verdicts}

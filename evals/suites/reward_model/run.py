@@ -17,6 +17,7 @@ from srlm.config import JudgeConfig
 from srlm.console import Progress
 from srlm.digest import digest_of_set
 from srlm.errors import UnknownName, UsageError
+from srlm.inference import Caller
 from srlm.jsonl import read_records
 from srlm.judges.pointwise import PointwiseJudge, configured_judge, rewards, score
 from srlm.runs import Run
@@ -131,12 +132,9 @@ def run_reward_model(
                 name = f"{contestant.name} {way}".strip()
                 verdicts = score(
                     judge,
-                    engine,
+                    Caller(engine, run.ledger, "evals/reward", progress),
                     answers,
-                    run.ledger,
                     seed=0,
-                    stage="evals/reward",
-                    progress=progress,
                     label=f"{name} judges {len(answers)} ranked answers",
                 )
                 provenance = Provenance(

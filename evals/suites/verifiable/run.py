@@ -19,6 +19,7 @@ from evals.suites.verifiable.countdown import COUNTDOWN, countdown_exam
 from evals.suites.verifiable.ifeval import ifeval_exam
 from srlm.console import Progress
 from srlm.errors import SrlmError
+from srlm.inference import Caller
 from srlm.puzzle.task import PUZZLE, puzzle_seed
 from srlm.runs import Run
 from srlm.types import Answer, Sampling
@@ -72,9 +73,8 @@ def run_verifiable(
     for contestant in contestants:
         with opened(contestant) as engine:
             identity = engine.identity
-            answers = answer_prompts(
-                engine, prompts, sampling, run.ledger, stage="evals/verifiable", progress=progress, as_written=True
-            )
+            caller = Caller(engine, run.ledger, "evals/verifiable", progress)
+            answers = answer_prompts(caller, prompts, sampling, as_written=True)
         run.write(part(run, "verifiable", contestant.name, "answers"), answers.values())
         checked = tuple(_checked(exam, item, answers.get(item.prompt.id)) for item in exam.items)
         endings = endings_of(answers.values())
