@@ -10,8 +10,8 @@ from evals.generate import answer_prompts, endings_of
 from evals.model import Contestant
 from evals.report.samples.suites import judged_samples
 from evals.results import AlpacaResult, Checked, Endings, Results, files_folder
+from evals.single_turn import read_outputs
 from evals.suites.alpaca import metrics as preferred
-from evals.suites.alpaca.files import read_outputs
 from evals.suites.alpaca.run import run_alpaca
 from evals.suites.head_to_head import metrics as matched
 from evals.suites.head_to_head.run import run_head_to_head

@@ -8,15 +8,18 @@ read them. Left out: FastChat's verdicts on pairs of answers; the suite alpaca c
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 from evals.generate import endings_of
 from evals.labels.store import keep_prompts
 from evals.model import Contestant, opened
+from evals.options import JUDGE_TOKENS, LIMIT, Job, Option, Preparation, max_tokens
 from evals.pairwise import dated
 from evals.results import MtBenchResult, Provenance, files_folder, part, store
 from evals.suites.mt_bench.data import Grade, Question
-from evals.suites.mt_bench.generate import Turns, converse
+from evals.suites.mt_bench.files import own_questions, read_referenced_questions
+from evals.suites.mt_bench.generate import Turns, choose_questions, converse
 from evals.suites.mt_bench.write_files import write_answers, write_judgements
 from srlm.console import Progress
 from srlm.digest import digest_of_set
@@ -30,6 +33,29 @@ STAGE = "evals/mt-bench"
 MAX_TOKENS = 1024
 """Of an answer, as in FastChat."""
 _TURNS: tuple[Literal[1], Literal[2]] = (1, 2)
+
+PROMPTS = Option(
+    "prompts",
+    str,
+    "FastChat's question.jsonl, or its folder; the packaged questions, if not given.",
+    metavar="FILE",
+    content="question.jsonl",
+)
+ANSWER_TOKENS = max_tokens(f"{MAX_TOKENS}, as in FastChat")
+OPTIONS = (PROMPTS, LIMIT, ANSWER_TOKENS, JUDGE_TOKENS)
+
+
+def prepare(preparation: Preparation) -> Job:
+    """Load the questions."""
+    place = preparation.get(PROMPTS)
+    known = read_referenced_questions(Path(place)) if place else own_questions()
+    questions = choose_questions(known, preparation.get(LIMIT))
+    answer_tokens, judge_tokens = preparation.get(ANSWER_TOKENS), preparation.get(JUDGE_TOKENS)
+    return Job(
+        lambda models, judge, run, progress: run_mt_bench(
+            models, questions, judge, answer_tokens, run, progress, judge_tokens
+        )
+    )
 
 
 def run_mt_bench(
