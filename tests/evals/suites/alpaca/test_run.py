@@ -1,8 +1,9 @@
 """The alpaca suite with scripted engines: hostile and constant answers are counted, and nothing else."""
 
 from evals.model import Contestant
+from evals.single_turn import read_outputs
 from evals.suites import load_results
-from evals.suites.alpaca.files import read_annotations, read_outputs
+from evals.suites.alpaca.files import read_annotations
 from evals.suites.alpaca.result import AlpacaResult
 from evals.suites.alpaca.run import run_alpaca
 from helpers.scripted_engine import Scripted

@@ -265,7 +265,6 @@ def test_a_model_that_never_wins_has_no_elo_that_a_reader_could_take_for_a_figur
 
 
 def test_who_did_not_meet_the_baseline_is_named_and_has_no_figure():
-    found = results(result("M2", "M1", WIN, LOSS))
     full = results(result("M2", "M1", WIN, LOSS), result("M4", "M3", WIN))
     comparison = compare_models(full, ["M2", "M3"], "M1")
     assert isnan(row(comparison.metrics, "head_to_head").cells["M3"].estimate.value)
