@@ -12,7 +12,14 @@ from typing import Any
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parent.parent
-ADDED = ("CONTRIBUTING.md", "CHANGELOG.md", "results/**/README.md", "results/reproductions/**/*.svg")
+ADDED = (
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "results/README.md",
+    "results/published/README.md",
+    "results/reproductions/*/README.md",
+    "results/reproductions/*/*.svg",
+)
 
 _FENCES = re.compile(r"(^[ ]*(?:```|~~~).*?^[ ]*(?:```|~~~)[ ]*$)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
