@@ -44,7 +44,16 @@ def _sections(command: Any, context: typer.Context, level: int) -> Iterator[str]
     parts.append((command.help or "").replace("\b\n", "").strip())
     shown = [param for param in command.get_params(context) if param.get_help_record(context)]
     parts.append(_table("Argument", [_row(param, context) for param in shown if param.param_type_name == "argument"]))
-    parts.append(_table("Option", [_row(param, context) for param in shown if param.param_type_name == "option"]))
+    if hasattr(command, "suites"):
+        parts.append(
+            _grid(("Suite", "What it measures"), [(f"`{name}`", _prose(text)) for name, text in command.suites()])
+        )
+    groups: dict[str, list[Any]] = {}
+    for param in shown:
+        if param.param_type_name == "option":
+            groups.setdefault(getattr(param, "rich_help_panel", None) or "", []).append(param)
+    for title, params in groups.items():
+        parts += [f"{title}:" if title else "", _table("Option", [_row(param, context) for param in params])]
     children = _visible(command)
     if children:
         rows = [(f"`{context.command_path} {name}`", _prose(child.get_short_help_str(200))) for name, child in children]

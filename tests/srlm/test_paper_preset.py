@@ -61,8 +61,8 @@ def test_the_preset_by_hand():
         "hf:meta-llama/Llama-2-70b-chat-hf",
     )
     assert preset.seeds.source == "oasst:OpenAssistant/oasst1"
-    assert preset.sft.learning_rate * preset.sft.end_ratio == pytest.approx(1.1e-6)
-    assert preset.dpo.learning_rate * preset.dpo.end_ratio == pytest.approx(1e-7)
+    assert preset.sft.learning_rate * preset.sft.min_lr_rate == pytest.approx(1.1e-6)
+    assert preset.dpo.learning_rate * preset.dpo.min_lr_rate == pytest.approx(1e-7)
     assert preset.instructions.seed_shots + preset.instructions.generated_shots == 8
     assert preset.pairs == TrainConfig(model="x").pairs
     # 150 words, and the longest answers of the paper's Table 1, in tokens of four characters.
