@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from evals.model import Contestant
     from evals.results import Result
-    from srlm.config import JudgeConfig
+    from srlm.config.preferences import JudgeConfig
     from srlm.console import Progress
     from srlm.runs import Run
     from srlm.types import Prompt, Sampling

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
 
-from srlm.config import JudgeConfig
+from srlm.config.preferences import JudgeConfig
 from srlm.console import Progress
 from srlm.engines.engine import Engine
 from srlm.errors import UsageError
