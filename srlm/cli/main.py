@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from srlm.cli import annotate, compare, doctor, evaluate, gate, judge, label, ledger, report, show, train
 from srlm.cli.signals import answer_signals
+from srlm.cli.suite_options import EvalCommand
 from srlm.errors import SIGNAL_EXIT, UNKNOWN_EXIT, UNREAD_EXIT, USAGE_EXIT, SrlmError
 from srlm.escape import ESCAPE, harmless, uncommanded
 
@@ -40,7 +41,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("train")(train.train)
-app.command("eval")(evaluate.evaluate)
+app.command("eval", cls=EvalCommand)(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("annotate")(annotate.annotate)
 app.add_typer(gate.app, name="gate")

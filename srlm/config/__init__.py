@@ -41,14 +41,14 @@ class TrainConfig(Section):
         None,
         description=(
             "command that starts the processes of a training, such as: accelerate launch --num_processes 8 "
-            "(docs/scale.md); null: training runs in this process"
+            "(docs/explain/scale.md); null: training runs in this process"
         ),
     )
     report_to: tuple[Tracker, ...] = Field(
         (),
         description=(
             "experiment trackers to log trainings, monitor and evaluations to: tensorboard, wandb, or both as "
-            "[tensorboard, wandb] (docs/trackers.md)"
+            "[tensorboard, wandb] (docs/howto/trackers.md)"
         ),
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(

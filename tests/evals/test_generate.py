@@ -10,8 +10,8 @@ from evals.generate import answer_prompts, endings_of
 from evals.model import Contestant
 from evals.report.samples.suites import judged_samples
 from evals.results import AlpacaResult, Checked, Endings, Results, files_folder
+from evals.single_turn import read_outputs
 from evals.suites.alpaca import metrics as preferred
-from evals.suites.alpaca.files import read_outputs
 from evals.suites.alpaca.run import run_alpaca
 from evals.suites.head_to_head import metrics as matched
 from evals.suites.head_to_head.run import run_head_to_head
@@ -26,6 +26,7 @@ from helpers.scripted_engine import Scripted
 from srlm.cli.show import describe
 from srlm.config_file import load_config
 from srlm.console import Progress
+from srlm.inference import Caller
 from srlm.jsonl import with_nan, without_nan
 from srlm.judges.pairwise import Voting
 from srlm.judges.preference_data import LabelledSet
@@ -76,9 +77,8 @@ CAPTIONS = [
 
 @pytest.mark.parametrize("as_written", [False, True])
 def test_an_answer_is_what_came_after_the_thoughts(run, as_written):
-    found = answer_prompts(
-        Scripted(thinker), PROMPTS, SAMPLING, run.ledger, stage="s", progress=QUIET, as_written=as_written
-    )
+    caller = Caller(Scripted(thinker), run.ledger, "s", QUIET)
+    found = answer_prompts(caller, PROMPTS, SAMPLING, as_written=as_written)
     assert [one.text for one in found.values()] == ["", "Short", "An answer.", "An answer."]
     assert all(one.thoughts == DRAFT for one in found.values())
     assert endings_of(found.values()) == ENDINGS
@@ -121,9 +121,8 @@ def test_pairs_are_judged_without_thoughts(run):
 
 def test_a_second_turn_is_asked_without_the_thoughts_of_the_first(run):
     asked = []
-    found = converse(
-        Scripted(thinker, asked=asked), [Question(1, "x", ("A?", "B?"))], 64, run.ledger, stage="s", progress=QUIET
-    )
+    caller = Caller(Scripted(thinker, asked=asked), run.ledger, "s", QUIET)
+    found = converse(caller, [Question(1, "x", ("A?", "B?"))], 64)
     assert [one.content for one in asked[1].messages] == ["A?", "An answer.", "B?"]
     assert [(one.text, one.thoughts) for one in found[1]] == [("An answer.", DRAFT)] * 2
 

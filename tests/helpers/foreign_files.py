@@ -10,7 +10,8 @@ from evals.gate.judge_drift import read_calibration
 from evals.gate.policy import load_policy
 from evals.labels.store import read_labels
 from evals.results import gathered
-from evals.suites.alpaca.files import read_annotations, read_gamed, read_outputs
+from evals.single_turn import read_outputs
+from evals.suites.alpaca.files import read_annotations, read_gamed
 from evals.suites.human.votes import read_votes
 from evals.suites.mt_bench.files import read_answers as read_turns
 from evals.suites.mt_bench.files import read_judgements, read_questions

@@ -1,4 +1,4 @@
-"""docs/paper.md against the configuration: every setting is in it, with its default, and the preset has the paper's."""
+"""docs/explain/paper.md has every setting of the configuration with its default, and the preset has the paper's."""
 
 import re
 
@@ -11,7 +11,7 @@ from srlm.config import TrainConfig
 from srlm.config.section import Section
 from srlm.config_file import load_config
 
-PAGE = ROOT / "docs" / "paper.md"
+PAGE = ROOT / "docs" / "explain" / "paper.md"
 ROW = re.compile(r"^\| `([a-z_.]+)` \| (.*?) \| (.*?)\| `(.*?)` \| (.*?)\|$", re.MULTILINE)
 SILENT = "not in the paper"
 

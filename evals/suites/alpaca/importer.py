@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from evals.pairwise import prompts_digest
 from evals.results import AlpacaResult, Provenance
-from evals.suites.alpaca.files import Annotation, Annotations, Output
-from evals.suites.alpaca.run import prompts_of
+from evals.single_turn import Output, prompts_of
+from evals.suites.alpaca.files import Annotation, Annotations
 from srlm.judges.injection import constant_answers, find_suspicions
 from srlm.judges.pairwise import load_pairwise
 from srlm.types import Answer, Outcome, Prompt

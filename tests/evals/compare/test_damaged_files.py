@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from srlm.cli.suites import Asked, Suite, prepared
 
 from evals.compare.comparison import compare_models
 from evals.compare.export.json import as_json
@@ -30,7 +31,6 @@ from helpers.foreign_files import (
     VOTES,
 )
 from helpers.mutations import damaged_json, refused_or_read
-from srlm.cli.suites import Asked, Suite, prepared
 from srlm.config_file import load_config
 from srlm.console import Progress
 from srlm.runs import start_run

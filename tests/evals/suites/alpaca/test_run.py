@@ -2,7 +2,8 @@
 
 from evals.model import Contestant
 from evals.results import load_results
-from evals.suites.alpaca.files import read_annotations, read_outputs
+from evals.single_turn import read_outputs
+from evals.suites.alpaca.files import read_annotations
 from evals.suites.alpaca.run import run_alpaca
 from helpers.scripted_engine import Scripted
 from srlm.config_file import load_config
