@@ -84,10 +84,12 @@ class LoraConfig(Section):
 class TuningConfig(Section):
     """What both trainings have: the optimiser is AdamW, with gradients clipped at the norm 1."""
 
-    recompute: bool = Field(
+    gradient_checkpointing: bool = Field(
         True, description="compute activations again in the backward pass: less memory, and a third more time"
     )
-    micro_batch_size: int = Field(8, ge=1, description="examples held in memory at once; the rest is accumulated")
+    per_device_train_batch_size: int = Field(
+        8, ge=1, description="examples held in memory at once; the rest is accumulated"
+    )
     warmup_ratio: float = Field(
         0.1,
         ge=0,
@@ -124,7 +126,7 @@ class SFTConfig(TuningConfig):
     """Supervised fine-tuning of M0: on IFT alone (the SFT baseline), and on IFT + EFT (M1)."""
 
     learning_rate: float = Field(5.5e-6, gt=0, description="peak; the paper's 5.5e-6")
-    end_ratio: float = Field(
+    min_lr_rate: float = Field(
         0.2, ge=0, le=1, description="end rate over peak of the cosine; the paper's 1.1e-6 / 5.5e-6"
     )
     batch_size: int = Field(16, ge=1, description="examples an optimiser step; the paper's 16")
@@ -163,9 +165,11 @@ class DPOConfig(TuningConfig):
 
     beta: float = Field(0.1, gt=0, description="strength of the tie to the reference; the paper's 0.1")
     learning_rate: float = Field(1e-6, gt=0, description="peak; the paper's 1e-6")
-    end_ratio: float = Field(0.1, ge=0, le=1, description="end rate over peak; the paper's 1e-7 / 1e-6")
+    min_lr_rate: float = Field(0.1, ge=0, le=1, description="end rate over peak; the paper's 1e-7 / 1e-6")
     batch_size: int = Field(16, ge=1, description="pairs an optimiser step; the paper's 16")
-    micro_batch_size: int = Field(4, ge=1, description="pairs held in memory at once; the rest is accumulated")
+    per_device_train_batch_size: int = Field(
+        4, ge=1, description="pairs held in memory at once; the rest is accumulated"
+    )
     epochs: float = Field(
         1, gt=0, description="passes over the pairs (not in the paper, which stops by an outside judge)"
     )
@@ -328,10 +332,10 @@ class PositivesConfig(Section):
 class MonitorConfig(Section):
     """When an iteration's figures give a warning, or stop `srlm train --strict`. None of this is in the paper."""
 
-    canary_prompts: int = Field(
+    degenerate_answer_prompts: int = Field(
         4, ge=0, description="new instructions for which six worthless answers are judged too; 0: none"
     )
-    min_canary_gap: float = Field(
+    min_degenerate_gap: float = Field(
         0.5, description="points by which the candidates' mean reward exceeds the worthless answers'"
     )
     min_parse_rate: float = Field(0.8, ge=0, le=1, description="share of the judge's answers that could be read")
@@ -363,12 +367,12 @@ class VLLMConfig(Section):
 
     tensor_parallel_size: int = Field(1, ge=1, description="GPUs that share every layer of one copy of the model")
     data_parallel_size: int = Field(1, ge=1, description="copies of the model, each on GPUs of its own")
-    memory: float = Field(0.9, gt=0, le=1, description="share of each GPU's memory that vLLM may fill")
-    max_length: int | None = Field(
+    gpu_memory_utilization: float = Field(0.9, gt=0, le=1, description="share of each GPU's memory that vLLM may fill")
+    max_model_len: int | None = Field(
         None, ge=16, description="tokens of prompt and answer at the most; the model's own context, if not given"
     )
     enforce_eager: bool = Field(False, description="start sooner and answer more slowly: nothing is compiled")
-    more: dict[str, Any] = Field(
+    extra_args: dict[str, Any] = Field(
         {}, description="any other argument of vLLM's engine, by vLLM's name for it; none that names code to run"
     )
 
@@ -377,10 +381,10 @@ class VLLMConfig(Section):
         return {
             "tensor_parallel_size": self.tensor_parallel_size,
             "data_parallel_size": self.data_parallel_size,
-            "gpu_memory_utilization": self.memory,
+            "gpu_memory_utilization": self.gpu_memory_utilization,
             "enforce_eager": self.enforce_eager,
-            **({"max_model_len": self.max_length} if self.max_length else {}),
-            **self.more,
+            **({"max_model_len": self.max_model_len} if self.max_model_len else {}),
+            **self.extra_args,
         }
 
 
@@ -398,14 +402,14 @@ class TrainConfig(Section):
         None,
         description=(
             "command that starts the processes of a training, such as: accelerate launch --num_processes 8 "
-            "(docs/scale.md); training is in this process, if not given"
+            "(docs/explain/scale.md); training is in this process, if not given"
         ),
     )
     report_to: tuple[Tracker, ...] = Field(
         (),
         description=(
             "trackers that trainings, monitor and evaluations report to: tensorboard, wandb, or both as "
-            "[tensorboard, wandb] (docs/trackers.md)"
+            "[tensorboard, wandb] (docs/howto/trackers.md)"
         ),
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(

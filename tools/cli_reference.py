@@ -1,4 +1,4 @@
-"""Write docs/cli.md, the reference of the command line, from the commands themselves.
+"""Write docs/reference/cli.md, the reference of the command line, from the commands themselves.
 
 Leaves out hidden commands and options. The words are the docstrings and the help of each option: mend them
 there.
@@ -19,7 +19,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-PAGE = Path(__file__).parent.parent / "docs" / "cli.md"
+PAGE = Path(__file__).parent.parent / "docs" / "reference" / "cli.md"
 PROGRAM = "srlm"
 HEAD = """# The command line
 
@@ -109,7 +109,7 @@ def _prose(text: str) -> str:
 
 def main() -> int:
     """Write or check the page; the exit code."""
-    parser = argparse.ArgumentParser(description="Write docs/cli.md from the commands.")
+    parser = argparse.ArgumentParser(description="Write docs/reference/cli.md from the commands.")
     parser.add_argument("--check", action="store_true", help="only compare; exit 1 when the page differs")
     check = parser.parse_args().check
     from srlm.cli.main import app
@@ -123,11 +123,11 @@ def main() -> int:
     if page == written:
         return 0
     changes = difflib.unified_diff(
-        written.splitlines(), page.splitlines(), "docs/cli.md", "the commands", n=0, lineterm=""
+        written.splitlines(), page.splitlines(), "docs/reference/cli.md", "the commands", n=0, lineterm=""
     )
     print("\n".join(changes), file=sys.stderr)
     print(
-        "docs/cli.md differs from the commands. Write it again: .venv/bin/python tools/cli_reference.py",
+        "docs/reference/cli.md differs from the commands. Write it again: .venv/bin/python tools/cli_reference.py",
         file=sys.stderr,
     )
     return 1

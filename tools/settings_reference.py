@@ -1,4 +1,4 @@
-"""Writes docs/settings.md from the configuration's own fields; `--check` fails when the page is out of date."""
+"""Write docs/reference/settings.md from the fields of the configuration; `--check` fails if the page is out of date."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ from pydantic_core import PydanticUndefined
 
 from srlm.config import Section, TrainConfig
 
-PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "settings.md"
 HEAD = """# Settings
 
 This page is written by `python tools/settings_reference.py` from `srlm/config.py`, and `make check` compares the two.
@@ -58,7 +58,7 @@ def main() -> int:
         PAGE.write_text(text, encoding="utf-8")
         return 0
     if PAGE.read_text(encoding="utf-8") != text:
-        print("docs/settings.md is out of date: run python tools/settings_reference.py")
+        print("docs/reference/settings.md is out of date: run python tools/settings_reference.py")
         return 1
     return 0
 

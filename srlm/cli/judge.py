@@ -179,7 +179,8 @@ def card(
     pairs: Annotated[
         Path | None,
         typer.Option(
-            "--pairs", help="Labelled pairs: a file, or a folder of subsets (docs/judges.md); our own, if not given."
+            "--pairs",
+            help="Labelled pairs: a file, or a folder of subsets (docs/explain/judges.md); our own by default.",
         ),
     ] = None,
     limit: Annotated[

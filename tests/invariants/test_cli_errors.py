@@ -349,7 +349,7 @@ def test_ranks_that_the_judge_never_agrees_with(train, seeds):
     ],
 )
 def test_seeds_that_leave_no_pair(train, seeds, changes, parts):
-    sizes = ("instructions.count=3", "sft.baseline=false", "sft.epochs=1", "monitor.canary_prompts=0")
+    sizes = ("instructions.count=3", "sft.baseline=false", "sft.epochs=1", "monitor.degenerate_answer_prompts=0")
     result = train("--seeds", seeds, *[word for one in (*sizes, *changes) for word in ("--set", one)])
     check_refused(result, "M2: no preference pair. 3 instructions, 15 candidates", *parts, alone=False)
 

@@ -4,7 +4,7 @@ Each may be plain or gzip, the first two a JSON array or JSON Lines. In an annot
 (output_1, the baseline, is better) to 2 (output_2, the model), and null is a verdict that is missing; here it runs from
 0 to 1. Some annotators store 0 for a draw. Where the judge's first token came with its alternatives ("m" or "M"), the
 preference is computed from them again; which of the two letters was the model follows from the instruction alone, by
-the rule of alpaca_eval (docs/formats.md). What cannot be read ends in one error that names the record.
+the rule of alpaca_eval (docs/reference/formats.md). What cannot be read ends in one error that names the record.
 """
 
 import csv

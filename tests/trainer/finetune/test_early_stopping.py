@@ -23,7 +23,7 @@ from trainer.finetune.job import Preference
 
 # --- the models on the way --------------------------------------------------------------------------------------------
 
-SETTINGS = {"batch_size": 4, "micro_batch_size": 4, "epochs": 2, "learning_rate": 1e-3, "dropout": 0.2}
+SETTINGS = {"batch_size": 4, "per_device_train_batch_size": 4, "epochs": 2, "learning_rate": 1e-3, "dropout": 0.2}
 
 
 def tuned(moved_model, pairs, folder, **changes):

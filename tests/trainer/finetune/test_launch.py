@@ -21,7 +21,9 @@ def supervision(tiny_model, examples, tmp_path):
     def make(name: str, batch_size: int = 8) -> Supervision:
         folder = tmp_path / name / "checkpoint"
         folder.mkdir(parents=True)
-        config = SFTConfig(batch_size=batch_size, micro_batch_size=4, learning_rate=1e-3, max_length=256, dropout=0)
+        config = SFTConfig(
+            batch_size=batch_size, per_device_train_batch_size=4, learning_rate=1e-3, max_length=256, dropout=0
+        )
         return Supervision(tiny_model, folder, tuple(examples), config, "cpu", "float32", 7, name)
 
     return make
@@ -36,7 +38,7 @@ def preference(moved_model, pairs, examples, tmp_path):
         folder.mkdir(parents=True)
         config = DPOConfig(
             batch_size=8,
-            micro_batch_size=4,
+            per_device_train_batch_size=4,
             learning_rate=1e-3,
             max_length=256,
             nll_coef=0.2,
