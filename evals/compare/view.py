@@ -33,7 +33,7 @@ class ComparisonView(Comparison):
         Raises:
             UsageError: pandas is not installed.
         """
-        return as_data_frame(self)
+        return as_data_frame([self])
 
 
 def view(comparison: Comparison) -> ComparisonView:

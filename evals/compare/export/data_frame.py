@@ -1,7 +1,9 @@
-"""A comparison as a pandas data frame: a row for each metric and model. Left out: the additional tables."""
+"""Comparisons as a pandas data frame: a row for each metric and model. Left out: the additional tables."""
 
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import product
 from typing import Any
 
 from evals.compare.comparison import Comparison
@@ -13,8 +15,8 @@ COLUMNS = (
 )
 
 
-def as_data_frame(comparison: Comparison) -> Any:
-    """Return the frame; rates as fractions, undefined values as NaN, no difference in the baseline's rows.
+def as_data_frame(comparisons: Sequence[Comparison]) -> Any:
+    """Return one frame of all; rates as fractions, undefined values as NaN, no difference in the baseline's rows.
 
     Raises:
         UsageError: pandas is not installed.
@@ -22,10 +24,10 @@ def as_data_frame(comparison: Comparison) -> Any:
     if find_spec("pandas") is None:
         raise UsageError("to_pandas() needs the library pandas, which is not installed here: pip install pandas")
     rows: list[list[Any]] = []
-    for metric in comparison.metrics:
-        for model in comparison.models:
+    for comparison in comparisons:
+        for metric, model in product(comparison.metrics, comparison.models):
             one, paired = metric.cells[model].estimate, metric.cells[model].paired
-            row = [metric.suite, metric.key, metric.label.strip(), metric.unit, metric.better, model]
+            row: list[Any] = [metric.suite, metric.key, metric.label.strip(), metric.unit, metric.better, model]
             row += [one.value, one.low, one.high, one.n, one.clusters]
             if paired is not None:
                 gap = paired.difference
