@@ -121,13 +121,17 @@ def _show(results: Sequence[Any], *, compared: bool) -> None:
     from evals.compare.sentences import unsaid
     from evals.compare.terminal import print_comparison, print_sides
     from evals.evaluate import models_of
-    from evals.results import AlpacaResult, HeadToHeadResult, MtBenchResult, VerifiableResult, gathered
+    from evals.results import collect
+    from evals.suites.alpaca.result import AlpacaResult
     from evals.suites.head_to_head.metrics import sides
+    from evals.suites.head_to_head.result import HeadToHeadResult
+    from evals.suites.mt_bench.result import MtBenchResult
+    from evals.suites.verifiable.result import VerifiableResult
     from srlm.console import stdout
 
     if compared:
         names = models_of(results)
-        print_comparison(stdout(), compare_models(gathered(results), names, names[0]))
+        print_comparison(stdout(), compare_models(collect(results), names, names[0]))
         return
     met = [result for result in results if isinstance(result, HeadToHeadResult)]
     print_sides(stdout(), sides(met) if met else [])

@@ -11,7 +11,7 @@ from evals.compare.comparison import compare_models
 from evals.compare.export.json import as_json
 from evals.compare.import_results import read_results, result_file
 from evals.gate.comparison_json import read_compared
-from evals.results import gathered
+from evals.results import collect
 from helpers.foreign_files import (
     ANNOTATIONS,
     ANSWERS,
@@ -59,7 +59,7 @@ def test_a_damaged_comparison_is_read_or_refused(scratch, data):
     (scratch / "made.json").write_text(json.dumps(ANNOTATIONS))
     (scratch / "other.json").write_text(json.dumps([one | {"generator_2": "other"} for one in ANNOTATIONS]))
     found = read_results([result_file(str(scratch / name)) for name in ("made.json", "other.json")])
-    made = json.loads(as_json(compare_models(gathered(found.results), ["model", "other"], "model")))
+    made = json.loads(as_json(compare_models(collect(found.results), ["model", "other"], "model")))
     path = scratch / "comparison.json"
     path.write_bytes(data.draw(damaged_json(made)))
     refused_or_read(lambda: read_compared(path))
