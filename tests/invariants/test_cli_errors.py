@@ -94,7 +94,7 @@ def test_bad_value(train, change, parts):
 
 def test_adapters_and_a_judge_of_checkpoints_are_not_for_one_run(train):
     changes = ("--set", "dpo.stopping.judge=smollm2", "--set", "dpo.lora.rank=4")
-    check_refused(train(*changes), "dpo.stopping.judge", "dpo.lora.rank", "leave one of the two out")
+    check_refused(train(*changes), "dpo.stopping.judge", "dpo.lora.rank", "leave out one of the two")
 
 
 @pytest.mark.parametrize(
@@ -102,8 +102,8 @@ def test_adapters_and_a_judge_of_checkpoints_are_not_for_one_run(train):
     [
         (("positives.min_reward=6",), ("positives.min_reward is 6", "scale 0-5")),
         (("positives.min_reward=0",), ("positives.min_reward is 0", "above 0 and up to 5")),
-        (("positives.min_reward=3", "pairs.min_gap=1"), ("learn_from is positives", "pairs.min_gap changes nothing")),
-        (("pairs.rejected_from=base",), ("there is no pair", "pairs.rejected_from")),
+        (("positives.min_reward=3", "pairs.min_gap=1"), ("learn_from is positives", "pairs.min_gap has no effect")),
+        (("pairs.rejected_from=base",), ("there are no pairs", "pairs.rejected_from")),
         (("positives.min_reward=3", "dpo.stopping.judge=smollm2"), ("dpo.stopping.judge", "learn_from is positives")),
     ],
 )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from srlm.config import MonitorConfig
+from srlm.config.monitor import MonitorConfig
 from srlm.errors import StoppedByStrict
 from srlm.iteration_metrics import Health
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from srlm.config import MonitorConfig
+from srlm.config.monitor import MonitorConfig
 from srlm.errors import StoppedByStrict
 from srlm.judges.rubric import POINTS
 from srlm.seed_data import evaluation_set
