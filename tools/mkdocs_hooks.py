@@ -56,6 +56,7 @@ def rewrite(text: str, source: str, present: set[str]) -> str:
         on_site = target.removeprefix("docs/")
         if on_site in present:
             return f"{found['image']}[{found['text']}]({os.path.relpath(on_site, folder)}{hash_sign}{anchor})"
-        return f"`{target}`" if found["text"].strip("`") == target else f"{found['text']} (`{target}`)"
+        named = target.endswith(found["text"].strip("`/"))
+        return f"`{target}`" if named else f"{found['text']} (`{target}`)"
 
     return _LINK.sub(link, text)
