@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from srlm.cli import annotate, compare, doctor, evaluate, gate, judge, label, ledger, report, show, train
 from srlm.cli.signals import answer_signals
+from srlm.cli.suite_options import EvalCommand
 from srlm.errors import INTERNAL_EXIT, SIGNAL_EXIT, UNREAD_EXIT, USAGE_EXIT, SrlmError
 from srlm.escape import ESCAPE, harmless, uncommanded
 
@@ -46,7 +47,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("train")(train.train)
-app.command("eval")(evaluate.evaluate)
+app.command("eval", cls=EvalCommand)(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("gate", no_args_is_help=True)(gate.gate)
 app.command("gate init")(gate.init)

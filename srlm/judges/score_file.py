@@ -15,6 +15,7 @@ from srlm.console import Progress
 from srlm.conversations import asked_and_answered
 from srlm.engines.engine import Engine
 from srlm.errors import DataError, UsageError
+from srlm.inference import Caller
 from srlm.json_files import read_rows
 from srlm.judges.injection import constant_answers
 from srlm.judges.measure_judge_card import described, histogram, rate
@@ -105,12 +106,9 @@ def judge_answers(
     """
     verdicts = score(
         judge,
-        engine,
+        Caller(engine, ledger, STAGE, progress),
         items,
-        ledger,
         seed=0,
-        stage=STAGE,
-        progress=progress,
         label=f"{engine.name} judges {len(items)} answers",
     )
     of: dict[str, list[Verdict]] = {answer.id: [] for _, answer in items}

@@ -28,7 +28,7 @@ PLACES = (
     "evals.gate.comparison_json.as_json",
     "evals.compare.comparison.compare_models",
     "evals.compare.comparison.suites_of",
-    "evals.results.load_results",
+    "evals.suites.load_results",
     "evals.gate.output.junit.as_junit",
     "evals.gate.output.markdown.as_markdown",
     "evals.gate.output.terminal.headline",

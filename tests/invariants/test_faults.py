@@ -190,7 +190,7 @@ CHEAP = (
     "judge.samples=1",
     "judge.sampling.max_tokens=8",
     "pairs.scored_by=frozen",
-    "monitor.canary_prompts=0",
+    "monitor.degenerate_answer_prompts=0",
 )
 """The loop with a judge of the server's: its own verdicts are short, and cannot be read."""
 

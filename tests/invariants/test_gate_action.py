@@ -11,7 +11,7 @@ import yaml
 from helpers.gate_runs import POLICY, results_of_two_models
 from helpers.paths import ROOT
 
-ACTION, WORKFLOW = ROOT / "action.yml", ROOT / "docs" / "gate-workflow.yml"
+ACTION, WORKFLOW = ROOT / "action.yml", ROOT / "docs" / "howto" / "gate-workflow.yml"
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_a_model_whose_prompt_opens_a_thought(cli, tiny_config, thinker, tmp_pat
         "instructions.count=2",
         "candidates=2",
         "candidate_sampling.max_tokens=24",
-        "monitor.canary_prompts=0",
+        "monitor.degenerate_answer_prompts=0",
     )
     result = cli("train", tiny_config, "--runs", tmp_path, "--name", "r", *words)
     run = run_folder(tmp_path / "r")

@@ -19,7 +19,6 @@ from pathlib import Path
 
 from srlm.engines.open import public_name
 from srlm.errors import EngineFailed
-from srlm.inference import ask
 from srlm.judges.pairwise import Match, compare, load_pairwise
 from srlm.seeding import derive
 from srlm.stats.intervals import mean_interval
@@ -114,13 +113,9 @@ def _answers(
         Request((Message("user", one.instruction),), sampling, seed=derive(session.config.seed, "stopping", one.id))
         for one in prompts
     ]
-    replies = ask(
-        session.engine(name, folder),
+    replies = session.caller(name, f"{model}/stopping", folder).ask(
         requests,
-        session.run.ledger,
-        stage=f"{model}/stopping",
-        progress=session.progress,
-        label=f"{model}: answers of step {step} to {len(prompts)} held-out instructions",
+        f"{model}: answers of step {step} to {len(prompts)} held-out instructions",
     )
     return {
         one.id: answer_of(f"{name}-{one.id}", one.id, name, key, reply)
@@ -145,12 +140,9 @@ def _comparison(
         if one.id in answers[step] and one.id in answers[before]
     ]
     preferences = compare(
-        session.engine(judge),
+        session.caller(judge, f"{model}/stopping"),
         load_pairwise(),
         matches,
-        session.run.ledger,
-        stage=f"{model}/stopping",
-        progress=session.progress,
         label=f"{model}: {public_name(judge)} compares the answers of step {step} with those of step {before}",
     )
     read = [(one.mean, len(one.match.first.text) - len(one.match.second.text)) for one in preferences]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from srlm.config import MonitorConfig
+from srlm.config.monitor import MonitorConfig
 from srlm.errors import StoppedByStrict
 from srlm.iteration_metrics import Health
 
@@ -49,7 +49,7 @@ CHECKS = (
     Check(
         "candidates' mean reward less that of worthless answers",
         lambda one: one.canary_gap,
-        "min_canary_gap",
+        "min_degenerate_gap",
         True,
         "points",
         "The judge has not learned what is worthless, and pairs chosen by it teach nothing or harm: more EFT examples",

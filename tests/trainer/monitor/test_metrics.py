@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from srlm.config import MonitorConfig
+from srlm.config.monitor import MonitorConfig
 from srlm.errors import StoppedByStrict
 from srlm.judges.rubric import POINTS
 from srlm.seed_data import evaluation_set
@@ -139,7 +139,7 @@ def test_a_good_iteration_gives_no_alarm():
     [
         ("min_parse_rate", {"parse_rate": 0.79}),
         ("max_one_score", {"one_score_share": 0.91}),
-        ("min_canary_gap", {"canary_reward": 2.3}),
+        ("min_degenerate_gap", {"canary_reward": 2.3}),
         ("max_top_scores", {"top_share": 0.81}),
         ("max_length_drift", {"length_drift": 0.51}),
         ("max_length_drift", {"length_drift": -0.51}),
@@ -163,7 +163,9 @@ def test_each_threshold_gives_its_alarm(setting, change):
 
 
 def test_every_threshold_of_the_configuration_is_checked():
-    assert sorted(check.setting for check in CHECKS) == sorted(set(MonitorConfig.model_fields) - {"canary_prompts"})
+    assert sorted(check.setting for check in CHECKS) == sorted(
+        set(MonitorConfig.model_fields) - {"degenerate_answer_prompts"}
+    )
 
 
 @pytest.mark.parametrize(("count", "words"), [(1, None), (2, "1 more warning above"), (3, "2 more warnings above")])
