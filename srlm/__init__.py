@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from srlm.api import doctor, estimate, gate, judge, judge_card, label, open_run, pin_judge, report, train
 
-# TRL and vLLM send usage statistics. Whoever wants that sets these variables; they are read when the libraries are
-# imported, which is after this.
+# TRL and vLLM send usage statistics unless these variables are set before they are imported. A value of the user's
+# stays.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
 

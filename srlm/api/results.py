@@ -159,7 +159,7 @@ KINDS: tuple[By, ...] = ("category", "complexity", "length")
 
 @dataclass(frozen=True)
 class Diagnosis(Displayed):
-    """What works on a machine, and what is missing."""
+    """Findings on a machine: what works, and what is missing."""
 
     findings: tuple[Finding, ...]
 
