@@ -12,7 +12,7 @@ from math import nan
 
 from evals.compare.comparison import Breakdown
 from evals.labels.store import LENGTHS, By, Label, labels_of
-from evals.metric import Cell, Metric, Series, Side, paired
+from evals.metric import Cell, ExtraTable, Metric, Series, paired
 from srlm.runs import Run
 from srlm.stats.paired import holm
 
@@ -50,7 +50,7 @@ def parts(prompts: Collection[str], labels: Mapping[str, Label], by: By) -> list
     return [*lines, Part(NO_LABEL, frozenset(unknown))] if unknown else lines
 
 
-def broken_down(metric: Metric, labels: Mapping[str, Label], by: By) -> Side:
+def broken_down(metric: Metric, labels: Mapping[str, Label], by: By) -> ExtraTable:
     """A figure in parts, each with n, intervals, and the paired difference to the first model."""
     series = metric.series or {}
     models = list(series)
@@ -82,7 +82,7 @@ def broken_down(metric: Metric, labels: Mapping[str, Label], by: By) -> Side:
         )
         for part in lines
     ]
-    return Side(f"{metric.label.strip()}, by {TITLE[by]}", models, rows, [_caption(lines, labels, by)], models[0])
+    return ExtraTable(f"{metric.label}, by {TITLE[by]}", models, rows, [_caption(lines, labels, by)], models[0])
 
 
 def by_label(run: Run | None, by: By, given: Mapping[str, Label] | None) -> Breakdown:
@@ -91,7 +91,7 @@ def by_label(run: Run | None, by: By, given: Mapping[str, Label] | None) -> Brea
     None of it where no prompt has a label of the kind, or where the figure does not come from prompts.
     """
 
-    def breakdown(prompts: Sequence[str], metric: Metric) -> Side | None:
+    def breakdown(prompts: Sequence[str], metric: Metric) -> ExtraTable | None:
         labels = dict(given or {})
         if given is None and run is not None:
             labels = {key: label for digest in prompts for key, label in labels_of(run, digest).items()}

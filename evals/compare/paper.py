@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from evals.compare.comparison import Comparison
 from evals.compare.published import PAPER, reference, table
-from evals.metric import Metric, Reference, Side
+from evals.metric import ExtraTable, Metric, Reference
 
 CAPTION = (
     f"Paper: printed in {PAPER} for its own models of these names, or derived from it, at the places that are named. "
@@ -50,14 +50,12 @@ def _elo(models: Sequence[str], baseline: str) -> Reference | None:
     return Reference(DERIVED, {model: elo[model] - elo[baseline] for model in models if model in elo})
 
 
-def _pairs(metric: Metric, side: Side) -> Metric:
-    """A row of a table whose columns are pairs, such as "M2 : SFT"."""
-    pairs = {column: tuple(column.split(" : ")) for column in side.columns}
+def _pairs(metric: Metric, table_of_pairs: ExtraTable) -> Metric:
+    """Return a row of a table of pairs with the paper's values of the pairs that it has."""
     values: dict[str, float] = {}
-    for column, pair in pairs.items():
-        if len(pair) == 2:
-            found = pair_score(*pair) if metric.key == "pair_score" else pair_count(*pair, COUNTS.get(metric.key))
-            values |= {} if found is None else {column: found}
+    for column, pair in table_of_pairs.pairs.items():
+        found = pair_score(*pair) if metric.key == "pair_score" else pair_count(*pair, COUNTS.get(metric.key))
+        values |= {} if found is None else {column: found}
     where = DERIVED if metric.key == "pair_score" else f"{DERIVED}, of {table('figure-3').n}"
     return replace(metric, paper=Reference(where, values)) if values else metric
 

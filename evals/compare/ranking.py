@@ -9,8 +9,7 @@ from collections.abc import Collection
 from itertools import combinations
 from math import isnan
 
-from evals.compare.sentences import certain
-from evals.metric import Cell, Metric, Side
+from evals.metric import Cell, ExtraTable, Metric, is_significant
 from srlm.stats.intervals import Estimate
 from srlm.stats.paired import holm
 
@@ -18,7 +17,7 @@ FEWEST = 4
 """Models that are ranked: of fewer the table against the baseline says nearly all."""
 
 
-def ranking(metric: Metric, left_out: Collection[str] = ()) -> Side | None:
+def ranking(metric: Metric, left_out: Collection[str] = ()) -> ExtraTable | None:
     """The ranking by a figure; None where it is not tested, has no better and worse, or models are few.
 
     Args:
@@ -36,7 +35,7 @@ def ranking(metric: Metric, left_out: Collection[str] = ()) -> Side | None:
     p_values = holm([found.p_value for found in tests])
     first, last = dict.fromkeys(models, 1), dict.fromkeys(models, len(models))
     for (one, two), found, p_value in zip(pairs, tests, p_values, strict=True):
-        if certain(found, p_value):
+        if is_significant(found, p_value):
             better, worse = (one, two) if sign * found.difference.value > 0 else (two, one)
             first[worse] += 1
             last[better] -= 1
@@ -44,7 +43,6 @@ def ranking(metric: Metric, left_out: Collection[str] = ()) -> Side | None:
         model: Cell(Estimate(place, first[model], last[model], metric.cells[model].estimate.n, len(models)))
         for place, model in enumerate(models, start=1)
     }
-    label = metric.label.strip()
     shown = {model: Cell(metric.cells[model].estimate) for model in models}
     caption = (
         f"Brackets behind a place: those that the model may have. {len(pairs)} pairs are tested, p values "
@@ -52,12 +50,12 @@ def ranking(metric: Metric, left_out: Collection[str] = ()) -> Side | None:
     )
     if left_out:
         caption += f" Not ranked: {', '.join(sorted(left_out))}."
-    return Side(
-        f"Ranking: {label}",
+    return ExtraTable(
+        f"Ranking: {metric.label}",
         models,
         [
             Metric(f"{metric.key}:place", "place", "place", "less", places),
-            Metric(f"{metric.key}:value", f"  {label}", metric.unit, metric.better, shown),
+            Metric(f"{metric.key}:value", metric.label, metric.unit, metric.better, shown, level=1),
         ],
         [caption],
     )

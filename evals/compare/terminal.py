@@ -1,98 +1,25 @@
-"""A comparison as tables in the terminal, and the words of one cell, which all formats share (`evals.compare.export`).
-
-An arrow says what is certain: up for better than the baseline, down for worse; a star is a difference of which neither
-can be said, such as one of length.
-"""
+"""A comparison as tables in the terminal, as many as fit into its width."""
 
 import re
 from collections.abc import Collection, Sequence
 from itertools import chain
-from math import isnan
 from typing import TYPE_CHECKING
 
+from evals.compare.cells import cell_lines, column_title, legend, paper_value, row_label
 from evals.compare.comparison import Comparison
-from evals.compare.sentences import ALPHA, certain, p_value
-from evals.metric import Cell, Metric, Reference, Side
+from evals.metric import ExtraTable, Metric
 from srlm.escape import one_line
-from srlm.stats.intervals import Estimate
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
 
-BETTER, WORSE, OTHER = "\N{BLACK UP-POINTING TRIANGLE}", "\N{BLACK DOWN-POINTING TRIANGLE}", "*"
-MEANINGS = {
-    BETTER: "certainly better than the baseline",
-    WORSE: "certainly worse",
-    OTHER: "certainly different",
-}
-
-
-def number(value: float, unit: str, signed: bool = False) -> str:
-    """A figure in its unit: rates as percent, lengths, counts and Elo whole, others with two digits."""
-    if isnan(value):
-        return "-"
-    if unit == "p":
-        return f"{value:.2g}"
-    digits = 1 if unit == "%" else 0 if unit in {"chars", "count", "elo", "place"} else 2
-    rounded = round(100 * value if unit == "%" else value, digits) + 0.0  # -0.0 becomes 0.0
-    return f"{rounded:{'+' if signed else ''}.{digits}f}"
-
-
-def with_interval(estimate: Estimate, unit: str, signed: bool = False) -> str:
-    """A figure with its interval: "51.2 [44.0, 58.4]"; a count with its share: "142 (55.5 %)"."""
-    if unit == "count" and estimate.n:
-        return f"{number(estimate.value, unit)} ({number(estimate.value / estimate.n, '%')} %)"
-    if isnan(estimate.low):
-        return number(estimate.value, unit, signed)
-    value, low, high = (number(one, unit, signed) for one in (estimate.value, estimate.low, estimate.high))
-    return f"{value} [{low}, {high}]"
-
-
-def cell_lines(cell: Cell, metric: Metric) -> list[str]:
-    """What stands in one cell: the figure, and below it the difference to the baseline."""
-    lines = [with_interval(cell.estimate, metric.unit)]
-    if cell.paired is not None:
-        difference = with_interval(cell.paired.difference, metric.unit, signed=True)
-        lines.append(f"{mark(cell, metric)} {difference} p{p_value(cell.paired.p_value, '')}".strip())
-    return lines
-
-
-def mark(cell: Cell, metric: Metric) -> str:
-    """An arrow up where a model is certainly better than the baseline, down where it is worse; nothing if neither."""
-    if cell.paired is None or not certain(cell.paired):
-        return ""
-    if metric.better == "neither":
-        return OTHER
-    return BETTER if (cell.paired.difference.value > 0) == (metric.better == "more") else WORSE
-
-
-def legend(comparison: Comparison) -> list[str]:
-    """What the marks that a comparison has mean; nothing where it has none."""
-    every = [*comparison.metrics, *(metric for side in comparison.sides for metric in side.metrics)]
-    seen = {mark(cell, metric) for metric in every for cell in metric.cells.values()}
-    known = [f"{sign} {meaning}" for sign, meaning in MEANINGS.items() if sign in seen]
-    return [f"{', '.join(known)}: p below {ALPHA:g}, and an interval without 0."] if known else []
-
-
-def printed(reference: Reference, metric: Metric, model: str) -> str:
-    """What the paper printed for a model, with the paper's own digits; "-" where it has nothing."""
-    value = reference.values.get(model)
-    return "-" if value is None else f"{100 * value if metric.unit == '%' else value:.6g}"
-
-
-def label(metric: Metric) -> str:
-    """A row's name with its unit."""
-    unit = {"%": ", %", "chars": ", characters", "grade": ", 1-10"}.get(metric.unit, "")
-    return f"{metric.label}{unit}"
-
-
 def print_comparison(console: "Console", comparison: Comparison) -> None:
     """Tables as wide as the console, what stands under them, and what they say in words."""
     for table in as_tables(comparison, console.width):
         console.print(table)
-    for caption in [*comparison.captions, *legend(comparison)]:
+    for caption in [*comparison.captions, *legend(comparison.metrics, comparison.sides)]:
         console.print(one_line(caption), style="dim", markup=False)
     print_sides(console, comparison.sides)
     console.print()
@@ -100,7 +27,7 @@ def print_comparison(console: "Console", comparison: Comparison) -> None:
         console.print(f"- {one_line(line)}", markup=False)
 
 
-def print_sides(console: "Console", sides: Sequence[Side]) -> None:
+def print_sides(console: "Console", sides: Sequence[ExtraTable]) -> None:
     """Tables beside a comparison, with what stands under them."""
     for side in sides:
         console.print()
@@ -116,7 +43,7 @@ def as_tables(comparison: Comparison, width: int) -> "list[Table]":
     return _tables(width, title, comparison.models, comparison.metrics, comparison.baseline, not_trusted)
 
 
-def side_tables(side: Side, width: int) -> "list[Table]":
+def side_tables(side: ExtraTable, width: int) -> "list[Table]":
     """The same of a table beside the comparison."""
     return _tables(width, side.title, side.columns, side.metrics, side.baseline)
 
@@ -132,7 +59,7 @@ def _tables(
     labels = [_row_labels(metric, models, baseline) for metric in metrics]
     columns = [
         _Column(
-            one_line(column(model, baseline, distrusted)),
+            one_line(column_title(model, baseline, distrusted)),
             [_cells(metric, model, len(names)) for metric, names in zip(metrics, labels, strict=True)],
         )
         for model in models
@@ -148,6 +75,8 @@ def _tables(
     return [*tables, _drawn(title, labels, chosen, width)] if chosen else tables
 
 
+INDENT = "  "
+"""Spaces before the label of a row, for each of its levels."""
 _WORD = re.compile(r"(?:^\s+)?\S+")  # the first one with the indent before it
 FRAME = 4
 """Characters of a table around its first column."""
@@ -171,12 +100,12 @@ def _width(texts: Sequence[str]) -> int:
 
 
 def _row_labels(metric: Metric, models: Sequence[str], baseline: str | None) -> list[str]:
-    indent = " " * (len(metric.label) - len(metric.label.lstrip()))
-    labels = [label(metric)]
+    indent = INDENT * metric.level
+    labels = [f"{indent}{row_label(metric)}"]
     if any(metric.cells[model].paired for model in models):
-        labels.append(f"{indent}  difference to {baseline}")
+        labels.append(f"{indent}{INDENT}difference to {baseline}")
     if metric.paper is not None:
-        labels.append(f"{indent}  the paper's, {metric.paper.where}")
+        labels.append(f"{indent}{INDENT}the paper's, {metric.paper.where}")
     return [one_line(text) for text in labels]
 
 
@@ -185,7 +114,7 @@ def _cells(metric: Metric, model: str, lines: int) -> list[str]:
     cell = cell_lines(metric.cells[model], metric)
     if metric.paper is None:
         return [*cell, *[""] * (lines - len(cell))]
-    return [*cell, *[""] * (lines - 1 - len(cell)), printed(metric.paper, metric, model)]
+    return [*cell, *[""] * (lines - 1 - len(cell)), paper_value(metric.paper, metric, model)]
 
 
 def _drawn(title: str, labels: Sequence[Sequence[str]], columns: Sequence[_Column], width: int) -> "Table":
@@ -228,9 +157,3 @@ def _shared(room: int, names: Sequence[str], column: _Column) -> tuple[int, int]
         words = max(1, min(words, room - min(column.words, room // 2)))
     beside = max(words, room - column.width)
     return beside, max(1, room - beside)
-
-
-def column(model: str, baseline: str | None, distrusted: Collection[str] = ()) -> str:
-    """A model's name over its column."""
-    name = f"{model} (baseline)" if model == baseline else model
-    return f"{name} (not to be trusted)" if model in distrusted else name

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from html import escape as escaped
 
+from evals.compare.cells import cell_lines, column_title, legend, paper_value, row_label
 from evals.compare.comparison import Comparison
-from evals.compare.terminal import cell_lines, column, label, legend, printed
 from evals.metric import Metric
 from srlm.escape import one_line
 
@@ -13,7 +13,7 @@ def as_html(comparison: Comparison) -> str:
     """Each table with its caption, what stands under it, and what is said in words."""
     title = f"Comparison with {comparison.baseline}"
     lines = [*_table(title, comparison.models, comparison.metrics, comparison.baseline)]
-    lines += [_paragraph(one) for one in [*comparison.captions, *legend(comparison)]]
+    lines += [_paragraph(one) for one in [*comparison.captions, *legend(comparison.metrics, comparison.sides)]]
     for side in comparison.sides:
         lines += [*_table(side.title, side.columns, side.metrics, side.baseline), *map(_paragraph, side.captions)]
     if comparison.words:
@@ -22,14 +22,14 @@ def as_html(comparison: Comparison) -> str:
 
 
 def _table(title: str, models: Sequence[str], metrics: Sequence[Metric], baseline: str | None) -> list[str]:
-    names = "".join(f'<th scope="col">{_escape(column(model, baseline))}</th>' for model in models)
+    names = "".join(f'<th scope="col">{_escape(column_title(model, baseline))}</th>' for model in models)
     lines = ["<table>", f"  <caption>{_escape(title)}</caption>", f"  <thead><tr><td></td>{names}</tr></thead>"]
     lines.append("  <tbody>")
     for metric in metrics:
         cells = ["<br>".join(map(_escape, cell_lines(metric.cells[model], metric))) for model in models]
-        lines.append(_row(label(metric).strip(), cells))
+        lines.append(_row(row_label(metric), cells))
         if metric.paper is not None:
-            beside = [_escape(printed(metric.paper, metric, model)) for model in models]
+            beside = [_escape(paper_value(metric.paper, metric, model)) for model in models]
             lines.append(_row(f"the paper's, {metric.paper.where}", beside))
     return [*lines, "  </tbody>", "</table>"]
 

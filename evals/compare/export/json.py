@@ -55,7 +55,7 @@ def as_json(comparison: Comparison) -> str:
             {
                 "key": metric.key,
                 "suite": metric.suite,
-                "label": metric.label.strip(),
+                "label": metric.label,
                 "unit": UNITS.get(metric.unit, "correlation"),
                 "better": metric.better,
                 "models": {model: cell(metric.cells[model]) for model in models},

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from evals.compare.cells import cell_lines, column_title, legend, paper_value, row_label
 from evals.compare.comparison import Comparison
-from evals.compare.terminal import cell_lines, column, label, legend, printed
 from evals.metric import Metric
 from srlm.escape import markdown
 
@@ -13,7 +13,7 @@ def as_markdown(comparison: Comparison) -> str:
     lines = [
         *_markdown(comparison.models, comparison.metrics, comparison.baseline),
         "",
-        *(f"{markdown(one)}\n" for one in [*comparison.captions, *legend(comparison)]),
+        *(f"{markdown(one)}\n" for one in [*comparison.captions, *legend(comparison.metrics, comparison.sides)]),
     ]
     for side in comparison.sides:
         lines += [f"**{markdown(side.title)}**\n", *_markdown(side.columns, side.metrics, side.baseline), ""]
@@ -22,12 +22,12 @@ def as_markdown(comparison: Comparison) -> str:
 
 
 def _markdown(models: Sequence[str], metrics: Sequence[Metric], baseline: str | None) -> list[str]:
-    names = [markdown(column(model, baseline)) for model in models]
+    names = [markdown(column_title(model, baseline)) for model in models]
     lines = ["| | " + " | ".join(names) + " |", "|---|" + "---:|" * len(models)]
     for metric in metrics:
         cells = [" <br> ".join(cell_lines(metric.cells[model], metric)) for model in models]
-        lines.append(f"| {markdown(label(metric))} | " + " | ".join(cells) + " |")
+        lines.append(f"| {markdown(row_label(metric))} | " + " | ".join(cells) + " |")
         if metric.paper is not None:
-            beside = [printed(metric.paper, metric, model) for model in models]
+            beside = [paper_value(metric.paper, metric, model) for model in models]
             lines.append(f"| *the paper's, {markdown(metric.paper.where)}* | " + " | ".join(beside) + " |")
     return lines

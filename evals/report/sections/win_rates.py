@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from evals.compare.breakdown import broken_down, parts
-from evals.compare.terminal import with_interval
+from evals.compare.cells import format_estimate
 from evals.labels.store import By, labels_of
 from evals.report.charts.dots import Panel, dots
 from evals.report.section import Facets, Figure, Section, metric_table
@@ -30,7 +30,7 @@ def win_rates(one: Told, place: Mapping[str, int]) -> Section:
             Panel("mean length, characters", tuple((dot(one, length, model, place[model]),) for model in models))
         )
     alt = "Dots with intervals, one row a model: " + "; ".join(
-        f"{model} {with_interval(rate.cells[model].estimate, '%')} %" for model in models if rate is not None
+        f"{model} {format_estimate(rate.cells[model].estimate, '%')} %" for model in models if rate is not None
     )
     note = "Filled: win rate; hollow: length-controlled; lines: 95 % intervals; dashed: as good as the references."
     drawn = dots("win-rates", models, panels, alt)
@@ -67,7 +67,7 @@ def broken(
         }
         rows = [row.label for row in side.metrics]
         panel = Panel(
-            f"{metric.label.strip()}, %",
+            f"{metric.label}, %",
             tuple(
                 tuple(dot(one, row, model, place[model], facets[row.key]) for model in side.columns)
                 for row in side.metrics

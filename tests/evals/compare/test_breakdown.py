@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from evals.compare.breakdown import FEWEST, broken_down, parts
 from evals.compare.comparison import compare_models
 from evals.labels.store import LENGTHS, Label
-from evals.metric import Rate, Series, metric
+from evals.metric import BinaryPerPrompt, Series, metric
 from helpers.head_to_head_results import FIRST, LOSS, UNREAD, WIN, result, results
 from srlm.stats.paired import holm, paired_difference, sign_test
 
@@ -96,8 +96,8 @@ def test_each_line_has_its_interval_and_a_test_adjusted_over_the_table():
 
 def test_yes_or_no_keeps_its_own_interval_and_test():
     one, two = [1.0] * 5 + [0.0] * 15, [1.0] * 15 + [0.0] * 5
-    side = broken_down(win_rate(one, two, kind=Rate), labelled(["x"] * 20), "category")
-    whole = win_rate(one, two, kind=Rate)
+    side = broken_down(win_rate(one, two, kind=BinaryPerPrompt), labelled(["x"] * 20), "category")
+    whole = win_rate(one, two, kind=BinaryPerPrompt)
     assert side.metrics[0].cells == whole.cells
 
 

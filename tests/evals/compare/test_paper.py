@@ -19,7 +19,7 @@ from evals.compare.export.markdown import as_markdown
 from evals.compare.paper import beside_paper, pair_count, pair_score
 from evals.compare.published import FOLDER, PACKAGED, PLACES, Table, names, reference, table
 from evals.compare.terminal import as_tables
-from evals.metric import Cell, Metric, Side
+from evals.metric import Cell, ExtraTable, Metric, ModelPair
 from evals.results import Results
 from evals.suites.mt_bench.data import GROUPS
 from helpers.results import alpaca, reward
@@ -224,11 +224,10 @@ def test_figures_of_pairs_are_derived_and_can_be_turned():
 def test_pairs_stand_beside_the_papers_pairs():
     half = {"SFT": Cell(wilson(1, 2)), "M2": Cell(wilson(1, 2)), "mine": Cell(wilson(1, 2))}
     rows = [Metric(key, key, "%", "more", half) for key in ("head_to_head", "head_to_head_elo")]
-    columns = ["SFT : M2", "mine : SFT"]
-    cells = dict.fromkeys(columns, Cell(wilson(1, 2)))
-    side = Side(
-        "pairs", columns, [Metric(key, key, "%", "more", cells) for key in ("pair_wins", "pair_score", "pair_p")]
-    )
+    pairs = {str(pair): pair for pair in (ModelPair("SFT", "M2"), ModelPair("mine", "SFT"))}
+    cells = dict.fromkeys(pairs, Cell(wilson(1, 2)))
+    metrics = [Metric(key, key, "%", "more", cells) for key in ("pair_wins", "pair_score", "pair_p")]
+    side = ExtraTable("pairs", [*pairs], metrics, pairs=pairs)
     beside = beside_paper(Comparison(list(half), "SFT", rows, [], [], [side]))
     scores, elo = (one.paper for one in beside.metrics)
     assert (scores.where, scores.values) == ("derived from Figure 3", {"M2": 0.674})
