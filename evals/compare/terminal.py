@@ -1,4 +1,4 @@
-"""A comparison as tables in the terminal, as many as fit into its width."""
+"""A comparison as tables in the terminal, as many as fit into its width, with captions and conclusions."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -14,38 +14,46 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+INDENT = "  "
+"""Spaces before the label of a row, for each of its levels."""
+FRAME = 4
+"""Characters of a table around its first column."""
+PADDING = 3
+"""Characters around every other column, with the line next to it."""
+_WORD = re.compile(r"(?:^\s+)?\S+")  # the first one with the indent before it
+
 
 def print_comparison(console: "Console", comparison: Comparison) -> None:
-    """Tables as wide as the console, what stands under them, and what they say in words."""
+    """Print the tables of a comparison, their captions, and the conclusions."""
     for table in as_tables(comparison, console.width):
         console.print(table)
     for caption in [*comparison.captions, *legend(comparison.metrics, comparison.sides)]:
         console.print(one_line(caption), style="dim", markup=False)
-    print_sides(console, comparison.sides)
+    print_extra_tables(console, comparison.sides)
     console.print()
     for line in comparison.words:
         console.print(f"- {one_line(line)}", markup=False)
 
 
-def print_sides(console: "Console", sides: Sequence[ExtraTable]) -> None:
-    """Tables beside a comparison, with what stands under them."""
-    for side in sides:
+def print_extra_tables(console: "Console", tables: Sequence[ExtraTable]) -> None:
+    """Print additional tables with their captions."""
+    for extra in tables:
         console.print()
-        for table in side_tables(side, console.width):
+        for table in extra_tables(extra, console.width):
             console.print(table)
-        for caption in side.captions:
+        for caption in extra.captions:
             console.print(one_line(caption), style="dim", markup=False)
 
 
 def as_tables(comparison: Comparison, width: int) -> "list[Table]":
-    """The models as columns of as many tables as are needed for none to be wider than `width` characters."""
+    """Return the models as columns of as many tables as needed for none to be wider than `width` characters."""
     title, not_trusted = f"Comparison with {comparison.baseline}", comparison.distrusted
     return _tables(width, title, comparison.models, comparison.metrics, comparison.baseline, not_trusted)
 
 
-def side_tables(side: ExtraTable, width: int) -> "list[Table]":
-    """The same of a table beside the comparison."""
-    return _tables(width, side.title, side.columns, side.metrics, side.baseline)
+def extra_tables(extra: ExtraTable, width: int) -> "list[Table]":
+    """Return an additional table in as many parts as needed for none to be wider than `width` characters."""
+    return _tables(width, extra.title, extra.columns, extra.metrics, extra.baseline)
 
 
 def _tables(
@@ -64,28 +72,19 @@ def _tables(
         )
         for model in models
     ]
-    beside = _width([line for lines in labels for line in lines])
+    label_width = _width([line for lines in labels for line in lines])
     tables, chosen, taken = [], list[_Column](), 0
     for one in columns:
-        if chosen and FRAME + beside + taken + one.width + PADDING > width:
-            tables.append(_drawn(title, labels, chosen, width))
+        if chosen and FRAME + label_width + taken + one.width + PADDING > width:
+            tables.append(_rich_table(title, labels, chosen, width))
             chosen, taken = [], 0
         chosen.append(one)
         taken += one.width + PADDING
-    return [*tables, _drawn(title, labels, chosen, width)] if chosen else tables
-
-
-INDENT = "  "
-"""Spaces before the label of a row, for each of its levels."""
-_WORD = re.compile(r"(?:^\s+)?\S+")  # the first one with the indent before it
-FRAME = 4
-"""Characters of a table around its first column."""
-PADDING = 3
-"""... and around each other one, with the line beside it."""
+    return [*tables, _rich_table(title, labels, chosen, width)] if chosen else tables
 
 
 class _Column:
-    """What stands over a model's column and, metric by metric, in it."""
+    """The title of a model's column and the lines of its cells, metric by metric."""
 
     def __init__(self, head: str, cells: list[list[str]]) -> None:
         self.head, self.cells = head, cells
@@ -110,15 +109,15 @@ def _row_labels(metric: Metric, models: Sequence[str], baseline: str | None) -> 
 
 
 def _cells(metric: Metric, model: str, lines: int) -> list[str]:
-    """What stands in a column beside the labels of a metric."""
+    """Return the lines of a model's cell, one for each label of the metric."""
     cell = cell_lines(metric.cells[model], metric)
     if metric.paper is None:
         return [*cell, *[""] * (lines - len(cell))]
     return [*cell, *[""] * (lines - 1 - len(cell)), paper_value(metric.paper, metric, model)]
 
 
-def _drawn(title: str, labels: Sequence[Sequence[str]], columns: Sequence[_Column], width: int) -> "Table":
-    """A rich table. One that is too wide with a single column is broken between words, and between letters at last."""
+def _rich_table(title: str, labels: Sequence[Sequence[str]], columns: Sequence[_Column], width: int) -> "Table":
+    """Return a rich table. If even a single column is too wide, lines break between words, or else between letters."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -130,14 +129,14 @@ def _drawn(title: str, labels: Sequence[Sequence[str]], columns: Sequence[_Colum
     ]
     rows = [line for block in blocks for line in block]
     widest = _width([name for name, _ in rows])
-    room = width - FRAME - sum(one.width + PADDING for one in columns)
-    beside, of_cells = None, None
-    if len(columns) == 1 and room < widest:
-        beside, of_cells = _shared(width - FRAME - PADDING, [name for name, _ in rows], columns[0])
-    table.add_column("", width=beside, overflow="fold")
+    left = width - FRAME - sum(one.width + PADDING for one in columns)
+    of_labels, of_cells = None, None
+    if len(columns) == 1 and left < widest:
+        of_labels, of_cells = _share_width(width - FRAME - PADDING, [name for name, _ in rows], columns[0])
+    table.add_column("", width=of_labels, overflow="fold")
     for one in columns:
         table.add_column(escape(one.head), justify="right", no_wrap=of_cells is None, width=of_cells, overflow="fold")
-    if of_cells is None:  # nothing is broken, so that the lines of a metric stand beside each other in one row
+    if of_cells is None:  # no line breaks, so that the lines of a metric stay aligned in one row
         rows = [
             (
                 "\n".join(name for name, _ in block),
@@ -150,10 +149,10 @@ def _drawn(title: str, labels: Sequence[Sequence[str]], columns: Sequence[_Colum
     return table
 
 
-def _shared(room: int, names: Sequence[str], column: _Column) -> tuple[int, int]:
-    """Widths of labels and of one column that have to share `room`: their longest words first, then what is left."""
+def _share_width(available: int, names: Sequence[str], column: _Column) -> tuple[int, int]:
+    """Return the widths of the labels and of a single column: their longest words first, then the rest."""
     words = _width([word for name in names for word in _WORD.findall(name)])
-    if words + column.words > room:
-        words = max(1, min(words, room - min(column.words, room // 2)))
-    beside = max(words, room - column.width)
-    return beside, max(1, room - beside)
+    if words + column.words > available:
+        words = max(1, min(words, available - min(column.words, available // 2)))
+    of_labels = max(words, available - column.width)
+    return of_labels, max(1, available - of_labels)

@@ -267,7 +267,7 @@ def _show(results: "Sequence[Result]", *, compared: bool) -> None:
     from evals.compare.ablation import ablations
     from evals.compare.comparison import compare_models
     from evals.compare.sentences import unsaid
-    from evals.compare.terminal import print_comparison, print_sides
+    from evals.compare.terminal import print_comparison, print_extra_tables
     from evals.results import AlpacaResult, HeadToHeadResult, MtBenchResult, VerifiableResult, gathered
     from evals.suites.head_to_head.metrics import sides
     from srlm.console import stdout
@@ -277,7 +277,7 @@ def _show(results: "Sequence[Result]", *, compared: bool) -> None:
         print_comparison(stdout(), compare_models(gathered(results), names, names[0]))
         return
     met = [result for result in results if isinstance(result, HeadToHeadResult)]
-    print_sides(stdout(), sides(met) if met else [])
+    print_extra_tables(stdout(), sides(met) if met else [])
     carded = [result for result in results if isinstance(result, AlpacaResult | HeadToHeadResult)]
     answered = [one for one in results if isinstance(one, AlpacaResult | MtBenchResult | VerifiableResult)]
     lines = [line for one in answered for line in unsaid(one.model, one.endings)]

@@ -1,4 +1,4 @@
-"""A comparison as LaTeX: tables for the package booktabs, captions and words as text below."""
+"""A comparison as LaTeX: tables for the package booktabs, with captions and conclusions as text below."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ QUAD = r"\quad "
 
 
 def as_latex(comparison: Comparison) -> str:
-    """Each table as a `tabular`, in a document that uses booktabs; a difference has a row of its own."""
+    """Return each table as a `tabular`, for a document that uses booktabs; a difference has a row of its own."""
     title = f"Comparison with {comparison.baseline}"
     below = [*comparison.captions, *legend(comparison.metrics, comparison.sides)]
     parts = [_table(title, comparison.models, comparison.metrics, comparison.baseline, below)]
@@ -49,8 +49,8 @@ def _table(
         if any(len(cell) > 1 for cell in cells):
             lines.append(_row("difference", ["" if len(cell) == 1 else cell[1] for cell in cells], 1))
         if metric.paper is not None:
-            beside = [paper_value(metric.paper, metric, model) for model in models]
-            lines.append(_row(f"the paper's, {metric.paper.where}", beside, 1))
+            values = [paper_value(metric.paper, metric, model) for model in models]
+            lines.append(_row(f"the paper's, {metric.paper.where}", values, 1))
     lines += [r"\bottomrule", r"\end{tabular}"]
     return "\n".join([*lines, *(f"\n{_escaped(one)}" for one in captions)])
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from evals.compare.cells import format_estimate, row_label
 from evals.compare.comparison import ALIKE, Comparison, compare_models
-from evals.compare.paper import beside_paper
+from evals.compare.paper import add_paper_values
 from evals.compare.sentences import difference_sentences
 from evals.metric import ExtraTable, Metric, is_significant
 from evals.model_order import models_of, ordered
@@ -59,7 +59,7 @@ def told(run: Run, results: Results, baseline: str | None, paper: bool) -> dict[
             captions, sides = voted.captions(met, comparison.models, results), voted.sides(met, results)
             comparison = replace(comparison, captions=captions, sides=sides)
         if paper:
-            comparison = beside_paper(comparison)
+            comparison = add_paper_values(comparison)
         found[name] = Told(name.replace("_", "-"), comparison, refused)
     return found
 

@@ -27,7 +27,7 @@ from evals.compare.export.html import as_html
 from evals.compare.export.json import as_json
 from evals.compare.export.latex import as_latex
 from evals.compare.export.markdown import as_markdown
-from evals.compare.terminal import as_tables, side_tables
+from evals.compare.terminal import as_tables, extra_tables
 from evals.metric import Cell, ExtraTable, Metric
 from srlm.stats.intervals import Estimate
 from srlm.stats.paired import Paired
@@ -218,7 +218,7 @@ def test_a_table_beside_the_comparison_stands_in_every_format():
     metric = Metric("rm_pairwise_half", "pairwise accuracy", "%", "more", {"longer wins": Cell(estimate(0.738))})
     side = ExtraTable("Judges that read nothing", ["longer wins"], [metric], ["By length."])
     beside = replace(COMPARISON, sides=[side])
-    (table,) = side_tables(side, 140)
+    (table,) = extra_tables(side, 140)
     console = Console(file=io.StringIO(), width=140)
     console.print(table)
     assert "73.8 [63.8, 83.8]" in console.file.getvalue()
@@ -237,7 +237,7 @@ def test_a_name_is_printed_as_it_is_in_every_format():
     name = "./m[red]|x"
     metric = Metric("win_rate:category:[a|b]", "[a|b] (n = 12)", "%", "more", {name: Cell(estimate(0.5))})
     named = Comparison([name], name, [metric], [], [], [ExtraTable(f"against {name}", [name], [metric], [], name)])
-    (side,) = side_tables(named.sides[0], 140)
+    (side,) = extra_tables(named.sides[0], 140)
     console = Console(file=io.StringIO(), width=140)
     console.print(side)
     for text in (printed(named), console.file.getvalue()):

@@ -6,7 +6,7 @@ from math import inf, isnan, nan
 
 import pytest
 
-from evals.compare.breakdown import broken_down
+from evals.compare.breakdown import metric_breakdown
 from evals.compare.cells import format_estimate
 from evals.compare.comparison import compare_models
 from evals.compare.export.csv import as_csv
@@ -306,7 +306,7 @@ def test_pairs_stand_in_markdown_with_counts_and_shares():
 def test_wins_can_be_taken_apart_by_what_the_prompts_are():
     found = results(result("M2", "M1", *[WIN] * 12, *[LOSS] * 9, *[FIRST] * 3))
     labels = {f"e{i}": Label(f"e{i}", "easy" if i < 12 else "hard") for i in range(24)}
-    comparison = compare_models(found, ["M2"], "M1", (), lambda _, metric: broken_down(metric, labels, "category"))
+    comparison = compare_models(found, ["M2"], "M1", (), lambda _, metric: metric_breakdown(metric, labels, "category"))
     side = comparison.sides[-1]
     easy, hard = side.metrics
     assert (easy.cells["M2"].estimate.value, hard.cells["M2"].estimate.value) == (1, 0.125)
