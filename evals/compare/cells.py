@@ -23,8 +23,8 @@ SMALLEST_P = 1e-15
 """Smaller p values are not distinguished by any of the tests."""
 
 NOT_SIMULTANEOUS = (
-    "Each 95 % interval is of one difference alone, p values are Holm-adjusted over several: an interval can exclude 0 "
-    f"where p is {ALPHA:g} or more. Such a difference is not significant."
+    "Each 95 % interval is of one difference alone; p values are Holm-adjusted over several differences. So an interval "
+    f"can exclude 0 where p is {ALPHA:g} or more: such a difference is not significant."
 )
 
 
