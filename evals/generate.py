@@ -5,8 +5,7 @@ from collections.abc import Iterable, Sequence
 from evals.model import Contestant, opened
 from evals.results import Endings
 from srlm.console import Progress
-from srlm.engines.engine import Engine
-from srlm.inference import ask
+from srlm.inference import Caller
 from srlm.ledger import Ledger
 from srlm.seeding import derive
 from srlm.strip_reasoning import answer_of, parted
@@ -19,13 +18,10 @@ def choose_prompts(prompts: Sequence[Prompt], limit: int | None) -> list[Prompt]
 
 
 def answer_prompts(
-    engine: Engine,
+    caller: Caller,
     prompts: Sequence[Prompt],
     sampling: Sampling,
-    ledger: Ledger,
     *,
-    stage: str,
-    progress: Progress,
     as_written: bool = False,
 ) -> dict[str, Answer]:
     """One answer a prompt, by prompt id. A call that failed leaves its prompt out.
@@ -36,11 +32,10 @@ def answer_prompts(
         Request((Message("user", prompt.instruction),), sampling, seed=derive("answer", prompt.id))
         for prompt in prompts
     ]
-    replies = ask(
-        engine, requests, ledger, stage=stage, progress=progress, label=f"{engine.name} answers {len(prompts)} prompts"
-    )
+    model = caller.engine.name
+    replies = caller.ask(requests, f"{model} answers {len(prompts)} prompts")
     return {
-        prompt.id: answer_in(f"{engine.name}:{prompt.id}", prompt.id, engine.name, key, reply, as_written=as_written)
+        prompt.id: answer_in(f"{model}:{prompt.id}", prompt.id, model, key, reply, as_written=as_written)
         for prompt, (key, reply) in zip(prompts, replies, strict=True)
         if isinstance(reply, Completion)
     }
@@ -74,5 +69,5 @@ def answers_of(
     for contestant in contestants:
         with opened(contestant) as engine:
             identities[contestant.name] = engine.identity
-            answers[contestant.name] = answer_prompts(engine, prompts, sampling, ledger, stage=stage, progress=progress)
+            answers[contestant.name] = answer_prompts(Caller(engine, ledger, stage, progress), prompts, sampling)
     return identities, answers

@@ -23,7 +23,7 @@ SMALLEST_P = 1e-15
 """Smaller p values are not distinguished by any of the tests."""
 
 NOT_SIMULTANEOUS = (
-    "Each 95 % interval is of one difference alone; p values are Holm-adjusted over several differences. So an interval "
+    "Each 95 % interval is of one difference alone; p values are Holm-adjusted over several differences. An interval "
     f"can exclude 0 where p is {ALPHA:g} or more: such a difference is not significant."
 )
 

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Sequence
 from math import floor, inf
 from statistics import median
 
-from srlm.console import Progress
-from srlm.engines.engine import Engine
+from srlm.inference import Caller
 from srlm.judges.judge_card import UNKNOWN, JudgeCard, Length, Mass, Reliability, ScoreCard
 from srlm.judges.pairwise import VOTE, Match, Preference, Voting, compare, load_pairwise
 from srlm.judges.pointwise import PointwiseJudge, rewards, score
@@ -25,31 +24,26 @@ Hit = tuple[str, float]
 
 
 def measure(
-    engine: Engine,
+    caller: Caller,
     labelled: LabelledSet,
-    ledger: Ledger,
     *,
     limit: int | None,
-    stage: str,
-    progress: Progress,
     pointwise: PointwiseJudge | None = None,
     voting: Voting = VOTE,
 ) -> JudgeCard:
     """Measure a judge on at most `limit` labelled pairs, and its scores too if `pointwise` says how it gives them.
 
     Raises:
-        EngineError: no call at all was answered.
+        EngineFailed: no call at all was answered.
     """
+    engine = caller.engine
     template = load_pairwise()
     chosen = labelled.matches(limit)
     subset_of, matches = {match.id: subset for subset, match in chosen}, [match for _, match in chosen]
     found = compare(
-        engine,
+        caller,
         template,
         matches,
-        ledger,
-        stage=stage,
-        progress=progress,
         label=f"judge's card of {engine.name}: {len(matches)} pairs in both orders",
         voting=voting,
     )
@@ -71,9 +65,9 @@ def measure(
         pairs=len(matches),
         instructions=len({match.instruction for match in matches}),
         length=length,
-        reliability=reliability(verdicts, ledger),
+        reliability=reliability(verdicts, caller.ledger),
         subsets=_by_subset(leads, subset_of),
-        scores=_measure_scores(pointwise, engine, subset_of, matches, ledger, stage, progress) if pointwise else None,
+        scores=_measure_scores(pointwise, caller, subset_of, matches) if pointwise else None,
         mass=mass(verdicts, voting.least_mass),
     )
 
@@ -95,26 +89,17 @@ def _shown_first(one: Preference) -> list[Hit]:
 
 
 def _measure_scores(
-    judge: PointwiseJudge,
-    engine: Engine,
-    subset_of: dict[str, str],
-    matches: Sequence[Match],
-    ledger: Ledger,
-    stage: str,
-    progress: Progress,
+    judge: PointwiseJudge, caller: Caller, subset_of: dict[str, str], matches: Sequence[Match]
 ) -> ScoreCard:
     """Score every answer of the pairs once, then look at the pairs."""
     answers = {answer.id: (match.instruction, answer) for match in matches for answer in (match.first, match.second)}
     items = list(answers.values())
     verdicts = score(
         judge,
-        engine,
+        caller,
         items,
-        ledger,
         seed=0,
-        stage=stage,
-        progress=progress,
-        label=f"judge's card of {engine.name}: scores of {len(items)} answers",
+        label=f"judge's card of {caller.engine.name}: scores of {len(items)} answers",
     )
     value = {one.answer_id: one.value for one in rewards([answer for _, answer in items], verdicts)}
     given = [(answers[key][0], found) for key, found in value.items() if found is not None]
@@ -135,7 +120,7 @@ def _measure_scores(
         ),
         lowest=scale.lowest,
         histogram=histogram([found for _, found in given], scale),
-        reliability=reliability([(answers[one.answer_ids[0]][0], one) for one in verdicts], ledger),
+        reliability=reliability([(answers[one.answer_ids[0]][0], one) for one in verdicts], caller.ledger),
         subsets=_by_subset(leads, subset_of),
         mass=mass([(answers[one.answer_ids[0]][0], one) for one in verdicts], judge.least_mass),
     )

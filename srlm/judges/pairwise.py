@@ -15,13 +15,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from srlm.console import Progress
-from srlm.engines.engine import Engine
-from srlm.inference import ask
+from srlm.inference import Caller
 from srlm.judges.injection import suspicions_of
 from srlm.judges.parse import LEAST_MASS, read_choice
 from srlm.judges.template import Template, load_template
-from srlm.ledger import Ledger
 from srlm.seeding import model_first
 from srlm.strip_reasoning import mass_of, thoughts_of
 from srlm.types import GREEDY, Answer, Failed, Message, Request, Scored, Suspicion, Verdict
@@ -132,13 +129,10 @@ def load_pairwise() -> Template:
 
 
 def compare(
-    engine: Engine,
+    caller: Caller,
     template: Template,
     matches: Sequence[Match],
-    ledger: Ledger,
     *,
-    stage: str,
-    progress: Progress,
     label: str,
     orders: Literal["both", "one"] = "both",
     voting: Voting = VOTE,
@@ -159,7 +153,7 @@ def compare(
             yield
 
     looking = look()
-    replies = ask(engine, requests, ledger, stage=stage, progress=progress, label=label, meanwhile=looking)
+    replies = caller.ask(requests, label, background=looking)
     for _ in looking:
         pass
     each = 2 if orders == "both" else 1
@@ -168,7 +162,7 @@ def compare(
         verdicts.append(
             Verdict(
                 id=f"{match.id}-v{order}",
-                judge=engine.name,
+                judge=caller.engine.name,
                 rubric=voting.label(template),
                 answer_ids=tuple(answer.id for answer in match.shown(order)),
                 reading=reply if isinstance(reply, Failed) else read_choice(reply, CHOICES, voting.least_mass),

@@ -85,12 +85,9 @@ def written_eft_examples(session: Session, model: str, ranked: Sequence[RankedPr
     ]
     verdicts = score(
         judge,
-        session.engine(model),
+        session.caller(model, "M1/judgements"),
         [(prompt.instruction, answer) for prompt, answer in answers],
-        session.run.ledger,
         seed=session.config.seed,
-        stage="M1/judgements",
-        progress=session.progress,
         label=f"M1: {model} judges {len(answers)} ranked answers",
     )
     session.run.write("M1/verdicts", verdicts)

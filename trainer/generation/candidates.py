@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from srlm.inference import ask
 from srlm.seeding import derive
 from srlm.strip_reasoning import answer_of
 from srlm.types import Answer, Completion, Message, Prompt, Request
@@ -36,13 +35,9 @@ def write_candidates(
                 )
             )
             owners.append((prompt, sample))
-    replies = ask(
-        session.engine(model),
+    replies = session.caller(model, f"{stage}/{role}").ask(
         requests,
-        session.run.ledger,
-        stage=f"{stage}/{role}",
-        progress=session.progress,
-        label=f"{stage}: {config.candidates} answers of {model} to {len(prompts)} instructions",
+        f"{stage}: {config.candidates} answers of {model} to {len(prompts)} instructions",
     )
     return [
         answer_of(f"{prompt.id}-{role[0]}{sample}", prompt.id, model, key, reply, sample=sample)

@@ -10,7 +10,6 @@ import re
 from collections.abc import Sequence
 from math import ceil
 
-from srlm.inference import ask
 from srlm.seeding import derive
 from srlm.types import Completion, Demonstration, Dropped, Message, Prompt, Request
 from trainer.generation.filters import InstructionFilter
@@ -60,13 +59,9 @@ def write_prompts(
             _request(session, chosen, derive(session.config.seed, model, "instruction", round_number, call))
             for call, chosen in enumerate(shots)
         ]
-        replies = ask(
-            session.engine(writer),
+        replies = session.caller(writer, f"{model}/instructions").ask(
             requests,
-            session.run.ledger,
-            stage=f"{model}/instructions",
-            progress=session.progress,
-            label=f"{model}: new instructions, round {round_number + 1}, {len(accepted)} of {config.count} so far",
+            f"{model}: new instructions, round {round_number + 1}, {len(accepted)} of {config.count} so far",
         )
         for call, (key, reply) in enumerate(replies):
             if len(accepted) >= config.count:

@@ -45,12 +45,9 @@ def judged(
     def produce() -> list[Verdict]:
         found = score(
             session.judge(),
-            session.engine(judge),
+            session.caller(judge, stage),
             [(instructions[answer.prompt_id], answer) for answer in answers],
-            run.ledger,
             seed=session.config.seed,
-            stage=stage,
-            progress=session.progress,
             label=f"{model}: {public_name(judge)} judges {len(answers)} {_WHAT[records]}",
         )
         if records != "frozen_":

@@ -1,1 +1,1 @@
-"""Exports of a comparison, one module a format. The JSON is stable; docs/formats.md describes it."""
+"""Exports of a comparison, one module a format. The JSON is stable; docs/reference/formats.md describes it."""

@@ -4,10 +4,7 @@ from collections.abc import Sequence
 
 from evals.generate import answer_in
 from evals.suites.mt_bench.data import TEMPERATURES, Question
-from srlm.console import Progress
-from srlm.engines.engine import Engine
-from srlm.inference import ask
-from srlm.ledger import Ledger
+from srlm.inference import Caller
 from srlm.seeding import derive
 from srlm.types import Answer, Completion, Message, Request, Sampling
 
@@ -24,29 +21,22 @@ def choose_questions(questions: Sequence[Question], limit: int | None) -> list[Q
     return sorted(chosen, key=lambda one: one.id)
 
 
-def converse(
-    engine: Engine,
-    questions: Sequence[Question],
-    max_tokens: int,
-    ledger: Ledger,
-    *,
-    stage: str,
-    progress: Progress,
-) -> dict[int, Turns]:
+def converse(caller: Caller, questions: Sequence[Question], max_tokens: int) -> dict[int, Turns]:
     """Both turns of every question, by number. Where a call failed, the turns end before it.
 
     White space around an answer is taken off, as FastChat does. The second turn is shown the first answer without what
     the model thought before it, as chat templates of such models do.
     """
+    model = caller.engine.name
     found: dict[int, Turns] = {one.id: () for one in questions}
     for turn in (1, 2):
         asked = [one for one in questions if len(found[one.id]) == turn - 1]
-        label = f"{engine.name} answers {len(asked)} questions, turn {turn}"
+        label = f"{model} answers {len(asked)} questions, turn {turn}"
         requests = [_request(one, found[one.id], max_tokens) for one in asked]
-        replies = ask(engine, requests, ledger, stage=stage, progress=progress, label=label)
+        replies = caller.ask(requests, label)
         for one, (key, reply) in zip(asked, replies, strict=True):
             if isinstance(reply, Completion):
-                answer = answer_in(f"{engine.name}:{one.id}-t{turn}", str(one.id), engine.name, key, reply)
+                answer = answer_in(f"{model}:{one.id}-t{turn}", str(one.id), model, key, reply)
                 found[one.id] = (*found[one.id], answer)
     return found
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from math import isclose, isnan, nan
 
 from evals.metric import ALPHA, BinaryPerPrompt, Cell, Metric, Series, is_significant, metric, observed_range
-from evals.results import NlpResult, TaskResult
+from evals.suites.nlp.result import NlpResult, TaskResult
 from evals.suites.nlp.tasks import PAPER_TASKS
 from srlm.stats.intervals import Estimate
 

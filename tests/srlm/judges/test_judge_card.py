@@ -8,10 +8,11 @@ from math import isnan
 import pytest
 from pydantic import TypeAdapter
 
-from srlm.config import JudgeConfig
+from srlm.config.preferences import JudgeConfig
 from srlm.console import Progress
 from srlm.engines.engine import Done
 from srlm.errors import DataError, EngineError
+from srlm.inference import Caller
 from srlm.jsonl import with_nan, without_nan
 from srlm.judges.judge_card import WEAK, JudgeCard, fitting_card, percent, store_card
 from srlm.judges.judge_card_output import card_table, card_words, histogram_lines
@@ -115,7 +116,7 @@ def always_first(first, second):
 def card(prefer, ledger, prompts=None, limit=100, **more):
     judge = prefer if isinstance(prefer, Judge) else Judge(prefer)
     labelled = LabelledSet("made", {"made": prompts or ranked()})
-    return measure(judge, labelled, ledger, limit=limit, stage="card", progress=QUIET, **more)
+    return measure(Caller(judge, ledger, "card", QUIET), labelled, limit=limit, **more)
 
 
 # --- pairs ------------------------------------------------------------------------------------------------------------
@@ -240,7 +241,7 @@ def test_subsets_have_an_agreement_each(ledger):
     judge = Judge(
         lambda first, second: right(first, second) if first.startswith("e") else 1 - right(first, second), rank_of
     )
-    found = measure(judge, labelled, ledger, limit=None, stage="card", progress=QUIET, pointwise=EXPECTED)
+    found = measure(Caller(judge, ledger, "card", QUIET), labelled, limit=None, pointwise=EXPECTED)
     assert {name: one.value for name, one in found.subsets.items()} == {"easy": 1, "hard": 0}
     assert {name: one.n for name, one in found.subsets.items()} == {"easy": 36, "hard": 15}
     assert {name: one.value for name, one in found.scores.subsets.items()} == {"easy": 0, "hard": 0}
@@ -417,9 +418,7 @@ def test_the_table_is_whole_at_any_width(ledger, width, pointwise):
     from rich.console import Console
 
     labelled = LabelledSet("llmbar", {"Adversarial_Neighbor": ranked(), "Natural": ranked(prefix="n")})
-    found = measure(
-        Judge(right, rank_of), labelled, ledger, limit=None, stage="card", progress=QUIET, pointwise=pointwise
-    )
+    found = measure(Caller(Judge(right, rank_of), ledger, "card", QUIET), labelled, limit=None, pointwise=pointwise)
     console = Console(width=width, record=True, file=StringIO())
     console.print(card_table(found))
     text = console.export_text()

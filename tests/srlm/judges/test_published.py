@@ -11,6 +11,7 @@ import pytest
 from helpers.paths import SHARED_DATA
 from srlm.console import Progress
 from srlm.engines.engine import Done
+from srlm.inference import Caller
 from srlm.judges.injection import constant_answers, find_suspicions
 from srlm.judges.pairwise import Match, compare, load_pairwise
 from srlm.judges.parse import read_rating
@@ -139,8 +140,8 @@ def test_the_single_reading_is_the_published_preference(tmp_path):
         for number, row in enumerate(rows)
     ]
     ledger = Ledger(tmp_path / "ledger.sqlite")
-    settings = {"stage": "s", "progress": Progress(quiet=True), "label": "l"}
-    found = compare(Replayed(logprobs), template, matches, ledger, orders="one", **settings)
+    caller = Caller(Replayed(logprobs), ledger, "s", Progress(quiet=True))
+    found = compare(caller, template, matches, label="l", orders="one")
     ledger.close()
     assert len(found) > 800
     assert [one.value for one in found] == pytest.approx([row["preference"] - 1 for row in rows], abs=1e-9)

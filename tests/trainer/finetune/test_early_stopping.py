@@ -9,10 +9,12 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoConfig
 
-from srlm.config import DPOConfig, TrainConfig
+from srlm.config import TrainConfig
+from srlm.config.finetune import DPOConfig
 from srlm.console import Progress
 from srlm.engines.engine import Done
 from srlm.errors import EngineError
+from srlm.inference import Caller
 from srlm.prices import FREE
 from srlm.runs import Run
 from srlm.types import Completion, Failed, RankedAnswer, RankedPrompt
@@ -22,7 +24,7 @@ from trainer.finetune.job import Preference
 
 # --- the models on the way --------------------------------------------------------------------------------------------
 
-SETTINGS = {"batch_size": 4, "micro_batch_size": 4, "epochs": 2, "learning_rate": 1e-3, "dropout": 0.2}
+SETTINGS = {"batch_size": 4, "per_device_train_batch_size": 4, "epochs": 2, "learning_rate": 1e-3, "dropout": 0.2}
 
 
 def tuned(moved_model, pairs, folder, **changes):
@@ -127,7 +129,9 @@ def stopped(tmp_path):
             config=TrainConfig(model="x", dpo={"stopping": {"judge": "outside", "prompts": 4}}),
             run=run,
             progress=SimpleNamespace(say=said.append, step=Progress(quiet=True).step),
-            engine=lambda name, folder=None: Stub(name, readable, asked),
+            caller=lambda name, stage, folder=None: Caller(
+                Stub(name, readable, asked), run.ledger, stage, Progress(quiet=True)
+            ),
             release=lambda: None,
         )
         take_best(session, "M2", folder, last)
