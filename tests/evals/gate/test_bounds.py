@@ -120,8 +120,8 @@ def test_the_number_of_prompts_is_the_smallest_that_is_enough(gaps, distance, ri
     enough = found.prompts_needed(distance, risk, power)
 
     def clears(prompts):
-        luck = float(ndtri(power)) * sqrt(found.variance / prompts)
-        return found.value - replace(found, prompts=prompts).lower_bound(risk) + luck <= distance + 1e-12
+        chance = float(ndtri(power)) * sqrt(found.variance / prompts)
+        return found.value - replace(found, prompts=prompts).lower_bound(risk) + chance <= distance + 1e-12
 
     assert enough is not None
     assert clears(enough)

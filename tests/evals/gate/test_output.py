@@ -103,11 +103,11 @@ def test_names_cannot_break_out_of_a_report():
 
 
 def test_markdown_says_the_outcome_first_and_why():
-    text = as_markdown(decided(captions=["Attention: 3 answers of M2 speak to the judge."]))
+    text = as_markdown(decided(captions=["Attention: 3 answers of M2 hold a prompt injection."]))
     lines = text.splitlines()
     assert lines[0].startswith("**Regression: M2 against M1. Head_to_head in words: significantly worse")
     assert len([line for line in lines if line.startswith("| ")]) == 1 + len(RULES)
-    assert lines[-1] == "- Attention: 3 answers of M2 speak to the judge."
+    assert lines[-1] == "- Attention: 3 answers of M2 hold a prompt injection."
 
 
 def test_a_summary_is_put_at_the_end_of_what_is_there(tmp_path):
