@@ -116,29 +116,27 @@ def _show(results: Sequence[Any], *, compared: bool) -> None:
 
     Empty and cut answers are named in any case.
     """
+    from evals.answer_checks import ending_warnings
     from evals.compare.ablation import ablations
     from evals.compare.comparison import compare_models
-    from evals.compare.sentences import unsaid
     from evals.compare.terminal import print_comparison, print_sides
     from evals.evaluate import models_of
-    from evals.results import collect
-    from evals.suites.alpaca.result import AlpacaResult
-    from evals.suites.head_to_head.metrics import sides
-    from evals.suites.head_to_head.result import HeadToHeadResult
-    from evals.suites.mt_bench.result import MtBenchResult
-    from evals.suites.verifiable.result import VerifiableResult
+    from evals.results import CardedResult, Endings, collect
+    from evals.suite import Selection
+    from evals.suites import evaluable_suites
     from srlm.console import stdout
 
     if compared:
         names = models_of(results)
         print_comparison(stdout(), compare_models(collect(results), names, names[0]))
         return
-    met = [result for result in results if isinstance(result, HeadToHeadResult)]
-    print_sides(stdout(), sides(met) if met else [])
-    carded = [result for result in results if isinstance(result, AlpacaResult | HeadToHeadResult)]
-    answered = [one for one in results if isinstance(one, AlpacaResult | MtBenchResult | VerifiableResult)]
-    lines = [line for one in answered for line in unsaid(one.model, one.endings)]
-    for line in [*dict.fromkeys(result.card.caption() for result in carded if result.card), *lines]:
+    for suite in evaluable_suites():
+        pairs = [one for one in results if suite.pairwise and one.suite == suite.name]
+        print_sides(stdout(), suite.extra_tables(Selection(pairs, [])) if pairs else [])
+    cards = [one.card.caption() for one in results if isinstance(one, CardedResult) and one.card]
+    answered = [one for one in results if isinstance(getattr(one, "endings", None), Endings)]
+    lines = [line for one in answered for line in ending_warnings(one.model, one.endings)]
+    for line in [*dict.fromkeys(cards), *lines]:
         stdout().print(line, soft_wrap=True, markup=False)
     for comparison in ablations(results):
         print_comparison(stdout(), comparison)
