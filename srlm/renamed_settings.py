@@ -1,7 +1,7 @@
-"""Settings that earlier versions called by another name, with the name that transformers, vLLM or the docs use.
+"""Settings that had another name in earlier versions.
 
-The `run.yaml` of an earlier run is read with both names. In a user's own file and in `--set` an old name is refused, with
-a message that gives the new one.
+The `run.yaml` of a run is read under both names. In a user's own file and in `--set` an old name is refused, with a
+message that gives the new one.
 """
 
 from collections.abc import Mapping

@@ -25,7 +25,7 @@ from threading import Condition
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from srlm.config import DPOConfig, SFTConfig
+from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.console import Progress, Step
 
 if TYPE_CHECKING:

@@ -7,12 +7,13 @@ from typing import get_args
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from srlm.config import Section, TrainConfig
+from srlm.config import TrainConfig
+from srlm.config.section import Section
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "settings.md"
 HEAD = """# Settings
 
-This page is written by `python tools/settings_reference.py` from `srlm/config.py`, and `make check` compares the two.
+This page is written by `python tools/settings_reference.py` from `srlm/config/`, and `make check` compares the two.
 
 Put settings into a YAML file (`srlm train my.yaml`; begin it with `preset: quickstart` to change only some), or change
 one on the command line: `srlm train --set dpo.beta=0.2`. Unknown keys are refused. The defaults are the paper's where

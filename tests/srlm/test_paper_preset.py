@@ -7,7 +7,8 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from helpers.paths import ROOT
-from srlm.config import Section, TrainConfig
+from srlm.config import TrainConfig
+from srlm.config.section import Section
 from srlm.config_file import load_config
 
 PAGE = ROOT / "docs" / "explain" / "paper.md"

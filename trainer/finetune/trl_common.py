@@ -18,7 +18,7 @@ from srlm.jsonl import write_records
 from srlm.optional_deps import require
 
 if TYPE_CHECKING:
-    from srlm.config import DPOConfig, SFTConfig
+    from srlm.config.finetune import DPOConfig, SFTConfig
     from trainer.finetune.job import Preference, Supervision
 
 

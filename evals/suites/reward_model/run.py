@@ -14,7 +14,7 @@ from evals.options import JUDGE_TOKENS, LEAST_MASS, LIMIT, Job, Option, Preparat
 from evals.prompt_sets import save_prompts
 from evals.results import Provenance, save, stage_name
 from evals.suites.reward_model.result import RewardResult
-from srlm.config import JudgeConfig
+from srlm.config.preferences import JudgeConfig
 from srlm.console import Progress
 from srlm.digest import digest_of_set
 from srlm.errors import UnknownName, UsageError

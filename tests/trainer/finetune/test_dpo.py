@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from srlm.config import DPOConfig
+from srlm.config.finetune import DPOConfig
 from srlm.config_file import load_config
 from srlm.console import Progress
 from srlm.errors import NothingToTrain, UsageError

@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoConfig
 
-from srlm.config import DPOConfig, TrainConfig
+from srlm.config import TrainConfig
+from srlm.config.finetune import DPOConfig
 from srlm.console import Progress
 from srlm.engines.engine import Done
 from srlm.errors import EngineError

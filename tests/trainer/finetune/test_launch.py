@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from srlm.config import DPOConfig, SFTConfig
+from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.console import Progress
 from srlm.errors import TrainingFailed, UsageError
 from trainer.finetune.job import Preference, Supervision
@@ -116,7 +116,7 @@ def test_a_training_that_diverges_says_so_and_code_in_the_current_folder_does_no
 @pytest.mark.parametrize(
     ("launcher", "says"),
     [
-        ("it's", "is no command as a shell reads it"),
+        ("it's", "is not a shell command"),
         ("''", "is empty"),
         ('""', "is empty"),
         ("'  '", "is empty"),

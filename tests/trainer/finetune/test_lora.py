@@ -8,7 +8,7 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from srlm.config import DPOConfig, SFTConfig
+from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.console import Progress
 from trainer.finetune.dpo import prefer
 from trainer.finetune.job import Preference, Supervision

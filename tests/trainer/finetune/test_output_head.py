@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl.trainer.utils import add_fused_lm_head
 
-from srlm.config import DPOConfig, SFTConfig
+from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.console import Progress
 from trainer.finetune.collate import padded
 from trainer.finetune.dpo import prefer

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoConfig
 
-from srlm.config import DPOConfig, SFTConfig
+from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.console import Progress, Step
 from srlm.errors import ModelError, NoDiskSpace, OutOfMemory
 from trainer.finetune.dpo import prefer

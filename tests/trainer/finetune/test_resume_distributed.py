@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from srlm.config import DPOConfig, SFTConfig
+from srlm.config.finetune import DPOConfig, SFTConfig
 from trainer.finetune.job import JOB, Preference, Supervision
 
 pytestmark = pytest.mark.slow

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from srlm.checkpoint_files import read_config
-from srlm.config import SFTConfig
+from srlm.config.finetune import SFTConfig
 from srlm.config_file import load_config
 from srlm.console import Progress
 from srlm.errors import NothingToTrain, UsageError
