@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 CODE = ("srlm", "trainer", "evals")
-PAGES = ("README.md", "CONTRIBUTING.md", "docs")
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs")
 QUESTIONS = {"What", "Whether", "How", "Whose", "Where", "Who", "Whom", "Which", "When", "Why", "That"}
 
 RETIRED = {
