@@ -5,12 +5,13 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from srlm.cli.suites import Asked, Suite, prepared
 
 from evals.compare.comparison import compare_models
 from evals.compare.export.json import as_json
 from evals.compare.import_results import read_results, result_file
+from evals.evaluate import prepare
 from evals.gate.comparison_json import read_compared
+from evals.model import Contestant
 from evals.results import collect
 from helpers.foreign_files import (
     ANNOTATIONS,
@@ -121,5 +122,5 @@ def test_how_many_ranked_answers_are_given_and_used_is_said(tmp_path):
     ):
         (tmp_path / "eft.jsonl").write_text("".join(json.dumps(one) + "\n" for one in chosen))
         progress = Said()
-        prepared(Asked([Suite.reward], ranked=str(tmp_path)), [], [], home, progress)
+        prepare({}, "reward", Contestant("judge", lambda: None), home, progress, {"ranked": str(tmp_path)})
         assert [line[: len(words or "")] for line in progress.lines] == ([words] if words else [])
