@@ -11,9 +11,9 @@ from typing import Any
 
 from evals.compare.tracking import tell
 from evals.dry_run import dry_run
+from evals.evaluation_results import EvaluationResults, model_names
 from evals.model import Contestant
 from evals.options import Job, Option, Preparation, split_list, takers_of
-from evals.results import Result
 from evals.suites.alpaca import run as alpaca
 from evals.suites.head_to_head import run as head_to_head
 from evals.suites.mt_bench import run as mt_bench
@@ -98,8 +98,8 @@ class Evaluation:
                 counting.require_keys()
             return counting.estimate()
 
-    def execute(self, progress: Progress) -> list[Result]:
-        """Run the suites one after the other; return one result a model (or pair) and suite.
+    def execute(self, progress: Progress) -> EvaluationResults:
+        """Run the suites one after the other; store and return one result a model (or pair) and suite.
 
         What a server's calls will take is said before the first of them. Model cards and trackers are updated.
         """
@@ -110,8 +110,8 @@ class Evaluation:
             results = [
                 result for job in self.jobs.values() for result in job.run(self.models, self.judge, run, progress)
             ]
-            tell(run, models_of(results))
-        return results
+            tell(run, model_names(results))
+        return EvaluationResults(self.run.folder, tuple(results))
 
 
 def evaluate(
@@ -121,7 +121,7 @@ def evaluate(
     run: Run,
     progress: Progress,
     options: Mapping[str, Any],
-) -> list[Result]:
+) -> EvaluationResults:
     """Evaluate models on suites; store and return the results.
 
     Args:
@@ -190,12 +190,6 @@ def judged(names: str | Sequence[str]) -> bool:
     """Check if any of the suites asks an outside judge."""
     chosen, _ = choose_suites(names)
     return any(one.outside_judge for one in evaluated() if one.name in chosen)
-
-
-def models_of(results: Sequence[Any]) -> list[str]:
-    """Return each model that has a result, once; of a pair the opponent first."""
-    pairs = ((one.opponent, one.model) if hasattr(one, "opponent") else (one.model,) for one in results)
-    return list(dict.fromkeys(name for pair in pairs for name in pair))
 
 
 def _checked(options: Mapping[str, Any], suites: Sequence[str]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from srlm.console import Progress
 from srlm.engines.capabilities import Adapting
 from srlm.engines.engine import Done, Engine
-from srlm.errors import EngineError
+from srlm.errors import EngineFailed
 from srlm.ledger import Call, Ledger, request_key
 from srlm.prices import cost_of
 from srlm.types import Completion, Failed, Reply, Request
@@ -43,7 +43,7 @@ class Caller:
                 next ones; the steps that are left are the caller's to take.
 
         Raises:
-            EngineError: no call at all succeeded, or the server stopped answering.
+            EngineFailed: no call at all succeeded, or the server stopped answering.
             NotWritable: the ledger is read-only, or its disk is full; no call was made.
             BudgetSpent: the next call could exceed the budget of the command.
         """
@@ -72,7 +72,7 @@ class Caller:
         answered = [replies.get(key, (key, Failed("not run"))) for key in wanted]
         failed = [reply for _, reply in answered if isinstance(reply, Failed)]
         if requests and len(failed) == len(requests):
-            raise EngineError(
+            raise EngineFailed(
                 f"{engine.name} answered none of {len(unique)} calls; the first failure: {failed[0].reason}. Check that "
                 "it is a model for this task, and that prompts of this length fit into it; the same command asks again."
             )

@@ -1,4 +1,4 @@
-"""Write docs/reference/cli.md, the reference of the command line, from the commands themselves.
+"""Write docs/reference/cli.md, the reference of the command line, from the commands and the errors themselves.
 
 Leaves out hidden commands and options. The words are the docstrings and the help of each option: mend them
 there.
@@ -29,11 +29,23 @@ compares the two: change a docstring or the help of an option, not this file.
 
 
 def render(app: typer.Typer, program: str = PROGRAM) -> str:
-    """The whole page, as Markdown."""
+    """Render the whole page as Markdown."""
     # Typer brings its own copy of Click, so a command has no public type to name here.
     root: Any = get_command(app)
     sections = list(_sections(root, typer.Context(root, info_name=program), level=2))
-    return "\n".join([HEAD, *sections])
+    return "\n".join([HEAD, *sections, exit_codes()])
+
+
+def exit_codes() -> str:
+    """Render the section on exit codes from the classes of `srlm.errors`."""
+    from srlm import errors
+
+    raised: dict[str, list[str]] = {}
+    for one in vars(errors).values():
+        if isinstance(one, type) and issubclass(one, errors.SrlmError):
+            raised.setdefault(str(one.exit_code), []).append(f"`{one.__name__}`")
+    rows = [(code, meaning, ", ".join(raised.get(code, []))) for code, meaning in errors.EXIT_CODES.items()]
+    return f"## Exit codes\n\n{_grid(('Code', 'Meaning', 'Exception in Python (srlm.errors)'), rows)}\n"
 
 
 def _sections(command: Any, context: typer.Context, level: int) -> Iterator[str]:

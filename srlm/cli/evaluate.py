@@ -1,6 +1,5 @@
 """`srlm eval`: run evaluation suites on models."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +11,7 @@ from srlm.cli.recompute import Format, recompute
 from srlm.cli.suite_options import VALUES
 
 if TYPE_CHECKING:
+    from evals.evaluation_results import EvaluationResults
     from srlm.runs import Run
 
 EVALUATIONS = "evaluations"
@@ -97,7 +97,7 @@ def evaluate(
     finally:
         home.close()
     _show(results, compared=every)
-    _say_next(results, home, runs)
+    _say_next(results, home.name, runs)
 
 
 def _home(runs: Path, name: str | None, models: list[str]) -> "Run":
@@ -111,7 +111,7 @@ def _home(runs: Path, name: str | None, models: list[str]) -> "Run":
     return plan_run(runs, name or EVALUATIONS, TrainConfig(model=models[0]))
 
 
-def _show(results: Sequence[Any], *, compared: bool) -> None:
+def _show(found: "EvaluationResults", *, compared: bool) -> None:
     """Print all results in one table; or the pairs of a head-to-head, the judges' cards, and one judge's ways.
 
     Empty and cut answers are named in any case.
@@ -120,29 +120,25 @@ def _show(results: Sequence[Any], *, compared: bool) -> None:
     from evals.compare.comparison import compare_models
     from evals.compare.sentences import unsaid
     from evals.compare.terminal import print_comparison, print_sides
-    from evals.evaluate import models_of
-    from evals.results import AlpacaResult, HeadToHeadResult, MtBenchResult, VerifiableResult, gathered
+    from evals.results import CardedResult, Endings, collect
     from evals.suites.head_to_head.metrics import sides
     from srlm.console import stdout
 
     if compared:
-        names = models_of(results)
-        print_comparison(stdout(), compare_models(gathered(results), names, names[0]))
+        print_comparison(stdout(), compare_models(collect(found.results), found.models, found.models[0]))
         return
-    met = [result for result in results if isinstance(result, HeadToHeadResult)]
-    print_sides(stdout(), sides(met) if met else [])
-    carded = [result for result in results if isinstance(result, AlpacaResult | HeadToHeadResult)]
-    answered = [one for one in results if isinstance(one, AlpacaResult | MtBenchResult | VerifiableResult)]
-    lines = [line for one in answered for line in unsaid(one.model, one.endings)]
-    for line in [*dict.fromkeys(result.card.caption() for result in carded if result.card), *lines]:
+    print_sides(stdout(), sides([*found["head-to-head"].values()]) if "head-to-head" in found else [])
+    cards = [one.card.caption() for one in found.results if isinstance(one, CardedResult) and one.card]
+    endings = [(one.model, one.endings) for one in found.results if isinstance(getattr(one, "endings", None), Endings)]
+    lines = [line for model, one in endings for line in unsaid(model, one)]
+    for line in [*dict.fromkeys(cards), *lines]:
         stdout().print(line, soft_wrap=True, markup=False)
-    for comparison in ablations(results):
+    for comparison in ablations(found.results):
         print_comparison(stdout(), comparison)
 
 
-def _say_next(results: Sequence[Any], home: "Run", runs: Path) -> None:
-    from evals.evaluate import models_of
+def _say_next(found: "EvaluationResults", run: str, runs: Path) -> None:
     from srlm.console import stdout
 
-    compare = command("srlm", "compare", *models_of(results), "--runs", runs, "--run", home.name)
-    stdout().print(f"Results are in {home.folder / 'evals'}. Next: {compare}", soft_wrap=True, markup=False)
+    compare = command("srlm", "compare", *found.models, "--runs", runs, "--run", run)
+    stdout().print(f"Results are in {found.folder / 'evals'}. Next: {compare}", soft_wrap=True, markup=False)

@@ -126,7 +126,7 @@ def _compared(comparison: Path | None, candidate: str, baseline: str | None, run
     """The comparison of a file, or of a run's results."""
     from evals.compare.comparison import compare_models
     from evals.gate.comparison_json import compared, read_compared
-    from evals.results import load_results
+    from evals.suites import load_results
     from srlm.errors import UsageError
     from srlm.runs import open_run
 

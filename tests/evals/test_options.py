@@ -83,7 +83,7 @@ def test_suites_are_chosen_in_their_own_order():
     assert choose_suites("verifiable, alpaca") == (["alpaca", "verifiable"], False)
     assert choose_suites(["nlp", "alpaca"]) == (["alpaca", "nlp"], False)
     assert choose_suites("all") == ([one.name for one in evaluated()], True)
-    with pytest.raises(UnknownName, match="'rewad' does not exist. Did you mean 'reward'"):
+    with pytest.raises(UnknownName, match=r"'rewad' does not exist\. Did you mean 'reward'"):
         choose_suites("rewad")
 
 

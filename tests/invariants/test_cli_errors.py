@@ -335,7 +335,7 @@ def test_ranks_that_the_judge_never_agrees_with(train, seeds):
     path.write_text(text, encoding="utf-8")
     sizes = ("judge.sampling.max_tokens=8", "judge.samples=1", "sft.epochs=1")
     result = train("--seeds", seeds, *[word for one in sizes for word in ("--set", one)])
-    check_refused(result, "No EFT example", "ranked instructions none", "M1/verdicts.jsonl", alone=False)
+    check_refused(result, "No EFT example", "ranked instructions none", "M1/verdicts.jsonl", alone=False, code=8)
 
 
 @pytest.mark.parametrize(
@@ -351,7 +351,7 @@ def test_ranks_that_the_judge_never_agrees_with(train, seeds):
 def test_seeds_that_leave_no_pair(train, seeds, changes, parts):
     sizes = ("instructions.count=3", "sft.baseline=false", "sft.epochs=1", "monitor.degenerate_answer_prompts=0")
     result = train("--seeds", seeds, *[word for one in (*sizes, *changes) for word in ("--set", one)])
-    check_refused(result, "M2: no preference pair. 3 instructions, 15 candidates", *parts, alone=False)
+    check_refused(result, "M2: no preference pair. 3 instructions, 15 candidates", *parts, alone=False, code=8)
 
 
 def test_seeds_that_are_not_text(train, seeds):

@@ -296,7 +296,7 @@ def test_positives_go_on_after_each_stage_to_the_same_weights(train, positives, 
 
 def test_where_no_answer_is_good_enough_the_message_has_the_counts(train):
     result, run = train("learn_from=positives", "positives.min_reward=4.999")
-    assert result.code == 2
+    assert result.code == 8
     (message,) = result.errors
     best = max(one["value"] for one in records(run, "M2/rewards"))
     assert f"M2: no answer has a reward of 4.999, the best has {best:.2f}. 10 instructions, 50 candidates" in message
@@ -406,7 +406,7 @@ def test_each_iteration_is_said_in_a_line_and_all_in_one_table(finished_run):
 def test_strict_stops_with_the_figure_and_the_same_command_without_it_goes_on(train):
     changes = ("monitor.min_degenerate_gap=9", "monitor.min_diversity=1")
     result, run = train(*changes, options=("--strict",))
-    assert result.code == 2
+    assert result.code == 5
     assert "Traceback" not in result.err
     warnings = [line for line in result.err.splitlines() if "M2: warning: " in line]
     assert len([line for line in warnings if "min_degenerate_gap" in line or "min_diversity" in line]) == 2
@@ -416,7 +416,7 @@ def test_strict_stops_with_the_figure_and_the_same_command_without_it_goes_on(tr
     assert not (run / "M2" / "checkpoint").exists()
     before = (run / "M2" / "health.jsonl").read_bytes()
     again, _ = train(*changes, options=("--strict",), runs=run.parent)
-    assert (again.code, again.errors) == (2, result.errors)
+    assert (again.code, again.errors) == (5, result.errors)
     on, _ = train(*changes, runs=run.parent)
     assert on.code == 0, on.err
     assert "M2: warning: " in on.err

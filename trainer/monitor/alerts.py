@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from srlm.config.monitor import MonitorConfig
-from srlm.errors import Unhealthy
+from srlm.errors import StoppedByStrict
 from srlm.iteration_metrics import Health
 
 
@@ -156,12 +156,12 @@ def stop(alarms_found: list[Alarm]) -> None:
     """End the command where there is an alarm.
 
     Raises:
-        Unhealthy: with the first alarm and the number of others.
+        StoppedByStrict: with the first alarm and the number of others.
     """
     if alarms_found:
         more = len(alarms_found) - 1
         others = f" ({more} more warning{'s' if more > 1 else ''} above)" if more else ""
-        raise Unhealthy(
+        raise StoppedByStrict(
             f"{str(alarms_found[0]).replace('warning: ', '')}{others} --strict stops here; everything is kept, and the "
             "same command without --strict goes on."
         )

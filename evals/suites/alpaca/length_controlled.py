@@ -14,9 +14,9 @@ import numpy as np
 from scipy.special import stdtr
 
 from evals.metric import Metric, cells_of
-from evals.results import AlpacaResult
 from evals.suites.alpaca.files import PUBLISHED_ANNOTATOR
 from evals.suites.alpaca.length_control import Gamed, LengthControlled, Way, length_controlled
+from evals.suites.alpaca.result import AlpacaResult
 from srlm.errors import UsageError
 from srlm.stats.intervals import Estimate, within_ends
 from srlm.stats.paired import Paired

@@ -12,9 +12,10 @@ from evals.generate import answers_of, endings_of
 from evals.model import Contestant
 from evals.options import JUDGE_TOKENS, LEAST_MASS, LIMIT, Job, Preparation
 from evals.pairwise import flagged, sitting
-from evals.results import AlpacaResult, Provenance, files_folder, part, store
+from evals.results import Provenance, files_folder, save, stage_name
 from evals.single_turn import MAX_TOKENS, PROMPTS, Output, load_prompts, sampling_of
 from evals.suites.alpaca.files import Annotation, Annotations, write_annotations, write_outputs
+from evals.suites.alpaca.result import AlpacaResult
 from srlm.console import Progress
 from srlm.judges.injection import constant_answers
 from srlm.judges.judge_card import JudgeCard
@@ -69,9 +70,9 @@ def run_alpaca(
         for contestant in contestants:
             model = contestant.name
             preferences, seen = court.decide(model, _matches(prompts, answers[model]), model)
-            run.write(part(run, "alpaca", model, "answers"), answers[model].values())
+            run.write(stage_name(run, "alpaca", model, "answers"), answers[model].values())
             result = _result(model, identities[model], seen, court.card, prompts, answers, preferences)
-            store(run, result)
+            save(run, result)
             _write_files(run, model, court.engine.name, prompts, answers[model], result)
             results.append(result)
     return results

@@ -13,8 +13,9 @@ from evals.generate import answers_of, endings_of
 from evals.model import Contestant
 from evals.options import JUDGE_TOKENS, LEAST_MASS, LIMIT, Job, Option, Preparation
 from evals.pairwise import flagged, sitting
-from evals.results import HeadToHeadResult, Provenance, part, store
+from evals.results import Provenance, save, stage_name
 from evals.single_turn import MAX_TOKENS, PROMPTS, load_prompts, sampling_of
+from evals.suites.head_to_head.result import HeadToHeadResult
 from srlm.console import Progress
 from srlm.errors import UnknownName, UsageError
 from srlm.judges.injection import constant_answers
@@ -90,13 +91,13 @@ def run_head_to_head(
         contestants, prompts, sampling, run.ledger, stage="evals/head-to-head", progress=progress
     )
     for model, found in answers.items():
-        run.write(part(run, "head-to-head", model, "answers"), found.values())
+        run.write(stage_name(run, "head-to-head", model, "answers"), found.values())
     results: list[HeadToHeadResult] = []
     with sitting("head-to-head", judge, labelled, prompts, sampling, run, progress, voting) as court:
         for pair in pairs_of(list(answers), baseline):
             preferences, seen = court.decide(pair, _matches(pair, prompts, answers), f"{pair[0]} against {pair[1]}")
             result = _result(pair, identities, seen, court.card, prompts, answers, preferences)
-            store(run, result)
+            save(run, result)
             results.append(result)
     return results
 

@@ -18,8 +18,9 @@ from typing import Any
 
 from evals.model import Checkpoint, Contestant
 from evals.options import LIMIT, Job, Option, Preparation, split_list
-from evals.results import NlpResult, Provenance, files_folder, load_nlp, store
+from evals.results import Provenance, files_folder, load_one, save
 from evals.suites.nlp.convert import task_result
+from evals.suites.nlp.result import NlpResult
 from evals.suites.nlp.tasks import PAPER_TASKS, Task, Tasks, load_tasks, quiet
 from srlm.console import Progress, duration
 from srlm.engines.load import fingerprint, load_model, pick_device, pick_dtype
@@ -108,7 +109,7 @@ def _evaluated(
     device = pick_device(checkpoint.device)
     dtype = str(pick_dtype(checkpoint.dtype, device)).removeprefix("torch.")
     identity = f"{fingerprint(folder)}:{dtype}"
-    stored = load_nlp(run, name)
+    stored = load_one(run, NlpResult, name)
     result = stored if stored is not None and stored.identity == identity else NlpResult(name, identity, {})
     wanted = {task.name: _provenance(task, tasks, dtype, batch_size) for task in tasks.tasks}
     left = [
@@ -127,7 +128,7 @@ def _evaluated(
                 found = _asked(model, task, tasks, batch_size, files_folder(run, "nlp", name))
             done = task_result(name, task.name, wanted[task.name], found)
             result = NlpResult(name, identity, {**result.tasks, task.name: done})
-            store(run, result)
+            save(run, result)
             progress.say(f"{name}: {task.name}  {duration(time.monotonic() - started)}")
             if cuts.count:
                 progress.say(

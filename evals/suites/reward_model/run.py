@@ -12,7 +12,8 @@ from typing import Any
 from evals.labels.store import keep_prompts
 from evals.model import Contestant, opened
 from evals.options import JUDGE_TOKENS, LEAST_MASS, LIMIT, Job, Option, Preparation, split_list
-from evals.results import Provenance, RewardResult, part, store
+from evals.results import Provenance, save, stage_name
+from evals.suites.reward_model.result import RewardResult
 from srlm.config.preferences import JudgeConfig
 from srlm.console import Progress
 from srlm.digest import digest_of_set
@@ -146,10 +147,10 @@ def run_reward_model(
                         f"max_tokens={judge.sampling.max_tokens}"
                     ),
                 )
-                run.write(part(run, "reward", name, "verdicts"), verdicts)
+                run.write(stage_name(run, "reward", name, "verdicts"), verdicts)
                 perfect = float(judge.rubric.scale.highest)
                 results.append(_result(name, engine.identity, provenance, ranked, answers, verdicts, perfect))
-                store(run, results[-1])
+                save(run, results[-1])
     return results
 
 

@@ -13,10 +13,11 @@ from evals.generate import answer_prompts, endings_of
 from evals.labels.store import keep_prompts
 from evals.model import Contestant, opened
 from evals.options import LIMIT, Job, Option, Preparation, max_tokens
-from evals.results import Checked, Provenance, VerifiableResult, part, store
+from evals.results import Provenance, save, stage_name
 from evals.suites.verifiable.benchmark import Exam, Item, puzzle_exam
 from evals.suites.verifiable.countdown import COUNTDOWN, countdown_exam
 from evals.suites.verifiable.ifeval import ifeval_exam
+from evals.suites.verifiable.result import PromptCheck, VerifiableResult
 from srlm.console import Progress
 from srlm.errors import SrlmError
 from srlm.inference import Caller
@@ -75,17 +76,17 @@ def run_verifiable(
             identity = engine.identity
             caller = Caller(engine, run.ledger, "evals/verifiable", progress)
             answers = answer_prompts(caller, prompts, sampling, as_written=True)
-        run.write(part(run, "verifiable", contestant.name, "answers"), answers.values())
+        run.write(stage_name(run, "verifiable", contestant.name, "answers"), answers.values())
         checked = tuple(_checked(exam, item, answers.get(item.prompt.id)) for item in exam.items)
         endings = endings_of(answers.values())
         results.append(VerifiableResult(contestant.name, identity, provenance, checked, endings=endings))
-        store(run, results[-1])
+        save(run, results[-1])
     return results
 
 
-def _checked(exam: Exam, item: Item, answer: Answer | None) -> Checked:
+def _checked(exam: Exam, item: Item, answer: Answer | None) -> PromptCheck:
     if answer is None:
-        return Checked(item.prompt.id, item.instructions, None, None, 0, None)
+        return PromptCheck(item.prompt.id, item.instructions, None, None, 0, None)
     followed = exam.check(item, answer.text)
     length = len(answer.text.strip())
-    return Checked(item.prompt.id, item.instructions, followed.strict, followed.loose, length, answer.finish)
+    return PromptCheck(item.prompt.id, item.instructions, followed.strict, followed.loose, length, answer.finish)

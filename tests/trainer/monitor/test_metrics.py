@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from srlm.config.monitor import MonitorConfig
-from srlm.errors import Unhealthy
+from srlm.errors import StoppedByStrict
 from srlm.judges.rubric import POINTS
 from srlm.seed_data import evaluation_set
 from srlm.types import Answer, Dropped, Failed, PreferencePair, Prompt, Reward, Scored, Unparsed, Verdict
@@ -158,7 +158,7 @@ def test_each_threshold_gives_its_alarm(setting, change):
     assert str(alarm).startswith("M2: warning: ")
     assert f"monitor.{setting} = " in str(alarm)
     assert "\n" not in str(alarm)
-    with pytest.raises(Unhealthy, match=rf"monitor\.{setting} .*same command without --strict"):
+    with pytest.raises(StoppedByStrict, match=rf"monitor\.{setting} .*same command without --strict"):
         stop([alarm])
 
 
@@ -171,7 +171,7 @@ def test_every_threshold_of_the_configuration_is_checked():
 @pytest.mark.parametrize(("count", "words"), [(1, None), (2, "1 more warning above"), (3, "2 more warnings above")])
 def test_strict_names_the_first_alarm_and_counts_the_rest(count, words):
     found = alarms(replace(GOOD, parse_rate=0.1, one_score_share=0.95, duplicate_rate=0.9), MonitorConfig())
-    with pytest.raises(Unhealthy) as raised:
+    with pytest.raises(StoppedByStrict) as raised:
         stop(found[:count])
     message = str(raised.value)
     assert message.startswith(
