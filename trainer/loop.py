@@ -13,12 +13,12 @@ from pathlib import Path
 from srlm.config import TrainConfig
 from srlm.console import Progress
 from srlm.engines.budget import Budget
-from srlm.iteration_metrics import Health, PositivesHealth
+from srlm.iteration_metrics import IterationMetrics, PositivesMetrics
 from srlm.model_card import write_card
 from srlm.model_hub import model_folder
 from srlm.puzzle.task import PUZZLE
 from srlm.runs import Run
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.types import Answer, Demonstration, Dropped, PreferencePair, Prompt
 from trainer.data.seed_data import eft_judgements, kept_seeds, of_seeds
 from trainer.data.sft_examples import Example, ift_examples
@@ -47,7 +47,7 @@ class Trained:
     """What a run has at its end: its models in order, and the health of each iteration."""
 
     models: list[str]
-    iterations: list[Health]
+    iterations: list[IterationMetrics]
 
 
 def train(
@@ -76,7 +76,7 @@ def train(
         _tune(session, "M1", of_seeds(config, ift, judgements))
     else:
         _tune(session, "M1", of_seeds(config, ift, judgements), like="SFT")
-    iterations: list[Health] = []
+    iterations: list[IterationMetrics] = []
     for number in range(1, config.iterations + 1):
         before = iterations[-1] if iterations else None
         iterations.append(_improve(session, number, ift, judgements, before, strict))
@@ -96,7 +96,7 @@ def _tune(session: Session, model: str, examples: list[Example], like: str | Non
             config=config.sft,
             device=config.device,
             dtype=config.dtype,
-            seed=derive(config.seed, like or model),
+            seed=derive_seed(config.seed, like or model),
             label=f"{model}: supervised tuning of M0 on {len(examples)} examples",
             report_to=config.report_to,
             thoughts=config.thoughts,
@@ -112,9 +112,9 @@ def _improve(
     number: int,
     seeds: list[Demonstration],
     judgements: list[Example],
-    before: Health | None,
+    before: IterationMetrics | None,
     strict: bool,
-) -> Health:
+) -> IterationMetrics:
     """One iteration: M_t writes and judges; from its own pairs, or its own best answers, comes M_t+1."""
     config, run = session.config, session.run
     current, following = f"M{number}", f"M{number + 1}"
@@ -150,7 +150,7 @@ def _improve(
     found = Iteration(following, prompts, refused, candidates, own, pairs, dropped, low, frozen, positives)
     (figures,) = run.stage(
         f"{following}/health",
-        Health if positives is None else PositivesHealth,
+        IterationMetrics if positives is None else PositivesMetrics,
         lambda: [health(found, session.judge().rubric.scale, before)],
     )
     if following not in run.models():
@@ -187,7 +187,7 @@ def _prefer(session: Session, number: int, iteration: Iteration, judgements: lis
             config=config.dpo,
             device=config.device,
             dtype=config.dtype,
-            seed=derive(config.seed, following),
+            seed=derive_seed(config.seed, following),
             label=f"{following}: DPO of {current} on {len(pairs)} pairs",
             consistency=consistency,
             report_to=config.report_to,
@@ -214,7 +214,7 @@ def _shown(session: Session, number: int) -> list[Example]:
     """The positives of this iteration and of those before it, as often as a pass shows them."""
     config, run, following = session.config, session.run, f"M{number + 1}"
     every = [one for past in range(2, number + 2) for one in run.stage(f"M{past}/positives", Example, list)]
-    return shown(every, config.positives.weight, derive(config.seed, following))
+    return shown(every, config.positives.weight, derive_seed(config.seed, following))
 
 
 def _new_instructions(session: Session, number: int, seeds: list[Demonstration]) -> list[Prompt]:
@@ -270,7 +270,7 @@ def _chosen_positives(
     return positives
 
 
-def _report(session: Session, figures: Health, strict: bool) -> None:
+def _report(session: Session, figures: IterationMetrics, strict: bool) -> None:
     """Say in one line what the iteration looks like, and in one each what is wrong with it."""
     session.progress.say(health_line(figures))
     found = alarms(figures, session.config.monitor)

@@ -134,8 +134,8 @@ def score(
     """
     from srlm.console import Progress, say_data, stdout
     from srlm.jsonl import write_records
-    from srlm.judges.judge_card import fitting_card
-    from srlm.judges.measure_judge_card import described
+    from srlm.judges.judge_card import find_judge_card
+    from srlm.judges.measure_judge_card import scoring_description
     from srlm.judges.score_file import judge_answers, read_answers, refuse_other_file, summarise
     from srlm.judges.score_file_output import print_summary, summary_json
     from srlm.model_hub import PACKAGED
@@ -151,9 +151,9 @@ def score(
     def work(
         engine: "Engine", calls: "Ledger", progress: Progress
     ) -> "tuple[list[JudgedAnswer], tuple[Path, JudgeCard] | None]":
-        how = scorer.rubric.label, described(scorer)
+        how = scorer.rubric.label, scoring_description(scorer)
         refuse_other_file(target, items, judge=engine.name, rubric=how[0], scoring=how[1])
-        card = fitting_card(ledger, engine.identity, *how)
+        card = find_judge_card(ledger, engine.identity, *how)
         return judge_answers(scorer, engine, items, calls, progress), card
 
     done = done_with(work, model, ledger, estimate, progress)

@@ -18,7 +18,7 @@ from srlm.cli import annotate, compare, doctor, evaluate, gate, judge, label, le
 from srlm.cli.signals import answer_signals
 from srlm.cli.suite_options import EvalCommand
 from srlm.errors import INTERNAL_EXIT, SIGNAL_EXIT, UNREAD_EXIT, USAGE_EXIT, SrlmError
-from srlm.escape import ESCAPE, harmless, uncommanded
+from srlm.escape import ESCAPE, escape_workflow_commands, harmless
 
 ORDER = ("train", "eval", "compare", "gate", "report", "annotate", "label", "judge", "show", "ledger", "doctor")
 """Of the commands in the help: as a user meets them. Typer by itself puts those with subcommands last."""
@@ -177,4 +177,4 @@ def _fail(message: str, code: int) -> int:
 
 def _complain(text: str) -> None:
     with suppress(OSError, ValueError):
-        sys.stderr.write(uncommanded(harmless(text)))
+        sys.stderr.write(escape_workflow_commands(harmless(text)))

@@ -32,7 +32,7 @@ from srlm.inference import Caller
 from srlm.jsonl import with_nan, without_nan
 from srlm.judges.pairwise import Voting
 from srlm.judges.preference_data import LabelledSet
-from srlm.lineage import Judged, Trace
+from srlm.lineage import JudgedAnswer, Lineage
 from srlm.runs import start_run
 from srlm.types import Answer, Completion, Prompt, RankedAnswer, RankedPrompt, Sampling, Unparsed, Verdict
 
@@ -189,7 +189,7 @@ def test_show_prints_thoughts_apart():
     answer = Answer("M2-p1-c0", "M2-p1", "M1", "An answer.", "cut", thoughts=DRAFT)
     verdict = Verdict("M2-p1-c0-v0", "M1", "additive:x", (answer.id,), Unparsed("So.", "why"), thoughts="A doubt.")
     prompt = Prompt("M2-p1", "Do.", "generated")
-    text = describe(Trace("M2", prompt, [], [Judged(answer, None, [verdict])], None, None))
+    text = describe(Lineage("M2", prompt, [], [JudgedAnswer(answer, None, [verdict])], None, None))
     assert f"  thoughts, {len(DRAFT)} characters:\n      <think>\n      Okay, a draft.\n" in text
     assert "  (end)\n  An answer.\n" in text
     assert "        thoughts, 8 characters:\n            A doubt.\n        (end)\n        So." in text

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from srlm.config import TrainConfig
 from srlm.errors import NothingToTrain
 from srlm.seed_data import load_seeds
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.types import Demonstration, RankedPrompt
 from trainer.data.sft_examples import (
     Example,
@@ -67,7 +67,7 @@ def _over_kinds(seeds: tuple[Demonstration, ...], limit: int | None, seed: int) 
     if limit is None or limit >= len(seeds):
         return list(seeds)
     of_kind: dict[str | None, list[Demonstration]] = {}
-    for one in sorted(seeds, key=lambda one: derive(seed, "ift", one.id)):
+    for one in sorted(seeds, key=lambda one: derive_seed(seed, "ift", one.id)):
         of_kind.setdefault(one.kind, []).append(one)
     turns = [(number, one) for group in of_kind.values() for number, one in enumerate(group)]
     return [one for _, one in sorted(turns, key=lambda turn: turn[0])[:limit]]

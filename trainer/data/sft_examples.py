@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from srlm.judges.pointwise import bare_verdict, score, verdict_text
 from srlm.judges.rubric import POINTS, Rubric
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.types import SCHEMA, Answer, Demonstration, RankedPrompt, Scored, Verdict
 from trainer.session import Session
 
@@ -134,7 +134,9 @@ def thin(examples: Sequence[Example], seed: int) -> list[Example]:
     if len(counts) < 2:
         return list(examples)
     (common, _), (_, limit) = counts
-    of_common = sorted((one.id for one in examples if one.score == common), key=lambda key: derive(seed, "thin", key))
+    of_common = sorted(
+        (one.id for one in examples if one.score == common), key=lambda key: derive_seed(seed, "thin", key)
+    )
     kept = set(of_common[:limit])
     return [one for one in examples if one.score != common or one.id in kept]
 
@@ -143,7 +145,7 @@ def spread(examples: Sequence[Example], limit: int | None, seed: int) -> list[Ex
     """At most `limit` examples, as even over the scores as they allow, in a seeded order."""
     if limit is None or limit >= len(examples):
         return list(examples)
-    shuffled = sorted(examples, key=lambda one: derive(seed, "spread", one.id))
+    shuffled = sorted(examples, key=lambda one: derive_seed(seed, "spread", one.id))
     seen: Counter[int | None] = Counter()
     turns = []
     for position, example in enumerate(shuffled):

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from trl.trainer.dpo_trainer import DPOTrainer
 
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from trainer.finetune.collate import padded
 from trainer.finetune.output_head import score_counted_tokens
 from trainer.finetune.shuffling import Order
@@ -41,7 +41,7 @@ class Replay:
         return [self.examples[index] for index in order[begin : begin + self.count]]
 
     def _order(self, turn: int) -> list[int]:
-        shuffle = torch.Generator().manual_seed(derive(self.seed, "replay", turn))
+        shuffle = torch.Generator().manual_seed(derive_seed(self.seed, "replay", turn))
         order: list[int] = torch.randperm(len(self.examples), generator=shuffle).tolist()
         return order
 

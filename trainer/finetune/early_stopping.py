@@ -20,7 +20,7 @@ from pathlib import Path
 from srlm.engines.open import public_name
 from srlm.errors import EngineFailed
 from srlm.judges.pairwise import Match, compare, load_pairwise
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.stats.intervals import mean_interval
 from srlm.strip_reasoning import answer_of
 from srlm.types import SCHEMA, Answer, Completion, Message, RankedPrompt, Request, Verdict
@@ -110,7 +110,9 @@ def _answers(
     name = f"{model}@{step}"
     sampling = session.config.candidate_sampling.resolved()
     requests = [
-        Request((Message("user", one.instruction),), sampling, seed=derive(session.config.seed, "stopping", one.id))
+        Request(
+            (Message("user", one.instruction),), sampling, seed=derive_seed(session.config.seed, "stopping", one.id)
+        )
         for one in prompts
     ]
     replies = session.caller(name, f"{model}/stopping", folder).ask(

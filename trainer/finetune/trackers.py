@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from srlm.iteration_metrics import Health
+from srlm.iteration_metrics import IterationMetrics
 from srlm.runs import Run
 from srlm.trackers import FOLDER, tracked
 from trainer.finetune.job import Preference, Supervision
@@ -57,14 +57,14 @@ def without_places(arguments: Any) -> Any:
     return told
 
 
-def report_health(run: Run, number: int, figures: Health) -> None:
+def report_health(run: Run, number: int, figures: IterationMetrics) -> None:
     """The figures of an iteration, at its number. Said again, they take the place of what was said."""
     with tracked(run.config.report_to, run.folder / FOLDER / "monitor", "monitor", run.name, number) as trackers:
         for one in trackers:
             one.log({f"monitor/{name}": value for name, value in numbers(figures).items()}, step=number)
 
 
-def numbers(figures: Health) -> dict[str, float]:
+def numbers(figures: IterationMetrics) -> dict[str, float]:
     """What can be drawn as a curve: all that is a number, and the counts and means by kind with the kind behind a /."""
     found: dict[str, float] = {}
     for name, value in {**asdict(figures), **{name: getattr(figures, name) for name in DERIVED}}.items():

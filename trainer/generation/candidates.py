@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.strip_reasoning import answer_of
 from srlm.types import Answer, Completion, Message, Prompt, Request
 from trainer.session import Session
@@ -25,7 +25,7 @@ def write_candidates(
     owners: list[tuple[Prompt, int]] = []
     for prompt in prompts:
         for sample in range(config.candidates):
-            seed = derive(config.seed, stage, prompt.id, sample)
+            seed = derive_seed(config.seed, stage, prompt.id, sample)
             requests.append(
                 Request(
                     (Message("user", prompt.instruction),),

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from math import ceil
 
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.types import Completion, Demonstration, Dropped, Message, Prompt, Request
 from trainer.generation.filters import InstructionFilter
 from trainer.session import Session
@@ -51,12 +51,12 @@ def write_prompts(
                 [*earlier, *accepted],
                 config.seed_shots,
                 config.generated_shots,
-                derive(session.config.seed, model, round_number, call),
+                derive_seed(session.config.seed, model, round_number, call),
             )
             for call in range(calls)
         ]
         requests = [
-            _request(session, chosen, derive(session.config.seed, model, "instruction", round_number, call))
+            _request(session, chosen, derive_seed(session.config.seed, model, "instruction", round_number, call))
             for call, chosen in enumerate(shots)
         ]
         replies = session.caller(writer, f"{model}/instructions").ask(

@@ -11,7 +11,7 @@ from typing import Literal
 
 from srlm.config.monitor import MonitorConfig
 from srlm.errors import StoppedByStrict
-from srlm.iteration_metrics import Health
+from srlm.iteration_metrics import IterationMetrics
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Check:
     """
 
     name: str
-    figure: Callable[[Health], float | None]
+    figure: Callable[[IterationMetrics], float | None]
     setting: str
     below: bool
     unit: Literal["share", "points", "distance"]
@@ -142,7 +142,7 @@ class Alarm:
         return f"{value:.1%}" if self.check.unit == "share" else f"{value:.2f}"
 
 
-def alarms(health: Health, config: MonitorConfig) -> list[Alarm]:
+def alarms(health: IterationMetrics, config: MonitorConfig) -> list[Alarm]:
     """The figures that passed their threshold; one that was not measured passes none."""
     found = []
     for check in CHECKS:

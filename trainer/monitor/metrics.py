@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from srlm.iteration_metrics import Health, PositivesHealth
+from srlm.iteration_metrics import IterationMetrics, PositivesMetrics
 from srlm.judges.rubric import Scale
 from srlm.seed_data import evaluation_set
 from srlm.types import Answer, Dropped, PreferencePair, Prompt, Reward, Scored, Unparsed
@@ -41,7 +41,7 @@ class Iteration:
     positives: Sequence[Example] | None = None
 
 
-def health(iteration: Iteration, scale: Scale, before: Health | None) -> Health:
+def health(iteration: Iteration, scale: Scale, before: IterationMetrics | None) -> IterationMetrics:
     """Read an iteration's figures off its records; `before` is the iteration before it, where there is one."""
     prompts, candidates, pairs = iteration.prompts, iteration.candidates, iteration.pairs
     verdicts, rewards = iteration.own.verdicts, iteration.own.rewards
@@ -60,7 +60,7 @@ def health(iteration: Iteration, scale: Scale, before: Health | None) -> Health:
     of_kind: dict[str, list[float]] = {}
     for key, value in canaries.items():
         of_kind.setdefault(key.rpartition("-")[2], []).append(value)
-    found = Health(
+    found = IterationMetrics(
         model=iteration.model,
         instructions=len(prompts),
         refused=dict(refused),
@@ -93,7 +93,7 @@ def health(iteration: Iteration, scale: Scale, before: Health | None) -> Health:
     )
     if iteration.positives is None:
         return found
-    return PositivesHealth(
+    return PositivesMetrics(
         **vars(found),
         positives=len(iteration.positives),
         positive_instructions=len({one.prompt for one in iteration.positives}),

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from srlm.iteration_metrics import Health, PositivesHealth
+from srlm.iteration_metrics import IterationMetrics, PositivesMetrics
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
-def health_line(one: Health) -> str:
+def health_line(one: IterationMetrics) -> str:
     """An iteration in a line, for the log."""
     drift = "" if one.length_drift is None else f" ({one.length_drift:+.0%})"
     thoughts = f"; {one.only_thoughts} answers are thoughts alone" if one.only_thoughts else ""
@@ -20,7 +20,7 @@ def health_line(one: Health) -> str:
     )
 
 
-def health_table(iterations: Sequence[Health]) -> "Table":
+def health_table(iterations: Sequence[IterationMetrics]) -> "Table":
     """The health of each iteration, models as columns. Rows that no iteration has a figure for are left out."""
     from rich.markup import escape
     from rich.table import Table
@@ -36,13 +36,13 @@ def health_table(iterations: Sequence[Health]) -> "Table":
     return table
 
 
-def _lessons(one: Health) -> str:
-    return f"{one.positives} positives" if isinstance(one, PositivesHealth) else f"{one.pairs} pairs"
+def _lessons(one: IterationMetrics) -> str:
+    return f"{one.positives} positives" if isinstance(one, PositivesMetrics) else f"{one.pairs} pairs"
 
 
-def _of_positives(say: Callable[[PositivesHealth], str]) -> Callable[[Health], str]:
+def _of_positives(say: Callable[[PositivesMetrics], str]) -> Callable[[IterationMetrics], str]:
     """A cell that only an iteration of positives has."""
-    return lambda one: say(one) if isinstance(one, PositivesHealth) else "-"
+    return lambda one: say(one) if isinstance(one, PositivesMetrics) else "-"
 
 
 def _number(value: float | None) -> str:
@@ -61,15 +61,15 @@ def _counts(of: dict[str, int]) -> str:
     return "\n".join(f"{reason} {count}" for reason, count in of.items()) or "-"
 
 
-def _histogram(one: Health) -> str:
+def _histogram(one: IterationMetrics) -> str:
     return " ".join(str(one.score_histogram.get(str(score), 0)) for score in range(one.highest + 1))
 
 
-def _canaries(one: Health) -> str:
+def _canaries(one: IterationMetrics) -> str:
     return "\n".join(f"{kind} {reward:.2f}" for kind, reward in one.canary_rewards.items()) or "-"
 
 
-ROWS: tuple[tuple[str, Callable[[Health], str]], ...] = (
+ROWS: tuple[tuple[str, Callable[[IterationMetrics], str]], ...] = (
     ("new instructions", lambda one: str(one.instructions)),
     ("  refused", lambda one: _counts(one.refused)),
     ("  refused as too similar, of all written", lambda one: _share(one.duplicate_rate)),
@@ -89,7 +89,7 @@ ROWS: tuple[tuple[str, Callable[[Health], str]], ...] = (
     ("    by kind", _canaries),
     ("  by the frozen judge", lambda one: _number(one.frozen_reward)),
     ("  above the frozen judge's", lambda one: _signed(one.self_excess, 2)),
-    ("preference pairs", lambda one: "-" if isinstance(one, PositivesHealth) else str(one.pairs)),
+    ("preference pairs", lambda one: "-" if isinstance(one, PositivesMetrics) else str(one.pairs)),
     ("positives", _of_positives(lambda one: str(one.positives))),
     ("  instructions with one", _of_positives(lambda one: str(one.positive_instructions))),
     ("  longer than all answers, characters", _of_positives(lambda one: _signed(one.positives_longer))),

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from srlm.config import TrainConfig
 from srlm.judges.rubric import Scale
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.types import Answer, Dropped, Prompt, Reward
 from trainer.data.sft_examples import Example
 from trainer.finetune.tokenize import Learned
@@ -66,5 +66,5 @@ def choose_positives(
 def shown(positives: Sequence[Example], weight: float, seed: int) -> list[Example]:
     """The examples of one pass: each `weight` times. What is left over a whole number goes to some, drawn by `seed`."""
     times, more = divmod(max(1, round(weight * len(positives))), len(positives))
-    drawn = {one.id for one in sorted(positives, key=lambda one: derive(seed, "positive", one.id))[:more]}
+    drawn = {one.id for one in sorted(positives, key=lambda one: derive_seed(seed, "positive", one.id))[:more]}
     return [*list(positives) * times, *(one for one in positives if one.id in drawn)]

@@ -1,7 +1,7 @@
 """Nothing to learn from: where the candidates of an iteration went, and what to try."""
 
 from srlm.errors import NothingToTrain
-from srlm.iteration_metrics import Health
+from srlm.iteration_metrics import IterationMetrics
 from trainer.preferences.best_of_n import least_positive
 from trainer.preferences.consistency import DISAGREED
 from trainer.preferences.pairs import UNREAD
@@ -9,7 +9,7 @@ from trainer.preferences.scoring import Judged
 from trainer.session import Session
 
 
-def no_pair(figures: Health, verdicts: int) -> NothingToTrain:
+def no_pair(figures: IterationMetrics, verdicts: int) -> NothingToTrain:
     """There is no pair among so many verdicts."""
     unread = figures.dropped.get(UNREAD, 0)
     advice = (
@@ -31,7 +31,7 @@ def no_pair(figures: Health, verdicts: int) -> NothingToTrain:
     )
 
 
-def no_positive(session: Session, figures: Health, scored: Judged) -> NothingToTrain:
+def no_positive(session: Session, figures: IterationMetrics, scored: Judged) -> NothingToTrain:
     """No answer is good enough; how far the best is from it."""
     values = [reward.value for reward in scored.rewards if reward.value is not None]
     least = least_positive(session.config, session.judge().rubric.scale)

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from srlm.config.preferences import PairsConfig
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.types import Answer, Dropped, PreferencePair, Prompt, Reward
 
 ROUNDING = 1e-9
@@ -63,7 +63,7 @@ def choose_pairs(
     pairs: list[PreferencePair] = []
     dropped: list[Dropped] = []
     for prompt in prompts:
-        chance = random.Random(derive(seed, "pair", prompt.id))
+        chance = random.Random(derive_seed(seed, "pair", prompt.id))
         candidates = of_prompt[prompt.id]
         pair = _pair(prompt, valued(candidates, values), valued(anchored[prompt.id], values), config, chance)
         if isinstance(pair, PreferencePair):

@@ -26,7 +26,7 @@ from srlm.jsonl import parse_lines
 from srlm.judges.pairwise import CHOICES, verdict_of
 from srlm.runs import Run
 from srlm.strip_reasoning import length_note
-from srlm.types import Answer, Outcome, Prompt, RankedPrompt, Suspicion, Verdict
+from srlm.types import Answer, InjectionFlag, Outcome, Prompt, RankedPrompt, Verdict
 
 T = TypeVar("T")
 UNREAD, UNANSWERED = "no verdict", "no answer"
@@ -222,7 +222,7 @@ def _with_verdicts(
 ) -> Reply:
     """An answer with the verdicts that are on it alone."""
     said = verdicts.get(answer.id, []) if answer else []
-    suspected: list[Suspicion] = [one for verdict in said for one in verdict.injection_suspected]
+    suspected: list[InjectionFlag] = [one for verdict in said for one in verdict.injection_suspected]
     return Reply(
         by,
         answer.text if answer else "",

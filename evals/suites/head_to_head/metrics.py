@@ -16,7 +16,7 @@ from evals.suites.head_to_head.result import HeadToHeadResult
 from evals.suites.human.result import HumanResult
 from srlm.judges.pairwise import verdict_of
 from srlm.stats.bradley_terry import bradley_terry
-from srlm.stats.intervals import Estimate, Seen, bootstrap_ratio, mean_interval, wilson
+from srlm.stats.intervals import Estimate, ObservedRange, bootstrap_ratio, mean_interval, wilson
 from srlm.stats.paired import Paired, holm, sign_test
 
 WORTH = {"win": 1.0, "tie": 0.5, "loss": 0.0}
@@ -173,7 +173,7 @@ def _elo(met: Sequence[HeadToHeadResult], models: Sequence[str]) -> dict[str, Ce
     ]
     first, second, scores, prompts = ([game[column] for game in games] for column in range(4))
     ranking = bradley_terry(first, second, scores, prompts, models=len(models))
-    return {model: Cell(one) for model, one in zip(models, ranking.elo, strict=True)}
+    return {model: Cell(one) for model, one in zip(models, ranking, strict=True)}
 
 
 def _worth(result: HeadToHeadResult) -> dict[str, float]:
@@ -230,7 +230,7 @@ def _lengths(met: Sequence[HeadToHeadResult], model: str) -> dict[str, tuple[str
 
 def _length(result: HeadToHeadResult) -> Estimate:
     lengths = [length for _, length in _lengths([result], result.model).values()]
-    return mean_interval(lengths, bounds=Seen((min(lengths, default=0.0), max(lengths, default=0.0))))
+    return mean_interval(lengths, bounds=ObservedRange((min(lengths, default=0.0), max(lengths, default=0.0))))
 
 
 def _judged(result: HeadToHeadResult) -> Estimate:

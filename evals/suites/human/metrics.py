@@ -19,7 +19,7 @@ from evals.suites.human.result import HumanResult
 from evals.suites.human.votes import SWAPPED, Verdict, Vote, majority
 from srlm.judges.pairwise import verdict_of
 from srlm.stats.agreement import cohen_kappa, mean_kappa
-from srlm.stats.intervals import Estimate, Seen, bootstrap_ratio, mean_interval, wilson
+from srlm.stats.intervals import Estimate, ObservedRange, bootstrap_ratio, mean_interval, wilson
 from srlm.stats.paired import holm, sign_test
 from srlm.types import Outcome
 
@@ -254,4 +254,4 @@ def _lengths(met: Sequence[HumanResult], model: str) -> dict[str, tuple[str, flo
 
 def _length(result: HumanResult) -> Estimate:
     lengths = [length for _, length in _lengths([result], result.model).values()]
-    return mean_interval(lengths, bounds=Seen((min(lengths, default=0.0), max(lengths, default=0.0))))
+    return mean_interval(lengths, bounds=ObservedRange((min(lengths, default=0.0), max(lengths, default=0.0))))
