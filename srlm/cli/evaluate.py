@@ -197,7 +197,7 @@ def evaluate(
         raise UsageError("Name at least one model, such as: srlm eval M1. Or give --annotations FILE.")
     from evals.compare.tracking import tell
     from srlm.console import Progress, stdout
-    from srlm.ledger_lock import in_turn
+    from srlm.ledger_lock import lock_ledger
     from srlm.model_hub import PACKAGED
     from srlm.trackers import require_trackers
 
@@ -222,7 +222,7 @@ def evaluate(
         if estimate:
             stdout().print("\n".join(lines), soft_wrap=True, markup=False)
             return
-        with in_turn(home.folder / "ledger.sqlite", progress.say) as waited:
+        with lock_ledger(home.folder / "ledger.sqlite", progress.say) as waited:
             home = _begun(home, progress)
             if remote and waited:
                 lines = _rehearse(called, contestants, named, home.kept, only=False)
