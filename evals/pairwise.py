@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from evals.labels.store import keep_prompts
 from evals.model import Contestant, opened
-from evals.results import Provenance, part
+from evals.results import Provenance, stage_name
 from srlm.console import Progress
 from srlm.digest import digest_of_set
 from srlm.engines.engine import Engine
@@ -50,7 +50,7 @@ class Sitting:
             voting=self.voting,
         )
         verdicts = [one for found in preferences for one in found.verdicts]
-        self.run.write(part(self.run, self.suite, models, "verdicts"), verdicts)
+        self.run.write(stage_name(self.run, self.suite, models, "verdicts"), verdicts)
         return preferences, dated(self.provenance, self.judge, verdicts, self.run.ledger)
 
 

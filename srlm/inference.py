@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from srlm.console import Progress
 from srlm.engines.capabilities import AdaptiveEngine
 from srlm.engines.engine import BatchResult, Engine
-from srlm.errors import EngineError
+from srlm.errors import EngineFailed
 from srlm.ledger import Call, Ledger, request_key
 from srlm.prices import cost_of
 from srlm.types import Completion, Failed, Reply, Request
@@ -43,7 +43,7 @@ class Caller:
                 next ones; the caller takes the remaining steps.
 
         Raises:
-            EngineError: no call at all succeeded, or the server stopped answering.
+            EngineFailed: no call at all succeeded, or the server stopped answering.
             NotWritable: the ledger is read-only, or its disk is full; no call was made.
             BudgetSpent: the next call could exceed the budget of the command.
         """
@@ -76,7 +76,7 @@ class Caller:
     def _require_an_answer(self, replies: Sequence[Reply], calls: int) -> None:
         failed = [reply for reply in replies if isinstance(reply, Failed)]
         if replies and len(failed) == len(replies):
-            raise EngineError(
+            raise EngineFailed(
                 f"{self.engine.name} answered none of {calls} calls; the first failure: {failed[0].reason}. Check that "
                 "it is a model for this task, and that prompts of this length fit into its context; then run the same "
                 "command again."

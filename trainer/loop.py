@@ -126,7 +126,7 @@ def _improve(
     worthless = run.stage(
         f"{following}/canaries",
         Answer,
-        lambda: canaries(prompts, config.monitor.canary_prompts, session.judge().rubric.scale),
+        lambda: canaries(prompts, config.monitor.degenerate_answer_prompts, session.judge().rubric.scale),
     )
     low = judged(session, following, "canary_", current, prompts, worthless)
     frozen = judged(session, following, "frozen_", config.judge.frozen, prompts, candidates)

@@ -83,7 +83,7 @@ def pin(engine: Engine, labelled: LabelledSet, ledger: Ledger, *, limit: int | N
     """Ask a judge about labelled pairs, both orders of at most `limit`, and keep what it says.
 
     Raises:
-        EngineError: no call at all was answered.
+        EngineFailed: no call at all was answered.
         UsageError: none of its verdicts can be read.
     """
     matches = [match for _, match in labelled.matches(limit)]
@@ -110,7 +110,7 @@ def ask_again(engine: Engine, pinned: Calibration, ledger: Ledger, *, risk: floa
 
     Raises:
         UsageError: it is another judge, or the wording of the pairwise prompt has changed since.
-        EngineError: no call at all was answered.
+        EngineFailed: no call at all was answered.
     """
     template = load_pairwise()
     rubric = f"{template.name}:{template.digest}"

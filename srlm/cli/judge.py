@@ -179,7 +179,8 @@ def card(
     pairs: Annotated[
         Path | None,
         typer.Option(
-            "--pairs", help="Labelled pairs: a file, or a folder of subsets (docs/judges.md); our own, if not given."
+            "--pairs",
+            help="Labelled pairs: a file, or a folder of subsets (docs/explain/judges.md); our own by default.",
         ),
     ] = None,
     limit: Annotated[
@@ -252,7 +253,7 @@ def _scorer(
     least_mass: float | None,
 ) -> "PointwiseJudge":
     """The judge that the options describe; what is not given is as in a run's configuration."""
-    from srlm.config import JudgeConfig
+    from srlm.config.preferences import JudgeConfig
     from srlm.judges.pointwise import configured_judge
 
     given = {"temperature": temperature, "top_p": top_p, "max_tokens": max_tokens}

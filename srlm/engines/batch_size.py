@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from srlm.errors import EngineError
+from srlm.errors import EngineFailed
 
 CPU_MEMORY_SHARE = 0.25
 """Share of the main memory for keys and values: other programs use it too."""
@@ -47,7 +47,7 @@ def retry_with_smaller_batch(attempt: Callable[[int], None], rows: int, name: st
         The number of rows that fitted.
 
     Raises:
-        EngineError: a single row does not fit.
+        EngineFailed: a single row does not fit.
     """
     while True:
         try:
@@ -56,7 +56,7 @@ def retry_with_smaller_batch(attempt: Callable[[int], None], rows: int, name: st
             if not is_out_of_memory(error):
                 raise
             if rows == 1:
-                raise EngineError(
+                raise EngineFailed(
                     f"{name} does not fit into the memory with a single prompt. Use a smaller model, a smaller "
                     "max_tokens, dtype=bfloat16, or shorter instructions."
                 ) from None

@@ -12,7 +12,7 @@ from typing import Any
 
 from srlm.engines.reasoning import MARK, split_reasoning
 from srlm.engines.template_parts import QUESTION, Thoughts, Turn, render, render_prompt, render_turn
-from srlm.errors import EngineError
+from srlm.errors import EngineError, EngineFailed
 from srlm.types import Completion, Message, Request
 
 CHANNEL = {"<|channel|>", "<|message|>"}
@@ -227,7 +227,7 @@ def choice_completion(
         name: the model's name in messages.
 
     Raises:
-        EngineError: the logits are not finite.
+        EngineFailed: the logits are not finite.
     """
     highest = max(logits)
     if not math.isfinite(highest) or math.isnan(sum(logits)) or not math.isfinite(total):
@@ -239,9 +239,9 @@ def choice_completion(
     return Completion(request.choices[best], "stop", len(choice.context), 1, probabilities, mass=mass)
 
 
-def not_finite_error(name: str) -> EngineError:
+def not_finite_error(name: str) -> EngineFailed:
     """Build the error for logits that are not finite."""
-    return EngineError(
+    return EngineFailed(
         f"{name} gives no finite scores for the next token: its weights or activations are not finite. A training that "
         "diverged leaves such weights; a model made for bfloat16 may need dtype=float32."
     )

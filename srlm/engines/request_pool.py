@@ -25,7 +25,7 @@ from srlm.engines.budget import Budget, max_cost
 from srlm.engines.capabilities import Capabilities
 from srlm.engines.client_config import MAX_DEADLINE_S, ClientConfig
 from srlm.engines.engine import BatchResult, OnProgress
-from srlm.errors import BudgetSpent, EngineError, SrlmError
+from srlm.errors import BudgetSpent, EngineError, EngineFailed, SrlmError
 from srlm.prices import Price, cost_of
 from srlm.types import Completion, Failed, Reply, Request
 
@@ -106,7 +106,8 @@ def send_all(
     """Send the calls and yield each result when it is complete. Closing the iterator cancels pending calls.
 
     Raises:
-        EngineError: the server does not answer, or would refuse every call.
+        EngineError: the server would refuse every call.
+        EngineFailed: the server does not answer.
         BudgetSpent: the next call could cost too much.
     """
     pool = RequestPool(engine, batches)
@@ -185,7 +186,7 @@ class RequestPool:
                 async with asyncio.timeout(self._deadline) as self._silence:
                     await asyncio.gather(*workers)
             except TimeoutError:
-                raise EngineError(
+                raise EngineFailed(
                     f"{self._engine.name} answered nothing for {duration(self._deadline)}; the last failure: "
                     f"{self._last_failure}. Completed calls are kept ({self._answered} of this step). Run "
                     "the same command again to resume once the server answers."
@@ -234,20 +235,22 @@ class RequestPool:
         try:
             return await attempts(self._attempt, client, request, failures)
         except RequestError as error:
-            fatal = self._engine.fatal_error_message(error) or self._give_up_message(error)
-            if fatal:
-                raise EngineError(fatal) from None
+            fatal = self._fatal_error(error)
+            if fatal is not None:
+                raise fatal from None
             return Failed(error.description), None
 
-    def _give_up_message(self, error: RequestError) -> str | None:
-        """Return the message for an error after which retries and other calls are a waste of time; None for others."""
+    def _fatal_error(self, error: RequestError) -> EngineError | None:
+        """Return the exception that ends the run, where retries and other calls would fail too; None for others."""
+        if (message := self._engine.fatal_error_message(error)) is not None:
+            return EngineError(message)
         if error.retry_after >= self._deadline:
-            return (
+            return EngineFailed(
                 f"{self._engine.name} asks to wait {_days(error.retry_after)} ({error.description}), longer than "
                 f"the deadline of {duration(self._deadline)}. Completed calls are kept; run the same command again to resume."
             )
         if error.reason == MALFORMED and not self._answered:
-            return self._engine.wrong_protocol_message(error)
+            return EngineError(self._engine.wrong_protocol_message(error))
         return None
 
     def _should_retry(self, error: RequestError, unusable: list[RequestError]) -> bool:

@@ -28,7 +28,7 @@ from srlm.engines.fingerprint import fingerprint
 from srlm.engines.load import load_tokenizer
 from srlm.engines.template_parts import Thoughts
 from srlm.engines.vllm_arguments import require_safe
-from srlm.errors import EngineError, UsageError
+from srlm.errors import EngineError, EngineFailed, UsageError
 from srlm.optional_deps import require
 from srlm.prices import FREE, Price
 from srlm.types import Failed, Reply, Request
@@ -116,7 +116,7 @@ class VLLMEngine:
         """Answer batches sequentially, the requests of each concurrently.
 
         Raises:
-            EngineError: vLLM cannot start, or has stopped.
+            EngineFailed: vLLM cannot start, or has stopped.
         """
         for number, batch in enumerate(batches):
             began = time.perf_counter()
@@ -151,7 +151,7 @@ class VLLMEngine:
             self.close()
             if not isinstance(error, Exception):
                 raise
-            raise EngineError(f"vLLM cannot start with {self.name}: {_first_line(error)}") from None
+            raise EngineFailed(f"vLLM cannot start with {self.name}: {_first_line(error)}") from None
         atexit.register(self.close)  # an engine that is never closed would end with a traceback of vLLM
 
     async def _open(self) -> Any:
@@ -205,7 +205,7 @@ class VLLMEngine:
         try:
             return await asyncio.gather(*tasks)
         except EngineDeadError:
-            raise EngineError(
+            raise EngineFailed(
                 f"vLLM stopped while running {self.name}; see its messages for the cause. Completed batches are kept; "
                 "run the same command again to resume."
             ) from None

@@ -34,7 +34,7 @@ def measure(
     """Measure a judge on at most `limit` labelled pairs, and its scores too if `pointwise` says how it gives them.
 
     Raises:
-        EngineError: no call at all was answered.
+        EngineFailed: no call at all was answered.
     """
     engine = caller.engine
     template = load_pairwise()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
 
-from srlm.config import JudgeConfig
+from srlm.config.preferences import JudgeConfig
 from srlm.errors import UsageError
 from srlm.inference import Caller
 from srlm.judges.injection import find_suspicions

@@ -102,7 +102,7 @@ def judge_answers(
     """Score (instruction, answer) pairs; what the ledger holds is not asked again.
 
     Raises:
-        EngineError: no call at all was answered.
+        EngineFailed: no call at all was answered.
     """
     verdicts = score(
         judge,

@@ -1,6 +1,6 @@
 """Thoughts of the models that are evaluated: kept beside their answers, and in no length, check or second turn."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import pytest
 from pydantic import TypeAdapter
@@ -9,9 +9,10 @@ from evals.compare.sentences import unsaid
 from evals.generate import answer_prompts, endings_of
 from evals.model import Contestant
 from evals.report.samples.suites import judged_samples
-from evals.results import AlpacaResult, Checked, Endings, Results, files_folder
+from evals.results import Endings, collect, files_folder
+from evals.single_turn import read_outputs
 from evals.suites.alpaca import metrics as preferred
-from evals.suites.alpaca.files import read_outputs
+from evals.suites.alpaca.result import AlpacaResult
 from evals.suites.alpaca.run import run_alpaca
 from evals.suites.head_to_head import metrics as matched
 from evals.suites.head_to_head.run import run_head_to_head
@@ -21,6 +22,7 @@ from evals.suites.mt_bench.generate import converse
 from evals.suites.mt_bench.run import run_mt_bench
 from evals.suites.verifiable import metrics as verified
 from evals.suites.verifiable.countdown import countdown_exam
+from evals.suites.verifiable.result import PromptCheck
 from evals.suites.verifiable.run import run_verifiable
 from helpers.scripted_engine import Scripted
 from srlm.cli.show import describe
@@ -95,7 +97,7 @@ def test_alpaca_judges_measures_and_hands_on_the_answer_alone(run):
     outputs = read_outputs(files_folder(run, "alpaca", "m") / "model_outputs.json")
     assert [one.output for one in outputs] == ["", "Short", "An answer.", "An answer."]
     # Verdicts and answers with their thoughts lead to a page that folds them.
-    samples = judged_samples(run, replace(Results(), alpaca={"m": result}))
+    samples = judged_samples(run, collect([result]))
     replies = [reply for sample in samples for reply in sample.replies if reply.by == "m"]
     assert [reply.thoughts for reply in replies] == [DRAFT] * 4
     assert "a draft" not in "".join(reply.text for reply in replies)
@@ -114,7 +116,7 @@ def test_pairs_are_judged_without_thoughts(run):
     assert result.card.rubric == result.provenance.rubric
     place = (result.model, result.opponent).index("m")
     assert result.endings[place] == ENDINGS
-    assert result.turned().endings == result.endings[::-1]
+    assert result.swapped().endings == result.endings[::-1]
     captions = matched.captions([result], [result.model, result.opponent])
     assert [one for one in captions if one in CAPTIONS] == CAPTIONS
 
@@ -169,7 +171,7 @@ def test_results_of_older_versions_have_no_word_on_endings(run):
     old = TypeAdapter(AlpacaResult).validate_python(with_nan(data))
     assert old.endings == Endings()
     assert not any("empty" in one for one in preferred.captions([old]))
-    assert TypeAdapter(Checked).validate_python(
+    assert TypeAdapter(PromptCheck).validate_python(
         {"prompt_id": "p", "instructions": [], "strict": None, "loose": None, "length": 0, "finish": None}
     )
 

@@ -43,7 +43,7 @@ def prefer(job: Preference, progress: Progress) -> None:
         kept = fitting(rows, job.replay, config.max_length, progress, f"{job.label}, replay")
         again = Replay([tokens for _, tokens in kept], config.replay, job.seed)
     with (
-        explained(job.label, "dpo", config.micro_batch_size, config.max_length),
+        explained(job.label, "dpo", config.per_device_train_batch_size, config.max_length),
         progress.step(job.label, job.steps) as step,
     ):
         trainer = PreferenceTrainer(

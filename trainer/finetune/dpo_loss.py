@@ -6,7 +6,7 @@
     replay                      supervised examples beside the pairs, lest the model forget how to judge
 
 TRL has relatives of the first two, and they are others: its loss type "sft" takes the mean over all chosen tokens of
-a micro-batch, so that it changes with micro_batch_size, and its "robust" loss subtracts the flipped pair (a correction
+a micro-batch, so that it changes with its size, and its "robust" loss subtracts the flipped pair (a correction
 for noisy labels) where conservative DPO adds it. Imported late: it needs torch and TRL.
 """
 

@@ -18,7 +18,7 @@ from math import isfinite
 from pathlib import Path
 
 from srlm.engines.open import public_name
-from srlm.errors import EngineError
+from srlm.errors import EngineFailed
 from srlm.judges.pairwise import Match, compare, load_pairwise
 from srlm.seeding import derive
 from srlm.stats.intervals import mean_interval
@@ -60,7 +60,7 @@ def take_best(session: Session, model: str, folder: Path, last: int) -> None:
     The comparisons are a stage of the run: they are read where they have been made.
 
     Raises:
-        EngineError: the judge cannot be read.
+        EngineFailed: the judge cannot be read.
     """
     places = {**{step: path for step, path in whole(kept(folder)).items() if step < last}, last: folder}
     found = session.run.stage(f"{model}/stopping", Comparison, lambda: _compared(session, model, places))
@@ -148,7 +148,7 @@ def _comparison(
     read = [(one.mean, len(one.match.first.text) - len(one.match.second.text)) for one in preferences]
     means = [mean for mean, _ in read if mean is not None]
     if not means:
-        raise EngineError(
+        raise EngineFailed(
             f"{model}: {public_name(judge)} gave no readable preference on any of {len(prompts)} instructions, so it "
             "cannot choose a checkpoint. Take another dpo.stopping.judge, under another --name."
         )

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from srlm.config import DPOConfig, SFTConfig, Tracker
+from srlm.config import Tracker
+from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.types import PreferencePair
 from trainer.data.sft_examples import Example
 from trainer.finetune.tokenize import Learned

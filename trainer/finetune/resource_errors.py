@@ -21,9 +21,9 @@ def explained(label: str, section: str, micro_batch_size: int, max_length: int) 
         yield
     except Exception as error:
         if out_of_memory(error):
-            now = f"{section}.micro_batch_size = {micro_batch_size}"
+            now = f"{section}.per_device_train_batch_size = {micro_batch_size}"
             then = (
-                f"Give a smaller one, such as --set {section}.micro_batch_size={micro_batch_size // 2}"
+                f"Give a smaller one, such as --set {section}.per_device_train_batch_size={micro_batch_size // 2}"
                 if micro_batch_size > 1
                 else f"A new run with {section}.max_length below {max_length}, or with a smaller model, needs less"
             )

@@ -45,7 +45,7 @@ def supervised(job: Supervision, progress: Progress) -> None:
             return Order(self, len(lengths), job.seed, lengths=alike, batch_size=config.batch_size)
 
     with (
-        explained(job.label, "sft", config.micro_batch_size, config.max_length),
+        explained(job.label, "sft", config.per_device_train_batch_size, config.max_length),
         progress.step(job.label, optimiser_steps(len(kept), config)) as step,
     ):
         trainer = Trainer(

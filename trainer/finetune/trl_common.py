@@ -19,7 +19,7 @@ from srlm.jsonl import write_records
 from srlm.optional_deps import require
 
 if TYPE_CHECKING:
-    from srlm.config import DPOConfig, SFTConfig
+    from srlm.config.finetune import DPOConfig, SFTConfig
     from trainer.finetune.job import Preference, Supervision
 
 
@@ -112,20 +112,20 @@ def shared_arguments(job: "Supervision | Preference") -> dict[str, Any]:
             f"batch_size = {config.batch_size} cannot be spread evenly over {processes()} processes. "
             "Choose a multiple of their number."
         )
-    micro = max(size for size in range(1, min(config.micro_batch_size, share) + 1) if share % size == 0)
+    micro = max(size for size in range(1, min(config.per_device_train_batch_size, share) + 1) if share % size == 0)
     return {
         "output_dir": str(training(job.folder)),
         "learning_rate": config.learning_rate,
         # Of transformers' two such schedules the one whose first step has a rate: 1/w of the peak, of w warm-up steps.
         "lr_scheduler_type": "cosine_warmup_with_min_lr",
-        "lr_scheduler_kwargs": {"min_lr_rate": config.end_ratio},
+        "lr_scheduler_kwargs": {"min_lr_rate": config.min_lr_rate},
         "warmup_steps": config.warmup_ratio,
         "per_device_train_batch_size": micro,
         "gradient_accumulation_steps": share // micro,
         "num_train_epochs": config.epochs,
         "max_length": config.max_length,
         "bf16": pick_dtype(job.dtype, chosen) is torch.bfloat16,
-        "gradient_checkpointing": config.recompute,
+        "gradient_checkpointing": config.gradient_checkpointing,
         "use_cpu": chosen == "cpu",
         "seed": job.seed % (1 << 31),
         "weight_decay": config.weight_decay,

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from rapidfuzz.distance import LCSseq
 
-from srlm.config import InstructionsConfig
+from srlm.config.generation import InstructionsConfig
 
 TOO_SIMILAR = "too similar to a known instruction"
 """The one reason that speaks of all the instructions, not of one: its share is the rate of duplicates."""

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from srlm.config import MonitorConfig
-from srlm.errors import Unhealthy
+from srlm.config.monitor import MonitorConfig
+from srlm.errors import StoppedByStrict
 from srlm.iteration_metrics import Health
 
 
@@ -49,7 +49,7 @@ CHECKS = (
     Check(
         "candidates' mean reward less that of worthless answers",
         lambda one: one.canary_gap,
-        "min_canary_gap",
+        "min_degenerate_gap",
         True,
         "points",
         "The judge has not learned what is worthless, and pairs chosen by it teach nothing or harm: more EFT examples",
@@ -156,12 +156,12 @@ def stop(alarms_found: list[Alarm]) -> None:
     """End the command where there is an alarm.
 
     Raises:
-        Unhealthy: with the first alarm and the number of others.
+        StoppedByStrict: with the first alarm and the number of others.
     """
     if alarms_found:
         more = len(alarms_found) - 1
         others = f" ({more} more warning{'s' if more > 1 else ''} above)" if more else ""
-        raise Unhealthy(
+        raise StoppedByStrict(
             f"{str(alarms_found[0]).replace('warning: ', '')}{others} --strict stops here; everything is kept, and the "
             "same command without --strict goes on."
         )

@@ -21,7 +21,7 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from srlm.config import PairsConfig
+from srlm.config.preferences import PairsConfig
 from srlm.seeding import derive
 from srlm.types import Answer, Dropped, PreferencePair, Prompt, Reward
 

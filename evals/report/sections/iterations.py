@@ -1,4 +1,4 @@
-"""The monitor: what each iteration wrote, how it judged itself, and what it learned from (docs/monitor.md)."""
+"""The monitor: what each iteration wrote, how it judged itself, and what it learned from (docs/explain/monitor.md)."""
 
 from collections.abc import Sequence
 from math import nan

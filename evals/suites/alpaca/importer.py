@@ -8,9 +8,10 @@ result without a preference, so that a model is not better for having left out w
 from collections.abc import Sequence
 
 from evals.pairwise import prompts_digest
-from evals.results import AlpacaResult, Provenance
-from evals.suites.alpaca.files import Annotation, Annotations, Output
-from evals.suites.alpaca.run import prompts_of
+from evals.results import Provenance
+from evals.single_turn import Output, prompts_of
+from evals.suites.alpaca.files import Annotation, Annotations
+from evals.suites.alpaca.result import AlpacaResult
 from srlm.judges.injection import constant_answers, find_suspicions
 from srlm.judges.pairwise import load_pairwise
 from srlm.types import Answer, Outcome, Prompt

@@ -7,6 +7,7 @@ from typing import Any
 
 from evals.results import Results, files_folder
 from evals.sample import Mark, Reply, Sample
+from evals.suites.nlp.result import NlpResult
 from srlm.errors import DataError
 from srlm.jsonl import parse_lines
 from srlm.runs import Run
@@ -20,7 +21,7 @@ def task_samples(run: Run, results: Results) -> list[Sample]:
     """Items of lm-eval's tasks, from the files of samples that it wrote."""
     prompts: dict[tuple[str, str], str] = {}
     replies: dict[tuple[str, str], list[Reply]] = {}
-    for model in results.nlp:
+    for model in results.of(NlpResult):
         for task, rows in _logged(files_folder(run, "nlp", model)).items():
             for row in rows:
                 key = (task, str(row.get("doc_id")))

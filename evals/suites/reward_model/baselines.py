@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from evals.metric import Cell, Metric, Side
-from evals.results import RewardResult
+from evals.suites.reward_model.result import RewardResult
 from srlm.stats.intervals import Estimate
 from srlm.stats.random_judge import Luck, luck
 from srlm.stats.reward_model import SIMILAR, Ranked, RewardModelMetrics, reward_model_metrics

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from srlm.config import DPOConfig, SFTConfig
+from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.console import Progress
 from srlm.errors import Diverged, ModelError, TrainingFailed
 from trainer.finetune.divergence import Watch, model_numbers, not_finite, require_finite, stored_numbers

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from srlm.config import DPOConfig
+from srlm.config.finetune import DPOConfig
 from srlm.config_file import load_config
 from srlm.console import Progress
 from srlm.errors import NothingToTrain, UsageError
@@ -68,7 +68,7 @@ def test_the_loss_falls_and_later_steps_are_measured_against_the_start(losses):
 @pytest.mark.parametrize("terms", [{}, {"nll_coef": 0.5, "label_smoothing": 0.2}])
 def test_sixteen_at_once_are_four_times_four(losses, terms):
     whole = losses(**terms)
-    parts = losses(**terms, micro_batch_size=4)
+    parts = losses(**terms, per_device_train_batch_size=4)
     assert curve(whole) == pytest.approx(curve(parts), rel=1e-5)
     assert curve(whole, "grad_norm") == pytest.approx(curve(parts, "grad_norm"), rel=1e-4)
 
@@ -83,7 +83,7 @@ def test_the_nll_term_is_the_mean_over_answers_of_the_mean_over_tokens(losses, b
 
 def test_label_smoothing_is_conservative_dpo(losses):
     """Log 2 at first; then (1 - e) of the pair's loss and e of the flipped pair's, at a margin that TRL logs."""
-    entries = losses(label_smoothing=0.3, micro_batch_size=1, batch_size=1, epochs=1)
+    entries = losses(label_smoothing=0.3, per_device_train_batch_size=1, batch_size=1, epochs=1)
     assert entries[0]["loss"] == pytest.approx(math.log(2), abs=1e-6)
     for entry in entries:
         margin = entry["rewards/margins"]
@@ -95,7 +95,9 @@ def test_label_smoothing_is_conservative_dpo(losses):
 @pytest.mark.parametrize("rate", [0.8, 0.3])
 def test_smoothing_by_agreement_weighs_the_pair_against_its_flipped_self(losses, rate):
     """C * L(chosen, rejected) + (1 - C) * L(rejected, chosen), which below a half prefers the rejected one."""
-    entries = losses(label_smoothing="agreement", consistency=rate, micro_batch_size=1, batch_size=1, epochs=2)
+    entries = losses(
+        label_smoothing="agreement", consistency=rate, per_device_train_batch_size=1, batch_size=1, epochs=2
+    )
     assert entries[0]["loss"] == pytest.approx(math.log(2), abs=1e-6)
     for entry in entries:
         margin = entry["rewards/margins"]
@@ -123,7 +125,7 @@ def test_replay_adds_the_mean_over_the_tokens_of_the_drawn_examples(losses, by_h
 @pytest.mark.parametrize("micro", [4, 2])
 def test_replay_is_shared_out_over_the_micro_batches(losses, examples, micro):
     """Six examples over four micro-batches, and over eight, of which two get none."""
-    whole, parts = losses(examples, replay=6), losses(examples, replay=6, micro_batch_size=micro)
+    whole, parts = losses(examples, replay=6), losses(examples, replay=6, per_device_train_batch_size=micro)
     assert curve(whole) == pytest.approx(curve(parts), rel=1e-5)
     assert curve(whole, "grad_norm") == pytest.approx(curve(parts, "grad_norm"), rel=1e-4)
 

@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoConfig
 
-from srlm.config import DPOConfig, TrainConfig
+from srlm.config import TrainConfig
+from srlm.config.finetune import DPOConfig
 from srlm.console import Progress
 from srlm.engines.engine import BatchResult
 from srlm.errors import EngineError
@@ -23,7 +24,7 @@ from trainer.finetune.job import Preference
 
 # --- the models on the way --------------------------------------------------------------------------------------------
 
-SETTINGS = {"batch_size": 4, "micro_batch_size": 4, "epochs": 2, "learning_rate": 1e-3, "dropout": 0.2}
+SETTINGS = {"batch_size": 4, "per_device_train_batch_size": 4, "epochs": 2, "learning_rate": 1e-3, "dropout": 0.2}
 
 
 def tuned(moved_model, pairs, folder, **changes):

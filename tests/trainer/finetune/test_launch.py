@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from srlm.config import DPOConfig, SFTConfig
+from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.console import Progress
 from srlm.errors import TrainingFailed, UsageError
 from trainer.finetune.job import Preference, Supervision
@@ -21,7 +21,9 @@ def supervision(tiny_model, examples, tmp_path):
     def make(name: str, batch_size: int = 8) -> Supervision:
         folder = tmp_path / name / "checkpoint"
         folder.mkdir(parents=True)
-        config = SFTConfig(batch_size=batch_size, micro_batch_size=4, learning_rate=1e-3, max_length=256, dropout=0)
+        config = SFTConfig(
+            batch_size=batch_size, per_device_train_batch_size=4, learning_rate=1e-3, max_length=256, dropout=0
+        )
         return Supervision(tiny_model, folder, tuple(examples), config, "cpu", "float32", 7, name)
 
     return make
@@ -36,7 +38,7 @@ def preference(moved_model, pairs, examples, tmp_path):
         folder.mkdir(parents=True)
         config = DPOConfig(
             batch_size=8,
-            micro_batch_size=4,
+            per_device_train_batch_size=4,
             learning_rate=1e-3,
             max_length=256,
             nll_coef=0.2,
@@ -114,7 +116,7 @@ def test_a_training_that_diverges_says_so_and_code_in_the_current_folder_does_no
 @pytest.mark.parametrize(
     ("launcher", "says"),
     [
-        ("it's", "is no command as a shell reads it"),
+        ("it's", "is not a shell command"),
         ("''", "is empty"),
         ('""', "is empty"),
         ("'  '", "is empty"),

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoConfig
 
-from srlm.config import DPOConfig, SFTConfig
+from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.console import Progress, Step
 from srlm.errors import ModelError, NoDiskSpace, OutOfMemory
 from trainer.finetune.dpo import prefer
@@ -18,11 +18,11 @@ from trainer.finetune.trl_common import dropouts
 
 SETTINGS = {
     "batch_size": 4,
-    "micro_batch_size": 2,
+    "per_device_train_batch_size": 2,
     "epochs": 3,
     "learning_rate": 1e-3,
     "dropout": 0.2,  # what it draws must go on, too
-    "recompute": False,
+    "gradient_checkpointing": False,
     "save_steps": 2,
 }
 
@@ -119,15 +119,19 @@ def test_a_checkpoint_that_is_half_written_is_not_read(train, tmp_path):
 def test_a_smaller_micro_batch_goes_on_in_the_same_training(train, tmp_path):
     folder = tmp_path / "broken" / "checkpoint"
     kill(train, folder, 7)
-    assert train(folder, micro_batch_size=1) == list(range(7, 13))
+    assert train(folder, per_device_train_batch_size=1) == list(range(7, 13))
 
 
 @pytest.mark.parametrize("train", ["sft"], indirect=True)
 @pytest.mark.parametrize(
     ("broken", "expected", "words"),
     [
-        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), OutOfMemory, "micro_batch_size=1"),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), OutOfMemory, "micro_batch_size = 2"),
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+            OutOfMemory,
+            "per_device_train_batch_size=1",
+        ),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), OutOfMemory, "per_device_train_batch_size = 2"),
         (OSError(28, "No space left on device"), NoDiskSpace, "save_steps=0"),
         (RuntimeError("[enforce fail] PytorchStreamWriter failed writing file data/0"), NoDiskSpace, "Make room"),
     ],

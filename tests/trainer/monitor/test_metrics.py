@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from srlm.config import MonitorConfig
-from srlm.errors import Unhealthy
+from srlm.config.monitor import MonitorConfig
+from srlm.errors import StoppedByStrict
 from srlm.judges.rubric import POINTS
 from srlm.seed_data import evaluation_set
 from srlm.types import Answer, Dropped, Failed, PreferencePair, Prompt, Reward, Scored, Unparsed, Verdict
@@ -139,7 +139,7 @@ def test_a_good_iteration_gives_no_alarm():
     [
         ("min_parse_rate", {"parse_rate": 0.79}),
         ("max_one_score", {"one_score_share": 0.91}),
-        ("min_canary_gap", {"canary_reward": 2.3}),
+        ("min_degenerate_gap", {"canary_reward": 2.3}),
         ("max_top_scores", {"top_share": 0.81}),
         ("max_length_drift", {"length_drift": 0.51}),
         ("max_length_drift", {"length_drift": -0.51}),
@@ -158,18 +158,20 @@ def test_each_threshold_gives_its_alarm(setting, change):
     assert str(alarm).startswith("M2: warning: ")
     assert f"monitor.{setting} = " in str(alarm)
     assert "\n" not in str(alarm)
-    with pytest.raises(Unhealthy, match=rf"monitor\.{setting} .*same command without --strict"):
+    with pytest.raises(StoppedByStrict, match=rf"monitor\.{setting} .*same command without --strict"):
         stop([alarm])
 
 
 def test_every_threshold_of_the_configuration_is_checked():
-    assert sorted(check.setting for check in CHECKS) == sorted(set(MonitorConfig.model_fields) - {"canary_prompts"})
+    assert sorted(check.setting for check in CHECKS) == sorted(
+        set(MonitorConfig.model_fields) - {"degenerate_answer_prompts"}
+    )
 
 
 @pytest.mark.parametrize(("count", "words"), [(1, None), (2, "1 more warning above"), (3, "2 more warnings above")])
 def test_strict_names_the_first_alarm_and_counts_the_rest(count, words):
     found = alarms(replace(GOOD, parse_rate=0.1, one_score_share=0.95, duplicate_rate=0.9), MonitorConfig())
-    with pytest.raises(Unhealthy) as raised:
+    with pytest.raises(StoppedByStrict) as raised:
         stop(found[:count])
     message = str(raised.value)
     assert message.startswith(

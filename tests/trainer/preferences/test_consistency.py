@@ -3,7 +3,9 @@
 import pytest
 
 import trainer.preferences.consistency
-from srlm.config import DPOConfig, PairsConfig, TrainConfig
+from srlm.config import TrainConfig
+from srlm.config.finetune import DPOConfig
+from srlm.config.preferences import PairsConfig
 from srlm.config_file import load_config
 from srlm.console import Progress
 from srlm.errors import UsageError

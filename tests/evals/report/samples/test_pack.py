@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.results import NlpResult, Results
+from evals.results import collect
 from evals.sample import Mark, Opinion, Reply, Sample, flags, link, opinion, pack
+from evals.suites.nlp.result import NlpResult
 from evals.suites.nlp.samples import task_samples
 from srlm.errors import DataError
 from srlm.runs import Run
@@ -103,7 +104,7 @@ def test_items_of_lm_eval_with_line_separators_in_them_are_one_each(tmp_path, se
         "target": "x",
     }
     (folder / "samples_a_2026.jsonl").write_text(json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
-    results = Results(nlp={"M1": NlpResult("M1", "id", {})})
+    results = collect([NlpResult("M1", "id", {})])
     (found,) = task_samples(Run(tmp_path / "run"), results)
     assert json.loads(found.prompt) == {"q": f"one{separator}two"}
     (folder / "samples_a_2026.jsonl").write_text(json.dumps(row | {"metrics": 3}) + "\n")
