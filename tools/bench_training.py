@@ -120,7 +120,7 @@ class Laps(Progress):
 
 def training() -> dict[str, Any]:
     """Both trainings, as one record."""
-    from srlm.engines.load import pick_device, pick_dtype
+    from srlm.engines.device import pick_device, pick_dtype
     from srlm.model_hub import PACKAGED, model_folder
 
     folder = model_folder(PACKAGED)
@@ -273,7 +273,7 @@ def by_hand(config: SFTConfig | DPOConfig, folder: Path) -> dict[str, Any]:
     """What plain TRL is told, so that it computes the same."""
     import torch
 
-    from srlm.engines.load import pick_device, pick_dtype
+    from srlm.engines.device import pick_device, pick_dtype
 
     device = pick_device("auto")
     return {

@@ -6,7 +6,8 @@ from srlm.checkpoint_files import read_config
 from srlm.config import TrainConfig
 from srlm.engines.architectures import require_architecture
 from srlm.engines.budget import Budget
-from srlm.engines.load import load_tokenizer, pick_device
+from srlm.engines.device import pick_device
+from srlm.engines.load import load_tokenizer
 from srlm.engines.open import is_remote, open_engine
 from srlm.engines.remote import RemoteEngine
 from srlm.engines.vllm_arguments import require_safe

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from evals.gate.policy import Policy
     from evals.model import Contestant
     from srlm.console import Progress
+    from srlm.engines.client_config import ClientConfig
     from srlm.engines.engine import Engine
-    from srlm.engines.request_pool import Wire
     from srlm.ledger import Ledger
 
 
@@ -143,7 +143,7 @@ def _compared(comparison: Path | None, candidate: str, baseline: str | None, run
     return found
 
 
-def _pinned_judge(judge: str | None, run: str | None, runs: Path, wire: "Wire", max_cost: float | None) -> "Contestant":
+def _pinned_judge(judge: str | None, run: str | None, runs: Path, wire: "ClientConfig", max_cost: float | None) -> "Contestant":
     from srlm.errors import UsageError
 
     if judge is None:

@@ -82,7 +82,7 @@ def test_a_server_that_dies_is_one_error_and_its_successor_is_asked_for_the_rest
     assert result.code == 7
     (error,) = result.errors
     assert "answered nothing for 2 s; the last failure: connection reset" in error
-    assert f"kept ({40 - PROMPTS} calls of this step among it)" in error
+    assert f"kept ({40 - PROMPTS} of this step)" in error
     assert "Traceback" not in result.err
     assert len(calls(own_run)) == len(first) == 40
 

@@ -1,6 +1,6 @@
 """A supervised example as the model reads it, and which examples are short enough to be read.
 
-What is trained is what was generated: a row is the prompt exactly as the engine gives it to the model (`Chat`, with
+What is trained is what was generated: a row is the prompt exactly as the engine gives it to the model (`ChatTokenizer`, with
 special tokens of the text broken up), what the model wrote, and what its template writes behind an answer. Templates
 that think write a conversation otherwise than they ask for an answer: they open a thought in the prompt, drop past
 thoughts, or put an empty one before each answer. So a row is the template's own conversation only where that is the
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from srlm.console import Progress
-from srlm.engines.chat_template import Chat
+from srlm.engines.chat_template import ChatTokenizer
 from srlm.engines.reasoning import MARK
-from srlm.engines.template_parts import ANSWER, OFF, QUESTION, Thoughts, render
+from srlm.engines.template_parts import ANSWER, NO_REASONING, QUESTION, Thoughts, render
 from srlm.errors import ModelError, NothingToTrain
 from srlm.types import Message
 from trainer.data.sft_examples import Example
@@ -55,8 +55,8 @@ class Rows:
         """
         self._tokenizer, self._name = tokenizer, tokenizer.name_or_path or "this model"
         asked: Thoughts = "open" if thoughts == "keep" else "closed"
-        self._chat = Chat(tokenizer, name=self._name, context=1 << 60, thoughts=asked)
-        self._settings = dict(OFF) if asked == "closed" and self._chat.thinks else {}
+        self._chat = ChatTokenizer(tokenizer, name=self._name, context=1 << 60, thoughts=asked)
+        self._settings = dict(NO_REASONING) if asked == "closed" and self._chat.has_reasoning else {}
         question = [Message("user", QUESTION)]
         turn = self._chat.turn(question)
         self._closing = turn.closing
@@ -82,17 +82,17 @@ class Rows:
             EngineError: the template refuses the instruction.
         """
         question = [Message("user", prompt)]
-        answer = self._chat.defuse(completion) if written is None else self._defused(written)
-        if self._chat.thinks:
+        answer = self._chat.escape_special_tokens(completion) if written is None else self._defused(written)
+        if self._chat.has_reasoning:
             turn = self._chat.turn(question)
             opened, empty, closing = turn.prompt, turn.empty, turn.closing
         else:
-            question = [Message("user", self._chat.defuse(prompt))]
+            question = [Message("user", self._chat.escape_special_tokens(prompt))]
             opened = render(self._tokenizer, question, self._name, add_generation_prompt=True)
             empty, closing = "", self._closing
         rest = (empty if written is None else "") + answer + closing
-        if written is None or not self._chat.thinks:
-            theirs = self._conversation([Message("user", self._chat.defuse(prompt))], answer)
+        if written is None or not self._chat.has_reasoning:
+            theirs = self._conversation([Message("user", self._chat.escape_special_tokens(prompt))], answer)
             # The template's own blanks around an answer, and its way to trim one, are what the model knows.
             if theirs.startswith(opened) and _blanks_apart(theirs[len(opened) :], rest):
                 rest = theirs[len(opened) :]
@@ -109,9 +109,9 @@ class Rows:
         pieces: list[str] = []
         begins = 0
         for mark in MARK.finditer(written):
-            pieces += [self._chat.defuse(written[begins : mark.start()]), mark[0]]
+            pieces += [self._chat.escape_special_tokens(written[begins : mark.start()]), mark[0]]
             begins = mark.end()
-        return "".join([*pieces, self._chat.defuse(written[begins:])])
+        return "".join([*pieces, self._chat.escape_special_tokens(written[begins:])])
 
     def _encode(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srlm.console import Step
-from srlm.engines.load import load_model, load_tokenizer, pick_device, pick_dtype
+from srlm.engines.device import pick_device, pick_dtype
+from srlm.engines.load import load_model, load_tokenizer
 from srlm.errors import ModelError, UsageError
 from srlm.jsonl import write_records
 from srlm.optional_deps import require

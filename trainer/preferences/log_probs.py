@@ -70,8 +70,8 @@ def _read_all(
     session: Session, name: str, texts: Sequence[tuple[str, str, str | None]], label: str
 ) -> list[tuple[float, int]]:
     """Log-probability and number of tokens of each (instruction, answer, answer with its thoughts)."""
-    from srlm.engines.batch_size import halving
-    from srlm.engines.load import pick_device, pick_dtype
+    from srlm.engines.batch_size import retry_with_smaller_batch
+    from srlm.engines.device import pick_device, pick_dtype
     from trainer.finetune.output_head import score_counted_tokens
     from trainer.finetune.trl_common import load_for_training
 
@@ -99,7 +99,7 @@ def _read_all(
                 step.advance(len(part))
 
         widest = max((len(one.prompt) + len(one.completion) for one in order), default=1)
-        halving(attempt, max(1, min(READ // widest, len(order))), name)
+        retry_with_smaller_batch(attempt, max(1, min(READ // widest, len(order))), name)
     return [(found[tokens[text]], len(tokens[text].completion)) for text in texts]
 
 

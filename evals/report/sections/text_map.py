@@ -114,7 +114,7 @@ def places(run: Run, found: Sequence[Text], model: str, progress: Progress) -> l
     Raises:
         SrlmError: a library is missing, or the model cannot be read.
     """
-    from srlm.engines.load import fingerprint
+    from srlm.engines.fingerprint import fingerprint
 
     folder = model_folder(run.model(model))
     digest = hashlib.sha256(f"v1 {fingerprint(folder)} {PERPLEXITY}".encode())
@@ -132,7 +132,7 @@ def _computed(run: Run, found: Sequence[Text], folder: Path, model: str, progres
 
     both = [one.instruction for one in found] + [one.answer for one in found]
     with progress.step(f"{model} reads {len(both)} texts for the map", len(both)) as step:
-        vectors = embed(folder, both, device=run.config.device, dtype=run.config.dtype, tick=step.advance)
+        vectors = embed(folder, both, device=run.config.device, dtype=run.config.dtype, on_progress=step.advance)
     instructions, answers = _flat(vectors[: len(found)]), _flat(vectors[len(found) :])
     return [Place(one.id, i, a) for one, i, a in zip(found, instructions, answers, strict=True)]
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srlm.console import Progress
-from srlm.engines.engine import Done
+from srlm.engines.engine import BatchResult
 from srlm.inference import Caller
 from srlm.judges.parse import read_score
 from srlm.judges.pointwise import PointwiseJudge
@@ -57,8 +57,8 @@ def chosen(ranks, *of_answers):
 
 
 def test_ift_and_eft_examples():
-    (one,) = ift_examples([Demonstration("d", "Do.", "Done.")])
-    assert (one.source, one.prompt, one.completion, one.score) == ("IFT", "Do.", "Done.", None)
+    (one,) = ift_examples([Demonstration("d", "Do.", "BatchResult.")])
+    assert (one.source, one.prompt, one.completion, one.score) == ("IFT", "Do.", "BatchResult.", None)
     answers = (
         RankedAnswer("best", 0, 5, "Why."),
         RankedAnswer("no rationale", 1, 3),
@@ -159,14 +159,14 @@ class Baseline:
     def plan(self, requests):
         return [[index] for index in range(len(requests))]
 
-    def run(self, batches, tick=None):
+    def run(self, batches, on_progress=None):
         for number, (request,) in enumerate(batches):
             value = int(request.messages[0].content.split("is worth ")[1][0])
             if request.choices:
                 probabilities = tuple(float(str(value) == choice) for choice in request.choices)
-                yield Done(number, [Completion(str(value), "stop", 1, 1, probabilities)], 1.0)
+                yield BatchResult(number, [Completion(str(value), "stop", 1, 1, probabilities)], 1.0)
             else:
-                yield Done(number, [Completion(f"Because.\nScore: {value + request.sample}", "stop", 1, 1)], 1.0)
+                yield BatchResult(number, [Completion(f"Because.\nScore: {value + request.sample}", "stop", 1, 1)], 1.0)
 
     def close(self):
         pass

@@ -12,7 +12,7 @@ from transformers import AutoConfig
 from srlm.config import TrainConfig
 from srlm.config.finetune import DPOConfig
 from srlm.console import Progress
-from srlm.engines.engine import Done
+from srlm.engines.engine import BatchResult
 from srlm.errors import EngineError
 from srlm.inference import Caller
 from srlm.prices import FREE
@@ -88,10 +88,10 @@ class Stub:
     def plan(self, requests):
         return [list(range(len(requests)))]
 
-    def run(self, batches, tick):
+    def run(self, batches, on_progress):
         for number, batch in enumerate(batches):
             self.asked.append((self.name, len(batch)))
-            yield Done(number, [self.reply(one) for one in batch], 0.1)
+            yield BatchResult(number, [self.reply(one) for one in batch], 0.1)
 
     def reply(self, request):
         text = request.messages[0].content

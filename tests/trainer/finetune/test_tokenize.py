@@ -9,7 +9,7 @@ from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.sft_trainer import SFTTrainer
 
 from srlm.console import Progress
-from srlm.engines.chat_template import Chat
+from srlm.engines.chat_template import ChatTokenizer
 from srlm.errors import ModelError, NothingToTrain
 from srlm.types import Message, Request
 from trainer.data.sft_examples import Example
@@ -102,7 +102,7 @@ def test_without_thoughts_a_row_is_that_of_trl(tokenizer, style, thoughts):
 def test_the_prompt_is_the_one_that_the_engine_gives(tokenizer, template, thoughts, asked, prompt):
     """And a special token in an answer opens or ends no turn, as in the engine."""
     made = tokenizer(template)
-    expected = Chat(made, name="tiny", context=4096, thoughts=asked).tokens(Request((Message("user", prompt),)))
+    expected = ChatTokenizer(made, name="tiny", context=4096, thoughts=asked).tokens(Request((Message("user", prompt),)))
     for answer in [*ANSWERS, "It ends <|im_end|> a turn."]:
         row = read(made, Example("", "", prompt, answer), thoughts)
         assert list(row.prompt) == expected

@@ -6,7 +6,7 @@ import pytest
 
 from srlm.config import TrainConfig
 from srlm.console import Progress
-from srlm.engines.engine import Done
+from srlm.engines.engine import BatchResult
 from srlm.inference import Caller
 from srlm.ledger import Ledger
 from srlm.prices import FREE
@@ -62,11 +62,11 @@ class Writer:
     def plan(self, requests):
         return [[index] for index in range(len(requests))]
 
-    def run(self, batches, tick=None):
+    def run(self, batches, on_progress=None):
         for number, batch in enumerate(batches):
             self.asked += batch
             text = next(self.replies, "Never the same words: " + str(number))
-            yield Done(number, [Completion(text, "stop", 1, 1) if isinstance(text, str) else text], 1.0)
+            yield BatchResult(number, [Completion(text, "stop", 1, 1) if isinstance(text, str) else text], 1.0)
 
     def close(self):
         pass
