@@ -119,7 +119,7 @@ def _show(found: "EvaluationResults", *, compared: bool) -> None:
     from evals.compare.ablation import ablations
     from evals.compare.comparison import compare_models
     from evals.compare.sentences import unsaid
-    from evals.compare.terminal import print_comparison, print_sides
+    from evals.compare.terminal import print_comparison, print_extra_tables
     from evals.results import CardedResult, Endings, collect
     from evals.suites.head_to_head.metrics import sides
     from srlm.console import stdout
@@ -127,7 +127,7 @@ def _show(found: "EvaluationResults", *, compared: bool) -> None:
     if compared:
         print_comparison(stdout(), compare_models(collect(found.results), found.models, found.models[0]))
         return
-    print_sides(stdout(), sides([*found["head-to-head"].values()]) if "head-to-head" in found else [])
+    print_extra_tables(stdout(), sides([*found["head-to-head"].values()]) if "head-to-head" in found else [])
     cards = [one.card.caption() for one in found.results if isinstance(one, CardedResult) and one.card]
     endings = [(one.model, one.endings) for one in found.results if isinstance(getattr(one, "endings", None), Endings)]
     lines = [line for model, one in endings for line in unsaid(model, one)]
