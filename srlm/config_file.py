@@ -15,6 +15,7 @@ from srlm.config import TrainConfig
 from srlm.errors import DataError, UnknownName, UsageError
 from srlm.read_text import read_text
 from srlm.read_yaml import SHOWN, NotYamlError, parse_yaml, shown
+from srlm.renamed_settings import old_names, with_new_names
 
 _EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
@@ -35,6 +36,9 @@ def load_config(name_or_path: str, changes: list[str]) -> TrainConfig:
     data = _read(name_or_path)
     for change in changes:
         _apply(data, change)
+    if old := old_names(data):
+        pairs = "; ".join(f"{before} is now {now}" for before, now in old.items())
+        raise UsageError(f"Renamed settings: {pairs}. Use the new name in your file or in --set.")
     try:
         return TrainConfig.model_validate(data)
     except ValidationError as error:
@@ -63,12 +67,18 @@ def _read(name_or_path: str, chain: tuple[str, ...] = ()) -> dict[str, Any]:
         raise UsageError(f"{where}{line}: {error.problem}.") from None
     if not isinstance(data, dict):
         raise UsageError(f"{where}: a mapping of keys to values is expected.")
-    base = data.pop("preset", None)
+    found: dict[str, Any] = with_new_names(data) if _belongs_to_a_run(path) else data
+    base = found.pop("preset", None)
     if not base:
-        return data
+        return found
     beside = path.parent / str(base)
-    found = str(beside) if beside.suffix in {".yaml", ".yml"} else str(base)
-    return _merge(_read(found, (*chain, name_or_path)), data)
+    of_base = str(beside) if beside.suffix in {".yaml", ".yml"} else str(base)
+    return _merge(_read(of_base, (*chain, name_or_path)), found)
+
+
+def _belongs_to_a_run(path: Path) -> bool:
+    """Return True for a run's own run.yaml: a run of an earlier version is resumed by it, with that version's keys."""
+    return path.name == "run.yaml" and (path.parent / "manifest.json").is_file()
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

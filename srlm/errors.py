@@ -1,39 +1,63 @@
-"""Every mistake that a user can make has a class here, and its message says what to do next.
+"""The tree of errors that a user can cause or meet. Each message names the next step; each class has an exit code.
 
-SrlmError                     exit code 2, one message, no traceback
-├── UsageError                an option, a preset, a name or a key that does not exist
-│   ├── UnknownName           ... with the names that do
-│   └── RunChanged            a run is continued with another configuration
-├── DataError                 a file that cannot be read, with its line
-├── MissingDependency         an optional library is not installed, with the command that installs it
-├── MissingData               data that a library fetches by itself is not there and cannot be fetched
-├── ModelError                a checkpoint that cannot be used as it is
-├── EngineError               a model or a server does not answer, or cannot do what is asked of it
-├── BudgetSpent               the next call could pass --max-cost
-├── NoDiskSpace               too little room for what the run will write
-├── TrainingFailed            the processes of a launcher ended with an error; their log is named
-├── Diverged                  a training's loss, gradient or weights are not finite: there is no model
-├── OutOfMemory               a micro-batch does not fit
-├── NothingToTrain            a stage left no example: the counts say where they went
-└── Unhealthy                 an iteration's figure passed its threshold, under --strict
+SrlmError                     2    base of the tree: one message, no traceback
+├── UsageError                2    an option, a preset, a name or a key that does not exist
+│   ├── UnknownName           2    ... with the names that do
+│   └── RunChanged            2    a run is continued with another configuration
+├── DataError                 2    a file that cannot be read, with its line
+├── MissingDependency         2    an optional library is not installed, with the command that installs it
+├── MissingData               2    data that a library fetches by itself is absent and cannot be fetched
+├── ModelError                2    a checkpoint that cannot be used as it is
+├── NoDiskSpace               2    too little room for what the run writes
+├── EngineError               2    an engine cannot do what is asked of it: a refused key, a prompt that is too long
+│   └── EngineFailed          7    a server does not answer, an engine crashed or ran out of memory
+├── StoppedByStrict           5    an iteration's metric passed its threshold, under --strict
+├── BudgetSpent               6    the next call could pass --max-cost
+└── TrainingFailed            8    a training ended without a model
+    ├── Diverged              8    ... because its loss, gradient or weights are not finite
+    ├── OutOfMemory           8    ... because a micro-batch does not fit
+    └── NothingToTrain        8    ... because a stage left no example; the message has the counts
 
-Exit codes of every command: 0 it did what was asked, 2 a mistake that can be mended (all of the above), 70 an error
-that srlm does not know, 141 nobody reads its output any longer, 128 and the signal's number where it was stopped (130
-Ctrl-C, 143 SIGTERM, 129 a terminal that closed). 1, 3 and 4 are outcomes of `srlm gate` and nothing else.
+`EXIT_CODES` lists the other exit codes of the command line.
 
-Secrets never enter a message: engines report the type and the status of a failure, not its headers.
+No message holds a secret: engines report the type and the status of a failure, not its headers.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from typing import ClassVar
 
 USAGE_EXIT = 2
-UNKNOWN_EXIT = 70
-UNREAD_EXIT = 141
+STRICT_EXIT = 5
+BUDGET_EXIT = 6
+ENGINE_EXIT = 7
+TRAINING_EXIT = 8
+INTERNAL_EXIT = 70
 SIGNAL_EXIT = 128
-"""To which the number of the signal is added."""
+"""Base to which the number of the signal is added."""
+UNREAD_EXIT = 141
+
+EXIT_CODES: Mapping[str, str] = {
+    "0": "Success. `srlm gate`: the candidate passes.",
+    "1": "`srlm gate` alone: regression, the candidate is significantly worse.",
+    str(USAGE_EXIT): "Usage or data: an option, a name, a file, a model, a key, a library cannot be used. Correct it.",
+    "3": "`srlm gate` alone: inconclusive. The report has the sample size that is needed.",
+    "4": "`srlm gate` alone: the judge is broken, so its verdicts decide nothing.",
+    str(STRICT_EXIT): "Stopped by `--strict`: an iteration gave a warning. The same command without it goes on.",
+    str(BUDGET_EXIT): "Budget spent: the next call could pass `--max-cost`. The same command goes on with a new one.",
+    str(
+        ENGINE_EXIT
+    ): "Engine failed: no answer of a server within `--timeout`, a crash, or too little memory. The same "
+    "command goes on once the cause is gone.",
+    str(TRAINING_EXIT): "Training failed: it diverged, ran out of memory or had nothing to train on. Change a setting.",
+    str(INTERNAL_EXIT): "Internal error: a bug of srlm. The message names a report to attach to an issue.",
+    f"{SIGNAL_EXIT} + signal": "Interrupted: 130 by Ctrl-C, 143 by SIGTERM, 129 by a terminal that closed. The same "
+    "command goes on.",
+    str(UNREAD_EXIT): "The reader of the output has closed its pipe, as `| head` does.",
+}
+"""Meaning of each exit code of the command line."""
 
 LISTED = 20
 """Names that a message lists before it only counts them."""
@@ -45,39 +69,50 @@ _CREDENTIALS = re.compile(r"(?<=://)[^\s'\"]*@")
 
 
 def without_secrets(text: str) -> str:
-    """Text as it may be shown: "http://user:password@host" -> "http://host", wherever it stands."""
+    """Remove user names and passwords from addresses: "http://user:password@host" -> "http://host"."""
     return _CREDENTIALS.sub("", text)
 
 
 class SrlmError(Exception):
-    """Base of all errors that are the product's own words to its user."""
+    """Base of all errors with a message for the user."""
+
+    exit_code: ClassVar[int] = USAGE_EXIT
 
 
 class UsageError(SrlmError):
-    """The command as it was given cannot be carried out."""
+    """A command or a call that cannot be carried out as given."""
 
 
 class UnknownName(UsageError):
-    """`what` has no such name; says which there are and which one was probably meant."""
+    """A name that does not exist, with those that do and the one that was probably meant.
 
-    def __init__(self, what: str, name: str, known: Iterable[str], hint: str = "") -> None:
-        names = list(known)
+    `kind` is the beginning of the message ("The model"), `close` the most similar known name, if any is similar.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
+        self.kind, self.known = kind, list(known)
         name = without_secrets(name)
         if len(name) > LONGEST_NAME:
             name = f"{name[:LONGEST_NAME]}..."
-        close = get_close_matches(name, names, n=1)
-        message = f"{what} {name!r} does not exist."
-        if close:
-            message += f" Did you mean {close[0]!r}?"
-        shown = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
-        message += f" There {'is' if len(names) == 1 else 'are'}: {shown or 'none yet'}."
+        self.name = name
+        self.close = next(iter(get_close_matches(name, self.known, n=1)), None)
+        message = f"{kind} {name!r} does not exist."
+        if self.close:
+            message += f" Did you mean {self.close!r}?"
+        more = f" and {len(self.known) - LISTED} more" if len(self.known) > LISTED else ""
+        shown = ", ".join(self.known[:LISTED]) + more
+        message += f" There {'is' if len(self.known) == 1 else 'are'}: {shown or 'none yet'}."
         super().__init__(f"{message} {hint}".rstrip())
 
 
 class RunChanged(UsageError):
-    """The run directory was made with another configuration; going on would mix two experiments."""
+    """A run directory that was made with another configuration; to go on would mix two experiments.
+
+    `changes` has a line for each setting, such as "dpo.beta 0.1 -> 0.2".
+    """
 
     def __init__(self, run: Path, changes: list[str]) -> None:
+        self.run, self.changes = run, changes
         listed = without_secrets("; ".join(changes[:8])) + ("; ..." if len(changes) > 8 else "")
         super().__init__(
             f"The run {run} was started with another configuration ({listed}). "
@@ -86,16 +121,18 @@ class RunChanged(UsageError):
 
 
 class DataError(SrlmError):
-    """A data file that cannot be used, with the place where reading stopped."""
+    """A data file that cannot be used, with the line at which reading stopped."""
 
     def __init__(self, path: Path, problem: str, line: int | None = None) -> None:
+        self.path, self.problem, self.line = path, problem, line
         super().__init__(f"{path}{f', line {line}' if line else ''}: {problem}")
 
 
 class MissingDependency(SrlmError):
-    """An optional library that this command needs is not installed."""
+    """An optional library that is needed and not installed. `extra` is the extra of srlm that has it."""
 
     def __init__(self, library: str, purpose: str, extra: str) -> None:
+        self.library, self.extra = library, extra
         super().__init__(
             f"{purpose} needs the library {library}, which is not installed here. Install it with: "
             f"pip install {library}  (srlm's extra '{extra}' has all that goes with it)"
@@ -103,40 +140,56 @@ class MissingDependency(SrlmError):
 
 
 class MissingData(SrlmError):
-    """Data that a library fetches by itself is not there and cannot be fetched."""
+    """Data that a library fetches by itself, absent and not to be fetched."""
 
 
 class ModelError(SrlmError):
     """A checkpoint that cannot be used as it is."""
 
 
+class NoDiskSpace(SrlmError):
+    """Too little room for what the run writes."""
+
+
 class EngineError(SrlmError):
-    """A model or a server does not answer, or cannot do what is asked of it."""
+    """An engine that cannot do what is asked of it, or a server that refuses every call."""
+
+
+class EngineFailed(EngineError):
+    """An engine that failed while it worked: no answer in time, a crash, too little memory."""
+
+    exit_code = ENGINE_EXIT
+
+
+class StoppedByStrict(SrlmError):
+    """An iteration's metric that passed its threshold, under --strict."""
+
+    exit_code = STRICT_EXIT
 
 
 class BudgetSpent(SrlmError):
-    """The next call could pass --max-cost; what was answered is kept."""
+    """A budget that the next call could pass; completed calls are kept. All amounts are US dollars."""
 
+    exit_code = BUDGET_EXIT
 
-class NoDiskSpace(SrlmError):
-    """Too little room for what the run will write."""
-
-
-class OutOfMemory(SrlmError):
-    """A training's micro-batch does not fit into the memory."""
-
-
-class NothingToTrain(SrlmError):
-    """A stage left no example to train on; the message carries the counts."""
+    def __init__(self, message: str, *, limit: float, spent: float, next_call: float) -> None:
+        self.limit, self.spent, self.next_call = limit, spent, next_call
+        super().__init__(message)
 
 
 class TrainingFailed(SrlmError):
-    """Training in processes of its own has ended without a model."""
+    """A training that ended without a model."""
+
+    exit_code = TRAINING_EXIT
 
 
-class Diverged(SrlmError):
-    """A training's loss, gradient or weights are not finite numbers any more: it left no model."""
+class Diverged(TrainingFailed):
+    """A training whose loss, gradient or weights are not finite."""
 
 
-class Unhealthy(SrlmError):
-    """An iteration's figure passed its threshold, and the command was told to be strict."""
+class OutOfMemory(TrainingFailed):
+    """A training whose micro-batch does not fit into the memory."""
+
+
+class NothingToTrain(TrainingFailed):
+    """A stage that left no example to train on; the message has the counts."""

@@ -7,12 +7,13 @@ paid ones do, loses at most the calls in flight.)
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from srlm.console import Progress
 from srlm.engines.capabilities import Adapting
 from srlm.engines.engine import Done, Engine
-from srlm.errors import EngineError
+from srlm.errors import EngineFailed
 from srlm.ledger import Call, Ledger, request_key
 from srlm.prices import cost_of
 from srlm.types import Completion, Failed, Reply, Request
@@ -21,55 +22,61 @@ LONGEST_WAIT = 0.5
 """Seconds that an answer waits for others to be committed with."""
 
 
-def ask(
-    engine: Engine,
-    requests: Sequence[Request],
-    ledger: Ledger,
-    *,
-    stage: str,
-    progress: Progress,
-    label: str,
-    meanwhile: Iterator[None] | None = None,
-) -> list[tuple[str, Reply]]:
-    """Answer every request, in order, as (ledger key, reply). Failed calls come back as `Failed`.
+@dataclass(frozen=True)
+class Caller:
+    """An engine whose calls are cached in a ledger, counted under a stage, and shown as progress."""
 
-    `meanwhile` is work of the caller's that needs no reply: a piece of it is done after each batch, when a server has
-    others in flight. What is left of it is the caller's to end.
+    engine: Engine
+    ledger: Ledger
+    stage: str
+    progress: Progress
 
-    Raises:
-        EngineError: no call at all succeeded, so that going on would only fail again; or a server is dead.
-        NotWritable: the ledger is read-only, or its disk is full: nothing was asked.
-        BudgetSpent: the next call could pass what the command may spend.
-    """
-    recall(engine, ledger)
-    wanted = [request_key(engine.identity, request) for request in requests]
-    once = dict(zip(wanted, requests, strict=True))  # equal requests are one call
-    unique = list(once)
-    found = {key: find(engine, ledger, request) for key, request in once.items()}
-    replies: dict[str, tuple[str, Reply]] = {key: stored for key, stored in found.items() if stored is not None}
-    plan = engine.plan(list(once.values()))
-    todo = [batch for batch in plan if any(unique[index] not in replies for index in batch)]
-    if todo:
-        ledger.require_writable()
-    with progress.step(label, total=len(unique)) as step:
-        step.advance(len(unique) - sum(len(batch) for batch in todo))
-        pending = _Pending(engine, ledger, stage, replies)
-        try:
-            for done in engine.run([[once[unique[index]] for index in batch] for batch in todo], step.advance):
-                asked = [unique[index] for index in todo[done.batch]]
-                pending.add([(key, once[key]) for key in asked], done)
-                if meanwhile is not None:
-                    next(meanwhile, None)
-        finally:
-            pending.commit()  # also what came before an error, or Ctrl-C
-    answered = [replies.get(key, (key, Failed("not run"))) for key in wanted]
-    failed = [reply for _, reply in answered if isinstance(reply, Failed)]
-    if requests and len(failed) == len(requests):
-        raise EngineError(
-            f"{engine.name} answered none of {len(unique)} calls; the first failure: {failed[0].reason}. Check that it "
-            "is a model for this task, and that prompts of this length fit into it; the same command asks again."
-        )
-    return answered
+    def ask(
+        self, requests: Sequence[Request], label: str, *, background: Iterator[None] | None = None
+    ) -> list[tuple[str, Reply]]:
+        """Answer every request, in order, as (ledger key, reply). Failed calls come back as `Failed`.
+
+        Args:
+            requests: what to answer; equal requests are one call.
+            label: of the progress bar.
+            background: work that needs no reply. One step of it is taken after each batch, while a server computes the
+                next ones; the steps that are left are the caller's to take.
+
+        Raises:
+            EngineFailed: no call at all succeeded, or the server stopped answering.
+            NotWritable: the ledger is read-only, or its disk is full; no call was made.
+            BudgetSpent: the next call could exceed the budget of the command.
+        """
+        engine, ledger, progress = self.engine, self.ledger, self.progress
+        recall(engine, ledger)
+        wanted = [request_key(engine.identity, request) for request in requests]
+        once = dict(zip(wanted, requests, strict=True))  # equal requests are one call
+        unique = list(once)
+        found = {key: find(engine, ledger, request) for key, request in once.items()}
+        replies: dict[str, tuple[str, Reply]] = {key: stored for key, stored in found.items() if stored is not None}
+        plan = engine.plan(list(once.values()))
+        todo = [batch for batch in plan if any(unique[index] not in replies for index in batch)]
+        if todo:
+            ledger.require_writable()
+        with progress.step(label, total=len(unique)) as step:
+            step.advance(len(unique) - sum(len(batch) for batch in todo))
+            pending = _Pending(engine, ledger, self.stage, replies)
+            try:
+                for done in engine.run([[once[unique[index]] for index in batch] for batch in todo], step.advance):
+                    asked = [unique[index] for index in todo[done.batch]]
+                    pending.add([(key, once[key]) for key in asked], done)
+                    if background is not None:
+                        next(background, None)
+            finally:
+                pending.commit()  # also what came before an error, or Ctrl-C
+        answered = [replies.get(key, (key, Failed("not run"))) for key in wanted]
+        failed = [reply for _, reply in answered if isinstance(reply, Failed)]
+        if requests and len(failed) == len(requests):
+            raise EngineFailed(
+                f"{engine.name} answered none of {len(unique)} calls; the first failure: {failed[0].reason}. Check that "
+                "it is a model for this task, and that prompts of this length fit into it; the same command asks again."
+            )
+        return answered
 
 
 def recall(engine: Engine, ledger: Ledger) -> None:

@@ -37,6 +37,7 @@ from srlm.filenames import is_device
 from srlm.jsonl import explain, parse_lines, write_json, write_records
 from srlm.ledger import Ledger
 from srlm.read_yaml import read_yaml
+from srlm.renamed_settings import with_new_names
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -59,7 +60,10 @@ LIBRARIES = (
 )
 
 MACHINE = frozenset(
-    {"report_to", *(f"{section}.{key}" for section in ("sft", "dpo") for key in ("micro_batch_size", "save_steps"))}
+    {
+        "report_to",
+        *(f"{section}.{key}" for section in ("sft", "dpo") for key in ("per_device_train_batch_size", "save_steps")),
+    }
 )
 """Settings that say how a machine copes, or who is told, and not what is computed: a run goes on with others."""
 
@@ -254,6 +258,8 @@ def _stored(path: Path) -> dict[str, Any]:
     """The configuration that a run was started with, as data."""
     try:
         data = read_yaml(path)
+        if isinstance(data, dict):
+            data = with_new_names(data)
         TrainConfig.model_validate(data)
     except (DataError, ValidationError) as error:
         why = explain(error) if isinstance(error, ValidationError) else str(error).removeprefix(str(path)).lstrip(":, ")

@@ -1,12 +1,12 @@
 """Seeds and evaluation instructions by name: embedded in the package, a folder of the user's, or Open Assistant.
 
-    embedded              the ones written for srlm (docs/data.md)
+    embedded              the ones written for srlm (docs/reference/data.md)
     FOLDER                ift.jsonl (id, instruction, response) and eft.jsonl (id, instruction, answers: [text, rank,
                           and where known score and rationale], split); also .json, and packed as .gz
     oasst:FILE_OR_FOLDER  Open Assistant messages or trees as published, or a folder with instructions, ranked_train and
                           ranked_validation as .jsonl or .jsonl.gz (srlm/open_assistant.py)
     oasst:OWNER/NAME      the same data set on the Hub
-    puzzle:SEED           made by the checker of the puzzle world (docs/puzzle.md); "puzzle" alone is that of seed 0
+    puzzle:SEED           made by the checker of the puzzle world (docs/explain/puzzle.md); "puzzle" alone: seed 0
 
 IFT takes the first user turn with the reply that people ranked best (arXiv 2401.10020, section 3.1.1); EFT takes
 other first turns with several ranked replies. Where prompts have no split, or all are for training, one of four goes
@@ -23,7 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from srlm.conversations import CONVERSATIONS, asked_and_answered
 from srlm.errors import DataError, UnknownName
-from srlm.json_files import Once, Row, read_values
+from srlm.json_files import Row, UniqueKeys, read_values
 from srlm.jsonl import explain, read_records, refuse_newer
 from srlm.open_assistant import read_open_assistant, split_of
 from srlm.puzzle.seed_data import demonstrations, ranked
@@ -89,7 +89,7 @@ def _file_of(folder: Path, name: str) -> Path:
 def _read(path: Path, record: type[T], fields: Callable[[Row], dict[str, Any]]) -> list[tuple[Row, T]]:
     """The records of a file that a user gives, each id once."""
     adapter = TypeAdapter(record)
-    once = Once()
+    once = UniqueKeys()
     found: list[tuple[Row, T]] = []
     for unit, number, data in read_values(path):
         row = Row(path, unit, number, data if isinstance(data, dict) else {})

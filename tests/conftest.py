@@ -71,14 +71,15 @@ batch_tokens: 1536
 candidates: 5
 candidate_sampling: {{temperature: 1.0, top_p: 1.0, max_tokens: 100}}
 seeds: {{ift_limit: 8, eft_limit: 6, validation_limit: 6}}
-sft: {{learning_rate: 2.0e-3, batch_size: 4, micro_batch_size: 4, epochs: 2, dropout: 0, recompute: false}}
+sft: {{learning_rate: 2.0e-3, batch_size: 4, per_device_train_batch_size: 4, epochs: 2, dropout: 0,
+      gradient_checkpointing: false}}
 instructions:
   count: 10
   sampling: {{temperature: 0.8, top_p: 1.0, max_tokens: 40}}
   rouge_limit: 1.0
   min_words: 1
 judge: {{scoring: expected, rubric: {rubric}}}
-dpo: {{learning_rate: 1.0e-4, batch_size: 2, micro_batch_size: 2, dropout: 0, recompute: false}}
+dpo: {{learning_rate: 1.0e-4, batch_size: 2, per_device_train_batch_size: 2, dropout: 0, gradient_checkpointing: false}}
 """
 
 

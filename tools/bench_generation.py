@@ -160,7 +160,7 @@ def _scoring(
     engine: Any, model: Any, tokenizer: Any, requests: Sequence[Any], answers: Sequence[str]
 ) -> dict[str, float]:
     """Seconds for one verdict on an answer: the mean of k=3 written judgements, or one expectation."""
-    from srlm.config import JudgeConfig
+    from srlm.config.preferences import JudgeConfig
     from srlm.judges.pointwise import configured_judge
 
     sampled = configured_judge(JudgeConfig(scoring="sampled"))

@@ -96,6 +96,7 @@ def judging(spec: str, pairs: list) -> tuple[float, float]:
     from srlm.console import Progress
     from srlm.engines.open import open_engine
     from srlm.engines.request_pool import Wire
+    from srlm.inference import Caller
     from srlm.judges.pairwise import compare, load_pairwise
     from srlm.ledger import Ledger
 
@@ -104,7 +105,7 @@ def judging(spec: str, pairs: list) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger(Path(folder) / "ledger.sqlite")
         worked, began = time.process_time(), time.perf_counter()
-        found = compare(engine, template, pairs, ledger, stage="bench", progress=Progress(quiet=True), label="")
+        found = compare(Caller(engine, ledger, "bench", Progress(quiet=True)), template, pairs, label="")
         seconds, work = time.perf_counter() - began, time.process_time() - worked
         ledger.close()
     if any(one.value is None for one in found):

@@ -26,7 +26,7 @@ from threading import Condition
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from srlm.config import DPOConfig, SFTConfig
+from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.console import Progress, Step
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ SEED = 0
 SAME = 1e-4
 SHARED: dict[str, Any] = {
     "batch_size": BATCH,
-    "micro_batch_size": MICRO,
+    "per_device_train_batch_size": MICRO,
     "epochs": PASSES,
     "dropout": 0,
-    "recompute": False,
+    "gradient_checkpointing": False,
     "save_steps": 0,
 }
 """As in the presets for small machines; and with dropout two that share a generator would not draw the same."""
@@ -283,7 +283,7 @@ def by_hand(config: SFTConfig | DPOConfig, folder: Path) -> dict[str, Any]:
         "output_dir": str(folder),
         "learning_rate": config.learning_rate,
         "lr_scheduler_type": "cosine_warmup_with_min_lr",
-        "lr_scheduler_kwargs": {"min_lr_rate": config.end_ratio},
+        "lr_scheduler_kwargs": {"min_lr_rate": config.min_lr_rate},
         "warmup_steps": config.warmup_ratio,
         "per_device_train_batch_size": MICRO,
         "gradient_accumulation_steps": BATCH // MICRO,
@@ -291,7 +291,7 @@ def by_hand(config: SFTConfig | DPOConfig, folder: Path) -> dict[str, Any]:
         "train_sampling_strategy": "sequential",
         "max_length": config.max_length,
         "bf16": pick_dtype("auto", device) is torch.bfloat16,
-        "gradient_checkpointing": config.recompute,
+        "gradient_checkpointing": config.gradient_checkpointing,
         "use_cpu": device == "cpu",
         "logging_steps": 1,
         "save_strategy": "no",

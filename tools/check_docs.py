@@ -1,16 +1,18 @@
-"""Check the documentation against what there is: links between files, and the srlm commands that it shows.
+"""Check the documentation against the repository: links, srlm commands, and pages that the code names.
 
-Links: every relative target in README.md, CONTRIBUTING.md, CHANGELOG.md and docs/*.md is a file or a folder.
-Addresses on the web are not fetched, anchors not followed. Commands: in a ```console block each line that
-calls srlm names a command, and options, that exist. Where a block marks its input with "$ ", its other lines
-are output and not looked at.
+Links: every relative target on a page is a file or a folder, and its anchor a heading of that page, by GitHub's rule
+for anchors. Commands: in a ```console block each line that calls srlm names a command, and options, that exist. If a
+block marks its input with "$ ", its other lines are output and not checked. Code: every docs/... path in a file of the
+repository exists. Left out: addresses on the web, and blocks of Python and YAML, which tests/test_docs.py checks.
 
-    python tools/check_docs.py    print what is wrong, one line each; exit 1 if anything is
+    python tools/check_docs.py    print each problem on a line; exit 1 if there is one
 """
 
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,15 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/*.md")
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/**/*.md",
+    "results/README.md",
+    "results/published/README.md",
+    "results/reproductions/*/README.md",
+)
 
 _FENCE = re.compile(r"^(?P<indent>\s*)(?P<marks>`{3,}|~{3,})\s*(?P<language>\w*)")
 _CODE = re.compile(r"(`+).*?\1")
@@ -28,19 +38,23 @@ _LINKS = (
     re.compile(r"^ {0,3}\[[^\]]+\]:\s*<?([^\s>]+)"),  # [name]: target
     re.compile(r"""\b(?:src|href)=["']([^"']+)["']"""),  # HTML
 )
-_ELSEWHERE = re.compile(r"^(?:[a-z][a-z0-9+.-]*:|//|#)", re.IGNORECASE)
+_ELSEWHERE = re.compile(r"^(?:[a-z][a-z0-9+.-]*:|//)", re.IGNORECASE)
 _CALL = re.compile(r"^(?:\$ )?(?:\w+=\S* )*srlm(?P<words>(?:\s.*)?)$")
 _OPTION = re.compile(r"^--?[a-zA-Z]")
 _SHELL = re.compile(r"^(?:#|[|&;]|\d?[<>])")
+_HEADING = re.compile(r"^#{1,6}\s+(?P<title>.+?)\s*#*$")
+_MARKUP = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|[`*]|(?<!\w)_|_(?!\w)")
+_PAGE_PATH = re.compile(r"(?<![\w./-])docs/[\w/]+\.(?:md|yml|yaml|svg|png)\b")
+_CODE_FILES = ("*.py", "*.yaml", "*.yml", "*.toml", "Makefile", ".gitattributes")
 
 
 def pages(root: Path = ROOT) -> list[Path]:
-    """The pages that are checked."""
+    """Return the pages that are checked."""
     return sorted(page for pattern in PAGES for page in root.glob(pattern))
 
 
 def check_page(page: Path, app: typer.Typer, root: Path = ROOT) -> Iterator[tuple[int, str]]:
-    """What is wrong on a page, as (line, problem)."""
+    """Yield the problems of a page as (line, problem)."""
     fence: re.Match[str] | None = None
     block: list[tuple[int, str]] = []
     for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), start=1):
@@ -48,9 +62,7 @@ def check_page(page: Path, app: typer.Typer, root: Path = ROOT) -> Iterator[tupl
         if fence is None and mark:
             fence, block = mark, []
         elif fence is None:
-            yield from (
-                (number, f"the link {target} leads nowhere") for target in broken_links(line, page.parent, root)
-            )
+            yield from ((number, f"the link {target} leads nowhere") for target in broken_links(line, page, root))
         elif mark and mark["marks"].startswith(fence["marks"]) and line.strip() == mark["marks"]:
             if fence["language"] == "console":
                 yield from check_console(block, app)
@@ -59,17 +71,49 @@ def check_page(page: Path, app: typer.Typer, root: Path = ROOT) -> Iterator[tupl
             block.append((number, line.removeprefix(fence["indent"])))
 
 
-def broken_links(line: str, folder: Path, root: Path = ROOT) -> Iterator[str]:
-    """The relative targets on a line of Markdown in `folder` that do not exist within `root`."""
+def broken_links(line: str, page: Path, root: Path = ROOT) -> Iterator[str]:
+    """Yield the relative targets on a line of a page that do not exist within `root`, or lack their anchor."""
     prose = _CODE.sub("", line)
     for target in (found for pattern in _LINKS for found in pattern.findall(prose)):
-        path = (folder / target.split("#", 1)[0]).resolve()
-        if not _ELSEWHERE.match(target) and not (path.exists() and path.is_relative_to(root.resolve())):
+        name, _, anchor = target.partition("#")
+        path = (page.parent / name).resolve() if name else page
+        there = path.exists() and path.is_relative_to(root.resolve())
+        marked = there and (not anchor or path.suffix != ".md" or anchor in anchors(path))
+        if not marked and not _ELSEWHERE.match(target):
             yield target
 
 
+@cache
+def anchors(page: Path) -> frozenset[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    found: dict[str, int] = {}
+    fenced = False
+    for line in page.read_text(encoding="utf-8").splitlines():
+        fenced ^= bool(_FENCE.match(line))
+        heading = None if fenced else _HEADING.match(line)
+        if heading:
+            title = _MARKUP.sub(r"\1", heading["title"]).lower()
+            anchor = re.sub(r"[^\w\- ]", "", title).replace(" ", "-")
+            found[anchor] = found.get(anchor, -1) + 1
+    return frozenset(
+        f"{anchor}-{number}" if number else anchor for anchor, last in found.items() for number in range(last + 1)
+    )
+
+
+def missing_pages(root: Path = ROOT) -> Iterator[tuple[Path, int, str]]:
+    """Yield the paths of pages and pictures in docs/ that code names and that do not exist."""
+    listed = subprocess.run(
+        ["git", "-C", str(root), "ls-files", *_CODE_FILES], check=True, capture_output=True, text=True
+    )
+    for file in (root / name for name in listed.stdout.splitlines()):
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+            for path in _PAGE_PATH.findall(line):
+                if not (root / path).exists():
+                    yield file, number, f"the page {path} does not exist"
+
+
 def check_console(block: list[tuple[int, str]], app: typer.Typer) -> Iterator[tuple[int, str]]:
-    """What is wrong in a console block of numbered lines, as (line, problem)."""
+    """Yield the problems of a console block of numbered lines as (line, problem)."""
     marked = any(line.startswith("$ ") for _, line in block)
     for number, line in _joined(block):
         call = _CALL.match(line)
@@ -80,7 +124,7 @@ def check_console(block: list[tuple[int, str]], app: typer.Typer) -> Iterator[tu
 
 
 def _joined(block: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    """The lines, those that end in a backslash together with the next, under the number of the first."""
+    """Join lines that end in a backslash with the next, under the number of the first."""
     start, text = 0, ""
     for number, line in block:
         start, text = (start, f"{text} {line.strip()}") if text else (number, line)
@@ -94,7 +138,7 @@ def _joined(block: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
 
 
 def wrong_call(words: list[str], app: typer.Typer) -> str | None:
-    """Why srlm would not understand these words, going by its commands and options; None if it would."""
+    """Return the reason why srlm would refuse these words, going by its commands and options; None if it would not."""
     # Typer brings its own copy of Click, so a command has no public type to name here.
     command: Any = get_command(app)
     path, value = "srlm", False
@@ -132,10 +176,11 @@ def _options(command: Any) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Check every page; the exit code."""
+    """Check every page, print the problems and return the exit code."""
     from srlm.cli.main import app
 
     wrong = [(page, line, problem) for page in pages() for line, problem in check_page(page, app)]
+    wrong += missing_pages()
     for page, line, problem in wrong:
         print(f"{page.relative_to(ROOT)}:{line}: {problem}", file=sys.stderr)
     return 1 if wrong else 0

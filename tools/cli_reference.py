@@ -1,4 +1,4 @@
-"""Write docs/cli.md, the reference of the command line, from the commands themselves.
+"""Write docs/reference/cli.md, the reference of the command line, from the commands and the errors themselves.
 
 Leaves out hidden commands and options. The words are the docstrings and the help of each option: mend them
 there.
@@ -19,7 +19,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-PAGE = Path(__file__).parent.parent / "docs" / "cli.md"
+PAGE = Path(__file__).parent.parent / "docs" / "reference" / "cli.md"
 PROGRAM = "srlm"
 HEAD = """# The command line
 
@@ -29,11 +29,23 @@ compares the two: change a docstring or the help of an option, not this file.
 
 
 def render(app: typer.Typer, program: str = PROGRAM) -> str:
-    """The whole page, as Markdown."""
+    """Render the whole page as Markdown."""
     # Typer brings its own copy of Click, so a command has no public type to name here.
     root: Any = get_command(app)
     sections = list(_sections(root, typer.Context(root, info_name=program), level=2))
-    return "\n".join([HEAD, *sections])
+    return "\n".join([HEAD, *sections, exit_codes()])
+
+
+def exit_codes() -> str:
+    """Render the section on exit codes from the classes of `srlm.errors`."""
+    from srlm import errors
+
+    raised: dict[str, list[str]] = {}
+    for one in vars(errors).values():
+        if isinstance(one, type) and issubclass(one, errors.SrlmError):
+            raised.setdefault(str(one.exit_code), []).append(f"`{one.__name__}`")
+    rows = [(code, meaning, ", ".join(raised.get(code, []))) for code, meaning in errors.EXIT_CODES.items()]
+    return f"## Exit codes\n\n{_grid(('Code', 'Meaning', 'Exception in Python (srlm.errors)'), rows)}\n"
 
 
 def _sections(command: Any, context: typer.Context, level: int) -> Iterator[str]:
@@ -44,7 +56,16 @@ def _sections(command: Any, context: typer.Context, level: int) -> Iterator[str]
     parts.append((command.help or "").replace("\b\n", "").strip())
     shown = [param for param in command.get_params(context) if param.get_help_record(context)]
     parts.append(_table("Argument", [_row(param, context) for param in shown if param.param_type_name == "argument"]))
-    parts.append(_table("Option", [_row(param, context) for param in shown if param.param_type_name == "option"]))
+    if hasattr(command, "suites"):
+        parts.append(
+            _grid(("Suite", "What it measures"), [(f"`{name}`", _prose(text)) for name, text in command.suites()])
+        )
+    groups: dict[str, list[Any]] = {}
+    for param in shown:
+        if param.param_type_name == "option":
+            groups.setdefault(getattr(param, "rich_help_panel", None) or "", []).append(param)
+    for title, params in groups.items():
+        parts += [f"{title}:" if title else "", _table("Option", [_row(param, context) for param in params])]
     children = _visible(command)
     if children:
         rows = [(f"`{context.command_path} {name}`", _prose(child.get_short_help_str(200))) for name, child in children]
@@ -100,7 +121,7 @@ def _prose(text: str) -> str:
 
 def main() -> int:
     """Write or check the page; the exit code."""
-    parser = argparse.ArgumentParser(description="Write docs/cli.md from the commands.")
+    parser = argparse.ArgumentParser(description="Write docs/reference/cli.md from the commands.")
     parser.add_argument("--check", action="store_true", help="only compare; exit 1 when the page differs")
     check = parser.parse_args().check
     from srlm.cli.main import app
@@ -114,11 +135,11 @@ def main() -> int:
     if page == written:
         return 0
     changes = difflib.unified_diff(
-        written.splitlines(), page.splitlines(), "docs/cli.md", "the commands", n=0, lineterm=""
+        written.splitlines(), page.splitlines(), "docs/reference/cli.md", "the commands", n=0, lineterm=""
     )
     print("\n".join(changes), file=sys.stderr)
     print(
-        "docs/cli.md differs from the commands. Write it again: .venv/bin/python tools/cli_reference.py",
+        "docs/reference/cli.md differs from the commands. Write it again: .venv/bin/python tools/cli_reference.py",
         file=sys.stderr,
     )
     return 1

@@ -1,4 +1,4 @@
-"""The learning test: does the loop make a model better, by its own judgement alone? `make learn` (docs/puzzle.md).
+"""The learning test (docs/explain/puzzle.md): does the loop make a model better, by its own judgement alone?
 
 For each seed the loop trains M1, M2 and M3 of the preset `puzzle`, and then the checker, which the loop never sees,
 says how many of 1,000 puzzles each of them solves; no training of any seed has one of these. Before the first iteration

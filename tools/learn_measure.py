@@ -7,10 +7,9 @@ all runs get the same puzzles.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from srlm.inference import ask
 from srlm.judges.pointwise import rewards, score
 from srlm.puzzle.task import FULL_SCORE, Puzzle, puzzles
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.stats.intervals import Estimate, wilson
 from srlm.stats.reward_model import Ranked, reward_model_metrics
 from srlm.types import Answer, Completion, Message, RankedPrompt, Request, Sampling
@@ -59,18 +58,11 @@ def _solved(
 ) -> list[list[bool]]:
     """For each puzzle, which of the model's answers solve it."""
     requests = [
-        Request((Message("user", one),), sampling, seed=derive("test", one, sample), sample=sample)
+        Request((Message("user", one),), sampling, seed=derive_seed("test", one, sample), sample=sample)
         for one in relations
         for sample in range(samples)
     ]
-    replies = ask(
-        session.engine(model),
-        requests,
-        session.run.ledger,
-        stage="test",
-        progress=session.progress,
-        label=f"{model}: {len(requests)} answers to the test's puzzles",
-    )
+    replies = session.caller(model, "test").ask(requests, f"{model}: {len(requests)} answers to the test's puzzles")
     solved = [
         isinstance(reply, Completion) and Puzzle(request.messages[0].content).score(reply.text.strip()) == FULL_SCORE
         for request, (_, reply) in zip(requests, replies, strict=True)
@@ -88,12 +80,9 @@ def _judging(session: Session, model: str) -> tuple[Estimate, float]:
     ]
     verdicts = score(
         session.judge(),
-        session.engine(model),
+        session.caller(model, "test"),
         answers,
-        session.run.ledger,
         seed=0,
-        stage="test",
-        progress=session.progress,
         label=f"{model} judges {len(answers)} held-out answers",
     )
     given = {reward.answer_id: reward.value for reward in rewards([answer for _, answer in answers], verdicts)}

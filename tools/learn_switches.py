@@ -1,4 +1,4 @@
-"""What a switch of the loop is worth in the puzzle world: a Markdown table of paired differences. docs/method.md.
+"""What a switch of the loop is worth in the puzzle world: a table of paired differences (docs/explain/ablations.md).
 
 Reads records of `learn.py`, one a line, of runs that began at the same M1: those without changes are what the others
 are compared with, seed by seed. Student's t over the seeds; no interval knows how many others stand beside it.

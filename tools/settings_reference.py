@@ -1,4 +1,4 @@
-"""Writes docs/settings.md from the configuration's own fields; `--check` fails when the page is out of date."""
+"""Write docs/reference/settings.md from the fields of the configuration; `--check` fails if the page is out of date."""
 
 import sys
 from pathlib import Path
@@ -7,12 +7,13 @@ from typing import get_args
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from srlm.config import Section, TrainConfig
+from srlm.config import TrainConfig
+from srlm.config.section import Section
 
-PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "settings.md"
 HEAD = """# Settings
 
-This page is written by `python tools/settings_reference.py` from `srlm/config.py`, and `make check` compares the two.
+This page is written by `python tools/settings_reference.py` from `srlm/config/`, and `make check` compares the two.
 
 Put settings into a YAML file (`srlm train my.yaml`; begin it with `preset: quickstart` to change only some), or change
 one on the command line: `srlm train --set dpo.beta=0.2`. Unknown keys are refused. The defaults are the paper's where
@@ -58,7 +59,7 @@ def main() -> int:
         PAGE.write_text(text, encoding="utf-8")
         return 0
     if PAGE.read_text(encoding="utf-8") != text:
-        print("docs/settings.md is out of date: run python tools/settings_reference.py")
+        print("docs/reference/settings.md is out of date: run python tools/settings_reference.py")
         return 1
     return 0
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from srlm.config import TrainConfig
 from srlm.console import Progress
 from srlm.engines.budget import Budget
-from srlm.iteration_metrics import Health, PositivesHealth
+from srlm.iteration_metrics import IterationMetrics, PositivesMetrics
 from srlm.model_card import write_card
 from srlm.model_hub import model_folder
 from srlm.runs import Run
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.types import Answer, Demonstration, Dropped, PreferencePair, Prompt, RankedPrompt, SFTExample
 from trainer.data.seed_data import make_eft_examples, sft_dataset, snapshot_seed_data
 from trainer.data.sft_examples import ift_examples
@@ -48,7 +48,7 @@ class TrainingResult:
     """The models of a run in order, and the metrics of each iteration."""
 
     models: list[str]
-    iterations: list[Health]
+    iterations: list[IterationMetrics]
 
 
 def train(
@@ -70,7 +70,7 @@ def train(
     ift, eft = snapshot_seed_data(session)
     require_space(config, run)
     judgements = _train_m1(session, ift, eft)
-    iterations: list[Health] = []
+    iterations: list[IterationMetrics] = []
     for number in range(1, config.iterations + 1):
         before = iterations[-1] if iterations else None
         iterations.append(_run_iteration(session, number, ift, judgements, before, strict))
@@ -96,9 +96,9 @@ def _run_iteration(
     number: int,
     ift: list[Demonstration],
     judgements: list[SFTExample],
-    before: Health | None,
+    before: IterationMetrics | None,
     strict: bool,
-) -> Health:
+) -> IterationMetrics:
     """Run iteration t: M_t generates and judges; M_t+1 is trained on its pairs, or on its best answers."""
     records = _generate_and_score(session, number, ift)
     records = _select_training_data(session, number, records)
@@ -127,7 +127,7 @@ def _generate_and_score(session: Session, number: int, ift: list[Demonstration])
     controls = run.stage(
         f"{following}/{DEGENERATE}",
         Answer,
-        lambda: degenerate_answers(prompts, config.monitor.canary_prompts, session.judge().rubric.scale),
+        lambda: degenerate_answers(prompts, config.monitor.degenerate_answer_prompts, session.judge().rubric.scale),
     )
     degenerate = score_answers(session, following, ScoreSource.DEGENERATE, current, prompts, controls)
     frozen = score_answers(session, following, ScoreSource.FROZEN, config.judge.frozen, prompts, candidates)
@@ -166,16 +166,18 @@ def _deciding_scores(session: Session, records: IterationRecords) -> Scores:
     return records.frozen if session.config.pairs.scored_by == "frozen" else records.own
 
 
-def _monitor(session: Session, number: int, records: IterationRecords, before: Health | None, strict: bool) -> Health:
+def _monitor(
+    session: Session, number: int, records: IterationRecords, before: IterationMetrics | None, strict: bool
+) -> IterationMetrics:
     """Compute the metrics of the iteration, report them, and print one line for each alert.
 
     Raises:
-        Unhealthy: there is an alert and `strict` is set.
+        StoppedByStrict: there is an alert and `strict` is set.
     """
     config, run, following = session.config, session.run, records.model
     (metrics,) = run.stage(
         f"{following}/health",
-        Health if records.positives is None else PositivesHealth,
+        IterationMetrics if records.positives is None else PositivesMetrics,
         lambda: [compute_metrics(records, session.judge().rubric.scale, before)],
     )
     if following not in run.models():
@@ -202,7 +204,7 @@ def _train_sft(session: Session, model: str, examples: list[SFTExample], seed_na
             config=config.sft,
             device=config.device,
             dtype=config.dtype,
-            seed=derive(config.seed, seed_name or model),
+            seed=derive_seed(config.seed, seed_name or model),
             label=f"{model}: SFT of M0 on {len(examples)} examples",
             report_to=config.report_to,
             thoughts=config.thoughts,
@@ -233,7 +235,7 @@ def _train_dpo(session: Session, number: int, records: IterationRecords, judgeme
             config=config.dpo,
             device=config.device,
             dtype=config.dtype,
-            seed=derive(config.seed, following),
+            seed=derive_seed(config.seed, following),
             label=f"{following}: DPO of {current} on {len(pairs)} pairs",
             consistency=consistency,
             report_to=config.report_to,
@@ -260,4 +262,4 @@ def _positives_so_far(session: Session, number: int) -> list[SFTExample]:
     """Return the positives of iterations 1 to t, repeated by their weight."""
     config, run = session.config, session.run
     every = [one for past in range(2, number + 2) for one in run.stage(f"M{past}/positives", SFTExample, list)]
-    return repeat_by_weight(every, config.positives.weight, derive(config.seed, f"M{number + 1}"))
+    return repeat_by_weight(every, config.positives.weight, derive_seed(config.seed, f"M{number + 1}"))

@@ -7,6 +7,7 @@ from srlm.console import Progress
 from srlm.engines.budget import Budget
 from srlm.engines.engine import Engine
 from srlm.engines.open import open_engine
+from srlm.inference import Caller
 from srlm.judges.pointwise import PointwiseJudge, configured_judge
 from srlm.model_hub import is_model_name
 from srlm.runs import Run
@@ -51,6 +52,10 @@ class Session:
                 budget=self._budget,
             )
         return self._engine
+
+    def caller(self, model: str, stage: str, folder: Path | None = None) -> Caller:
+        """Return the engine of a model with the run's ledger, its calls counted under `stage`; see `engine`."""
+        return Caller(self.engine(model, folder), self.run.ledger, stage, self.progress)
 
     def release(self) -> None:
         """Release the engine's memory, for training."""

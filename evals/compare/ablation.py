@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from evals.compare.comparison import Comparison, compare_models
-from evals.results import Result, Results, RewardResult
+from evals.results import Result, collect
+from evals.suites.reward_model.result import RewardResult
 
 
 def ablations(results: Sequence[Result]) -> list[Comparison]:
@@ -14,7 +15,7 @@ def ablations(results: Sequence[Result]) -> list[Comparison]:
             of.setdefault(result.identity, []).append(result)
     return [
         compare_models(
-            Results(reward={one.model: one for one in ways}),
+            collect(ways),
             [one.model for one in ways],
             ways[0].model,
             across=("judge", "rubric", "sampling"),

@@ -14,9 +14,12 @@ from shlex import join
 from evals.compare.ranking import ranking
 from evals.compare.sentences import distrust, words
 from evals.metric import Metric, Side
-from evals.results import AlpacaResult, HeadToHeadResult, MtBenchResult, Provenanced, Results
+from evals.results import ComparableResult, Results
 from evals.suite import Chosen, Suite, suites_of
 from evals.suites.alpaca.length_control import Gamed
+from evals.suites.alpaca.result import AlpacaResult
+from evals.suites.head_to_head.result import HeadToHeadResult
+from evals.suites.mt_bench.result import MtBenchResult
 from evals.suites.nlp import metrics as retained
 from srlm.errors import UnknownName, UsageError
 from srlm.judges.judge_card import JudgeCard
@@ -66,12 +69,12 @@ class _Part:
 
     suite: Suite
     chosen: Chosen
-    alike: list[Sequence[Provenanced]]
+    alike: list[Sequence[ComparableResult]]
     metrics: list[Metric]
     distrusted: dict[str, str]
 
     @property
-    def results(self) -> list[Provenanced]:
+    def results(self) -> list[ComparableResult]:
         """All results that it was read off."""
         return [*chain(*self.alike)]
 
@@ -177,7 +180,7 @@ def _divided(parts: Sequence[_Part], breakdown: Breakdown | None) -> tuple[list[
     return sides, whole
 
 
-def _judges(results: Sequence[Provenanced]) -> list[SuiteJudge]:
+def _judges(results: Sequence[ComparableResult]) -> list[SuiteJudge]:
     """Once each: a suite may have two of them where results of different judges are compared.
 
     In the suite reward the compared models judge themselves, and programs check the others.
@@ -191,7 +194,7 @@ def _judges(results: Sequence[Provenanced]) -> list[SuiteJudge]:
     return [*found.values()]
 
 
-def _same_prompts(alike: Sequence[Sequence[Provenanced]]) -> bool:
+def _same_prompts(alike: Sequence[Sequence[ComparableResult]]) -> bool:
     return all(len({one.provenance.prompts for one in same}) == 1 for same in alike)
 
 
@@ -201,7 +204,7 @@ def _untested(metric: Metric) -> Metric:
     return replace(metric, cells=cells, test=None)
 
 
-def _differing(results: Sequence[Provenanced], across: Collection[str]) -> str:
+def _differing(results: Sequence[ComparableResult], across: Collection[str]) -> str:
     """A warning of what the results differ in although they may; empty where they do not."""
     found: dict[str, None] = {}
     for other in results[1:]:

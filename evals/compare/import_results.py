@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from evals.results import NlpResult, Result
+from evals.results import Result
 from evals.suites.alpaca.files import Annotations, annotations_in
 from evals.suites.alpaca.importer import alpaca_results
 from evals.suites.mt_bench.files import Judgements, judgements_in
 from evals.suites.mt_bench.importer import mt_bench_results
 from evals.suites.nlp.importer import is_nlp_file, nlp_results
+from evals.suites.nlp.result import NlpResult
 from srlm.errors import DataError, UsageError
 from srlm.json_files import SUFFIXES, read_rows
 
@@ -92,7 +93,7 @@ def _read(file: ResultFile) -> Annotations | Judgements | NlpResult:
     first = (rows := read_rows(file.path))[0].data
     if len(rows) == 1 and is_nlp_file(first) and "config_general" not in first:
         result = nlp_results(file.path, first, file.name)
-        return result if file.name is None else result.called(file.name)
+        return result if file.name is None else result.renamed(file.name)
     if "generator_2" in first:
         annotations = annotations_in(rows)
         return annotations if file.name is None else replace(annotations, model=file.name)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from evals.compare.terminal import label, with_interval
 from evals.metric import Metric
-from evals.results import Results, load_results
+from evals.results import Results
 from evals.suite import suites_of
+from evals.suites import load_results
 from evals.suites.head_to_head import metrics as matched
+from evals.suites.head_to_head.result import HeadToHeadResult
 from srlm.filenames import file_name
 from srlm.model_card import Evaluation, Measured, write_card
 from srlm.runs import Run
@@ -41,10 +43,10 @@ def evaluations_of(results: Results, model: str) -> list[Evaluation]:
         if one:
             metrics, notes = suite.metrics(one, [model]), suite.captions(one, [model])
             found.append(_evaluation(suite.name, model, metrics, notes))
-    others = sorted({one for pair in results.head_to_head if model in pair for one in pair} - {model})
+    others = sorted({one for pair in results.of(HeadToHeadResult) if model in pair for one in pair} - {model})
     for other in others:
         pair = [other, model]
-        met = matched.meetings(results.head_to_head, pair)
+        met = matched.meetings(results.of(HeadToHeadResult), pair)
         found.append(
             _evaluation(met[0].suite, model, matched.metrics(met, pair), matched.captions(met, pair), against=other)
         )

@@ -9,5 +9,5 @@
     calibration.py  labelled pairs with the verdicts that a judge once gave, and what it says of them today
     wording.py      why, in sentences and cells; terminal.py, markdown.py, junit.py, data.py: the same for each reader
 
-docs/gate.md says how to read it, and what the risks are in simulations.
+docs/explain/gate.md says how to read it, and what the risks are in simulations.
 """

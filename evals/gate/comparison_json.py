@@ -1,4 +1,4 @@
-"""A comparison as `srlm compare --format json` prints it (docs/formats.md): all that a decision is made of.
+"""A comparison as `srlm compare --format json` prints it (docs/reference/formats.md): all that a decision is made of.
 
 A comparison that was just made goes through the same JSON as one from a file, so that both give the same decision.
 What a later version adds is not looked at.

@@ -16,6 +16,7 @@ from evals.gate.comparison_json import Compared
 from srlm.console import Progress
 from srlm.engines.engine import Engine
 from srlm.errors import DataError, UsageError
+from srlm.inference import Caller
 from srlm.jsonl import explain, read_json
 from srlm.judges.measure_judge_card import rate
 from srlm.judges.pairwise import Match, Preference, compare, load_pairwise
@@ -82,7 +83,7 @@ def pin(engine: Engine, labelled: LabelledSet, ledger: Ledger, *, limit: int | N
     """Ask a judge about labelled pairs, both orders of at most `limit`, and keep what it says.
 
     Raises:
-        EngineError: no call at all was answered.
+        EngineFailed: no call at all was answered.
         UsageError: none of its verdicts can be read.
     """
     matches = [match for _, match in labelled.matches(limit)]
@@ -109,7 +110,7 @@ def ask_again(engine: Engine, pinned: Calibration, ledger: Ledger, *, risk: floa
 
     Raises:
         UsageError: it is another judge, or the wording of the pairwise prompt has changed since.
-        EngineError: no call at all was answered.
+        EngineFailed: no call at all was answered.
     """
     template = load_pairwise()
     rubric = f"{template.name}:{template.digest}"
@@ -181,7 +182,7 @@ def read_calibration(path: Path) -> Calibration:
 
 def _judged(engine: Engine, matches: Sequence[Match], ledger: Ledger, progress: Progress) -> list[Preference]:
     label = f"{engine.name} on {len(matches)} labelled pairs, both orders"
-    return compare(engine, load_pairwise(), matches, ledger, stage=STAGE, progress=progress, label=label)
+    return compare(Caller(engine, ledger, STAGE, progress), load_pairwise(), matches, label=label)
 
 
 def _texts(match: Match) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic.functional_validators import BeforeValidator
 
-from srlm.config import Section
+from srlm.config.section import Section
 from srlm.errors import DataError, UnknownName
 from srlm.read_yaml import read_yaml, shown
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from evals.labels.store import HIGHEST, LENGTHS, LOWEST, By, Label, own_label
 from srlm.console import Progress
 from srlm.engines.engine import Engine
-from srlm.inference import ask
+from srlm.inference import Caller
 from srlm.judges.template import load_template
 from srlm.ledger import Ledger
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.strip_reasoning import parted
 from srlm.types import Completion, Failed, Message, Prompt, Request, Sampling
 
@@ -53,13 +53,14 @@ def label_prompts(
     engine: Engine, prompts: Sequence[Prompt], ledger: Ledger, *, progress: Progress, anew: bool = False
 ) -> Labelled:
     """Label a set of prompts. What all of them came with is kept and not asked for, unless they are labelled `anew`."""
+    caller = Caller(engine, ledger, STAGE, progress)
     own = [own_label(prompt) for prompt in prompts]
     kept: set[By] = set() if anew else {by for by in _FIELDS if all(one.value(by) is not None for one in own)}
     if len(kept) == len(_FIELDS):
         return Labelled(tuple(own), None)
-    named = None if "category" in kept else name_categories(engine, prompts, ledger, progress=progress)
+    named = None if "category" in kept else name_categories(caller, prompts)
     offered = named if named is not None else tuple(sorted({one.category for one in own if one.category}))
-    found = _ask(engine, prompts, offered or (OTHER,), ledger, progress)
+    found = _ask(caller, prompts, offered or (OTHER,))
     labels = [
         Label(
             mine.prompt_id,
@@ -77,24 +78,21 @@ def label_prompts(
 _FIELDS: tuple[By, ...] = ("category", "complexity", "length")
 
 
-def name_categories(
-    engine: Engine, prompts: Sequence[Prompt], ledger: Ledger, *, progress: Progress
-) -> tuple[str, ...]:
+def name_categories(caller: Caller, prompts: Sequence[Prompt]) -> tuple[str, ...]:
     """The categories that the judge names for a set of prompts; empty where its list cannot be read.
 
     It reads as many of the instructions as there is room for, in an order that hangs on their ids alone.
     """
     template = load_template("categories", ("instructions",))
     shown, room = [], ROOM
-    for prompt in sorted(prompts, key=lambda prompt: derive("labels", prompt.id)):
+    for prompt in sorted(prompts, key=lambda prompt: derive_seed("labels", prompt.id)):
         piece = " ".join(prompt.instruction.split())[:PIECE]
         room -= len(piece)
         if room < 0:
             break
         shown.append(piece)
     request = Request((Message("user", template.fill(instructions="\n".join(shown))),), NAMING)
-    label = f"{engine.name} names categories for {len(prompts)} prompts"
-    ((_, reply),) = ask(engine, [request], ledger, stage=STAGE, progress=progress, label=label)
+    ((_, reply),) = caller.ask([request], f"{caller.engine.name} names categories for {len(prompts)} prompts")
     return () if isinstance(reply, Failed) else read_categories(reply)
 
 
@@ -120,17 +118,14 @@ def read_label(prompt_id: str, reply: Completion, categories: Sequence[str]) -> 
     return Label(prompt_id, _choice(said.get("category"), categories), complexity, _choice(said.get("length"), LENGTHS))
 
 
-def _ask(
-    engine: Engine, prompts: Sequence[Prompt], categories: Sequence[str], ledger: Ledger, progress: Progress
-) -> list[Label]:
+def _ask(caller: Caller, prompts: Sequence[Prompt], categories: Sequence[str]) -> list[Label]:
     template = load_template("label", ("instruction", "categories"))
     listed = "\n".join(f"- {name}" for name in categories)
     requests = [
         Request((Message("user", template.fill(instruction=prompt.instruction[:SHOWN], categories=listed)),), LABELLING)
         for prompt in prompts
     ]
-    label = f"{engine.name} labels {len(prompts)} prompts"
-    replies = ask(engine, requests, ledger, stage=STAGE, progress=progress, label=label)
+    replies = caller.ask(requests, f"{caller.engine.name} labels {len(prompts)} prompts")
     return [
         Label(prompt.id) if isinstance(reply, Failed) else read_label(prompt.id, reply, categories)
         for prompt, (_, reply) in zip(prompts, replies, strict=True)

@@ -22,8 +22,8 @@ from evals.report.sections.suites import suite_sections
 from evals.report.sections.text_map import ID as MAP
 from evals.report.sections.text_map import TITLE as MAP_TITLE
 from evals.report.sections.text_map import map_section
-from evals.results import load_results
 from evals.sample import Sample, pack
+from evals.suites import load_results
 from srlm import __version__
 from srlm.atomic_files import write_text
 from srlm.console import Progress

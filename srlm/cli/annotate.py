@@ -14,7 +14,7 @@ from srlm.console import say
 
 if TYPE_CHECKING:
     from evals.suites.human.server import AnnotationServer
-    from evals.suites.human.votes import Sheet
+    from evals.suites.human.votes import AnnotationSet
 
 
 def annotate(
@@ -49,9 +49,10 @@ def annotate(
     of votes in the run and goes on where they were. srlm compare shows who wins, and how far people agree with each
     other and with the judge.
     """
-    from evals.results import load_results, votes_folder
+    from evals.suites import load_results
     from evals.suites.human.blinding import Booth, named
     from evals.suites.human.pair_sampling import only_one, pair_of, sheet_of
+    from evals.suites.human.result import votes_folder
     from evals.suites.human.server import AnnotationServer
     from srlm.runs import open_run
 
@@ -99,7 +100,7 @@ def _has_screen() -> bool:
     return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _say(server: "AnnotationServer", sheet: "Sheet", at: str) -> None:
+def _say(server: "AnnotationServer", sheet: "AnnotationSet", at: str) -> None:
     counts = server.booth.counts()
     say("")
     for name, count in counts.items():

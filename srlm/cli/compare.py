@@ -90,7 +90,8 @@ def compare(
     from evals.compare.paper import beside_paper
     from evals.compare.terminal import print_comparison
     from evals.labels.store import read_labels
-    from evals.results import added, gathered, load_results
+    from evals.results import collect, merge
+    from evals.suites import load_results
     from evals.suites.alpaca.files import read_gamed
     from srlm.console import say, say_data, stdout
     from srlm.errors import UnknownName, UsageError
@@ -106,7 +107,7 @@ def compare(
     imported = read_results([*files.values()])
     within = dict(zip(files, imported.models, strict=True))
     home = open_run(runs, run) if run is not None or any(word not in within for word in models) else None
-    results = added(load_results(home), imported.results) if home else gathered(imported.results)
+    results = merge(load_results(home), imported.results) if home else collect(imported.results)
     names = [name for word in models for name in within.get(word, [word])]
     breakdown = by_label(home, by.value, read_labels(labels) if labels else None) if by else None
     comparison = compare_models(

@@ -126,7 +126,7 @@ def _compared(comparison: Path | None, candidate: str, baseline: str | None, run
     """The comparison of a file, or of a run's results."""
     from evals.compare.comparison import compare_models
     from evals.gate.comparison_json import compared, read_compared
-    from evals.results import load_results
+    from evals.suites import load_results
     from srlm.errors import UsageError
     from srlm.runs import open_run
 
@@ -209,7 +209,9 @@ def pin(
     ],
     pairs: Annotated[
         Path | None,
-        typer.Option("--pairs", help="Labelled pairs, as for srlm judge card (docs/judges.md); our own, if not given."),
+        typer.Option(
+            "--pairs", help="Labelled pairs, as for srlm judge card (docs/explain/judges.md); our own by default."
+        ),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=MOST_ITEMS, help="Use at most so many pairs.")] = 60,
     output: Annotated[Path, typer.Option("--output", help="Where the calibration set is written.")] = Path(

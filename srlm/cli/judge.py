@@ -134,8 +134,8 @@ def score(
     """
     from srlm.console import Progress, say_data, stdout
     from srlm.jsonl import write_records
-    from srlm.judges.judge_card import fitting_card
-    from srlm.judges.measure_judge_card import described
+    from srlm.judges.judge_card import find_judge_card
+    from srlm.judges.measure_judge_card import scoring_description
     from srlm.judges.score_file import judge_answers, read_answers, refuse_other_file, summarise
     from srlm.judges.score_file_output import print_summary, summary_json
     from srlm.model_hub import PACKAGED
@@ -151,9 +151,9 @@ def score(
     def work(
         engine: "Engine", calls: "Ledger", progress: Progress
     ) -> "tuple[list[JudgedAnswer], tuple[Path, JudgeCard] | None]":
-        how = scorer.rubric.label, described(scorer)
+        how = scorer.rubric.label, scoring_description(scorer)
         refuse_other_file(target, items, judge=engine.name, rubric=how[0], scoring=how[1])
-        card = fitting_card(ledger, engine.identity, *how)
+        card = find_judge_card(ledger, engine.identity, *how)
         return judge_answers(scorer, engine, items, calls, progress), card
 
     done = done_with(work, model, ledger, estimate, progress)
@@ -179,7 +179,8 @@ def card(
     pairs: Annotated[
         Path | None,
         typer.Option(
-            "--pairs", help="Labelled pairs: a file, or a folder of subsets (docs/judges.md); our own, if not given."
+            "--pairs",
+            help="Labelled pairs: a file, or a folder of subsets (docs/explain/judges.md); our own by default.",
         ),
     ] = None,
     limit: Annotated[
@@ -209,6 +210,7 @@ def card(
     card is stored, and `srlm judge FILE` shows it beside scores that the same judge gave in the same way.
     """
     from srlm.console import Progress, say_data, stdout
+    from srlm.inference import Caller
     from srlm.judges.judge_card import store_card
     from srlm.judges.judge_card_output import card_json, print_card
     from srlm.judges.measure_judge_card import measure
@@ -224,12 +226,9 @@ def card(
 
     def work(engine: "Engine", calls: "Ledger", progress: Progress) -> "JudgeCard":
         return measure(
-            engine,
+            Caller(engine, calls, "judge/card", progress),
             labelled,
-            calls,
             limit=limit,
-            stage="judge/card",
-            progress=progress,
             pointwise=scorer,
             voting=voting_of(judge_tokens, least_mass),
         )
@@ -254,7 +253,7 @@ def _scorer(
     least_mass: float | None,
 ) -> "PointwiseJudge":
     """The judge that the options describe; what is not given is as in a run's configuration."""
-    from srlm.config import JudgeConfig
+    from srlm.config.preferences import JudgeConfig
     from srlm.judges.pointwise import configured_judge
 
     given = {"temperature": temperature, "top_p": top_p, "max_tokens": max_tokens}

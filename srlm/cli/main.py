@@ -16,11 +16,19 @@ from typer.core import TyperGroup
 
 from srlm.cli import annotate, compare, doctor, evaluate, gate, judge, label, ledger, report, show, train
 from srlm.cli.signals import answer_signals
-from srlm.errors import SIGNAL_EXIT, UNKNOWN_EXIT, UNREAD_EXIT, USAGE_EXIT, SrlmError
-from srlm.escape import ESCAPE, harmless, uncommanded
+from srlm.cli.suite_options import EvalCommand
+from srlm.errors import INTERNAL_EXIT, SIGNAL_EXIT, UNREAD_EXIT, USAGE_EXIT, SrlmError
+from srlm.escape import ESCAPE, escape_workflow_commands, harmless
 
 ORDER = ("train", "eval", "compare", "gate", "report", "annotate", "label", "judge", "show", "ledger", "doctor")
 """Of the commands in the help: as a user meets them. Typer by itself puts those with subcommands last."""
+
+
+HELP = "Train self-rewarding language models and measure, with confidence intervals, whether they improved."
+EPILOG = (
+    "Exit codes: 0 success, 2 usage or data, 5 stopped by --strict, 6 budget spent, 7 engine failed, 8 training "
+    "failed, 130 Ctrl-C, 70 internal error. srlm gate adds 1 regression, 3 inconclusive, 4 judge broken."
+)
 
 
 class Commands(TyperGroup):
@@ -33,14 +41,15 @@ class Commands(TyperGroup):
 
 app = typer.Typer(
     cls=Commands,
-    help="Train self-rewarding language models, and say with error bars whether they got better.",
+    help=HELP,
+    epilog=EPILOG,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 app.command("train")(train.train)
-app.command("eval")(evaluate.evaluate)
+app.command("eval", cls=EvalCommand)(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("annotate")(annotate.annotate)
 app.add_typer(gate.app, name="gate")
@@ -64,9 +73,9 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
     raise Interrupted(signum)
 
 
-@app.callback(invoke_without_command=True)
+@app.callback(invoke_without_command=True, help=HELP, epilog=EPILOG)
 def version(show: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
-    """Train self-rewarding language models, and say with error bars whether they got better."""
+    """Print the version; see `HELP`."""
     if show:
         from srlm import __version__
 
@@ -114,7 +123,7 @@ def _behind(error: BaseException) -> BaseException:
 def _ended_by(error: BaseException) -> int:
     """Say why a command ended early; the exit code for it."""
     if isinstance(error, SrlmError):
-        return _fail(str(error))
+        return _fail(str(error), error.exit_code)
     if isinstance(error, Interrupted | KeyboardInterrupt):
         _complain("\nStopped. What is done is kept; the same command goes on from here.\n")
         return SIGNAL_EXIT + (error.signum if isinstance(error, Interrupted) else signal.SIGINT)
@@ -128,11 +137,10 @@ def _ended_by(error: BaseException) -> int:
     if isinstance(error, OSError) and error.errno is not None:
         full = error.errno == errno.ENOSPC
         words = "The disk is full. Make room" if full else f"{error.filename or 'A file'}: {error.strerror}. Mend that"
-        return _fail(f"{words} and give the same command again; what is done is kept.")
+        return _fail(f"{words} and give the same command again; what is done is kept.", USAGE_EXIT)
     from srlm import crash_report as crash
 
-    _fail(crash.message(error, crash.keep_report(error, sys.argv)))
-    return UNKNOWN_EXIT
+    return _fail(crash.message(error, crash.keep_report(error, sys.argv)), INTERNAL_EXIT)
 
 
 def _flushed(code: int) -> int:
@@ -162,11 +170,11 @@ def _unread() -> bool:
     return False
 
 
-def _fail(message: str) -> int:
+def _fail(message: str, code: int) -> int:
     _complain(f"Error: {message}\n")
-    return USAGE_EXIT
+    return code
 
 
 def _complain(text: str) -> None:
     with suppress(OSError, ValueError):
-        sys.stderr.write(uncommanded(harmless(text)))
+        sys.stderr.write(escape_workflow_commands(harmless(text)))

@@ -73,22 +73,22 @@ def done_with(
     work: "Callable[[Engine, Ledger, Progress], T]", model: "Contestant", ledger: Path, only: bool, progress: "Progress"
 ) -> "T | None":
     """Do the work, and say before what a server will be asked; None if `only` that was wanted."""
-    from evals.dry_run import estimate, rehearsing
+    from evals.dry_run import dry_run
     from evals.model import opened
     from srlm.console import Progress, stdout
     from srlm.ledger import Ledger
     from srlm.ledger_lock import in_turn
 
-    def rehearsed(kept: "Ledger | None") -> str:
-        with rehearsing(kept) as rehearsal, opened(rehearsal.play(model)) as engine:
-            work(engine, rehearsal.run.ledger, Progress(quiet=True))
+    def counted(kept: "Ledger | None") -> str:
+        with dry_run(kept) as counting, opened(counting.wrap(model)) as engine:
+            work(engine, counting.run.ledger, Progress(quiet=True))
             if not only:
-                rehearsal.require_keys()
-            return "\n".join(estimate(rehearsal.expected.values()))
+                counting.require_keys()
+            return "\n".join(counting.estimate())
 
     kept = Ledger(ledger) if ledger.exists() else None
     try:
-        lines = rehearsed(kept) if only or model.remote else ""
+        lines = counted(kept) if only or model.remote else ""
         if only:
             stdout().print(lines, soft_wrap=True, markup=False)
             return None
@@ -96,7 +96,7 @@ def done_with(
         with opened(model) as engine, in_turn(ledger, progress.say) as waited:
             kept = kept or Ledger(ledger)
             if model.remote:
-                progress.say(rehearsed(kept) if waited else lines)
+                progress.say(counted(kept) if waited else lines)
             return work(engine, kept, progress)
     finally:
         if kept is not None:

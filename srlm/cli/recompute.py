@@ -38,7 +38,8 @@ def recompute(
 
 
 def _alpaca(annotations: Path, gamed: Path | None, prompts: str | None, format: Format) -> None:
-    from evals.suites.alpaca.files import outputs_at, read_annotations, read_gamed
+    from evals.single_turn import outputs_at
+    from evals.suites.alpaca.files import read_annotations, read_gamed
     from evals.suites.alpaca.rescore import as_json, as_table, captions, recompute
 
     found = recompute(

@@ -20,7 +20,7 @@ def train(
         typer.Option("--seeds", help="embedded, a folder with ift.jsonl and eft.jsonl, or oasst:FILE_OR_NAME."),
     ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Stop, with exit code 2, where an iteration gives a warning.")
+        bool, typer.Option("--strict", help="Stop with exit code 5 where an iteration gives a warning.")
     ] = False,
     max_cost: MaxCost = None,
     runs: Runs = DEFAULT_RUNS,

@@ -1,1 +1,1 @@
-"""Seeds and evaluation instructions that ship with srlm, all written for it (see docs/data.md)."""
+"""Seeds and evaluation instructions that ship with srlm, all written for it (see docs/reference/data.md)."""

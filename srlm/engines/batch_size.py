@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from srlm.errors import EngineError
+from srlm.errors import EngineFailed
 
 PROCESSOR_SHARE = 0.25
 """Of a processor's memory for keys and values: other programs live there too."""
@@ -47,7 +47,7 @@ def halving(attempt: Callable[[int], None], rows: int, name: str) -> int:
         The number that fitted.
 
     Raises:
-        EngineError: not even a single row fits.
+        EngineFailed: not even a single row fits.
     """
     while True:
         try:
@@ -56,7 +56,7 @@ def halving(attempt: Callable[[int], None], rows: int, name: str) -> int:
             if not _out_of_memory(error):
                 raise
             if rows == 1:
-                raise EngineError(
+                raise EngineFailed(
                     f"{name} does not fit into the memory with a single prompt. Use a smaller model, a smaller "
                     "max_tokens, dtype=bfloat16, or shorter instructions."
                 ) from None

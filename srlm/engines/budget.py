@@ -63,7 +63,10 @@ class Budget:
         return BudgetSpent(
             f"--max-cost {self.limit:g} is reached: ${self.spent:.4f} are spent, and the next call of {model} may cost "
             f"${amount:.4f}. What was answered is kept ({kept} calls of this step among it); the same command goes on "
-            "from there, with a --max-cost for what is still to be paid."
+            "from there, with a --max-cost for what is still to be paid.",
+            limit=self.limit,
+            spent=self.spent,
+            next_call=amount,
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from srlm.engines.reasoning import MARK, part_thoughts
 from srlm.engines.template_parts import QUESTION, Thoughts, Turn, begin, render, turn_of
-from srlm.errors import EngineError
+from srlm.errors import EngineError, EngineFailed
 from srlm.types import Completion, Message, Request
 
 __all__ = ["Chat", "Choice", "Thoughts", "Turn", "chosen", "common_prefix", "cut", "part", "turn_of"]
@@ -229,7 +229,7 @@ def chosen(
         name: how messages call the model.
 
     Raises:
-        EngineError: they are no numbers.
+        EngineFailed: they are no numbers.
     """
     highest = max(logits)
     if not math.isfinite(highest) or math.isnan(sum(logits)) or not math.isfinite(total):
@@ -241,9 +241,9 @@ def chosen(
     return Completion(request.choices[best], "stop", len(choice.context), 1, probabilities, mass=mass)
 
 
-def not_finite(name: str) -> EngineError:
+def not_finite(name: str) -> EngineFailed:
     """What is raised where a model's scores of the next token are no numbers."""
-    return EngineError(
+    return EngineFailed(
         f"{name} gives no numbers for the next token: its weights or activations are not finite. A training that "
         "diverged leaves such weights; a model made for bfloat16 may need dtype=float32."
     )

@@ -19,7 +19,7 @@ from srlm.engines.api_errors import MALFORMED, Fault, fault_of
 from srlm.engines.budget import most
 from srlm.engines.capabilities import Capabilities
 from srlm.engines.engine import Done, Tick
-from srlm.errors import BudgetSpent, EngineError, SrlmError
+from srlm.errors import BudgetSpent, EngineError, EngineFailed, SrlmError
 from srlm.prices import cost_of
 from srlm.types import Completion, Failed, Reply, Request
 
@@ -88,7 +88,8 @@ def fly(engine: "RemoteEngine", batches: Sequence[Sequence[Request]], tick: Tick
     """Make the calls, yielding each as it ends. When the reader goes, those in flight are dropped.
 
     Raises:
-        EngineError: the server does not answer, or would refuse every call.
+        EngineError: the server would refuse every call.
+        EngineFailed: the server does not answer.
         BudgetSpent: the next call could cost too much.
     """
     flight = Flight(engine, batches)
@@ -165,7 +166,7 @@ class Flight:
                 async with asyncio.timeout(self._deadline) as self._silence:
                     await asyncio.gather(*workers)
             except TimeoutError:
-                raise EngineError(
+                raise EngineFailed(
                     f"{self._engine.name} answered nothing for {duration(self._deadline)}; the last failure: "
                     f"{self._last_fault}. What was answered is kept ({self._kept} calls of this step among it). Once "
                     "the server answers again, the same command goes on from there."
@@ -212,21 +213,23 @@ class Flight:
         try:
             return await again(self._attempt, client, request, faults)
         except Fault as fault:
-            hopeless = self._engine.hopeless(fault) or self._useless(fault)
-            if hopeless:
-                raise EngineError(hopeless) from None
+            error = self._fatal(fault)
+            if error is not None:
+                raise error from None
             return Failed(fault.told), None
 
-    def _useless(self, fault: Fault) -> str | None:
-        """What to tell the user where asking again, or the other calls, would only cost time; None if not so."""
+    def _fatal(self, fault: Fault) -> EngineError | None:
+        """The error that ends all calls, where asking again, or the other calls, would only cost time."""
+        if (hopeless := self._engine.hopeless(fault)) is not None:
+            return EngineError(hopeless)
         if fault.wait >= self._deadline:
-            return (
+            return EngineFailed(
                 f"{self._engine.name} wants to be left alone for {_long(fault.wait)} ({fault.told}), longer than "
                 f"the deadline of {duration(self._deadline)}. What was answered is kept; the same command goes on from "
                 "there."
             )
         if fault.reason == MALFORMED and not self._kept:
-            return self._engine.another_protocol(fault)
+            return EngineError(self._engine.another_protocol(fault))
         return None
 
     def _may_pass(self, fault: Fault, useless: list[Fault]) -> bool:

@@ -25,7 +25,7 @@ from srlm.engines.chat_template import Chat, Thoughts, chosen
 from srlm.engines.engine import Done, Tick, no_tick
 from srlm.engines.load import fingerprint, load_tokenizer, pick_device, pick_dtype
 from srlm.engines.vllm_arguments import require_safe
-from srlm.errors import EngineError, UsageError
+from srlm.errors import EngineError, EngineFailed, UsageError
 from srlm.optional_deps import require
 from srlm.prices import FREE, Price
 from srlm.types import Failed, Reply, Request
@@ -112,7 +112,7 @@ class VLLMEngine:
         """Answer batches one after the other, the requests of each side by side.
 
         Raises:
-            EngineError: vLLM cannot start, or has stopped.
+            EngineFailed: vLLM cannot start, or has stopped.
         """
         for number, batch in enumerate(batches):
             began = time.perf_counter()
@@ -147,7 +147,7 @@ class VLLMEngine:
             self.close()
             if not isinstance(error, Exception):
                 raise
-            raise EngineError(f"vLLM cannot start with {self.name}: {_brief(error)}") from None
+            raise EngineFailed(f"vLLM cannot start with {self.name}: {_brief(error)}") from None
         atexit.register(self.close)  # for whoever forgets to: it would end with a traceback of vLLM's
 
     async def _open(self) -> Any:
@@ -201,7 +201,7 @@ class VLLMEngine:
         try:
             return await asyncio.gather(*tasks)
         except EngineDeadError:
-            raise EngineError(
+            raise EngineFailed(
                 f"vLLM stopped while it ran {self.name}; its own messages say why. What was answered before is kept, "
                 "and the same command goes on from there."
             ) from None

@@ -30,7 +30,7 @@ def require_safe(arguments: Mapping[str, Any]) -> None:
         refused.append("load_format")
     if refused:
         raise UsageError(
-            f"vllm.more.{refused[0]} is not for a configuration: it can run code that comes with a model, or another "
-            "model than the one that is named. Serve the model yourself (vllm serve), and name it "
+            f"vllm.extra_args.{refused[0]} is not for a configuration: it can run code that comes with a model, or "
+            "another model than the one that is named. Serve the model yourself (vllm serve), and name it "
             "vllm:NAME@http://HOST:PORT/v1"
         )

@@ -7,13 +7,10 @@ second turn the whole conversation is shown and the second answer is graded.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from srlm.console import Progress
-from srlm.engines.engine import Engine
-from srlm.inference import ask
-from srlm.judges.injection import suspicions_of
+from srlm.inference import Caller
+from srlm.judges.injection import find_all_injections
 from srlm.judges.parse import read_rating
 from srlm.judges.rubric import Rubric, load_scaled
-from srlm.ledger import Ledger
 from srlm.strip_reasoning import thoughts_of
 from srlm.types import Answer, Failed, Message, Request, Sampling, Verdict
 
@@ -66,32 +63,23 @@ class GradingJudge:
         return load_scaled(f"{PROMPTS[item.turn - 1]}{reference}", item.slots)
 
 
-def grade(
-    judge: GradingJudge,
-    engine: Engine,
-    items: Sequence[Conversation],
-    ledger: Ledger,
-    *,
-    stage: str,
-    progress: Progress,
-    label: str,
-) -> list[Verdict]:
+def grade(judge: GradingJudge, caller: Caller, items: Sequence[Conversation], *, label: str) -> list[Verdict]:
     """Grade the last answer of each conversation; the verdicts come in order, one each."""
     rubrics = [judge.rubric(item) for item in items]
     requests = [
         Request((Message("user", rubric.fill(**item.slots)),), judge.sampling)
         for rubric, item in zip(rubrics, items, strict=True)
     ]
-    replies = ask(engine, requests, ledger, stage=stage, progress=progress, label=label)
+    replies = caller.ask(requests, label)
     return [
         Verdict(
             id=f"{item.answers[-1].id}-v0",
-            judge=engine.name,
+            judge=caller.engine.name,
             rubric=rubric.label,
             answer_ids=(item.answers[-1].id,),
             reading=reply if isinstance(reply, Failed) else read_rating(reply, rubric.scale),
             call=key[:16],
-            injection_suspected=suspicions_of(item.answers, rubric),
+            injection_suspected=find_all_injections(item.answers, rubric),
             thoughts=thoughts_of(reply),
         )
         for item, rubric, (key, reply) in zip(items, rubrics, replies, strict=True)

@@ -9,9 +9,8 @@ from collections.abc import Iterable, Sequence
 from math import floor, inf
 from statistics import median
 
-from srlm.console import Progress
-from srlm.engines.engine import Engine
-from srlm.judges.judge_card import UNKNOWN, JudgeCard, Length, Mass, Reliability, ScoreCard
+from srlm.inference import Caller
+from srlm.judges.judge_card import UNKNOWN, JudgeCard, LengthBias, Mass, Reliability, ScoreCard
 from srlm.judges.pairwise import VOTE, Match, Preference, Voting, compare, load_pairwise
 from srlm.judges.pointwise import PointwiseJudge, rewards, score
 from srlm.judges.preference_data import LabelledSet
@@ -20,36 +19,31 @@ from srlm.ledger import Ledger
 from srlm.stats.intervals import Estimate, bootstrap_ratio, mean_interval
 from srlm.types import Failed, Scored, Verdict
 
-Hit = tuple[str, float]
+Observation = tuple[str, float]
 """One observation: its cluster, which is the instruction, and what was seen: 1, 0, or a half for a tie."""
 
 
 def measure(
-    engine: Engine,
+    caller: Caller,
     labelled: LabelledSet,
-    ledger: Ledger,
     *,
     limit: int | None,
-    stage: str,
-    progress: Progress,
     pointwise: PointwiseJudge | None = None,
     voting: Voting = VOTE,
 ) -> JudgeCard:
     """Measure a judge on at most `limit` labelled pairs, and its scores too if `pointwise` says how it gives them.
 
     Raises:
-        EngineError: no call at all was answered.
+        EngineFailed: no call at all was answered.
     """
+    engine = caller.engine
     template = load_pairwise()
     chosen = labelled.matches(limit)
     subset_of, matches = {match.id: subset for subset, match in chosen}, [match for _, match in chosen]
     found = compare(
-        engine,
+        caller,
         template,
         matches,
-        ledger,
-        stage=stage,
-        progress=progress,
         label=f"judge's card of {engine.name}: {len(matches)} pairs in both orders",
         voting=voting,
     )
@@ -71,22 +65,22 @@ def measure(
         pairs=len(matches),
         instructions=len({match.instruction for match in matches}),
         length=length,
-        reliability=reliability(verdicts, ledger),
+        reliability=reliability(verdicts, caller.ledger),
         subsets=_by_subset(leads, subset_of),
-        scores=_measure_scores(pointwise, engine, subset_of, matches, ledger, stage, progress) if pointwise else None,
+        scores=_measure_scores(pointwise, caller, subset_of, matches) if pointwise else None,
         mass=mass(verdicts, voting.least_mass),
     )
 
 
 def _by_subset(leads: Iterable[tuple[Match, float]], subset_of: dict[str, str]) -> dict[str, Estimate]:
     """The agreement on each part of the labelled set, where it has parts."""
-    hits: dict[str, list[Hit]] = {subset: [] for subset in subset_of.values()}
+    hits: dict[str, list[Observation]] = {subset: [] for subset in subset_of.values()}
     for match, lead in leads:
         hits[subset_of[match.id]].append((match.instruction, _sign(lead)))
     return {subset: rate(hits[subset]) for subset in sorted(hits)} if len(hits) > 1 else {}
 
 
-def _shown_first(one: Preference) -> list[Hit]:
+def _shown_first(one: Preference) -> list[Observation]:
     """Whether each of its two verdicts is for the answer that was shown first."""
     first, second = one.orders
     if first is None or second is None:
@@ -95,26 +89,17 @@ def _shown_first(one: Preference) -> list[Hit]:
 
 
 def _measure_scores(
-    judge: PointwiseJudge,
-    engine: Engine,
-    subset_of: dict[str, str],
-    matches: Sequence[Match],
-    ledger: Ledger,
-    stage: str,
-    progress: Progress,
+    judge: PointwiseJudge, caller: Caller, subset_of: dict[str, str], matches: Sequence[Match]
 ) -> ScoreCard:
     """Score every answer of the pairs once, then look at the pairs."""
     answers = {answer.id: (match.instruction, answer) for match in matches for answer in (match.first, match.second)}
     items = list(answers.values())
     verdicts = score(
         judge,
-        engine,
+        caller,
         items,
-        ledger,
         seed=0,
-        stage=stage,
-        progress=progress,
-        label=f"judge's card of {engine.name}: scores of {len(items)} answers",
+        label=f"judge's card of {caller.engine.name}: scores of {len(items)} answers",
     )
     value = {one.answer_id: one.value for one in rewards([answer for _, answer in items], verdicts)}
     given = [(answers[key][0], found) for key, found in value.items() if found is not None]
@@ -126,7 +111,7 @@ def _measure_scores(
     scale = judge.rubric.scale
     return ScoreCard(
         rubric=judge.rubric.label,
-        scoring=described(judge),
+        scoring=scoring_description(judge),
         agreement=rate((match.instruction, _sign(lead)) for match, lead in leads),
         ties=rate((match.instruction, float(lead == 0)) for match, lead in leads),
         length=_length(leads),
@@ -135,13 +120,13 @@ def _measure_scores(
         ),
         lowest=scale.lowest,
         histogram=histogram([found for _, found in given], scale),
-        reliability=reliability([(answers[one.answer_ids[0]][0], one) for one in verdicts], ledger),
+        reliability=reliability([(answers[one.answer_ids[0]][0], one) for one in verdicts], caller.ledger),
         subsets=_by_subset(leads, subset_of),
         mass=mass([(answers[one.answer_ids[0]][0], one) for one in verdicts], judge.least_mass),
     )
 
 
-def described(judge: PointwiseJudge) -> str:
+def scoring_description(judge: PointwiseJudge) -> str:
     """How a judge scores, in words: "expected", or "sampled x 3"."""
     return f"{judge.scoring} x {judge.samples}" if judge.scoring == "sampled" else judge.scoring
 
@@ -152,7 +137,7 @@ def histogram(values: Iterable[float], scale: Scale) -> tuple[int, ...]:
     return tuple(counts[point] for point in scale.values)
 
 
-def rate(hits: Iterable[Hit]) -> Estimate:
+def rate(hits: Iterable[Observation]) -> Estimate:
     """The share of hits with its interval; nan where there is nothing to count."""
     totals, counts = defaultdict[str, float](float), Counter[str]()
     for cluster, hit in hits:
@@ -191,17 +176,17 @@ def _per_thousand(amounts: Sequence[tuple[str, float]]) -> Estimate:
     return Estimate(1000 * one.value, 1000 * one.low, 1000 * one.high, one.n, one.clusters)
 
 
-def _length(leads: Iterable[tuple[Match, float]]) -> Length:
+def _length(leads: Iterable[tuple[Match, float]]) -> LengthBias:
     """Its preference for the longer answer: `leads` are matches with the lead that it gives to the better answer."""
-    preferred: list[Hit] = []
-    labelled: list[Hit] = []
+    preferred: list[Observation] = []
+    labelled: list[Observation] = []
     for match, lead in leads:
         gap = len(match.first.text) - len(match.second.text)
         if gap and lead:
             preferred.append((match.instruction, float((gap > 0) == (lead > 0))))
             labelled.append((match.instruction, float(gap > 0)))
     excess = [ours - theirs for (_, ours), (_, theirs) in zip(preferred, labelled, strict=True)]
-    return Length(
+    return LengthBias(
         rate(preferred), rate(labelled), mean_interval(excess, [owner for owner, _ in preferred], bounds=(-1.0, 1.0))
     )
 

@@ -15,16 +15,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from srlm.console import Progress
-from srlm.engines.engine import Engine
-from srlm.inference import ask
-from srlm.judges.injection import suspicions_of
+from srlm.inference import Caller
+from srlm.judges.injection import find_all_injections
 from srlm.judges.parse import LEAST_MASS, read_choice
 from srlm.judges.template import Template, load_template
-from srlm.ledger import Ledger
 from srlm.seeding import model_first
 from srlm.strip_reasoning import mass_of, thoughts_of
-from srlm.types import GREEDY, Answer, Failed, Message, Request, Scored, Suspicion, Verdict
+from srlm.types import GREEDY, Answer, Failed, InjectionFlag, Message, Request, Scored, Verdict
 
 SLOTS = ("instruction", "answer_a", "answer_b")
 CHOICES = ("A", "B")
@@ -132,13 +129,10 @@ def load_pairwise() -> Template:
 
 
 def compare(
-    engine: Engine,
+    caller: Caller,
     template: Template,
     matches: Sequence[Match],
-    ledger: Ledger,
     *,
-    stage: str,
-    progress: Progress,
     label: str,
     orders: Literal["both", "one"] = "both",
     voting: Voting = VOTE,
@@ -151,15 +145,15 @@ def compare(
         one, two = match.shown(order)
         filled = template.fill(instruction=match.instruction, answer_a=one.text, answer_b=two.text)
         requests.append(Request((Message("user", filled),), sampling, choices=CHOICES))
-    suspected: list[tuple[Suspicion, ...]] = []
+    suspected: list[tuple[InjectionFlag, ...]] = []
 
     def look() -> Iterator[None]:
         for match in matches:
-            suspected.append(suspicions_of((match.first, match.second), template))
+            suspected.append(find_all_injections((match.first, match.second), template))
             yield
 
     looking = look()
-    replies = ask(engine, requests, ledger, stage=stage, progress=progress, label=label, meanwhile=looking)
+    replies = caller.ask(requests, label, background=looking)
     for _ in looking:
         pass
     each = 2 if orders == "both" else 1
@@ -168,7 +162,7 @@ def compare(
         verdicts.append(
             Verdict(
                 id=f"{match.id}-v{order}",
-                judge=engine.name,
+                judge=caller.engine.name,
                 rubric=voting.label(template),
                 answer_ids=tuple(answer.id for answer in match.shown(order)),
                 reading=reply if isinstance(reply, Failed) else read_choice(reply, CHOICES, voting.least_mass),

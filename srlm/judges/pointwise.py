@@ -10,16 +10,13 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
 
-from srlm.config import JudgeConfig
-from srlm.console import Progress
-from srlm.engines.engine import Engine
+from srlm.config.preferences import JudgeConfig
 from srlm.errors import UsageError
-from srlm.inference import ask
-from srlm.judges.injection import find_suspicions
+from srlm.inference import Caller
+from srlm.judges.injection import find_injections
 from srlm.judges.parse import LEAST_DIGITS, expectation, read_score
 from srlm.judges.rubric import Rubric, Scale, load_rubric
-from srlm.ledger import Ledger
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.strip_reasoning import mass_of, thoughts_of
 from srlm.types import Answer, Completion, Failed, Message, Request, Reward, Sampling, Scored, Unparsed, Verdict
 
@@ -58,7 +55,8 @@ class PointwiseJudge:
         if self.scoring == "expected":
             return [Request(messages, prefill=SCORE_LINE, choices=tuple(map(str, self.rubric.scale.values)))]
         return [
-            Request(messages, self.sampling, seed=derive(seed, sample), sample=sample) for sample in range(self.samples)
+            Request(messages, self.sampling, seed=derive_seed(seed, sample), sample=sample)
+            for sample in range(self.samples)
         ]
 
 
@@ -85,28 +83,25 @@ def bare_verdict(score: int) -> str:
 
 def score(
     judge: PointwiseJudge,
-    engine: Engine,
+    caller: Caller,
     items: Sequence[tuple[str, Answer]],
-    ledger: Ledger,
     *,
     seed: int,
-    stage: str,
-    progress: Progress,
     label: str,
 ) -> list[Verdict]:
     """Judge (instruction, answer) pairs; the verdicts come in order, `samples` for each answer."""
     requests: list[Request] = []
     owners: list[Answer] = []
     for instruction, answer in items:
-        calls = judge.requests(instruction, answer.text, derive(seed, stage, answer.id))
+        calls = judge.requests(instruction, answer.text, derive_seed(seed, caller.stage, answer.id))
         requests += calls
         owners += [answer] * len(calls)
-    replies = ask(engine, requests, ledger, stage=stage, progress=progress, label=label)
-    suspected = {answer.id: find_suspicions(answer.id, answer.text, judge.rubric) for _, answer in items}
+    replies = caller.ask(requests, label)
+    suspected = {answer.id: find_injections(answer.id, answer.text, judge.rubric) for _, answer in items}
     return [
         Verdict(
             id=f"{answer.id}-v{request.sample}",
-            judge=engine.name,
+            judge=caller.engine.name,
             rubric=judge.rubric.label,
             answer_ids=(answer.id,),
             reading=_read(reply, judge.rubric.scale, judge.least_mass),

@@ -15,9 +15,10 @@ from srlm.console import Progress
 from srlm.conversations import asked_and_answered
 from srlm.engines.engine import Engine
 from srlm.errors import DataError, UsageError
+from srlm.inference import Caller
 from srlm.json_files import read_rows
 from srlm.judges.injection import constant_answers
-from srlm.judges.measure_judge_card import described, histogram, rate
+from srlm.judges.measure_judge_card import histogram, rate, scoring_description
 from srlm.judges.pointwise import PointwiseJudge, rewards, score
 from srlm.judges.rubric import Scale
 from srlm.ledger import Ledger
@@ -101,16 +102,13 @@ def judge_answers(
     """Score (instruction, answer) pairs; what the ledger holds is not asked again.
 
     Raises:
-        EngineError: no call at all was answered.
+        EngineFailed: no call at all was answered.
     """
     verdicts = score(
         judge,
-        engine,
+        Caller(engine, ledger, STAGE, progress),
         items,
-        ledger,
         seed=0,
-        stage=STAGE,
-        progress=progress,
         label=f"{engine.name} judges {len(items)} answers",
     )
     of: dict[str, list[Verdict]] = {answer.id: [] for _, answer in items}
@@ -125,7 +123,7 @@ def judge_answers(
             model=answer.model,
             judge=engine.name,
             rubric=judge.rubric.label,
-            scoring=described(judge),
+            scoring=scoring_description(judge),
             reward=found[answer.id].value,
             spread=found[answer.id].spread,
             scored=found[answer.id].scored,

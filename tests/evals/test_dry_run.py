@@ -2,11 +2,11 @@
 
 import pytest
 
-from evals.dry_run import Expected, estimate, rehearsing
+from evals.dry_run import PendingCalls, dry_run, estimate
 from evals.model import Contestant, opened
 from srlm.console import Progress
 from srlm.engines.engine import Done
-from srlm.inference import ask
+from srlm.inference import Caller
 from srlm.ledger import Ledger
 from srlm.prices import FREE, Price
 from srlm.types import Completion, Message, Request, Sampling
@@ -42,19 +42,17 @@ def request(text, tokens=8, choices=()):
 
 
 def put(engine, requests, ledger):
-    return [
-        reply.text for _, reply in ask(engine, requests, ledger, stage="s", progress=Progress(quiet=True), label="l")
-    ]
+    return [reply.text for _, reply in Caller(engine, ledger, "s", Progress(quiet=True)).ask(requests, "l")]
 
 
-def rehearse(model, requests, ledger):
-    with rehearsing(ledger) as rehearsal, opened(rehearsal.play(Contestant("m", lambda: model))) as engine:
-        return put(engine, requests, rehearsal.run.ledger), list(rehearsal.expected.values())
+def count_calls(model, requests, ledger):
+    with dry_run(ledger) as counting, opened(counting.wrap(Contestant("m", lambda: model))) as engine:
+        return put(engine, requests, counting.run.ledger), list(counting.pending.values())
 
 
 def test_nobody_is_asked_and_nothing_is_kept(ledger):
     model = Model(price=Price(1.0, 2.0))
-    answers, (expected,) = rehearse(model, [request("x" * 400), request("y")], ledger)
+    answers, (expected,) = count_calls(model, [request("x" * 400), request("y")], ledger)
     assert (model.asked, model.closed, ledger.count()) == (0, 1, 0)
     assert [len(answer) for answer in answers] == [32, 32]
     assert (expected.calls, expected.completion_tokens) == (2, 16)
@@ -64,40 +62,44 @@ def test_nobody_is_asked_and_nothing_is_kept(ledger):
 def test_what_the_ledger_holds_is_not_counted_and_said_as_it_was(ledger):
     model = Model()
     put(model, [request("a")], ledger)
-    answers, (expected,) = rehearse(model, [request("a"), request("b")], ledger)
+    answers, (expected,) = count_calls(model, [request("a"), request("b")], ledger)
     assert answers[0] == "real"
     assert (expected.calls, model.asked) == (1, 1)
 
 
 def test_the_same_call_twice_is_one(ledger):
-    _, (expected,) = rehearse(Model(), [request("a"), request("a")], ledger)
+    _, (expected,) = count_calls(Model(), [request("a"), request("a")], ledger)
     assert expected.calls == 1
 
 
 def test_a_choice_is_one_token_and_even(ledger):
-    with rehearsing(ledger) as rehearsal:
-        engine = rehearsal.play(Contestant("m", Model)).open()
+    with dry_run(ledger) as counting:
+        engine = counting.wrap(Contestant("m", Model)).open()
         (done,) = engine.run([[request("a", choices=("A", "B"))]])
-        (expected,) = rehearsal.expected.values()
+        (expected,) = counting.pending.values()
     assert done.replies[0].probabilities == (0.5, 0.5)
     assert expected.completion_tokens == 1
 
 
 def test_two_openings_of_one_model_are_one_line(ledger):
-    with rehearsing(ledger) as rehearsal:
+    with dry_run(ledger) as counting:
         for text in ("a", "b"):
-            with opened(rehearsal.play(Contestant("m", Model))) as engine:
-                put(engine, [request(text)], rehearsal.run.ledger)
-        folder = rehearsal.run.folder
-        assert [one.calls for one in rehearsal.expected.values()] == [2]
+            with opened(counting.wrap(Contestant("m", Model))) as engine:
+                put(engine, [request(text)], counting.run.ledger)
+        folder = counting.run.folder
+        assert [one.calls for one in counting.pending.values()] == [2]
         assert folder.exists()
     assert not folder.exists()
 
 
 def test_an_estimate_in_words():
-    cheap = Expected("openai:a", Price(1.0, 2.0), 3, likely=1_000_000, most=4_000_000, completion_tokens=500_000)
-    dear = Expected("openai:b", Price(10.0, 0.0), 1, likely=100_000, most=200_000, completion_tokens=1)
-    local, unknown, done = Expected("M1", FREE, 2), Expected("openai:mine", None, 1), Expected("openai:done", None)
+    cheap = PendingCalls("openai:a", Price(1.0, 2.0), 3, likely=1_000_000, most=4_000_000, completion_tokens=500_000)
+    dear = PendingCalls("openai:b", Price(10.0, 0.0), 1, likely=100_000, most=200_000, completion_tokens=1)
+    local, unknown, done = (
+        PendingCalls("M1", FREE, 2),
+        PendingCalls("openai:mine", None, 1),
+        PendingCalls("openai:done", None),
+    )
     assert estimate([done]) == ["Nothing is left to ask: every answer is in the ledger."]
     assert estimate([cheap, done]) == [
         "openai:a: 3 calls to make, about 1,000,000 tokens to read and at most 500,000 to write: "

@@ -1,6 +1,6 @@
 """Thoughts of the models that are evaluated: kept beside their answers, and in no length, check or second turn."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import pytest
 from pydantic import TypeAdapter
@@ -9,9 +9,10 @@ from evals.compare.sentences import unsaid
 from evals.generate import answer_prompts, endings_of
 from evals.model import Contestant
 from evals.report.samples.suites import judged_samples
-from evals.results import AlpacaResult, Checked, Endings, Results, files_folder
+from evals.results import Endings, collect, files_folder
+from evals.single_turn import read_outputs
 from evals.suites.alpaca import metrics as preferred
-from evals.suites.alpaca.files import read_outputs
+from evals.suites.alpaca.result import AlpacaResult
 from evals.suites.alpaca.run import run_alpaca
 from evals.suites.head_to_head import metrics as matched
 from evals.suites.head_to_head.run import run_head_to_head
@@ -21,15 +22,17 @@ from evals.suites.mt_bench.generate import converse
 from evals.suites.mt_bench.run import run_mt_bench
 from evals.suites.verifiable import metrics as verified
 from evals.suites.verifiable.countdown import countdown_exam
+from evals.suites.verifiable.result import PromptCheck
 from evals.suites.verifiable.run import run_verifiable
 from helpers.scripted_engine import Scripted
 from srlm.cli.show import describe
 from srlm.config_file import load_config
 from srlm.console import Progress
+from srlm.inference import Caller
 from srlm.jsonl import with_nan, without_nan
 from srlm.judges.pairwise import Voting
 from srlm.judges.preference_data import LabelledSet
-from srlm.lineage import Judged, Trace
+from srlm.lineage import JudgedAnswer, Lineage
 from srlm.runs import start_run
 from srlm.types import Answer, Completion, Prompt, RankedAnswer, RankedPrompt, Sampling, Unparsed, Verdict
 
@@ -76,9 +79,8 @@ CAPTIONS = [
 
 @pytest.mark.parametrize("as_written", [False, True])
 def test_an_answer_is_what_came_after_the_thoughts(run, as_written):
-    found = answer_prompts(
-        Scripted(thinker), PROMPTS, SAMPLING, run.ledger, stage="s", progress=QUIET, as_written=as_written
-    )
+    caller = Caller(Scripted(thinker), run.ledger, "s", QUIET)
+    found = answer_prompts(caller, PROMPTS, SAMPLING, as_written=as_written)
     assert [one.text for one in found.values()] == ["", "Short", "An answer.", "An answer."]
     assert all(one.thoughts == DRAFT for one in found.values())
     assert endings_of(found.values()) == ENDINGS
@@ -95,7 +97,7 @@ def test_alpaca_judges_measures_and_hands_on_the_answer_alone(run):
     outputs = read_outputs(files_folder(run, "alpaca", "m") / "model_outputs.json")
     assert [one.output for one in outputs] == ["", "Short", "An answer.", "An answer."]
     # Verdicts and answers with their thoughts lead to a page that folds them.
-    samples = judged_samples(run, replace(Results(), alpaca={"m": result}))
+    samples = judged_samples(run, collect([result]))
     replies = [reply for sample in samples for reply in sample.replies if reply.by == "m"]
     assert [reply.thoughts for reply in replies] == [DRAFT] * 4
     assert "a draft" not in "".join(reply.text for reply in replies)
@@ -114,16 +116,15 @@ def test_pairs_are_judged_without_thoughts(run):
     assert result.card.rubric == result.provenance.rubric
     place = (result.model, result.opponent).index("m")
     assert result.endings[place] == ENDINGS
-    assert result.turned().endings == result.endings[::-1]
+    assert result.swapped().endings == result.endings[::-1]
     captions = matched.captions([result], [result.model, result.opponent])
     assert [one for one in captions if one in CAPTIONS] == CAPTIONS
 
 
 def test_a_second_turn_is_asked_without_the_thoughts_of_the_first(run):
     asked = []
-    found = converse(
-        Scripted(thinker, asked=asked), [Question(1, "x", ("A?", "B?"))], 64, run.ledger, stage="s", progress=QUIET
-    )
+    caller = Caller(Scripted(thinker, asked=asked), run.ledger, "s", QUIET)
+    found = converse(caller, [Question(1, "x", ("A?", "B?"))], 64)
     assert [one.content for one in asked[1].messages] == ["A?", "An answer.", "B?"]
     assert [(one.text, one.thoughts) for one in found[1]] == [("An answer.", DRAFT)] * 2
 
@@ -170,7 +171,7 @@ def test_results_of_older_versions_have_no_word_on_endings(run):
     old = TypeAdapter(AlpacaResult).validate_python(with_nan(data))
     assert old.endings == Endings()
     assert not any("empty" in one for one in preferred.captions([old]))
-    assert TypeAdapter(Checked).validate_python(
+    assert TypeAdapter(PromptCheck).validate_python(
         {"prompt_id": "p", "instructions": [], "strict": None, "loose": None, "length": 0, "finish": None}
     )
 
@@ -188,7 +189,7 @@ def test_show_prints_thoughts_apart():
     answer = Answer("M2-p1-c0", "M2-p1", "M1", "An answer.", "cut", thoughts=DRAFT)
     verdict = Verdict("M2-p1-c0-v0", "M1", "additive:x", (answer.id,), Unparsed("So.", "why"), thoughts="A doubt.")
     prompt = Prompt("M2-p1", "Do.", "generated")
-    text = describe(Trace("M2", prompt, [], [Judged(answer, None, [verdict])], None, None))
+    text = describe(Lineage("M2", prompt, [], [JudgedAnswer(answer, None, [verdict])], None, None))
     assert f"  thoughts, {len(DRAFT)} characters:\n      <think>\n      Okay, a draft.\n" in text
     assert "  (end)\n  An answer.\n" in text
     assert "        thoughts, 8 characters:\n            A doubt.\n        (end)\n        So." in text

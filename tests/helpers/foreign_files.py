@@ -9,8 +9,9 @@ from evals.compare.import_results import read_results, result_file
 from evals.gate.judge_drift import read_calibration
 from evals.gate.policy import load_policy
 from evals.labels.store import read_labels
-from evals.results import gathered
-from evals.suites.alpaca.files import read_annotations, read_gamed, read_outputs
+from evals.results import collect
+from evals.single_turn import read_outputs
+from evals.suites.alpaca.files import read_annotations, read_gamed
 from evals.suites.human.votes import read_votes
 from evals.suites.mt_bench.files import read_answers as read_turns
 from evals.suites.mt_bench.files import read_judgements, read_questions
@@ -133,7 +134,7 @@ def compared(path):
     """All that `srlm compare` does with a file."""
     found = read_results([result_file(str(path))])
     names = [name for names in found.models for name in names]
-    return as_json(compare_models(gathered(found.results), names, names[0]))
+    return as_json(compare_models(collect(found.results), names, names[0]))
 
 
 def seeds(path):

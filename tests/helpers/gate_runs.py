@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from evals.results import AlpacaResult, Provenance, store
+from evals.results import Provenance, save
+from evals.suites.alpaca.result import AlpacaResult
 from srlm.config_file import load_config
 from srlm.judges.judge_card import JudgeCard
 from srlm.runs import start_run
@@ -38,7 +39,7 @@ def a_run(runs: Path, name: str, *results: AlpacaResult) -> None:
     """A run with these results, or the same one with more."""
     run = start_run(runs, name, load_config("quickstart", []))
     for one in results:
-        store(run, one)
+        save(run, one)
     run.close()
 
 

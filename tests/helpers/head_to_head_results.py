@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from evals.results import HeadToHeadResult, Provenance, Results
+from evals.results import Provenance, collect
+from evals.suites.head_to_head.result import HeadToHeadResult
 from srlm.judges.judge_card import JudgeCard
 from srlm.stats.intervals import Estimate
 from srlm.types import Outcome
@@ -23,4 +24,4 @@ def result(model, opponent, *orders, **changed):
 
 
 def results(*found):
-    return Results(head_to_head={(one.model, one.opponent): one for one in found})
+    return collect(found)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from evals.labels.store import keep_prompts
 from evals.pairwise import prompts_digest
-from evals.results import HeadToHeadResult, Provenance, part, store
+from evals.results import Provenance, save, stage_name
+from evals.suites.head_to_head.result import HeadToHeadResult
 from srlm.config_file import load_config
 from srlm.judges.judge_card import JudgeCard
 from srlm.runs import Run, start_run
@@ -50,11 +51,11 @@ def meet(
             Answer(f"{name}:{one.id}", one.id, name, text[place], "stop")
             for one, text in zip(asked, texts, strict=True)
         ]
-        run.write(part(run, "head-to-head", name, "answers"), answers)
+        run.write(stage_name(run, "head-to-head", name, "answers"), answers)
     keep_prompts(run, digest, asked)
     outcomes = [
         Outcome(one.id, model, opponent, sum(orders) / 2, orders, len(text[0]), len(text[1]), ("v0", "v1"))
         for one, text, orders in zip(asked, texts, judged, strict=True)
     ]
     provenance = Provenance("judge id", "pairwise:0", digest, "T=0.7 top-p=0.9 max_tokens=256")
-    store(run, HeadToHeadResult(model, opponent, ("a", "b"), provenance, CARD, tuple(outcomes)))
+    save(run, HeadToHeadResult(model, opponent, ("a", "b"), provenance, CARD, tuple(outcomes)))

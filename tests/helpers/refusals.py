@@ -30,9 +30,9 @@ importlib.machinery.PathFinder.find_spec = staticmethod(hidden)
 """
 
 
-def check_refused(result, *parts, alone=True):
+def check_refused(result, *parts, alone=True, code=2):
     """One message with all these parts. `alone`: nothing was printed before it."""
-    assert result.code == 2, f"exit code {result.code}\n{result.out}\n{result.err}"
+    assert result.code == code, f"exit code {result.code}\n{result.out}\n{result.err}"
     assert "Traceback" not in result.out + result.err
     assert len(result.errors) == 1, result.err
     (message,) = result.errors

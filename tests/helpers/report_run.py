@@ -17,28 +17,20 @@ from random import Random
 
 from evals.labels.store import keep_prompts
 from evals.pairwise import prompts_digest
-from evals.results import (
-    AlpacaResult,
-    Checked,
-    Figure,
-    HeadToHeadResult,
-    MtBenchResult,
-    NlpResult,
-    Provenance,
-    RewardResult,
-    TaskResult,
-    VerifiableResult,
-    files_folder,
-    load_results,
-    part,
-    store,
-    votes_folder,
-)
+from evals.results import Provenance, files_folder, save, stage_name
+from evals.suites import load_results
+from evals.suites.alpaca.result import AlpacaResult
+from evals.suites.head_to_head.result import HeadToHeadResult
 from evals.suites.human.pair_sampling import sheet_of
+from evals.suites.human.result import votes_folder
 from evals.suites.human.votes import Vote, append_vote
-from evals.suites.mt_bench.data import CATEGORIES, Grade
+from evals.suites.mt_bench.data import CATEGORIES
+from evals.suites.mt_bench.result import Grade, MtBenchResult
+from evals.suites.nlp.result import NlpResult, TaskMetric, TaskResult
+from evals.suites.reward_model.result import RewardResult
+from evals.suites.verifiable.result import PromptCheck, VerifiableResult
 from srlm.config_file import load_config
-from srlm.iteration_metrics import Health
+from srlm.iteration_metrics import IterationMetrics
 from srlm.judges.judge_card import JudgeCard
 from srlm.ledger import Call
 from srlm.runs import Run, start_run
@@ -49,6 +41,7 @@ from srlm.types import (
     Answer,
     Completion,
     Dropped,
+    InjectionFlag,
     Message,
     Outcome,
     PreferencePair,
@@ -56,7 +49,6 @@ from srlm.types import (
     Request,
     Reward,
     Scored,
-    Suspicion,
     Unparsed,
     Verdict,
 )
@@ -123,7 +115,7 @@ def write_run(
     answers[models[-1]][asked[0].id] = Answer(hostile.id, hostile.prompt_id, models[-1], HOSTILE, "length")
     for place, model in enumerate(models):
         _alpaca(run, model, 0.35 + 0.06 * place, asked, answers[model], provenance, chance)
-        run.write(part(run, "head-to-head", model, "answers"), answers[model].values())
+        run.write(stage_name(run, "head-to-head", model, "answers"), answers[model].values())
     for one, two in combinations(models[:4], 2):
         _met(run, (two, one), asked[:256], answers, provenance, chance)
     _votes(run, (models[1], models[0]), chance)
@@ -152,7 +144,7 @@ def _verdicts(
     values: list[float | None] = []
     found = []
     suspected = (
-        (Suspicion(answer.id, "verdict", answer.text.find("Score"), len(answer.text)),)
+        (InjectionFlag(answer.id, "verdict", answer.text.find("Score"), len(answer.text)),)
         if "Score: 5" in answer.text
         else ()
     )
@@ -203,10 +195,10 @@ def _alpaca(
         outcomes.append(
             _outcome(model, "reference", prompt.id, verdicts, orders, (len(answer.text), len(prompt.reference or "")))
         )
-    run.write(part(run, "alpaca", model, "answers"), answers.values())
-    run.write(part(run, "alpaca", model, "verdicts"), every)
+    run.write(stage_name(run, "alpaca", model, "answers"), answers.values())
+    run.write(stage_name(run, "alpaca", model, "verdicts"), every)
     flagged = sum(bool(one.injection_suspected) for one in every) // 2
-    store(run, AlpacaResult(model, "0", provenance, CARD, tuple(outcomes), flagged))
+    save(run, AlpacaResult(model, "0", provenance, CARD, tuple(outcomes), flagged))
 
 
 def _met(
@@ -223,8 +215,8 @@ def _met(
         verdicts, orders = _verdicts(one, two.id, f"{pair[0]}~{pair[1]}:{prompt.id}", 0.6, chance)
         every += verdicts
         outcomes.append(_outcome(*pair, prompt.id, verdicts, orders, (len(one.text), len(two.text))))
-    run.write(part(run, "head-to-head", pair, "verdicts"), every)
-    store(run, HeadToHeadResult(*pair, ("0", "1"), provenance, CARD, tuple(outcomes)))
+    run.write(stage_name(run, "head-to-head", pair, "verdicts"), every)
+    save(run, HeadToHeadResult(*pair, ("0", "1"), provenance, CARD, tuple(outcomes)))
 
 
 def _votes(run: Run, pair: tuple[str, str], chance: Random) -> None:
@@ -262,18 +254,18 @@ def _mt_bench(run: Run, model: str, level: float, told: Write, chance: Random) -
             for q in questions
         ],
     )
-    run.write(part(run, "mt-bench", model, "answers"), answers)
-    run.write(part(run, "mt-bench", model, "verdicts"), verdicts)
-    store(run, MtBenchResult(model, "0", provenance, tuple(grades)))
+    run.write(stage_name(run, "mt-bench", model, "answers"), answers)
+    run.write(stage_name(run, "mt-bench", model, "verdicts"), verdicts)
+    save(run, MtBenchResult(model, "0", provenance, tuple(grades)))
 
 
 def _verifiable(
     run: Run, model: str, strength: float, asked: list[Prompt], answers: dict[str, Answer], chance: Random
 ) -> None:
     keep_prompts(run, "60:v", asked)
-    run.write(part(run, "verifiable", model, "answers"), [answers[one.id] for one in asked])
+    run.write(stage_name(run, "verifiable", model, "answers"), [answers[one.id] for one in asked])
     checked = [
-        Checked(
+        PromptCheck(
             one.id,
             ("length", "format"),
             kept := (chance.random() < strength, chance.random() < strength),
@@ -283,7 +275,7 @@ def _verifiable(
         )
         for one in asked
     ]
-    store(run, VerifiableResult(model, "0", Provenance("lm-eval", "ifeval", "60:v", "greedy"), tuple(checked)))
+    save(run, VerifiableResult(model, "0", Provenance("lm-eval", "ifeval", "60:v", "greedy"), tuple(checked)))
 
 
 def _reward(run: Run, model: str, strength: float, chance: Random) -> None:
@@ -308,11 +300,9 @@ def _reward(run: Run, model: str, strength: float, chance: Random) -> None:
         groups.append(
             Ranked(tuple(float(a.rank) for a in one.answers), tuple(scores), tuple(len(a.text) for a in one.answers))
         )
-    run.write(part(run, "reward", model, "verdicts"), verdicts)
+    run.write(stage_name(run, "reward", model, "verdicts"), verdicts)
     provenance = Provenance("sampled x 1", "additive:0", "n:r", "T=0.7")
-    store(
-        run, RewardResult(model, "0", provenance, tuple(one.id for one in ranked), tuple(groups), len(verdicts), 0, 0)
-    )
+    save(run, RewardResult(model, "0", provenance, tuple(one.id for one in ranked), tuple(groups), len(verdicts), 0, 0))
 
 
 def _nlp(run: Run, model: str, strength: float, chance: Random) -> None:
@@ -340,7 +330,7 @@ def _nlp(run: Run, model: str, strength: float, chance: Random) -> None:
             )
         items = {str(row["doc_id"]): float(row[head]) for row in rows}  # type: ignore[arg-type]
         key = f"{head},{filter}"
-        figure = Figure(sum(items.values()) / len(items), 0.03)
+        figure = TaskMetric(sum(items.values()) / len(items), 0.03)
         provenance = Provenance("lm-eval", f"{task} 1, 0-shot", f"200:{task}", "float32")
         tasks[task] = TaskResult(model, task, provenance, {key: figure}, {}, {key: items}, {key: "more"})
         folder = files_folder(run, "nlp", model)
@@ -348,7 +338,7 @@ def _nlp(run: Run, model: str, strength: float, chance: Random) -> None:
         (folder / f"samples_{task}_2026-01-01T00-00-00.jsonl").write_text(
             "".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8"
         )
-    store(run, NlpResult(model, "0", tasks))
+    save(run, NlpResult(model, "0", tasks))
 
 
 def _training(run: Run, told: Write, chance: Random) -> None:
@@ -422,7 +412,7 @@ def _training(run: Run, told: Write, chance: Random) -> None:
         run.write(
             f"{model}/health",
             [
-                Health(
+                IterationMetrics(
                     model,
                     len(prompts),
                     {"too similar": 3},

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
-from evals.results import AlpacaResult, Provenance, RewardResult
+from evals.results import Provenance
+from evals.suites.alpaca.result import AlpacaResult
+from evals.suites.reward_model.result import RewardResult
 from srlm.judges.judge_card import JudgeCard
 from srlm.stats.intervals import Estimate
 from srlm.types import Outcome

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from evals.results import load_results, votes_folder
+from evals.suites import load_results
+from evals.suites.human.result import HumanResult, votes_folder
 from helpers.human_votes import prompts, run_of
 
 MODEL, OPPONENT = "osprey-nine", "falcon-seven"
@@ -61,7 +62,7 @@ class Annotating:
 
 def stored(run):
     """The votes that stand: by prompt, for the first model."""
-    return {vote.prompt_id: vote.verdict for one in load_results(run).human.values() for vote in one.votes}
+    return {vote.prompt_id: vote.verdict for one in load_results(run).of(HumanResult).values() for vote in one.votes}
 
 
 def begin(page, address, name=" Ann "):

@@ -94,7 +94,7 @@ def test_bad_value(train, change, parts):
 
 def test_adapters_and_a_judge_of_checkpoints_are_not_for_one_run(train):
     changes = ("--set", "dpo.stopping.judge=smollm2", "--set", "dpo.lora.rank=4")
-    check_refused(train(*changes), "dpo.stopping.judge", "dpo.lora.rank", "leave one of the two out")
+    check_refused(train(*changes), "dpo.stopping.judge", "dpo.lora.rank", "leave out one of the two")
 
 
 @pytest.mark.parametrize(
@@ -102,8 +102,8 @@ def test_adapters_and_a_judge_of_checkpoints_are_not_for_one_run(train):
     [
         (("positives.min_reward=6",), ("positives.min_reward is 6", "scale 0-5")),
         (("positives.min_reward=0",), ("positives.min_reward is 0", "above 0 and up to 5")),
-        (("positives.min_reward=3", "pairs.min_gap=1"), ("learn_from is positives", "pairs.min_gap changes nothing")),
-        (("pairs.rejected_from=base",), ("there is no pair", "pairs.rejected_from")),
+        (("positives.min_reward=3", "pairs.min_gap=1"), ("learn_from is positives", "pairs.min_gap has no effect")),
+        (("pairs.rejected_from=base",), ("there are no pairs", "pairs.rejected_from")),
         (("positives.min_reward=3", "dpo.stopping.judge=smollm2"), ("dpo.stopping.judge", "learn_from is positives")),
     ],
 )
@@ -335,7 +335,9 @@ def test_ranks_that_the_judge_never_agrees_with(train, seeds):
     path.write_text(text, encoding="utf-8")
     sizes = ("judge.sampling.max_tokens=8", "judge.samples=1", "sft.epochs=1")
     result = train("--seeds", seeds, *[word for one in sizes for word in ("--set", one)])
-    check_refused(result, "No EFT example", "ranked instructions do the sampled", "M1/verdicts.jsonl", alone=False)
+    check_refused(
+        result, "No EFT example", "ranked instructions do the sampled", "M1/verdicts.jsonl", alone=False, code=8
+    )
 
 
 @pytest.mark.parametrize(
@@ -349,9 +351,9 @@ def test_ranks_that_the_judge_never_agrees_with(train, seeds):
     ],
 )
 def test_seeds_that_leave_no_pair(train, seeds, changes, parts):
-    sizes = ("instructions.count=3", "sft.baseline=false", "sft.epochs=1", "monitor.canary_prompts=0")
+    sizes = ("instructions.count=3", "sft.baseline=false", "sft.epochs=1", "monitor.degenerate_answer_prompts=0")
     result = train("--seeds", seeds, *[word for one in (*sizes, *changes) for word in ("--set", one)])
-    check_refused(result, "M2: no preference pair. 3 instructions, 15 candidates", *parts, alone=False)
+    check_refused(result, "M2: no preference pair. 3 instructions, 15 candidates", *parts, alone=False, code=8)
 
 
 def test_seeds_that_are_not_text(train, seeds):

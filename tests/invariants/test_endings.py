@@ -15,7 +15,7 @@ import pytest
 
 from helpers.gate_runs import POLICY, results_of_two_models
 from srlm import crash_report as crash
-from srlm.errors import UNKNOWN_EXIT, UNREAD_EXIT, USAGE_EXIT
+from srlm.errors import INTERNAL_EXIT, UNREAD_EXIT, USAGE_EXIT
 
 PLACES = (
     "evals.gate.policy.load_policy",
@@ -28,7 +28,7 @@ PLACES = (
     "evals.gate.comparison_json.as_json",
     "evals.compare.comparison.compare_models",
     "evals.compare.comparison.suites_of",
-    "evals.results.load_results",
+    "evals.suites.load_results",
     "evals.gate.output.junit.as_junit",
     "evals.gate.output.markdown.as_markdown",
     "evals.gate.output.terminal.headline",
@@ -96,9 +96,9 @@ def test_an_error_anywhere_on_the_gates_way_is_no_outcome(gate, place):
 def test_every_class_of_error_is_one_message(gate, error):
     with mock.patch("evals.gate.decision.decide", side_effect=error):
         found = gate()
-    assert found.code == {KeyboardInterrupt: 130, BrokenPipeError: USAGE_EXIT}.get(type(error), UNKNOWN_EXIT)
+    assert found.code == {KeyboardInterrupt: 130, BrokenPipeError: USAGE_EXIT}.get(type(error), INTERNAL_EXIT)
     assert found.out == ""
-    if found.code == UNKNOWN_EXIT:
+    if found.code == INTERNAL_EXIT:
         (said,) = found.errors
         assert type(error).__name__ in said
         report = Path(said.rstrip().rpartition(" ")[2])
@@ -137,7 +137,7 @@ def test_a_report_that_cannot_be_written_is_left_out(gate):
         mock.patch("tempfile.mkstemp", side_effect=OSError),
     ):
         found = gate()
-    assert found.code == UNKNOWN_EXIT
+    assert found.code == INTERNAL_EXIT
     assert "ValueError" in found.err
 
 

@@ -79,7 +79,7 @@ def test_a_server_that_dies_is_one_error_and_its_successor_is_asked_for_the_rest
     with serving(alive=40) as dying:
         result = cli(*command(own_run, dying, "openai", "--deadline", 2))
         port, first = dying.port, asked_for(dying)
-    assert result.code == 2
+    assert result.code == 7
     (error,) = result.errors
     assert "answered nothing for 2 s; the last failure: connection reset" in error
     assert f"kept ({40 - PROMPTS} calls of this step among it)" in error
@@ -87,7 +87,7 @@ def test_a_server_that_dies_is_one_error_and_its_successor_is_asked_for_the_rest
     assert len(calls(own_run)) == len(first) == 40
 
     refused = cli(*command(own_run, dying, "openai", "--deadline", 1))
-    assert refused.code == 2
+    assert refused.code == 7
     assert "the last failure: no connection" in refused.errors[0]
     assert len(calls(own_run)) == 40
 
@@ -171,7 +171,7 @@ def test_max_cost_stops_before_it_is_passed_and_goes_on_with_more(cli, own_run):
     with serving() as server:
         words = command(own_run, server, "openai", "--max-tokens", 20)
         result = cli(*words, "--max-cost", limit)
-        assert result.code == 2
+        assert result.code == 6
         (error,) = result.errors
         assert "--max-cost 0.003 is reached" in error
         bought = len(server.answered)
@@ -179,7 +179,7 @@ def test_max_cost_stops_before_it_is_passed_and_goes_on_with_more(cli, own_run):
         spent = sum(cost for (cost,) in ledger(own_run, "SELECT cost FROM calls"))
         assert limit / 2 < spent <= limit
         assert f"${spent:.4f} are spent" in error
-        assert cli(*words, "--max-cost", 0).code == 2
+        assert cli(*words, "--max-cost", 0).code == 6
         assert len(server.log) == bought
         assert cli(*words, "--max-cost", 1).code == 0
         assert max(asked_for(server).values()) == 1
@@ -190,7 +190,7 @@ CHEAP = (
     "judge.samples=1",
     "judge.sampling.max_tokens=8",
     "pairs.scored_by=frozen",
-    "monitor.canary_prompts=0",
+    "monitor.degenerate_answer_prompts=0",
 )
 """The loop with a judge of the server's: its own verdicts are short, and cannot be read."""
 
@@ -218,7 +218,7 @@ def test_max_cost_holds_for_all_stages_of_a_training_and_it_goes_on_with_more(cl
         server.log.clear()
 
         part, result = train(server, "part", "--max-cost", f"{limit:f}")
-        assert result.code == 2
+        assert result.code == 6
         (error,) = result.errors
         assert f"--max-cost {limit:g} is reached" in error
         assert "Traceback" not in result.err
@@ -230,7 +230,7 @@ def test_max_cost_holds_for_all_stages_of_a_training_and_it_goes_on_with_more(cl
         assert limit / 2 < sum(bought) <= limit
 
         _, nothing = train(server, "part", "--max-cost", 0)
-        assert (nothing.code, len(server.answered)) == (2, len(bought))
+        assert (nothing.code, len(server.answered)) == (6, len(bought))
         _, result = train(server, "part", "--max-cost", 2 * costs["M3"])
         assert result.code == 0, result.err
         assert len(server.answered) == everything

@@ -11,7 +11,7 @@ import yaml
 from helpers.gate_runs import POLICY, results_of_two_models
 from helpers.paths import ROOT
 
-ACTION, WORKFLOW = ROOT / "action.yml", ROOT / "docs" / "gate-workflow.yml"
+ACTION, WORKFLOW = ROOT / "action.yml", ROOT / "docs" / "howto" / "gate-workflow.yml"
 
 
 @pytest.mark.parametrize(
@@ -138,6 +138,16 @@ def test_the_step_ends_as_the_gate_does_and_says_the_outcome(tmp_path, run_step,
     assert found.returncode == code, found.stdout + found.stderr
     assert (tmp_path / "output").read_text() == f"outcome={outcome}\n"
     assert (tmp_path / "srlm-gate.xml").exists() == (tmp_path / "summary.md").exists() == (code != 2)
+
+
+@pytest.mark.parametrize(("code", "outcome"), [(6, "budget-spent"), (7, "engine-failed"), (70, "error")])
+def test_an_early_end_has_an_outcome_too(tmp_path, run_step, code, outcome):
+    command = tmp_path / "temp" / "srlm-gate" / "bin" / "srlm"
+    command.unlink()
+    command.write_text(f"#!/bin/sh\nexit {code}\n", encoding="utf-8")
+    command.chmod(0o755)
+    assert run_step(candidate="equal", baseline="M1").returncode == code
+    assert (tmp_path / "output").read_text() == f"outcome={outcome}\n"
 
 
 def test_a_name_cannot_become_a_command(tmp_path, run_step):

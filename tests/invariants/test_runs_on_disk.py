@@ -3,18 +3,21 @@
 import json
 import os
 import shlex
+import shutil
 import sqlite3
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+import yaml
 
 pytest.importorskip("openai")
 
 import srlm
 from helpers.refusals import check_refused
 from helpers.servers import serving
+from srlm.renamed_settings import RENAMED
 
 HERE = {"PYTHONPATH": str(Path(srlm.__file__).parents[1])}
 """The same code in a process of its own, whatever is installed."""
@@ -201,6 +204,34 @@ def test_a_password_in_the_configuration_of_a_training_is_not_stored(tmp_path):
     stored.write_text(stored.read_text().replace("http://h", f"http://user:{PASSWORD}@h"))  # of an earlier version
     start_run(tmp_path, "r", config(PASSWORD))
     assert PASSWORD not in stored.read_text()
+
+
+# --- runs of earlier versions -----------------------------------------------------------------------------------------
+
+
+def test_a_run_from_before_settings_were_renamed_is_resumed_evaluated_and_compared(cli, own_run, tiny_config):
+    stored = own_run.folder / "run.yaml"
+    data = yaml.safe_load(stored.read_text(encoding="utf-8"))
+    for section, names in RENAMED.items():
+        old_of = {new: old for old, new in names.items()}
+        data[section] = {old_of.get(key, key): value for key, value in data[section].items()}
+    stored.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+    before, calls = own_run.digests(), own_run.calls()
+    for config in (tiny_config, stored):
+        result = cli("train", config, "--runs", own_run.folder.parent, "--name", "r")
+        assert "Nothing to do" in result.out, result.err
+    assert own_run.digests() == before
+    shutil.rmtree(own_run.folder / "M2" / "checkpoint")
+    result = cli("train", tiny_config, "--runs", own_run.folder.parent, "--name", "r")
+    assert (result.code, own_run.calls()) == (0, calls), result.err
+    again = own_run.digests()
+    assert {name for name in before if again[name] != before[name]} <= {
+        "ledger.sqlite", "M2/training.jsonl", "M2/checkpoint/README.md"
+    }  # fmt: skip
+    assert cli("eval", "M1", "M2", "--suite", "reward", *own_run.at).code == 0
+    compared = cli("compare", "M1", "M2", *own_run.at)
+    assert compared.code == 0, compared.err
+    assert stored.read_text(encoding="utf-8") == yaml.safe_dump(data, sort_keys=False)
 
 
 # --- commands to copy -------------------------------------------------------------------------------------------------

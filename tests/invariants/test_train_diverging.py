@@ -29,7 +29,7 @@ def test_pairs_that_diverge_leave_the_model_before_as_it_was(cli, own_run, tiny_
 
     for _ in range(2):  # the same command meets the same end
         result = cli(*words, *settings("dpo.learning_rate=10000"))
-        assert (result.code, result.out, len(result.errors)) == (2, "", 1)
+        assert (result.code, result.out, len(result.errors)) == (8, "", 1)
         assert "M2: DPO of M1" in result.errors[0]
         assert "the training diverged. At step " in result.errors[0]
         assert "--set dpo.learning_rate=1e-06" in result.errors[0]
@@ -48,7 +48,7 @@ def test_pairs_that_diverge_leave_the_model_before_as_it_was(cli, own_run, tiny_
 def test_examples_that_diverge_give_no_first_model(cli, tiny_config, tmp_path):
     words = settings("sft.learning_rate=1e30", "sft.baseline=false")
     result = cli("train", tiny_config, "--runs", tmp_path, "--name", "r", *words)
-    assert (result.code, result.out, len(result.errors)) == (2, "", 1)
+    assert (result.code, result.out, len(result.errors)) == (8, "", 1)
     assert "M1: SFT of M0" in result.errors[0]
     assert "--set sft.learning_rate=5.5e-06" in result.errors[0]
     assert not (tmp_path / "r" / "M1" / "checkpoint").exists()
@@ -76,7 +76,7 @@ def test_a_model_whose_prompt_opens_a_thought(cli, tiny_config, thinker, tmp_pat
         "instructions.count=2",
         "candidates=2",
         "candidate_sampling.max_tokens=24",
-        "monitor.canary_prompts=0",
+        "monitor.degenerate_answer_prompts=0",
     )
     result = cli("train", tiny_config, "--runs", tmp_path, "--name", "r", *words)
     run = run_folder(tmp_path / "r")
@@ -91,7 +91,7 @@ def test_a_model_whose_prompt_opens_a_thought(cli, tiny_config, thinker, tmp_pat
         (answers,) = (tmp_path / "r" / "evals").rglob("*answers.jsonl")
         assert {json.loads(line)["thoughts"] for line in answers.read_text(encoding="utf-8").splitlines()} == {""}
         return
-    assert (result.code, len(result.errors)) == (2, 1)
+    assert (result.code, len(result.errors)) == (8, 1)
     assert {one["text"] for one in candidates} == {""}
     assert "4 answers are only reasoning" in result.err
     assert "thoughts=drop" in result.errors[0]

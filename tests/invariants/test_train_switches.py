@@ -129,7 +129,7 @@ DOUBTS = (
     "pairs.agreement=implicit",
     "pairs.rejected_from=base",
     "dpo.batch_size=1",
-    "dpo.micro_batch_size=1",
+    "dpo.per_device_train_batch_size=1",
 )
 
 
@@ -296,7 +296,7 @@ def test_positives_go_on_after_each_stage_to_the_same_weights(train, positives, 
 
 def test_where_no_answer_is_good_enough_the_message_has_the_counts(train):
     result, run = train("learn_from=positives", "positives.min_reward=4.999")
-    assert result.code == 2
+    assert result.code == 8
     (message,) = result.errors
     best = max(one["value"] for one in records(run, "M2/rewards"))
     assert f"M2: no answer has a reward of 4.999, the best has {best:.2f}. 10 instructions, 50 candidates" in message
@@ -310,7 +310,7 @@ def test_where_no_answer_is_good_enough_the_message_has_the_counts(train):
 
 @pytest.mark.slow
 def test_a_judge_chooses_among_the_checkpoints_once(train, tiny_model):
-    changes = ("dpo.epochs=4", "dpo.batch_size=1", "dpo.micro_batch_size=1", "dpo.learning_rate=1e-3")
+    changes = ("dpo.epochs=4", "dpo.batch_size=1", "dpo.per_device_train_batch_size=1", "dpo.learning_rate=1e-3")
     plain, without = train(*changes)
     assert plain.code == 0, plain.err
     last = len([one for one in records(without, "M2/training") if "loss" in one])
@@ -404,19 +404,19 @@ def test_each_iteration_is_said_in_a_line_and_all_in_one_table(finished_run):
 
 
 def test_strict_stops_with_the_figure_and_the_same_command_without_it_goes_on(train):
-    changes = ("monitor.min_canary_gap=9", "monitor.min_diversity=1")
+    changes = ("monitor.min_degenerate_gap=9", "monitor.min_diversity=1")
     result, run = train(*changes, options=("--strict",))
-    assert result.code == 2
+    assert result.code == 5
     assert "Traceback" not in result.err
     warnings = [line for line in result.err.splitlines() if "M2: warning: " in line]
-    assert len([line for line in warnings if "min_canary_gap" in line or "min_diversity" in line]) == 2
+    assert len([line for line in warnings if "min_degenerate_gap" in line or "min_diversity" in line]) == 2
     (message,) = result.errors
-    assert "monitor.min_canary_gap = 9.00" in message
+    assert "monitor.min_degenerate_gap = 9.00" in message
     assert "without --strict resumes" in message
     assert not (run / "M2" / "checkpoint").exists()
     before = (run / "M2" / "health.jsonl").read_bytes()
     again, _ = train(*changes, options=("--strict",), runs=run.parent)
-    assert (again.code, again.errors) == (2, result.errors)
+    assert (again.code, again.errors) == (5, result.errors)
     on, _ = train(*changes, runs=run.parent)
     assert on.code == 0, on.err
     assert "M2: warning: " in on.err
@@ -427,7 +427,7 @@ def test_strict_stops_with_the_figure_and_the_same_command_without_it_goes_on(tr
 @pytest.mark.slow
 def test_strict_without_a_warning_is_no_different(train, finished_run):
     calm = [
-        "monitor.min_canary_gap=-5",
+        "monitor.min_degenerate_gap=-5",
         "monitor.max_one_score=1",
         "monitor.max_length_drift=100",
         "monitor.max_length_gap=100",
@@ -444,7 +444,7 @@ def test_strict_without_a_warning_is_no_different(train, finished_run):
 
 @pytest.mark.slow
 def test_no_worthless_answers_on_request(train):
-    result, run = train("monitor.canary_prompts=0")
+    result, run = train("monitor.degenerate_answer_prompts=0")
     assert result.code == 0, result.err
     assert not (run / "M2" / "canary_verdicts.jsonl").exists()
     assert records(run, "M2/health")[0]["canary_reward"] is None

@@ -9,9 +9,9 @@ def test_the_defaults_are_the_papers():
     found = TrainConfig(model="m")
     assert (found.iterations, found.candidates, found.judge.samples, found.judge.scoring) == (2, 4, 3, "sampled")
     assert (found.dpo.beta, found.dpo.learning_rate, found.dpo.batch_size) == (0.1, 1e-6, 16)
-    assert found.dpo.learning_rate * found.dpo.end_ratio == pytest.approx(1e-7)
+    assert found.dpo.learning_rate * found.dpo.min_lr_rate == pytest.approx(1e-7)
     assert found.sft.learning_rate == 5.5e-6
-    assert found.sft.learning_rate * found.sft.end_ratio == pytest.approx(1.1e-6)
+    assert found.sft.learning_rate * found.sft.min_lr_rate == pytest.approx(1.1e-6)
     assert (found.instructions.seed_shots, found.instructions.generated_shots) == (6, 2)
     assert (found.instructions.sampling.temperature, found.instructions.sampling.top_p) == (0.6, 0.9)
     assert (found.candidate_sampling.temperature, found.candidate_sampling.top_p) == (0.7, 0.9)

@@ -143,12 +143,15 @@ def test_unknown_keys_at_every_depth(change, meant):
         ("candidate_sampling.top_p=1.1", "Configuration candidate_sampling.top_p"),
         ("judge.scoring=guess", "Configuration judge.scoring: input should be 'sampled' or 'expected', not 'guess'"),
         ("dpo=0.2", "Configuration dpo: "),
-        ("instructions.min_words=200", "min_words is above instructions.max_words"),
+        (
+            "instructions.min_words=200",
+            "Configuration as a whole: instructions.min_words is above instructions.max_words",
+        ),
         ("model=null", "Configuration model: input should be a valid string"),
     ],
 )
 def test_bad_values_name_their_key(change, message):
-    with pytest.raises(UsageError, match=f"^{re.escape(message)}|{re.escape(message)}, no instruction"):
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}"):
         config(change)
 
 

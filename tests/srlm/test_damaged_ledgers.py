@@ -15,7 +15,7 @@ import srlm
 from helpers.older_ledgers import FIRST, call, older, version
 from srlm.console import Progress
 from srlm.errors import DataError
-from srlm.inference import ask
+from srlm.inference import Caller
 from srlm.ledger import Call, Ledger
 from srlm.ledger_export import export_calls, import_calls
 from srlm.ledger_schema import NotWritable
@@ -106,7 +106,7 @@ def test_nobody_is_asked_whose_answers_could_not_be_kept(path, monkeypatch):
 
     ledger = Ledger(path)
     with pytest.raises(NotWritable):
-        ask(Paid(), [ASKED], ledger, stage="s", progress=Progress(quiet=True), label="l")
+        Caller(Paid(), ledger, "s", Progress(quiet=True)).ask([ASKED], "l")
     ledger.close()
 
 

@@ -1,11 +1,12 @@
 """Messages of the error tree: each says what is wrong and what to do next."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from srlm import errors
-from srlm.errors import DataError, MissingDependency, RunChanged, SrlmError, UnknownName, UsageError
+from srlm.errors import BudgetSpent, DataError, MissingDependency, RunChanged, SrlmError, UnknownName, UsageError
 
 CLASSES = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, Exception)]
 
@@ -14,6 +15,7 @@ def test_the_tree_in_the_docstring_is_the_tree():
     for one in CLASSES:
         assert issubclass(one, SrlmError)
         assert one.__name__ in errors.__doc__
+        assert re.search(rf"\b{one.__name__} +{one.exit_code} ", errors.__doc__)
     assert issubclass(UnknownName, UsageError)
     assert issubclass(RunChanged, UsageError)
 
@@ -59,6 +61,16 @@ def test_run_changed_names_the_changes_and_both_ways_out():
 def test_data_error_with_and_without_a_line():
     assert str(DataError(Path("a.jsonl"), "is empty.")) == "a.jsonl: is empty."
     assert str(DataError(Path("a.jsonl"), "not JSON.", 3)) == "a.jsonl, line 3: not JSON."
+
+
+def test_errors_carry_what_a_caller_may_want():
+    unknown, changed = UnknownName("The model", "M22", ["M2"]), RunChanged(Path("runs/x"), ["a 0 -> 1"])
+    assert (unknown.name, unknown.known, unknown.close) == ("M22", ["M2"], "M2")
+    assert (changed.run, changed.changes) == (Path("runs/x"), ["a 0 -> 1"])
+    data = DataError(Path("a.jsonl"), "not JSON.", 3)
+    assert (data.path, data.problem, data.line) == (Path("a.jsonl"), "not JSON.", 3)
+    spent = BudgetSpent("no", limit=1.0, spent=0.5, next_call=0.6)
+    assert (spent.limit, spent.spent, spent.next_call) == (1.0, 0.5, 0.6)
 
 
 def test_missing_dependency_gives_the_command():

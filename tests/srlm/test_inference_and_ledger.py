@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from srlm.console import Progress
 from srlm.engines.engine import Done
 from srlm.errors import DataError, EngineError
-from srlm.inference import ask
+from srlm.inference import Caller
 from srlm.ledger import Call, Ledger, LedgerRow, request_key, total
 from srlm.prices import FREE
 from srlm.types import Completion, Failed, Message, Request, Sampling
@@ -66,7 +66,7 @@ def ledger(tmp_path):
 
 
 def put(engine, requests, ledger):
-    return ask(engine, requests, ledger, stage="s", progress=Progress(quiet=True), label="l")
+    return Caller(engine, ledger, "s", Progress(quiet=True)).ask(requests, "l")
 
 
 def texts(replies):

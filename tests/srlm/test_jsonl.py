@@ -19,11 +19,11 @@ from srlm.types import (
     Dropped,
     Failed,
     Outcome,
+    ParsedVerdict,
     PreferencePair,
     Prompt,
     RankedAnswer,
     RankedPrompt,
-    Reading,
     Request,
     Reward,
     Scored,
@@ -97,7 +97,7 @@ def test_records_come_back_as_they_were(scratch, kind, data):
 @settings(deadline=None)
 @given(readings)
 def test_a_reading_comes_back_as_its_own_kind(reading):
-    adapter: TypeAdapter[Any] = TypeAdapter(Reading)
+    adapter: TypeAdapter[Any] = TypeAdapter(ParsedVerdict)
     found = adapter.validate_json(adapter.dump_json(reading))
     assert found == reading
     assert type(found) is type(reading)
@@ -119,7 +119,7 @@ def test_a_reading_without_or_of_unknown_kind_is_refused(tmp_path):
         Outcome("p", "M1", "reference", None, (None, 0.5), 1, 2, ("v",)),
         compute_metrics(IterationRecords("M2"), POINTS, None),
     ],
-    ids=["Reward", "Outcome", "Health"],
+    ids=["Reward", "Outcome", "IterationMetrics"],
 )
 def test_what_could_not_be_measured_comes_back_as_none(tmp_path, record):
     write_records(tmp_path / "file.jsonl", [record])

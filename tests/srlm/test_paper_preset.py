@@ -1,4 +1,4 @@
-"""docs/paper.md against the configuration: every setting is in it, with its default, and the preset has the paper's."""
+"""docs/explain/paper.md has every setting of the configuration with its default, and the preset has the paper's."""
 
 import re
 
@@ -7,10 +7,11 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from helpers.paths import ROOT
-from srlm.config import Section, TrainConfig
+from srlm.config import TrainConfig
+from srlm.config.section import Section
 from srlm.config_file import load_config
 
-PAGE = ROOT / "docs" / "paper.md"
+PAGE = ROOT / "docs" / "explain" / "paper.md"
 ROW = re.compile(r"^\| `([a-z_.]+)` \| (.*?) \| (.*?)\| `(.*?)` \| (.*?)\|$", re.MULTILINE)
 SILENT = "not in the paper"
 
@@ -61,8 +62,8 @@ def test_the_preset_by_hand():
         "hf:meta-llama/Llama-2-70b-chat-hf",
     )
     assert preset.seeds.source == "oasst:OpenAssistant/oasst1"
-    assert preset.sft.learning_rate * preset.sft.end_ratio == pytest.approx(1.1e-6)
-    assert preset.dpo.learning_rate * preset.dpo.end_ratio == pytest.approx(1e-7)
+    assert preset.sft.learning_rate * preset.sft.min_lr_rate == pytest.approx(1.1e-6)
+    assert preset.dpo.learning_rate * preset.dpo.min_lr_rate == pytest.approx(1e-7)
     assert preset.instructions.seed_shots + preset.instructions.generated_shots == 8
     assert preset.pairs == TrainConfig(model="x").pairs
     # 150 words, and the longest answers of the paper's Table 1, in tokens of four characters.

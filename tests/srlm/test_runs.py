@@ -9,7 +9,8 @@ import yaml
 
 from srlm.config import TrainConfig
 from srlm.config_file import load_config
-from srlm.errors import RunChanged, UnknownName, UsageError
+from srlm.errors import DataError, RunChanged, UnknownName, UsageError
+from srlm.renamed_settings import RENAMED
 from srlm.runs import LIBRARIES, Run, manifest, open_run, start_run
 from srlm.types import Dropped, Reward
 
@@ -68,8 +69,56 @@ def test_a_run_from_before_a_setting_came_goes_on_with_its_default(run, tmp_path
         start_run(tmp_path / "runs", "first", load_config("quickstart", ["learn_from=positives"]))
 
 
+def under_old_names(run):
+    """Write the run's settings as the version before the renaming called them; return the bytes."""
+    data = yaml.safe_load((run.folder / "run.yaml").read_text())
+    for section, names in RENAMED.items():
+        old_of = {new: old for old, new in names.items()}
+        data[section] = {old_of.get(key, key): value for key, value in data[section].items()}
+    (run.folder / "run.yaml").write_text(yaml.safe_dump(data, sort_keys=False))
+    return (run.folder / "run.yaml").read_bytes()
+
+
+def test_a_run_from_before_settings_were_renamed_is_equal_and_goes_on(run, tmp_path):
+    before = under_old_names(run)
+    assert b"micro_batch_size" in before
+    assert run.config == CONFIG
+    assert run.model("M0") == CONFIG.model
+    assert start_run(tmp_path / "runs", "first", CONFIG).config == CONFIG
+    own = load_config(str(run.folder / "run.yaml"), [])
+    assert start_run(tmp_path / "runs", "first", own).config == CONFIG
+    assert (run.folder / "run.yaml").read_bytes() == before
+
+
+def test_such_a_run_is_refused_another_value_by_the_new_name(run, tmp_path):
+    before = under_old_names(run)
+    for section, change in (("sft", "min_lr_rate=0.5"), ("vllm", "gpu_memory_utilization=0.5")):
+        key, value = change.split("=")
+        with pytest.raises(RunChanged, match=rf"\({section}\.{key} 0\.\d -> {value}\)"):
+            start_run(tmp_path / "runs", "first", load_config("quickstart", [f"{section}.{change}"]))
+    assert (run.folder / "run.yaml").read_bytes() == before
+
+
+def test_such_a_run_takes_a_setting_of_the_machine_and_has_the_new_names_then(run, tmp_path):
+    under_old_names(run)
+    changed = load_config("quickstart", ["dpo.per_device_train_batch_size=1"])
+    assert start_run(tmp_path / "runs", "first", changed).config == changed
+    assert yaml.safe_load((run.folder / "run.yaml").read_text()) == changed.model_dump(mode="json") | {"report_to": []}
+
+
+def test_a_run_with_a_setting_under_both_names_is_damaged(run):
+    stored = run.folder / "run.yaml"
+    data = yaml.safe_load(stored.read_text())
+    data["sft"]["recompute"] = False
+    stored.write_text(yaml.safe_dump(data))
+    with pytest.raises(DataError, match=r"run\.yaml.*recompute"):
+        _ = run.config
+
+
 def test_a_setting_of_the_machine_may_change_on_the_way(run, tmp_path):
-    changed = load_config("quickstart", ["dpo.learning_rate=1e-5", "dpo.micro_batch_size=1", "sft.save_steps=0"])
+    changed = load_config(
+        "quickstart", ["dpo.learning_rate=1e-5", "dpo.per_device_train_batch_size=1", "sft.save_steps=0"]
+    )
     assert start_run(tmp_path / "runs", "first", changed).config == changed
     with pytest.raises(RunChanged, match=r"\(dpo\.beta 0\.1 -> 0\.2\)"):
         start_run(tmp_path / "runs", "first", load_config("quickstart", ["dpo.learning_rate=1e-5", "dpo.beta=0.2"]))

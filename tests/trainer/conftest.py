@@ -25,10 +25,10 @@ def plain() -> dict[str, Any]:
     return {
         "learning_rate": 1e-3,
         "warmup_ratio": 0,
-        "micro_batch_size": 16,
+        "per_device_train_batch_size": 16,
         "epochs": 3,
         "dropout": 0,
-        "recompute": False,
+        "gradient_checkpointing": False,
     }
 
 

@@ -45,12 +45,9 @@ def _sample_verdicts(
     ]
     return score(
         judge,
-        session.engine(model),
+        session.caller(model, "M1/judgements"),
         [(prompt.instruction, answer) for prompt, answer in answers],
-        session.run.ledger,
         seed=session.config.seed,
-        stage="M1/judgements",
-        progress=session.progress,
         label=f"M1: {model} judges {len(answers)} ranked answers",
     )
 

@@ -13,7 +13,11 @@ from trainer.session import Session
 
 
 def snapshot_seed_data(session: Session) -> tuple[list[Demonstration], list[RankedPrompt]]:
-    """Copy the seed data into the run, lest its files change, and return demonstrations and ranked prompts."""
+    """Copy the seed data into the run, so that later changes of its files have no effect.
+
+    Returns:
+        The IFT demonstrations and the ranked prompts for EFT.
+    """
     config, run = session.config.seeds, session.run
 
     def limited_ift() -> list[Demonstration]:

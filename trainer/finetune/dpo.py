@@ -46,7 +46,7 @@ def train_dpo(job: DPOJob, progress: Progress) -> None:
     chat = ChatTokenizer(tokenizer, job.thoughts)
     replay = _replay(chat, job, progress)
     with (
-        translate_resource_errors(job.label, "dpo", config.micro_batch_size, config.max_length),
+        translate_resource_errors(job.label, "dpo", config.per_device_train_batch_size, config.max_length),
         progress.step(job.label, job.steps) as step,
     ):
         trainer = ExtendedDPOTrainer(

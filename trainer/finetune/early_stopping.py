@@ -17,10 +17,9 @@ from math import isfinite
 from pathlib import Path
 
 from srlm.engines.open import public_name
-from srlm.errors import EngineError
-from srlm.inference import ask
+from srlm.errors import EngineFailed
 from srlm.judges.pairwise import Match, compare, load_pairwise
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.stats.intervals import mean_interval
 from srlm.strip_reasoning import answer_of
 from srlm.types import SCHEMA, Answer, Completion, Message, RankedPrompt, Request, Verdict
@@ -62,7 +61,7 @@ def select_snapshot(session: Session, model: str, folder: Path, last: int) -> No
     The comparisons are a stage of the run, and are read if they exist.
 
     Raises:
-        EngineError: no verdict of the judge is readable.
+        EngineFailed: no verdict of the judge is readable.
     """
     snapshots = {step: path for step, path in complete_checkpoints(snapshot_dir(folder)).items() if step < last}
     places = {**snapshots, last: folder}
@@ -115,16 +114,13 @@ def _generate_answers(
     name = f"{model}@{step}"
     sampling = session.config.candidate_sampling.resolved()
     requests = [
-        Request((Message("user", one.instruction),), sampling, seed=derive(session.config.seed, "stopping", one.id))
+        Request(
+            (Message("user", one.instruction),), sampling, seed=derive_seed(session.config.seed, "stopping", one.id)
+        )
         for one in prompts
     ]
-    replies = ask(
-        session.engine(name, folder),
-        requests,
-        session.run.ledger,
-        stage=f"{model}/stopping",
-        progress=session.progress,
-        label=f"{model}: answers of step {step} to {len(prompts)} held-out instructions",
+    replies = session.caller(name, f"{model}/stopping", folder).ask(
+        requests, f"{model}: answers of step {step} to {len(prompts)} held-out instructions"
     )
     return {
         one.id: answer_of(f"{name}-{one.id}", one.id, name, key, reply)
@@ -143,7 +139,7 @@ def _compare_two(
     """Compare the answers of two snapshots with the judge; return the result and the verdicts.
 
     Raises:
-        EngineError: no verdict is readable.
+        EngineFailed: no verdict is readable.
     """
     before, step = steps
     judge = str(session.config.dpo.stopping.judge)
@@ -153,18 +149,15 @@ def _compare_two(
         if one.id in answers[step] and one.id in answers[before]
     ]
     preferences = compare(
-        session.engine(judge),
+        session.caller(judge, f"{model}/stopping"),
         load_pairwise(),
         matches,
-        session.run.ledger,
-        stage=f"{model}/stopping",
-        progress=session.progress,
         label=f"{model}: {public_name(judge)} compares the answers of step {step} with those of step {before}",
     )
     read = [(one.mean, len(one.match.first.text) - len(one.match.second.text)) for one in preferences]
     means = [mean for mean, _ in read if mean is not None]
     if not means:
-        raise EngineError(
+        raise EngineFailed(
             f"{model}: {public_name(judge)} gave no readable verdict on any of {len(prompts)} instructions, so no "
             "checkpoint can be selected. Set another dpo.stopping.judge in a new run (--name)."
         )

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from srlm.config import DPOConfig, SFTConfig, Tracker
+from srlm.config import Tracker
+from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.types import PreferencePair, SFTExample
 from trainer.finetune.tokenize import ThoughtsSetting
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from srlm.optional_deps import require
 
 if TYPE_CHECKING:
-    from srlm.config import DPOConfig, SFTConfig
+    from srlm.config.finetune import DPOConfig, SFTConfig
 
 
 def lora_config(config: "SFTConfig | DPOConfig") -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from trainer.finetune.tokenize import Tokens
 
 
@@ -29,6 +29,6 @@ class Replay:
         return [self.examples[index] for index in order[begin : begin + self.count]]
 
     def _order(self, epoch: int) -> list[int]:
-        shuffle = torch.Generator().manual_seed(derive(self.seed, "replay", epoch))
+        shuffle = torch.Generator().manual_seed(derive_seed(self.seed, "replay", epoch))
         order: list[int] = torch.randperm(len(self.examples), generator=shuffle).tolist()
         return order

@@ -27,9 +27,9 @@ def translate_resource_errors(label: str, section: str, micro_batch_size: int, m
         yield
     except Exception as error:
         if is_out_of_memory(error):
-            now = f"{section}.micro_batch_size = {micro_batch_size}"
+            now = f"{section}.per_device_train_batch_size = {micro_batch_size}"
             then = (
-                f"Set a smaller one, such as --set {section}.micro_batch_size={micro_batch_size // 2}"
+                f"Set a smaller one, such as --set {section}.per_device_train_batch_size={micro_batch_size // 2}"
                 if micro_batch_size > 1
                 else f"Start a new run with {section}.max_length below {max_length} or with a smaller model"
             )

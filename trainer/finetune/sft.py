@@ -43,7 +43,7 @@ def train_sft(job: SFTJob, progress: Progress) -> None:
             return EpochSampler(self, len(lengths), job.seed, lengths=grouped, batch_size=config.batch_size)
 
     with (
-        translate_resource_errors(job.label, "sft", config.micro_batch_size, config.max_length),
+        translate_resource_errors(job.label, "sft", config.per_device_train_batch_size, config.max_length),
         progress.step(job.label, optimiser_steps(len(kept), config)) as step,
     ):
         trainer = Trainer(

@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import Sampler
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 
 
 class EpochSampler(Sampler[int]):
@@ -37,7 +37,7 @@ class EpochSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         """Yield the indices of the trainer's current epoch."""
         epoch = int(self.trainer.state.epoch or 0)
-        shuffle = torch.Generator().manual_seed(derive(self.seed, "order", epoch))
+        shuffle = torch.Generator().manual_seed(derive_seed(self.seed, "order", epoch))
         if self.lengths:
             grouped: Any = get_length_grouped_indices  # not annotated in transformers
             return iter(grouped(self.lengths, self.batch_size, generator=shuffle))

@@ -30,20 +30,20 @@ def shared_arguments(job: SFTJob | DPOJob) -> dict[str, Any]:
             f"batch_size = {config.batch_size} is not divisible by the number of processes, {world_size()}. "
             "Choose a multiple of their number."
         )
-    micro = max(size for size in range(1, min(config.micro_batch_size, share) + 1) if share % size == 0)
+    micro = max(size for size in range(1, min(config.per_device_train_batch_size, share) + 1) if share % size == 0)
     return {
         "output_dir": str(trainer_state_dir(job.folder)),
         "learning_rate": config.learning_rate,
         # transformers has two such schedules. In this one the first of w warm-up steps has 1/w of the peak, not 0.
         "lr_scheduler_type": "cosine_warmup_with_min_lr",
-        "lr_scheduler_kwargs": {"min_lr_rate": config.end_ratio},
+        "lr_scheduler_kwargs": {"min_lr_rate": config.min_lr_rate},
         "warmup_steps": config.warmup_ratio,
         "per_device_train_batch_size": micro,
         "gradient_accumulation_steps": share // micro,
         "num_train_epochs": config.epochs,
         "max_length": config.max_length,
         "bf16": pick_dtype(job.dtype, device) is torch.bfloat16,
-        "gradient_checkpointing": config.recompute,
+        "gradient_checkpointing": config.gradient_checkpointing,
         "use_cpu": device == "cpu",
         "seed": job.seed % (1 << 31),
         "weight_decay": config.weight_decay,

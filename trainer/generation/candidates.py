@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from srlm.inference import ask
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.strip_reasoning import answer_of
 from srlm.types import Answer, Completion, Message, Prompt, Request
 from trainer.session import Session
@@ -32,7 +31,7 @@ def sample_candidates(
     owners: list[tuple[Prompt, int]] = []
     for prompt in prompts:
         for sample in range(config.candidates):
-            seed = derive(config.seed, stage, prompt.id, sample)
+            seed = derive_seed(config.seed, stage, prompt.id, sample)
             requests.append(
                 Request(
                     (Message("user", prompt.instruction),),
@@ -42,13 +41,9 @@ def sample_candidates(
                 )
             )
             owners.append((prompt, sample))
-    replies = ask(
-        session.engine(model),
+    replies = session.caller(model, f"{stage}/{role}").ask(
         requests,
-        session.run.ledger,
-        stage=f"{stage}/{role}",
-        progress=session.progress,
-        label=f"{stage}: {config.candidates} answers of {model} to {len(prompts)} instructions",
+        f"{stage}: {config.candidates} answers of {model} to {len(prompts)} instructions",
     )
     return [
         answer_of(f"{prompt.id}-{role[0]}{sample}", prompt.id, model, key, reply, sample=sample)

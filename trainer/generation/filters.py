@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from rapidfuzz.distance import LCSseq
 
-from srlm.config import InstructionsConfig
+from srlm.config.generation import InstructionsConfig
 
 TOO_SIMILAR = "too similar to a known instruction"
 """The reason whose share is the rate of duplicates. All other reasons concern a prompt by itself."""

@@ -10,8 +10,7 @@ import re
 from collections.abc import Sequence
 from math import ceil
 
-from srlm.inference import ask
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.types import Completion, Demonstration, Dropped, Message, Prompt, Reply, Request
 from trainer.generation.filters import InstructionFilter
 from trainer.session import Session
@@ -74,7 +73,7 @@ def _draw_round(
             generated,
             config.seed_shots,
             config.generated_shots,
-            derive(session.config.seed, model, number, call),
+            derive_seed(session.config.seed, model, number, call),
         )
         for call in range(max(1, ceil(config.count / 2)))
     ]
@@ -97,17 +96,12 @@ def _run_round(
 ) -> list[tuple[str, Reply]]:
     """Make the calls of a round; return each call's ledger key and reply."""
     requests = [
-        _request(session, chosen, derive(session.config.seed, model, "instruction", number, call))
+        _request(session, chosen, derive_seed(session.config.seed, model, "instruction", number, call))
         for call, chosen in enumerate(shots)
     ]
     count = session.config.instructions.count
-    return ask(
-        session.engine(writer),
-        requests,
-        session.run.ledger,
-        stage=f"{model}/instructions",
-        progress=session.progress,
-        label=f"{model}: new instructions, round {number + 1}, {accepted} of {count} so far",
+    return session.caller(writer, f"{model}/instructions").ask(
+        requests, f"{model}: new instructions, round {number + 1}, {accepted} of {count} so far"
     )
 
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from srlm.config import MonitorConfig
-from srlm.errors import Unhealthy
-from srlm.iteration_metrics import Health
+from srlm.config.monitor import MonitorConfig
+from srlm.errors import StoppedByStrict
+from srlm.iteration_metrics import IterationMetrics
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Check:
     """
 
     name: str
-    metric: Callable[[Health], float | None]
+    metric: Callable[[IterationMetrics], float | None]
     setting: str
     below: bool
     unit: Literal["share", "points", "distance"]
@@ -51,7 +51,7 @@ CHECKS = (
     Check(
         "mean reward of the candidates minus that of degenerate answers",
         lambda one: one.canary_gap,
-        "min_canary_gap",
+        "min_degenerate_gap",
         True,
         "points",
         "The judge has not learned to score degenerate answers low, and its pairs are useless or harmful: give it more "
@@ -145,7 +145,7 @@ class Alert:
         return f"{value:.1%}" if self.check.unit == "share" else f"{value:.2f}"
 
 
-def find_alerts(metrics: Health, config: MonitorConfig) -> list[Alert]:
+def find_alerts(metrics: IterationMetrics, config: MonitorConfig) -> list[Alert]:
     """Return an alert for each metric beyond its threshold. A metric that was not measured gives none."""
     found = []
     for check in CHECKS:
@@ -159,12 +159,12 @@ def raise_on_alerts(alerts: list[Alert]) -> None:
     """End the command if there is an alert.
 
     Raises:
-        Unhealthy: with the first alert and the number of others.
+        StoppedByStrict: with the first alert and the number of others.
     """
     if alerts:
         more = len(alerts) - 1
         others = f" ({more} more warning{'s' if more > 1 else ''} above)" if more else ""
-        raise Unhealthy(
+        raise StoppedByStrict(
             f"{str(alerts[0]).replace('warning: ', '')}{others} --strict stops here. Finished stages are kept; the "
             "same command without --strict resumes from here."
         )

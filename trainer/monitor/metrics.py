@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from srlm.iteration_metrics import Health, PositivesHealth
+from srlm.iteration_metrics import IterationMetrics, PositivesMetrics
 from srlm.judges.rubric import Scale
 from srlm.seed_data import evaluation_set
 from srlm.types import Answer, Dropped, PreferencePair, Prompt, Reward, Scored, SFTExample, Unparsed
@@ -45,10 +45,10 @@ class IterationRecords:
     positives: Sequence[SFTExample] | None = None
 
 
-def compute_metrics(records: IterationRecords, scale: Scale, before: Health | None) -> Health:
+def compute_metrics(records: IterationRecords, scale: Scale, before: IterationMetrics | None) -> IterationMetrics:
     """Compute the metrics of an iteration; `before` has those of the iteration before it, if there is one."""
     length = round(_mean([len(answer.text) for answer in records.candidates]) or 0.0, 1)
-    metrics = Health(
+    metrics = IterationMetrics(
         model=records.model,
         **_prompt_metrics(records),
         **_candidate_metrics(records, length, before),
@@ -61,7 +61,7 @@ def compute_metrics(records: IterationRecords, scale: Scale, before: Health | No
     )
     if records.positives is None:
         return metrics
-    return PositivesHealth(
+    return PositivesMetrics(
         **vars(metrics),
         positives=len(records.positives),
         positive_instructions=len({one.prompt for one in records.positives}),
@@ -85,7 +85,7 @@ def _prompt_metrics(records: IterationRecords) -> dict[str, Any]:
     }
 
 
-def _candidate_metrics(records: IterationRecords, length: float, before: Health | None) -> dict[str, Any]:
+def _candidate_metrics(records: IterationRecords, length: float, before: IterationMetrics | None) -> dict[str, Any]:
     """Return count, length and truncation of the candidates; `length` is their mean length."""
     candidates = records.candidates
     return {

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from srlm.iteration_metrics import Health, PositivesHealth
+from srlm.iteration_metrics import IterationMetrics, PositivesMetrics
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
-def metrics_line(one: Health) -> str:
+def metrics_line(one: IterationMetrics) -> str:
     """Return an iteration's metrics in one line, for the log."""
     drift = "" if one.length_drift is None else f" ({one.length_drift:+.0%})"
     empty = f"; {one.only_thoughts} answers are only reasoning" if one.only_thoughts else ""
@@ -20,7 +20,7 @@ def metrics_line(one: Health) -> str:
     )
 
 
-def metrics_table(iterations: Sequence[Health]) -> "Table":
+def metrics_table(iterations: Sequence[IterationMetrics]) -> "Table":
     """Return the metrics of each iteration, models as columns. Rows without a value are left out."""
     from rich.markup import escape
     from rich.table import Table
@@ -36,13 +36,13 @@ def metrics_table(iterations: Sequence[Health]) -> "Table":
     return table
 
 
-def _training_data(one: Health) -> str:
-    return f"{one.positives} positives" if isinstance(one, PositivesHealth) else f"{one.pairs} pairs"
+def _training_data(one: IterationMetrics) -> str:
+    return f"{one.positives} positives" if isinstance(one, PositivesMetrics) else f"{one.pairs} pairs"
 
 
-def _of_positives(cell: Callable[[PositivesHealth], str]) -> Callable[[Health], str]:
+def _of_positives(cell: Callable[[PositivesMetrics], str]) -> Callable[[IterationMetrics], str]:
     """Return a cell that is empty for an iteration that trains on pairs."""
-    return lambda one: cell(one) if isinstance(one, PositivesHealth) else "-"
+    return lambda one: cell(one) if isinstance(one, PositivesMetrics) else "-"
 
 
 def _number(value: float | None) -> str:
@@ -61,15 +61,15 @@ def _counts(of: dict[str, int]) -> str:
     return "\n".join(f"{reason} {count}" for reason, count in of.items()) or "-"
 
 
-def _histogram(one: Health) -> str:
+def _histogram(one: IterationMetrics) -> str:
     return " ".join(str(one.score_histogram.get(str(score), 0)) for score in range(one.highest + 1))
 
 
-def _degenerate(one: Health) -> str:
+def _degenerate(one: IterationMetrics) -> str:
     return "\n".join(f"{kind} {reward:.2f}" for kind, reward in one.canary_rewards.items()) or "-"
 
 
-ROWS: tuple[tuple[str, Callable[[Health], str]], ...] = (
+ROWS: tuple[tuple[str, Callable[[IterationMetrics], str]], ...] = (
     ("new instructions", lambda one: str(one.instructions)),
     ("  refused", lambda one: _counts(one.refused)),
     ("  refused as too similar, of all generated", lambda one: _share(one.duplicate_rate)),
@@ -89,7 +89,7 @@ ROWS: tuple[tuple[str, Callable[[Health], str]], ...] = (
     ("    by kind", _degenerate),
     ("  by the frozen judge", lambda one: _number(one.frozen_reward)),
     ("  above the frozen judge's", lambda one: _signed(one.self_excess, 2)),
-    ("preference pairs", lambda one: "-" if isinstance(one, PositivesHealth) else str(one.pairs)),
+    ("preference pairs", lambda one: "-" if isinstance(one, PositivesMetrics) else str(one.pairs)),
     ("positives", _of_positives(lambda one: str(one.positives))),
     ("  instructions with one", _of_positives(lambda one: str(one.positive_instructions))),
     ("  longer than all candidates, characters", _of_positives(lambda one: _signed(one.positives_longer))),

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from srlm.config import TrainConfig
 from srlm.judges.rubric import Scale
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.types import Answer, Dropped, Prompt, Reward, SFTExample
 from trainer.finetune.tokenize import ThoughtsSetting
 from trainer.generation.candidates import full_text
@@ -62,5 +62,5 @@ def choose_positives(
 def repeat_by_weight(positives: Sequence[SFTExample], weight: float, seed: int) -> list[SFTExample]:
     """Return the examples of one epoch, each `weight` times. A fraction is met by repeating some, drawn by `seed`."""
     times, more = divmod(max(1, round(weight * len(positives))), len(positives))
-    drawn = {one.id for one in sorted(positives, key=lambda one: derive(seed, "positive", one.id))[:more]}
+    drawn = {one.id for one in sorted(positives, key=lambda one: derive_seed(seed, "positive", one.id))[:more]}
     return [*list(positives) * times, *(one for one in positives if one.id in drawn)]

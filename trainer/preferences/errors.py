@@ -1,7 +1,7 @@
 """Errors of an iteration without training data: no preference pair, or no answer that is good enough."""
 
 from srlm.errors import NothingToTrain
-from srlm.iteration_metrics import Health
+from srlm.iteration_metrics import IterationMetrics
 from trainer.preferences.best_of_n import min_positive_reward
 from trainer.preferences.implicit_reward import DISAGREED
 from trainer.preferences.pairs import TOO_FEW_REWARDS
@@ -9,7 +9,7 @@ from trainer.preferences.scoring import Scores
 from trainer.session import Session
 
 
-def no_pairs_error(metrics: Health, verdicts: int) -> NothingToTrain:
+def no_pairs_error(metrics: IterationMetrics, verdicts: int) -> NothingToTrain:
     """Build the error of an iteration without a pair: the counts, and the setting to change for the likely cause."""
     unread = metrics.dropped.get(TOO_FEW_REWARDS, 0)
     if 2 * metrics.only_thoughts >= metrics.candidates > 0:
@@ -36,7 +36,7 @@ def no_pairs_error(metrics: Health, verdicts: int) -> NothingToTrain:
     )
 
 
-def no_best_answers_error(session: Session, metrics: Health, scores: Scores) -> NothingToTrain:
+def no_best_answers_error(session: Session, metrics: IterationMetrics, scores: Scores) -> NothingToTrain:
     """Build the error of an iteration without an answer that is good enough, with the best reward."""
     values = [reward.value for reward in scores.rewards if reward.value is not None]
     least = min_positive_reward(session.config, session.judge().rubric.scale)

@@ -21,8 +21,8 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from srlm.config import PairsConfig
-from srlm.seeding import derive
+from srlm.config.preferences import PairsConfig
+from srlm.seeding import derive_seed
 from srlm.types import Answer, Dropped, PreferencePair, Prompt, Reward
 
 ROUNDING = 1e-9
@@ -66,7 +66,7 @@ def choose_pairs(
     pairs: list[PreferencePair] = []
     dropped: list[Dropped] = []
     for prompt in prompts:
-        chance = random.Random(derive(seed, "pair", prompt.id))
+        chance = random.Random(derive_seed(seed, "pair", prompt.id))
         candidates = of_prompt[prompt.id]
         scored, low = with_rewards(candidates, values), with_rewards(anchored[prompt.id], values)
         pair = _pair(prompt, scored, low, config, chance)

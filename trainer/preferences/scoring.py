@@ -66,12 +66,9 @@ def score_answers(
     def produce() -> list[Verdict]:
         found = score(
             session.judge(),
-            session.engine(judge),
+            session.caller(judge, stage),
             [(instructions[answer.prompt_id], answer) for answer in answers],
-            run.ledger,
             seed=session.config.seed,
-            stage=stage,
-            progress=session.progress,
             label=f"{model}: {public_name(judge)} judges {len(answers)} {_DESCRIPTIONS[source]}",
         )
         if source is not ScoreSource.FROZEN:

@@ -1,4 +1,4 @@
-"""A comparison as JSON. It is stable: docs/formats.md describes it."""
+"""A comparison as JSON. It is stable: docs/reference/formats.md describes it."""
 
 import json
 from collections.abc import Sequence

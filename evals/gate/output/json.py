@@ -1,4 +1,4 @@
-"""A decision as JSON, stable: docs/formats.md describes it."""
+"""A decision as JSON, stable: docs/reference/formats.md describes it."""
 
 import json
 from typing import Any

@@ -11,16 +11,22 @@ from typing import TypeVar
 
 from evals.labels.store import Label, labels_of, prompt_sets
 from evals.model_order import ordered
-from evals.results import AlpacaResult, HeadToHeadResult, Results, RewardResult, part
+from evals.results import Results, stage_name
 from evals.sample import NO_LABEL, Mark, Opinion, Reply, Sample, flags, opinion
+from evals.suites.alpaca.result import AlpacaResult
+from evals.suites.head_to_head.result import HeadToHeadResult
 from evals.suites.human.metrics import decisions
+from evals.suites.human.result import HumanResult
 from evals.suites.human.votes import Vote
+from evals.suites.mt_bench.result import MtBenchResult
 from evals.suites.nlp.samples import task_samples
+from evals.suites.reward_model.result import RewardResult
+from evals.suites.verifiable.result import VerifiableResult
 from srlm.jsonl import parse_lines
 from srlm.judges.pairwise import CHOICES, verdict_of
 from srlm.runs import Run
 from srlm.strip_reasoning import length_note
-from srlm.types import Answer, Outcome, Prompt, RankedPrompt, Suspicion, Verdict
+from srlm.types import Answer, InjectionFlag, Outcome, Prompt, RankedPrompt, Verdict
 
 T = TypeVar("T")
 UNREAD, UNANSWERED = "no verdict", "no answer"
@@ -79,10 +85,10 @@ def _asked(run: Run, suite: str, digests: Iterable[str], sets: Mapping[str, list
 
 
 def _alpaca(run: Run, results: Results, sets: Mapping[str, list[Prompt]]) -> Asked:
-    asked = _asked(run, "alpaca", (one.provenance.prompts for one in results.alpaca.values()), sets)
-    for model, result in results.alpaca.items():
+    asked = _asked(run, "alpaca", (one.provenance.prompts for one in results.of(AlpacaResult).values()), sets)
+    for model, result in results.of(AlpacaResult).items():
         texts = _answers(run, "alpaca", model)
-        verdicts = by_id(records(run, part(run, "alpaca", model, "verdicts"), Verdict))
+        verdicts = by_id(records(run, stage_name(run, "alpaca", model, "verdicts"), Verdict))
         for outcome in result.outcomes:
             prompt = asked.prompts.get(outcome.prompt_id)
             replies = asked.replies.setdefault(outcome.prompt_id, [])
@@ -132,15 +138,15 @@ def _shown(verdict: Verdict, answer: Answer, opponent: str) -> str:
 
 
 def _head_to_head(run: Run, results: Results, sets: Mapping[str, list[Prompt]]) -> Asked:
-    met = results.head_to_head
+    met = results.of(HeadToHeadResult)
     asked = _asked(run, "head-to-head", (one.provenance.prompts for one in met.values()), sets)
     models = ordered(run, {model for pair in met for model in pair})
     texts = {model: _answers(run, "head-to-head", model) for model in models}
     # Each answer once, with what it did against each opponent.
     found: dict[str, dict[str, list[Reply]]] = {}
     for pair, result in met.items():
-        verdicts = by_id(records(run, part(run, "head-to-head", pair, "verdicts"), Verdict))
-        for side in (result, result.turned()):
+        verdicts = by_id(records(run, stage_name(run, "head-to-head", pair, "verdicts"), Verdict))
+        for side in (result, result.swapped()):
             for outcome in side.outcomes:
                 reply = _against(side, outcome, texts[side.model].get(outcome.prompt_id), verdicts)
                 found.setdefault(outcome.prompt_id, {}).setdefault(side.model, []).append(reply)
@@ -151,13 +157,13 @@ def _head_to_head(run: Run, results: Results, sets: Mapping[str, list[Prompt]]) 
 
 def _human(run: Run, results: Results, sets: Mapping[str, list[Prompt]]) -> Asked:
     """What people were shown, and each vote. A prompt that nobody voted on has no outcome."""
-    asked = _asked(run, "human", (one.sheet.prompts for one in results.human.values()), sets)
+    asked = _asked(run, "human", (one.annotation_set.prompts for one in results.of(HumanResult).values()), sets)
     found: dict[str, dict[str, list[Reply]]] = {}
-    for result in results.human.values():
-        for side in (result, result.turned()):
+    for result in results.of(HumanResult).values():
+        for side in (result, result.swapped()):
             decided = decisions(side)
-            first = side.sheet.model == side.model
-            for shown in side.sheet.pairs:
+            first = side.annotation_set.model == side.model
+            for shown in side.annotation_set.pairs:
                 votes = [vote for vote in side.votes if vote.prompt_id == shown.prompt_id]
                 text = shown.answer if first else shown.opponent_answer
                 outcome = decided.get(shown.prompt_id, "no vote")
@@ -194,12 +200,12 @@ def merged(replies: Sequence[Reply]) -> Reply:
 
 
 def _mt_bench(run: Run, results: Results, sets: Mapping[str, list[Prompt]]) -> Asked:
-    asked = _asked(run, "mt-bench", (one.provenance.prompts for one in results.mt_bench.values()), sets)
-    for model, result in results.mt_bench.items():
+    asked = _asked(run, "mt-bench", (one.provenance.prompts for one in results.of(MtBenchResult).values()), sets)
+    for model, result in results.of(MtBenchResult).items():
         answers: dict[str, Answer] = {}
-        for answer in records(run, part(run, "mt-bench", model, "answers"), Answer):
+        for answer in records(run, stage_name(run, "mt-bench", model, "answers"), Answer):
             answers[f"{answer.prompt_id}-{answer.id.rpartition('-t')[2]}"] = answer
-        verdicts = of_answers(records(run, part(run, "mt-bench", model, "verdicts"), Verdict))
+        verdicts = of_answers(records(run, stage_name(run, "mt-bench", model, "verdicts"), Verdict))
         for grade in result.grades:
             mine = answers.get(f"{grade.question}-{grade.turn}")
             outcome = "graded" if grade.score is not None else grade.state
@@ -216,7 +222,7 @@ def _with_verdicts(
 ) -> Reply:
     """An answer with the verdicts that are on it alone."""
     said = verdicts.get(answer.id, []) if answer else []
-    suspected: list[Suspicion] = [one for verdict in said for one in verdict.injection_suspected]
+    suspected: list[InjectionFlag] = [one for verdict in said for one in verdict.injection_suspected]
     return Reply(
         by,
         answer.text if answer else "",
@@ -229,16 +235,17 @@ def _with_verdicts(
 
 
 def _reward(run: Run, results: Results, sets: Mapping[str, list[Prompt]]) -> Asked:
-    asked = _asked(run, "reward", (one.provenance.prompts for one in results.reward.values()), sets)
+    asked = _asked(run, "reward", (one.provenance.prompts for one in results.of(RewardResult).values()), sets)
     ranked = by_id(records(run, "seeds/validation", RankedPrompt))
     said = {
-        model: of_answers(records(run, part(run, "reward", model, "verdicts"), Verdict)) for model in results.reward
+        model: of_answers(records(run, stage_name(run, "reward", model, "verdicts"), Verdict))
+        for model in results.of(RewardResult)
     }
-    first = next(iter(results.reward.values()), None)
+    first = next(iter(results.of(RewardResult).values()), None)
     for place, prompt_id in enumerate(first.instruction_ids if first else ()):
         texts = [one.text for one in ranked[prompt_id].answers] if prompt_id in ranked else []
         for answer, rank in enumerate(first.groups[place].ranks if first else ()):
-            marks = tuple(mark for one in results.reward.values() for mark in _orders(one, prompt_id, answer))
+            marks = tuple(mark for one in results.of(RewardResult).values() for mark in _orders(one, prompt_id, answer))
             name = f"{prompt_id}-a{answer}"
             verdicts = [(model, verdict) for model, of_answer in said.items() for verdict in of_answer.get(name, [])]
             reply = Reply(
@@ -280,8 +287,8 @@ def _orders(result: RewardResult, prompt_id: str, answer: int) -> list[Mark]:
 
 
 def _verifiable(run: Run, results: Results, sets: Mapping[str, list[Prompt]]) -> Asked:
-    asked = _asked(run, "verifiable", (one.provenance.prompts for one in results.verifiable.values()), sets)
-    for model, result in results.verifiable.items():
+    asked = _asked(run, "verifiable", (one.provenance.prompts for one in results.of(VerifiableResult).values()), sets)
+    for model, result in results.of(VerifiableResult).items():
         texts = _answers(run, "verifiable", model)
         for one in result.checked:
             answer = texts.get(one.prompt_id)
@@ -302,7 +309,7 @@ def _verifiable(run: Run, results: Results, sets: Mapping[str, list[Prompt]]) ->
 
 
 def _answers(run: Run, suite: str, model: str) -> dict[str, Answer]:
-    return {one.prompt_id: one for one in records(run, part(run, suite, model, "answers"), Answer)}
+    return {one.prompt_id: one for one in records(run, stage_name(run, suite, model, "answers"), Answer)}
 
 
 def records(run: Run, stage: str, record: type[T]) -> list[T]:

@@ -12,14 +12,15 @@ from evals.compare.paper import beside_paper
 from evals.compare.sentences import certain, words
 from evals.compare.terminal import label, with_interval
 from evals.metric import Metric, Side
-from evals.model_order import models_of, ordered
+from evals.model_order import ordered
 from evals.report.charts.dots import Dot
 from evals.report.charts.svg import shape, variable
 from evals.report.section import Facets, Figure, Finding, Key, Section, Table, metric_table
-from evals.results import Results
+from evals.results import Results, collect, models_of, suite_name
 from evals.sample import link
 from evals.suites.head_to_head import metrics as matched
 from evals.suites.human import metrics as voted
+from evals.suites.human.result import HumanResult
 from srlm.errors import UsageError
 from srlm.runs import Run
 
@@ -41,12 +42,11 @@ class Told:
 def told(run: Run, results: Results, baseline: str | None, paper: bool) -> dict[str, Told]:
     """The comparison of each suite that has results, by the name that `Results` has for it."""
     found: dict[str, Told] = {}
-    for name, of_suite in vars(results).items():
-        if not of_suite:
-            continue
-        models = ordered(run, {model for key in of_suite for model in models_of(key)})
+    for kind, of_suite in results.by_kind.items():
+        name = suite_name(kind).replace("-", "_")
+        models = ordered(run, {model for one in of_suite.values() for model in models_of(one)})
         first = next((name for name in (baseline, *FIRST) if name in models), models[0])
-        alone = replace(Results(), **{name: of_suite})
+        alone = collect(of_suite.values())
         refused = ""
         try:
             comparison = compare_models(alone, models, first)
@@ -55,7 +55,7 @@ def told(run: Run, results: Results, baseline: str | None, paper: bool) -> dict[
             comparison = compare_models(alone, models, first, ALIKE)
         if name == "human":
             # Beside the votes stands how far they agree with the judge, whose results are of other suites.
-            met = matched.meetings(results.human, comparison.models)
+            met = matched.meetings(results.of(HumanResult), comparison.models)
             captions, sides = voted.captions(met, comparison.models, results), voted.sides(met, results)
             comparison = replace(comparison, captions=captions, sides=sides)
         if paper:

@@ -10,6 +10,8 @@ from evals.report.sections.pairs import head_to_head, human
 from evals.report.sections.scores import mt_bench, nlp, reward, verifiable
 from evals.report.sections.win_rates import broken, win_rates
 from evals.results import Results
+from evals.suites.alpaca.result import AlpacaResult
+from evals.suites.head_to_head.result import HeadToHeadResult
 from srlm.runs import Run
 
 DRAWN: dict[str, tuple[Callable[[Told, Mapping[str, int]], Section], str, str]] = {
@@ -48,9 +50,9 @@ def suite_sections(run: Run, results: Results, found: Mapping[str, Told]) -> lis
 def _by_kind(run: Run, results: Results, found: Mapping[str, Told], place: Mapping[str, int]) -> Section:
     drawn = None
     if "alpaca" in found:
-        drawn = broken(run, found["alpaca"], list(results.alpaca.values()), place)
+        drawn = broken(run, found["alpaca"], list(results.of(AlpacaResult).values()), place)
     elif "head_to_head" in found:
-        drawn = broken(run, found["head_to_head"], list(results.head_to_head.values()), place)
+        drawn = broken(run, found["head_to_head"], list(results.of(HeadToHeadResult).values()), place)
     if drawn is not None:
         return drawn
     words = "No prompt has a label, or there are no win rates."

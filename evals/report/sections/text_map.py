@@ -23,7 +23,7 @@ from srlm.errors import SrlmError
 from srlm.model_hub import model_folder
 from srlm.optional_deps import require
 from srlm.runs import Run
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.types import SCHEMA, Answer, Demonstration, PreferencePair, SFTExample
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def texts(run: Run) -> list[Text]:
 
 
 def _few(found: Sequence[T]) -> list[T]:
-    return sorted(found, key=lambda one: derive("report", one.id))[:MOST]
+    return sorted(found, key=lambda one: derive_seed("report", one.id))[:MOST]
 
 
 def reader(run: Run) -> str | None:

@@ -8,7 +8,8 @@ from evals.labels.store import By, labels_of
 from evals.report.charts.dots import Panel, dots
 from evals.report.section import Facets, Figure, Section, metric_table
 from evals.report.sections.common import ABOUT_PAPER, Told, all_figures, dot, keys, named, suite_section
-from evals.results import AlpacaResult, HeadToHeadResult
+from evals.suites.alpaca.result import AlpacaResult
+from evals.suites.head_to_head.result import HeadToHeadResult
 from srlm.runs import Run
 
 

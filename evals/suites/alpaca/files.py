@@ -4,7 +4,7 @@ Each may be plain or gzip, the first two a JSON array or JSON Lines. In an annot
 (output_1, the baseline, is better) to 2 (output_2, the model), and null is a verdict that is missing; here it runs from
 0 to 1. Some annotators store 0 for a draw. Where the judge's first token came with its alternatives ("m" or "M"), the
 preference is computed from them again; which of the two letters was the model follows from the instruction alone, by
-the rule of alpaca_eval (docs/formats.md). What cannot be read ends in one error that names the record.
+the rule of alpaca_eval (docs/reference/formats.md). What cannot be read ends in one error that names the record.
 """
 
 import csv
@@ -16,31 +16,18 @@ from typing import Any
 
 import numpy as np
 
+from evals.single_turn import Output, optional_text
 from evals.suites.alpaca.length_control import Gamed
 from srlm.errors import DataError
-from srlm.json_files import Once, Row, read_or_fetch, read_rows
+from srlm.json_files import Row, UniqueKeys, read_rows
 from srlm.jsonl import write_json
-from srlm.optional_deps import require
 from srlm.read_text import read_text
 from srlm.seeding import model_first
 
 PUBLISHED_ANNOTATOR = "weighted_alpaca_eval_gpt4_turbo"
 """The judge of AlpacaEval 2.0."""
 
-HUB_FILE = "alpaca_eval_gpt4_baseline.json"
-"""The 805 instructions with the outputs of AlpacaEval 2.0's baseline, in its data set."""
-
 DRAW = 0.5
-
-
-@dataclass(frozen=True)
-class Output:
-    """One record of model_outputs.json."""
-
-    instruction: str
-    output: str
-    generator: str
-    dataset: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,25 +57,6 @@ class Annotations:
     rows: tuple[Annotation, ...]
 
 
-def outputs_at(place: str) -> list[Output]:
-    """The outputs of a file, or of AlpacaEval's baseline in a data set of the Hub.
-
-    Raises:
-        DataError: there is neither, or a record is wrong.
-    """
-
-    def fetch() -> list[Output]:
-        require("huggingface_hub", "Reading AlpacaEval from the Hub", "local")
-        from huggingface_hub import hf_hub_download
-
-        return read_outputs(Path(hf_hub_download(place, HUB_FILE, repo_type="dataset")))
-
-    advice = (
-        f"Download {HUB_FILE} of tatsu-lab/alpaca_eval where there is a network, and give the file with --prompts FILE."
-    )
-    return read_or_fetch(place, read_outputs, fetch, advice)
-
-
 def read_annotations(path: Path) -> Annotations:
     """Read annotations of one model against one baseline.
 
@@ -104,7 +72,7 @@ def annotations_in(records: Sequence[Row]) -> Annotations:
     first = records[0]
     baseline, model = first.text("generator_1"), first.text("generator_2")
     annotator = _annotator(first)
-    once = Once()
+    once = UniqueKeys()
     rows: list[Annotation] = []
     for record in records:
         pair = record.text("generator_1"), record.text("generator_2")
@@ -121,23 +89,6 @@ def annotations_in(records: Sequence[Row]) -> Annotations:
     if all(row.preference is None for row in rows):
         raise DataError(first.path, "holds no preference: each of its records has null.")
     return Annotations(model, baseline, annotator, tuple(rows))
-
-
-def read_outputs(path: Path) -> list[Output]:
-    """Read one model's outputs, in the order of the file.
-
-    Raises:
-        DataError: a record lacks a field, or repeats an instruction.
-    """
-    once = Once()
-    found: list[Output] = []
-    for record in read_rows(path):
-        one = Output(
-            record.text("instruction"), record.text("output"), _optional(record, "generator"), _dataset(record)
-        )
-        once.add(record, one.instruction, "the instruction")
-        found.append(one)
-    return found
 
 
 def write_outputs(path: Path, outputs: Iterable[Output]) -> None:
@@ -220,7 +171,7 @@ def _annotation(record: Row, *, turned: bool) -> Annotation:
     if turned:
         outputs = outputs[::-1]
         preference, by_tokens = (None if one is None else 1 - one for one in (preference, by_tokens))
-    return Annotation(instruction, *outputs, preference, by_tokens, turned, _dataset(record))
+    return Annotation(instruction, *outputs, preference, by_tokens, turned, optional_text(record, "dataset"))
 
 
 def _preference(record: Row) -> float | None:
@@ -238,12 +189,4 @@ def _preference(record: Row) -> float | None:
 
 
 def _annotator(record: Row) -> str:
-    return _optional(record, "annotator")
-
-
-def _dataset(record: Row) -> str:
-    return _optional(record, "dataset")
-
-
-def _optional(record: Row, name: str) -> str:
-    return record.text(name) if record.data.get(name) is not None else ""
+    return optional_text(record, "annotator")

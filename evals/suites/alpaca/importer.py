@@ -8,10 +8,11 @@ result without a preference, so that a model is not better for having left out w
 from collections.abc import Sequence
 
 from evals.pairwise import prompts_digest
-from evals.results import AlpacaResult, Provenance
-from evals.suites.alpaca.files import Annotation, Annotations, Output
-from evals.suites.alpaca.run import prompts_of
-from srlm.judges.injection import constant_answers, find_suspicions
+from evals.results import Provenance
+from evals.single_turn import Output, prompts_of
+from evals.suites.alpaca.files import Annotation, Annotations
+from evals.suites.alpaca.result import AlpacaResult
+from srlm.judges.injection import constant_answers, find_injections
 from srlm.judges.pairwise import load_pairwise
 from srlm.types import Answer, Outcome, Prompt
 
@@ -61,7 +62,7 @@ def _result(file: Annotations, prompts: Sequence[Prompt]) -> AlpacaResult:
         Provenance(judge, f"as {judge} has it", prompts_digest(prompts), "as its file has them"),
         None,
         tuple(_outcome(file, prompt, rows.get(prompt.instruction)) for prompt in prompts),
-        flagged=sum(bool(find_suspicions(one.id, one.text, template)) for one in answers),
+        flagged=sum(bool(find_injections(one.id, one.text, template)) for one in answers),
         constant=constant_answers(answers),
     )
 

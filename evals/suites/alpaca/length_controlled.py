@@ -4,7 +4,7 @@ Two models are compared on the prompts that both were judged on: both are fitted
 prompts, and the standard deviation of the differences is the standard error of Student's t, for the interval and the p
 value. (The share of samples beyond 0, a bootstrap's usual p value, cannot fall below one in a thousand, which is too
 coarse once it is adjusted over the pairs of many models; and intervals between quantiles were too narrow at 50 prompts,
-where they left out the truth in 7 to 10 % of experiments: docs/compare.md.)
+where they left out the truth in 7 to 10 % of experiments: docs/explain/compare.md.)
 """
 
 from collections.abc import Collection, Sequence
@@ -14,9 +14,9 @@ import numpy as np
 from scipy.special import stdtr
 
 from evals.metric import Metric, cells_of
-from evals.results import AlpacaResult
 from evals.suites.alpaca.files import PUBLISHED_ANNOTATOR
 from evals.suites.alpaca.length_control import Gamed, LengthControlled, Way, length_controlled
+from evals.suites.alpaca.result import AlpacaResult
 from srlm.errors import UsageError
 from srlm.stats.intervals import Estimate, within_ends
 from srlm.stats.paired import Paired

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from evals.compare.sentences import hostile, mostly, unsaid
 from evals.metric import Metric, Rate, Series, metric, seen_range
-from evals.results import AlpacaResult
 from evals.suites.alpaca.length_control import ERROR, Gamed
 from evals.suites.alpaca.length_controlled import controlled, way_of
+from evals.suites.alpaca.result import AlpacaResult
 
 LENGTH_CONTROL = {
     "published": "Length-controlled: AlpacaEval's fit, with the difficulties of its prompts (against published figures "

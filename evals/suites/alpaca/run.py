@@ -10,18 +10,34 @@ from collections.abc import Sequence
 
 from evals.generate import answers_of, endings_of
 from evals.model import Contestant
+from evals.options import JUDGE_TOKENS, LEAST_MASS, LIMIT, Job, Preparation
 from evals.pairwise import flagged, sitting
-from evals.results import AlpacaResult, Provenance, files_folder, part, store
-from evals.suites.alpaca.files import Annotation, Annotations, Output, write_annotations, write_outputs
+from evals.results import Provenance, files_folder, save, stage_name
+from evals.single_turn import MAX_TOKENS, PROMPTS, Output, load_prompts, sampling_of
+from evals.suites.alpaca.files import Annotation, Annotations, write_annotations, write_outputs
+from evals.suites.alpaca.result import AlpacaResult
 from srlm.console import Progress
 from srlm.judges.injection import constant_answers
 from srlm.judges.judge_card import JudgeCard
-from srlm.judges.pairwise import VOTE, Match, Preference, Voting
-from srlm.judges.preference_data import LabelledSet
+from srlm.judges.pairwise import VOTE, Match, Preference, Voting, voting_of
+from srlm.judges.preference_data import LabelledSet, load_labelled
 from srlm.runs import Run
 from srlm.types import Answer, Outcome, Prompt, Sampling
 
 REFERENCE = "reference"
+
+OPTIONS = (PROMPTS, LIMIT, MAX_TOKENS, JUDGE_TOKENS, LEAST_MASS)
+
+
+def prepare(preparation: Preparation) -> Job:
+    """Load the prompts and the labelled pairs for the judge's card."""
+    prompts, sampling, labelled = load_prompts(preparation), sampling_of(preparation), load_labelled()
+    voting = voting_of(preparation.get(JUDGE_TOKENS), preparation.get(LEAST_MASS))
+    return Job(
+        lambda models, judge, run, progress: run_alpaca(
+            models, prompts, judge, labelled, sampling, run, progress, voting
+        )
+    )
 
 
 def run_alpaca(
@@ -54,20 +70,12 @@ def run_alpaca(
         for contestant in contestants:
             model = contestant.name
             preferences, seen = court.decide(model, _matches(prompts, answers[model]), model)
-            run.write(part(run, "alpaca", model, "answers"), answers[model].values())
+            run.write(stage_name(run, "alpaca", model, "answers"), answers[model].values())
             result = _result(model, identities[model], seen, court.card, prompts, answers, preferences)
-            store(run, result)
+            save(run, result)
             _write_files(run, model, court.engine.name, prompts, answers[model], result)
             results.append(result)
     return results
-
-
-def prompts_of(outputs: Sequence[Output]) -> list[Prompt]:
-    """The baseline's outputs as prompts with references; sorting their ids gives the order of the file."""
-    return [
-        Prompt(f"alpaca-{place:04d}", one.instruction, "evaluation", category=one.dataset or None, reference=one.output)
-        for place, one in enumerate(outputs, start=1)
-    ]
 
 
 def _matches(prompts: Sequence[Prompt], answers: dict[str, Answer]) -> list[Match]:

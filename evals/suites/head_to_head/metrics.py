@@ -12,10 +12,11 @@ from typing import TypeVar
 
 from evals.compare.sentences import hostile, mostly, unsaid
 from evals.metric import Cell, Metric, Series, Side, metric, seen_range
-from evals.results import HeadToHeadResult, HumanResult
+from evals.suites.head_to_head.result import HeadToHeadResult
+from evals.suites.human.result import HumanResult
 from srlm.judges.pairwise import verdict_of
 from srlm.stats.bradley_terry import bradley_terry
-from srlm.stats.intervals import Estimate, Seen, bootstrap_ratio, mean_interval, wilson
+from srlm.stats.intervals import Estimate, ObservedRange, bootstrap_ratio, mean_interval, wilson
 from srlm.stats.paired import Paired, holm, sign_test
 
 WORTH = {"win": 1.0, "tie": 0.5, "loss": 0.0}
@@ -29,7 +30,7 @@ def meetings(results: Mapping[tuple[str, str], Met], models: Sequence[str]) -> l
     """The results between these models; in each the model that is named later stands first."""
     place = {model: number for number, model in enumerate(models)}
     found = [one for one in results.values() if one.model in place and one.opponent in place]
-    turned = [one if place[one.model] > place[one.opponent] else one.turned() for one in found]
+    turned = [one if place[one.model] > place[one.opponent] else one.swapped() for one in found]
     return sorted(turned, key=lambda one: (place[one.opponent], place[one.model]))
 
 
@@ -86,7 +87,7 @@ def sides(met: Sequence[HeadToHeadResult]) -> list[Side]:
                 row("first_position", "the answer shown first is preferred", "%", "neither", [r for r, _ in positions]),
                 row("position_p", "  sign test, p", "p", "neither", [p for _, p in positions]),
                 row("length", "mean length of the first", "chars", "neither", [_length(one) for one in met]),
-                row("opponent_length", "  of the second", "chars", "neither", [_length(one.turned()) for one in met]),
+                row("opponent_length", "  of the second", "chars", "neither", [_length(one.swapped()) for one in met]),
                 row("judged", "prompts judged in both orders", "%", "more", [_judged(one) for one in met]),
             ],
             [
@@ -172,7 +173,7 @@ def _elo(met: Sequence[HeadToHeadResult], models: Sequence[str]) -> dict[str, Ce
     ]
     first, second, scores, prompts = ([game[column] for game in games] for column in range(4))
     ranking = bradley_terry(first, second, scores, prompts, models=len(models))
-    return {model: Cell(one) for model, one in zip(models, ranking.elo, strict=True)}
+    return {model: Cell(one) for model, one in zip(models, ranking, strict=True)}
 
 
 def _worth(result: HeadToHeadResult) -> dict[str, float]:
@@ -223,13 +224,13 @@ def _position(result: HeadToHeadResult) -> tuple[Estimate, Estimate]:
 
 def _lengths(met: Sequence[HeadToHeadResult], model: str) -> dict[str, tuple[str, float]]:
     """Characters of a model's answers that were judged, by prompt."""
-    seen = [one if one.model == model else one.turned() for one in met if model in (one.model, one.opponent)]
+    seen = [one if one.model == model else one.swapped() for one in met if model in (one.model, one.opponent)]
     return {o.prompt_id: (o.prompt_id, float(o.length)) for one in seen for o in one.outcomes if o.verdict_ids}
 
 
 def _length(result: HeadToHeadResult) -> Estimate:
     lengths = [length for _, length in _lengths([result], result.model).values()]
-    return mean_interval(lengths, bounds=Seen((min(lengths, default=0.0), max(lengths, default=0.0))))
+    return mean_interval(lengths, bounds=ObservedRange((min(lengths, default=0.0), max(lengths, default=0.0))))
 
 
 def _judged(result: HeadToHeadResult) -> Estimate:

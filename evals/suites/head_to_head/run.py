@@ -11,18 +11,46 @@ from itertools import combinations
 
 from evals.generate import answers_of, endings_of
 from evals.model import Contestant
+from evals.options import JUDGE_TOKENS, LEAST_MASS, LIMIT, Job, Option, Preparation
 from evals.pairwise import flagged, sitting
-from evals.results import HeadToHeadResult, Provenance, part, store
+from evals.results import Provenance, save, stage_name
+from evals.single_turn import MAX_TOKENS, PROMPTS, load_prompts, sampling_of
+from evals.suites.head_to_head.result import HeadToHeadResult
 from srlm.console import Progress
+from srlm.errors import UnknownName, UsageError
 from srlm.judges.injection import constant_answers
 from srlm.judges.judge_card import JudgeCard
-from srlm.judges.pairwise import VOTE, Match, Preference, Voting
-from srlm.judges.preference_data import LabelledSet
+from srlm.judges.pairwise import VOTE, Match, Preference, Voting, voting_of
+from srlm.judges.preference_data import LabelledSet, load_labelled
 from srlm.runs import Run
 from srlm.types import Answer, Outcome, Prompt, Sampling
 
 Pair = tuple[str, str]
 """The model whose wins are counted, and its opponent."""
+
+BASELINE = Option("baseline", str, "The model that all others are compared with; all pairs, if not given.")
+OPTIONS = (PROMPTS, BASELINE, LIMIT, MAX_TOKENS, JUDGE_TOKENS, LEAST_MASS)
+
+
+def prepare(preparation: Preparation) -> Job:
+    """Load the prompts and the labelled pairs for the judge's card.
+
+    Raises:
+        UsageError: there are fewer than two models, or the baseline is none of them.
+    """
+    names, chosen = list(preparation.names), preparation.get(BASELINE)
+    if len(set(names)) < 2:
+        raise UsageError("head-to-head needs two models, such as: srlm eval M1 M2 --suite head-to-head")
+    if chosen is not None and chosen not in names:
+        raise UnknownName("Among the models to evaluate, the baseline", chosen, names)
+    baseline = None if chosen is None else preparation.models[names.index(chosen)].name
+    prompts, sampling, labelled = load_prompts(preparation), sampling_of(preparation), load_labelled()
+    voting = voting_of(preparation.get(JUDGE_TOKENS), preparation.get(LEAST_MASS))
+    return Job(
+        lambda models, judge, run, progress: run_head_to_head(
+            models, baseline, prompts, judge, labelled, sampling, run, progress, voting
+        )
+    )
 
 
 def pairs_of(models: Sequence[str], baseline: str | None = None) -> list[Pair]:
@@ -63,13 +91,13 @@ def run_head_to_head(
         contestants, prompts, sampling, run.ledger, stage="evals/head-to-head", progress=progress
     )
     for model, found in answers.items():
-        run.write(part(run, "head-to-head", model, "answers"), found.values())
+        run.write(stage_name(run, "head-to-head", model, "answers"), found.values())
     results: list[HeadToHeadResult] = []
     with sitting("head-to-head", judge, labelled, prompts, sampling, run, progress, voting) as court:
         for pair in pairs_of(list(answers), baseline):
             preferences, seen = court.decide(pair, _matches(pair, prompts, answers), f"{pair[0]} against {pair[1]}")
             result = _result(pair, identities, seen, court.card, prompts, answers, preferences)
-            store(run, result)
+            save(run, result)
             results.append(result)
     return results
 

@@ -14,10 +14,10 @@ from threading import Lock
 from typing import Literal
 from urllib.parse import quote
 
-from evals.suites.human.votes import Sheet, Shown, Verdict, Vote, append_vote, read_votes, standing
+from evals.suites.human.votes import AnnotationSet, AnswerPair, Verdict, Vote, append_vote, latest_votes, read_votes
 from srlm.errors import UsageError
 from srlm.filenames import file_name
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 
 Choice = Literal["left", "right", "tie"]
 LONGEST_NAME = 40
@@ -44,7 +44,7 @@ class Booth:
         folder: holds a file of votes for each annotator.
     """
 
-    def __init__(self, sheet: Sheet, folder: Path) -> None:
+    def __init__(self, sheet: AnnotationSet, folder: Path) -> None:
         self.sheet = sheet
         self.folder = folder
         self._lock = Lock()
@@ -56,8 +56,10 @@ class Booth:
         Raises:
             DataError: their file is damaged.
         """
-        stand = standing(read_votes(self._path(annotator)))
-        order = sorted(self.sheet.pairs, key=lambda one: derive(self.sheet.seed, "order", annotator, one.prompt_id))
+        stand = latest_votes(read_votes(self._path(annotator)))
+        order = sorted(
+            self.sheet.pairs, key=lambda one: derive_seed(self.sheet.seed, "order", annotator, one.prompt_id)
+        )
         sides = self._sides(annotator)
         return [
             _ballot(self._id(annotator, one), one, sides[one.prompt_id], stand.get((annotator, one.prompt_id)))
@@ -86,7 +88,7 @@ class Booth:
         with self._lock:
             found: dict[str, int] = {}
             for path in sorted(self.folder.glob("*.jsonl")):
-                for annotator, prompt_id in standing(read_votes(path)):
+                for annotator, prompt_id in latest_votes(read_votes(path)):
                     found[annotator] = found.get(annotator, 0) + (prompt_id in shown)
         return found
 
@@ -95,14 +97,14 @@ class Booth:
         stands = len(before) <= LONGEST_BEFORE and (self.folder / f"{before}.jsonl").exists()
         return self.folder / f"{before if stands else now}.jsonl"
 
-    def _id(self, annotator: str, shown: Shown) -> str:
-        return f"{derive(self.sheet.seed, 'ballot', annotator, shown.prompt_id):016x}"
+    def _id(self, annotator: str, shown: AnswerPair) -> str:
+        return f"{derive_seed(self.sheet.seed, 'ballot', annotator, shown.prompt_id):016x}"
 
     def _sides(self, annotator: str) -> Mapping[str, Literal["model", "opponent"]]:
         """Whose answer stands on the left, by prompt: a coin for every two pairs, the second gets the other side."""
         sides: dict[str, Literal["model", "opponent"]] = {}
         for place, shown in enumerate(self.sheet.pairs):
-            coin = derive(self.sheet.seed, "side", annotator, place // 2)
+            coin = derive_seed(self.sheet.seed, "side", annotator, place // 2)
             sides[shown.prompt_id] = "model" if (coin + place) % 2 else "opponent"
         return sides
 
@@ -119,7 +121,7 @@ def named(annotator: str) -> str:
     return name
 
 
-def _ballot(id: str, shown: Shown, left: Literal["model", "opponent"], vote: Vote | None) -> Ballot:
+def _ballot(id: str, shown: AnswerPair, left: Literal["model", "opponent"], vote: Vote | None) -> Ballot:
     one, two = shown.answer, shown.opponent_answer
     sides = (one, two) if left == "model" else (two, one)
     return Ballot(id, shown.instruction, *sides, choice=_choice(vote.verdict, left) if vote else None)

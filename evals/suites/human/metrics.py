@@ -10,13 +10,16 @@ from itertools import combinations
 from math import nan
 
 from evals.metric import Cell, Metric, Series, Side, metric, seen_range
-from evals.results import AlpacaResult, HeadToHeadResult, HumanResult, Results
+from evals.results import Results
+from evals.suites.alpaca.result import AlpacaResult
 from evals.suites.alpaca.run import REFERENCE
 from evals.suites.head_to_head.metrics import UNKNOWN, WORTH, scores
-from evals.suites.human.votes import TURNED, Verdict, Vote, majority
+from evals.suites.head_to_head.result import HeadToHeadResult
+from evals.suites.human.result import HumanResult
+from evals.suites.human.votes import SWAPPED, Verdict, Vote, majority
 from srlm.judges.pairwise import verdict_of
 from srlm.stats.agreement import cohen_kappa, mean_kappa
-from srlm.stats.intervals import Estimate, Seen, bootstrap_ratio, mean_interval, wilson
+from srlm.stats.intervals import Estimate, ObservedRange, bootstrap_ratio, mean_interval, wilson
 from srlm.stats.paired import holm, sign_test
 from srlm.types import Outcome
 
@@ -67,7 +70,7 @@ def sides(met: Sequence[HumanResult], results: Results) -> list[Side]:
         row("votes", "votes", "count", "more", [_count(len(one.votes)) for one in met]),
         row("left", "the answer on the left is preferred", "%", "neither", [_left(one) for one in met]),
         row("length", "mean length of the first", "chars", "neither", [_length(one) for one in met]),
-        row("opponent_length", "  of the second", "chars", "neither", [_length(one.turned()) for one in met]),
+        row("opponent_length", "  of the second", "chars", "neither", [_length(one.swapped()) for one in met]),
     ]
     if any(len(_annotators(one)) > 1 for one in met):
         rows += [
@@ -103,7 +106,7 @@ def captions(met: Sequence[HumanResult], models: Sequence[str], results: Results
     ]
     if len(annotators) == 1:
         found.append("Attention: one person voted, so nothing says how far people agree.")
-    unfinished = [(one, len(decisions(one)), len(one.sheet.pairs)) for one in met]
+    unfinished = [(one, len(decisions(one)), len(one.annotation_set.pairs)) for one in met]
     parts = [f"{one.model} : {one.opponent} {n} of {of}" for one, n, of in unfinished if n < of]
     if parts:
         found.append(f"Attention: not all prompts that were drawn have a vote: {', '.join(parts)}.")
@@ -132,29 +135,31 @@ def judgements(result: HumanResult, results: Results) -> dict[str, Verdict]:
     for outcome in _same_answers(result, found):
         verdict = verdict_of(outcome.orders)
         if verdict is not None:
-            verdicts[outcome.prompt_id] = verdict if outcome.model == result.model else TURNED[verdict]
+            verdicts[outcome.prompt_id] = verdict if outcome.model == result.model else SWAPPED[verdict]
     return verdicts
 
 
 def outdated(result: HumanResult, results: Results) -> bool:
     """Whether the models have answered again since the sheet was drawn, as prompts or lengths show."""
     found = _judged(result, results)
-    return found is not None and len(_same_answers(result, found)) < len(result.sheet.pairs)
+    return found is not None and len(_same_answers(result, found)) < len(result.annotation_set.pairs)
 
 
 def _judged(result: HumanResult, results: Results) -> HeadToHeadResult | AlpacaResult | None:
     """The two models' result of an evaluation, from whichever side."""
-    pair = (result.sheet.model, result.sheet.opponent)
-    met = results.head_to_head.get(pair) or results.head_to_head.get(pair[::-1])
-    return results.alpaca.get(pair[0]) if met is None and pair[1] == REFERENCE else met
+    pair = (result.annotation_set.model, result.annotation_set.opponent)
+    met = results.of(HeadToHeadResult).get(pair) or results.of(HeadToHeadResult).get(pair[::-1])
+    return results.of(AlpacaResult).get(pair[0]) if met is None and pair[1] == REFERENCE else met
 
 
 def _same_answers(result: HumanResult, found: HeadToHeadResult | AlpacaResult | None) -> list[Outcome]:
     """The outcomes of the answers that people were shown, as their lengths tell."""
-    if found is None or found.provenance.prompts != result.sheet.prompts:
+    if found is None or found.provenance.prompts != result.annotation_set.prompts:
         return []
-    lengths = {one.prompt_id: (len(one.answer), len(one.opponent_answer)) for one in result.sheet.pairs}
-    return [one for one in found.outcomes if _lengths_of(one, result.sheet.model) == lengths.get(one.prompt_id)]
+    lengths = {one.prompt_id: (len(one.answer), len(one.opponent_answer)) for one in result.annotation_set.pairs}
+    return [
+        one for one in found.outcomes if _lengths_of(one, result.annotation_set.model) == lengths.get(one.prompt_id)
+    ]
 
 
 def _lengths_of(outcome: Outcome, model: str) -> tuple[int, int]:
@@ -165,7 +170,7 @@ def _lengths_of(outcome: Outcome, model: str) -> tuple[int, int]:
 
 def _votes(result: HumanResult) -> dict[str, list[Vote]]:
     """The votes on each prompt that has any, in the order of the sheet."""
-    found: dict[str, list[Vote]] = {one.prompt_id: [] for one in result.sheet.pairs}
+    found: dict[str, list[Vote]] = {one.prompt_id: [] for one in result.annotation_set.pairs}
     for vote in result.votes:
         found[vote.prompt_id].append(vote)
     return {prompt: votes for prompt, votes in found.items() if votes}
@@ -197,7 +202,7 @@ def _count(value: int, of: int = 0) -> Estimate:
 
 
 def _voted(result: HumanResult) -> Estimate:
-    return _count(len(decisions(result)), len(result.sheet.pairs))
+    return _count(len(decisions(result)), len(result.annotation_set.pairs))
 
 
 def _left(result: HumanResult) -> Estimate:
@@ -218,7 +223,7 @@ def _agreement(result: HumanResult, ties: bool) -> Estimate:
 
 def _kappa(result: HumanResult) -> Estimate:
     said = {(vote.annotator, vote.prompt_id): vote.verdict for vote in result.votes}
-    prompts = [one.prompt_id for one in result.sheet.pairs]
+    prompts = [one.prompt_id for one in result.annotation_set.pairs]
     return mean_kappa([[said.get((name, prompt)) for prompt in prompts] for name in _annotators(result)])
 
 
@@ -239,8 +244,8 @@ def _lengths(met: Sequence[HumanResult], model: str) -> dict[str, tuple[str, flo
     found: dict[str, tuple[str, float]] = {}
     for one in met:
         if model in (one.model, one.opponent):
-            first, voted = one.sheet.model == model, _votes(one)
-            for shown in one.sheet.pairs:
+            first, voted = one.annotation_set.model == model, _votes(one)
+            for shown in one.annotation_set.pairs:
                 if shown.prompt_id in voted:
                     text = shown.answer if first else shown.opponent_answer
                     found[shown.prompt_id] = (shown.prompt_id, float(len(text)))
@@ -249,4 +254,4 @@ def _lengths(met: Sequence[HumanResult], model: str) -> dict[str, tuple[str, flo
 
 def _length(result: HumanResult) -> Estimate:
     lengths = [length for _, length in _lengths([result], result.model).values()]
-    return mean_interval(lengths, bounds=Seen((min(lengths, default=0.0), max(lengths, default=0.0))))
+    return mean_interval(lengths, bounds=ObservedRange((min(lengths, default=0.0), max(lengths, default=0.0))))

@@ -13,14 +13,17 @@ from pathlib import Path
 from shlex import join
 
 from evals.labels.store import prompt_sets
-from evals.results import Provenance, Results, load_sheet, part, store_sheet
+from evals.results import Provenance, Results, stage_name
+from evals.suites.alpaca.result import AlpacaResult
 from evals.suites.alpaca.run import REFERENCE
+from evals.suites.head_to_head.result import HeadToHeadResult
 from evals.suites.head_to_head.run import Pair
-from evals.suites.human.votes import Sheet, Shown, Source
+from evals.suites.human.result import load_annotation_set, save_annotation_set
+from evals.suites.human.votes import AnnotationSet, AnswerPair, Source
 from srlm.errors import UnknownName, UsageError
 from srlm.jsonl import parse_lines
 from srlm.runs import Run
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.types import Answer
 
 PAIRS = 50
@@ -37,7 +40,7 @@ class _Answered:
     source: Source
     prompts: str
     sampling: str
-    pairs: tuple[Shown, ...]
+    pairs: tuple[AnswerPair, ...]
 
 
 def pair_of(results: Results, one: str, two: str) -> Pair:
@@ -47,7 +50,7 @@ def pair_of(results: Results, one: str, two: str) -> Pair:
         UnknownName: a model was not evaluated.
         UsageError: they are the same.
     """
-    known = sorted({*results.alpaca, *(name for pair in results.head_to_head for name in pair)})
+    known = sorted({*results.of(AlpacaResult), *(name for pair in results.of(HeadToHeadResult) for name in pair)})
     for model in (one, two):
         if model not in [*known, REFERENCE]:
             hint = "Evaluate it first: srlm eval --suite head-to-head"
@@ -59,7 +62,9 @@ def pair_of(results: Results, one: str, two: str) -> Pair:
     return max(one, two), min(one, two)
 
 
-def sheet_of(run: Run, results: Results, pair: Pair, suite: str | None, count: int | None, seed: int | None) -> Sheet:
+def sheet_of(
+    run: Run, results: Results, pair: Pair, suite: str | None, count: int | None, seed: int | None
+) -> AnnotationSet:
     """The sheet of two models: the one that stands, grown where more pairs are wanted, or a new one.
 
     Args:
@@ -76,13 +81,13 @@ def sheet_of(run: Run, results: Results, pair: Pair, suite: str | None, count: i
     """
     if suite is not None and suite not in SUITES:
         raise UnknownName("For --suite, the suite", suite, SUITES)
-    found = load_sheet(run, pair)
+    found = load_annotation_set(run, pair)
     if found is not None and _stands(run, found, suite, count, seed):
         return found
     answered = _answered(run, results, pair, suite or (found.source if found else None))
     seed = found.seed if found else seed or 0
     if found is None:
-        sheet = Sheet(*pair, answered.source, answered.prompts, answered.sampling, seed, ())
+        sheet = AnnotationSet(*pair, answered.source, answered.prompts, answered.sampling, seed, ())
     elif (found.prompts, found.sampling) == (answered.prompts, answered.sampling):
         sheet = found
     else:
@@ -93,7 +98,7 @@ def sheet_of(run: Run, results: Results, pair: Pair, suite: str | None, count: i
     shown = {one.prompt_id for one in sheet.pairs}
     more = [one for one in drawn(answered.pairs, seed) if one.prompt_id not in shown]
     sheet = replace(sheet, pairs=(*sheet.pairs, *more[: (count or PAIRS) - len(sheet.pairs)]))
-    store_sheet(run, sheet)
+    save_annotation_set(run, sheet)
     return sheet
 
 
@@ -121,12 +126,12 @@ def only_one(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def drawn(pairs: Sequence[Shown], seed: int) -> list[Shown]:
+def drawn(pairs: Sequence[AnswerPair], seed: int) -> list[AnswerPair]:
     """All pairs in the order of the draw: the first n are a draw of n."""
-    return sorted(pairs, key=lambda one: derive(seed, "human", one.prompt_id))
+    return sorted(pairs, key=lambda one: derive_seed(seed, "human", one.prompt_id))
 
 
-def _stands(run: Run, sheet: Sheet, suite: str | None, count: int | None, seed: int | None) -> bool:
+def _stands(run: Run, sheet: AnnotationSet, suite: str | None, count: int | None, seed: int | None) -> bool:
     """Whether a sheet is what was asked for; False where it has to grow."""
     for name, asked, has in (("--suite", suite, sheet.source), ("--seed", seed, sheet.seed)):
         if asked is not None and asked != has:
@@ -139,7 +144,7 @@ def _stands(run: Run, sheet: Sheet, suite: str | None, count: int | None, seed: 
     return count is None or count == len(sheet.pairs)
 
 
-def _called(sheet: Sheet) -> str:
+def _called(sheet: AnnotationSet) -> str:
     return f"The sheet of {sheet.model} and {sheet.opponent}"
 
 
@@ -149,20 +154,20 @@ def _move(run: Run) -> str:
 
 def _answered(run: Run, results: Results, pair: Pair, suite: str | None) -> _Answered:
     """What both models said in the head-to-head, or else in the suite alpaca."""
-    met = results.head_to_head.get(pair)
-    if met is None and pair[::-1] in results.head_to_head:
-        met = results.head_to_head[pair[::-1]].turned()
+    met = results.of(HeadToHeadResult).get(pair)
+    if met is None and pair[::-1] in results.of(HeadToHeadResult):
+        met = results.of(HeadToHeadResult)[pair[::-1]].swapped()
     if met is not None and suite != "alpaca":
         first = _texts(run, "head-to-head", pair[0], {one.prompt_id: one.length for one in met.outcomes})
         second = _texts(run, "head-to-head", pair[1], {one.prompt_id: one.opponent_length for one in met.outcomes})
         return _joined(run, "head-to-head", met.provenance, first, second)
     names = [name for name in pair if name != REFERENCE]
-    if suite == "head-to-head" or not results.alpaca.keys() >= {*names}:
+    if suite == "head-to-head" or not results.of(AlpacaResult).keys() >= {*names}:
         raise UsageError(
             f"There are no answers of {pair[0]} and {pair[1]} to the same prompts to show. Get them with: srlm eval "
             f"{join(names)} --suite {suite or ('alpaca' if REFERENCE in pair else 'head-to-head')}"
         )
-    found = [results.alpaca[name] for name in names]
+    found = [results.of(AlpacaResult)[name] for name in names]
     for what in ("prompts", "sampling"):
         if len({getattr(one.provenance, what) for one in found}) > 1:
             raise UsageError(
@@ -175,7 +180,7 @@ def _answered(run: Run, results: Results, pair: Pair, suite: str | None) -> _Ans
 
 def _texts(run: Run, suite: str, model: str, lengths: Mapping[str, int]) -> dict[str, str]:
     """A model's answers by prompt: those that its result was made of, as their lengths show."""
-    path = run.path(part(run, suite, model, "answers"))
+    path = run.path(stage_name(run, suite, model, "answers"))
     texts = {one.prompt_id: one.text for one in parse_lines(path, Answer)}
     if any(len(text) != lengths.get(prompt_id) for prompt_id, text in texts.items() if prompt_id in lengths):
         raise UsageError(
@@ -197,7 +202,7 @@ def _joined(
         )
     other = {one.id: one.reference or "" for one in prompts} if second is None else second
     pairs = [
-        Shown(one.id, one.instruction, first[one.id], other[one.id])
+        AnswerPair(one.id, one.instruction, first[one.id], other[one.id])
         for one in prompts
         if one.id in first and one.id in other
     ]

@@ -25,12 +25,12 @@ Verdict = Literal["win", "tie", "loss"]
 Source = Literal["head-to-head", "alpaca"]
 """The suites whose answers people are shown."""
 
-TURNED: dict[Verdict, Verdict] = {"win": "loss", "tie": "tie", "loss": "win"}
+SWAPPED: dict[Verdict, Verdict] = {"win": "loss", "tie": "tie", "loss": "win"}
 """The same from the other side."""
 
 
 @dataclass(frozen=True)
-class Shown:
+class AnswerPair:
     """A prompt with the answers of the two models of a sheet, as they were when the pair was drawn."""
 
     prompt_id: str
@@ -40,7 +40,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class AnnotationSet:
     """The pairs that all annotators of two models see.
 
     `source` is the suite that the answers were given in, `prompts` and `sampling` are as in the provenance of its
@@ -53,7 +53,7 @@ class Sheet:
     prompts: str
     sampling: str
     seed: int
-    pairs: tuple[Shown, ...]
+    pairs: tuple[AnswerPair, ...]
     suite: str = "human"
     schema: int = SCHEMA
 
@@ -118,7 +118,7 @@ def append_vote(path: Path, vote: Vote) -> None:
             raise
 
 
-def standing(votes: Sequence[Vote]) -> dict[tuple[str, str], Vote]:
+def latest_votes(votes: Sequence[Vote]) -> dict[tuple[str, str], Vote]:
     """The votes that stand, by annotator and prompt: of several, the last."""
     return {(vote.annotator, vote.prompt_id): vote for vote in votes}
 

@@ -15,11 +15,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evals.suites.mt_bench.data import NUMBERED, SCALE, WITH_REFERENCE, Question
+from evals.suites.mt_bench.generate import Turns
 from srlm.errors import DataError
-from srlm.json_files import Once, Row, read_rows
+from srlm.json_files import Row, UniqueKeys, read_rows
+from srlm.jsonl import write_records
+from srlm.judges.grading import Conversation, GradingJudge
+from srlm.types import Failed, Scored, Verdict
 
-UNREAD = -1
-BROKEN = "$ERROR$"
+NO_SCORE = -1
+ERROR_MARKER = "$ERROR$"
 """What FastChat writes for a call that never succeeded."""
 
 _RATINGS = (re.compile(r"\[\[(\d+\.?\d*)\]\]"), re.compile(r"\[(\d+\.?\d*)\]"))
@@ -37,7 +41,7 @@ class Judgement:
     @property
     def broken(self) -> bool:
         """Whether the judge was never heard."""
-        return self.text == BROKEN
+        return self.text == ERROR_MARKER
 
     @property
     def by_text(self) -> float | None:
@@ -71,7 +75,7 @@ def read_judgements(path: Path, categories: Mapping[int, str] = NUMBERED) -> Jud
 def judgements_in(records: Sequence[Row], categories: Mapping[int, str] = NUMBERED) -> Judgements:
     """The same out of the records of a file, of which there is one at least."""
     judge = _judge(records[0])
-    once = Once()
+    once = UniqueKeys()
     models: dict[str, list[Judgement]] = {}
     for record in records:
         if _judge(record) != judge:
@@ -86,7 +90,7 @@ def judgements_in(records: Sequence[Row], categories: Mapping[int, str] = NUMBER
         once.add(record, place, f"the judgement of {model} on turn {one.turn} of question {one.question}")
         models.setdefault(model, []).append(one)
     if all(one.score is None for given in models.values() for one in given):
-        raise DataError(records[0].path, f"holds no score: each of its records has {UNREAD}.")
+        raise DataError(records[0].path, f"holds no score: each of its records has {NO_SCORE}.")
     return Judgements(judge, {model: tuple(given) for model, given in models.items()})
 
 
@@ -99,7 +103,7 @@ def read_questions(path: Path) -> list[Question]:
     Raises:
         DataError: a record lacks a field, repeats a question, or has not two turns.
     """
-    once = Once()
+    once = UniqueKeys()
     found: list[Question] = []
     for record in read_rows(_question_file(path)):
         number = _number(record)
@@ -144,7 +148,7 @@ def read_answers(path: Path) -> dict[int, tuple[str, str]]:
     Raises:
         DataError: a record lacks a field, repeats a question, or has not two turns.
     """
-    once = Once()
+    once = UniqueKeys()
     found: dict[int, tuple[str, str]] = {}
     for record in read_rows(path):
         number, choices = _number(record), record.data.get("choices")
@@ -153,6 +157,30 @@ def read_answers(path: Path) -> dict[int, tuple[str, str]]:
             raise record.wrong("the field choices must be a list of objects with turns.")
         found[number] = _two(record, "choices[0].turns", choices[0].get("turns"))
     return found
+
+
+def write_answers(path: Path, model: str, answers: Mapping[int, Turns]) -> None:
+    """Write model_answer/MODEL.jsonl; a question without both answers has no record."""
+    write_records(
+        path,
+        [
+            {
+                "question_id": number,
+                "answer_id": turns[0].id,
+                "model_id": model,
+                "choices": [{"index": 0, "turns": [answer.text for answer in turns]}],
+            }
+            for number, turns in answers.items()
+            if len(turns) == 2
+        ],
+    )
+
+
+def write_judgements(
+    path: Path, model: str, judge: GradingJudge, graded: Sequence[tuple[Conversation, Verdict]]
+) -> None:
+    """Write model_judgment/JUDGE_single.jsonl; a turn without an answer has no record, one without a grade has -1."""
+    write_records(path, [_written_judgement(model, judge, item, verdict) for item, verdict in graded])
 
 
 def _question_file(path: Path) -> Path:
@@ -174,10 +202,10 @@ def _judgement(record: Row) -> Judgement:
 def _score(record: Row) -> float | None:
     value = record.data.get("score")
     score = value if isinstance(value, int | float) and not isinstance(value, bool) else nan
-    if score == UNREAD:
+    if score == NO_SCORE:
         return None
     if not 0 <= score <= SCALE[1]:
-        raise record.wrong(f"the score must be a number from 0 to 10, or {UNREAD} for none, not {value!r:.40}.")
+        raise record.wrong(f"the score must be a number from 0 to 10, or {NO_SCORE} for none, not {value!r:.40}.")
     return float(score)
 
 
@@ -201,3 +229,16 @@ def _two(record: Row, name: str, value: Any) -> tuple[str, str]:
     if not isinstance(value, list) or len(value) != 2 or not all(isinstance(one, str) for one in value):
         raise record.wrong(f"the field {name} must be a list of two texts.")
     return value[0], value[1]
+
+
+def _written_judgement(model: str, judge: GradingJudge, item: Conversation, verdict: Verdict) -> dict[str, Any]:
+    reading, rubric = verdict.reading, judge.rubric(item)
+    return {
+        "question_id": int(item.answers[0].prompt_id),
+        "model": model,
+        "judge": [verdict.judge, rubric.name],
+        "user_prompt": rubric.fill(**item.slots),
+        "judgment": ERROR_MARKER if isinstance(reading, Failed) else reading.text,
+        "score": reading.value if isinstance(reading, Scored) else NO_SCORE,
+        "turn": item.turn,
+    }

@@ -4,11 +4,8 @@ from collections.abc import Sequence
 
 from evals.generate import answer_in
 from evals.suites.mt_bench.data import TEMPERATURES, Question
-from srlm.console import Progress
-from srlm.engines.engine import Engine
-from srlm.inference import ask
-from srlm.ledger import Ledger
-from srlm.seeding import derive
+from srlm.inference import Caller
+from srlm.seeding import derive_seed
 from srlm.types import Answer, Completion, Message, Request, Sampling
 
 ELSEWHERE = 0.7
@@ -20,33 +17,26 @@ Turns = tuple[Answer, ...]
 
 def choose_questions(questions: Sequence[Question], limit: int | None) -> list[Question]:
     """The first `limit` questions of an order that depends on their numbers alone, by number."""
-    chosen = sorted(questions, key=lambda one: derive("evaluation", "mt-bench", one.id))[:limit]
+    chosen = sorted(questions, key=lambda one: derive_seed("evaluation", "mt-bench", one.id))[:limit]
     return sorted(chosen, key=lambda one: one.id)
 
 
-def converse(
-    engine: Engine,
-    questions: Sequence[Question],
-    max_tokens: int,
-    ledger: Ledger,
-    *,
-    stage: str,
-    progress: Progress,
-) -> dict[int, Turns]:
+def converse(caller: Caller, questions: Sequence[Question], max_tokens: int) -> dict[int, Turns]:
     """Both turns of every question, by number. Where a call failed, the turns end before it.
 
     White space around an answer is taken off, as FastChat does. The second turn is shown the first answer without what
     the model thought before it, as chat templates of such models do.
     """
+    model = caller.engine.name
     found: dict[int, Turns] = {one.id: () for one in questions}
     for turn in (1, 2):
         asked = [one for one in questions if len(found[one.id]) == turn - 1]
-        label = f"{engine.name} answers {len(asked)} questions, turn {turn}"
+        label = f"{model} answers {len(asked)} questions, turn {turn}"
         requests = [_request(one, found[one.id], max_tokens) for one in asked]
-        replies = ask(engine, requests, ledger, stage=stage, progress=progress, label=label)
+        replies = caller.ask(requests, label)
         for one, (key, reply) in zip(asked, replies, strict=True):
             if isinstance(reply, Completion):
-                answer = answer_in(f"{engine.name}:{one.id}-t{turn}", str(one.id), engine.name, key, reply)
+                answer = answer_in(f"{model}:{one.id}-t{turn}", str(one.id), model, key, reply)
                 found[one.id] = (*found[one.id], answer)
     return found
 
@@ -57,4 +47,4 @@ def _request(question: Question, before: Turns, max_tokens: int) -> Request:
         messages += [Message("user", said), Message("assistant", answer.text)]
     messages.append(Message("user", question.turns[len(before)]))
     sampling = Sampling(TEMPERATURES.get(question.category, ELSEWHERE), 1.0, max_tokens)
-    return Request(tuple(messages), sampling, seed=derive("answer", "mt-bench", question.id, len(before)))
+    return Request(tuple(messages), sampling, seed=derive_seed("answer", "mt-bench", question.id, len(before)))

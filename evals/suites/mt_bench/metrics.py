@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 
 from evals.compare.sentences import hostile, mostly, unsaid
 from evals.metric import Metric, Series, metric, seen_range
-from evals.results import MtBenchResult
-from evals.suites.mt_bench.data import CATEGORIES, GROUPS, LABELS, NUMBERED, SCALE, Grade
+from evals.suites.mt_bench.data import CATEGORIES, NUMBERED, SCALE
+from evals.suites.mt_bench.grades import GROUPS, LABELS
+from evals.suites.mt_bench.result import Grade, MtBenchResult
 
 Values = dict[str, Series]
 """By model: turn of a question -> (question, value)."""

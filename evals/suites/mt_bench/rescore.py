@@ -9,8 +9,10 @@ from dataclasses import asdict, dataclass
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
-from evals.suites.mt_bench.data import LABELS, NUMBERED, SCALE, Figure, Grade, State, figures
+from evals.suites.mt_bench.data import NUMBERED, SCALE
 from evals.suites.mt_bench.files import Judgement, Judgements
+from evals.suites.mt_bench.grades import LABELS, MeanGrades, mean_grades
+from evals.suites.mt_bench.importer import grades_of, state_of
 from srlm.jsonl import without_nan
 from srlm.stats.intervals import Estimate
 
@@ -42,7 +44,7 @@ class Recomputed:
 
     model: str
     judge: str
-    figures: dict[str, Figure]
+    figures: dict[str, MeanGrades]
     counts: Counts
 
 
@@ -54,18 +56,9 @@ def recompute(judgements: Judgements, categories: Mapping[int, str] = NUMBERED) 
         categories: of the questions that there are, by number; each has two turns.
     """
     return [
-        Recomputed(model, judgements.judge, figures(grades_of(given, categories)), _counts(given, categories))
+        Recomputed(model, judgements.judge, mean_grades(grades_of(given, categories)), _counts(given, categories))
         for model, given in judgements.models.items()
     ]
-
-
-def grades_of(given: Sequence[Judgement], categories: Mapping[int, str]) -> list[Grade]:
-    """Judgements as grades, in their order; then what has no record."""
-    seen = {(one.question, one.turn) for one in given}
-    found = [Grade(one.question, categories[one.question], one.turn, one.score, _state(one)) for one in given]
-    for question, category in categories.items():
-        found += [Grade(question, category, turn, None, "absent") for turn in (1, 2) if (question, turn) not in seen]
-    return found
 
 
 def as_table(found: Recomputed) -> "Table":
@@ -120,14 +113,8 @@ def _grade(one: Estimate) -> str:
     return "-" if isnan(one.value) else f"{one.value:.2f}"
 
 
-def _state(one: Judgement) -> State:
-    if one.score is not None:
-        return "scored"
-    return "failed" if one.broken else "unparsed"
-
-
 def _counts(given: Sequence[Judgement], categories: Mapping[int, str]) -> Counts:
-    states = [_state(one) for one in given]
+    states = [state_of(one) for one in given]
     return Counts(
         turns=2 * len(categories),
         records=len(given),

@@ -8,19 +8,23 @@ read them. Left out: FastChat's verdicts on pairs of answers; the suite alpaca c
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 from evals.generate import endings_of
 from evals.labels.store import keep_prompts
 from evals.model import Contestant, opened
+from evals.options import JUDGE_TOKENS, LIMIT, Job, Option, Preparation, max_tokens
 from evals.pairwise import dated
-from evals.results import MtBenchResult, Provenance, files_folder, part, store
-from evals.suites.mt_bench.data import Grade, Question
-from evals.suites.mt_bench.generate import Turns, converse
-from evals.suites.mt_bench.write_files import write_answers, write_judgements
+from evals.results import Provenance, files_folder, save, stage_name
+from evals.suites.mt_bench.data import Question
+from evals.suites.mt_bench.files import own_questions, read_referenced_questions, write_answers, write_judgements
+from evals.suites.mt_bench.generate import Turns, choose_questions, converse
+from evals.suites.mt_bench.result import Grade, MtBenchResult
 from srlm.console import Progress
 from srlm.digest import digest_of_set
 from srlm.engines.engine import Engine
+from srlm.inference import Caller
 from srlm.judges.grading import MT_BENCH, Conversation, GradingJudge, grade
 from srlm.runs import Run
 from srlm.types import Answer, Failed, Prompt, Scored, Verdict
@@ -29,6 +33,29 @@ STAGE = "evals/mt-bench"
 MAX_TOKENS = 1024
 """Of an answer, as in FastChat."""
 _TURNS: tuple[Literal[1], Literal[2]] = (1, 2)
+
+PROMPTS = Option(
+    "prompts",
+    str,
+    "FastChat's question.jsonl, or its folder; the packaged questions, if not given.",
+    metavar="FILE",
+    content="question.jsonl",
+)
+ANSWER_TOKENS = max_tokens(f"{MAX_TOKENS}, as in FastChat")
+OPTIONS = (PROMPTS, LIMIT, ANSWER_TOKENS, JUDGE_TOKENS)
+
+
+def prepare(preparation: Preparation) -> Job:
+    """Load the questions."""
+    place = preparation.get(PROMPTS)
+    known = read_referenced_questions(Path(place)) if place else own_questions()
+    questions = choose_questions(known, preparation.get(LIMIT))
+    answer_tokens, judge_tokens = preparation.get(ANSWER_TOKENS), preparation.get(JUDGE_TOKENS)
+    return Job(
+        lambda models, judge, run, progress: run_mt_bench(
+            models, questions, judge, answer_tokens, run, progress, judge_tokens
+        )
+    )
 
 
 def run_mt_bench(
@@ -59,7 +86,7 @@ def run_mt_bench(
     for contestant in contestants:
         with opened(contestant) as engine:
             identities[contestant.name] = engine.identity
-            answers[contestant.name] = converse(engine, questions, limit, run.ledger, stage=STAGE, progress=progress)
+            answers[contestant.name] = converse(Caller(engine, run.ledger, STAGE, progress), questions, limit)
     results: list[MtBenchResult] = []
     with opened(judge) as engine:
         provenance = _provenance(engine, grading, questions, limit)
@@ -68,9 +95,11 @@ def run_mt_bench(
             model, given = contestant.name, answers[contestant.name]
             items = conversations(questions, given)
             label = f"{engine.name} grades {len(items)} answers of {model}"
-            verdicts = grade(grading, engine, items, run.ledger, stage=STAGE, progress=progress, label=label)
-            run.write(part(run, "mt-bench", model, "answers"), [answer for turns in given.values() for answer in turns])
-            run.write(part(run, "mt-bench", model, "verdicts"), verdicts)
+            verdicts = grade(grading, Caller(engine, run.ledger, STAGE, progress), items, label=label)
+            run.write(
+                stage_name(run, "mt-bench", model, "answers"), [answer for turns in given.values() for answer in turns]
+            )
+            run.write(stage_name(run, "mt-bench", model, "verdicts"), verdicts)
             by_answer = {verdict.answer_ids[0]: verdict for verdict in verdicts}
             grades = tuple(
                 _grade(question, turn, given[question.id], by_answer) for question in questions for turn in _TURNS
@@ -78,7 +107,7 @@ def run_mt_bench(
             seen = dated(provenance, judge, verdicts, run.ledger)
             endings = endings_of(answer for turns in given.values() for answer in turns)
             results.append(MtBenchResult(model, identities[model], seen, grades, _flagged(verdicts), endings=endings))
-            store(run, results[-1])
+            save(run, results[-1])
             folder = files_folder(run, "mt-bench", model)
             write_answers(folder / "model_answer.jsonl", model, given)
             graded = list(zip(items, verdicts, strict=True))

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any, Literal
 
-from evals.results import Figure, Provenance, TaskResult
+from evals.results import Provenance
+from evals.suites.nlp.result import TaskMetric, TaskResult
 
 
 def task_result(model: str, name: str, provenance: Provenance, found: Mapping[str, Any]) -> TaskResult:
@@ -39,14 +40,14 @@ def task_result(model: str, name: str, provenance: Provenance, found: Mapping[st
     )
 
 
-def figures_of(row: Mapping[str, Any]) -> dict[str, Figure]:
+def figures_of(row: Mapping[str, Any]) -> dict[str, TaskMetric]:
     """The metrics of a row of lm-eval's results that are numbers."""
-    found: dict[str, Figure] = {}
+    found: dict[str, TaskMetric] = {}
     for key, given in row.items():
         metric, comma, kind = key.partition(",")
         value = number(given)
         if comma and not metric.endswith("_stderr") and value is not None:
-            found[key] = Figure(value, number(row.get(f"{metric}_stderr,{kind}")))
+            found[key] = TaskMetric(value, number(row.get(f"{metric}_stderr,{kind}")))
     return found
 
 

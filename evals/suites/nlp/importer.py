@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evals.results import NlpResult, Provenance, TaskResult
+from evals.results import Provenance
 from evals.suites.nlp.convert import figures_of, task_result
+from evals.suites.nlp.result import NlpResult, TaskResult
 from srlm.digest import digest_of_set
 from srlm.errors import DataError
 from srlm.json_files import read_rows

@@ -11,7 +11,7 @@ from math import isclose, isnan, nan
 
 from evals.compare.sentences import ALPHA, certain
 from evals.metric import Cell, Metric, Rate, Series, metric, seen_range
-from evals.results import NlpResult, TaskResult
+from evals.suites.nlp.result import NlpResult, TaskResult
 from evals.suites.nlp.tasks import PAPER_TASKS
 from srlm.stats.intervals import Estimate
 

@@ -17,14 +17,52 @@ from pathlib import Path
 from typing import Any
 
 from evals.model import Checkpoint, Contestant
-from evals.results import NlpResult, Provenance, files_folder, load_nlp, store
+from evals.options import LIMIT, Job, Option, Preparation, split_list
+from evals.results import Provenance, files_folder, load_one, save
 from evals.suites.nlp.convert import task_result
-from evals.suites.nlp.tasks import Task, Tasks, quiet
+from evals.suites.nlp.result import NlpResult
+from evals.suites.nlp.tasks import PAPER_TASKS, Task, Tasks, load_tasks, quiet
 from srlm.console import Progress, duration
 from srlm.engines.load import fingerprint, load_model, pick_device, pick_dtype
 from srlm.errors import ModelError, UsageError
 from srlm.optional_deps import require
 from srlm.runs import Run
+
+TASKS = Option("tasks", str, "Tasks, groups or tags of lm-eval, with commas; if not given, the paper's nine.")
+BATCH_SIZE = Option(
+    "batch_size", int, "Prompts in a batch, as in lm-eval's command; 1, if not given.", least=1, most=10_000
+)
+DATA = Option(
+    "data", str, "A FOLDER with a file for each task (and ifeval.jsonl); the data sets of the Hub, if not given."
+)
+OPTIONS = (TASKS, BATCH_SIZE, LIMIT, DATA)
+
+
+def prepare(preparation: Preparation) -> Job:
+    """Load the definitions of the tasks and their data.
+
+    Raises:
+        MissingDependency: torch, transformers, accelerate or lm-eval is not installed.
+        UsageError: a model is behind a server, or a task cannot be loaded.
+    """
+    require_checkpoints(preparation.models)
+    chosen = split_list(preparation.get(TASKS)) or PAPER_TASKS
+    with preparation.progress.step(f"lm-eval reads {', '.join(chosen)}", total=None):
+        tasks = load_tasks(chosen, _local_folder(preparation), preparation.get(LIMIT))
+    batch_size = preparation.get(BATCH_SIZE) or 1
+    return Job(lambda models, _, run, progress: run_nlp(models, tasks, batch_size, run, progress), engines=False)
+
+
+def _local_folder(preparation: Preparation) -> Path | None:
+    """Return the folder of the tasks' files, which may hold IFEval's too, None for the Hub.
+
+    Where another suite takes the option, anything but a folder is for that one.
+    """
+    value = preparation.get(DATA)
+    if value is None:
+        return None
+    place = Path(value).expanduser()
+    return None if preparation.shared(DATA) and not place.is_dir() else place
 
 
 def run_nlp(
@@ -71,7 +109,7 @@ def _evaluated(
     device = pick_device(checkpoint.device)
     dtype = str(pick_dtype(checkpoint.dtype, device)).removeprefix("torch.")
     identity = f"{fingerprint(folder)}:{dtype}"
-    stored = load_nlp(run, name)
+    stored = load_one(run, NlpResult, name)
     result = stored if stored is not None and stored.identity == identity else NlpResult(name, identity, {})
     wanted = {task.name: _provenance(task, tasks, dtype, batch_size) for task in tasks.tasks}
     left = [
@@ -90,7 +128,7 @@ def _evaluated(
                 found = _asked(model, task, tasks, batch_size, files_folder(run, "nlp", name))
             done = task_result(name, task.name, wanted[task.name], found)
             result = NlpResult(name, identity, {**result.tasks, task.name: done})
-            store(run, result)
+            save(run, result)
             progress.say(f"{name}: {task.name}  {duration(time.monotonic() - started)}")
             if cuts.count:
                 progress.say(

@@ -204,7 +204,7 @@ def _not_loaded(name: str, mirror: Mirror | None, error: Exception) -> SrlmError
         return DataError(mirror.folder, f"the rows of {name} do not fit lm-eval's definition of it ({what}).")
     return MissingData(
         f"The data of {name} cannot be read from the Hub or its local cache ({what}). Check the network, or give a "
-        "folder with local files by --data FOLDER (docs/nlp.md says how they are named)."
+        "folder with local files by --data FOLDER (docs/suites/nlp.md says how they are named)."
     )
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from evals.metric import Cell, Metric, Side
-from evals.results import RewardResult
+from evals.suites.reward_model.result import RewardResult
 from srlm.stats.intervals import Estimate
-from srlm.stats.random_judge import Luck, luck
+from srlm.stats.random_judge import RandomJudge, random_judge
 from srlm.stats.reward_model import SIMILAR, Ranked, RewardModelMetrics, reward_model_metrics
 
 NAMES = ["longer wins", "shorter wins", "first in the file wins", "random"]
@@ -20,7 +20,7 @@ def sides(results: Sequence[RewardResult]) -> list[Side]:
     """The paper's metrics of such judges. All results are of the same answers."""
     found = {name: trivial_judge(name, results[0].groups) for name in NAMES}
 
-    def row(key: str, label: str, unit: str, pick: Callable[[RewardModelMetrics | Luck], Estimate]) -> Metric:
+    def row(key: str, label: str, unit: str, pick: Callable[[RewardModelMetrics | RandomJudge], Estimate]) -> Metric:
         return Metric(f"trivial_{key}", label, unit, "neither", {name: Cell(pick(one)) for name, one in found.items()})
 
     return [
@@ -44,10 +44,10 @@ def sides(results: Sequence[RewardResult]) -> list[Side]:
     ]
 
 
-def trivial_judge(name: str, groups: Sequence[Ranked]) -> RewardModelMetrics | Luck:
+def trivial_judge(name: str, groups: Sequence[Ranked]) -> RewardModelMetrics | RandomJudge:
     """The metrics of one that scores an answer by its length, by its place, or at random."""
     if name == "random":
-        return luck(groups)
+        return random_judge(groups)
 
     def scores(group: Ranked) -> tuple[float, ...]:
         if name == "first in the file wins":

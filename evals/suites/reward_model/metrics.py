@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from itertools import combinations
 
 from evals.metric import Cell, Metric, Series, metric
-from evals.results import RewardResult
+from evals.suites.reward_model.result import RewardResult
 from srlm.stats.intervals import Estimate, wilson
 from srlm.stats.reward_model import Ranked, RewardModelMetrics, reward_model_metrics
 

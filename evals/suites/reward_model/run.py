@@ -6,16 +6,100 @@ What is stored are the rewards beside the ranks; `srlm.stats.reward_model` compu
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from evals.labels.store import keep_prompts
 from evals.model import Contestant, opened
-from evals.results import Provenance, RewardResult, part, store
+from evals.options import JUDGE_TOKENS, LEAST_MASS, LIMIT, Job, Option, Preparation, split_list
+from evals.results import Provenance, save, stage_name
+from evals.suites.reward_model.result import RewardResult
+from srlm.config.preferences import JudgeConfig
 from srlm.console import Progress
 from srlm.digest import digest_of_set
-from srlm.judges.pointwise import PointwiseJudge, rewards, score
+from srlm.errors import UnknownName, UsageError
+from srlm.inference import Caller
+from srlm.jsonl import read_records
+from srlm.judges.pointwise import PointwiseJudge, configured_judge, rewards, score
 from srlm.runs import Run
+from srlm.seed_data import load_seeds
 from srlm.stats.reward_model import Ranked
 from srlm.types import Answer, Prompt, RankedPrompt, Scored, Unparsed, Verdict
+
+RANKED = Option(
+    "ranked",
+    str,
+    "Ranked answers, as seeds.source takes them, of which the part for validation is used; the run's own, if not "
+    "given.",
+    metavar="PLACE",
+)
+RUBRIC = Option("rubric", str, "In place of the run's rubric: additive, levels, a file; several: commas.")
+SCORING = Option("scoring", str, "In place of the run's scoring: sampled, expected, or both with a comma.")
+OPTIONS = (RANKED, RUBRIC, SCORING, LIMIT, JUDGE_TOKENS, LEAST_MASS)
+
+
+def prepare(preparation: Preparation) -> Job:
+    """Load the ranked answers, and the judge in each way to score.
+
+    Raises:
+        UsageError: there are no ranked answers for validation, or a scoring is unknown.
+    """
+    ranked, judge = _load_ranked(preparation), _judge_of(preparation)
+    ways = {_suffix(judge, one): configured_judge(one) for one in _ways(judge, preparation)}
+    return Job(lambda models, _, run, progress: run_reward_model(models, ranked, ways, run, progress))
+
+
+def _load_ranked(preparation: Preparation) -> Sequence[RankedPrompt]:
+    run, place = preparation.run, preparation.get(RANKED)
+    stored = run.path("seeds/validation")
+    if place is None and stored.exists():
+        known: Sequence[RankedPrompt] = read_records(stored, RankedPrompt)
+    else:
+        source = place or run.config.seeds.source
+        seeds = load_seeds(source)
+        known = seeds.validation
+        given = len(seeds.eft) + len(known)
+        if len(known) < given:
+            preparation.progress.say(
+                f"Of {given} instructions with ranked answers in {source}, {len(known)} are for validation and are "
+                "judged; the others are for training."
+            )
+    chosen = known[: preparation.get(LIMIT)]
+    if not chosen:
+        raise UsageError(
+            f"{place or stored} holds no ranked answers for validation: mark some with split: validation, or name "
+            "others with --ranked."
+        )
+    return chosen
+
+
+def _judge_of(preparation: Preparation) -> JudgeConfig:
+    """Return the run's judge with the tokens and the mass of the options."""
+    own, changes = preparation.run.config.judge, dict[str, Any]()
+    tokens, mass = preparation.get(JUDGE_TOKENS), preparation.get(LEAST_MASS)
+    if tokens is not None:
+        changes["sampling"] = own.sampling.model_copy(update={"max_tokens": tokens})
+    if mass is not None:
+        changes["least_mass"] = mass
+    return own.model_copy(update=changes)
+
+
+def _ways(own: JudgeConfig, preparation: Preparation) -> list[JudgeConfig]:
+    """Return the run's judge with every rubric and scoring of the options."""
+    scorings = split_list(preparation.get(SCORING)) or [own.scoring]
+    for one in scorings:
+        if one not in ("sampled", "expected"):
+            raise UnknownName("The scoring", one, ["sampled", "expected"])
+    return [
+        own.model_copy(update={"rubric": rubric, "scoring": scoring})
+        for rubric in split_list(preparation.get(RUBRIC)) or [own.rubric]
+        for scoring in scorings
+    ]
+
+
+def _suffix(own: JudgeConfig, other: JudgeConfig) -> str:
+    """Return the addition to the name of a model that judges otherwise than in its run."""
+    return "" if own == other else f"({Path(other.rubric).stem}, {other.scoring})"
 
 
 def run_reward_model(
@@ -49,12 +133,9 @@ def run_reward_model(
                 name = f"{contestant.name} {way}".strip()
                 verdicts = score(
                     judge,
-                    engine,
+                    Caller(engine, run.ledger, "evals/reward", progress),
                     answers,
-                    run.ledger,
                     seed=0,
-                    stage="evals/reward",
-                    progress=progress,
                     label=f"{name} judges {len(answers)} ranked answers",
                 )
                 provenance = Provenance(
@@ -66,10 +147,10 @@ def run_reward_model(
                         f"max_tokens={judge.sampling.max_tokens}"
                     ),
                 )
-                run.write(part(run, "reward", name, "verdicts"), verdicts)
+                run.write(stage_name(run, "reward", name, "verdicts"), verdicts)
                 perfect = float(judge.rubric.scale.highest)
                 results.append(_result(name, engine.identity, provenance, ranked, answers, verdicts, perfect))
-                store(run, results[-1])
+                save(run, results[-1])
     return results
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from evals.compare.sentences import unsaid
 from evals.metric import Metric, Rate, Rates, Series, metric, seen_range
-from evals.results import Checked, VerifiableResult
+from evals.suites.verifiable.result import PromptCheck, VerifiableResult
 
 Values = dict[str, float]
 """By item: the prompt, or one of its instructions."""
@@ -22,10 +22,10 @@ LABELS = {
 def metrics(results: Sequence[VerifiableResult]) -> list[Metric]:
     """The four figures of IFEval, or the two of an exam without a lenient reading, and what belongs beside them."""
 
-    def rate(key: str, label: str, better: str, pick: Callable[[Checked], Values], tested: bool = True) -> Metric:
+    def rate(key: str, label: str, better: str, pick: Callable[[PromptCheck], Values], tested: bool = True) -> Metric:
         return metric(key, label, "%", better, _values(Rate, results, pick), (0, 1), tested)
 
-    def rates(key: str, label: str, pick: Callable[[Checked], Values]) -> Metric:
+    def rates(key: str, label: str, pick: Callable[[PromptCheck], Values]) -> Metric:
         return metric(key, label, "%", "more", _values(Rates, results, pick), (0, 1))
 
     whole, single = LABELS[results[0].provenance.rubric]
@@ -87,7 +87,7 @@ def captions(results: Sequence[VerifiableResult]) -> list[str]:
 
 
 def _values(
-    kind: type[Series], results: Sequence[VerifiableResult], pick: Callable[[Checked], Values]
+    kind: type[Series], results: Sequence[VerifiableResult], pick: Callable[[PromptCheck], Values]
 ) -> dict[str, Series]:
     return {
         result.model: kind(
@@ -97,21 +97,21 @@ def _values(
     }
 
 
-def _all(one: Checked, followed: tuple[bool, ...] | None) -> Values:
+def _all(one: PromptCheck, followed: tuple[bool, ...] | None) -> Values:
     return {} if followed is None else {one.prompt_id: float(all(followed))}
 
 
-def _each(one: Checked, followed: tuple[bool, ...] | None) -> Values:
+def _each(one: PromptCheck, followed: tuple[bool, ...] | None) -> Values:
     return {f"{one.prompt_id}-{number}": float(value) for number, value in enumerate(followed or ())}
 
 
-def _length(one: Checked) -> Values:
+def _length(one: PromptCheck) -> Values:
     return {} if one.strict is None else {one.prompt_id: float(one.length)}
 
 
-def _cut(one: Checked) -> Values:
+def _cut(one: PromptCheck) -> Values:
     return {} if one.strict is None else {one.prompt_id: float(one.finish != "stop")}
 
 
-def _answered(one: Checked) -> Values:
+def _answered(one: PromptCheck) -> Values:
     return {one.prompt_id: float(one.strict is not None)}

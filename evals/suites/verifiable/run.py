@@ -12,11 +12,44 @@ from collections.abc import Sequence
 from evals.generate import answer_prompts, endings_of
 from evals.labels.store import keep_prompts
 from evals.model import Contestant, opened
-from evals.results import Checked, Provenance, VerifiableResult, part, store
-from evals.suites.verifiable.benchmark import Exam, Item
+from evals.options import LIMIT, Job, Option, Preparation, max_tokens
+from evals.results import Provenance, save, stage_name
+from evals.suites.verifiable.benchmark import Exam, Item, puzzle_exam
+from evals.suites.verifiable.countdown import COUNTDOWN, countdown_exam
+from evals.suites.verifiable.ifeval import ifeval_exam
+from evals.suites.verifiable.result import PromptCheck, VerifiableResult
 from srlm.console import Progress
+from srlm.errors import SrlmError
+from srlm.inference import Caller
+from srlm.puzzle.task import PUZZLE, puzzle_seed
 from srlm.runs import Run
 from srlm.types import Answer, Sampling
+
+DATA = Option(
+    "data",
+    str,
+    "FILE or OWNER/NAME with IFEval's prompts, countdown, or puzzle; if not given, IFEval from the Hub, or puzzle in a "
+    "run of the puzzle task.",
+)
+MAX_TOKENS = max_tokens("1280 in IFEval, as in lm-eval, and 1024 in countdown")
+OPTIONS = (DATA, LIMIT, MAX_TOKENS)
+
+
+def prepare(preparation: Preparation) -> Job:
+    """Load the benchmark. Where all suites are prepared, Countdown replaces an IFEval that cannot be loaded."""
+    place, limit = preparation.get(DATA), preparation.get(LIMIT)
+    if place is None and puzzle_seed(preparation.run.config.model) is not None:
+        place = PUZZLE
+    packaged = {PUZZLE: puzzle_exam, COUNTDOWN: countdown_exam}
+    try:
+        exam = packaged[place](limit) if place in packaged else ifeval_exam(place, limit)
+    except SrlmError as error:
+        if not preparation.every or preparation.get(DATA) is not None:
+            raise
+        preparation.progress.say(f"In place of IFEval, countdown is asked: {error}")
+        exam = countdown_exam(limit)  # needs neither network nor file
+    tokens = preparation.get(MAX_TOKENS)
+    return Job(lambda models, _, run, progress: run_verifiable(models, exam, tokens, run, progress))
 
 
 def run_verifiable(
@@ -41,20 +74,19 @@ def run_verifiable(
     for contestant in contestants:
         with opened(contestant) as engine:
             identity = engine.identity
-            answers = answer_prompts(
-                engine, prompts, sampling, run.ledger, stage="evals/verifiable", progress=progress, as_written=True
-            )
-        run.write(part(run, "verifiable", contestant.name, "answers"), answers.values())
+            caller = Caller(engine, run.ledger, "evals/verifiable", progress)
+            answers = answer_prompts(caller, prompts, sampling, as_written=True)
+        run.write(stage_name(run, "verifiable", contestant.name, "answers"), answers.values())
         checked = tuple(_checked(exam, item, answers.get(item.prompt.id)) for item in exam.items)
         endings = endings_of(answers.values())
         results.append(VerifiableResult(contestant.name, identity, provenance, checked, endings=endings))
-        store(run, results[-1])
+        save(run, results[-1])
     return results
 
 
-def _checked(exam: Exam, item: Item, answer: Answer | None) -> Checked:
+def _checked(exam: Exam, item: Item, answer: Answer | None) -> PromptCheck:
     if answer is None:
-        return Checked(item.prompt.id, item.instructions, None, None, 0, None)
+        return PromptCheck(item.prompt.id, item.instructions, None, None, 0, None)
     followed = exam.check(item, answer.text)
     length = len(answer.text.strip())
-    return Checked(item.prompt.id, item.instructions, followed.strict, followed.loose, length, answer.finish)
+    return PromptCheck(item.prompt.id, item.instructions, followed.strict, followed.loose, length, answer.finish)

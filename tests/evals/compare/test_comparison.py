@@ -10,8 +10,11 @@ from scipy.special import stdtrit
 from evals.compare.comparison import compare_models
 from evals.compare.export.json import as_json
 from evals.compare.export.markdown import as_markdown
-from evals.results import MtBenchResult, Results, load_results, store
-from evals.suites.mt_bench.data import Grade
+from evals.results import Results, collect, save
+from evals.suites import load_results
+from evals.suites.alpaca.result import AlpacaResult
+from evals.suites.mt_bench.result import Grade, MtBenchResult
+from evals.suites.reward_model.result import RewardResult
 from helpers.results import CARD, PROVENANCE, alpaca, reward
 from srlm.config_file import load_config
 from srlm.errors import DataError, UnknownName, UsageError
@@ -22,7 +25,7 @@ from srlm.stats.reward_model import Ranked
 
 
 def alpaca_results(**models):
-    return Results(alpaca={name: alpaca(name, preferences) for name, preferences in models.items()})
+    return collect([alpaca(name, preferences) for name, preferences in models.items()])
 
 
 def metric(comparison, key):
@@ -68,8 +71,9 @@ def test_missing_preferences_stay_in_the_denominator_of_what_was_judged():
 
 def test_a_difference_is_paired_by_prompt_and_not_by_place():
     results = alpaca_results(M1=[0.1, 0.9, 0.5, 0.3], M2=[0.2, 1.0, 0.6, 0.4])
-    shuffled = replace(results.alpaca["M2"], outcomes=tuple(reversed(results.alpaca["M2"].outcomes)))
-    found = compare_models(Results(alpaca=results.alpaca | {"M2": shuffled}), ["M2"], "M1")
+    one, two = results
+    shuffled = replace(two, outcomes=tuple(reversed(two.outcomes)))
+    found = compare_models(collect([one, shuffled]), ["M2"], "M1")
     paired = metric(found, "win_rate").cells["M2"].paired
     assert paired.difference.value == pytest.approx(0.1)
     assert (paired.wins, paired.losses) == (4, 0)
@@ -141,9 +145,7 @@ def test_words_agree_with_the_p_value_that_is_printed():
 
 
 def test_length_is_shown_and_never_called_better():
-    results = Results(
-        alpaca={"M1": alpaca("M1", [0.5] * 20, list(range(20))), "M2": alpaca("M2", [0.5] * 20, list(range(500, 520)))}
-    )
+    results = collect([alpaca("M1", [0.5] * 20, list(range(20))), alpaca("M2", [0.5] * 20, list(range(500, 520)))])
     found = compare_models(results, ["M2"], "M1")
     assert metric(found, "length").cells["M2"].paired.difference.value == 500
     assert metric(found, "length").better == "neither"
@@ -152,7 +154,7 @@ def test_length_is_shown_and_never_called_better():
 
 def test_two_models_with_the_same_answers_have_no_difference_of_thousands_of_characters():
     lengths = [100, 220, 340, 150] * 5
-    results = Results(alpaca={name: alpaca(name, [0.5] * 20, lengths) for name in ("M1", "M2")})
+    results = collect([alpaca(name, [0.5] * 20, lengths) for name in ("M1", "M2")])
     paired = metric(compare_models(results, ["M2"], "M1"), "length").cells["M2"].paired
     assert paired.difference.value == 0
     assert isnan(paired.difference.high) or paired.difference.high <= 240
@@ -167,9 +169,8 @@ def test_captions_name_the_judge_and_its_card():
 def test_hostile_and_constant_answers_are_said_below_the_table():
     results = alpaca_results(M1=[1.0, 0.5], M2=[0.5, 0.5, 0.5])
     assert not any("Attention" in line for line in compare_models(results, ["M1", "M2"], "M1").captions)
-    results.alpaca["M1"] = replace(results.alpaca["M1"], flagged=1)
-    results.alpaca["M2"] = replace(results.alpaca["M2"], constant=3)
-    found = compare_models(results, ["M1", "M2"], "M1")
+    one, two = results
+    found = compare_models(collect([replace(one, flagged=1), replace(two, constant=3)]), ["M1", "M2"], "M1")
     flagged, constant = [line for line in found.captions if line.startswith("Attention: ")]
     assert "1 of 2 answers of M1 hold something that speaks to the judge" in flagged
     assert constant == "Attention: M2 gave one and the same answer to 3 of 3 prompts."
@@ -184,10 +185,10 @@ def test_hostile_and_constant_answers_are_said_below_the_table():
 @pytest.mark.parametrize("suite", ["alpaca", "reward"])
 def test_results_of_different_making_are_refused(field, suite):
     if suite == "alpaca":
-        results = Results(alpaca={"M1": alpaca("M1", [0.5]), "M2": alpaca("M2", [0.5], **{field: "other"})})
+        results = collect([alpaca("M1", [0.5]), alpaca("M2", [0.5], **{field: "other"})])
     else:
         group = Ranked((0, 1), (5.0, 1.0), (10, 20))
-        results = Results(reward={"M1": reward("M1", group), "M2": reward("M2", group, **{field: "other"})})
+        results = collect([reward("M1", group), reward("M2", group, **{field: "other"})])
     with pytest.raises(
         UsageError, match=rf"M1 and M2 cannot be compared: their {suite} results differ in {field} \(.* against other\)"
     ):
@@ -196,7 +197,7 @@ def test_results_of_different_making_are_refused(field, suite):
 
 def test_verdicts_of_a_server_that_lie_far_apart_are_refused():
     def found(one, two, **more):
-        results = Results(alpaca={"M1": alpaca("M1", [0.5] * 3, dates=one), "M2": alpaca("M2", [0.5] * 3, dates=two)})
+        results = collect([alpaca("M1", [0.5] * 3, dates=one), alpaca("M2", [0.5] * 3, dates=two)])
         return compare_models(results, ["M1", "M2"], "M1", **more)
 
     first = ("2026-11-01", "2026-11-02")
@@ -219,9 +220,7 @@ def test_an_unknown_model_or_baseline_names_those_with_results():
 
 
 def test_models_without_a_common_suite_are_refused():
-    results = Results(
-        alpaca={"M1": alpaca("M1", [0.5])}, reward={"M2": reward("M2", Ranked((0, 1), (5.0, 1.0), (1, 2)))}
-    )
+    results = collect([alpaca("M1", [0.5]), reward("M2", Ranked((0, 1), (5.0, 1.0), (1, 2)))])
     with pytest.raises(
         UsageError, match=r"No suite has results of all of M1, M2\. Evaluate them with: srlm eval M1 M2"
     ):
@@ -229,10 +228,8 @@ def test_models_without_a_common_suite_are_refused():
 
 
 def test_a_suite_that_one_model_lacks_is_left_out():
-    results = Results(
-        alpaca={name: alpaca(name, [0.5] * 3) for name in ("M1", "M2")},
-        reward={"M1": reward("M1", Ranked((0, 1), (5.0, 1.0), (1, 2)))},
-    )
+    group = Ranked((0, 1), (5.0, 1.0), (1, 2))
+    results = collect([alpaca("M1", [0.5] * 3), alpaca("M2", [0.5] * 3), reward("M1", group)])
     both, alone = compare_models(results, ["M1", "M2"], "M1"), compare_models(results, ["M1"], "M1")
     assert {one.key for one in both.metrics} == {
         "win_rate",
@@ -255,7 +252,7 @@ def test_reward_figures_by_hand():
         Ranked((0, 1, 2), (1.0, None, 4.0), (10, 20, 30)),  # one pair is left, and wrong
         Ranked((0, 0, 1), (4.0, 2.0, 3.0), (10, 10, 10)),  # equal ranks are no pair: one right, one wrong
     )
-    found = compare_models(Results(reward={"M1": reward("M1", *groups, counts=(8, 1, 1))}), ["M1"], "M1")
+    found = compare_models(collect([reward("M1", *groups, counts=(8, 1, 1))]), ["M1"], "M1")
 
     def value(key):
         return metric(found, key).cells["M1"].estimate
@@ -273,7 +270,7 @@ def test_reward_figures_by_hand():
 def test_the_best_score_is_that_of_the_rubric():
     groups = (Ranked((0, 1), (9.0, 5.0), (1, 1)), Ranked((0, 1), (7.0, 9.0), (1, 1)))
     one = replace(reward("M1", *groups), perfect=9.0)
-    found = metric(compare_models(Results(reward={"M1": one}), ["M1"], "M1"), "rm_five_best").cells["M1"].estimate
+    found = metric(compare_models(collect([one]), ["M1"], "M1"), "rm_five_best").cells["M1"].estimate
     assert (found.value, found.n) == (0.5, 2)
 
 
@@ -281,7 +278,7 @@ def test_judges_are_compared_on_the_pairs_that_both_read():
     ranks, lengths = (0, 1, 2), (1, 2, 3)
     good = [Ranked(ranks, (5.0, 3.0, 1.0), lengths)] * 10
     bad = [Ranked(ranks, (1.0, 3.0, None), lengths)] * 10
-    found = compare_models(Results(reward={"M1": reward("M1", *bad), "M2": reward("M2", *good)}), ["M2"], "M1")
+    found = compare_models(collect([reward("M1", *bad), reward("M2", *good)]), ["M2"], "M1")
     order = metric(found, "rm_pairwise_half")
     assert (order.cells["M1"].estimate.n, order.cells["M2"].estimate.n) == (10, 30)
     assert (order.cells["M2"].paired.difference.n, order.cells["M2"].paired.difference.value) == (10, 1)
@@ -292,7 +289,7 @@ def test_judges_are_compared_on_the_pairs_that_both_read():
 def test_a_judge_that_nothing_could_be_read_of():
     unread = [Ranked((0, 1), (None, None), (1, 2))] * 3
     read = [Ranked((0, 1), (5.0, 1.0), (1, 2))] * 3
-    results = Results(reward={"M1": reward("M1", *read), "M2": reward("M2", *unread, counts=(0, 6, 0))})
+    results = collect([reward("M1", *read), reward("M2", *unread, counts=(0, 6, 0))])
     found = compare_models(results, ["M2"], "M1")
     assert isnan(metric(found, "rm_pairwise").cells["M2"].estimate.value)
     assert metric(found, "parse_rate").cells["M2"].estimate.value == 0
@@ -306,10 +303,10 @@ def test_results_come_back_from_disk(tmp_path):
     run = start_run(tmp_path, "r", load_config("quickstart", []))
     one = alpaca("openai:gpt/4", [1.0, None, "lost"])
     two = reward("M1", Ranked((0, 1), (5.0, None), (1, 2)))
-    store(run, one)
-    store(run, two)
+    save(run, one)
+    save(run, two)
     found = load_results(run)
-    assert found == Results({"openai:gpt/4": one}, {"M1": two})
+    assert found == Results({AlpacaResult: {"openai:gpt/4": one}, RewardResult: {"M1": two}})
     assert (run.folder / "evals" / "alpaca" / "openai%3Agpt%2F4.json").is_file()
     (run.folder / "evals" / "reward" / "M1.json").write_text('{"model": "M1"}')
     with pytest.raises(DataError, match=r"M1\.json: is not a result of this version \(.*evaluate the model again"):
@@ -318,28 +315,23 @@ def test_results_come_back_from_disk(tmp_path):
 
 def test_a_result_from_before_answers_were_flagged_is_read(tmp_path):
     run = start_run(tmp_path, "r", load_config("quickstart", []))
-    store(run, alpaca("M1", [0.5]))
+    save(run, alpaca("M1", [0.5]))
     path = run.folder / "evals" / "alpaca" / "M1.json"
     data = json.loads(path.read_text())
     del data["flagged"], data["constant"]
     path.write_text(json.dumps(data))
-    assert load_results(run).alpaca == {"M1": alpaca("M1", [0.5])}
+    assert load_results(run).of(AlpacaResult) == {"M1": alpaca("M1", [0.5])}
 
 
 def test_a_stored_result_is_json_for_others_too(tmp_path):
     run = start_run(tmp_path, "r", load_config("quickstart", []))
     nothing = Estimate(float("nan"), float("nan"), float("nan"), 0, 0)
-    store(run, replace(alpaca("M1", [0.5]), card=replace(CARD, longer_preferred=nothing)))
+    save(run, replace(alpaca("M1", [0.5]), card=replace(CARD, longer_preferred=nothing)))
     assert "NaN" not in (run.folder / "evals" / "alpaca" / "M1.json").read_text()
 
 
 def test_answers_to_different_prompts_are_set_side_by_side_and_never_paired():
-    results = Results(
-        alpaca={
-            "M1": alpaca("M1", [1.0, 0.5, 0.0, 0.5]),
-            "M2": alpaca("M2", [1.0] * 4, prompts="4:other"),  # of the same names, and others all the same
-        }
-    )
+    results = collect([alpaca("M1", [1.0, 0.5, 0.0, 0.5]), alpaca("M2", [1.0] * 4, prompts="4:other")])
     with pytest.raises(UsageError, match="--across prompts"):
         compare_models(results, ["M1", "M2"], "M1")
     found = compare_models(results, ["M1", "M2"], "M1", across=["prompts"])
@@ -348,7 +340,7 @@ def test_answers_to_different_prompts_are_set_side_by_side_and_never_paired():
     assert found.words == []
     assert "none is tested" in found.captions[0]
     judges = compare_models(
-        Results(alpaca={"M1": alpaca("M1", [1.0, 0.5, 0.0, 0.5]), "M2": alpaca("M2", [1.0] * 4, judge="other")}),
+        collect([alpaca("M1", [1.0, 0.5, 0.0, 0.5]), alpaca("M2", [1.0] * 4, judge="other")]),
         ["M1", "M2"],
         "M1",
         across=["judge"],
@@ -358,16 +350,14 @@ def test_answers_to_different_prompts_are_set_side_by_side_and_never_paired():
 
 def test_each_suite_names_its_judge_with_its_card_as_data():
     unknown = Estimate(nan, nan, nan, 0, 0)
-    mixed = Results(
-        alpaca={
-            "M1": replace(alpaca("M1", [0.5, 0.5]), card=replace(CARD, longer_preferred=unknown)),
-            "M2": alpaca("M2", [0.5, 0.5], judge="other"),
-        },
-        reward={model: reward(model, Ranked((0, 1), (5, 0), (1, 1)), judge="expected") for model in ("M1", "M2")},
-        mt_bench={
-            model: MtBenchResult(model, "id", PROVENANCE, (Grade(81, 1, "writing", 7.0, "scored", 10),))
-            for model in ("M1", "M2")
-        },
+    group, grade = Ranked((0, 1), (5, 0), (1, 1)), Grade(81, 1, "writing", 7.0, "scored", 10)
+    mixed = collect(
+        [
+            replace(alpaca("M1", [0.5, 0.5]), card=replace(CARD, longer_preferred=unknown)),
+            alpaca("M2", [0.5, 0.5], judge="other"),
+            *(reward(model, group, judge="expected") for model in ("M1", "M2")),
+            *(MtBenchResult(model, "id", PROVENANCE, (grade,)) for model in ("M1", "M2")),
+        ]
     )
     found = compare_models(mixed, ["M1", "M2"], "M1", across=["judge"])
     judges = json.loads(as_json(found))["judges"]

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from evals.compare.comparison import compare_models
 from evals.compare.export.json import as_json
 from evals.compare.import_results import read_results, result_file
+from evals.evaluate import prepare
 from evals.gate.comparison_json import read_compared
-from evals.results import gathered
+from evals.model import Contestant
+from evals.results import collect
 from helpers.foreign_files import (
     ANNOTATIONS,
     ANSWERS,
@@ -30,7 +32,6 @@ from helpers.foreign_files import (
     VOTES,
 )
 from helpers.mutations import damaged_json, refused_or_read
-from srlm.cli.suites import Asked, Suite, prepared
 from srlm.config_file import load_config
 from srlm.console import Progress
 from srlm.runs import start_run
@@ -59,7 +60,7 @@ def test_a_damaged_comparison_is_read_or_refused(scratch, data):
     (scratch / "made.json").write_text(json.dumps(ANNOTATIONS))
     (scratch / "other.json").write_text(json.dumps([one | {"generator_2": "other"} for one in ANNOTATIONS]))
     found = read_results([result_file(str(scratch / name)) for name in ("made.json", "other.json")])
-    made = json.loads(as_json(compare_models(gathered(found.results), ["model", "other"], "model")))
+    made = json.loads(as_json(compare_models(collect(found.results), ["model", "other"], "model")))
     path = scratch / "comparison.json"
     path.write_bytes(data.draw(damaged_json(made)))
     refused_or_read(lambda: read_compared(path))
@@ -121,5 +122,5 @@ def test_how_many_ranked_answers_are_given_and_used_is_said(tmp_path):
     ):
         (tmp_path / "eft.jsonl").write_text("".join(json.dumps(one) + "\n" for one in chosen))
         progress = Said()
-        prepared(Asked([Suite.reward], ranked=str(tmp_path)), [], [], home, progress)
+        prepare({}, "reward", Contestant("judge", lambda: None), home, progress, {"ranked": str(tmp_path)})
         assert [line[: len(words or "")] for line in progress.lines] == ([words] if words else [])

@@ -8,7 +8,7 @@ import pytest
 
 from evals.compare.comparison import compare_models
 from evals.compare.import_results import read_results, result_file
-from evals.results import gathered
+from evals.results import collect
 from evals.suites.alpaca.files import read_gamed
 from helpers.paths import SHARED_DATA
 from srlm.errors import DataError, UsageError
@@ -27,7 +27,7 @@ def nine():
     found = read_results([result_file(word) for word in words])
     names = [name for (name,) in found.models]
     gamed = read_gamed(ALPACA / "df_gamed.csv")
-    return compare_models(gathered(found.results), names, "gpt-3.5-turbo-1106", gamed=gamed)
+    return compare_models(collect(found.results), names, "gpt-3.5-turbo-1106", gamed=gamed)
 
 
 def row(comparison, key):
@@ -94,7 +94,7 @@ def test_published_judgements_of_mt_bench_are_compared():
     found = read_results([result_file(str(file)) for file in files])
     expected = json.loads((MT_BENCH / "expected_scores.json").read_text(encoding="utf-8"))["models"]
     models = [name for names in found.models for name in names]
-    compared = compare_models(gathered(found.results), models, models[0])
+    compared = compare_models(collect(found.results), models, models[0])
     for model, scores in expected.items():
         assert row(compared, "mt_bench").cells[model].estimate.value == scores["overall"]
     assert compared.sides[0].columns[0] == max(expected, key=lambda model: expected[model]["overall"])
@@ -195,7 +195,7 @@ def lm_eval(**more):
 def one_model(word):
     found = read(word)
     names = [name for (name,) in found.models]
-    return compare_models(gathered(found.results), names, names[0])
+    return compare_models(collect(found.results), names, names[0])
 
 
 def test_a_group_without_a_figure_makes_room_for_its_tasks(tmp_path):
@@ -218,7 +218,7 @@ def test_a_figure_that_is_no_number_is_undefined_and_the_others_are_compared(tmp
     other = written(tmp_path / "o.json", lm_eval(model_name="o"))
     made["results"]["piqa"] |= {"acc,none": odd, "f1,none": 0.5}
     both = read(written(tmp_path / "r.json", made), other)
-    compared = compare_models(gathered(both.results), ["m", "o"], "m")
+    compared = compare_models(collect(both.results), ["m", "o"], "m")
     assert [one.key for one in compared.metrics] == ["nlp_arc_easy_acc"]
     assert any("Not every model has a figure of PIQA, acc; PIQA, f1: left out." in one for one in compared.captions)
 

@@ -20,8 +20,8 @@ from evals.compare.paper import beside_paper, pair_count, pair_score
 from evals.compare.published import FOLDER, PACKAGED, PLACES, Table, names, reference, table
 from evals.compare.terminal import as_tables
 from evals.metric import Cell, Metric, Side
-from evals.results import Results
-from evals.suites.mt_bench.data import GROUPS
+from evals.results import collect
+from evals.suites.mt_bench.grades import GROUPS
 from helpers.results import alpaca, reward
 from srlm.errors import DataError, UnknownName
 from srlm.stats.intervals import wilson
@@ -185,9 +185,9 @@ def test_what_is_unverified_is_never_a_reference():
 @pytest.fixture
 def comparison():
     models = ("SFT", "M1", "mine")
-    results = Results(
-        alpaca={model: alpaca(model, [0.1, 0.9, 0.5, 0.3]) for model in models},
-        reward={model: reward(model, Ranked((0, 1), (5.0, 2.0), (10, 20))) for model in models},
+    group = Ranked((0, 1), (5.0, 2.0), (10, 20))
+    results = collect(
+        [alpaca(model, [0.1, 0.9, 0.5, 0.3]) for model in models] + [reward(model, group) for model in models]
     )
     return compare_models(results, models, "SFT")
 
@@ -247,7 +247,7 @@ def test_without_a_reference_nothing_is_added(comparison):
 
 
 def test_models_of_other_names_are_told_that_the_paper_has_none(comparison):
-    results = Results(alpaca={"mine": alpaca("mine", [0.1, 0.9])})
+    results = collect([alpaca("mine", [0.1, 0.9])])
     beside = beside_paper(compare_models(results, ["mine"], "mine"))
     assert not any(one.paper for one in beside.metrics)
     assert "none of these figures" in beside.captions[-1]

@@ -8,6 +8,8 @@ from html import unescape
 
 import pytest
 
+from evals.suites.alpaca.result import AlpacaResult
+from evals.suites.mt_bench.result import MtBenchResult
 from helpers.paths import SHARED_DATA
 
 pytest.importorskip("jinja2")
@@ -17,8 +19,9 @@ from evals.report.page import gather, render, write_report
 from evals.report.samples.suites import judged_samples
 from evals.report.samples.training import learned_samples
 from evals.report.section import Section
-from evals.results import Results, load_results, store
+from evals.results import Results, save
 from evals.sample import pack
+from evals.suites import load_results
 from helpers.report_run import HOSTILE, real_answers, write_run
 from srlm.config_file import load_config
 from srlm.console import Progress
@@ -121,8 +124,8 @@ def test_credentials_of_an_address_stay_out(tmp_path):
 
 def test_results_that_may_not_be_compared_are_shown_with_the_reason(tmp_path):
     run = write_run(tmp_path, models=MODELS, prompts=12, length=100)
-    other = load_results(run).alpaca["M2"]
-    store(run, replace(other, provenance=replace(other.provenance, judge="another")))
+    other = load_results(run).of(AlpacaResult)["M2"]
+    save(run, replace(other, provenance=replace(other.provenance, judge="another")))
     _, sections = gather(run, QUIET, baseline=None, paper=False, mapped=False)
     (rates,) = [one for one in sections if one.id == "win-rates"]
     (finding,) = rates.findings
@@ -132,8 +135,8 @@ def test_results_that_may_not_be_compared_are_shown_with_the_reason(tmp_path):
 
 def test_grades_that_nobody_could_read_are_no_figure(tmp_path):
     run = write_run(tmp_path, models=MODELS[:2], prompts=6, length=60)
-    for one in load_results(run).mt_bench.values():
-        store(run, replace(one, grades=tuple(replace(grade, score=None, state="unparsed") for grade in one.grades)))
+    for one in load_results(run).of(MtBenchResult).values():
+        save(run, replace(one, grades=tuple(replace(grade, score=None, state="unparsed") for grade in one.grades)))
     _, sections = gather(run, QUIET, baseline=None, paper=False, mapped=False)
     (graded,) = [one for one in sections if one.id == "mt-bench"]
     assert not graded.figures and graded.tables

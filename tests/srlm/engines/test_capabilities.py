@@ -16,7 +16,7 @@ from srlm.engines.capabilities import FULL, Capabilities, refusal
 from srlm.engines.open import open_engine
 from srlm.engines.request_pool import Wire
 from srlm.errors import EngineError
-from srlm.inference import ask, find, recall
+from srlm.inference import Caller, find, recall
 from srlm.ledger import Ledger, request_key
 from srlm.ledger_export import export_calls, import_calls
 from srlm.types import Completion, Message, Reply, Request, Sampling
@@ -33,7 +33,7 @@ def put(
     said: list[str] = []
     wire = Wire(deadline=3.0, first_wait=0.01, longest_wait=0.02, say=said.append)
     engine = open_engine(server.spec(protocol, "judge"), wire=wire)
-    found = ask(engine, requests, ledger, stage="s", progress=Progress(quiet=True), label="l")
+    found = Caller(engine, ledger, "s", Progress(quiet=True)).ask(requests, "l")
     return found, said, engine
 
 
@@ -219,7 +219,7 @@ def test_unknown_tokens_cost_the_most_that_they_can(tmp_path: Path) -> None:
     with serving(odd=lambda body: Odd(chat("Yes.", usage=None))) as server:
         engine = open_engine(server.spec("openai", "gpt-4o-mini"), budget=budget)
         ledger = Ledger(tmp_path / "l.sqlite")
-        ask(engine, [FREE], ledger, stage="s", progress=Progress(quiet=True), label="l")
+        Caller(engine, ledger, "s", Progress(quiet=True)).ask([FREE], "l")
     assert budget.spent > 0
     assert ledger.summary()[0].unpriced == 1
 
@@ -263,7 +263,7 @@ def test_who_was_first_in_the_ledger_is_believed(tmp_path: Path) -> None:
             with serving(odd=lambda body: Odd(chat("first"))) as elsewhere:
                 elsewhere_engine = open_engine(elsewhere.spec("openai", "judge"))
                 elsewhere_engine.identity = f"openai:judge@{server.address}/v1"
-                found = ask(elsewhere_engine, [FREE], other, stage="s", progress=Progress(quiet=True), label="l")
+                found = Caller(elsewhere_engine, other, "s", Progress(quiet=True)).ask([FREE], "l")
                 replies.append(found[0][1])
         return Odd(chat("second"))
 

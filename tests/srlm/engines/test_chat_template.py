@@ -49,7 +49,7 @@ def trained(folder: Path, tmp_path: Path) -> tuple[list[int], list[int]]:
     from trl.trainer.sft_config import SFTConfig as Arguments
     from trl.trainer.sft_trainer import SFTTrainer
 
-    from srlm.config import SFTConfig
+    from srlm.config.finetune import SFTConfig
     from trainer.finetune.job import SFTJob
     from trainer.finetune.load_model import load_for_training
     from trainer.finetune.trl_common import shared_arguments

@@ -25,6 +25,7 @@ from srlm.engines.api_errors import retry_after
 from srlm.engines.open import open_engine
 from srlm.engines.request_pool import Wire
 from srlm.errors import EngineError, UsageError
+from srlm.inference import Caller
 from srlm.judges.pairwise import Match, compare, load_pairwise
 from srlm.ledger import Ledger
 from srlm.types import Answer, Completion, Failed, Message, Request, Sampling
@@ -137,7 +138,7 @@ def test_a_judge_that_always_votes_b_is_seen_through(
     engine = opened(server, "anthropic")
     match = Match("m", "Which?", Answer("one", "p", "x", "first", "stop"), Answer("two", "p", "y", "second", "stop"))
     ledger = Ledger(tmp_path / "ledger.sqlite")
-    found = compare(engine, load_pairwise(), [match], ledger, stage="s", progress=Progress(quiet=True), label="l")
+    found = compare(Caller(engine, ledger, "s", Progress(quiet=True)), load_pairwise(), [match], label="l")
     assert found[0].orders == (0.0, 1.0)
     assert found[0].value == 0.5
     assert found[0].consistent is False

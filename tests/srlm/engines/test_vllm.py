@@ -144,7 +144,12 @@ def test_a_name_with_an_address_is_a_server_and_hides_its_password() -> None:
 
 
 def test_settings_reach_vllm_under_its_own_names() -> None:
-    changes = ["engine=vllm", "vllm.tensor_parallel_size=4", "vllm.memory=0.5", "vllm.more.max_num_seqs=64"]
+    changes = [
+        "engine=vllm",
+        "vllm.tensor_parallel_size=4",
+        "vllm.gpu_memory_utilization=0.5",
+        "vllm.extra_args.max_num_seqs=64",
+    ]
     config = load_config("quickstart", changes)
     arguments = config.vllm.arguments()
     assert config.engine == "vllm"
@@ -169,7 +174,7 @@ def test_a_configuration_cannot_make_vllm_run_other_code(
     arguments: dict[str, Any], name: str, tiny_model: Path
 ) -> None:
     """A run.yaml travels with its run; this is said before vLLM is looked for."""
-    with pytest.raises(UsageError, match=rf"vllm\.more\.{name} is not for a configuration.*vllm serve"):
+    with pytest.raises(UsageError, match=rf"vllm\.extra_args\.{name} is not for a configuration.*vllm serve"):
         open_engine(str(tiny_model), engine="vllm", vllm=arguments)
     require_safe({"max_num_seqs": 64, "load_format": "safetensors", "quantization": "fp8"})
 

@@ -6,6 +6,7 @@ import pytest
 
 from srlm.console import Progress
 from srlm.engines.engine import Done
+from srlm.inference import Caller
 from srlm.judges.grading import MT_BENCH, Conversation, GradingJudge, grade
 from srlm.judges.rubric import Scale
 from srlm.ledger import Ledger
@@ -56,9 +57,7 @@ class Grader:
 def graded(engine, items, path, judge=None):
     ledger = Ledger(path / "ledger.sqlite")
     try:
-        return grade(
-            judge or GradingJudge(), engine, items, ledger, stage="s", progress=Progress(quiet=True), label="l"
-        )
+        return grade(judge or GradingJudge(), Caller(engine, ledger, "s", Progress(quiet=True)), items, label="l")
     finally:
         ledger.close()
 

@@ -8,12 +8,13 @@ from math import isnan
 import pytest
 from pydantic import TypeAdapter
 
-from srlm.config import JudgeConfig
+from srlm.config.preferences import JudgeConfig
 from srlm.console import Progress
 from srlm.engines.engine import Done
 from srlm.errors import DataError, EngineError
+from srlm.inference import Caller
 from srlm.jsonl import with_nan, without_nan
-from srlm.judges.judge_card import WEAK, JudgeCard, fitting_card, percent, store_card
+from srlm.judges.judge_card import WEAK, JudgeCard, find_judge_card, percent, store_card
 from srlm.judges.judge_card_output import card_table, card_words, histogram_lines
 from srlm.judges.measure_judge_card import histogram, measure
 from srlm.judges.pointwise import configured_judge
@@ -115,7 +116,7 @@ def always_first(first, second):
 def card(prefer, ledger, prompts=None, limit=100, **more):
     judge = prefer if isinstance(prefer, Judge) else Judge(prefer)
     labelled = LabelledSet("made", {"made": prompts or ranked()})
-    return measure(judge, labelled, ledger, limit=limit, stage="card", progress=QUIET, **more)
+    return measure(Caller(judge, ledger, "card", QUIET), labelled, limit=limit, **more)
 
 
 # --- pairs ------------------------------------------------------------------------------------------------------------
@@ -240,7 +241,7 @@ def test_subsets_have_an_agreement_each(ledger):
     judge = Judge(
         lambda first, second: right(first, second) if first.startswith("e") else 1 - right(first, second), rank_of
     )
-    found = measure(judge, labelled, ledger, limit=None, stage="card", progress=QUIET, pointwise=EXPECTED)
+    found = measure(Caller(judge, ledger, "card", QUIET), labelled, limit=None, pointwise=EXPECTED)
     assert {name: one.value for name, one in found.subsets.items()} == {"easy": 1, "hard": 0}
     assert {name: one.n for name, one in found.subsets.items()} == {"easy": 36, "hard": 15}
     assert {name: one.value for name, one in found.scores.subsets.items()} == {"easy": 0, "hard": 0}
@@ -385,11 +386,11 @@ def test_the_card_that_fits_is_found(ledger, tmp_path):
         store_card(place, one)
     assert len(list((tmp_path / "cards").iterdir())) == 3
     label = SAMPLED.rubric.label
-    _, found = fitting_card(place, judge.identity, label, "sampled x 2")
+    _, found = find_judge_card(place, judge.identity, label, "sampled x 2")
     assert found.pairs == 20
-    assert fitting_card(place, judge.identity, label, "sampled x 3") is None
-    assert fitting_card(place, "another", label, "sampled x 2") is None
-    assert fitting_card(tmp_path / "elsewhere" / "ledger.sqlite", judge.identity, label, "sampled x 2") is None
+    assert find_judge_card(place, judge.identity, label, "sampled x 3") is None
+    assert find_judge_card(place, "another", label, "sampled x 2") is None
+    assert find_judge_card(tmp_path / "elsewhere" / "ledger.sqlite", judge.identity, label, "sampled x 2") is None
 
 
 def test_a_card_measured_again_takes_the_place_of_the_old_one(ledger, tmp_path):
@@ -402,7 +403,7 @@ def test_a_damaged_card_is_named(tmp_path):
     path.parent.mkdir()
     path.write_text('{"judge": "x"}', encoding="utf-8")
     with pytest.raises(DataError, match=r"x\.json.*delete it"):
-        fitting_card(tmp_path / "ledger.sqlite", "i", "r", "s")
+        find_judge_card(tmp_path / "ledger.sqlite", "i", "r", "s")
 
 
 def test_names_of_judges_are_safe_as_file_names(ledger, tmp_path):
@@ -417,9 +418,7 @@ def test_the_table_is_whole_at_any_width(ledger, width, pointwise):
     from rich.console import Console
 
     labelled = LabelledSet("llmbar", {"Adversarial_Neighbor": ranked(), "Natural": ranked(prefix="n")})
-    found = measure(
-        Judge(right, rank_of), labelled, ledger, limit=None, stage="card", progress=QUIET, pointwise=pointwise
-    )
+    found = measure(Caller(Judge(right, rank_of), ledger, "card", QUIET), labelled, limit=None, pointwise=pointwise)
     console = Console(width=width, record=True, file=StringIO())
     console.print(card_table(found))
     text = console.export_text()

@@ -4,6 +4,7 @@ import pytest
 
 from srlm.console import Progress
 from srlm.engines.engine import Done
+from srlm.inference import Caller
 from srlm.judges.pairwise import Match, compare, load_pairwise
 from srlm.ledger import Ledger
 from srlm.prices import FREE
@@ -59,12 +60,13 @@ def match(one="good", two="bad", name="m"):
 
 
 def judged(prefer, ledger, *matches):
-    return compare(Judge(prefer), load_pairwise(), matches or [match()], ledger, stage="s", progress=QUIET, label="l")
+    caller = Caller(Judge(prefer), ledger, "s", QUIET)
+    return compare(caller, load_pairwise(), matches or [match()], label="l")
 
 
 def test_both_orders_are_asked_and_averaged(ledger):
     judge = Judge(lambda first, second: 0.9 if first == "good" else 0.2)
-    (found,) = compare(judge, load_pairwise(), [match()], ledger, stage="s", progress=QUIET, label="l")
+    (found,) = compare(Caller(judge, ledger, "s", QUIET), load_pairwise(), [match()], label="l")
     assert judge.asked == [("good", "bad"), ("bad", "good")]
     assert found.orders == pytest.approx((0.9, 0.8))
     assert found.value == pytest.approx(0.85)
@@ -146,8 +148,8 @@ def test_one_order_costs_one_call_a_pair_and_is_the_one_of_both(ledger):
         for i in range(20)
     ]
     judge = Judge(prefer)
-    settings = {"stage": "s", "progress": QUIET, "label": "l"}
-    found = compare(judge, load_pairwise(), matches, ledger, orders="one", **settings)
+    caller = Caller(judge, ledger, "s", QUIET)
+    found = compare(caller, load_pairwise(), matches, label="l", orders="one")
     assert len(judge.asked) == 20
     assert {one.match.drawn for one in found} == {0, 1}
     for one in found:
@@ -158,19 +160,16 @@ def test_one_order_costs_one_call_a_pair_and_is_the_one_of_both(ledger):
         assert one.orders[1 - drawn] is None
         assert one.value == one.single == pytest.approx(0.9 if drawn == 0 else 0.7)
         assert (one.mean, one.verdict, one.consistent) == (None, None, None)
-    both = compare(judge, load_pairwise(), matches, ledger, **settings)
+    both = compare(caller, load_pairwise(), matches, label="l")
     assert len(judge.asked) == 40, "the order that was asked before is not asked again"
     assert [one.single for one in both] == [one.value for one in found]
 
 
 def test_a_plain_vote_in_one_order(ledger):
     found = compare(
-        Judge(lambda first, second: "A" if first == "good" else "B"),
+        Caller(Judge(lambda first, second: "A" if first == "good" else "B"), ledger, "s", QUIET),
         load_pairwise(),
         [match()],
-        ledger,
-        stage="s",
-        progress=QUIET,
         label="l",
         orders="one",
     )

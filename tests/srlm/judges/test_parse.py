@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srlm.config import JudgeConfig
+from srlm.config.preferences import JudgeConfig
 from srlm.judges.parse import LEAST_DIGITS, LEAST_MASS, expectation, read_choice, read_rating, read_score
 from srlm.judges.rubric import Scale
 from srlm.types import Completion, Scored, Unparsed

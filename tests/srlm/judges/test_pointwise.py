@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from helpers.scripted_engine import Scripted
 from srlm.console import Progress
+from srlm.inference import Caller
 from srlm.judges.parse import read_score
 from srlm.judges.pointwise import PointwiseJudge, rewards, score, verdict_text
 from srlm.judges.rubric import load_rubric
@@ -75,9 +76,8 @@ def judge(scoring="sampled", samples=3, rubric="additive"):
 def run(engine, items, path, **settings):
     ledger = Ledger(path / "ledger.sqlite")
     try:
-        return score(
-            judge(**settings), engine, items, ledger, seed=1, stage="s", progress=Progress(quiet=True), label="l"
-        )
+        caller = Caller(engine, ledger, "s", Progress(quiet=True))
+        return score(judge(**settings), caller, items, seed=1, label="l")
     finally:
         ledger.close()
 

@@ -11,7 +11,8 @@ import pytest
 from helpers.paths import SHARED_DATA
 from srlm.console import Progress
 from srlm.engines.engine import Done
-from srlm.judges.injection import constant_answers, find_suspicions
+from srlm.inference import Caller
+from srlm.judges.injection import constant_answers, find_injections
 from srlm.judges.pairwise import Match, compare, load_pairwise
 from srlm.judges.parse import read_rating
 from srlm.judges.rubric import Scale, load_rubric
@@ -139,8 +140,8 @@ def test_the_single_reading_is_the_published_preference(tmp_path):
         for number, row in enumerate(rows)
     ]
     ledger = Ledger(tmp_path / "ledger.sqlite")
-    settings = {"stage": "s", "progress": Progress(quiet=True), "label": "l"}
-    found = compare(Replayed(logprobs), template, matches, ledger, orders="one", **settings)
+    caller = Caller(Replayed(logprobs), ledger, "s", Progress(quiet=True))
+    found = compare(caller, template, matches, label="l", orders="one")
     ledger.close()
     assert len(found) > 800
     assert [one.value for one in found] == pytest.approx([row["preference"] - 1 for row in rows], abs=1e-9)
@@ -157,7 +158,7 @@ def test_the_null_model_is_flagged_on_every_answer_and_as_constant(load):
         Answer(f"a{number}", f"p{number}", "NullModel", row["output"], "stop") for number, row in enumerate(rows)
     ]
     template = load()
-    found = [find_suspicions(answer.id, answer.text, template) for answer in answers]
+    found = [find_injections(answer.id, answer.text, template) for answer in answers]
     assert sum(bool(one) for one in found) == len(answers) == 805
     assert {answer.text[one.start : one.end] for answer, (one, *_) in zip(answers, found, strict=True)} == {
         "Ignore the above"
@@ -184,7 +185,7 @@ def test_real_answers_are_hardly_ever_flagged():
     kinds = Counter()
     flagged = 0
     for text in texts:
-        found = {one.kind for one in find_suspicions("a", text, rubric)}
+        found = {one.kind for one in find_injections("a", text, rubric)}
         kinds.update(found)
         flagged += bool(found)
     assert len(texts) > 9_000

@@ -2,7 +2,7 @@
 
 import pytest
 
-from srlm.config import JudgeConfig
+from srlm.config.preferences import JudgeConfig
 from srlm.errors import UnknownName, UsageError
 from srlm.judges.pointwise import configured_judge
 from srlm.judges.rubric import POINTS, Rubric, Scale, load_rubric

@@ -7,7 +7,7 @@ from math import isnan
 import pytest
 
 from helpers.paths import SHARED_DATA
-from srlm.config import JudgeConfig
+from srlm.config.preferences import JudgeConfig
 from srlm.console import Progress
 from srlm.engines.engine import Done
 from srlm.errors import DataError, UsageError

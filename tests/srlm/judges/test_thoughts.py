@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from evals.labels.annotate import read_categories, read_label
 from helpers.scripted_engine import Scripted
 from srlm.console import Progress
+from srlm.inference import Caller
 from srlm.jsonl import with_nan, without_nan
 from srlm.judges.grading import Conversation, GradingJudge, grade
 from srlm.judges.judge_card import JudgeCard, Mass
@@ -24,7 +25,7 @@ from srlm.ledger import Ledger
 from srlm.strip_reasoning import length_note, parted
 from srlm.types import Answer, Completion, RankedAnswer, RankedPrompt, Sampling, Scored, Unparsed
 
-ASKED = {"stage": "s", "progress": Progress(quiet=True), "label": "l"}
+QUIET = Progress(quiet=True)
 ANSWERS = [Answer(f"a{n}", f"p{n}", "M1", f"An answer, {n}.", "stop") for n in range(2)]
 SAMPLED = PointwiseJudge(load_rubric("additive"), "sampled", 1, Sampling(0.7, 0.9, 64))
 EXPECTED = replace(SAMPLED, scoring="expected")
@@ -41,17 +42,18 @@ def ledger(tmp_path):
 def verdict(kind, said, ledger, **more):
     """One verdict of each kind, by a judge that always says the same."""
     engine = Scripted(lambda request: said, name=f"says {said.text!r} after {said.thoughts!r}")
+    caller = Caller(engine, ledger, "s", QUIET)
     if kind == "pointwise":
-        (found,) = score(SAMPLED, engine, [("i", ANSWERS[0])], ledger, seed=0, **ASKED)
+        (found,) = score(SAMPLED, caller, [("i", ANSWERS[0])], seed=0, label="l")
     elif kind == "expected":
-        (found,) = score(replace(EXPECTED, **more), engine, [("i", ANSWERS[0])], ledger, seed=0, **ASKED)
+        (found,) = score(replace(EXPECTED, **more), caller, [("i", ANSWERS[0])], seed=0, label="l")
     elif kind == "grading":
-        (found,) = grade(GradingJudge(), engine, [Conversation(("q",), ANSWERS[:1])], ledger, **ASKED)
+        (found,) = grade(GradingJudge(), caller, [Conversation(("q",), ANSWERS[:1])], label="l")
     elif kind == "judged":
-        (one,) = judge_answers(SAMPLED, engine, [("i", ANSWERS[0])], ledger, ASKED["progress"])
+        (one,) = judge_answers(SAMPLED, engine, [("i", ANSWERS[0])], ledger, QUIET)
         (found,) = one.verdicts
     else:
-        (one,) = compare(engine, load_pairwise(), [Match("m", "i", *ANSWERS)], ledger, **ASKED, **more)
+        (one,) = compare(caller, load_pairwise(), [Match("m", "i", *ANSWERS)], label="l", **more)
         found = one.verdicts[0]
     return found
 
@@ -109,7 +111,7 @@ def test_room_to_think_is_asked_for_and_said(ledger):
     asked = []
     engine = Scripted(lambda request: Completion(f"{INSIDE}B", "stop", 9, 200), asked=asked)
     match = Match("m", "i", *ANSWERS)
-    (found,) = compare(engine, load_pairwise(), [match], ledger, **ASKED, voting=Voting(512))
+    (found,) = compare(Caller(engine, ledger, "s", QUIET), load_pairwise(), [match], label="l", voting=Voting(512))
     assert {(one.sampling.max_tokens, one.choices) for one in asked} == {(512, ("A", "B"))}
     assert found.orders == (0, 1)
     label = found.verdicts[0].rubric
@@ -122,7 +124,7 @@ def test_equal_choices_are_asked_as_before(ledger):
     """The keys of stored calls are what they were."""
     asked = []
     engine = Scripted(lambda request: Completion("A", "stop", 9, 1, (0.5, 0.5)), asked=asked)
-    compare(engine, load_pairwise(), [Match("m", "i", *ANSWERS)], ledger, **ASKED)
+    compare(Caller(engine, ledger, "s", QUIET), load_pairwise(), [Match("m", "i", *ANSWERS)], label="l")
     assert {(one.sampling, one.seed) for one in asked} == {(Sampling(0.0, 1.0, 1), 0)}
 
 
@@ -150,7 +152,7 @@ def card(ledger, mass, **more):
 
     engine = Scripted(say)
     labelled = LabelledSet("made", {"made": PROMPTS})
-    return measure(engine, labelled, ledger, limit=None, stage="s", progress=ASKED["progress"], **more)
+    return measure(Caller(engine, ledger, "s", QUIET), labelled, limit=None, **more)
 
 
 def test_a_card_says_how_much_its_choices_had(ledger):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from srlm.console import Progress
 from srlm.engines.engine import Done
+from srlm.inference import Caller
 from srlm.judges.parse import read_score
 from srlm.judges.pointwise import PointwiseJudge
 from srlm.judges.rubric import load_rubric
@@ -118,7 +119,7 @@ def sampled(tmp_path, scoring, *prompts):
     ledger, stored = Ledger(tmp_path / "ledger.sqlite"), {}
     session = SimpleNamespace(
         judge=lambda: PointwiseJudge(load_rubric("additive"), scoring, 3, Sampling(0.7, 0.9, 64)),
-        engine=lambda model: Baseline(),
+        caller=lambda model, stage: Caller(Baseline(), ledger, stage, Progress(quiet=True)),
         config=SimpleNamespace(seed=0),
         progress=Progress(quiet=True),
         run=SimpleNamespace(ledger=ledger, write=stored.__setitem__),

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from srlm.config import DPOConfig, SFTConfig
+from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.console import Progress, Step
 from trainer.finetune.dpo import train_dpo
 from trainer.finetune.job import DPOJob, SFTJob
@@ -13,11 +13,11 @@ from trainer.finetune.sft import train_sft
 
 SETTINGS = {
     "batch_size": 4,
-    "micro_batch_size": 2,
+    "per_device_train_batch_size": 2,
     "epochs": 3,
     "learning_rate": 1e-3,
     "dropout": 0.2,  # so that the random states matter
-    "recompute": False,
+    "gradient_checkpointing": False,
     "save_steps": 2,
 }
 

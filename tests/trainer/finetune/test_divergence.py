@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from srlm.config import DPOConfig
+from srlm.config.finetune import DPOConfig
 from srlm.console import Progress
 from srlm.errors import Diverged, ModelError
 from trainer.finetune.divergence import DivergenceCallback, non_finite_tensors, require_finite

@@ -46,7 +46,7 @@ def test_the_loss_falls_and_margins_grow(dpo_losses):
 @pytest.mark.parametrize("terms", [{}, {"nll_coef": 0.5, "label_smoothing": 0.2}])
 def test_the_micro_batch_size_has_no_effect(dpo_losses, terms):
     whole = dpo_losses(**terms)
-    parts = dpo_losses(**terms, micro_batch_size=4)
+    parts = dpo_losses(**terms, per_device_train_batch_size=4)
     assert curve(whole) == pytest.approx(curve(parts), rel=1e-5)
     assert curve(whole, "grad_norm") == pytest.approx(curve(parts, "grad_norm"), rel=1e-4)
 

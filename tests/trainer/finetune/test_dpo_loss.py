@@ -23,7 +23,7 @@ def test_the_nll_term_is_the_mean_over_answers_of_the_mean_over_tokens(dpo_losse
 
 def test_label_smoothing_is_conservative_dpo(dpo_losses):
     """Log 2 at first; then (1 - e) of the pair's loss and e of the flipped pair's, at the margin in TRL's log."""
-    entries = dpo_losses(label_smoothing=0.3, micro_batch_size=1, batch_size=1, epochs=1)
+    entries = dpo_losses(label_smoothing=0.3, per_device_train_batch_size=1, batch_size=1, epochs=1)
     assert entries[0]["loss"] == pytest.approx(math.log(2), abs=1e-6)
     for entry in entries:
         margin = entry["rewards/margins"]
@@ -35,7 +35,9 @@ def test_label_smoothing_is_conservative_dpo(dpo_losses):
 @pytest.mark.parametrize("rate", [0.8, 0.3])
 def test_smoothing_by_agreement_weighs_the_pair_against_its_flipped_copy(dpo_losses, rate):
     """C * L(chosen, rejected) + (1 - C) * L(rejected, chosen), which prefers the rejected answer for C < 1/2."""
-    entries = dpo_losses(label_smoothing="agreement", consistency=rate, micro_batch_size=1, batch_size=1, epochs=2)
+    entries = dpo_losses(
+        label_smoothing="agreement", consistency=rate, per_device_train_batch_size=1, batch_size=1, epochs=2
+    )
     assert entries[0]["loss"] == pytest.approx(math.log(2), abs=1e-6)
     for entry in entries:
         margin = entry["rewards/margins"]
@@ -63,6 +65,6 @@ def test_replay_adds_the_mean_over_the_tokens_of_the_drawn_examples(dpo_losses, 
 @pytest.mark.parametrize("micro", [4, 2])
 def test_replay_is_divided_over_the_micro_batches(dpo_losses, examples, micro):
     """Six examples over four micro-batches, and over eight, of which two have none."""
-    whole, parts = dpo_losses(examples, replay=6), dpo_losses(examples, replay=6, micro_batch_size=micro)
+    whole, parts = dpo_losses(examples, replay=6), dpo_losses(examples, replay=6, per_device_train_batch_size=micro)
     assert curve(whole) == pytest.approx(curve(parts), rel=1e-5)
     assert curve(whole, "grad_norm") == pytest.approx(curve(parts, "grad_norm"), rel=1e-4)

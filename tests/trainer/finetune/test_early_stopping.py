@@ -10,6 +10,7 @@ from srlm.config import TrainConfig
 from srlm.console import Progress
 from srlm.engines.engine import Done
 from srlm.errors import EngineError
+from srlm.inference import Caller
 from srlm.prices import FREE
 from srlm.runs import Run
 from srlm.types import Completion, Failed, RankedAnswer, RankedPrompt
@@ -84,7 +85,9 @@ def stopped(tmp_path):
             config=TrainConfig(model="x", dpo={"stopping": {"judge": "outside", "prompts": 4}}),
             run=run,
             progress=SimpleNamespace(say=said.append, step=Progress(quiet=True).step),
-            engine=lambda name, folder=None: Stub(name, readable, asked),
+            caller=lambda name, stage, folder=None: Caller(
+                Stub(name, readable, asked), run.ledger, stage, Progress(quiet=True)
+            ),
             release=lambda: None,
         )
         select_snapshot(session, "M2", folder, last)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from srlm.config import DPOConfig, SFTConfig
+from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.console import Progress
 from srlm.errors import TrainingFailed, UsageError
 from trainer.finetune.job import DPOJob, SFTJob
@@ -21,7 +21,9 @@ def sft(tiny_model, examples, tmp_path):
     def make(name: str, batch_size: int = 8) -> SFTJob:
         folder = tmp_path / name / "checkpoint"
         folder.mkdir(parents=True)
-        config = SFTConfig(batch_size=batch_size, micro_batch_size=4, learning_rate=1e-3, max_length=256, dropout=0)
+        config = SFTConfig(
+            batch_size=batch_size, per_device_train_batch_size=4, learning_rate=1e-3, max_length=256, dropout=0
+        )
         return SFTJob(tiny_model, folder, tuple(examples), config, "cpu", "float32", 7, name)
 
     return make
@@ -36,7 +38,7 @@ def dpo(perturbed_model, pairs, examples, tmp_path):
         folder.mkdir(parents=True)
         config = DPOConfig(
             batch_size=8,
-            micro_batch_size=4,
+            per_device_train_batch_size=4,
             learning_rate=1e-3,
             max_length=256,
             nll_coef=0.2,
@@ -112,7 +114,7 @@ def test_divergence_is_reported_and_code_in_the_current_folder_is_not_run(sft, t
 @pytest.mark.parametrize(
     ("launcher", "says"),
     [
-        ("it's", "is no command as a shell reads it"),
+        ("it's", "is not a shell command"),
         ("''", "is empty"),
         ('""', "is empty"),
         ("'  '", "is empty"),

@@ -8,7 +8,7 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from srlm.config import DPOConfig, SFTConfig
+from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.console import Progress
 from trainer.finetune.dpo import train_dpo
 from trainer.finetune.job import DPOJob, SFTJob
@@ -16,11 +16,11 @@ from trainer.finetune.sft import train_sft
 
 CONSTANT = {
     "learning_rate": 1e-2,
-    "end_ratio": 1,
+    "min_lr_rate": 1,
     "warmup_ratio": 0,
     "dropout": 0,
-    "recompute": False,
-    "micro_batch_size": 16,
+    "gradient_checkpointing": False,
+    "per_device_train_batch_size": 16,
 }
 PLACE = ("cpu", "float32", 3)
 QUIET = Progress(quiet=True)

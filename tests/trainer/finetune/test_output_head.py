@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl.trainer.utils import add_fused_lm_head
 
-from srlm.config import DPOConfig, SFTConfig
+from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.console import Progress
 from trainer.finetune.collate import pad_batch
 from trainer.finetune.dpo import train_dpo
@@ -20,7 +20,14 @@ from trainer.finetune.sft import train_sft
 from trainer.finetune.tokenize import tokenize_example
 
 OUTPUTS = ("log_probs", "entropy", "mean_logits", "is_top1")
-SMALL = {"micro_batch_size": 8, "batch_size": 16, "dropout": 0, "recompute": False, "epochs": 1, "save_steps": 0}
+SMALL = {
+    "per_device_train_batch_size": 8,
+    "batch_size": 16,
+    "dropout": 0,
+    "gradient_checkpointing": False,
+    "epochs": 1,
+    "save_steps": 0,
+}
 ALL_TERMS = {"nll_coef": 0.5, "label_smoothing": 0.2, "replay": 6}
 
 
@@ -118,7 +125,7 @@ def gradients_of_each_step():
 
 
 def preferred(folder: Path, start: Path, pairs, examples, **changes):
-    config = DPOConfig(**{**SMALL, "micro_batch_size": 4, "learning_rate": 1e-3, **changes})
+    config = DPOConfig(**{**SMALL, "per_device_train_batch_size": 4, "learning_rate": 1e-3, **changes})
     train_dpo(DPOJob(start, folder, pairs, examples, config, "cpu", "float32", 7, "M2"), Progress(quiet=True))
 
 

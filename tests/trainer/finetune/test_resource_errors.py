@@ -14,8 +14,12 @@ def weights(folder):
 @pytest.mark.parametrize(
     ("raised", "expected", "words"),
     [
-        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), OutOfMemory, "micro_batch_size=1"),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), OutOfMemory, "micro_batch_size = 2"),
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+            OutOfMemory,
+            "per_device_train_batch_size=1",
+        ),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), OutOfMemory, "per_device_train_batch_size = 2"),
         (OSError(28, "No space left on device"), NoDiskSpace, "save_steps=0"),
         (RuntimeError("[enforce fail] PytorchStreamWriter failed writing file data/0"), NoDiskSpace, "Make room"),
     ],

@@ -52,7 +52,7 @@ def test_a_half_written_checkpoint_is_not_read(train, tmp_path):
 def test_a_training_can_be_resumed_with_a_smaller_micro_batch(train, tmp_path):
     folder = tmp_path / "broken" / "checkpoint"
     train(folder, 7)
-    assert train(folder, micro_batch_size=1) == list(range(7, 13))
+    assert train(folder, per_device_train_batch_size=1) == list(range(7, 13))
 
 
 def test_a_checkpoint_with_weights_that_are_not_finite_is_not_resumed_from(sft_job, log):

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from srlm.config import DPOConfig, SFTConfig
+from srlm.config.finetune import DPOConfig, SFTConfig
 from trainer.finetune.job import JOB, DPOJob, SFTJob
 
 pytestmark = pytest.mark.slow
 
 TIMEOUT_SECONDS = 200
-SETTINGS = {"batch_size": 8, "micro_batch_size": 2, "epochs": 10, "learning_rate": 1e-3, "save_steps": 4}
+SETTINGS = {"batch_size": 8, "per_device_train_batch_size": 2, "epochs": 10, "learning_rate": 1e-3, "save_steps": 4}
 PARENT = """
 import sys
 from pathlib import Path

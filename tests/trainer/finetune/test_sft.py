@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from srlm.checkpoint_files import read_config
-from srlm.config import SFTConfig
+from srlm.config.finetune import SFTConfig
 from srlm.config_file import load_config
 from srlm.console import Progress
 from srlm.errors import NothingToTrain, UsageError
@@ -34,26 +34,26 @@ def test_the_loss_is_the_mean_over_the_answers_tokens_alone(tuned, log, by_hand,
 
 
 def test_the_micro_batch_size_has_no_effect(tuned, log):
-    whole, parts = log(tuned()), log(tuned(micro_batch_size=4))
+    whole, parts = log(tuned()), log(tuned(per_device_train_batch_size=4))
     assert [one["loss"] for one in whole] == pytest.approx([one["loss"] for one in parts], rel=1e-5)
     assert [one["grad_norm"] for one in whole] == pytest.approx([one["grad_norm"] for one in parts], rel=1e-4)
     assert whole[-1]["loss"] < whole[0]["loss"]
 
 
 def test_a_micro_batch_that_does_not_divide_the_batch_is_reduced(tuned, log):
-    assert [one["loss"] for one in log(tuned(micro_batch_size=7))] == pytest.approx(
-        [one["loss"] for one in log(tuned(micro_batch_size=4))], rel=1e-9
+    assert [one["loss"] for one in log(tuned(per_device_train_batch_size=7))] == pytest.approx(
+        [one["loss"] for one in log(tuned(per_device_train_batch_size=4))], rel=1e-9
     )
 
 
 def test_gradient_checkpointing_has_no_effect(tuned, log):
-    kept, again = log(tuned()), log(tuned(recompute=True))
+    kept, again = log(tuned()), log(tuned(gradient_checkpointing=True))
     for key in ("loss", "grad_norm"):
         assert [one[key] for one in again] == pytest.approx([one[key] for one in kept], rel=1e-6)
 
 
 def test_the_rate_falls_along_a_cosine_to_its_minimum(tuned, log):
-    rates = [one["learning_rate"] for one in log(tuned(epochs=10, end_ratio=0.2))]
+    rates = [one["learning_rate"] for one in log(tuned(epochs=10, min_lr_rate=0.2))]
     assert 9e-4 < rates[0] < 1e-3
     assert rates == sorted(rates, reverse=True)
     assert rates[-1] == pytest.approx(2e-4)

@@ -4,12 +4,12 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoConfig
 
-from srlm.config import DPOConfig
+from srlm.config.finetune import DPOConfig
 from srlm.console import Progress
 from trainer.finetune.dpo import train_dpo
 from trainer.finetune.job import DPOJob
 
-SETTINGS = {"batch_size": 4, "micro_batch_size": 4, "epochs": 2, "learning_rate": 1e-3, "dropout": 0.2}
+SETTINGS = {"batch_size": 4, "per_device_train_batch_size": 4, "epochs": 2, "learning_rate": 1e-3, "dropout": 0.2}
 
 
 def tuned(perturbed_model, pairs, folder, **changes):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srlm.config import InstructionsConfig
+from srlm.config.generation import InstructionsConfig
 from trainer.generation.filters import InstructionFilter, rouge_l, rouge_words
 
 KNOWN = "Explain to a child why the sky looks blue at noon."

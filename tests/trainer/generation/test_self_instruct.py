@@ -7,6 +7,7 @@ import pytest
 from srlm.config import TrainConfig
 from srlm.console import Progress
 from srlm.engines.engine import Done
+from srlm.inference import Caller
 from srlm.ledger import Ledger
 from srlm.prices import FREE
 from srlm.types import Completion, Demonstration, Failed, Prompt
@@ -83,7 +84,7 @@ def write(tmp_path):
         engine = Writer(replies)
         session = SimpleNamespace(
             config=config,
-            engine=lambda model: engine,
+            caller=lambda model, stage: Caller(engine, ledger, stage, Progress(quiet=True)),
             run=SimpleNamespace(ledger=ledger),
             progress=Progress(quiet=True),
         )

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from srlm.config import MonitorConfig
-from srlm.errors import Unhealthy
+from srlm.config.monitor import MonitorConfig
+from srlm.errors import StoppedByStrict
 from trainer.monitor.alerts import CHECKS, find_alerts, raise_on_alerts
 
 
@@ -19,7 +19,7 @@ def test_a_good_iteration_gives_no_alert(good):
     [
         ("min_parse_rate", {"parse_rate": 0.79}),
         ("max_one_score", {"one_score_share": 0.91}),
-        ("min_canary_gap", {"canary_reward": 2.3}),
+        ("min_degenerate_gap", {"canary_reward": 2.3}),
         ("max_top_scores", {"top_share": 0.81}),
         ("max_length_drift", {"length_drift": 0.51}),
         ("max_length_drift", {"length_drift": -0.51}),
@@ -38,18 +38,20 @@ def test_each_threshold_gives_its_alert(good, setting, change):
     assert str(alert).startswith("M2: warning: ")
     assert f"monitor.{setting} = " in str(alert)
     assert "\n" not in str(alert)
-    with pytest.raises(Unhealthy, match=rf"monitor\.{setting} .*same command without --strict"):
+    with pytest.raises(StoppedByStrict, match=rf"monitor\.{setting} .*same command without --strict"):
         raise_on_alerts([alert])
 
 
 def test_every_threshold_of_the_configuration_is_checked():
-    assert sorted(check.setting for check in CHECKS) == sorted(set(MonitorConfig.model_fields) - {"canary_prompts"})
+    assert sorted(check.setting for check in CHECKS) == sorted(
+        set(MonitorConfig.model_fields) - {"degenerate_answer_prompts"}
+    )
 
 
 @pytest.mark.parametrize(("count", "words"), [(1, None), (2, "1 more warning above"), (3, "2 more warnings above")])
 def test_strict_names_the_first_alert_and_counts_the_rest(good, count, words):
     found = find_alerts(replace(good, parse_rate=0.1, one_score_share=0.95, duplicate_rate=0.9), MonitorConfig())
-    with pytest.raises(Unhealthy) as raised:
+    with pytest.raises(StoppedByStrict) as raised:
         raise_on_alerts(found[:count])
     message = str(raised.value)
     assert message.startswith(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from srlm.config import MonitorConfig
+from srlm.config.monitor import MonitorConfig
 from srlm.judges.rubric import POINTS
 from srlm.types import Answer, Reward, SFTExample, Unparsed
 from trainer.monitor.alerts import find_alerts

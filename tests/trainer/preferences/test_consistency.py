@@ -2,7 +2,9 @@
 
 import pytest
 
-from srlm.config import DPOConfig, PairsConfig, TrainConfig
+from srlm.config import TrainConfig
+from srlm.config.finetune import DPOConfig
+from srlm.config.preferences import PairsConfig
 from srlm.config_file import load_config
 from srlm.errors import UsageError
 from srlm.types import Prompt

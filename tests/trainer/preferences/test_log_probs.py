@@ -8,7 +8,8 @@ from trl.trainer.utils import add_fused_lm_head
 
 import trainer.finetune.load_model
 import trainer.preferences.log_probs
-from srlm.config import DPOConfig, TrainConfig
+from srlm.config import TrainConfig
+from srlm.config.finetune import DPOConfig
 from srlm.console import Progress
 from srlm.runs import start_run
 from srlm.types import Answer, Prompt, SFTExample

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srlm.config import PairsConfig
+from srlm.config.preferences import PairsConfig
 from srlm.types import Answer, Prompt, Reward
 from trainer.preferences.pairs import choose_pairs
 

@@ -9,18 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evals.single_turn import Output, prompts_of, read_outputs
 from evals.suites.alpaca.files import (
     Annotation,
     Annotations,
-    Output,
     preference_by_tokens,
     read_annotations,
     read_gamed,
-    read_outputs,
     write_annotations,
     write_outputs,
 )
-from evals.suites.alpaca.run import prompts_of
 from helpers.paths import SHARED_DATA
 from helpers.refusals import refusal
 from srlm.seeding import model_first

@@ -13,7 +13,8 @@ from math import exp
 import numpy as np
 import pytest
 
-from evals.suites.alpaca.files import Annotation, Annotations, read_annotations, read_gamed, read_outputs
+from evals.single_turn import read_outputs
+from evals.suites.alpaca.files import Annotation, Annotations, read_annotations, read_gamed
 from evals.suites.alpaca.length_control import ERROR, HELD_LENGTH, length_controlled, tanh_gap
 from evals.suites.alpaca.rescore import arrays, as_json, captions, recompute
 from helpers.paths import SHARED_DATA

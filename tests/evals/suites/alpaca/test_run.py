@@ -1,8 +1,10 @@
 """The alpaca suite with scripted engines: hostile and constant answers are counted, and nothing else."""
 
 from evals.model import Contestant
-from evals.results import load_results
-from evals.suites.alpaca.files import read_annotations, read_outputs
+from evals.single_turn import read_outputs
+from evals.suites import load_results
+from evals.suites.alpaca.files import read_annotations
+from evals.suites.alpaca.result import AlpacaResult
 from evals.suites.alpaca.run import run_alpaca
 from helpers.scripted_engine import Scripted
 from srlm.config_file import load_config
@@ -42,7 +44,7 @@ def test_flagged_and_constant_answers_are_counted(tmp_path):
     )
     # The references hold something hostile too: what is counted are the model's answers.
     assert [(one.model, one.flagged, one.constant) for one in found] == [("honest", 0, 0), ("hostile", 1, 3)]
-    stored = load_results(run).alpaca["hostile"]
+    stored = load_results(run).of(AlpacaResult)["hostile"]
     assert (stored.flagged, stored.constant, stored.outcomes) == (1, 3, found[1].outcomes)
     run.close()
 
@@ -68,7 +70,7 @@ def test_the_result_is_written_as_alpaca_evals_files_too(tmp_path):
     found = read_annotations(folder / "annotations.json")
     assert (found.model, found.baseline, found.annotator) == ("a:b", "reference", "judge")
     assert [row.preference for row in found.rows] == [0.5, None, 0.5]
-    (stored,) = load_results(run).alpaca.values()
+    (stored,) = load_results(run).of(AlpacaResult).values()
     assert stored.model == "a:b"
     # What was not answered, or not judged, is no win and no loss, and stays in the count of the prompts.
     preferences = {one.prompt_id: (one.preference, len(one.verdict_ids)) for one in stored.outcomes}

@@ -1,7 +1,6 @@
 """The head-to-head with scripted engines: who wins, what is missing, which pairs, and what a comparison makes of it."""
 
 import json
-from dataclasses import replace
 from math import inf, isnan, nan
 
 import pytest
@@ -14,9 +13,11 @@ from evals.compare.export.markdown import as_markdown
 from evals.compare.terminal import with_interval
 from evals.labels.store import Label
 from evals.model import Contestant
-from evals.results import Provenance, load_results
+from evals.results import Provenance
+from evals.suites import load_results
 from evals.suites.alpaca.run import run_alpaca
 from evals.suites.head_to_head import metrics as matched
+from evals.suites.head_to_head.result import HeadToHeadResult
 from evals.suites.head_to_head.run import pairs_of, run_head_to_head
 from helpers.head_to_head_results import EVEN, FIRST, LOSS, SECOND, UNREAD, WIN, result, results
 from helpers.scripted_engine import Scripted
@@ -117,7 +118,7 @@ def test_a_pair_has_one_file_and_one_set_of_calls_in_whatever_order(run):
     assert [one.outcomes for one in again] == [one.outcomes for one in first]
     assert {path.name: path.read_bytes() for path in (run.folder / "evals" / "head-to-head").iterdir()} == files
     assert sorted(files) == ["M1.answers.jsonl", "M2.answers.jsonl", "M2~M1.json", "M2~M1.verdicts.jsonl"]
-    stored = load_results(run).head_to_head
+    stored = load_results(run).of(HeadToHeadResult)
     assert (list(stored), stored["M2", "M1"].outcomes) == ([("M2", "M1")], first[0].outcomes)
 
 
@@ -153,7 +154,7 @@ def test_answers_that_speak_to_the_judge_are_counted_on_both_sides(run):
         models, None, PROMPTS, judging({"M1": 0, "M2": 1}), load_labelled(), SAMPLING, run, Progress(quiet=True)
     )
     assert (found.flagged, found.constant) == ((0, 6), (0, 6))
-    assert found.turned().flagged == (6, 0)
+    assert found.swapped().flagged == (6, 0)
     lines = matched.captions([found], ["M1", "M2"])
     assert any("6 answers of M1 hold something" in line for line in lines)
     assert any("M1 gave one and the same answer to 6 prompts" in line for line in lines)
@@ -174,7 +175,7 @@ def test_pairs(models, baseline, pairs):
 def test_names_that_could_be_taken_for_one_another_have_files_of_their_own(run):
     play(run, ["a~b", "c"])
     play(run, ["b~c", "a"])
-    assert set(load_results(run).head_to_head) == {("c", "a~b"), ("b~c", "a")}
+    assert set(load_results(run).of(HeadToHeadResult)) == {("c", "a~b"), ("b~c", "a")}
 
 
 # --- what a comparison makes of it ------------------------------------------------------------------------------------
@@ -182,8 +183,8 @@ def test_names_that_could_be_taken_for_one_another_have_files_of_their_own(run):
 
 def test_turning_round_twice_is_nothing_and_once_is_the_opposite():
     found = result("M2", "M1", WIN, LOSS, FIRST, UNREAD)
-    turned = found.turned()
-    assert [one.orders for one in turned.turned().outcomes] == [
+    turned = found.swapped()
+    assert [one.orders for one in turned.swapped().outcomes] == [
         pytest.approx(one.orders) for one in found.outcomes[:3]
     ] + [(None, pytest.approx(0.9))]
     assert (turned.model, turned.identities) == ("M1", ("b", "a"))
@@ -264,8 +265,7 @@ def test_a_model_that_never_wins_has_no_elo_that_a_reader_could_take_for_a_figur
 
 
 def test_who_did_not_meet_the_baseline_is_named_and_has_no_figure():
-    found = results(result("M2", "M1", WIN, LOSS))
-    full = replace(found, head_to_head=found.head_to_head | {("M4", "M3"): result("M4", "M3", WIN)})
+    full = results(result("M2", "M1", WIN, LOSS), result("M4", "M3", WIN))
     comparison = compare_models(full, ["M2", "M3"], "M1")
     assert isnan(row(comparison.metrics, "head_to_head").cells["M3"].estimate.value)
     assert isnan(row(comparison.metrics, "head_to_head_elo").cells["M3"].estimate.value)

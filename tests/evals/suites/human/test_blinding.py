@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.suites.human.blinding import Booth, named
-from evals.suites.human.votes import Sheet, Shown, read_votes
+from evals.suites.human.votes import AnnotationSet, AnswerPair, read_votes
 from helpers.human_votes import prompts
 from srlm.errors import DataError, UsageError
 
@@ -16,8 +16,8 @@ MODEL, OPPONENT = "falcon-seven", "osprey-nine"
 
 
 def sheet(count=20, seed=0):
-    pairs = [Shown(f"{MODEL}-{one.id}", one.instruction, f"A {one.id}", f"B {one.id}") for one in prompts(count)]
-    return Sheet(MODEL, OPPONENT, "head-to-head", "4:abc", "T=0.7", seed, tuple(pairs))
+    pairs = [AnswerPair(f"{MODEL}-{one.id}", one.instruction, f"A {one.id}", f"B {one.id}") for one in prompts(count)]
+    return AnnotationSet(MODEL, OPPONENT, "head-to-head", "4:abc", "T=0.7", seed, tuple(pairs))
 
 
 def booth(tmp_path, **options):

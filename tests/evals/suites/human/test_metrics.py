@@ -11,9 +11,10 @@ from evals.compare.export.html import as_html
 from evals.compare.export.json import as_json
 from evals.compare.export.latex import as_latex
 from evals.compare.export.markdown import as_markdown
-from evals.results import load_results, votes_folder
+from evals.suites import load_results
 from evals.suites.human.metrics import decisions, judgements
 from evals.suites.human.pair_sampling import sheet_of
+from evals.suites.human.result import HumanResult, votes_folder
 from evals.suites.human.votes import Vote, append_vote
 from helpers.human_votes import LOSS, TIE, WIN, prompts, run_of
 from srlm.errors import UnknownName, UsageError
@@ -55,7 +56,7 @@ def test_majorities_by_hand(run):
     cast(run, "ann", "wwwttll-")
     cast(run, "bob", "wwltlll-")
     cast(run, "eve", "wltllw--")
-    (result,) = load_results(run).human.values()
+    (result,) = load_results(run).of(HumanResult).values()
     assert [decisions(result).get(f"e{n:03d}") for n in range(COUNT)] == [
         *("win", "win", "tie", "tie", "loss", "loss", "loss", None)
     ]
@@ -131,7 +132,7 @@ def test_a_changed_mind_counts_once_and_a_vote_on_what_is_not_shown_not_at_all(r
 def test_a_judge_of_other_answers_is_no_judge_of_these(run):
     cast(run, "ann", "wwwwwwww")
     results = load_results(run)
-    (result,) = results.human.values()
+    (result,) = results.of(HumanResult).values()
     assert len(judgements(result, results)) == COUNT
     asked = prompts(COUNT)
     run_of(run.folder.parent, "M2", "M1", asked, [("x" * 11, "y" * 5)] * COUNT, JUDGE)

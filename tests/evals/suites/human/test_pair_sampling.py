@@ -2,9 +2,12 @@
 
 import pytest
 
-from evals.results import AlpacaResult, Provenance, load_results, load_sheet, part, store
+from evals.results import Provenance, save, stage_name
+from evals.suites import load_results
+from evals.suites.alpaca.result import AlpacaResult
 from evals.suites.human import pair_sampling as drawing
 from evals.suites.human.pair_sampling import only_one, pair_of
+from evals.suites.human.result import load_annotation_set
 from helpers.human_votes import CARD, LOSS, WIN, meet, prompts, run_of
 from srlm.errors import UnknownName, UsageError
 from srlm.types import Answer, Outcome
@@ -23,9 +26,9 @@ def alpaca(run, model, asked, prompts="set", sampling="s"):
     """Answers of the suite alpaca, with their result."""
     texts = {one.id: f"{model} on {one.id}" for one in asked}
     answers = [Answer(f"{model}:{id}", id, model, text, "stop") for id, text in texts.items()]
-    run.write(part(run, "alpaca", model, "answers"), answers)
+    run.write(stage_name(run, "alpaca", model, "answers"), answers)
     outcomes = [Outcome(id, model, "reference", 0.5, (0.5, 0.5), len(t), 3, ("v",)) for id, t in texts.items()]
-    store(run, AlpacaResult(model, "i", Provenance("j", "r", prompts, sampling), CARD, tuple(outcomes)))
+    save(run, AlpacaResult(model, "i", Provenance("j", "r", prompts, sampling), CARD, tuple(outcomes)))
 
 
 def test_the_draw_is_seeded_kept_and_in_another_order_than_the_prompts(tmp_path):
@@ -64,7 +67,7 @@ def test_a_sheet_is_not_changed_silently(tmp_path, asked, words):
     sheet = sheet_of(run, "M2", "M1", None, 10, 3)
     with pytest.raises(UsageError, match=words):
         sheet_of(run, "M2", "M1", *asked)
-    assert load_sheet(run, ("M2", "M1")) == sheet
+    assert load_annotation_set(run, ("M2", "M1")) == sheet
 
 
 def test_answers_beside_the_reference_and_of_two_models_in_alpaca(tmp_path):
@@ -96,7 +99,7 @@ def test_answers_that_came_about_otherwise_are_refused(tmp_path, what):
 def test_answers_that_are_not_those_that_were_judged_are_refused(tmp_path):
     asked = prompts(6)
     run = run_of(tmp_path, "M2", "M1", asked)
-    run.write(part(run, "head-to-head", "M2", "answers"), [Answer("a", "e000", "M2", "Something else.", "stop")])
+    run.write(stage_name(run, "head-to-head", "M2", "answers"), [Answer("a", "e000", "M2", "Something else.", "stop")])
     with pytest.raises(UsageError, match="M2 was evaluated again"):
         sheet_of(run, "M2", "M1", None, None, None)
 
@@ -128,6 +131,6 @@ def test_one_process_at_a_time(tmp_path):
 def test_no_answer_of_both_is_said(tmp_path):
     asked = prompts(4)
     run = run_of(tmp_path, "M2", "M1", asked)
-    run.write(part(run, "head-to-head", "M2", "answers"), [])
+    run.write(stage_name(run, "head-to-head", "M2", "answers"), [])
     with pytest.raises(UsageError, match="nothing to show"):
         sheet_of(run, "M2", "M1", None, None, None)

@@ -11,7 +11,7 @@ import pytest
 
 from evals.suites.human.blinding import Booth
 from evals.suites.human.server import LARGEST, AnnotationServer
-from evals.suites.human.votes import Sheet, Shown, read_votes
+from evals.suites.human.votes import AnnotationSet, AnswerPair, read_votes
 from helpers.human_votes import prompts
 from srlm.errors import UsageError
 
@@ -20,8 +20,8 @@ MODEL, OPPONENT = "falcon-seven", "osprey-nine"
 
 @contextmanager
 def serving(folder, annotator=None):
-    pairs = [Shown(one.id, one.instruction, f"A {one.id} \ud800", f"B {one.id}") for one in prompts(4)]
-    sheet = Sheet(MODEL, OPPONENT, "head-to-head", "4:abc", "T=0.7", 0, tuple(pairs))
+    pairs = [AnswerPair(one.id, one.instruction, f"A {one.id} \ud800", f"B {one.id}") for one in prompts(4)]
+    sheet = AnnotationSet(MODEL, OPPONENT, "head-to-head", "4:abc", "T=0.7", 0, tuple(pairs))
     with AnnotationServer(Booth(sheet, folder), annotator, 0) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -193,4 +193,6 @@ def test_a_port_that_is_taken_is_refused(tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(UsageError, match="is in use"):
-            AnnotationServer(Booth(Sheet("a", "b", "alpaca", "", "", 0, ()), tmp_path), None, taken.getsockname()[1])
+            AnnotationServer(
+                Booth(AnnotationSet("a", "b", "alpaca", "", "", 0, ()), tmp_path), None, taken.getsockname()[1]
+            )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.suites.human.votes import Vote, append_vote, majority, read_votes, standing
+from evals.suites.human.votes import Vote, append_vote, latest_votes, majority, read_votes
 from helpers.refusals import refusal
 
 VOTE = Vote("e1", "ann", "win", "model", "2026-01-02T03:04:05+00:00")
@@ -48,7 +48,7 @@ def test_what_was_taken_is_read_whatever_was_broken_off_in_between(tmp_path_fact
             if len(written) >= len(line(vote)) - 1:  # it lacks nothing, or only its end
                 expected.append(vote)
         assert read_votes(path) == expected
-    stand = standing(read_votes(path))
+    stand = latest_votes(read_votes(path))
     assert stand == {(vote.annotator, vote.prompt_id): vote for vote in expected}
 
 
@@ -69,7 +69,7 @@ def test_a_later_vote_stands_and_both_stay(tmp_path):
     append_vote(path, VOTE)
     append_vote(path, changed)
     assert read_votes(path) == [VOTE, changed]
-    assert standing(read_votes(path)) == {("ann", "e1"): changed}
+    assert latest_votes(read_votes(path)) == {("ann", "e1"): changed}
 
 
 def test_a_vote_that_cannot_be_written_leaves_the_file_as_it_was(tmp_path, monkeypatch):

@@ -8,8 +8,9 @@ from math import isnan
 
 import pytest
 
-from evals.suites.mt_bench.data import CATEGORIES, GROUPS, NUMBERED
+from evals.suites.mt_bench.data import CATEGORIES, NUMBERED
 from evals.suites.mt_bench.files import Judgement, Judgements, read_judgements, read_questions
+from evals.suites.mt_bench.grades import GROUPS
 from evals.suites.mt_bench.rescore import as_json, captions, recompute
 from helpers.paths import SHARED_DATA
 

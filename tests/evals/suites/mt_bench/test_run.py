@@ -7,11 +7,13 @@ import pytest
 
 from evals.compare.comparison import compare_models
 from evals.model import Contestant
-from evals.results import load_results
-from evals.suites.mt_bench.data import Question, figures
+from evals.suites import load_results
+from evals.suites.mt_bench.data import Question
 from evals.suites.mt_bench.files import read_answers, read_judgements
 from evals.suites.mt_bench.generate import choose_questions
+from evals.suites.mt_bench.grades import mean_grades
 from evals.suites.mt_bench.rescore import recompute
+from evals.suites.mt_bench.result import MtBenchResult
 from evals.suites.mt_bench.run import run_mt_bench
 from helpers.scripted_engine import Scripted
 from srlm.config_file import load_config
@@ -108,7 +110,7 @@ def test_what_fails_stays_in_the_result_and_in_no_mean(run):
         (141, 1, None, "unparsed"),
         (141, 2, None, "unanswered"),
     ]
-    assert load_results(run).mt_bench == {"m": found}
+    assert load_results(run).of(MtBenchResult) == {"m": found}
     table = compare_models(load_results(run), ["m"], "m")
     cells = {one.key: one.cells["m"].estimate for one in table.metrics}
     assert (cells["mt_bench"].value, cells["mt_bench"].n) == (9.0, 1)
@@ -198,7 +200,7 @@ def test_the_result_is_written_as_fastchats_files_too(run):
     assert (judgements.judge, list(judgements.models)) == ("judge", ["a:b"])
     categories = {one.id: one.category for one in QUESTIONS}
     (again,) = recompute(judgements, categories)
-    assert again.figures == figures(found.grades)
+    assert again.figures == mean_grades(found.grades)
     counts = again.counts
     # FastChat's rule would have found a rating in the middle of a sentence, where ours does not.
     assert (counts.unread, counts.failed, counts.absent, counts.differ) == (1, 1, 1, 1)

@@ -12,10 +12,12 @@ import pytest
 from evals.compare.comparison import compare_models
 from evals.compare.export.json import as_json
 from evals.model import Checkpoint, Contestant
-from evals.results import Figure, NlpResult, Provenance, Results, TaskResult, load_results
+from evals.results import Provenance, collect
+from evals.suites import load_results
 from evals.suites.nlp import metrics as retained
 from evals.suites.nlp.convert import task_result
 from evals.suites.nlp.local_data import Mirror
+from evals.suites.nlp.result import NlpResult, TaskMetric, TaskResult
 from evals.suites.nlp.run import _loaded, require_checkpoints, run_nlp
 from evals.suites.nlp.tasks import load_tasks, quiet
 from helpers.lm_eval_command import MIRROR, command, define, needs_mirror
@@ -202,7 +204,7 @@ def test_a_task_is_done_once_and_added_to_the_others(tiny_model, run, tmp_path, 
     first = evaluate(["arc_easy"])
     both = evaluate(["arc_easy", "arc_challenge"])
     assert both.tasks["arc_easy"] == first.tasks["arc_easy"]
-    assert load_results(run).nlp["M1"] == both
+    assert load_results(run).of(NlpResult)["M1"] == both
     monkeypatch.setattr("lm_eval.simple_evaluate", lambda **options: pytest.fail("nothing is left to do"))
     assert evaluate(["arc_challenge", "arc_easy"]) == both
     with pytest.raises(pytest.fail.Exception):
@@ -248,7 +250,7 @@ def result(model, tasks, provenance=SAME):
             model,
             task,
             replace(provenance, rubric=f"{task} 1.0, 0-shot"),
-            {"acc,none": Figure(share, 0.07), "word_perplexity,none": Figure(9.0, None)},
+            {"acc,none": TaskMetric(share, 0.07), "word_perplexity,none": TaskMetric(9.0, None)},
             {},
             {"acc,none": values},
             {"acc,none": "more", "word_perplexity,none": "less"},
@@ -271,8 +273,8 @@ def test_items_of_a_groups_tasks_do_not_take_each_others_place():
     }
     task = task_result("M1", "g", SAME, found)
     assert task.items == {"acc,none": {"a/0": 1.0, "a/1": 1.0, "b/0": 0.0, "b/1": 0.0}}
-    assert task.figures == {"acc,none": Figure(0.5, 0.1)}
-    assert task.parts == {"a": {"acc,none": Figure(1.0, None)}, "b": {"acc,none": Figure(0.0, None)}}
+    assert task.figures == {"acc,none": TaskMetric(0.5, 0.1)}
+    assert task.parts == {"a": {"acc,none": TaskMetric(1.0, None)}, "b": {"acc,none": TaskMetric(0.0, None)}}
     assert task.better == {"acc,none": "more"}
     alone = {"results": {"a": found["results"]["a"]}, "samples": {"a": [row(3, 1.0)]}, "higher_is_better": {}}
     single = task_result("M1", "a", SAME, alone)
@@ -282,7 +284,7 @@ def test_items_of_a_groups_tasks_do_not_take_each_others_place():
 def test_what_was_kept_and_what_was_lost():
     before = result("M0", {"piqa": range(40), "arc_easy": range(20), "own_task": range(9), "gsm8k": range(3)})
     after = result("M1", {"piqa": range(20), "arc_easy": range(21), "own_task": range(40)})
-    found = compare_models(Results(nlp={"M0": before, "M1": after}), ["M1"], "M0")
+    found = compare_models(collect([before, after]), ["M1"], "M0")
     rows = {row.key: row for row in found.metrics}
     assert list(rows) == [
         f"nlp_{task}_{metric}" for task in ("arc_easy", "piqa", "own_task") for metric in ("acc", "word_perplexity")
@@ -303,16 +305,14 @@ def test_a_figure_that_is_no_mean_of_items_is_lm_evals_and_not_tested():
         values = {str(item): one for item, one in enumerate(likelihoods)}
         right = {item: float(one > -1) for item, one in values.items()}
         figures = {
-            "perplexity,none": Figure(exp(-sum(likelihoods) / len(likelihoods)), 0.5),
-            "acc,none": Figure(sum(right.values()) / len(right), 0.1),
+            "perplexity,none": TaskMetric(exp(-sum(likelihoods) / len(likelihoods)), 0.5),
+            "acc,none": TaskMetric(sum(right.values()) / len(right), 0.1),
         }
         items = {"perplexity,none": values, "acc,none": right}
         better = {"perplexity,none": "less", "acc,none": "more"}
         return NlpResult(model, model, {"lambada": TaskResult(model, "lambada", SAME, figures, {}, items, better)})
 
-    found = compare_models(
-        Results(nlp={"M0": lambada("M0", [-3.0] * 12), "M1": lambada("M1", [-0.5] * 12)}), ["M1"], "M0"
-    )
+    found = compare_models(collect([lambada("M0", [-3.0] * 12), lambada("M1", [-0.5] * 12)]), ["M1"], "M0")
     tested, perplexity = found.metrics
     assert (tested.key, perplexity.key) == ("nlp_lambada_acc", "nlp_lambada_perplexity")
     assert (perplexity.cells["M0"].estimate.value, perplexity.cells["M1"].paired) == (pytest.approx(exp(3)), None)
@@ -324,12 +324,12 @@ def test_a_figure_that_is_no_mean_of_items_is_lm_evals_and_not_tested():
 def test_amounts_are_told_in_their_own_unit():
     def scored(model, amounts):
         items = {str(item): one for item, one in enumerate(amounts)}
-        figures = {"rouge1,none": Figure(sum(amounts) / len(amounts), 1.0)}
+        figures = {"rouge1,none": TaskMetric(sum(amounts) / len(amounts), 1.0)}
         task = TaskResult(model, "short", SAME, figures, {}, {"rouge1,none": items}, {"rouge1,none": "more"})
         return NlpResult(model, model, {"short": task})
 
     before, after = [30.0 + item % 3 for item in range(20)], [32.5 + item % 3 for item in range(20)]
-    found = compare_models(Results(nlp={"M0": scored("M0", before), "M1": scored("M1", after)}), ["M1"], "M0")
+    found = compare_models(collect([scored("M0", before), scored("M1", after)]), ["M1"], "M0")
     assert found.words[0].startswith("M1 is better than M0 in short, rouge1: +2.50 points [")
     (row,) = json.loads(as_json(found))["metrics"]
     assert (row["unit"], row["models"]["M1"]["difference"]["value"]) == ("number", 2.5)
@@ -338,14 +338,14 @@ def test_amounts_are_told_in_their_own_unit():
 def test_a_groups_figure_over_tasks_is_not_replaced_by_one_over_items():
     def group(model, right):
         items = {f"a/{item}": float(item < right) for item in range(20)} | {f"b/{item}": 1.0 for item in range(5)}
-        figure = Figure((right / 20 + 1) / 2, None)
+        figure = TaskMetric((right / 20 + 1) / 2, None)
         return NlpResult(
             model,
             model,
             {"g": TaskResult(model, "g", SAME, {"acc,none": figure}, {}, {"acc,none": items}, {"acc,none": "more"})},
         )
 
-    (row,) = compare_models(Results(nlp={"M0": group("M0", 10), "M1": group("M1", 0)}), ["M1"], "M0").metrics
+    (row,) = compare_models(collect([group("M0", 10), group("M1", 0)]), ["M1"], "M0").metrics
     assert [row.cells[model].estimate.value for model in ("M0", "M1")] == [0.75, 0.5]
     assert row.cells["M1"].paired is None
 
@@ -353,11 +353,11 @@ def test_a_groups_figure_over_tasks_is_not_replaced_by_one_over_items():
 def test_another_set_of_items_is_not_compared():
     one, two = result("M0", {"piqa": range(4)}), result("M1", {"piqa": range(4)}, replace(SAME, prompts="30:bb"))
     with pytest.raises(UsageError, match=r"nlp \(piqa\) results differ in prompts \(40:aa against 30:bb\)"):
-        compare_models(Results(nlp={"M0": one, "M1": two}), ["M1"], "M0")
+        compare_models(collect([one, two]), ["M1"], "M0")
 
 
 def test_accuracy_by_length_is_the_headline_where_the_field_has_it():
-    figures = {"acc,none": Figure(0.1, None), "acc_norm,none": Figure(0.2, None)}
+    figures = {"acc,none": TaskMetric(0.1, None), "acc_norm,none": TaskMetric(0.2, None)}
     for task, head in (("arc_easy", "acc,none"), ("hellaswag", "acc_norm,none"), ("unknown", "acc,none")):
         assert retained.headline(TaskResult("M1", task, SAME, figures, {}, {}, {})) == head
 
@@ -380,8 +380,8 @@ def test_a_checkpoint_with_weights_missing_is_asked_nothing(tiny_model, run, tmp
 def test_a_stored_group_without_a_figure_does_not_poison_the_run():
     """Also one that was stored without its items and directions, as earlier versions did."""
     made = result("M1", {"piqa": range(9)})
-    bare = TaskResult("M1", "group", SAME, {}, {"g_a": {"acc,none": Figure(0.5, 0.1)}, "g_b": {}}, {}, {})
-    found = compare_models(Results(nlp={"M1": replace(made, tasks=made.tasks | {"group": bare})}), ["M1"], "M1")
+    bare = TaskResult("M1", "group", SAME, {}, {"g_a": {"acc,none": TaskMetric(0.5, 0.1)}, "g_b": {}}, {}, {})
+    found = compare_models(collect([replace(made, tasks=made.tasks | {"group": bare})]), ["M1"], "M1")
     assert [row.key for row in found.metrics] == ["nlp_piqa_acc", "nlp_piqa_word_perplexity", "nlp_g_a_acc"]
     assert any("lm-eval has no figure for group as a whole" in one for one in found.captions)
 
@@ -396,6 +396,6 @@ def test_of_a_group_without_a_figure_the_tasks_are_compared_by_their_items():
         }
         return NlpResult(model, f"{model}:float32", {"g": task_result(model, "g", SAME, found)})
 
-    found = compare_models(Results(nlp={"M0": of("M0", 40), "M1": of("M1", 10)}), ["M1"], "M0")
+    found = compare_models(collect([of("M0", 40), of("M1", 10)]), ["M1"], "M0")
     (row,) = found.metrics
     assert (row.key, row.better, row.cells["M1"].paired.losses) == ("nlp_a_acc", "more", 30)

@@ -9,7 +9,7 @@ import pytest
 
 from evals.compare.comparison import compare_models
 from evals.model import Contestant
-from evals.results import load_results
+from evals.suites import load_results
 from evals.suites.verifiable.benchmark import puzzle_exam
 from evals.suites.verifiable.ifeval import NEED_SPLITTER, ifeval_exam
 from evals.suites.verifiable.run import run_verifiable

@@ -1,0 +1,164 @@
+"""Configuration of a run: one module per section, with one line of doc per setting; unknown keys are refused.
+
+    data.py         seeds                       finetune.py     sft, dpo, and their lora, stopping
+    generation.py   instructions                monitor.py      thresholds of the training monitor
+    preferences.py  judge, pairs, positives     vllm.py         the vLLM engine
+
+Defaults are the paper's (arXiv 2401.10020, sections 2 and 3.1) where it has the setting; else the doc says so. Presets,
+files and `--set` are read by `srlm/config_file.py`; docs/reference/settings.md is made from the descriptions.
+"""
+
+import shlex
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from srlm.config.data import SeedsConfig
+from srlm.config.finetune import DPOConfig, SFTConfig
+from srlm.config.generation import InstructionsConfig
+from srlm.config.monitor import MonitorConfig
+from srlm.config.preferences import JudgeConfig, PairsConfig, PositivesConfig
+from srlm.config.section import SamplingConfig, Section
+from srlm.config.vllm import VLLMConfig
+from srlm.puzzle.settings import with_puzzle_seed
+
+Tracker = Literal["tensorboard", "wandb"]
+"""An experiment tracker, by transformers' name for it (`report_to`)."""
+
+
+class TrainConfig(Section):
+    """Configuration of a run of the self-rewarding loop."""
+
+    model: str = Field(description="M0: a path, hf:NAME, smollm2 (the packaged one), or puzzle (random weights)")
+    iterations: int = Field(2, ge=0, description="iterations of DPO after M1; the paper's 2 give M3")
+    seed: int = Field(0, ge=0, description="all random numbers of the run derive from it")
+    engine: Literal["hf", "vllm"] = Field(
+        "hf",
+        description="inference backend of generation and judging: hf (transformers) or vllm (for GPUs); TRL trains",
+    )
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps")
+    launcher: str | None = Field(
+        None,
+        description=(
+            "command that starts the processes of a training, such as: accelerate launch --num_processes 8 "
+            "(docs/explain/scale.md); null: training runs in this process"
+        ),
+    )
+    report_to: tuple[Tracker, ...] = Field(
+        (),
+        description=(
+            "experiment trackers to log trainings, monitor and evaluations to: tensorboard, wandb, or both as "
+            "[tensorboard, wandb] (docs/howto/trackers.md)"
+        ),
+    )
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="precision of generation and of the passes of a training, whose master weights are float32",
+    )
+    batch_tokens: int | None = Field(
+        None,
+        ge=256,
+        description="tokens of prompts and answers in a batch of generation; null: as many as the memory allows",
+    )
+    thoughts: Literal["drop", "keep"] = Field(
+        "drop",
+        description=(
+            "reasoning before an answer. drop: the run's models answer without reasoning and learn answers alone; "
+            "keep: they reason, and learn reasoning and answer; no effect where the chat template has no reasoning "
+            "(not in the paper)"
+        ),
+    )
+    candidates: int = Field(4, ge=2, description="answers per new instruction; the paper's N = 4")
+    candidate_sampling: SamplingConfig = Field(SamplingConfig(), description="the paper's 0.7 and 0.9")
+    seeds: SeedsConfig = SeedsConfig()
+    sft: SFTConfig = SFTConfig()
+    instructions: InstructionsConfig = InstructionsConfig()
+    judge: JudgeConfig = JudgeConfig()
+    learn_from: Literal["pairs", "positives"] = Field(
+        "pairs",
+        description=(
+            "training data of an iteration. pairs: DPO of M_t on preference pairs (the paper); positives: SFT of M0 "
+            "on the seed data and the best answers (the paper's A.4, which found no gain in it)"
+        ),
+    )
+    pairs: PairsConfig = PairsConfig()
+    positives: PositivesConfig = PositivesConfig()
+    dpo: DPOConfig = DPOConfig()
+    monitor: MonitorConfig = MonitorConfig()
+    vllm: VLLMConfig = VLLMConfig()
+
+    @field_validator("report_to", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    @field_validator("launcher")
+    @classmethod
+    def _is_a_command(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            words = shlex.split(value)
+        except ValueError as error:
+            raise ValueError(f"is not a shell command ({str(error).lower()})") from None
+        if not words or not words[0]:
+            raise ValueError("is empty; leave it out to train in this process")
+        if "\0" in value:
+            raise ValueError("contains a NUL character")
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _puzzle_of_the_seed(cls, data: Any) -> Any:
+        return with_puzzle_seed(data) if isinstance(data, dict) else data  # anything else is refused next
+
+    @model_validator(mode="after")
+    def _word_limits_fit(self) -> "TrainConfig":
+        if self.instructions.min_words > self.instructions.max_words:
+            raise ValueError("instructions.min_words is above instructions.max_words, so no instruction could pass")
+        return self
+
+    @model_validator(mode="after")
+    def _agreement_has_an_effect(self) -> "TrainConfig":
+        wanted = {
+            "pairs.agreement=implicit": self.pairs.agreement == "implicit",
+            "dpo.label_smoothing=agreement": self.dpo.label_smoothing == "agreement",
+        }
+        for setting in (name for name, given in wanted.items() if given and self.iterations < 2):
+            raise ValueError(
+                f"{setting} begins with the second iteration, but iterations is {self.iterations}: it would have no "
+                "effect"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _judges_exist(self) -> "TrainConfig":
+        if self.pairs.scored_by == "frozen" and self.judge.frozen is None:
+            raise ValueError("pairs.scored_by is frozen, but judge.frozen is not set")
+        if self.judge.frozen == "SFT" and not (self.sft.baseline and self.seeds.eft):
+            raise ValueError(
+                "judge.frozen is SFT, but no model SFT is trained: that needs sft.baseline and seeds.eft (without EFT, "
+                "M1 is the SFT baseline)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _pairs_are_used(self) -> "TrainConfig":
+        choice = self.pairs.model_copy(update={"scored_by": "current"})
+        changed = [name for name, value in choice if value != getattr(PairsConfig(), name)]
+        if self.learn_from == "positives" and changed:
+            raise ValueError(
+                f"learn_from is positives, so there are no pairs and pairs.{changed[0]} has no effect; leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _checkpoints_can_be_compared(self) -> "TrainConfig":
+        if self.dpo.stopping.judge is not None and self.learn_from == "positives":
+            raise ValueError("dpo.stopping.judge compares checkpoints of DPO, but learn_from is positives")
+        if self.dpo.stopping.judge is not None and self.dpo.lora.rank:
+            raise ValueError(
+                "dpo.stopping.judge compares whole models, but dpo.lora.rank trains adapters, which are merged only "
+                "at the end; leave out one of the two"
+            )
+        return self

@@ -1,0 +1,160 @@
+"""Settings of the two trainings: supervised fine-tuning (SFT) and direct preference optimisation (DPO).
+
+Names are those of transformers' TrainingArguments and of TRL where these have the setting.
+"""
+
+from math import nan
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from srlm.config.section import Section
+
+Decay = Annotated[float, Field(ge=0, lt=1)]
+"""Decay rate of a moving average in AdamW."""
+
+
+class LoraConfig(Section):
+    """Low-rank adapters of all linear layers in place of full fine-tuning (Hu et al., arXiv 2106.09685)."""
+
+    rank: int = Field(0, ge=0, description="0: full fine-tuning, as in the paper")
+    alpha: int = Field(
+        32, gt=0, description="adapters are scaled by alpha / rank; they are merged when the training ends"
+    )
+
+
+class TuningConfig(Section):
+    """Settings that SFT and DPO share. The optimiser is AdamW; gradients are clipped at norm 1."""
+
+    gradient_checkpointing: bool = Field(
+        True, description="recompute activations in the backward pass: less memory, and a third more time"
+    )
+    per_device_train_batch_size: int = Field(
+        8,
+        ge=1,
+        description="maximum number of examples in memory at once, per process; the rest of a batch is accumulated",
+    )
+    warmup_ratio: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="share of the steps with a rising learning rate (not in the paper; AdamW's first steps are noisy)",
+    )
+    dropout: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description=(
+            "the paper's 0.1, applied wherever the architecture has dropout (the paper does not say where); in Llama "
+            "and similar models, on the attention weights; 0 in generation and in the reference model"
+        ),
+    )
+    weight_decay: float = Field(
+        0, ge=0, description="of AdamW (not in the paper; negligible at such learning rates and step counts)"
+    )
+    betas: tuple[Decay, Decay] = Field((0.9, 0.999), description="of AdamW (not in the paper; the default of TRL)")
+    lora: LoraConfig = LoraConfig()
+    save_steps: int = Field(
+        200,
+        ge=0,
+        description=(
+            "optimiser steps between two checkpoints to resume from; the paper's 200. One is kept, and none after the "
+            "training; 0: none"
+        ),
+    )
+
+
+class SFTConfig(TuningConfig):
+    """Supervised fine-tuning of M0: on IFT alone (the SFT baseline), and on IFT + EFT (M1)."""
+
+    learning_rate: float = Field(5.5e-6, gt=0, description="peak of the cosine schedule; the paper's 5.5e-6")
+    min_lr_rate: float = Field(
+        0.2, ge=0, le=1, description="last learning rate over the peak; the paper's 1.1e-6 / 5.5e-6"
+    )
+    batch_size: int = Field(16, ge=1, description="examples per optimiser step, over all processes; the paper's 16")
+    epochs: float = Field(1, gt=0, description="passes over the data (not in the paper)")
+    max_length: int = Field(
+        2048, ge=16, description="tokens of instruction and answer; longer examples are dropped and counted"
+    )
+    group_by_length: bool = Field(
+        True,
+        description=(
+            "batches of examples of similar length, which saves a third of the tokens (padding); false: batches mix "
+            "IFT and EFT examples, which differ in length"
+        ),
+    )
+    baseline: bool = Field(True, description="also train the SFT baseline, on IFT alone")
+
+
+class StoppingConfig(Section):
+    """Early stopping of DPO by an external judge, as in the paper; off unless a judge is given."""
+
+    judge: str | None = Field(
+        None,
+        description=(
+            "judge that compares the answers of successive checkpoints, in both orders: smollm2, a path, hf:NAME, or "
+            "a model behind a server (the paper: Claude 2); null: no early stopping"
+        ),
+    )
+    every: int = Field(200, ge=1, description="optimiser steps between two such checkpoints; the paper's 200")
+    prompts: int = Field(
+        253,
+        ge=1,
+        description="maximum number of held-out ranked instructions to answer; the paper has 253 of its own",
+    )
+
+
+class DPOConfig(TuningConfig):
+    """Direct preference optimisation from M_t to M_t+1, with M_t as the reference model."""
+
+    beta: float = Field(0.1, gt=0, description="strength of the KL penalty to the reference model; the paper's 0.1")
+    learning_rate: float = Field(1e-6, gt=0, description="peak of the cosine schedule; the paper's 1e-6")
+    min_lr_rate: float = Field(0.1, ge=0, le=1, description="last learning rate over the peak; the paper's 1e-7 / 1e-6")
+    batch_size: int = Field(16, ge=1, description="pairs per optimiser step, over all processes; the paper's 16")
+    per_device_train_batch_size: int = Field(
+        4,
+        ge=1,
+        description="maximum number of pairs in memory at once, per process; the rest of a batch is accumulated",
+    )
+    epochs: float = Field(
+        1, gt=0, description="passes over the pairs (not in the paper, which has early stopping by an external judge)"
+    )
+    max_length: int = Field(2048, ge=16, description="tokens of instruction and answer; TRL truncates longer pairs")
+    nll_coef: float = Field(
+        0,
+        ge=0,
+        description=(
+            "weight of the chosen answer's negative log-likelihood, added to the DPO loss: the mean over its tokens, "
+            "then over the pairs (Iterative RPO, 2404.19733, takes 1; the paper has none)"
+        ),
+    )
+    replay: int = Field(
+        0,
+        ge=0,
+        description=(
+            "EFT judgements of M1's training to add to the pairs of each optimiser step, with the SFT loss, the mean "
+            "over their tokens (not in the paper)"
+        ),
+    )
+    label_smoothing: int | float | Literal["agreement"] = Field(
+        0,
+        description=(
+            "weight of the flipped pair, taken from the pair's own: a number below 0.5 (conservative DPO), or "
+            "agreement: from the second iteration on, computed per iteration from how similarly M_t and the model "
+            "before it rank the candidates by their likelihood against M0 (CREAM, 2410.12735; not in the paper)"
+        ),
+    )
+    stopping: StoppingConfig = StoppingConfig()
+
+    @field_validator("label_smoothing", mode="plain")
+    @classmethod
+    def _number_or_agreement(cls, value: Any) -> float | Literal["agreement"]:
+        if value == "agreement":
+            return "agreement"
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = nan
+        if not 0 <= number < 0.5:
+            raise ValueError("a number from 0 up to below 0.5, or agreement, is expected")
+        return number
