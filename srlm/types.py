@@ -164,6 +164,23 @@ class Demonstration:
     schema: int = SCHEMA
 
 
+@dataclass(frozen=True)
+class SFTExample:
+    """A supervised fine-tuning example: of IFT, of EFT, or a best answer. The loss is on the completion alone.
+
+    `score` is that of the judgement which an EFT example teaches. `written` is the full generated text, with the
+    reasoning before the completion, where that is trained on too.
+    """
+
+    id: str
+    source: str
+    prompt: str
+    completion: str
+    score: int | None = None
+    schema: int = SCHEMA
+    written: str | None = None
+
+
 def read_rank(value: Any) -> Any:
     """A rank as it is kept: whole numbers stay whole, so that 1 and 1.0 are one rank."""
     if isinstance(value, float) and not isfinite(value):
