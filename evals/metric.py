@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from math import isnan
 from typing import Literal, NamedTuple
 
-from srlm.stats.intervals import Estimate, Seen, bootstrap_ratio, mean_interval, wilson
+from srlm.stats.intervals import Estimate, ObservedRange, bootstrap_ratio, mean_interval, wilson
 from srlm.stats.paired import Paired, holm, paired_difference, sign_test
 
 Direction = Literal["more", "less", "neither"]
@@ -191,7 +191,7 @@ def paired(one: Series, two: Series, bounds: tuple[float, float]) -> Paired:
         [one.values[item][1] for item in common],
         [two.values[item][1] for item in common],
         [one.values[item][0] for item in common],
-        bounds=Seen(widest) if isinstance(bounds, Seen) else widest,
+        bounds=ObservedRange(widest) if isinstance(bounds, ObservedRange) else widest,
     )
     return replace(found, p_value=one.p_value(found))
 
@@ -210,7 +210,7 @@ def headlines(metrics: Sequence[Metric]) -> list[Metric]:
     return [one for one in metrics if not one.level]
 
 
-def observed_range(series: Mapping[str, Series]) -> Seen:
+def observed_range(series: Mapping[str, Series]) -> ObservedRange:
     """Return the smallest and largest observed value: the bounds of a metric whose scale has no ends."""
     seen = [value for one in series.values() for _, value in one.values.values()]
-    return Seen((min(seen), max(seen)) if seen else (0.0, 0.0))
+    return ObservedRange((min(seen), max(seen)) if seen else (0.0, 0.0))

@@ -18,7 +18,7 @@ def ablations(results: Sequence[Result]) -> list[Comparison]:
             collect(variants),
             [one.model for one in variants],
             variants[0].model,
-            across=("judge", "rubric", "sampling"),
+            allow_mismatch=("judge", "rubric", "sampling"),
         )
         for variants in of.values()
         if len(variants) > 1

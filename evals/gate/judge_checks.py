@@ -8,24 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from evals import suites as registry
 from evals.gate.comparison_json import ComparisonJson, Row, Value
 from evals.gate.judge_drift import DriftResult
 from evals.gate.policy import CalibrationPolicy, JudgePolicy, Policy
 from srlm.stats.intervals import Estimate
 
 State = Literal["holds", "broken", "unknown"]
-
-ANSWERED = {
-    "alpaca": "judged",
-    "head-to-head": "head_to_head_judged",
-    "mt-bench": "mt_bench_graded",
-    "reward": "parse_rate",
-    "verifiable": "verifiable_answered",
-}
-"""By suite: the metric that has the share of prompts with a verdict, or with an answer to check."""
-
-JUDGED = frozenset({"alpaca", "head-to-head", "mt-bench"})
-"""Suites with an outside judge, which a candidate can have fooled."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +58,7 @@ def judge_checks(
     """
     suites = comparison.suites(rule.metric for rule in policy.rules)
     found = _of_cards(comparison, suites, policy.judge)
-    if JUDGED.intersection(suites):
+    if _judged().intersection(suites):
         # Verdicts on prompt injections, or on answers that are all the same, show that the judge was fooled.
         found += [_untrusted(model, reason) for model in models if (reason := comparison.distrusted.get(model))]
     if policy.judge.missing is not None:
@@ -79,12 +68,17 @@ def judge_checks(
     return found
 
 
+def _judged() -> set[str]:
+    """Return the suites with an outside judge, which a candidate can have fooled."""
+    return {one.name for one in registry.SUITES if one.outside_judge}
+
+
 def _of_cards(comparison: ComparisonJson, suites: list[str], required: JudgePolicy) -> list[JudgeCheck]:
     found: list[JudgeCheck] = []
     if any(minimum is not None for minimum in (required.agreement, required.consistency, required.parsed)):
         # srlm compare names the judge of every judged suite; without a name no requirement can be checked.
         named = {judge.suite for judge in comparison.judges}
-        found += [_incomplete(suite, "the judge") for suite in suites if suite in JUDGED - named]
+        found += [_incomplete(suite, "the judge") for suite in suites if suite in _judged() - named]
     for judge in comparison.judges:
         if judge.suite not in suites:
             continue
@@ -114,12 +108,13 @@ def _incomplete(suite: str, missing: str) -> JudgeCheck:
 
 
 def _missing(comparison: ComparisonJson, suites: list[str], models: Sequence[str], maximum: float) -> list[JudgeCheck]:
+    coverage = {one.name: one.coverage for one in registry.SUITES if one.coverage}
     rows = {row.key: row for row in comparison.metrics}
     found: list[JudgeCheck] = []
     for suite in suites:
-        row = rows.get(ANSWERED.get(suite, ""))
+        row = rows.get(coverage.get(suite, ""))
         if row is None:
-            found += [_incomplete(suite, "the share of prompts with a verdict")] if suite in ANSWERED else []
+            found += [_incomplete(suite, "the share of prompts with a verdict")] if suite in coverage else []
             continue
         for model in models:
             value = _complement(row, model)

@@ -8,20 +8,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from evals.metric import Cell, ExtraTable, Metric, Unit
+from evals.suite import Selection
 from evals.suites.reward_model.result import RewardResult
 from srlm.stats.intervals import Estimate
-from srlm.stats.random_judge import Luck, luck
+from srlm.stats.random_judge import RandomJudge, random_judge
 from srlm.stats.reward_model import SIMILAR, Ranked, RewardModelMetrics, reward_model_metrics
 
 NAMES = ["longer wins", "shorter wins", "first in the file wins", "random"]
 
 
-def sides(results: Sequence[RewardResult]) -> list[ExtraTable]:
+def extra_tables(chosen: Selection[RewardResult]) -> list[ExtraTable]:
     """The paper's metrics of such judges. All results are of the same answers."""
-    found = {name: trivial_judge(name, results[0].groups) for name in NAMES}
+    found = {name: heuristic_judge(name, chosen.results[0].groups) for name in NAMES}
 
     def row(
-        key: str, label: str, unit: Unit, pick: Callable[[RewardModelMetrics | Luck], Estimate], level: int = 0
+        key: str, label: str, unit: Unit, pick: Callable[[RewardModelMetrics | RandomJudge], Estimate], level: int = 0
     ) -> Metric:
         cells = {name: Cell(pick(one)) for name, one in found.items()}
         return Metric(f"trivial_{key}", label, unit, "neither", cells, level=level)
@@ -47,10 +48,10 @@ def sides(results: Sequence[RewardResult]) -> list[ExtraTable]:
     ]
 
 
-def trivial_judge(name: str, groups: Sequence[Ranked]) -> RewardModelMetrics | Luck:
+def heuristic_judge(name: str, groups: Sequence[Ranked]) -> RewardModelMetrics | RandomJudge:
     """The metrics of one that scores an answer by its length, by its place, or at random."""
     if name == "random":
-        return luck(groups)
+        return random_judge(groups)
 
     def scores(group: Ranked) -> tuple[float, ...]:
         if name == "first in the file wins":
