@@ -18,7 +18,6 @@ from math import inf, log
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import xlogy
 
 from srlm.stats.intervals import Estimate, Floats, checked, cluster_codes, resampled_counts
 
@@ -178,6 +177,8 @@ def _shares(w: Floats, sides: Floats) -> Floats:
 
 
 def _likelihood(w: Floats, counts: Floats, sides: Floats) -> Floats:
+    from scipy.special import xlogy
+
     likelihood: Floats = xlogy(counts, _shares(w, sides)).sum(axis=(1, 2))
     return likelihood
 

@@ -7,7 +7,6 @@ from math import nan
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from srlm.stats.intervals import Estimate, Floats, checked, cluster_codes
 
@@ -50,6 +49,8 @@ def spearman(
 
 
 def _rank_correlation(a: Floats, b: Floats) -> float:
+    from scipy.stats import rankdata
+
     if a.size == 0 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return nan
     one, two = rankdata(a), rankdata(b)

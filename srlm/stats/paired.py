@@ -12,7 +12,6 @@ from math import isnan, nan
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest
 
 from srlm.stats.intervals import Estimate, Floats, ObservedRange, checked, cluster_codes, cluster_sums, mean_with_error
 
@@ -70,6 +69,8 @@ def paired_difference(
 
 def sign_test(wins: int, losses: int) -> float:
     """Return the exact two-sided binomial p value of wins against losses (McNemar's exact test); 1 for 0 and 0."""
+    from scipy.stats import binomtest
+
     return float(binomtest(wins, wins + losses, 0.5).pvalue) if wins + losses else 1.0
 
 

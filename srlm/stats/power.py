@@ -11,8 +11,6 @@ matters below some 30 prompts, where n comes out a little too small.
 
 from math import ceil, sqrt
 
-from scipy.special import ndtri
-
 
 def prompts_needed(difference: float, variance: float, *, level: float = 0.95, power: float = 0.8) -> int:
     """Return the number of prompts at which a true `difference` is found in a share `power` of experiments.
@@ -45,4 +43,6 @@ def _quantiles(level: float, power: float) -> float:
     """Return z(1 - alpha/2) + z(power): the detectable difference in standard errors."""
     if not (0 < level < 1 and 0 < power < 1):
         raise ValueError(f"level and power must be between 0 and 1, not {level} and {power}")
+    from scipy.special import ndtri
+
     return float(ndtri((1 + level) / 2) + ndtri(power))

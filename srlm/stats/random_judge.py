@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import rankdata
 
 from srlm.stats.intervals import Estimate, Floats
 from srlm.stats.reward_model import SIMILAR, Ranked
@@ -67,6 +66,8 @@ class _Drawn:
 
     @property
     def spearman(self) -> Floats:
+        from scipy.stats import rankdata
+
         goodness = rankdata([-rank for rank in self.group.ranks])
         drawn = np.argsort(np.argsort(self.scores, axis=1), axis=1).astype(np.float64)
         x, y = goodness - goodness.mean(), drawn - drawn.mean(axis=1, keepdims=True)

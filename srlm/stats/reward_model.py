@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-from scipy.stats import kendalltau, spearmanr
-
 from srlm.stats.correlation import spearman as rank_correlation
 from srlm.stats.intervals import Estimate, bootstrap_ratio, mean_interval, wilson
 
@@ -170,6 +168,8 @@ def _exact_match(group: Ranked) -> bool | None:
 
 def _correlations(group: Ranked) -> tuple[float, float] | None:
     """Compute Spearman's rho and Kendall's tau-b of scores and human order; None if one of them is constant."""
+    from scipy.stats import kendalltau, spearmanr
+
     replies = _read(group)
     goodness, scores = [-rank for rank, _, _ in replies], [score for _, score, _ in replies]
     if len(set(goodness)) < 2 or len(set(scores)) < 2:

@@ -11,7 +11,6 @@ from collections.abc import Collection, Sequence
 from math import nan
 
 import numpy as np
-from scipy.special import stdtr
 
 from evals.metric import Metric, cells_of
 from evals.suites.alpaca.files import PUBLISHED_ANNOTATOR
@@ -74,6 +73,8 @@ def _place(prompt: str, gamed: AlpacaDifficulties) -> int:
 
 
 def _difference(one: LengthControlled, two: LengthControlled, prompts: int) -> Paired:
+    from scipy.special import stdtr
+
     if not one.resampled.size or not two.resampled.size:
         return NOTHING
     gap, gaps = one.estimate.value - two.estimate.value, one.resampled - two.resampled

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srlm.console import Progress
-from srlm.engines.engine import Done
+from srlm.engines.engine import BatchResult
 from srlm.inference import Caller
 from srlm.judges.parse import read_score
 from srlm.judges.pointwise import PointwiseJudge
@@ -107,9 +107,9 @@ class Baseline:
             value = int(request.messages[0].content.split("is worth ")[1][0])
             if request.choices:
                 probabilities = tuple(float(str(value) == choice) for choice in request.choices)
-                yield Done(number, [Completion(str(value), "stop", 1, 1, probabilities)], 1.0)
+                yield BatchResult(number, [Completion(str(value), "stop", 1, 1, probabilities)], 1.0)
             else:
-                yield Done(number, [Completion(f"Because.\nScore: {value + request.sample}", "stop", 1, 1)], 1.0)
+                yield BatchResult(number, [Completion(f"Because.\nScore: {value + request.sample}", "stop", 1, 1)], 1.0)
 
     def close(self):
         pass
