@@ -8,7 +8,7 @@ from srlm.console import Progress
 from srlm.inference import Caller
 from srlm.ledger import Ledger
 from srlm.seeding import derive_seed
-from srlm.strip_reasoning import answer_of, parted
+from srlm.strip_reasoning import answer_of, strip_reasoning
 from srlm.types import Answer, Completion, Message, Prompt, Request, Sampling
 
 
@@ -43,7 +43,7 @@ def answer_prompts(
 
 def answer_in(id: str, prompt_id: str, model: str, key: str, reply: Completion, *, as_written: bool = False) -> Answer:
     """A reply as the answer to a prompt: its thoughts apart, and without white space around it."""
-    return answer_of(id, prompt_id, model, key, parted(reply), as_written=as_written)
+    return answer_of(id, prompt_id, model, key, strip_reasoning(reply), as_written=as_written)
 
 
 def endings_of(answers: Iterable[Answer]) -> Endings:

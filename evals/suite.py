@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from evals.metric import Metric, Side
+from evals.metric import ExtraTable, Metric
 from evals.results import ComparableResult, Results
 from evals.suites.alpaca import metrics as preferred
 from evals.suites.alpaca.length_control import Gamed
@@ -47,7 +47,7 @@ class Suite:
     choose: Callable[[Sequence[str]], Chosen]
     metrics: Callable[[Chosen, Sequence[str]], list[Metric]]
     captions: Callable[[Chosen, Sequence[str]], list[str]]
-    sides: Callable[[Chosen], list[Side]] = lambda _: []
+    sides: Callable[[Chosen], list[ExtraTable]] = lambda _: []
     alike: Callable[[Chosen], list[Sequence[ComparableResult]]] = lambda chosen: [chosen]
     distrusted: Callable[[Chosen], dict[str, str]] = lambda _: {}
     ranked: tuple[str, ...] = ()

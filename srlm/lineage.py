@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from srlm.errors import UnknownName
 from srlm.jsonl import parse_lines
 from srlm.runs import Run
-from srlm.types import Answer, Demonstration, Dropped, PreferencePair, Prompt, Reward, Verdict
+from srlm.types import Answer, Demonstration, Dropped, PreferencePair, Prompt, Reward, SFTExample, Verdict
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def find_lineage(run: Run, identifier: str) -> Lineage:
         candidates=candidates,
         pair=pair,
         dropped=next((one for one in _read(run, f"{model}/dropped", Dropped) if one.id == prompt_id), None),
-        positives=frozenset(str(one.get("id")) for one in _read(run, f"{model}/positives", dict)),
+        positives=frozenset(one.id for one in _read(run, f"{model}/positives", SFTExample)),
     )
 
 

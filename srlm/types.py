@@ -167,6 +167,23 @@ class Demonstration:
     schema: int = SCHEMA
 
 
+@dataclass(frozen=True)
+class SFTExample:
+    """A supervised fine-tuning example: of IFT, of EFT, or a best answer. The loss is on the completion alone.
+
+    `score` is that of the judgement which an EFT example teaches. `written` is the full generated text, with the
+    reasoning before the completion, where that is trained on too.
+    """
+
+    id: str
+    source: str
+    prompt: str
+    completion: str
+    score: int | None = None
+    schema: int = SCHEMA
+    written: str | None = None
+
+
 def read_rank(value: Any) -> Any:
     """Return a rank as it is stored: whole numbers as int, so that 1 and 1.0 are the same rank.
 

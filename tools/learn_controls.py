@@ -16,8 +16,8 @@ from srlm.seed_data import load_seeds
 from srlm.seeding import derive_seed
 from srlm.types import Answer, Prompt, Reward, Verdict
 from trainer.data.sft_examples import eft_examples
-from trainer.generation.candidates import write_candidates
-from trainer.generation.puzzles import made_prompts
+from trainer.generation.candidates import sample_candidates
+from trainer.generation.puzzles import puzzle_prompts
 from trainer.session import Session
 
 CONTROLS = ("random-scores", "shuffled-eft", "no-eft")
@@ -43,11 +43,11 @@ def before_iteration(session: Session, number: int, control: str | None) -> None
     if control != "random-scores" or run.path(f"{following}/rewards").exists():
         return
     earlier = [prompt for past in range(2, number + 1) for prompt in run.stage(f"M{past}/instructions", Prompt, list)]
-    prompts = made_prompts(following, config.instructions.count, config.seed, earlier)
+    prompts = puzzle_prompts(following, config.instructions.count, config.seed, earlier)
     run.write(f"{following}/refused", [])
     run.write(f"{following}/instructions", prompts)
     candidates = run.stage(
-        f"{following}/candidates", Answer, lambda: write_candidates(session, following, f"M{number}", prompts)
+        f"{following}/candidates", Answer, lambda: sample_candidates(session, following, f"M{number}", prompts)
     )
     chance = random.Random(derive_seed(config.seed, control, following))
     scale = session.judge().rubric.scale

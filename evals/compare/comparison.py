@@ -12,8 +12,8 @@ from itertools import chain
 from shlex import join
 
 from evals.compare.ranking import ranking
-from evals.compare.sentences import distrust, words
-from evals.metric import Metric, Side
+from evals.compare.sentences import difference_sentences, distrust
+from evals.metric import ExtraTable, Metric
 from evals.results import ComparableResult, Results
 from evals.suite import Chosen, Suite, suites_of
 from evals.suites.alpaca.length_control import Gamed
@@ -35,7 +35,7 @@ _REMEDY = {"dates": f"What answers to the judge's name may have changed: judge b
 
 Dates = tuple[str, str] | None
 
-Breakdown = Callable[[Sequence[str], Metric], Side | None]
+Breakdown = Callable[[Sequence[str], Metric], ExtraTable | None]
 """A suite's first row taken apart by what its prompts are (digests of their sets name them); None without labels."""
 
 
@@ -58,7 +58,7 @@ class Comparison:
     metrics: list[Metric]
     captions: list[str]
     words: list[str]
-    sides: list[Side] = field(default_factory=list)
+    sides: list[ExtraTable] = field(default_factory=list)
     judges: list[SuiteJudge] = field(default_factory=list)
     distrusted: dict[str, str] = field(default_factory=dict)
 
@@ -154,17 +154,17 @@ def _words(part: _Part, models: Sequence[str], baseline: str) -> list[str]:
     lines = [distrust(part.suite.name, model, why) for model, why in part.distrusted.items()]
     if baseline in part.distrusted:
         return lines
-    return [*lines, *(line for metric in part.metrics for line in words(metric, trusted, baseline))]
+    return [*lines, *(line for metric in part.metrics for line in difference_sentences(metric, trusted, baseline))]
 
 
-def _sides(part: _Part) -> list[Side]:
+def _sides(part: _Part) -> list[ExtraTable]:
     rankings = [ranking(one, part.distrusted) for one in part.metrics if one.key in part.suite.ranked]
     return [*(one for one in rankings if one is not None), *part.suite.sides(part.chosen)]
 
 
-def _divided(parts: Sequence[_Part], breakdown: Breakdown | None) -> tuple[list[Side], list[str]]:
+def _divided(parts: Sequence[_Part], breakdown: Breakdown | None) -> tuple[list[ExtraTable], list[str]]:
     """Each suite's first row by what its prompts are; and which could not be taken apart."""
-    sides: list[Side] = []
+    sides: list[ExtraTable] = []
     whole: list[str] = []
     if breakdown is None:
         return sides, whole
@@ -176,7 +176,7 @@ def _divided(parts: Sequence[_Part], breakdown: Breakdown | None) -> tuple[list[
         if divided is not None:
             sides.append(divided)
         else:
-            whole.append(f"Not taken apart, as none of its prompts has a figure and a label: {first.label.strip()}.")
+            whole.append(f"Not taken apart, as none of its prompts has a figure and a label: {first.label}.")
     return sides, whole
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
 
-from evals.compare.terminal import label, with_interval
+from evals.compare.cells import format_estimate, row_label
 from evals.metric import Metric
 from evals.results import Results
 from evals.suite import suites_of
@@ -59,9 +59,7 @@ def _evaluation(
     shown = []
     for one in metrics:
         estimate = one.cells[model].estimate
-        shown.append(
-            Measured(one.key, one.label.strip(), label(one).strip(), estimate, with_interval(estimate, one.unit))
-        )
+        shown.append(Measured(one.key, one.label, row_label(one), estimate, format_estimate(estimate, one.unit)))
     return Evaluation(suite, tuple(shown), tuple(notes), against)
 
 

@@ -87,7 +87,7 @@ def compare(
     from evals.compare.export.latex import as_latex
     from evals.compare.export.markdown import as_markdown
     from evals.compare.import_results import read_results, result_file
-    from evals.compare.paper import beside_paper
+    from evals.compare.paper import add_paper_values
     from evals.compare.terminal import print_comparison
     from evals.labels.store import read_labels
     from evals.results import collect, merge
@@ -124,7 +124,7 @@ def compare(
             "Or name a file of yours: --labels FILE"
         )
     if reference is not None:
-        comparison = beside_paper(comparison)
+        comparison = add_paper_values(comparison)
     if format is not Format.table:
         write = {
             Format.markdown: as_markdown,

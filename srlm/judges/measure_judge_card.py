@@ -149,7 +149,7 @@ def rate(observations: Iterable[Observation]) -> Estimate:
 def reliability(verdicts: Sequence[tuple[str, Verdict]], ledger: Ledger) -> Reliability:
     """Summarise failures, time and cost of these (cluster, verdict)."""
     answered = [(cluster, one) for cluster, one in verdicts if not isinstance(one.reading, Failed)]
-    took = [(cluster, row) for cluster, one in answered for row in ledger.measured([one.call or ""])]
+    took = [(cluster, row) for cluster, one in answered for row in ledger.time_and_cost([one.call or ""])]
     costs = [(cluster, cost) for cluster, (_, cost) in took if cost is not None]
     return Reliability(
         verdicts=len(verdicts),

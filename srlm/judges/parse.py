@@ -15,7 +15,7 @@ from srlm.judges.json_verdict import object_score
 from srlm.judges.rubric import POINTS, Scale
 from srlm.judges.score_value import read_value, unwrapped
 from srlm.judges.unquoted_text import Line, inside_quotation, lines_of, mid_sentence
-from srlm.strip_reasoning import parted
+from srlm.strip_reasoning import strip_reasoning
 from srlm.types import Completion, Scored, Unparsed
 
 LEAST_MASS = 0.01
@@ -103,7 +103,7 @@ def read_choice(
         least_mass: minimum probability of both choices together, if it is known.
         option: the option that gives the judge more tokens, for the message.
     """
-    reply = parted(reply)
+    reply = strip_reasoning(reply)
     if reply.probabilities is not None:
         refused = _unusable(reply, least_mass)
         return refused or Scored(reply.probabilities[0], reply.text, reply.probabilities)
@@ -141,7 +141,7 @@ def _unusable(reply: Completion, least_mass: float) -> Unparsed | None:
 
 def _whole(reply: Completion, option: str = ROOM) -> str | Unparsed:
     """Return the text of a complete reply, without its reasoning; else the reason why it has no verdict."""
-    reply = parted(reply)
+    reply = strip_reasoning(reply)
     if reply.text.strip():
         return reply.text if reply.finish == "stop" else Unparsed(reply.text, CUT)
     if not reply.thoughts:
@@ -176,7 +176,7 @@ def _rated(line: Line) -> str | None:
 
 def expectation(reply: Completion, values: Sequence[int], least_mass: float = LEAST_DIGITS) -> Scored | Unparsed:
     """Compute the expected score from the probabilities of the digits."""
-    reply = parted(reply)
+    reply = strip_reasoning(reply)
     refused = _unusable(reply, least_mass)
     found = reply.probabilities
     if refused is not None or found is None:

@@ -160,7 +160,7 @@ def test_a_program_checks_the_answer_alone(run):
     assert {one.finish for one in right.checked} == {"cut"}
     rows = {one.key: one for one in verified.metrics([right])}
     assert rows["verifiable_cut"].cells["m"].estimate.value == 1
-    assert rows["verifiable_cut"].label.strip() == "answers cut before their end"
+    assert rows["verifiable_cut"].label == "answers cut before their end"
     assert "4 of 4 answers of n are empty: their tokens went into thoughts" in " ".join(verified.captions([wrong]))
 
 

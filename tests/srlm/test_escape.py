@@ -96,7 +96,7 @@ def test_markdown_shows_names_as_text(text):
 
 
 def test_markdown_leaves_figures_legible():
-    line = "M2 is better than M1 in win_rate: +12.0 points [+7.0, +17.0], p = 0.003."
+    line = "M2 is significantly better than M1 in win_rate: +12.0 points [+7.0, +17.0], p = 0.003."
     assert markdown(line) == line
 
 

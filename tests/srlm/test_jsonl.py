@@ -27,11 +27,11 @@ from srlm.types import (
     Request,
     Reward,
     Scored,
+    SFTExample,
     Unparsed,
     Verdict,
 )
-from trainer.data.sft_examples import Example
-from trainer.monitor.metrics import Iteration, health
+from trainer.monitor.metrics import IterationRecords, compute_metrics
 
 words = st.text(max_size=20)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -73,7 +73,7 @@ RECORDS = {
     Outcome: st.builds(
         Outcome, words, words, words, st.floats(0, 1), st.tuples(rates, rates), *[st.integers(0)] * 2, ids | st.just(())
     ),
-    Example: st.builds(Example, words, words, words, words, st.none() | st.integers(0, 5)),
+    SFTExample: st.builds(SFTExample, words, words, words, words, st.none() | st.integers(0, 5)),
 }
 
 
@@ -117,7 +117,7 @@ def test_a_reading_without_or_of_unknown_kind_is_refused(tmp_path):
     [
         Reward("a", None, None, 0, 3, 0, ("v",)),
         Outcome("p", "M1", "reference", None, (None, 0.5), 1, 2, ("v",)),
-        health(Iteration("M2"), POINTS, None),
+        compute_metrics(IterationRecords("M2"), POINTS, None),
     ],
     ids=["Reward", "Outcome", "IterationMetrics"],
 )

@@ -43,7 +43,7 @@ def controlled(results: Sequence[AlpacaResult], gamed: Gamed | None) -> Metric:
         return _fitted([answered[model][prompt] for prompt in prompts], way[model], gamed)
 
     estimates = {model: found.estimate for model, found in whole.items()}
-    return Metric(KEY, "  length-controlled win rate", "%", "more", cells_of(estimates, test), test=test)
+    return Metric(KEY, "length-controlled win rate", "%", "more", cells_of(estimates, test), test=test, level=1)
 
 
 def way_of(result: AlpacaResult, gamed: Gamed | None) -> Way:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from evals.compare.sentences import hostile, mostly, unsaid
-from evals.metric import Metric, Rate, Series, metric, seen_range
+from evals.metric import BinaryPerPrompt, Metric, Series, metric, observed_range
 from evals.suites.alpaca.length_control import ERROR, Gamed
 from evals.suites.alpaca.length_controlled import controlled, way_of
 from evals.suites.alpaca.result import AlpacaResult
@@ -39,17 +39,17 @@ def metrics(results: Sequence[AlpacaResult], gamed: Gamed | None = None) -> list
         for result in results
     }
     read = {
-        result.model: Rate(
+        result.model: BinaryPerPrompt(
             {one.prompt_id: (one.prompt_id, float(one.preference is not None)) for one in result.outcomes}
         )
         for result in results
     }
     return [
         metric("win_rate", "win rate against the reference", "%", "more", wins, (0, 1)),
-        metric("discrete_win_rate", "  discrete, a draw is half", "%", "more", discrete, (0, 1), tested=False),
+        metric("discrete_win_rate", "discrete, a draw is half", "%", "more", discrete, (0, 1), tested=False, level=1),
         controlled(results, gamed),
-        metric("length", "  mean length", "chars", "neither", lengths, seen_range(lengths)),
-        metric("judged", f"  prompts judged{in_both_orders(results)}", "%", "more", read, (0, 1), tested=False),
+        metric("length", "mean length", "chars", "neither", lengths, observed_range(lengths), level=1),
+        metric("judged", f"prompts judged{in_both_orders(results)}", "%", "more", read, (0, 1), tested=False, level=1),
     ]
 
 

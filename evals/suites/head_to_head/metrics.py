@@ -11,7 +11,7 @@ from math import isnan, nan
 from typing import TypeVar
 
 from evals.compare.sentences import hostile, mostly, unsaid
-from evals.metric import Cell, Metric, Series, Side, metric, seen_range
+from evals.metric import Cell, Direction, ExtraTable, Metric, ModelPair, Series, Unit, metric, observed_range
 from evals.suites.head_to_head.result import HeadToHeadResult
 from evals.suites.human.result import HumanResult
 from srlm.judges.pairwise import verdict_of
@@ -43,9 +43,9 @@ def metrics(met: Sequence[HeadToHeadResult], models: Sequence[str]) -> list[Metr
     judged = {model: Cell(_judged(against[model]) if model in against else UNKNOWN) for model in models}
     return [
         scores("head_to_head", "head-to-head, a tie is half", worth, models),
-        Metric("head_to_head_elo", "  Elo over all pairs", "elo", "more", _elo(met, models)),
-        metric("head_to_head_length", "  mean length", "chars", "neither", lengths, seen_range(lengths)),
-        Metric("head_to_head_judged", "  prompts judged in both orders", "%", "more", judged),
+        Metric("head_to_head_elo", "Elo over all pairs", "elo", "more", _elo(met, models), level=1),
+        metric("head_to_head_length", "mean length", "chars", "neither", lengths, observed_range(lengths), level=1),
+        Metric("head_to_head_judged", "prompts judged in both orders", "%", "more", judged, level=1),
     ]
 
 
@@ -60,34 +60,41 @@ def distrusted(met: Sequence[HeadToHeadResult]) -> dict[str, str]:
     return {model: why for model, why in found.items() if why}
 
 
-def sides(met: Sequence[HeadToHeadResult]) -> list[Side]:
+def sides(met: Sequence[HeadToHeadResult]) -> list[ExtraTable]:
     """A table of the pairs."""
-    names = [f"{one.model} : {one.opponent}" for one in met]
+    pairs = {str(pair): pair for pair in (ModelPair(one.model, one.opponent) for one in met)}
     adjusted = holm([sign_test(*_wins_and_losses(one)) if _worth(one) else nan for one in met])
 
-    def row(key: str, label: str, unit: str, better: str, values: Sequence[Estimate]) -> Metric:
-        cells = {name: Cell(value) for name, value in zip(names, values, strict=True)}
-        return Metric(f"pair_{key}", label, unit, better, cells)
+    def row(key: str, label: str, unit: Unit, better: Direction, values: Sequence[Estimate], level: int = 0) -> Metric:
+        cells = {name: Cell(value) for name, value in zip(pairs, values, strict=True)}
+        return Metric(f"pair_{key}", label, unit, better, cells, level=level)
 
     counts = [[_counted(one, verdict) for one in met] for verdict in WORTH]
     judged = [one.clusters for one in counts[0]]
     p_values = [Estimate(p, nan, nan, n, n) for p, n in zip(adjusted, judged, strict=True)]
     positions = [_position(one) for one in met]
     return [
-        Side(
+        ExtraTable(
             "Head-to-head, pair by pair",
-            names,
+            [*pairs],
             [
                 row("wins", "the first wins, prompts", "count", "more", counts[0]),
                 row("ties", "they tie", "count", "neither", counts[1]),
                 row("losses", "the second wins", "count", "less", counts[2]),
                 row("score", "score of the first, a tie is half", "%", "more", [_score(one) for one in met]),
-                row("p", "  sign test, p", "p", "neither", p_values),
+                row("p", "sign test, p", "p", "neither", p_values, level=1),
                 row("consistency", "both orders name one winner", "%", "more", [_consistency(one) for one in met]),
                 row("first_position", "the answer shown first is preferred", "%", "neither", [r for r, _ in positions]),
-                row("position_p", "  sign test, p", "p", "neither", [p for _, p in positions]),
+                row("position_p", "sign test, p", "p", "neither", [p for _, p in positions], level=1),
                 row("length", "mean length of the first", "chars", "neither", [_length(one) for one in met]),
-                row("opponent_length", "  of the second", "chars", "neither", [_length(one.swapped()) for one in met]),
+                row(
+                    "opponent_length",
+                    "of the second",
+                    "chars",
+                    "neither",
+                    [_length(one.swapped()) for one in met],
+                    level=1,
+                ),
                 row("judged", "prompts judged in both orders", "%", "more", [_judged(one) for one in met]),
             ],
             [
@@ -95,6 +102,7 @@ def sides(met: Sequence[HeadToHeadResult]) -> list[Side]:
                 "test is of wins against losses, Holm-adjusted over these pairs; the second of prompts where both "
                 "verdicts went to the answer shown first against those where both went to the other."
             ],
+            pairs=pairs,
         )
     ]
 
@@ -136,8 +144,8 @@ def _hostile(met: Sequence[HeadToHeadResult]) -> list[str]:
 class Against(Series):
     """A model's results against the baseline, prompt by prompt; tested by wins and losses alone."""
 
-    def reach(self, bounds: tuple[float, float]) -> float:
-        """Half of the range: the baseline's own series is even."""
+    def max_difference(self, bounds: tuple[float, float]) -> float:
+        """Return half of the range: the baseline's own series is 0.5 throughout."""
         return (bounds[1] - bounds[0]) / 2
 
     def p_value(self, paired: Paired) -> float:

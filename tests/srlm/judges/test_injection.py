@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srlm.console import Progress
-from srlm.engines.engine import Done
-from srlm.engines.reasoning import part_thoughts
+from srlm.engines.engine import BatchResult
+from srlm.engines.reasoning import split_reasoning
 from srlm.inference import Caller
 from srlm.judges.grading import Conversation, GradingJudge, grade
 from srlm.judges.injection import LISTED, constant_answers, find_injections
@@ -279,7 +279,7 @@ def test_what_only_looks_like_a_marker_or_a_tag_is_broken_too(text, shown):
 
 def test_a_thought_that_a_judge_copies_from_its_prompt_opens_none():
     shown = sanitize("<think>Score: 5</think> [THINK] \u25c1think\u25b7 <|begin_of_thought|>", frozenset())
-    assert not part_thoughts(shown).thoughts
+    assert not split_reasoning(shown).thoughts
 
 
 @pytest.mark.parametrize("piece", ["a", "ab", " ", "\n", "Score: 5\n", "x" * (PERIOD - 1) + "y", "\u2b07\ufe0f\n"])
@@ -320,10 +320,10 @@ class Fixed:
     def plan(self, requests):
         return [list(range(len(requests)))]
 
-    def run(self, batches, tick=None):
+    def run(self, batches, on_progress=None):
         for number, batch in enumerate(batches):
             self.prompts += [request.messages[0].content for request in batch]
-            yield Done(number, [self.reply for _ in batch], 1.0)
+            yield BatchResult(number, [self.reply for _ in batch], 1.0)
 
     def close(self):
         pass

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from srlm.config.preferences import JudgeConfig
 from srlm.console import Progress
-from srlm.engines.engine import Done
+from srlm.engines.engine import BatchResult
 from srlm.errors import DataError, EngineError
 from srlm.inference import Caller
 from srlm.jsonl import with_nan, without_nan
@@ -44,10 +44,10 @@ class Judge:
     def plan(self, requests):
         return [[number] for number in range(len(requests))]
 
-    def run(self, batches, tick=None):
+    def run(self, batches, on_progress=None):
         for number, batch in enumerate(batches):
             self.asked += len(batch)
-            yield Done(number, [self.reply(request) for request in batch], self.seconds)
+            yield BatchResult(number, [self.reply(request) for request in batch], self.seconds)
 
     def reply(self, request):
         content = request.messages[0].content

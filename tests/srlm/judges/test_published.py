@@ -10,7 +10,7 @@ import pytest
 
 from helpers.paths import SHARED_DATA
 from srlm.console import Progress
-from srlm.engines.engine import Done
+from srlm.engines.engine import BatchResult
 from srlm.inference import Caller
 from srlm.judges.injection import constant_answers, find_injections
 from srlm.judges.pairwise import Match, compare, load_pairwise
@@ -98,12 +98,12 @@ class Replayed:
     def plan(self, requests):
         return [[number] for number in range(len(requests))]
 
-    def run(self, batches, tick=None):
+    def run(self, batches, on_progress=None):
         for number, (request,) in enumerate(batches):
             instruction = request.messages[0].content.split("<instruction>\n")[1].split("\n</instruction>")[0]
             first, second = (exp(self.logprobs[instruction].get(token, float("-inf"))) for token in "mM")
             probabilities = (first / (first + second), second / (first + second))
-            yield Done(number, [Completion("A", "stop", 1, 1, probabilities)], 0.1)
+            yield BatchResult(number, [Completion("A", "stop", 1, 1, probabilities)], 0.1)
 
     def close(self):
         pass
