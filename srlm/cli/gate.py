@@ -219,8 +219,8 @@ def pin(
         _refuse_existing(output)
     labelled = load_labelled(pairs)
     progress = Progress()
-    if labelled.words:
-        progress.say(labelled.words)
+    if labelled.skipped_message:
+        progress.say(labelled.skipped_message)
     model = named_model(spec, run, runs, wire_of(max_connections, timeout, progress), max_cost)
 
     def work(engine: "Engine", calls: "Ledger", progress: "Progress") -> "PinnedVerdicts":
