@@ -14,7 +14,7 @@ from evals.suites.head_to_head.result import HeadToHeadResult
 from srlm.filenames import file_name
 from srlm.model_card import Evaluation, Measured, write_card
 from srlm.runs import Run
-from srlm.trackers import FOLDER, tracked
+from srlm.trackers import FOLDER, open_trackers
 
 
 def tell(run: Run, models: Sequence[str]) -> None:
@@ -29,7 +29,7 @@ def tell(run: Run, models: Sequence[str]) -> None:
         if model != "M0" and model in run.models():
             write_card(run, model, Path(run.model(model)), evaluations)
         folder = run.folder / FOLDER / "evals" / file_name(model)
-        with tracked(run.config.report_to, folder, f"{model} evaluated", run.name) as trackers:
+        with open_trackers(run.config.report_to, folder, f"{model} evaluated", run.name) as trackers:
             for one in trackers:
                 # W&B drops what comes twice at a step; without one it takes each evaluation as a further row.
                 one.log(figures(evaluations), step=iteration(model) if one.name == "tensorboard" else None)

@@ -9,7 +9,7 @@ from typing import Any
 
 from srlm.iteration_metrics import Health
 from srlm.runs import Run
-from srlm.trackers import FOLDER, tracked
+from srlm.trackers import FOLDER, open_trackers
 from trainer.finetune.job import Preference, Supervision
 
 DERIVED = ("canary_gap", "pair_yield", "length_gap_share", "contaminated_share")
@@ -40,7 +40,7 @@ def reported(trainer: Any, job: Supervision | Preference, since: int) -> Iterato
     kinds = {"tensorboard": (TensorBoardCallback, TensorBoard), "wandb": (WandbCallback, WandB)}
     model = job.folder.parent
     names = job.report_to if PartialState().is_main_process else ()
-    with tracked(names, model / FOLDER, model.name, model.parent.name, since) as trackers:
+    with open_trackers(names, model / FOLDER, model.name, model.parent.name, since) as trackers:
         for one in trackers:
             theirs, ours = kinds[one.name]
             trainer.remove_callback(theirs)
@@ -59,7 +59,7 @@ def without_places(arguments: Any) -> Any:
 
 def report_health(run: Run, number: int, figures: Health) -> None:
     """The figures of an iteration, at its number. Said again, they take the place of what was said."""
-    with tracked(run.config.report_to, run.folder / FOLDER / "monitor", "monitor", run.name, number) as trackers:
+    with open_trackers(run.config.report_to, run.folder / FOLDER / "monitor", "monitor", run.name, number) as trackers:
         for one in trackers:
             one.log({f"monitor/{name}": value for name, value in numbers(figures).items()}, step=number)
 
