@@ -15,7 +15,7 @@ from srlm.engines.engine import Engine
 from srlm.inference import Caller
 from srlm.judges.template import load_template
 from srlm.ledger import Ledger
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.strip_reasoning import strip_reasoning
 from srlm.types import Completion, Failed, Message, Prompt, Request, Sampling
 
@@ -85,7 +85,7 @@ def name_categories(caller: Caller, prompts: Sequence[Prompt]) -> tuple[str, ...
     """
     template = load_template("categories", ("instructions",))
     shown, room = [], ROOM
-    for prompt in sorted(prompts, key=lambda prompt: derive("labels", prompt.id)):
+    for prompt in sorted(prompts, key=lambda prompt: derive_seed("labels", prompt.id)):
         piece = " ".join(prompt.instruction.split())[:PIECE]
         room -= len(piece)
         if room < 0:

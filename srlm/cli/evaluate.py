@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from srlm.cli.models import budget_of, contestant, wire_of
-from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs, command
+from srlm.cli.options import DEFAULT_RUNS, Estimate, MaxConnections, MaxCost, RunName, Runs, Timeout, command
 from srlm.cli.recompute import Format, recompute
 from srlm.cli.suite_options import VALUES
 
@@ -47,8 +47,8 @@ def evaluate(
     format: Annotated[Format, typer.Option("--format", help="How to print the figures of --annotations.")] = (
         Format.table
     ),
-    in_flight: InFlight = None,
-    deadline: Deadline = None,
+    max_connections: MaxConnections = None,
+    timeout: Timeout = None,
     max_cost: MaxCost = None,
     estimate: Estimate = False,
     run: RunName = None,
@@ -84,7 +84,7 @@ def evaluate(
     progress = Progress()
     home = _home(runs, run, models)
     try:
-        budget, wire = budget_of(max_cost), wire_of(in_flight, deadline, progress)
+        budget, wire = budget_of(max_cost), wire_of(max_connections, timeout, progress)
         named = {model: contestant(model, home, wire, budget) for model in models}
         judge_model = contestant(judge or PACKAGED, home, wire, budget)
         evaluation = prepare(named, suite, judge_model, home, progress, options)
@@ -116,21 +116,24 @@ def _show(found: "EvaluationResults", *, compared: bool) -> None:
 
     Empty and cut answers are named in any case.
     """
+    from evals.answer_checks import ending_warnings
     from evals.compare.ablation import ablations
     from evals.compare.comparison import compare_models
-    from evals.compare.sentences import unsaid
-    from evals.compare.terminal import print_comparison, print_sides
+    from evals.compare.terminal import print_comparison, print_extra_tables
     from evals.results import CardedResult, Endings, collect
-    from evals.suites.head_to_head.metrics import sides
+    from evals.suite import Selection
+    from evals.suites import evaluable_suites
     from srlm.console import stdout
 
     if compared:
         print_comparison(stdout(), compare_models(collect(found.results), found.models, found.models[0]))
         return
-    print_sides(stdout(), sides([*found["head-to-head"].values()]) if "head-to-head" in found else [])
+    for suite in evaluable_suites():
+        pairs = [one for one in found.results if suite.pairwise and one.suite == suite.name]
+        print_extra_tables(stdout(), suite.extra_tables(Selection(pairs, [])) if pairs else [])
     cards = [one.card.caption() for one in found.results if isinstance(one, CardedResult) and one.card]
-    endings = [(one.model, one.endings) for one in found.results if isinstance(getattr(one, "endings", None), Endings)]
-    lines = [line for model, one in endings for line in unsaid(model, one)]
+    answered = [one for one in found.results if isinstance(getattr(one, "endings", None), Endings)]
+    lines = [line for one in answered for line in ending_warnings(one.model, one.endings)]
     for line in [*dict.fromkeys(cards), *lines]:
         stdout().print(line, soft_wrap=True, markup=False)
     for comparison in ablations(found.results):

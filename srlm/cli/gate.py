@@ -9,35 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srlm.cli.groups import WithDefault
 from srlm.cli.models import done_with, named_model, wire_of
-from srlm.cli.options import DEFAULT_RUNS, MOST_ITEMS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs
+from srlm.cli.options import DEFAULT_RUNS, MAX_ITEMS, Estimate, MaxConnections, MaxCost, RunName, Runs, Timeout
 
 if TYPE_CHECKING:
-    from evals.gate.comparison_json import Compared
+    from evals.gate.comparison_json import ComparisonJson
     from evals.gate.decision import Decision
-    from evals.gate.judge_drift import Asked, Calibration
+    from evals.gate.judge_drift import DriftResult, PinnedVerdicts
     from evals.gate.policy import Policy
     from evals.model import Contestant
     from srlm.console import Progress
     from srlm.engines.client_config import ClientConfig
     from srlm.engines.engine import Engine
     from srlm.ledger import Ledger
-
-
-class CandidateOrCommand(WithDefault):
-    """`srlm gate CANDIDATE` is short for `srlm gate decide CANDIDATE`."""
-
-    default = "decide"
-
-
-app = typer.Typer(
-    cls=CandidateOrCommand,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Decide whether a model may take another one's place: srlm gate CANDIDATE --baseline M1 --policy gate.yaml",
-    subcommand_metavar="CANDIDATE|COMMAND [ARGS]...",
-)
 
 
 class Format(StrEnum):
@@ -48,8 +32,7 @@ class Format(StrEnum):
     json = "json"
 
 
-@app.command("decide")
-def decide(
+def gate(
     candidate: Annotated[str, typer.Argument(metavar="CANDIDATE", help="The model to decide about, such as M2.")],
     policy: Annotated[
         Path, typer.Option("--policy", metavar="FILE", help="What it must show; srlm gate init writes one.")
@@ -77,17 +60,17 @@ def decide(
             "--summary", metavar="FILE", help="Also put Markdown at the end of FILE, such as $GITHUB_STEP_SUMMARY."
         ),
     ] = None,
-    in_flight: InFlight = None,
-    deadline: Deadline = None,
+    max_connections: MaxConnections = None,
+    timeout: Timeout = None,
     max_cost: MaxCost = None,
     estimate: Estimate = False,
     run: RunName = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
-    """Decide by a policy whether a model may take another one's place; srlm gate CANDIDATE is short for it.
+    """Decide by a policy whether a model may replace another one, for CI.
 
-    Exit code 0: it passes. 1: it is certainly worse. 3: inconclusive, too few prompts to tell; says how many it takes.
-    4: the judge is broken. 2: a mistake in the command, the policy or the data.
+    Exit code 0: it passes. 1: it is significantly worse. 3: inconclusive; the output has the sample size that is
+    needed. 4: the judge is broken. 2: the command, the policy or the data cannot be used.
     """
     from evals.gate import decision
     from evals.gate.output.junit import as_junit
@@ -109,7 +92,7 @@ def decide(
                 f"{policy} has no judge.calibration, so no judge is asked anything: leave --judge and --estimate out."
             )
     else:
-        model = _pinned_judge(judge, run, runs, wire_of(in_flight, deadline, progress), max_cost)
+        model = _pinned_judge(judge, run, runs, wire_of(max_connections, timeout, progress), max_cost)
         asked = _ask_again(found, wanted, policy, model, estimate, progress)
         if asked is None:
             return
@@ -122,10 +105,12 @@ def decide(
     raise typer.Exit(decided.exit_code)
 
 
-def _compared(comparison: Path | None, candidate: str, baseline: str | None, run: str | None, runs: Path) -> "Compared":
+def _compared(
+    comparison: Path | None, candidate: str, baseline: str | None, run: str | None, runs: Path
+) -> "ComparisonJson":
     """The comparison of a file, or of a run's results."""
     from evals.compare.comparison import compare_models
-    from evals.gate.comparison_json import compared, read_compared
+    from evals.gate.comparison_json import from_comparison, read_comparison
     from evals.suites import load_results
     from srlm.errors import UsageError
     from srlm.runs import open_run
@@ -133,8 +118,8 @@ def _compared(comparison: Path | None, candidate: str, baseline: str | None, run
     if comparison is None:
         if baseline is None:
             raise UsageError("Say whose place the candidate would take: --baseline M1")
-        return compared(compare_models(load_results(open_run(runs, run)), [baseline, candidate], baseline))
-    found = read_compared(comparison)
+        return from_comparison(compare_models(load_results(open_run(runs, run)), [baseline, candidate], baseline))
+    found = read_comparison(comparison)
     if baseline not in (None, found.baseline):
         raise UsageError(
             f"{comparison} compares with {found.baseline}, and --baseline is {baseline}. Make it with that one: "
@@ -143,7 +128,9 @@ def _compared(comparison: Path | None, candidate: str, baseline: str | None, run
     return found
 
 
-def _pinned_judge(judge: str | None, run: str | None, runs: Path, wire: "ClientConfig", max_cost: float | None) -> "Contestant":
+def _pinned_judge(
+    judge: str | None, run: str | None, runs: Path, wire: "ClientConfig", max_cost: float | None
+) -> "Contestant":
     from srlm.errors import UsageError
 
     if judge is None:
@@ -152,19 +139,19 @@ def _pinned_judge(judge: str | None, run: str | None, runs: Path, wire: "ClientC
 
 
 def _ask_again(
-    found: "Compared", policy: "Policy", path: Path, model: "Contestant", only: bool, progress: "Progress"
-) -> "Asked | None":
+    found: "ComparisonJson", policy: "Policy", path: Path, model: "Contestant", only: bool, progress: "Progress"
+) -> "DriftResult | None":
     """What the judge says of its pinned pairs today; None if only the estimate was wanted."""
-    from evals.gate.judge_drift import ask_again, read_calibration, refuse_other_judges
+    from evals.gate.judge_drift import measure_drift, read_pinned_verdicts, refuse_other_judges
 
     wanted = policy.judge.calibration
     if wanted is None:
         return None
-    pinned = read_calibration(path.parent / wanted.file)
+    pinned = read_pinned_verdicts(path.parent / wanted.file)
     refuse_other_judges(pinned, found, found.suites(rule.metric for rule in policy.rules))
 
-    def work(engine: "Engine", calls: "Ledger", progress: "Progress") -> "Asked":
-        return ask_again(engine, pinned, calls, risk=policy.risk, progress=progress)
+    def work(engine: "Engine", calls: "Ledger", progress: "Progress") -> "DriftResult":
+        return measure_drift(engine, pinned, calls, risk=policy.risk, progress=progress)
 
     # Into a ledger of its own: whatever a run's ledger knows are the answers of the past.
     with TemporaryDirectory() as folder:
@@ -185,7 +172,6 @@ def _print(decided: "Decision", format: Format) -> None:
         say(as_markdown(decided))
 
 
-@app.command("init")
 def init(
     output: Annotated[Path, typer.Option("--output", help="Where the policy is written.")] = Path("gate.yaml"),
 ) -> None:
@@ -201,7 +187,6 @@ def init(
     say(f"{output} is a policy to begin with. Try it: {trial}")
 
 
-@app.command("pin")
 def pin(
     spec: Annotated[
         str,
@@ -213,19 +198,19 @@ def pin(
             "--pairs", help="Labelled pairs, as for srlm judge card (docs/explain/judges.md); our own by default."
         ),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=MOST_ITEMS, help="Use at most so many pairs.")] = 60,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=MAX_ITEMS, help="Use at most so many pairs.")] = 60,
     output: Annotated[Path, typer.Option("--output", help="Where the calibration set is written.")] = Path(
         "calibration.json"
     ),
-    in_flight: InFlight = None,
-    deadline: Deadline = None,
+    max_connections: MaxConnections = None,
+    timeout: Timeout = None,
     max_cost: MaxCost = None,
     estimate: Estimate = False,
     run: RunName = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Pin a judge: write what it says of labelled pairs, so that later gates see when it moves. Never over a file."""
-    from evals.gate.judge_drift import pin as pinned_by
+    from evals.gate.judge_drift import pin_judge
     from srlm.console import Progress, say
     from srlm.jsonl import without_nan, write_json
     from srlm.judges.preference_data import load_labelled
@@ -234,12 +219,12 @@ def pin(
         _refuse_existing(output)
     labelled = load_labelled(pairs)
     progress = Progress()
-    if labelled.words:
-        progress.say(labelled.words)
-    model = named_model(spec, run, runs, wire_of(in_flight, deadline, progress), max_cost)
+    if labelled.skipped_message:
+        progress.say(labelled.skipped_message)
+    model = named_model(spec, run, runs, wire_of(max_connections, timeout, progress), max_cost)
 
-    def work(engine: "Engine", calls: "Ledger", progress: "Progress") -> "Calibration":
-        return pinned_by(engine, labelled, calls, limit=limit, progress=progress)
+    def work(engine: "Engine", calls: "Ledger", progress: "Progress") -> "PinnedVerdicts":
+        return pin_judge(engine, labelled, calls, limit=limit, progress=progress)
 
     with TemporaryDirectory() as folder:
         found = done_with(work, model, Path(folder) / "ledger.sqlite", estimate, progress)

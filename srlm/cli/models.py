@@ -55,11 +55,11 @@ def named_model(spec: str, run: str | None, runs: Path, wire: "ClientConfig", ma
     return contestant(spec, home, wire, budget_of(max_cost))
 
 
-def wire_of(in_flight: int | None, deadline: float | None, progress: "Progress") -> "ClientConfig":
+def wire_of(max_connections: int | None, timeout: float | None, progress: "Progress") -> "ClientConfig":
     """How a server's calls travel, by the options."""
     from srlm.engines.client_config import DEADLINE, MAX_CONNECTIONS, ClientConfig
 
-    return ClientConfig(in_flight or MAX_CONNECTIONS, deadline or DEADLINE, warn=progress.say)
+    return ClientConfig(max_connections or MAX_CONNECTIONS, timeout or DEADLINE, warn=progress.say)
 
 
 def budget_of(max_cost: float | None) -> "Budget | None":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from srlm.cli.options import a_number
+from srlm.cli.options import not_nan
 
 if TYPE_CHECKING:
     from evals.options import Option
@@ -44,9 +44,9 @@ class EvalCommand(TyperCommand):
 
     def suites(self) -> list[tuple[str, str]]:
         """Return the name and the summary of each suite."""
-        from evals.evaluate import evaluated
+        from evals.suites import evaluable_suites
 
-        return [(one.name, one.summary) for one in evaluated()]
+        return [(one.name, one.summary) for one in evaluable_suites()]
 
 
 def _suite_params(context: Any) -> list[Any]:
@@ -59,10 +59,10 @@ def _suite_params(context: Any) -> list[Any]:
 
 
 def _built() -> list[Any]:
-    from evals.evaluate import evaluated
     from evals.options import group_options
+    from evals.suites import evaluable_suites
 
-    suites = {one.name: one.options for one in evaluated()}
+    suites = {one.name: one.options for one in evaluable_suites()}
     found = [
         _parameter(option, "every suite" if len(group.suites) == len(suites) else ", ".join(group.suites))
         for group in group_options(suites)
@@ -87,7 +87,7 @@ def _parameter(option: "Option[Any]", takers: str) -> Parameter:
         metavar=option.metavar,
         min=option.least,
         max=option.most,
-        callback=a_number if option.type is float else None,
+        callback=not_nan if option.type is float else None,
         rich_help_panel=f"Options of {takers}",
     )
     annotation: Any = Annotated[option.type | None, info]

@@ -13,7 +13,7 @@ from functools import cache, cached_property
 from itertools import pairwise, product
 from typing import Literal
 
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 
 LENGTH = 10
 """Digits of a solution."""
@@ -78,7 +78,7 @@ class Puzzle:
     @property
     def split(self) -> Split:
         """Return the split of this puzzle."""
-        place = derive("puzzle", self.relations) % sum(SHARES.values())
+        place = derive_seed("puzzle", self.relations) % sum(SHARES.values())
         for split, share in SHARES.items():
             place -= share
             if place < 0:
@@ -107,7 +107,7 @@ def _ways(relations: str) -> tuple[int, ...]:
 
 def puzzles(split: Split, seed: int) -> list[Puzzle]:
     """Return all solvable puzzles of a split, in an order that depends on the seed."""
-    return sorted(_solvable(split), key=lambda puzzle: derive(seed, split, puzzle.relations))
+    return sorted(_solvable(split), key=lambda puzzle: derive_seed(seed, split, puzzle.relations))
 
 
 @cache

@@ -1,4 +1,4 @@
-"""ChatTokenizer templates in the style of well-known models."""
+"""Chat templates in the style of well-known models."""
 
 from helpers.tiny_models import STYLES
 

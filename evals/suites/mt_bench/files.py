@@ -17,7 +17,7 @@ from typing import Any, Literal
 from evals.suites.mt_bench.data import NUMBERED, SCALE, WITH_REFERENCE, Question
 from evals.suites.mt_bench.generate import Turns
 from srlm.errors import DataError
-from srlm.json_files import Once, Row, read_rows
+from srlm.json_files import Row, UniqueKeys, read_rows
 from srlm.jsonl import write_records
 from srlm.judges.grading import Conversation, GradingJudge
 from srlm.types import Failed, Scored, Verdict
@@ -75,7 +75,7 @@ def read_judgements(path: Path, categories: Mapping[int, str] = NUMBERED) -> Jud
 def judgements_in(records: Sequence[Row], categories: Mapping[int, str] = NUMBERED) -> Judgements:
     """The same out of the records of a file, of which there is one at least."""
     judge = _judge(records[0])
-    once = Once()
+    once = UniqueKeys()
     models: dict[str, list[Judgement]] = {}
     for record in records:
         if _judge(record) != judge:
@@ -103,7 +103,7 @@ def read_questions(path: Path) -> list[Question]:
     Raises:
         DataError: a record lacks a field, repeats a question, or has not two turns.
     """
-    once = Once()
+    once = UniqueKeys()
     found: list[Question] = []
     for record in read_rows(_question_file(path)):
         number = _number(record)
@@ -148,7 +148,7 @@ def read_answers(path: Path) -> dict[int, tuple[str, str]]:
     Raises:
         DataError: a record lacks a field, repeats a question, or has not two turns.
     """
-    once = Once()
+    once = UniqueKeys()
     found: dict[int, tuple[str, str]] = {}
     for record in read_rows(path):
         number, choices = _number(record), record.data.get("choices")

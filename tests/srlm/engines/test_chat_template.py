@@ -50,10 +50,11 @@ def trained(folder: Path, tmp_path: Path) -> tuple[list[int], list[int]]:
     from trl.trainer.sft_trainer import SFTTrainer
 
     from srlm.config.finetune import SFTConfig
-    from trainer.finetune.job import Supervision
-    from trainer.finetune.trl_common import load_for_training, shared_arguments
+    from trainer.finetune.job import SFTJob
+    from trainer.finetune.load_model import load_for_training
+    from trainer.finetune.trl_common import shared_arguments
 
-    job = Supervision(folder, tmp_path, (), SFTConfig(), "cpu", "float32", 0, "M1")
+    job = SFTJob(folder, tmp_path, (), SFTConfig(), "cpu", "float32", 0, "M1")
     model, tokenizer = load_for_training(folder, "cpu")
     example = {
         "prompt": [{"role": "user", "content": INSTRUCTION}],
