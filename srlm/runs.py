@@ -219,12 +219,12 @@ def plan_run(root: Path, name: str, config: TrainConfig) -> Run:
     return Run(root / name, config)
 
 
-def without_secrets(data: Any) -> Any:
-    """A configuration as data, without what addresses carry that nobody else may read: names and passwords, keys."""
+def public_config(data: Any) -> Any:
+    """Return a configuration with all server addresses stripped of their credentials."""
     if isinstance(data, dict):
-        return {key: without_secrets(value) for key, value in data.items()}
+        return {key: public_config(value) for key, value in data.items()}
     if isinstance(data, list):
-        return [without_secrets(value) for value in data]
+        return [public_config(value) for value in data]
     return public_name(data) if isinstance(data, str) and is_remote(data) else data
 
 
@@ -236,16 +236,16 @@ def start_run(root: Path, name: str, config: TrainConfig) -> Run:
         UsageError: a new one cannot have that name.
     """
     run = Run(plan_run(root, name, config).folder)
-    resolved = without_secrets(config.model_dump(mode="json"))
+    resolved = public_config(config.model_dump(mode="json"))
     stored = run.folder / "run.yaml"
     if stored.exists():
         # A setting that came with a later version is at its default, which is what runs without it had.
         before = run.config.model_dump(mode="json")
-        changes = differences(without_secrets(before), resolved)
+        changes = differences(public_config(before), resolved)
         real = [change for change in changes if change.partition(" ")[0] not in MACHINE]
         if real:
             raise RunChanged(run.folder, real)
-        if changes or before != without_secrets(before):
+        if changes or before != public_config(before):
             write_text(stored, yaml.safe_dump(resolved, sort_keys=False))
         return run
     if not (run.folder / "manifest.json").exists():
