@@ -4,11 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from evals.labels.store import keep_prompts
 from evals.model import Contestant, opened
+from evals.prompt_sets import prompts_digest, save_prompts
 from evals.results import Provenance, stage_name
 from srlm.console import Progress
-from srlm.digest import digest_of_set
 from srlm.engines.engine import Engine
 from srlm.inference import Caller
 from srlm.judges.judge_card import JudgeCard
@@ -20,8 +19,13 @@ from srlm.ledger import Ledger
 from srlm.runs import Run
 from srlm.types import Answer, Prompt, Sampling, Verdict
 
+REFERENCE = "reference"
+"""The name under which references are a model's opponent."""
 CARD_PAIRS = 60
 """Labelled pairs on which the judge's card is measured."""
+
+Pair = tuple[str, str]
+"""The model whose wins are counted, and its opponent."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def sitting(
         card = measure(caller, labelled, limit=CARD_PAIRS, voting=voting)
         template = load_pairwise()
         provenance = judged_by(engine, template, prompts, sampling, voting)
-        keep_prompts(run, provenance.prompts, prompts)
+        save_prompts(run, provenance.prompts, prompts)
         yield Sitting(suite, judge, engine, template, card, provenance, run, progress, voting)
 
 
@@ -92,12 +96,6 @@ def dated(provenance: Provenance, judge: Contestant, verdicts: Iterable[Verdict]
     return (
         replace(provenance, dates=ledger.days(one.call for one in verdicts if one.call)) if judge.remote else provenance
     )
-
-
-def prompts_digest(prompts: Sequence[Prompt]) -> str:
-    """Tells sets of prompts and references apart."""
-    ordered = sorted(prompts, key=lambda prompt: prompt.id)
-    return digest_of_set(len(prompts), (f"{one.id}\x1f{one.instruction}\x1f{one.reference}\x1e" for one in ordered))
 
 
 def flagged(found: Preference, answer: Answer) -> bool:

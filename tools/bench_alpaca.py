@@ -18,8 +18,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from evals.suites.alpaca.files import read_annotations, read_gamed
-from evals.suites.alpaca.length_control import Gamed, length_controlled
+from evals.suites.alpaca.files import read_annotations, read_difficulties
+from evals.suites.alpaca.length_control import AlpacaDifficulties, length_controlled
 from evals.suites.alpaca.rescore import arrays
 
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data" / "alpaca_eval"
@@ -57,7 +57,7 @@ def bench(folder: Path | None = None, python: str | None = None) -> dict[str, An
     figures: dict[str, Any] = {"model": files[0].name.removesuffix(".json.gz")}
     figures |= _processes(files[0], gamed, python)
     ours, theirs, refits = [], [], []
-    table = read_gamed(gamed)
+    table = read_difficulties(gamed)
     for file in files:
         fits, interval = _ours(file, table)
         ours += fits
@@ -93,7 +93,7 @@ def _seconds(command: list[str]) -> float:
     return time.perf_counter() - began
 
 
-def _ours(file: Path, gamed: Gamed) -> tuple[list[float], float]:
+def _ours(file: Path, gamed: AlpacaDifficulties) -> tuple[list[float], float]:
     """Seconds of single fits, C by cross-validation included as in theirs, and of the refits of an interval alone."""
     gaps, preferences = arrays(read_annotations(file))
     fits = []

@@ -18,7 +18,7 @@ def ablations(results: Sequence[Result]) -> list[Comparison]:
             collect(ways),
             [one.model for one in ways],
             ways[0].model,
-            across=("judge", "rubric", "sampling"),
+            allow_mismatch=("judge", "rubric", "sampling"),
         )
         for ways in of.values()
         if len(ways) > 1

@@ -4,15 +4,12 @@ from collections.abc import Sequence
 from math import isnan
 
 from evals.metric import Metric
-from evals.results import Endings
 from srlm.stats.paired import Paired
 from srlm.stats.power import prompts_needed, smallest_difference
 from srlm.stats.student_t import student_quantile
 
 ALPHA = 0.05
 TINY = 1e-15
-FEW = 0.02
-"""The share of prompts with one and the same answer that is not worth a word: two prompts may ask the same."""
 MOST_PROMPTS = 100_000
 """Above this a number of prompts is no plan."""
 
@@ -40,57 +37,6 @@ def words(metric: Metric, models: Sequence[str], baseline: str) -> list[str]:
                 f"{model} and {baseline} cannot be told apart in {label}: {amount}.{_power(paired, metric.unit)}"
             )
     return lines
-
-
-def hostile(model: str, figure: str, flagged: int, constant: int = 0, of: int | None = None) -> list[str]:
-    """What of a model's answers may not have been meant for the reader; nothing where there is none.
-
-    Args:
-        model: whose answers they are.
-        figure: what they may have spoiled.
-        flagged: answers that hold something that speaks to the judge.
-        constant: prompts that got one and the same answer.
-        of: how many answers there are, where it is to be said.
-    """
-    share, lines = "" if of is None else f" of {of}", []
-    if flagged:
-        lines.append(
-            f"Attention: {flagged}{share} answers of {model} hold something that speaks to the judge, or only begin "
-            f"to answer (injection_suspected in its verdicts). Read them before you trust its {figure}."
-        )
-    if constant and (of is None or constant > FEW * of):
-        lines.append(f"Attention: {model} gave one and the same answer to {constant}{share} prompts.")
-    return lines
-
-
-def unsaid(model: str, found: Endings) -> list[str]:
-    """What of a model's answers is no answer: empty ones, and those that the server cut."""
-    lines: list[str] = []
-    if found.empty:
-        whose = "their tokens" if found.spent == found.empty else f"the tokens of {found.spent}"
-        why = f": {whose} went into thoughts; raise --max-tokens" if found.spent else ""
-        lines.append(f"Attention: {found.empty} of {found.answers} answers of {model} are empty{why}.")
-    if found.cut:
-        by = "were cut by its server, such as by a content filter"
-        lines.append(f"Attention: {found.cut} of {found.answers} answers of {model} {by}.")
-    return lines
-
-
-def mostly(answers: int, flagged: int, constant: int = 0) -> str:
-    """Why a model's judged figures cannot be trusted: more than half of its answers are hostile, or one and the same.
-
-    Empty where they can.
-    """
-    if 2 * constant > answers:
-        return f"it gave one and the same answer to {constant} of {answers} prompts"
-    if 2 * flagged > answers:
-        return f"{flagged} of its {answers} answers hold something that speaks to the judge, or only begin to answer"
-    return ""
-
-
-def distrust(suite: str, model: str, why: str) -> str:
-    """What is said of such a model in place of everything else."""
-    return f"Do not trust the {suite} figures of {model}: {why}."
 
 
 def p_value(p: float, space: str) -> str:

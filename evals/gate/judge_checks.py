@@ -8,24 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from evals import suites as registry
 from evals.gate.comparison_json import Compared, Figure, Row
 from evals.gate.judge_drift import Asked
 from evals.gate.policy import CalibrationPolicy, JudgePolicy, Policy
 from srlm.stats.intervals import Estimate
 
 State = Literal["holds", "broken", "unknown"]
-
-ANSWERED = {
-    "alpaca": "judged",
-    "head-to-head": "head_to_head_judged",
-    "mt-bench": "mt_bench_graded",
-    "reward": "parse_rate",
-    "verifiable": "verifiable_answered",
-}
-"""By suite: the metric that says of which share of its prompts there is a verdict, or an answer to check."""
-
-JUDGED = frozenset({"alpaca", "head-to-head", "mt-bench"})
-"""Suites whose figures an outside judge gave, and a candidate can have fooled it."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +48,7 @@ def judge_checks(compared: Compared, models: Sequence[str], policy: Policy, aske
     """
     suites = compared.suites(rule.metric for rule in policy.rules)
     found = _of_cards(compared, suites, policy.judge)
-    if JUDGED.intersection(suites):
+    if _judged().intersection(suites):
         # Verdicts on answers that speak to the judge, or are all the same, say that it was fooled, whoever it is.
         found += [
             Check("distrusted", "its judged figures", "", model, "broken", None, None, None, 0, None, why)
@@ -73,12 +62,17 @@ def judge_checks(compared: Compared, models: Sequence[str], policy: Policy, aske
     return found
 
 
+def _judged() -> set[str]:
+    """Return the suites with an outside judge, which a candidate can have fooled."""
+    return {one.name for one in registry.SUITES if one.outside_judge}
+
+
 def _of_cards(compared: Compared, suites: list[str], wanted: JudgePolicy) -> list[Check]:
     found: list[Check] = []
     if any(floor is not None for floor in (wanted.agreement, wanted.consistency, wanted.parsed)):
         # srlm compare names the judge of every judged suite; a comparison without one says nothing that can be held.
         named = {judge.suite for judge in compared.judges}
-        found += [_unsaid(suite, "who judged it") for suite in suites if suite in JUDGED - named]
+        found += [_unsaid(suite, "who judged it") for suite in suites if suite in _judged() - named]
     for judge in compared.judges:
         if judge.suite not in suites:
             continue
@@ -105,12 +99,13 @@ def _unsaid(suite: str, what: str) -> Check:
 
 
 def _missing(compared: Compared, suites: list[str], models: Sequence[str], ceiling: float) -> list[Check]:
+    coverage = {one.name: one.coverage for one in registry.SUITES if one.coverage}
     rows = {row.key: row for row in compared.metrics}
     found: list[Check] = []
     for suite in suites:
-        row = rows.get(ANSWERED.get(suite, ""))
+        row = rows.get(coverage.get(suite, ""))
         if row is None:
-            found += [_unsaid(suite, "which of its prompts have a verdict")] if suite in ANSWERED else []
+            found += [_unsaid(suite, "which of its prompts have a verdict")] if suite in coverage else []
             continue
         for model in models:
             figure = _lacking(row, model)

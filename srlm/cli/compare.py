@@ -47,10 +47,11 @@ def compare(
         str | None, typer.Option("--baseline", help="The model to compare with; the first, if not given.")
     ] = None,
     format: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.table,
-    across: Annotated[
+    allow_mismatch: Annotated[
         str,
         typer.Option(
-            "--across", help="In what the results may differ: judge, rubric, prompts, sampling, dates, with commas."
+            "--allow-mismatch",
+            help="Compare although these differ: judge, rubric, prompts, sampling, dates, with commas.",
         ),
     ] = "",
     by: Annotated[
@@ -69,10 +70,12 @@ def compare(
             help="Put what the self-rewarding paper printed for SFT, M1, M2 and M3 beside models of these names.",
         ),
     ] = None,
-    gamed: Annotated[
+    alpaca_difficulties: Annotated[
         Path | None,
         typer.Option(
-            "--gamed", metavar="FILE", help="AlpacaEval's df_gamed.csv, for the length control of its leaderboard."
+            "--alpaca-difficulties",
+            metavar="FILE",
+            help="AlpacaEval's df_gamed.csv, for the length control of its leaderboard.",
         ),
     ] = None,
     run: RunName = None,
@@ -80,7 +83,7 @@ def compare(
 ) -> None:
     """Compare models that were evaluated: win rate, length, reward-model figures, differences with paired tests."""
     from evals.compare.breakdown import by_label
-    from evals.compare.comparison import ALIKE, compare_models
+    from evals.compare.comparison import MUST_MATCH, compare_models
     from evals.compare.export.csv import as_csv
     from evals.compare.export.html import as_html
     from evals.compare.export.json import as_json
@@ -92,15 +95,15 @@ def compare(
     from evals.labels.store import read_labels
     from evals.results import collect, merge
     from evals.suites import load_results
-    from evals.suites.alpaca.files import read_gamed
+    from evals.suites.alpaca.files import read_difficulties
     from srlm.console import say, say_data, stdout
     from srlm.errors import UnknownName, UsageError
     from srlm.runs import open_run
 
-    differing = [one.strip() for one in across.split(",") if one.strip()]
+    differing = [one.strip() for one in allow_mismatch.split(",") if one.strip()]
     for one in differing:
-        if one not in ALIKE:
-            raise UnknownName("For --across, the word", one, ALIKE)
+        if one not in MUST_MATCH:
+            raise UnknownName("For --allow-mismatch, the word", one, MUST_MATCH)
     if labels is not None and by is None:
         raise UsageError("--labels goes with --by category, --by complexity or --by length.")
     files = {word: file for word in [*models, *([baseline] if baseline else [])] if (file := result_file(word))}
@@ -116,7 +119,7 @@ def compare(
         within.get(baseline, [baseline])[0] if baseline else names[0],
         differing,
         breakdown,
-        read_gamed(gamed) if gamed else None,
+        [read_difficulties(alpaca_difficulties)] if alpaca_difficulties else (),
     )
     if by is not None and not any(side.baseline for side in comparison.sides):
         raise UsageError(

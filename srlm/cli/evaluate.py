@@ -116,21 +116,24 @@ def _show(found: "EvaluationResults", *, compared: bool) -> None:
 
     Empty and cut answers are named in any case.
     """
+    from evals.answer_checks import ending_warnings
     from evals.compare.ablation import ablations
     from evals.compare.comparison import compare_models
-    from evals.compare.sentences import unsaid
     from evals.compare.terminal import print_comparison, print_sides
     from evals.results import CardedResult, Endings, collect
-    from evals.suites.head_to_head.metrics import sides
+    from evals.suite import Selection
+    from evals.suites import evaluable_suites
     from srlm.console import stdout
 
     if compared:
         print_comparison(stdout(), compare_models(collect(found.results), found.models, found.models[0]))
         return
-    print_sides(stdout(), sides([*found["head-to-head"].values()]) if "head-to-head" in found else [])
+    for suite in evaluable_suites():
+        pairs = [one for one in found.results if suite.pairwise and one.suite == suite.name]
+        print_sides(stdout(), suite.extra_tables(Selection(pairs, [])) if pairs else [])
     cards = [one.card.caption() for one in found.results if isinstance(one, CardedResult) and one.card]
     endings = [(one.model, one.endings) for one in found.results if isinstance(getattr(one, "endings", None), Endings)]
-    lines = [line for model, one in endings for line in unsaid(model, one)]
+    lines = [line for model, one in endings for line in ending_warnings(model, one)]
     for line in [*dict.fromkeys(cards), *lines]:
         stdout().print(line, soft_wrap=True, markup=False)
     for comparison in ablations(found.results):

@@ -34,14 +34,15 @@ def label(
     unknown, and is counted. srlm compare --by shows figures by these labels.
     """
     from evals.labels.annotate import label_prompts
-    from evals.labels.store import known, prompt_sets, store_labels
+    from evals.labels.store import known, store_labels
+    from evals.prompt_sets import load_prompt_sets
     from srlm.console import Progress, stdout
     from srlm.errors import UsageError
     from srlm.model_hub import PACKAGED
     from srlm.runs import open_run
 
     home = open_run(runs, run)
-    sets = prompt_sets(home)
+    sets = load_prompt_sets(home)
     if not sets:
         raise UsageError(f"In the run {home.name} nothing was evaluated that has prompts. Begin with: srlm eval")
     progress = Progress()

@@ -39,12 +39,12 @@ def recompute(
 
 def _alpaca(annotations: Path, gamed: Path | None, prompts: str | None, format: Format) -> None:
     from evals.single_turn import outputs_at
-    from evals.suites.alpaca.files import read_annotations, read_gamed
+    from evals.suites.alpaca.files import read_annotations, read_difficulties
     from evals.suites.alpaca.rescore import as_json, as_table, captions, recompute
 
     found = recompute(
         read_annotations(annotations),
-        read_gamed(gamed) if gamed else None,
+        read_difficulties(gamed) if gamed else None,
         [one.instruction for one in outputs_at(prompts)] if prompts else None,
     )
     if format is Format.json:

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from evals.pairwise import prompts_digest
+from evals.prompt_sets import prompts_digest
 from evals.suites.mt_bench import run as mt_bench
 from evals.suites.mt_bench.data import Question
 from evals.suites.nlp import tasks as nlp_tasks

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import pytest
 from pydantic import TypeAdapter
 
-from evals.compare.sentences import unsaid
+from evals.answer_checks import ending_warnings
 from evals.generate import answer_prompts, endings_of
 from evals.model import Contestant
 from evals.report.samples.suites import judged_samples
@@ -177,12 +177,12 @@ def test_results_of_older_versions_have_no_word_on_endings(run):
 
 
 def test_of_some_empty_answers_it_is_said_how_many_only_thought():
-    assert unsaid("m", Endings(40, 3, 3)) == [
+    assert ending_warnings("m", Endings(40, 3, 3)) == [
         "Attention: 3 of 40 answers of m are empty: their tokens went into thoughts; raise --max-tokens."
     ]
-    assert "the tokens of 2 went into thoughts" in unsaid("m", Endings(40, 3, 2))[0]
-    assert unsaid("m", Endings(40, 3)) == ["Attention: 3 of 40 answers of m are empty."]
-    assert unsaid("m", Endings(40)) == []
+    assert "the tokens of 2 went into thoughts" in ending_warnings("m", Endings(40, 3, 2))[0]
+    assert ending_warnings("m", Endings(40, 3)) == ["Attention: 3 of 40 answers of m are empty."]
+    assert ending_warnings("m", Endings(40)) == []
 
 
 def test_show_prints_thoughts_apart():

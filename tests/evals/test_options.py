@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from evals.evaluate import choose_suites, evaluated, prepare
+from evals.evaluate import choose_suites, prepare
 from evals.model import Contestant
 from evals.options import LIMIT, Option, group_options, max_tokens, split_list, takers_of
+from evals.suites import evaluable_suites
 from srlm.config import TrainConfig
 from srlm.console import Progress
 from srlm.errors import UnknownName, UsageError
@@ -82,7 +83,7 @@ def test_other_values_are_refused(option, value, message):
 def test_suites_are_chosen_in_their_own_order():
     assert choose_suites("verifiable, alpaca") == (["alpaca", "verifiable"], False)
     assert choose_suites(["nlp", "alpaca"]) == (["alpaca", "nlp"], False)
-    assert choose_suites("all") == ([one.name for one in evaluated()], True)
+    assert choose_suites("all") == ([one.name for one in evaluable_suites()], True)
     with pytest.raises(UnknownName, match=r"'rewad' does not exist\. Did you mean 'reward'"):
         choose_suites("rewad")
 
@@ -111,7 +112,7 @@ def test_options_that_make_no_sense_are_refused(tmp_path, suites, options, messa
 
 
 def test_of_all_suites_those_that_cannot_begin_are_left_out(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("evals.evaluate.SUITES", [one for one in evaluated() if one.outside_judge])
+    monkeypatch.setattr("evals.suites.SUITES", [one for one in evaluable_suites() if one.outside_judge])
     run = plan_run(tmp_path, "r", TrainConfig(model="smollm2"))
     progress = Progress()
     found = prepare({"M1": Contestant("M1", lambda: None)}, "all", Contestant("j", lambda: None), run, progress, {})

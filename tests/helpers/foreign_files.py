@@ -11,7 +11,7 @@ from evals.gate.policy import load_policy
 from evals.labels.store import read_labels
 from evals.results import collect
 from evals.single_turn import read_outputs
-from evals.suites.alpaca.files import read_annotations, read_gamed
+from evals.suites.alpaca.files import read_annotations, read_difficulties
 from evals.suites.human.votes import read_votes
 from evals.suites.mt_bench.files import read_answers as read_turns
 from evals.suites.mt_bench.files import read_judgements, read_questions
@@ -179,5 +179,5 @@ READERS = {
     "calibration": ("c.json", lambda: damaged_json(CALIBRATION), read_calibration),
     "policy": ("gate.yaml", lambda: mutated(POLICY), load_policy),
     "configuration": ("run.yaml", lambda: mutated(CONFIG), lambda path: load_config(str(path), [])),
-    "gamed": ("df_gamed.csv", lambda: mutated(GAMED), read_gamed),
+    "gamed": ("df_gamed.csv", lambda: mutated(GAMED), read_difficulties),
 }

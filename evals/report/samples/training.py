@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from evals.report.samples.suites import by_id, of_answers, records
 from evals.sample import NO_LABEL, Mark, Opinion, Reply, Sample, flags, opinion
+from evals.sample_source import by_answer, by_id, records
 from srlm.runs import Run
 from srlm.seeding import derive
 from srlm.strip_reasoning import length_note
@@ -117,7 +117,7 @@ def _judgements(run: Run, model: str) -> dict[str, list[Judgement]]:
     for kind in ("", "canary", "anchor", "frozen"):
         prefix = f"{kind}_" if kind else ""
         rewards = {one.answer_id: one for one in records(run, f"{model}/{prefix}rewards", Reward)}
-        verdicts = of_answers(records(run, f"{model}/{prefix}verdicts", Verdict))
+        verdicts = by_answer(records(run, f"{model}/{prefix}verdicts", Verdict))
         for answer in rewards.keys() | verdicts.keys():
             one = Judgement(kind, rewards.get(answer), tuple(verdicts.get(answer, ())))
             found.setdefault(answer, []).append(one)

@@ -5,9 +5,10 @@ compared are shown all the same, under the reason why, and nothing is concluded 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from evals.compare.comparison import ALIKE, Comparison, compare_models
+from evals import suites
+from evals.compare.comparison import MUST_MATCH, Comparison, compare_models
 from evals.compare.paper import beside_paper
 from evals.compare.sentences import certain, words
 from evals.compare.terminal import label, with_interval
@@ -16,11 +17,8 @@ from evals.model_order import ordered
 from evals.report.charts.dots import Dot
 from evals.report.charts.svg import shape, variable
 from evals.report.section import Facets, Figure, Finding, Key, Section, Table, metric_table
-from evals.results import Results, collect, models_of, suite_name
+from evals.results import Results
 from evals.sample import link
-from evals.suites.head_to_head import metrics as matched
-from evals.suites.human import metrics as voted
-from evals.suites.human.result import HumanResult
 from srlm.errors import UsageError
 from srlm.runs import Run
 
@@ -40,27 +38,23 @@ class Told:
 
 
 def told(run: Run, results: Results, baseline: str | None, paper: bool) -> dict[str, Told]:
-    """The comparison of each suite that has results, by the name that `Results` has for it."""
+    """The comparison of each suite that has results, by its name."""
     found: dict[str, Told] = {}
-    for kind, of_suite in results.by_kind.items():
-        name = suite_name(kind).replace("-", "_")
-        models = ordered(run, {model for one in of_suite.values() for model in models_of(one)})
+    for suite in suites.SUITES:
+        having = suite.models(results)
+        if not having:
+            continue
+        models = ordered(run, having)
         first = next((name for name in (baseline, *FIRST) if name in models), models[0])
-        alone = collect(of_suite.values())
         refused = ""
         try:
-            comparison = compare_models(alone, models, first)
+            comparison = compare_models(results, models, first, suites=[suite])
         except UsageError as error:
             refused = str(error)
-            comparison = compare_models(alone, models, first, ALIKE)
-        if name == "human":
-            # Beside the votes stands how far they agree with the judge, whose results are of other suites.
-            met = matched.meetings(results.of(HumanResult), comparison.models)
-            captions, sides = voted.captions(met, comparison.models, results), voted.sides(met, results)
-            comparison = replace(comparison, captions=captions, sides=sides)
+            comparison = compare_models(results, models, first, MUST_MATCH, suites=[suite])
         if paper:
             comparison = beside_paper(comparison)
-        found[name] = Told(name.replace("_", "-"), comparison, refused)
+        found[suite.name] = Told(suite.name, comparison, refused)
     return found
 
 

@@ -16,10 +16,10 @@ from pydantic import BaseModel, ConfigDict
 
 from evals.report.charts.scatter import Spot, scatter
 from evals.report.charts.svg import shape, variable
-from evals.report.samples.suites import records
 from evals.report.samples.training import EFT, IFT, iteration, iterations
 from evals.report.section import Cell, Figure, Key, Row, Section, Table
 from evals.sample import link
+from evals.sample_source import records
 from srlm.console import Progress
 from srlm.errors import SrlmError
 from srlm.model_hub import model_folder

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from evals.single_turn import Output, optional_text
-from evals.suites.alpaca.length_control import Gamed
+from evals.suites.alpaca.length_control import AlpacaDifficulties
 from srlm.errors import DataError
 from srlm.json_files import Once, Row, read_rows
 from srlm.jsonl import write_json
@@ -122,7 +122,7 @@ def write_annotations(path: Path, annotations: Annotations) -> None:
     )
 
 
-def read_gamed(path: Path) -> Gamed:
+def read_difficulties(path: Path) -> AlpacaDifficulties:
     """Read df_gamed.csv.
 
     Raises:
@@ -149,7 +149,7 @@ def read_gamed(path: Path) -> Gamed:
         raise DataError(path, "does not give each prompt of the benchmark, from index 0 on, a difficulty.")
     gaps, row_difficulty, preferences = np.array(rows).T
     by_prompt = np.array([difficulty[index] for index in range(len(difficulty))])
-    return Gamed(by_prompt, np.tanh(gaps), row_difficulty, preferences)
+    return AlpacaDifficulties(by_prompt, np.tanh(gaps), row_difficulty, preferences)
 
 
 def preference_by_tokens(completion: Any, instruction: str) -> float | None:

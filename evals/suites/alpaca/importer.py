@@ -1,17 +1,20 @@
-"""AlpacaEval's annotations as results: each prompt judged once, in one order, by a judge whose card nobody measured.
+"""Importer of AlpacaEval's annotations.json: each prompt judged once, in one order, by a judge without a card.
 
 Files of one baseline belong together: the prompts are all that any of them has. A prompt that a file lacks stays in its
-result without a preference, so that a model is not better for having left out what is hard. Prompts are called as in
-`evals.suites.alpaca.run`, by their place, so that results of both can stand side by side.
+result without a preference, so that a model does not gain by leaving out hard prompts. Prompts have the ids that
+`evals.single_turn` gives them, by their position, so that these results can be compared with those of `srlm eval`.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from evals.pairwise import prompts_digest
+from evals.importer import Importer, ResultFile, refuse_twice
+from evals.prompt_sets import prompts_digest
 from evals.results import Provenance
 from evals.single_turn import Output, prompts_of
-from evals.suites.alpaca.files import Annotation, Annotations
+from evals.suites.alpaca.files import Annotation, Annotations, annotations_in
 from evals.suites.alpaca.result import AlpacaResult
+from srlm.json_files import Row
 from srlm.judges.injection import constant_answers, find_suspicions
 from srlm.judges.pairwise import load_pairwise
 from srlm.types import Answer, Outcome, Prompt
@@ -20,11 +23,15 @@ NAMELESS = "a judge without a name"
 
 
 def alpaca_results(files: Sequence[Annotations]) -> list[AlpacaResult]:
-    """One result a file, in their order.
+    """Convert each file to a result, in their order.
 
-    Prompts are in the order of the longest file of a baseline, then come those that only others have. Files whose
-    baselines wrote different outputs to one prompt are not of one benchmark, and get digests that differ.
+    Prompts are in the order of the longest file of a baseline, followed by those that only other files have. Files
+    whose baselines wrote different outputs to one prompt are not of one benchmark, and get different digests.
+
+    Raises:
+        UsageError: two files are of the same model.
     """
+    refuse_twice("AlpacaEval's annotations", [one.model for one in files])
     sets: list[dict[str, Annotation]] = []
     set_of: dict[int, int] = {}
     for number in sorted(range(len(files)), key=lambda number: -len(files[number].rows)):
@@ -42,7 +49,7 @@ def alpaca_results(files: Sequence[Annotations]) -> list[AlpacaResult]:
 
 
 def _fits(file: Annotations, known: dict[str, Annotation]) -> bool:
-    """Whether most prompts of a file are among those known, with the same outputs of the baseline."""
+    """Check if most prompts of a file are among those known, with the same outputs of the baseline."""
     shared = [(row, known[row.instruction]) for row in file.rows if row.instruction in known]
     return 2 * len(shared) > len(file.rows) and all(one.baseline_output == two.baseline_output for one, two in shared)
 
@@ -79,3 +86,18 @@ def _outcome(file: Annotations, prompt: Prompt, row: Annotation | None) -> Outco
         opponent_length=len(prompt.reference or ""),
         verdict_ids=(f"{file.model}:{prompt.id}",) if row else (),
     )
+
+
+def _read(file: ResultFile, rows: Sequence[Row]) -> Annotations:
+    annotations = annotations_in(rows)
+    return annotations if file.name is None else replace(annotations, model=file.name)
+
+
+IMPORTER = Importer(
+    format="AlpacaEval's annotations.json",
+    patterns=("annotations.json", "*/annotations.json"),
+    recognise=lambda rows: "generator_2" in rows[0].data,
+    read=_read,
+    models=lambda content: [content.model],
+    convert=alpaca_results,
+)

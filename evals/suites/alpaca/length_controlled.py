@@ -15,7 +15,7 @@ from scipy.special import stdtr
 
 from evals.metric import Metric, cells_of
 from evals.suites.alpaca.files import PUBLISHED_ANNOTATOR
-from evals.suites.alpaca.length_control import Gamed, LengthControlled, Way, length_controlled
+from evals.suites.alpaca.length_control import AlpacaDifficulties, LengthControlled, Way, length_controlled
 from evals.suites.alpaca.result import AlpacaResult
 from srlm.errors import UsageError
 from srlm.stats.intervals import Estimate, within_ends
@@ -27,7 +27,7 @@ KEY = "length_controlled_win_rate"
 NOTHING = Paired(Estimate(nan, nan, nan, 0, 0), nan, 0, 0, 0)
 
 
-def controlled(results: Sequence[AlpacaResult], gamed: Gamed | None) -> Metric:
+def controlled(results: Sequence[AlpacaResult], gamed: AlpacaDifficulties | None) -> Metric:
     """The row of a comparison. A prompt without an answer has no length; a verdict that is missing stays missing."""
     answered = {result.model: {one.prompt_id: one for one in result.outcomes if one.verdict_ids} for result in results}
     way = {result.model: way_of(result, gamed) for result in results}
@@ -46,14 +46,14 @@ def controlled(results: Sequence[AlpacaResult], gamed: Gamed | None) -> Metric:
     return Metric(KEY, "  length-controlled win rate", "%", "more", cells_of(estimates, test), test=test)
 
 
-def way_of(result: AlpacaResult, gamed: Gamed | None) -> Way:
+def way_of(result: AlpacaResult, gamed: AlpacaDifficulties | None) -> Way:
     """AlpacaEval's own where its file is given; else by whose verdicts they are."""
     if gamed is not None:
         return "published"
     return "held" if result.provenance.judge == PUBLISHED_ANNOTATOR else "fitted"
 
 
-def _fitted(outcomes: Collection[Outcome], way: Way, gamed: Gamed | None) -> LengthControlled:
+def _fitted(outcomes: Collection[Outcome], way: Way, gamed: AlpacaDifficulties | None) -> LengthControlled:
     gaps = np.array([float(one.opponent_length - one.length) for one in outcomes])
     preferences = np.array([nan if one.preference is None else one.preference for one in outcomes])
     places = None
@@ -62,12 +62,12 @@ def _fitted(outcomes: Collection[Outcome], way: Way, gamed: Gamed | None) -> Len
     return length_controlled(gaps, preferences, gamed, places, way=way)
 
 
-def _place(prompt: str, gamed: Gamed) -> int:
+def _place(prompt: str, gamed: AlpacaDifficulties) -> int:
     """Among AlpacaEval's prompts, from 0: the number in the name that `evals.suites.alpaca.run` gives them."""
     name, _, number = prompt.partition("-")
     if name != "alpaca" or not number.isdecimal() or not 0 < int(number) <= gamed.difficulty.size:
         raise UsageError(
-            f"--gamed has the difficulties of AlpacaEval's {gamed.difficulty.size} prompts, and {prompt} is none of "
+            f"--alpaca-difficulties has the difficulties of AlpacaEval's {gamed.difficulty.size} prompts, and {prompt} is none of "
             "them. Leave it out."
         )
     return int(number) - 1

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evals.suites.alpaca.files import DRAW, PUBLISHED_ANNOTATOR, Annotations
-from evals.suites.alpaca.length_control import ERROR, Gamed, LengthControlled, Places, Way, length_controlled
+from evals.suites.alpaca.length_control import (
+    ERROR,
+    AlpacaDifficulties,
+    LengthControlled,
+    Places,
+    Way,
+    length_controlled,
+)
 from srlm.errors import UsageError
 from srlm.jsonl import without_nan
 from srlm.seeding import model_first
@@ -67,7 +74,7 @@ class Recomputed:
 
 
 def recompute(
-    annotations: Annotations, gamed: Gamed | None = None, instructions: Sequence[str] | None = None
+    annotations: Annotations, gamed: AlpacaDifficulties | None = None, instructions: Sequence[str] | None = None
 ) -> Recomputed:
     """All win rates of a file of annotations.
 
@@ -113,7 +120,7 @@ def arrays(annotations: Annotations) -> tuple[Floats, Floats]:
     return gaps, np.array([nan if row.preference is None else row.preference for row in rows])
 
 
-def _way(annotations: Annotations, gamed: Gamed | None) -> Way:
+def _way(annotations: Annotations, gamed: AlpacaDifficulties | None) -> Way:
     if gamed is not None:
         return "published"
     return "held" if annotations.annotator == PUBLISHED_ANNOTATOR else "fitted"
@@ -133,7 +140,7 @@ def _places(annotations: Annotations, instructions: Sequence[str] | None) -> Pla
 
 
 def _counts(
-    annotations: Annotations, gamed: Gamed | None, instructions: Sequence[str] | None, places: Places
+    annotations: Annotations, gamed: AlpacaDifficulties | None, instructions: Sequence[str] | None, places: Places
 ) -> Counts:
     rows = annotations.rows
     gaps = [

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from evals.generate import answers_of, endings_of
 from evals.model import Contestant
 from evals.options import JUDGE_TOKENS, LEAST_MASS, LIMIT, Job, Preparation
-from evals.pairwise import flagged, sitting
+from evals.pairwise import REFERENCE, flagged, sitting
 from evals.results import Provenance, files_folder, save, stage_name
 from evals.single_turn import MAX_TOKENS, PROMPTS, Output, load_prompts, sampling_of
 from evals.suites.alpaca.files import Annotation, Annotations, write_annotations, write_outputs
@@ -23,8 +23,6 @@ from srlm.judges.pairwise import VOTE, Match, Preference, Voting, voting_of
 from srlm.judges.preference_data import LabelledSet, load_labelled
 from srlm.runs import Run
 from srlm.types import Answer, Outcome, Prompt, Sampling
-
-REFERENCE = "reference"
 
 OPTIONS = (PROMPTS, LIMIT, MAX_TOKENS, JUDGE_TOKENS, LEAST_MASS)
 

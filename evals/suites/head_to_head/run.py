@@ -12,7 +12,7 @@ from itertools import combinations
 from evals.generate import answers_of, endings_of
 from evals.model import Contestant
 from evals.options import JUDGE_TOKENS, LEAST_MASS, LIMIT, Job, Option, Preparation
-from evals.pairwise import flagged, sitting
+from evals.pairwise import Pair, flagged, sitting
 from evals.results import Provenance, save, stage_name
 from evals.single_turn import MAX_TOKENS, PROMPTS, load_prompts, sampling_of
 from evals.suites.head_to_head.result import HeadToHeadResult
@@ -24,9 +24,6 @@ from srlm.judges.pairwise import VOTE, Match, Preference, Voting, voting_of
 from srlm.judges.preference_data import LabelledSet, load_labelled
 from srlm.runs import Run
 from srlm.types import Answer, Outcome, Prompt, Sampling
-
-Pair = tuple[str, str]
-"""The model whose wins are counted, and its opponent."""
 
 BASELINE = Option("baseline", str, "The model that all others are compared with; all pairs, if not given.")
 OPTIONS = (PROMPTS, BASELINE, LIMIT, MAX_TOKENS, JUDGE_TOKENS, LEAST_MASS)

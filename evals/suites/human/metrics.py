@@ -10,10 +10,11 @@ from itertools import combinations
 from math import nan
 
 from evals.metric import Cell, Metric, Series, Side, metric, seen_range
+from evals.pairwise import REFERENCE
+from evals.pairwise_metrics import TIE_HALF_SCORE, UNKNOWN, score_metric
 from evals.results import Results
+from evals.suite import Selection
 from evals.suites.alpaca.result import AlpacaResult
-from evals.suites.alpaca.run import REFERENCE
-from evals.suites.head_to_head.metrics import UNKNOWN, WORTH, scores
 from evals.suites.head_to_head.result import HeadToHeadResult
 from evals.suites.human.result import HumanResult
 from evals.suites.human.votes import SWAPPED, Verdict, Vote, majority
@@ -24,21 +25,23 @@ from srlm.stats.paired import holm, sign_test
 from srlm.types import Outcome
 
 
-def metrics(met: Sequence[HumanResult], models: Sequence[str]) -> list[Metric]:
+def metrics(chosen: Selection[HumanResult]) -> list[Metric]:
     """The rows of a comparison whose first model is the baseline."""
+    met, models = chosen.results, chosen.models
     against = {one.model: one for one in met if one.opponent == models[0]}
     worth = {model: _worth(one) for model, one in against.items()}
     lengths = {model: Series(_lengths(met, model)) for model in models}
     voted = {model: Cell(_voted(against[model]) if model in against else UNKNOWN) for model in models}
     return [
-        scores("human", "people's votes, a tie is half", worth, models),
+        score_metric("human", "people's votes, a tie is half", worth, models),
         metric("human_length", "  mean length", "chars", "neither", lengths, seen_range(lengths)),
         Metric("human_voted", "  prompts voted on", "count", "more", voted),
     ]
 
 
-def sides(met: Sequence[HumanResult], results: Results) -> list[Side]:
-    """A table of the pairs. `results` may hold what a judge said of the same answers."""
+def extra_tables(chosen: Selection[HumanResult]) -> list[Side]:
+    """A table of the pairs. Results of other suites may hold what a judge said of the same answers."""
+    met, results = chosen.results, chosen.others
     names = [f"{one.model} : {one.opponent}" for one in met]
     decided = [decisions(one) for one in met]
     judged = [judgements(one, results) for one in met]
@@ -94,8 +97,9 @@ def sides(met: Sequence[HumanResult], results: Results) -> list[Side]:
     return [Side("People's votes, pair by pair", names, rows, [note + judge])]
 
 
-def captions(met: Sequence[HumanResult], models: Sequence[str], results: Results) -> list[str]:
-    """How the votes came about, what they lack, and whether `results` are of other answers."""
+def captions(chosen: Selection[HumanResult]) -> list[str]:
+    """How the votes came about, what they lack, and whether results of other suites are of other answers."""
+    met, models, results = chosen.results, chosen.models, chosen.others
     annotators = {name for one in met for name in _annotators(one)}
     votes = sum(len(one.votes) for one in met)
     people = f"{len(annotators)} annotator{'s' if len(annotators) > 1 else ''}"
@@ -185,7 +189,7 @@ def _annotators(result: HumanResult) -> list[str]:
 
 
 def _worth(result: HumanResult) -> dict[str, float]:
-    return {prompt: WORTH[verdict] for prompt, verdict in decisions(result).items()}
+    return {prompt: TIE_HALF_SCORE[verdict] for prompt, verdict in decisions(result).items()}
 
 
 def _score(result: HumanResult) -> Estimate:

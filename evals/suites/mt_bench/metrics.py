@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from evals.compare.sentences import hostile, mostly, unsaid
+from evals.answer_checks import ending_warnings, injection_warnings, untrusted_reason
 from evals.metric import Metric, Series, metric, seen_range
+from evals.suite import Selection
 from evals.suites.mt_bench.data import CATEGORIES, NUMBERED, SCALE
 from evals.suites.mt_bench.grades import GROUPS, LABELS
 from evals.suites.mt_bench.result import Grade, MtBenchResult
@@ -12,11 +13,12 @@ Values = dict[str, Series]
 """By model: turn of a question -> (question, value)."""
 
 
-def metrics(results: Sequence[MtBenchResult]) -> list[Metric]:
+def metrics(chosen: Selection[MtBenchResult]) -> list[Metric]:
     """Overall, by turn, in the paper's two groups, by category; then how long answers are and how many have a grade."""
+    results = chosen.results
 
-    def grades(chosen: Callable[[Grade], bool]) -> Values:
-        return _values(results, lambda one: one.score if chosen(one) else None)
+    def grades(counted: Callable[[Grade], bool]) -> Values:
+        return _values(results, lambda one: one.score if counted(one) else None)
 
     def within(categories: Sequence[str]) -> Values:
         return grades(lambda one: one.category in categories)
@@ -45,14 +47,15 @@ def metrics(results: Sequence[MtBenchResult]) -> list[Metric]:
     ]
 
 
-def distrusted(results: Sequence[MtBenchResult]) -> dict[str, str]:
+def untrusted(chosen: Selection[MtBenchResult]) -> dict[str, str]:
     """Models whose grades need not come from good answers, and why."""
-    found = {one.model: mostly(len(one.grades), one.flagged) for one in results}
+    found = {one.model: untrusted_reason(len(one.grades), one.flagged) for one in chosen.results}
     return {model: why for model, why in found.items() if why}
 
 
-def captions(results: Sequence[MtBenchResult]) -> list[str]:
+def captions(chosen: Selection[MtBenchResult]) -> list[str]:
     """What the figures are of; and a warning for each model whose means leave out turns, or that spoke to the judge."""
+    results = chosen.results
     first = results[0]
     questions = len({one.question for one in first.grades})
     what = "MT-Bench" if published(first) else "Not MT-Bench's questions"
@@ -70,8 +73,8 @@ def captions(results: Sequence[MtBenchResult]) -> list[str]:
                 f"({states.count('unparsed')} unread, {states.count('failed')} failed, {states.count('unanswered')} "
                 "without an answer). No mean counts them, and a difference is over the turns that both models have."
             )
-        found += hostile(result.model, "grades", result.flagged)
-        found += unsaid(result.model, result.endings)
+        found += injection_warnings(result.model, "grades", result.flagged)
+        found += ending_warnings(result.model, result.endings)
     return found
 
 

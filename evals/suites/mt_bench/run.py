@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Literal
 
 from evals.generate import endings_of
-from evals.labels.store import keep_prompts
 from evals.model import Contestant, opened
 from evals.options import JUDGE_TOKENS, LIMIT, Job, Option, Preparation, max_tokens
 from evals.pairwise import dated
+from evals.prompt_sets import save_prompts
 from evals.results import Provenance, files_folder, save, stage_name
 from evals.suites.mt_bench.data import Question
 from evals.suites.mt_bench.files import own_questions, read_referenced_questions, write_answers, write_judgements
@@ -90,7 +90,7 @@ def run_mt_bench(
     results: list[MtBenchResult] = []
     with opened(judge) as engine:
         provenance = _provenance(engine, grading, questions, limit)
-        keep_prompts(run, provenance.prompts, [_prompt(one) for one in questions])
+        save_prompts(run, provenance.prompts, [_prompt(one) for one in questions])
         for contestant in contestants:
             model, given = contestant.name, answers[contestant.name]
             items = conversations(questions, given)

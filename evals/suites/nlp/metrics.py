@@ -11,6 +11,8 @@ from math import isclose, isnan, nan
 
 from evals.compare.sentences import ALPHA, certain
 from evals.metric import Cell, Metric, Rate, Series, metric, seen_range
+from evals.results import ComparableResult
+from evals.suite import Selection
 from evals.suites.nlp.result import NlpResult, TaskResult
 from evals.suites.nlp.tasks import PAPER_TASKS
 from srlm.stats.intervals import Estimate
@@ -34,10 +36,10 @@ HEADLINES = {"arc_challenge": "acc_norm,none", "hellaswag": "acc_norm,none", "op
 tested is used."""
 
 
-def metrics(results: Sequence[NlpResult]) -> list[Metric]:
+def metrics(chosen: Selection[NlpResult]) -> list[Metric]:
     """Each task that all models have: the metric that is usually reported, tested, then its others."""
     found: list[Metric] = []
-    results = [_parted(result) for result in results]
+    results = [_parted(result) for result in chosen.results]
     for task in common(results):
         tasks = {result.model: result.tasks[task] for result in results}
         names = _shared(list(tasks.values()))
@@ -47,10 +49,10 @@ def metrics(results: Sequence[NlpResult]) -> list[Metric]:
     return found
 
 
-def captions(results: Sequence[NlpResult]) -> list[str]:
+def captions(chosen: Selection[NlpResult]) -> list[str]:
     """What the figures are of, and what they leave out."""
-    bare = sorted({name for result in results for name, task in result.tasks.items() if not task.figures})
-    results = [_parted(result) for result in results]
+    bare = sorted({name for result in chosen.results for name, task in result.tasks.items() if not task.figures})
+    results = [_parted(result) for result in chosen.results]
     tasks = common(results)
     if not tasks:
         return ["No task of lm-eval has results of all of these models."]
@@ -83,9 +85,9 @@ def captions(results: Sequence[NlpResult]) -> list[str]:
     return found
 
 
-def retention(compared: Sequence[Metric], models: Sequence[str], baseline: str) -> list[str]:
+def regression_sentences(metrics: Sequence[Metric], models: Sequence[str], baseline: str) -> list[str]:
     """One sentence a model: in which tasks it is better or worse than the baseline, and where nothing can be told."""
-    rows = [one for one in compared if one.key.startswith(KEY) and any(cell.paired for cell in one.cells.values())]
+    rows = [one for one in metrics if any(cell.paired for cell in one.cells.values())]
     lines: list[str] = []
     for model in models:
         tested = [(row.label.split(",")[0], row.better, row.cells[model].paired) for row in rows]
@@ -109,9 +111,9 @@ def retention(compared: Sequence[Metric], models: Sequence[str], baseline: str) 
     return lines
 
 
-def by_task(results: Sequence[NlpResult]) -> list[Sequence[TaskResult]]:
+def comparable_groups(chosen: Selection[NlpResult]) -> list[Sequence[ComparableResult]]:
     """The results of all models on each task that they share."""
-    results = [_parted(result) for result in results]
+    results = [_parted(result) for result in chosen.results]
     return [[result.tasks[task] for result in results] for task in common(results)]
 
 

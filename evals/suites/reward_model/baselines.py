@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from evals.metric import Cell, Metric, Side
+from evals.suite import Selection
 from evals.suites.reward_model.result import RewardResult
 from srlm.stats.intervals import Estimate
 from srlm.stats.random_judge import Luck, luck
@@ -16,9 +17,9 @@ from srlm.stats.reward_model import SIMILAR, Ranked, RewardModelMetrics, reward_
 NAMES = ["longer wins", "shorter wins", "first in the file wins", "random"]
 
 
-def sides(results: Sequence[RewardResult]) -> list[Side]:
+def extra_tables(chosen: Selection[RewardResult]) -> list[Side]:
     """The paper's metrics of such judges. All results are of the same answers."""
-    found = {name: trivial_judge(name, results[0].groups) for name in NAMES}
+    found = {name: heuristic_judge(name, chosen.results[0].groups) for name in NAMES}
 
     def row(key: str, label: str, unit: str, pick: Callable[[RewardModelMetrics | Luck], Estimate]) -> Metric:
         return Metric(f"trivial_{key}", label, unit, "neither", {name: Cell(pick(one)) for name, one in found.items()})
@@ -44,7 +45,7 @@ def sides(results: Sequence[RewardResult]) -> list[Side]:
     ]
 
 
-def trivial_judge(name: str, groups: Sequence[Ranked]) -> RewardModelMetrics | Luck:
+def heuristic_judge(name: str, groups: Sequence[Ranked]) -> RewardModelMetrics | Luck:
     """The metrics of one that scores an answer by its length, by its place, or at random."""
     if name == "random":
         return luck(groups)

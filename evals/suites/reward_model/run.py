@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evals.labels.store import keep_prompts
 from evals.model import Contestant, opened
 from evals.options import JUDGE_TOKENS, LEAST_MASS, LIMIT, Job, Option, Preparation, split_list
+from evals.prompt_sets import save_prompts
 from evals.results import Provenance, save, stage_name
 from evals.suites.reward_model.result import RewardResult
 from srlm.config.preferences import JudgeConfig
@@ -124,7 +124,7 @@ def run_reward_model(
         for prompt in ranked
         for index, answer in enumerate(prompt.answers)
     ]
-    keep_prompts(
+    save_prompts(
         run, _digest(ranked), [Prompt(one.id, one.instruction, "evaluation", category=one.kind) for one in ranked]
     )
     for contestant in contestants:

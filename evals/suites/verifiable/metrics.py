@@ -5,8 +5,9 @@ Left out: figures by kind of instruction. The results name each instruction, for
 
 from collections.abc import Callable, Sequence
 
-from evals.compare.sentences import unsaid
+from evals.answer_checks import ending_warnings
 from evals.metric import Metric, Rate, Rates, Series, metric, seen_range
+from evals.suite import Selection
 from evals.suites.verifiable.result import PromptCheck, VerifiableResult
 
 Values = dict[str, float]
@@ -19,8 +20,9 @@ LABELS = {
 }
 
 
-def metrics(results: Sequence[VerifiableResult]) -> list[Metric]:
+def metrics(chosen: Selection[VerifiableResult]) -> list[Metric]:
     """The four figures of IFEval, or the two of an exam without a lenient reading, and what belongs beside them."""
+    results = chosen.results
 
     def rate(key: str, label: str, better: str, pick: Callable[[PromptCheck], Values], tested: bool = True) -> Metric:
         return metric(key, label, "%", better, _values(Rate, results, pick), (0, 1), tested)
@@ -56,8 +58,9 @@ def metrics(results: Sequence[VerifiableResult]) -> list[Metric]:
     ]
 
 
-def captions(results: Sequence[VerifiableResult]) -> list[str]:
+def captions(chosen: Selection[VerifiableResult]) -> list[str]:
     """What the figures are of; and a warning for each model whose figures leave out prompts that got no answer."""
+    results = chosen.results
     first = results[0]
     prompts, single = len(first.checked), sum(len(one.instructions) for one in first.checked)
     what = {
@@ -82,7 +85,7 @@ def captions(results: Sequence[VerifiableResult]) -> list[str]:
                 f"Attention: {result.model} gave no answer to {missing} of {prompts} prompts, and its figures are of "
                 "the others. The same srlm eval asks for them again."
             )
-        found += unsaid(result.model, result.endings)
+        found += ending_warnings(result.model, result.endings)
     return found
 
 

@@ -10,9 +10,9 @@ result and is no failure.
 from collections.abc import Sequence
 
 from evals.generate import answer_prompts, endings_of
-from evals.labels.store import keep_prompts
 from evals.model import Contestant, opened
 from evals.options import LIMIT, Job, Option, Preparation, max_tokens
+from evals.prompt_sets import save_prompts
 from evals.results import Provenance, save, stage_name
 from evals.suites.verifiable.benchmark import Exam, Item, puzzle_exam
 from evals.suites.verifiable.countdown import COUNTDOWN, countdown_exam
@@ -69,7 +69,7 @@ def run_verifiable(
         judge=exam.checker, rubric=exam.name, prompts=exam.digest, sampling=f"greedy, max_tokens={sampling.max_tokens}"
     )
     prompts = [item.prompt for item in exam.items]
-    keep_prompts(run, exam.digest, prompts)
+    save_prompts(run, exam.digest, prompts)
     results: list[VerifiableResult] = []
     for contestant in contestants:
         with opened(contestant) as engine:

@@ -205,9 +205,11 @@ def test_verdicts_of_a_server_that_lie_far_apart_are_refused():
         assert found(first, near).captions
     far = ("2026-11-02", "2026-11-09")  # its last verdict came eight days after the first of the other one
     for one, two in ((first, far), (far, first)):
-        with pytest.raises(UsageError, match=r"differ in dates \(2026-11-0\d to 2026-11-0\d against .*--across dates"):
+        with pytest.raises(
+            UsageError, match=r"differ in dates \(2026-11-0\d to 2026-11-0\d against .*--allow-mismatch dates"
+        ):
             found(one, two)
-    assert "differ in dates" in found(first, far, across=["dates"]).captions[0]
+    assert "differ in dates" in found(first, far, allow_mismatch=["dates"]).captions[0]
 
 
 def test_an_unknown_model_or_baseline_names_those_with_results():
@@ -332,9 +334,9 @@ def test_a_stored_result_is_json_for_others_too(tmp_path):
 
 def test_answers_to_different_prompts_are_set_side_by_side_and_never_paired():
     results = collect([alpaca("M1", [1.0, 0.5, 0.0, 0.5]), alpaca("M2", [1.0] * 4, prompts="4:other")])
-    with pytest.raises(UsageError, match="--across prompts"):
+    with pytest.raises(UsageError, match="--allow-mismatch prompts"):
         compare_models(results, ["M1", "M2"], "M1")
-    found = compare_models(results, ["M1", "M2"], "M1", across=["prompts"])
+    found = compare_models(results, ["M1", "M2"], "M1", allow_mismatch=["prompts"])
     assert metric(found, "win_rate").cells["M2"].estimate.value == 1
     assert all(cell.paired is None for one in found.metrics for cell in one.cells.values())
     assert found.words == []
@@ -343,7 +345,7 @@ def test_answers_to_different_prompts_are_set_side_by_side_and_never_paired():
         collect([alpaca("M1", [1.0, 0.5, 0.0, 0.5]), alpaca("M2", [1.0] * 4, judge="other")]),
         ["M1", "M2"],
         "M1",
-        across=["judge"],
+        allow_mismatch=["judge"],
     )
     assert metric(judges, "win_rate").cells["M2"].paired is not None
 
@@ -359,7 +361,7 @@ def test_each_suite_names_its_judge_with_its_card_as_data():
             *(MtBenchResult(model, "id", PROVENANCE, (grade,)) for model in ("M1", "M2")),
         ]
     )
-    found = compare_models(mixed, ["M1", "M2"], "M1", across=["judge"])
+    found = compare_models(mixed, ["M1", "M2"], "M1", allow_mismatch=["judge"])
     judges = json.loads(as_json(found))["judges"]
     assert [(one["suite"], one["judge"]) for one in judges] == [
         ("alpaca", "judge id"),

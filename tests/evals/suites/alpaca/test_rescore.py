@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from evals.single_turn import read_outputs
-from evals.suites.alpaca.files import Annotation, Annotations, read_annotations, read_gamed
+from evals.suites.alpaca.files import Annotation, Annotations, read_annotations, read_difficulties
 from evals.suites.alpaca.length_control import ERROR, HELD_LENGTH, length_controlled, tanh_gap
 from evals.suites.alpaca.rescore import arrays, as_json, captions, recompute
 from helpers.paths import SHARED_DATA
@@ -39,7 +39,7 @@ def leaderboard():
 
 @pytest.fixture(scope="module")
 def gamed():
-    return read_gamed(DATA / "df_gamed.csv")
+    return read_difficulties(DATA / "df_gamed.csv")
 
 
 @pytest.fixture(scope="module")
