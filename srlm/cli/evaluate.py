@@ -132,8 +132,8 @@ def _show(found: "EvaluationResults", *, compared: bool) -> None:
         pairs = [one for one in found.results if suite.pairwise and one.suite == suite.name]
         print_sides(stdout(), suite.extra_tables(Selection(pairs, [])) if pairs else [])
     cards = [one.card.caption() for one in found.results if isinstance(one, CardedResult) and one.card]
-    endings = [(one.model, one.endings) for one in found.results if isinstance(getattr(one, "endings", None), Endings)]
-    lines = [line for model, one in endings for line in ending_warnings(model, one)]
+    answered = [one for one in found.results if isinstance(getattr(one, "endings", None), Endings)]
+    lines = [line for one in answered for line in ending_warnings(one.model, one.endings)]
     for line in [*dict.fromkeys(cards), *lines]:
         stdout().print(line, soft_wrap=True, markup=False)
     for comparison in ablations(found.results):

@@ -11,6 +11,7 @@ from evals.model import Contestant
 from evals.report.samples.suites import judged_samples
 from evals.results import Endings, collect, files_folder
 from evals.single_turn import read_outputs
+from evals.suite import Selection
 from evals.suites.alpaca import metrics as preferred
 from evals.suites.alpaca.result import AlpacaResult
 from evals.suites.alpaca.run import run_alpaca
@@ -93,7 +94,7 @@ def test_alpaca_judges_measures_and_hands_on_the_answer_alone(run):
     assert not any("a draft" in one.messages[0].content for one in asked)
     assert [one.length for one in result.outcomes] == [0, 5, 10, 10]
     assert result.endings == ENDINGS
-    assert [one for one in preferred.captions([result]) if one in CAPTIONS] == CAPTIONS
+    assert [one for one in preferred.captions(Selection([result], [])) if one in CAPTIONS] == CAPTIONS
     outputs = read_outputs(files_folder(run, "alpaca", "m") / "model_outputs.json")
     assert [one.output for one in outputs] == ["", "Short", "An answer.", "An answer."]
     # Verdicts and answers with their thoughts lead to a page that folds them.
@@ -117,7 +118,7 @@ def test_pairs_are_judged_without_thoughts(run):
     place = (result.model, result.opponent).index("m")
     assert result.endings[place] == ENDINGS
     assert result.swapped().endings == result.endings[::-1]
-    captions = matched.captions([result], [result.model, result.opponent])
+    captions = matched.captions(Selection([result], [result.model, result.opponent]))
     assert [one for one in captions if one in CAPTIONS] == CAPTIONS
 
 
@@ -140,7 +141,7 @@ def test_grades_are_of_answers_and_read_after_the_thoughts(run):
     assert result.provenance.rubric.endswith(" in 512 tokens")
     assert [(one.score, one.length) for one in result.grades] == [(7, 0), (7, 5), (7, 10), (7, 10)]
     assert result.endings == ENDINGS
-    assert [one for one in graded.captions([result]) if one in CAPTIONS] == CAPTIONS
+    assert [one for one in graded.captions(Selection([result], [])) if one in CAPTIONS] == CAPTIONS
 
 
 def test_a_program_checks_the_answer_alone(run):
@@ -158,10 +159,12 @@ def test_a_program_checks_the_answer_alone(run):
     assert not any(any(one.strict) for one in wrong.checked)
     assert {one.length for one in wrong.checked} == {0}
     assert {one.finish for one in right.checked} == {"cut"}
-    rows = {one.key: one for one in verified.metrics([right])}
+    rows = {one.key: one for one in verified.metrics(Selection([right], []))}
     assert rows["verifiable_cut"].cells["m"].estimate.value == 1
     assert rows["verifiable_cut"].label.strip() == "answers cut before their end"
-    assert "4 of 4 answers of n are empty: their tokens went into thoughts" in " ".join(verified.captions([wrong]))
+    assert "4 of 4 answers of n are empty: their tokens went into thoughts" in " ".join(
+        verified.captions(Selection([wrong], []))
+    )
 
 
 def test_results_of_older_versions_have_no_word_on_endings(run):
@@ -170,7 +173,7 @@ def test_results_of_older_versions_have_no_word_on_endings(run):
     del data["endings"], data["card"]["mass"]
     old = TypeAdapter(AlpacaResult).validate_python(with_nan(data))
     assert old.endings == Endings()
-    assert not any("empty" in one for one in preferred.captions([old]))
+    assert not any("empty" in one for one in preferred.captions(Selection([old], [])))
     assert TypeAdapter(PromptCheck).validate_python(
         {"prompt_id": "p", "instructions": [], "strict": None, "loose": None, "length": 0, "finish": None}
     )

@@ -14,6 +14,7 @@ from evals.compare.terminal import with_interval
 from evals.labels.store import Label
 from evals.model import Contestant
 from evals.results import Provenance
+from evals.suite import Selection
 from evals.suites import load_results
 from evals.suites.alpaca.run import run_alpaca
 from evals.suites.head_to_head import metrics as matched
@@ -96,7 +97,7 @@ def test_a_win_needs_both_orders_and_a_broken_call_is_nothing(run):
     assert None in found.outcomes[4].orders
     assert found.outcomes[4].preference is None
     assert found.outcomes[5].orders == pytest.approx((0.9, 0.1))
-    (side,) = matched.sides([found])
+    (side,) = matched.extra_tables(Selection([found], []))
     seen = {metric.key: metric.cells["M2 : M1"].estimate for metric in side.metrics}
     assert [seen[f"pair_{one}"].value for one in ("wins", "ties", "losses")] == [4, 1, 0]
     assert (seen["pair_score"].value, seen["pair_score"].n) == (0.9, 5)
@@ -145,7 +146,9 @@ def test_an_answer_that_never_came_leaves_its_prompt_unjudged(run):
     lost = found.outcomes[2]
     assert (lost.preference, lost.orders, lost.verdict_ids, lost.opponent_length) == (None, (None, None), (), 0)
     assert len(found.outcomes) == 6
-    assert any("2 of 6 prompts of M2 against M1 have no" in line for line in matched.captions([found], ["M1", "M2"]))
+    assert any(
+        "2 of 6 prompts of M2 against M1 have no" in line for line in matched.captions(Selection([found], ["M1", "M2"]))
+    )
 
 
 def test_answers_that_speak_to_the_judge_are_counted_on_both_sides(run):
@@ -155,7 +158,7 @@ def test_answers_that_speak_to_the_judge_are_counted_on_both_sides(run):
     )
     assert (found.flagged, found.constant) == ((0, 6), (0, 6))
     assert found.swapped().flagged == (6, 0)
-    lines = matched.captions([found], ["M1", "M2"])
+    lines = matched.captions(Selection([found], ["M1", "M2"]))
     assert any("6 answers of M1 hold something" in line for line in lines)
     assert any("M1 gave one and the same answer to 6 prompts" in line for line in lines)
 
@@ -194,7 +197,7 @@ def test_turning_round_twice_is_nothing_and_once_is_the_opposite():
         pytest.approx((0.6, 0.3)),
         (pytest.approx(0.1), None),
     ]
-    (one,), (two,) = matched.sides([found]), matched.sides([turned])
+    (one,), (two,) = matched.extra_tables(Selection([found], [])), matched.extra_tables(Selection([turned], []))
     assert row(one.metrics, "pair_first_position").cells["M2 : M1"].estimate.value == pytest.approx(
         row(two.metrics, "pair_first_position").cells["M1 : M2"].estimate.value
     )
@@ -223,7 +226,7 @@ def test_the_difference_to_the_baseline_is_the_score_less_a_half_when_all_is_won
 
 
 def test_position_is_tested_on_prompts_where_both_verdicts_went_to_one_place():
-    (side,) = matched.sides([result("M2", "M1", *[FIRST] * 7, SECOND, WIN, EVEN)])
+    (side,) = matched.extra_tables(Selection([result("M2", "M1", *[FIRST] * 7, SECOND, WIN, EVEN)], []))
     seen = {metric.key: metric.cells["M2 : M1"].estimate for metric in side.metrics}
     assert seen["pair_first_position"].value == pytest.approx((14 + 0 + 1 + 1) / 20)
     assert seen["pair_position_p"].value == pytest.approx(2 * (1 + 8) / 2**8)
@@ -232,7 +235,7 @@ def test_position_is_tested_on_prompts_where_both_verdicts_went_to_one_place():
 
 def test_the_sign_tests_of_all_pairs_are_adjusted_together():
     met = [result("M2", "M1", *[WIN] * 6), result("M3", "M1", *[WIN] * 5, LOSS), result("M3", "M2", UNREAD)]
-    (side,) = matched.sides(met)
+    (side,) = matched.extra_tables(Selection(met, []))
     cells = row(side.metrics, "pair_p").cells
     assert [one.estimate.value for one in cells.values()] == pytest.approx(
         [2 * 2 / 2**6, 2 * (1 + 6) / 2**6, nan], nan_ok=True
