@@ -1,4 +1,4 @@
-"""`srlm eval` takes the options that the suites declare: its help groups them, and a new suite's are there by itself."""
+"""Options of `srlm eval` as the suites declare them: its help groups them, and a new suite brings its own."""
 
 from dataclasses import dataclass
 

@@ -3,7 +3,7 @@
 The judge's next-token probability of "A" against "B" is the preference, as in AlpacaEval 2; unlike there, each pair
 is shown in both orders and their mean counts, because a judge's liking for a position would otherwise be noise or
 bias. The answers and preferences are also written as alpaca_eval's files, so that its tools, and
-`srlm eval --annotations`, read them. Left out: a judge that is shown one order only, as there.
+`srlm compare`, read them. Left out: a judge that is shown one order only, as there.
 """
 
 from collections.abc import Sequence

@@ -2,8 +2,8 @@
 
 The questions and the references are FastChat's and come from the user. The temperature is that of each category there,
 the judge's prompts are our own. A turn without an answer or without a readable grade stays in the result, and in no
-mean. The answers and grades are also written as FastChat's files, so that its tools, and `srlm eval --annotations`,
-read them. Left out: FastChat's verdicts on pairs of answers; the suite alpaca compares.
+mean. The answers and grades are also written as FastChat's files, so that its tools, and `srlm compare`, read
+them. Left out: FastChat's verdicts on pairs of answers; the suite alpaca compares.
 """
 
 from collections.abc import Mapping, Sequence
