@@ -17,7 +17,7 @@ from evals.options import Job, Preparation, split_list, takers_of
 from evals.suites import evaluable_suites
 from srlm.console import Progress
 from srlm.errors import SrlmError, UnknownName, UsageError
-from srlm.ledger_lock import in_turn
+from srlm.ledger_lock import lock_ledger
 from srlm.runs import Run, start_run
 from srlm.trackers import require_trackers
 
@@ -60,7 +60,7 @@ class Evaluation:
         What a server's calls will take is said before the first of them. Model cards and trackers are updated.
         """
         lines = self.estimate(require_keys=True) if self.remote else []
-        with in_turn(self.run.folder / "ledger.sqlite", progress.say) as waited, _begun(self.run, progress) as run:
+        with lock_ledger(self.run.folder / "ledger.sqlite", progress.say) as waited, _begun(self.run, progress) as run:
             if self.remote:
                 progress.say("\n".join(self.estimate(require_keys=True) if waited else lines))
             results = [

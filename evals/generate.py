@@ -7,14 +7,14 @@ from evals.results import Endings
 from srlm.console import Progress
 from srlm.inference import Caller
 from srlm.ledger import Ledger
-from srlm.seeding import derive
-from srlm.strip_reasoning import answer_of, parted
+from srlm.seeding import derive_seed
+from srlm.strip_reasoning import answer_of, strip_reasoning
 from srlm.types import Answer, Completion, Message, Prompt, Request, Sampling
 
 
 def choose_prompts(prompts: Sequence[Prompt], limit: int | None) -> list[Prompt]:
     """The first `limit` prompts of an order that depends on their ids alone: a larger limit contains a smaller one."""
-    return sorted(prompts, key=lambda prompt: derive("evaluation", prompt.id))[:limit]
+    return sorted(prompts, key=lambda prompt: derive_seed("evaluation", prompt.id))[:limit]
 
 
 def answer_prompts(
@@ -29,7 +29,7 @@ def answer_prompts(
     Thoughts are no part of it. White space around an answer is taken off, unless it is wanted `as_written`.
     """
     requests = [
-        Request((Message("user", prompt.instruction),), sampling, seed=derive("answer", prompt.id))
+        Request((Message("user", prompt.instruction),), sampling, seed=derive_seed("answer", prompt.id))
         for prompt in prompts
     ]
     model = caller.engine.name
@@ -43,7 +43,7 @@ def answer_prompts(
 
 def answer_in(id: str, prompt_id: str, model: str, key: str, reply: Completion, *, as_written: bool = False) -> Answer:
     """A reply as the answer to a prompt: its thoughts apart, and without white space around it."""
-    return answer_of(id, prompt_id, model, key, parted(reply), as_written=as_written)
+    return answer_of(id, prompt_id, model, key, strip_reasoning(reply), as_written=as_written)
 
 
 def endings_of(answers: Iterable[Answer]) -> Endings:

@@ -6,7 +6,7 @@ from math import nan
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from evals.metric import Cell, Metric
+from evals.metric import Cell, Metric, Unit
 from srlm.errors import UsageError
 from srlm.json_files import Row
 from srlm.stats.intervals import Estimate
@@ -82,9 +82,11 @@ class Importer(Generic[C, R]):
 AnyImporter = Importer[Any, Any]
 
 
-def summary_row(key: str, label: str, model: str, value: float, unit: str = "count", n: int = 0) -> Metric:
-    """Return a row of a summary; `n` is what a count is a share of, or the number of values behind a mean."""
-    return Metric(key, label, unit, "neither", {model: Cell(Estimate(value, nan, nan, n, n))})
+def summary_row(
+    key: str, label: str, model: str, value: float, *, unit: Unit = "count", n: int = 0, level: int = 0
+) -> Metric:
+    """Return a row of a summary; a count is shown with its share of `n`, where that is not 0."""
+    return Metric(key, label, unit, "neither", {model: Cell(Estimate(value, nan, nan, n, n))}, level=level)
 
 
 def refuse_twice(files: str, models: Sequence[str]) -> None:

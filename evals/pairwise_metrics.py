@@ -25,7 +25,7 @@ def results_between(results: Mapping[tuple[str, str], P], models: Sequence[str])
 class WinsVsBaseline(Series):
     """One model's scores against the baseline, prompt by prompt; tested by wins and losses alone."""
 
-    def reach(self, bounds: tuple[float, float]) -> float:
+    def max_difference(self, bounds: tuple[float, float]) -> float:
         """Return half of the range: the baseline's own series is 0.5 throughout."""
         return (bounds[1] - bounds[0]) / 2
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Generic, TypeVar
 
 from evals.importer import Importer
-from evals.metric import Metric, Side
+from evals.metric import ExtraTable, Metric
 from evals.options import Job, Option, Preparation
 from evals.pairwise_metrics import results_between
 from evals.results import ComparableResult, Results, load, models_of
@@ -48,7 +48,7 @@ def _no_untrusted(chosen: Selection[Any]) -> dict[str, str]:
     return {}
 
 
-def _no_tables(chosen: Selection[Any]) -> list[Side]:
+def _no_tables(chosen: Selection[Any]) -> list[ExtraTable]:
     return []
 
 
@@ -98,7 +98,7 @@ class Suite(Generic[R]):
     coverage: str = ""
     ranked_by: tuple[str, ...] = ()
     untrusted: Callable[[Selection[R]], dict[str, str]] = _no_untrusted
-    extra_tables: Callable[[Selection[R]], list[Side]] = _no_tables
+    extra_tables: Callable[[Selection[R]], list[ExtraTable]] = _no_tables
     comparable_groups: Callable[[Selection[R]], list[Sequence[ComparableResult]]] = _one_group
     sentences: Callable[[Sequence[Metric], Sequence[str], str], list[str]] = _no_sentences
     importer: Importer[Any, R] | None = None

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from srlm.escape import ESCAPE, encodable, harmless, one_line, uncommanded
+from srlm.escape import ESCAPE, encodable, escape_workflow_commands, harmless, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,7 +31,7 @@ def stderr() -> "Console":
 
 def say(text: str) -> None:
     """Put lines for people on standard output; nothing in them is obeyed by a terminal or a runner."""
-    sys.stdout.write(f"{uncommanded(harmless(text))}\n")
+    sys.stdout.write(f"{escape_workflow_commands(harmless(text))}\n")
     sys.stdout.flush()
 
 
@@ -67,7 +67,7 @@ class _Uncommanded:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        return self._stream.write(uncommanded(text))
+        return self._stream.write(escape_workflow_commands(text))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

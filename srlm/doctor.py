@@ -73,7 +73,7 @@ def _device() -> Finding:
         import torch
     except ImportError:
         return Finding("optional", "device", "unknown without torch")
-    from srlm.engines.load import pick_device, pick_dtype
+    from srlm.engines.device import pick_device, pick_dtype
 
     device = pick_device("auto")
     name = (

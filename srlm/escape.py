@@ -43,7 +43,7 @@ def one_line(text: str) -> str:
     return _HARMFUL_OR_BREAK.sub(_escaped, text)
 
 
-def uncommanded(text: str) -> str:
+def escape_workflow_commands(text: str) -> str:
     """Whole lines, as they go to a log, in which no runner finds a command."""
     return _COMMAND.sub(lambda found: "##\\u005b" if found[0] == "##[" else f"{found[1]}\\::", text)
 

@@ -2,7 +2,7 @@
 
 A name is quoted as in an address ("openai:gpt-4o" -> "openai%3Agpt-4o"). What some system takes for something else is
 quoted further: "." and "..", a dot at the end, the devices of Windows; and a name too long for a disk is cut and ends
-in its digest. Disks that do not tell M2 from m2 need to know what else is there, see `among`.
+in its digest. Disks that do not tell M2 from m2 need to know what else is there, see `distinct_name`.
 """
 
 import re
@@ -39,7 +39,7 @@ def cut(quoted: str, name: str, longest: int = LONGEST) -> str:
     return quoted if len(quoted) <= longest else f"{quoted[: longest - 18]}{_mark(name)}"
 
 
-def among(taken: Iterable[str], before: str, name: str, whole: str) -> str:
+def distinct_name(taken: Iterable[str], before: str, name: str, whole: str) -> str:
     """The name for something new or old in a folder.
 
     Args:

@@ -9,7 +9,7 @@ from srlm.types import SCHEMA
 
 
 @dataclass(frozen=True)
-class Health:
+class IterationMetrics:
     """Figures of one iteration.
 
     Lengths are in characters, rewards and scores in points of the rubric, gaps are chosen minus rejected, and rates and
@@ -81,7 +81,7 @@ class Health:
 
 
 @dataclass(frozen=True)
-class PositivesHealth(Health):
+class PositivesMetrics(IterationMetrics):
     """Figures of an iteration that learns from positives: the same, without a pair.
 
     Attributes:

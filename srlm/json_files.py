@@ -68,7 +68,7 @@ class Row:
         return self.text(*names)
 
 
-class Once:
+class UniqueKeys:
     """What the records of a file may hold once only."""
 
     def __init__(self) -> None:

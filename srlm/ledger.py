@@ -148,7 +148,7 @@ class Ledger:
         )
         return (row[0], self._request(row[1]), self._completion(row[2])) if row else None
 
-    def measured(self, keys: Sequence[str]) -> list[tuple[float, float | None]]:
+    def time_and_cost(self, keys: Sequence[str]) -> list[tuple[float, float | None]]:
         """Seconds and cost of calls by their keys, or the beginnings of these.
 
         A call that is not here, or whose time was not taken, is left out. A cost that nobody knows is None.
@@ -208,7 +208,7 @@ class Ledger:
             )
         return new
 
-    def adopt(self, calls: Iterable[tuple[str, str, Call]]) -> int:
+    def import_calls(self, calls: Iterable[tuple[str, str, Call]]) -> int:
         """Take in calls of another ledger as (stage, model, call), all or, when `calls` raises, none of them.
 
         Returns how many were new; an answer that is here already stays.
@@ -218,12 +218,12 @@ class Ledger:
             self._connection.executemany(_INSERT, (_row(stage, model, call) for stage, model, call in calls))
             return self._connection.total_changes - before
 
-    def answered(self) -> Iterator[tuple[str, str, Call]]:
+    def calls(self) -> Iterator[tuple[str, str, Call]]:
         """All calls as (stage, model, call), one at a time, as the ledger is at the first of them."""
         for _, stage, model, key, request, reply, *taken in self._rows(_ALL, (0,)):
             yield stage, model, Call(key, self._request(request), self._completion(reply), *taken)
 
-    def saved(self) -> Iterator[tuple[str, str, Call] | None]:
+    def readable_calls(self) -> Iterator[tuple[str, str, Call] | None]:
         """All calls that can be read, as `answered` has them, and None for each place where something cannot."""
         after, step = 0, 1
         while after < MOST_ROWS:

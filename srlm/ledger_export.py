@@ -102,7 +102,7 @@ def export_calls(ledger: Ledger, path: Path) -> int:
         nonlocal count, lost
         for identity, refused in ledger.servers():
             yield _SERVER.dump_json(ExportedServer(identity, refused)).decode() + "\n"
-        for found in ledger.saved():
+        for found in ledger.readable_calls():
             line = found and _line(*found)
             if line:
                 count += 1
@@ -167,7 +167,7 @@ def import_calls(ledger: Ledger, path: Path) -> tuple[int, int]:
                 Call(line.key, line.request, line.completion, line.seconds, line.cost, line.day),
             )
 
-    new = ledger.adopt(calls())
+    new = ledger.import_calls(calls())
     for server in servers:
         ledger.keep_refused(server.identity, server.refused)
     return new, count

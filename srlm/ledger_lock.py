@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 @contextmanager
-def in_turn(ledger: Path, say: Callable[[str], None]) -> Iterator[bool]:
+def lock_ledger(ledger: Path, say: Callable[[str], None]) -> Iterator[bool]:
     """Wait until no other command asks through this ledger, and say so; the block is told whether it had to wait.
 
     The lock ends with the process, however that ends. Where none can be made, nothing can be written either, and

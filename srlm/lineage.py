@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from srlm.errors import UnknownName
 from srlm.jsonl import parse_lines
 from srlm.runs import Run
-from srlm.types import Answer, Demonstration, Dropped, PreferencePair, Prompt, Reward, Verdict
+from srlm.types import Answer, Demonstration, Dropped, PreferencePair, Prompt, Reward, SFTExample, Verdict
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedAnswer:
     """A candidate with its reward and the verdicts behind it."""
 
     answer: Answer
@@ -21,19 +21,19 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Trace:
+class Lineage:
     """Everything about one new instruction. `positives` are the ids of the answers that were examples to learn from."""
 
     model: str
     prompt: Prompt
     shots: list[Demonstration | Prompt]
-    candidates: list[Judged]
+    candidates: list[JudgedAnswer]
     pair: PreferencePair | None
     dropped: Dropped | None
     positives: frozenset[str] = frozenset()
 
 
-def trace(run: Run, identifier: str) -> Trace:
+def find_lineage(run: Run, identifier: str) -> Lineage:
     """Collect what belongs to an id of a prompt, candidate, verdict or pair.
 
     Raises:
@@ -61,7 +61,7 @@ def trace(run: Run, identifier: str) -> Trace:
         for reward in _read(run, f"{model}/{records}", Reward)
     }
     candidates = [
-        Judged(answer, rewards.get(answer.id), verdicts.get(answer.id, []))
+        JudgedAnswer(answer, rewards.get(answer.id), verdicts.get(answer.id, []))
         for records in ("candidates", "anchors")
         for answer in _read(run, f"{model}/{records}", Answer)
         if answer.prompt_id == prompt_id
@@ -72,14 +72,14 @@ def trace(run: Run, identifier: str) -> Trace:
     known_ids |= {verdict.id for judged in candidates for verdict in judged.verdicts}
     if identifier not in known_ids:
         raise UnknownName(f"In the run {run.name}, the id", identifier, sorted(known_ids))
-    return Trace(
+    return Lineage(
         model=model,
         prompt=prompt,
         shots=[known[parent] for parent in prompt.parents if parent in known],
         candidates=candidates,
         pair=pair,
         dropped=next((one for one in _read(run, f"{model}/dropped", Dropped) if one.id == prompt_id), None),
-        positives=frozenset(str(one.get("id")) for one in _read(run, f"{model}/positives", dict)),
+        positives=frozenset(one.id for one in _read(run, f"{model}/positives", SFTExample)),
     )
 
 

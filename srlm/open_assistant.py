@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from srlm.errors import DataError
-from srlm.json_files import Once, Row, read_values
+from srlm.json_files import Row, UniqueKeys, read_values
 from srlm.optional_deps import require
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.types import Demonstration, RankedAnswer, RankedPrompt
 
 T = TypeVar("T")
@@ -25,7 +25,7 @@ _VALIDATION_SHARE = 4
 
 def split_of(prompt_id: str) -> Split:
     """The split of a prompt that has none: validation in one case of four, by its id."""
-    return "validation" if derive("split", prompt_id) % _VALIDATION_SHARE == 0 else "train"
+    return "validation" if derive_seed("split", prompt_id) % _VALIDATION_SHARE == 0 else "train"
 
 
 def read_open_assistant(place: str) -> Given:
@@ -59,14 +59,14 @@ class _Message:
 
 
 def _of_folder(folder: Path) -> Given:
-    once = Once()
+    once = UniqueKeys()
     ranked = [
         _checked(row, lambda row, split=split: _ranked(row, once, split))  # type: ignore[misc]
         for split in ("train", "validation")
         for row in _rows(_either(folder, f"ranked_{split}"))
     ]
     taken = {prompt.instruction for prompt in ranked}
-    once = Once()
+    once = UniqueKeys()
     all_of_them = [_demonstration(row, once) for row in _rows(_either(folder, "instructions"))]
     return [one for one in all_of_them if one.instruction not in taken], ranked
 
@@ -90,13 +90,13 @@ def _checked(row: Row, convert: Callable[[Row], T]) -> T:
         raise row.wrong(f"not a record of Open Assistant ({error}).") from None
 
 
-def _demonstration(row: Row, once: Once) -> Demonstration:
+def _demonstration(row: Row, once: UniqueKeys) -> Demonstration:
     one = Demonstration(row.identifier("prompt_id"), row.text("prompt"), row.text("response"))
     once.add(row, one.id, "the prompt_id")
     return one
 
 
-def _ranked(row: Row, once: Once, split: Split) -> RankedPrompt:
+def _ranked(row: Row, once: UniqueKeys, split: Split) -> RankedPrompt:
     given = row.data.get("responses")
     if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
         raise row.unlike("the field responses must be a list of objects with text and rank.")
@@ -160,7 +160,7 @@ def _of_messages(path: Path, rows: Iterable[Row]) -> Given:
     """First turns of trees: a third of the prompts with several ranked replies (by id) go to EFT, others to IFT."""
     questions: dict[str, str] = {}
     replies: dict[str, list[RankedAnswer]] = {}
-    once = Once()
+    once = UniqueKeys()
     for row, one in _messages(rows):
         if one is None:
             continue
@@ -173,7 +173,7 @@ def _of_messages(path: Path, rows: Iterable[Row]) -> Given:
     ranked: list[RankedPrompt] = []
     for key, question in questions.items():
         answers = sorted(replies.get(key, []), key=lambda answer: answer.rank)
-        if len({answer.rank for answer in answers}) > 1 and derive("eft", key) % 3 == 0:
+        if len({answer.rank for answer in answers}) > 1 and derive_seed("eft", key) % 3 == 0:
             ranked.append(RankedPrompt(key, question, tuple(answers), split_of(key)))
         elif answers and answers[0].rank == 0:
             ift.append(Demonstration(key, question, answers[0].text))

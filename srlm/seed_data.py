@@ -23,7 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from srlm.conversations import CONVERSATIONS, asked_and_answered
 from srlm.errors import DataError, UnknownName
-from srlm.json_files import Once, Row, read_values
+from srlm.json_files import Row, UniqueKeys, read_values
 from srlm.jsonl import explain, read_records, refuse_newer
 from srlm.open_assistant import read_open_assistant, split_of
 from srlm.puzzle.seed_data import demonstrations, ranked
@@ -89,7 +89,7 @@ def _file_of(folder: Path, name: str) -> Path:
 def _read(path: Path, record: type[T], fields: Callable[[Row], dict[str, Any]]) -> list[tuple[Row, T]]:
     """The records of a file that a user gives, each id once."""
     adapter = TypeAdapter(record)
-    once = Once()
+    once = UniqueKeys()
     found: list[tuple[Row, T]] = []
     for unit, number, data in read_values(path):
         row = Row(path, unit, number, data if isinstance(data, dict) else {})

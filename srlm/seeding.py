@@ -4,7 +4,7 @@ import hashlib
 from random import Random
 
 
-def derive(*parts: object) -> int:
+def derive_seed(*parts: object) -> int:
     """A 63-bit seed from (run seed, stage, item, sample ...): the same parts give the same seed on every machine."""
     text = "\x1f".join(str(part) for part in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

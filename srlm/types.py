@@ -118,7 +118,7 @@ class Unparsed:
 
 
 @dataclass(frozen=True)
-class Suspicion:
+class InjectionFlag:
     """A piece of a judged text that speaks to the judge, not to the reader: the characters start to end of the answer.
 
     `kind` names what it looks like, such as "verdict" for the judge's own output format.
@@ -130,7 +130,7 @@ class Suspicion:
     end: int
 
 
-Reading = Annotated[Scored | Unparsed | Failed, Field(discriminator="kind")]
+ParsedVerdict = Annotated[Scored | Unparsed | Failed, Field(discriminator="kind")]
 
 
 # --- what a run is made of --------------------------------------------------------------------------------------------
@@ -162,6 +162,23 @@ class Demonstration:
     response: str
     kind: str | None = None
     schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
+class SFTExample:
+    """A supervised fine-tuning example: of IFT, of EFT, or a best answer. The loss is on the completion alone.
+
+    `score` is that of the judgement which an EFT example teaches. `written` is the full generated text, with the
+    reasoning before the completion, where that is trained on too.
+    """
+
+    id: str
+    source: str
+    prompt: str
+    completion: str
+    score: int | None = None
+    schema: int = SCHEMA
+    written: str | None = None
 
 
 def read_rank(value: Any) -> Any:
@@ -231,10 +248,10 @@ class Verdict:
     judge: str
     rubric: str
     answer_ids: tuple[str, ...]
-    reading: Reading
+    reading: ParsedVerdict
     sample: int = 0
     call: str | None = None
-    injection_suspected: tuple[Suspicion, ...] = ()
+    injection_suspected: tuple[InjectionFlag, ...] = ()
     schema: int = SCHEMA
     thoughts: str = ""
     mass: float | None = None

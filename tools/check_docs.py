@@ -140,14 +140,15 @@ def _joined(block: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
 def wrong_call(words: list[str], app: typer.Typer) -> str | None:
     """Return the reason why srlm would refuse these words, going by its commands and options; None if it would not."""
     # Typer brings its own copy of Click, so a command has no public type to name here.
-    command: Any = get_command(app)
+    root: Any = get_command(app)
+    command = root
     path, value = "srlm", False
     for word in words:
         if _SHELL.match(word) or word == "--":
             return None
-        default = getattr(command, "default", None)  # of a group in which the word of one command may be left out
-        if default and word not in command.commands and word != "--help":
-            command, path = command.commands[default], f"{path} {default}"
+        if (longer := f"{path} {word}".removeprefix("srlm ")) in root.commands:  # a name may have two words
+            command, path = root.commands[longer], f"srlm {longer}"
+            continue
         if value:
             value = False
         elif _OPTION.match(word):

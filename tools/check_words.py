@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 CODE = ("srlm", "trainer", "evals")
-PAGES = ("README.md", "CONTRIBUTING.md", "docs")
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs")
 QUESTIONS = {"What", "Whether", "How", "Whose", "Where", "Who", "Whom", "Which", "When", "Why", "That"}
 
 RETIRED = {
@@ -47,6 +47,7 @@ RETIRED = {
     r"luck": "chance",
     r"whoever": "say who",
 }
+STORED = re.compile(r'"canar(?:y|ies)"')  # names in the files of runs: of a stage, and of its answers' model
 WORDS = re.compile(rf"(?<![\w.-])(?:{'|'.join(RETIRED)})(?![\w-])", re.IGNORECASE)
 
 
@@ -66,7 +67,7 @@ def _files(named: list[str]) -> list[Path]:
 def _breaches(path: Path) -> Iterator[str]:
     name, text = path.relative_to(ROOT), path.read_text(encoding="utf-8")
     for number, line in enumerate(text.splitlines(), 1):
-        for match in WORDS.finditer(line):
+        for match in WORDS.finditer(STORED.sub('""', line)):
             word = match.group(0)
             instead = next(good for bad, good in RETIRED.items() if re.fullmatch(bad, word, re.IGNORECASE))
             yield f"{name}:{number}: {word!r} is retired: {instead}."

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from evals.compare.breakdown import by_label
 from evals.compare.comparison import MUST_MATCH, Comparison, compare_models
 from evals.compare.import_results import read_prompts
-from evals.compare.paper import beside_paper
+from evals.compare.paper import add_paper_values
 from evals.compare.sources import load_sources
 from evals.importer import Settings
 from evals.labels.store import read_labels
@@ -69,7 +69,7 @@ def compare_sources(
             "Or name a file of yours: --labels FILE"
         )
     comparison = sources.add_summaries(comparison)
-    return beside_paper(comparison) if paper else comparison
+    return add_paper_values(comparison) if paper else comparison
 
 
 def file_settings(

@@ -14,8 +14,8 @@ from typing import Any
 from evals import suites as registry
 from evals.answer_checks import untrusted_sentence
 from evals.compare.ranking import ranking
-from evals.compare.sentences import words
-from evals.metric import Metric, Side
+from evals.compare.sentences import difference_sentences
+from evals.metric import ExtraTable, Metric
 from evals.results import CardedResult, ComparableResult, Results
 from evals.suite import Selection, Suite
 from srlm.errors import UnknownName, UsageError
@@ -34,7 +34,7 @@ _REMEDY = {
 
 Dates = tuple[str, str] | None
 
-Breakdown = Callable[[Sequence[str], Metric], Side | None]
+Breakdown = Callable[[Sequence[str], Metric], ExtraTable | None]
 """Divides a suite's first metric by the labels of its prompts, whose sets are named by digest; None without labels."""
 
 
@@ -57,7 +57,7 @@ class Comparison:
     metrics: list[Metric]
     captions: list[str]
     words: list[str]
-    sides: list[Side] = field(default_factory=list)
+    sides: list[ExtraTable] = field(default_factory=list)
     judges: list[SuiteJudge] = field(default_factory=list)
     distrusted: dict[str, str] = field(default_factory=dict)
     files: list[dict[str, Any]] = field(default_factory=list)
@@ -156,17 +156,17 @@ def _conclusions(part: _Part, models: Sequence[str], baseline: str) -> list[str]
     lines = [untrusted_sentence(part.suite.name, model, reason) for model, reason in part.untrusted.items()]
     if baseline in part.untrusted:
         return lines
-    return [*lines, *(line for metric in part.metrics for line in words(metric, trusted, baseline))]
+    return [*lines, *(line for metric in part.metrics for line in difference_sentences(metric, trusted, baseline))]
 
 
-def _tables(part: _Part) -> list[Side]:
+def _tables(part: _Part) -> list[ExtraTable]:
     rankings = [ranking(one, part.untrusted) for one in part.metrics if one.key in part.suite.ranked_by]
     return [*(one for one in rankings if one is not None), *part.suite.extra_tables(part.chosen)]
 
 
-def _breakdowns(parts: Sequence[_Part], breakdown: Breakdown | None) -> tuple[list[Side], list[str]]:
+def _breakdowns(parts: Sequence[_Part], breakdown: Breakdown | None) -> tuple[list[ExtraTable], list[str]]:
     """Divide each suite's first metric by the labels of its prompts; return also a caption for each that cannot be."""
-    tables: list[Side] = []
+    tables: list[ExtraTable] = []
     undivided: list[str] = []
     if breakdown is None:
         return tables, undivided
@@ -178,9 +178,7 @@ def _breakdowns(parts: Sequence[_Part], breakdown: Breakdown | None) -> tuple[li
         if table is not None:
             tables.append(table)
         else:
-            undivided.append(
-                f"Not taken apart, as none of its prompts has a figure and a label: {first.label.strip()}."
-            )
+            undivided.append(f"Not taken apart, as none of its prompts has a figure and a label: {first.label}.")
     return tables, undivided
 
 

@@ -7,7 +7,7 @@ from math import nan
 from evals.compare.comparison import Comparison
 from evals.compare.import_results import read_results, result_file
 from evals.importer import FileSummary, Settings
-from evals.metric import Cell, Metric, Side
+from evals.metric import Cell, ExtraTable, Metric
 from evals.results import Results, collect, merge
 from evals.suites import load_results
 from srlm.runs import Run
@@ -66,7 +66,7 @@ def _titles(summaries: Sequence[FileSummary]) -> list[str]:
     return [one.title for one in summaries]
 
 
-def _table(summaries: Sequence[FileSummary]) -> Side:
+def _table(summaries: Sequence[FileSummary]) -> ExtraTable:
     """Join summaries of one kind: a column for each model, and the rows that any of them has."""
     rows: dict[str, Metric] = {}
     for summary in summaries:
@@ -75,4 +75,4 @@ def _table(summaries: Sequence[FileSummary]) -> Side:
             rows[row.key] = replace(known, cells={**known.cells, **row.cells})
     models = [one.model for one in summaries]
     filled = [replace(row, cells={model: row.cells.get(model, NOTHING) for model in models}) for row in rows.values()]
-    return Side(summaries[0].title, models, filled, [line for one in summaries for line in one.captions])
+    return ExtraTable(summaries[0].title, models, filled, [line for one in summaries for line in one.captions])

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from evals import suites
-from evals.compare.terminal import label, with_interval
+from evals.compare.cells import format_estimate, row_label
 from evals.results import Results
 from evals.suite import Selection, Suite
 from evals.suites import load_results
@@ -58,9 +58,7 @@ def _evaluation(suite: Suite[Any], chosen: Selection[Any], model: str, against: 
     shown = []
     for one in suite.metrics(chosen):
         estimate = one.cells[model].estimate
-        shown.append(
-            Measured(one.key, one.label.strip(), label(one).strip(), estimate, with_interval(estimate, one.unit))
-        )
+        shown.append(Measured(one.key, one.label, row_label(one), estimate, format_estimate(estimate, one.unit)))
     return Evaluation(suite.name, tuple(shown), tuple(suite.captions(chosen)), against)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srlm.cli.options import DEFAULT_RUNS, MOST_ITEMS, RunName, Runs, command
+from srlm.cli.options import DEFAULT_RUNS, MAX_ITEMS, RunName, Runs, command
 from srlm.cli.signals import answer_signals
 from srlm.console import say
 
@@ -29,7 +29,7 @@ def annotate(
     pairs: Annotated[
         int | None,
         typer.Option(
-            "--pairs", min=1, max=MOST_ITEMS, help="How many prompts are drawn; 50, if not given. Can grow later."
+            "--pairs", min=1, max=MAX_ITEMS, help="How many prompts are drawn; 50, if not given. Can grow later."
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Draws the prompts, the order and the sides.")] = None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from srlm.cli.models import budget_of, contestant, wire_of
-from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs, command
+from srlm.cli.options import DEFAULT_RUNS, Estimate, MaxConnections, MaxCost, RunName, Runs, Timeout, command
 from srlm.cli.suite_options import VALUES
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ def evaluate(
         str | None,
         typer.Option("--judge", help="Outside judge, for suites that ask one; if not given, the packaged model."),
     ] = None,
-    in_flight: InFlight = None,
-    deadline: Deadline = None,
+    max_connections: MaxConnections = None,
+    timeout: Timeout = None,
     max_cost: MaxCost = None,
     estimate: Estimate = False,
     run: RunName = None,
@@ -53,7 +53,7 @@ def evaluate(
     progress = Progress()
     home = _home(runs, run, models)
     try:
-        budget, wire = budget_of(max_cost), wire_of(in_flight, deadline, progress)
+        budget, wire = budget_of(max_cost), wire_of(max_connections, timeout, progress)
         named = {model: contestant(model, home, wire, budget) for model in models}
         judge_model = contestant(judge or PACKAGED, home, wire, budget)
         evaluation = prepare(named, suite, judge_model, home, progress, context.meta[VALUES])
@@ -88,7 +88,7 @@ def _show(found: "EvaluationResults", *, compared: bool) -> None:
     from evals.answer_checks import ending_warnings
     from evals.compare.ablation import ablations
     from evals.compare.comparison import compare_models
-    from evals.compare.terminal import print_comparison, print_sides
+    from evals.compare.terminal import print_comparison, print_extra_tables
     from evals.results import CardedResult, Endings, collect
     from evals.suite import Selection
     from evals.suites import evaluable_suites
@@ -99,7 +99,7 @@ def _show(found: "EvaluationResults", *, compared: bool) -> None:
         return
     for suite in evaluable_suites():
         pairs = [one for one in found.results if suite.pairwise and one.suite == suite.name]
-        print_sides(stdout(), suite.extra_tables(Selection(pairs, [])) if pairs else [])
+        print_extra_tables(stdout(), suite.extra_tables(Selection(pairs, [])) if pairs else [])
     cards = [one.card.caption() for one in found.results if isinstance(one, CardedResult) and one.card]
     answered = [one for one in found.results if isinstance(getattr(one, "endings", None), Endings)]
     lines = [line for one in answered for line in ending_warnings(one.model, one.endings)]

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srlm.cli.groups import WithDefault
 from srlm.cli.models import done_with, named_model, wire_of
-from srlm.cli.options import DEFAULT_RUNS, MOST_ITEMS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs
+from srlm.cli.options import DEFAULT_RUNS, MAX_ITEMS, Estimate, MaxConnections, MaxCost, RunName, Runs, Timeout
 
 if TYPE_CHECKING:
     from evals.gate.comparison_json import Compared
@@ -20,24 +19,9 @@ if TYPE_CHECKING:
     from evals.gate.policy import Policy
     from evals.model import Contestant
     from srlm.console import Progress
+    from srlm.engines.client_config import ClientConfig
     from srlm.engines.engine import Engine
-    from srlm.engines.request_pool import Wire
     from srlm.ledger import Ledger
-
-
-class CandidateOrCommand(WithDefault):
-    """`srlm gate CANDIDATE` is short for `srlm gate decide CANDIDATE`."""
-
-    default = "decide"
-
-
-app = typer.Typer(
-    cls=CandidateOrCommand,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Decide whether a model may take another one's place: srlm gate CANDIDATE --baseline M1 --policy gate.yaml",
-    subcommand_metavar="CANDIDATE|COMMAND [ARGS]...",
-)
 
 
 class Format(StrEnum):
@@ -48,8 +32,7 @@ class Format(StrEnum):
     json = "json"
 
 
-@app.command("decide")
-def decide(
+def gate(
     candidate: Annotated[str, typer.Argument(metavar="CANDIDATE", help="The model to decide about, such as M2.")],
     policy: Annotated[
         Path, typer.Option("--policy", metavar="FILE", help="What it must show; srlm gate init writes one.")
@@ -77,17 +60,17 @@ def decide(
             "--summary", metavar="FILE", help="Also put Markdown at the end of FILE, such as $GITHUB_STEP_SUMMARY."
         ),
     ] = None,
-    in_flight: InFlight = None,
-    deadline: Deadline = None,
+    max_connections: MaxConnections = None,
+    timeout: Timeout = None,
     max_cost: MaxCost = None,
     estimate: Estimate = False,
     run: RunName = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
-    """Decide by a policy whether a model may take another one's place; srlm gate CANDIDATE is short for it.
+    """Decide by a policy whether a model may replace another one, for CI.
 
-    Exit code 0: it passes. 1: it is certainly worse. 3: inconclusive, too few prompts to tell; says how many it takes.
-    4: the judge is broken. 2: a mistake in the command, the policy or the data.
+    Exit code 0: it passes. 1: it is significantly worse. 3: inconclusive; the output has the sample size that is
+    needed. 4: the judge is broken. 2: the command, the policy or the data cannot be used.
     """
     from evals.gate import decision
     from evals.gate.output.junit import as_junit
@@ -109,7 +92,7 @@ def decide(
                 f"{policy} has no judge.calibration, so no judge is asked anything: leave --judge and --estimate out."
             )
     else:
-        model = _pinned_judge(judge, run, runs, wire_of(in_flight, deadline, progress), max_cost)
+        model = _pinned_judge(judge, run, runs, wire_of(max_connections, timeout, progress), max_cost)
         asked = _ask_again(found, wanted, policy, model, estimate, progress)
         if asked is None:
             return
@@ -143,7 +126,9 @@ def _compared(comparison: Path | None, candidate: str, baseline: str | None, run
     return found
 
 
-def _pinned_judge(judge: str | None, run: str | None, runs: Path, wire: "Wire", max_cost: float | None) -> "Contestant":
+def _pinned_judge(
+    judge: str | None, run: str | None, runs: Path, wire: "ClientConfig", max_cost: float | None
+) -> "Contestant":
     from srlm.errors import UsageError
 
     if judge is None:
@@ -185,7 +170,6 @@ def _print(decided: "Decision", format: Format) -> None:
         say(as_markdown(decided))
 
 
-@app.command("init")
 def init(
     output: Annotated[Path, typer.Option("--output", help="Where the policy is written.")] = Path("gate.yaml"),
 ) -> None:
@@ -201,7 +185,6 @@ def init(
     say(f"{output} is a policy to begin with. Try it: {trial}")
 
 
-@app.command("pin")
 def pin(
     spec: Annotated[
         str,
@@ -213,12 +196,12 @@ def pin(
             "--pairs", help="Labelled pairs, as for srlm judge card (docs/explain/judges.md); our own by default."
         ),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=MOST_ITEMS, help="Use at most so many pairs.")] = 60,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=MAX_ITEMS, help="Use at most so many pairs.")] = 60,
     output: Annotated[Path, typer.Option("--output", help="Where the calibration set is written.")] = Path(
         "calibration.json"
     ),
-    in_flight: InFlight = None,
-    deadline: Deadline = None,
+    max_connections: MaxConnections = None,
+    timeout: Timeout = None,
     max_cost: MaxCost = None,
     estimate: Estimate = False,
     run: RunName = None,
@@ -236,7 +219,7 @@ def pin(
     progress = Progress()
     if labelled.words:
         progress.say(labelled.words)
-    model = named_model(spec, run, runs, wire_of(in_flight, deadline, progress), max_cost)
+    model = named_model(spec, run, runs, wire_of(max_connections, timeout, progress), max_cost)
 
     def work(engine: "Engine", calls: "Ledger", progress: "Progress") -> "Calibration":
         return pinned_by(engine, labelled, calls, limit=limit, progress=progress)

@@ -6,24 +6,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srlm.cli.groups import WithDefault
 from srlm.cli.models import done_with, named_model, wire_of
 from srlm.cli.options import (
     DEFAULT_RUNS,
-    HOTTEST,
-    MOST_ITEMS,
-    MOST_SAMPLES,
-    MOST_TOKENS,
-    Deadline,
+    MAX_ITEMS,
+    MAX_SAMPLES,
+    MAX_TEMPERATURE,
+    MAX_TOKENS,
     Estimate,
-    InFlight,
     JudgeTokens,
     LeastMass,
+    MaxConnections,
     MaxCost,
     RunName,
     Runs,
-    a_number,
+    Timeout,
     command,
+    not_nan,
 )
 
 if TYPE_CHECKING:
@@ -32,21 +31,6 @@ if TYPE_CHECKING:
     from srlm.judges.pointwise import PointwiseJudge
     from srlm.judges.score_file import JudgedAnswer
     from srlm.ledger import Ledger
-
-
-class FileOrCommand(WithDefault):
-    """`srlm judge FILE` is short for `srlm judge score FILE`."""
-
-    default = "score"
-
-
-app = typer.Typer(
-    cls=FileOrCommand,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Score the answers of a file: srlm judge FILE. Measure a judge: srlm judge card SPEC.",
-    subcommand_metavar="FILE|COMMAND [ARGS]...",
-)
 
 
 class Scoring(StrEnum):
@@ -74,20 +58,20 @@ HowScored = Annotated[
     ),
 ]
 Samples = Annotated[
-    int, typer.Option("--samples", min=1, max=MOST_SAMPLES, help="Verdicts an answer, averaged; for sampled only.")
+    int, typer.Option("--samples", min=1, max=MAX_SAMPLES, help="Verdicts an answer, averaged; for sampled only.")
 ]
 Temperature = Annotated[
     float | None,
     typer.Option(
-        "--temperature", min=0, max=HOTTEST, callback=a_number, help="Of sampled verdicts; 0.7, if not given."
+        "--temperature", min=0, max=MAX_TEMPERATURE, callback=not_nan, help="Of sampled verdicts; 0.7, if not given."
     ),
 ]
 TopP = Annotated[
     float | None,
-    typer.Option("--top-p", min=0, max=1, callback=a_number, help="Of sampled verdicts; 0.9, if not given."),
+    typer.Option("--top-p", min=0, max=1, callback=not_nan, help="Of sampled verdicts; 0.9, if not given."),
 ]
 MaxTokens = Annotated[
-    int | None, typer.Option("--max-tokens", min=1, max=MOST_TOKENS, help="Of a sampled verdict; 256, if not given.")
+    int | None, typer.Option("--max-tokens", min=1, max=MAX_TOKENS, help="Of a sampled verdict; 256, if not given.")
 ]
 LedgerPath = Annotated[
     Path,
@@ -96,15 +80,14 @@ LedgerPath = Annotated[
 PrintedAs = Annotated[Format, typer.Option("--format", help="How to print the result.")]
 
 
-@app.command("score")
-def score(
+def judge(
     file: Annotated[
         Path,
         typer.Argument(
             metavar="FILE", help="JSON or JSON Lines, also .gz: instruction + output, or prompt + response."
         ),
     ],
-    judge: Annotated[
+    by: Annotated[
         str | None, typer.Option("--judge", help="As for eval: smollm2, openai:NAME, M2, ...; smollm2, if not given.")
     ] = None,
     rubric: Rubric = "additive",
@@ -120,22 +103,22 @@ def score(
     ] = None,
     ledger: LedgerPath = DEFAULT_LEDGER,
     format: PrintedAs = Format.table,
-    in_flight: InFlight = None,
-    deadline: Deadline = None,
+    max_connections: MaxConnections = None,
+    timeout: Timeout = None,
     max_cost: MaxCost = None,
     estimate: Estimate = False,
     run: RunName = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
-    """Score a file of answers; srlm judge FILE is short for it.
+    """Score the answers of a file with an LLM judge. To measure the judge itself: srlm judge card SPEC.
 
     Writes the scores with the judge's words, and prints what they look like. The same command goes on where it was
     stopped, and asks nothing twice.
     """
     from srlm.console import Progress, say_data, stdout
     from srlm.jsonl import write_records
-    from srlm.judges.judge_card import fitting_card
-    from srlm.judges.measure_judge_card import described
+    from srlm.judges.judge_card import find_judge_card
+    from srlm.judges.measure_judge_card import scoring_description
     from srlm.judges.score_file import judge_answers, read_answers, refuse_other_file, summarise
     from srlm.judges.score_file_output import print_summary, summary_json
     from srlm.model_hub import PACKAGED
@@ -144,16 +127,16 @@ def score(
     items = read_answers(file)
     target = output or Path(f"{_stem(file)}.judged.jsonl")
     progress = Progress()
-    if judge is None:
+    if by is None:
         progress.say("No --judge is given: the packaged 135M model judges. Its card says how far to trust it.")
-    model = named_model(judge or PACKAGED, run, runs, wire_of(in_flight, deadline, progress), max_cost)
+    model = named_model(by or PACKAGED, run, runs, wire_of(max_connections, timeout, progress), max_cost)
 
     def work(
         engine: "Engine", calls: "Ledger", progress: Progress
     ) -> "tuple[list[JudgedAnswer], tuple[Path, JudgeCard] | None]":
-        how = scorer.rubric.label, described(scorer)
+        how = scorer.rubric.label, scoring_description(scorer)
         refuse_other_file(target, items, judge=engine.name, rubric=how[0], scoring=how[1])
-        card = fitting_card(ledger, engine.identity, *how)
+        card = find_judge_card(ledger, engine.identity, *how)
         return judge_answers(scorer, engine, items, calls, progress), card
 
     done = done_with(work, model, ledger, estimate, progress)
@@ -170,7 +153,6 @@ def score(
     print_summary(stdout(), summary, card, measure, target)
 
 
-@app.command("card")
 def card(
     spec: Annotated[
         str,
@@ -185,7 +167,7 @@ def card(
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", min=1, max=MOST_ITEMS, help="Use at most so many pairs, spread over instructions."),
+        typer.Option("--limit", min=1, max=MAX_ITEMS, help="Use at most so many pairs, spread over instructions."),
     ] = None,
     rubric: Rubric = "additive",
     scoring: HowScored = Scoring.sampled,
@@ -197,8 +179,8 @@ def card(
     least_mass: LeastMass = None,
     ledger: LedgerPath = DEFAULT_LEDGER,
     format: PrintedAs = Format.table,
-    in_flight: InFlight = None,
-    deadline: Deadline = None,
+    max_connections: MaxConnections = None,
+    timeout: Timeout = None,
     max_cost: MaxCost = None,
     estimate: Estimate = False,
     run: RunName = None,
@@ -222,7 +204,7 @@ def card(
     progress = Progress()
     if labelled.words:
         progress.say(labelled.words)
-    model = named_model(spec, run, runs, wire_of(in_flight, deadline, progress), max_cost)
+    model = named_model(spec, run, runs, wire_of(max_connections, timeout, progress), max_cost)
 
     def work(engine: "Engine", calls: "Ledger", progress: Progress) -> "JudgeCard":
         return measure(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from srlm.cli.models import budget_of, contestant, done_with, wire_of
-from srlm.cli.options import DEFAULT_RUNS, Deadline, Estimate, InFlight, MaxCost, RunName, Runs, command
+from srlm.cli.options import DEFAULT_RUNS, Estimate, MaxConnections, MaxCost, RunName, Runs, Timeout, command
 
 if TYPE_CHECKING:
     from evals.labels.annotate import Labelled
@@ -18,11 +18,14 @@ def label(
     judge: Annotated[
         str | None, typer.Option("--judge", help="Who labels; if not given, the packaged model, which is too small to.")
     ] = None,
-    anew: Annotated[
-        bool, typer.Option("--anew", help="Ask for every label, also for those that all prompts of a suite came with.")
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Ask the judge also where all prompts of a suite came with labels of their own."
+        ),
     ] = False,
-    in_flight: InFlight = None,
-    deadline: Deadline = None,
+    max_connections: MaxConnections = None,
+    timeout: Timeout = None,
     max_cost: MaxCost = None,
     estimate: Estimate = False,
     run: RunName = None,
@@ -47,11 +50,11 @@ def label(
         raise UsageError(f"In the run {home.name} nothing was evaluated that has prompts. Begin with: srlm eval")
     progress = Progress()
     budget = budget_of(max_cost)
-    model = contestant(judge or PACKAGED, home, wire_of(in_flight, deadline, progress), budget)
+    model = contestant(judge or PACKAGED, home, wire_of(max_connections, timeout, progress), budget)
 
     def work(engine: "Engine", ledger: "Ledger", progress: "Progress") -> "dict[str, Labelled]":
         return {
-            digest: label_prompts(engine, prompts, ledger, progress=progress, anew=anew)
+            digest: label_prompts(engine, prompts, ledger, progress=progress, anew=overwrite)
             for digest, prompts in sets.items()
         }
 

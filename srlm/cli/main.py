@@ -18,11 +18,7 @@ from srlm.cli import annotate, compare, doctor, evaluate, gate, judge, label, le
 from srlm.cli.signals import answer_signals
 from srlm.cli.suite_options import EvalCommand
 from srlm.errors import INTERNAL_EXIT, SIGNAL_EXIT, UNREAD_EXIT, USAGE_EXIT, SrlmError
-from srlm.escape import ESCAPE, harmless, uncommanded
-
-ORDER = ("train", "eval", "compare", "gate", "report", "annotate", "label", "judge", "show", "ledger", "doctor")
-"""Of the commands in the help: as a user meets them. Typer by itself puts those with subcommands last."""
-
+from srlm.escape import ESCAPE, escape_workflow_commands, harmless
 
 HELP = "Train self-rewarding language models and measure, with confidence intervals, whether they improved."
 EPILOG = (
@@ -32,11 +28,13 @@ EPILOG = (
 
 
 class Commands(TyperGroup):
-    """The commands in their order."""
+    """Commands whose name may have two words: `srlm judge FILE` and `srlm judge card SPEC` are two commands."""
 
-    def __init__(self, **attributes: Any) -> None:
-        super().__init__(**attributes)
-        self.commands = {name: self.commands[name] for name in sorted(self.commands, key=ORDER.index)}
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command by the first two words, if there is one of that name, else by the first."""
+        if (name := " ".join(args[:2])) in self.commands:
+            args = [name, *args[2:]]
+        return super().resolve_command(ctx, args)
 
 
 app = typer.Typer(
@@ -51,11 +49,14 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("eval", cls=EvalCommand)(evaluate.evaluate)
 app.command("compare")(compare.compare)
-app.command("annotate")(annotate.annotate)
-app.add_typer(gate.app, name="gate")
+app.command("gate", no_args_is_help=True)(gate.gate)
+app.command("gate init")(gate.init)
+app.command("gate pin")(gate.pin)
 app.command("report")(report.report)
+app.command("annotate")(annotate.annotate)
 app.command("label")(label.label)
-app.add_typer(judge.app, name="judge")
+app.command("judge", no_args_is_help=True)(judge.judge)
+app.command("judge card")(judge.card)
 app.command("show")(show.show)
 app.command("ledger")(ledger.ledger)
 app.command("doctor")(doctor.doctor)
@@ -177,4 +178,4 @@ def _fail(message: str, code: int) -> int:
 
 def _complain(text: str) -> None:
     with suppress(OSError, ValueError):
-        sys.stderr.write(uncommanded(harmless(text)))
+        sys.stderr.write(escape_workflow_commands(harmless(text)))

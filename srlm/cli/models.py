@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from evals.model import Contestant
     from srlm.console import Progress
     from srlm.engines.budget import Budget
+    from srlm.engines.client_config import ClientConfig
     from srlm.engines.engine import Engine
-    from srlm.engines.request_pool import Wire
     from srlm.ledger import Ledger
     from srlm.runs import Run
 
 T = TypeVar("T")
 
 
-def contestant(spec: str, home: "Run | None", wire: "Wire", budget: "Budget | None") -> "Contestant":
+def contestant(spec: str, home: "Run | None", wire: "ClientConfig", budget: "Budget | None") -> "Contestant":
     """A model by its name in a run, or by what `srlm.engines.open` knows. A wrong name is refused before any work."""
     from evals.model import Checkpoint, Contestant
     from srlm.engines.open import is_remote, open_engine, public_name
@@ -39,7 +39,7 @@ def contestant(spec: str, home: "Run | None", wire: "Wire", budget: "Budget | No
         if spec in home.models() and config.thoughts == "drop":
             settings["thoughts"] = "closed"  # as it was trained
     name = public_name(spec) if is_remote(spec) else model_name(spec)
-    opened = partial(open_engine, place, name=name, wire=wire, budget=budget, **settings)
+    opened = partial(open_engine, place, name=name, client=wire, budget=budget, **settings)
     if is_remote(place):
         opened().close()  # an unknown price or a wrong address is said now, before anything is made
         return Contestant(name, opened, remote=True)
@@ -47,7 +47,7 @@ def contestant(spec: str, home: "Run | None", wire: "Wire", budget: "Budget | No
     return Contestant(name, opened, checkpoint=Checkpoint(partial(model_folder, place.removeprefix("vllm:")), **number))
 
 
-def named_model(spec: str, run: str | None, runs: Path, wire: "Wire", max_cost: float | None) -> "Contestant":
+def named_model(spec: str, run: str | None, runs: Path, wire: "ClientConfig", max_cost: float | None) -> "Contestant":
     """A model for work that needs no run: by its name in the one that is named, or that there is, if any."""
     from srlm.runs import open_run
 
@@ -55,11 +55,11 @@ def named_model(spec: str, run: str | None, runs: Path, wire: "Wire", max_cost: 
     return contestant(spec, home, wire, budget_of(max_cost))
 
 
-def wire_of(in_flight: int | None, deadline: float | None, progress: "Progress") -> "Wire":
+def wire_of(max_connections: int | None, timeout: float | None, progress: "Progress") -> "ClientConfig":
     """How a server's calls travel, by the options."""
-    from srlm.engines.request_pool import DEADLINE, IN_FLIGHT, Wire
+    from srlm.engines.client_config import DEADLINE, MAX_CONNECTIONS, ClientConfig
 
-    return Wire(in_flight or IN_FLIGHT, deadline or DEADLINE, say=progress.say)
+    return ClientConfig(max_connections or MAX_CONNECTIONS, timeout or DEADLINE, warn=progress.say)
 
 
 def budget_of(max_cost: float | None) -> "Budget | None":
@@ -77,7 +77,7 @@ def done_with(
     from evals.model import opened
     from srlm.console import Progress, stdout
     from srlm.ledger import Ledger
-    from srlm.ledger_lock import in_turn
+    from srlm.ledger_lock import lock_ledger
 
     def counted(kept: "Ledger | None") -> str:
         with dry_run(kept) as counting, opened(counting.wrap(model)) as engine:
@@ -93,7 +93,7 @@ def done_with(
             stdout().print(lines, soft_wrap=True, markup=False)
             return None
         # The model is opened first: where there is none, no ledger is made.
-        with opened(model) as engine, in_turn(ledger, progress.say) as waited:
+        with opened(model) as engine, lock_ledger(ledger, progress.say) as waited:
             kept = kept or Ledger(ledger)
             if model.remote:
                 progress.say(counted(kept) if waited else lines)

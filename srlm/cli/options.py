@@ -7,40 +7,38 @@ from typing import Annotated
 
 import typer
 
-LONGEST = 86_400
-"""Seconds of a deadline, a day: more is no deadline, and infinity none that a clock could wait for."""
-MOST_DOLLARS = 1_000_000_000
-MOST_SAMPLES = 10_000
-HOTTEST = 100
-"""A temperature, above which all tokens are as likely as each other."""
-MOST_TOKENS = 10_000_000
-MOST_ITEMS = 10_000_000
-"""Of what is drawn or asked: more is a slip of the hand, which would fill the memory before the first call."""
+MAX_SECONDS = 86_400
+"""Of a timeout, one day: a larger one is none, and no clock can wait for infinity."""
+MAX_DOLLARS = 1_000_000_000
+MAX_SAMPLES = 10_000
+MAX_TEMPERATURE = 100
+"""Above it all tokens are equally likely."""
+MAX_TOKENS = 10_000_000
+MAX_ITEMS = 10_000_000
+"""Of what is sampled or asked: more is a typo, which would fill the memory before the first call."""
 
 
-def a_number(value: float | None) -> float | None:
-    """Refuse nan, which is neither below a least nor above a largest value."""
+def not_nan(value: float | None) -> float | None:
+    """Refuse nan, which is neither below a minimum nor above a maximum."""
     if value is not None and isnan(value):
-        raise typer.BadParameter("nan is no number.")
+        raise typer.BadParameter("nan is not a number.")
     return value
 
 
-Runs = Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.", envvar="SRLM_RUNS")]
-RunName = Annotated[str | None, typer.Option("--run", help="The run to use; the one touched last, if not given.")]
-InFlight = Annotated[
+Runs = Annotated[Path, typer.Option("--runs", help="Folder of the runs.", envvar="SRLM_RUNS")]
+RunName = Annotated[str | None, typer.Option("--run", help="Run to use; the one changed last, if not given.")]
+MaxConnections = Annotated[
     int | None,
-    typer.Option(
-        "--in-flight", min=1, max=1000, help="Calls side by side, for models behind a server; 16, if not given."
-    ),
+    typer.Option("--max-connections", min=1, max=1000, help="Concurrent requests to a server; 16, if not given."),
 ]
-Deadline = Annotated[
+Timeout = Annotated[
     float | None,
     typer.Option(
-        "--deadline",
+        "--timeout",
         min=1,
-        max=LONGEST,
-        callback=a_number,
-        help="Seconds without any answer of a server after which the command stops; 300, if not given.",
+        max=MAX_SECONDS,
+        callback=not_nan,
+        help="Seconds without an answer of the server after which the command stops; 300, if not given.",
     ),
 ]
 MaxCost = Annotated[
@@ -48,9 +46,9 @@ MaxCost = Annotated[
     typer.Option(
         "--max-cost",
         min=0,
-        max=MOST_DOLLARS,
-        callback=a_number,
-        help="Dollars that this command may spend; what is paid is kept.",
+        max=MAX_DOLLARS,
+        callback=not_nan,
+        help="Budget of this command in US dollars. Completed calls are kept.",
     ),
 ]
 JudgeTokens = Annotated[
@@ -58,8 +56,8 @@ JudgeTokens = Annotated[
     typer.Option(
         "--judge-tokens",
         min=1,
-        max=MOST_TOKENS,
-        help="Tokens for a judge that thinks before it answers: it then names A or B in words. If not given, its next "
+        max=MAX_TOKENS,
+        help="Tokens for a judge that reasons before it answers; it then names A or B in words. If not given, its next "
         "token decides.",
     ),
 ]
@@ -69,18 +67,16 @@ LeastMass = Annotated[
         "--least-mass",
         min=0,
         max=1,
-        callback=a_number,
-        help="The share of its probability that a judge must give its choices, else its verdict is not read; if not "
-        "given, 0.01, and 0.001 for the digits of expected scores.",
+        callback=not_nan,
+        help="Least probability of the allowed answers together; with less a verdict counts as unread. If not given, "
+        "0.01, and 0.001 for the digits of expected scores.",
     ),
 ]
-Estimate = Annotated[
-    bool, typer.Option("--estimate", help="Only say how many calls, tokens and dollars it would take.")
-]
+Estimate = Annotated[bool, typer.Option("--estimate", help="Print the number of calls, tokens and the cost, and exit.")]
 
 
 def command(*words: object) -> str:
-    """A command to copy: each word is one word for a shell, whatever it holds."""
+    """Quote a command for a shell, so that a user can copy it."""
     return shlex.join(map(str, words))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from srlm.cli.options import a_number
+from srlm.cli.options import not_nan
 
 if TYPE_CHECKING:
     from evals.options import Option
@@ -87,7 +87,7 @@ def _parameter(option: "Option[Any]", takers: str) -> Parameter:
         metavar=option.metavar,
         min=option.least,
         max=option.most,
-        callback=a_number if option.type is float else None,
+        callback=not_nan if option.type is float else None,
         rich_help_panel=f"Options of {takers}",
     )
     annotation: Any = Annotated[option.type | None, info]

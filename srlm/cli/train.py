@@ -37,7 +37,7 @@ def train(
     from srlm.runs import plan_run, start_run
     from srlm.trackers import require_trackers
     from trainer.loop import train as run_loop
-    from trainer.monitor.table import health_table
+    from trainer.monitor.table import metrics_table
     from trainer.preflight import preflight, require_prices
 
     config = load_config(preset, [*(changes or []), *([f"seeds.source={json.dumps(seeds)}"] if seeds else [])])
@@ -58,7 +58,7 @@ def train(
         run.close()
     console = stdout()
     if trained.iterations:
-        console.print(health_table(trained.iterations))
+        console.print(metrics_table(trained.iterations))
     models = [model for model in trained.models if model not in {"M0", "SFT"}]
     names = ", ".join(models)
     if run.worked:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from srlm.inference import Caller
-from srlm.judges.injection import suspicions_of
+from srlm.judges.injection import find_all_injections
 from srlm.judges.parse import read_rating
 from srlm.judges.rubric import Rubric, load_scaled
 from srlm.strip_reasoning import thoughts_of
@@ -79,7 +79,7 @@ def grade(judge: GradingJudge, caller: Caller, items: Sequence[Conversation], *,
             answer_ids=(item.answers[-1].id,),
             reading=reply if isinstance(reply, Failed) else read_rating(reply, rubric.scale),
             call=key[:16],
-            injection_suspected=suspicions_of(item.answers, rubric),
+            injection_suspected=find_all_injections(item.answers, rubric),
             thoughts=thoughts_of(reply),
         )
         for item, rubric, (key, reply) in zip(items, rubrics, replies, strict=True)

@@ -1,6 +1,6 @@
 """What in a judged text speaks to the judge instead of the reader, found and never removed from the record.
 
-The finder is a lamp, not a lock: `fence` keeps such text from posing as the judge or the user, the readers never see
+The finder is a lamp, not a lock: `sanitize` keeps such text from posing as the judge or the user, the readers never see
 it, and what is found here is counted in every report. Kinds of suspicion:
 
     tag          opens or closes a tag of the judge's prompt
@@ -24,7 +24,7 @@ from itertools import islice
 from srlm.judges.non_answers import is_opener
 from srlm.judges.sanitize import HIDDEN, ROLE_LINE, ROLE_TOKEN, TAG_OPENINGS, as_read, invisible, runs, tag_pattern
 from srlm.judges.template import Template
-from srlm.types import Answer, Suspicion
+from srlm.types import Answer, InjectionFlag
 
 LISTED = 20
 """Findings of one kind that an answer lists; a text that repeats itself must not fill the records."""
@@ -51,7 +51,7 @@ def _score_called(words: str) -> str:
 
 
 @dataclass(frozen=True)
-class Clue:
+class InjectionPattern:
     """A pattern, and words of which a text must hold one: these are looked for first, because that is much faster."""
 
     kind: str
@@ -60,52 +60,52 @@ class Clue:
     abroad: bool = False  # looked for in the letters that are there, not in those that a model takes them for
 
 
-def _clue(kind: str, words: str, pattern: str, *, abroad: bool = False) -> Clue:
-    return Clue(kind, tuple(words.split()), re.compile(pattern, re.IGNORECASE | re.MULTILINE), abroad)
+def _pattern(kind: str, words: str, pattern: str, *, abroad: bool = False) -> InjectionPattern:
+    return InjectionPattern(kind, tuple(words.split()), re.compile(pattern, re.IGNORECASE | re.MULTILINE), abroad)
 
 
-CLUES = (
-    Clue("role", ("<", "["), ROLE_TOKEN),
-    Clue("role", (":", "\ufe55"), ROLE_LINE),
-    _clue(
+PATTERNS = (
+    InjectionPattern("role", ("<", "["), ROLE_TOKEN),
+    InjectionPattern("role", (":", "\ufe55"), ROLE_LINE),
+    _pattern(
         "verdict",
         "score rating grade",
         r"^[^\w\n]{0,8}(?:(?:final|total|overall|my) ){0,2}(?:score|rating|grade)[*_ \t]{0,4}"
         r"[:\uff1a][*_ \t<(\[]{0,8}\d",
     ),
-    _clue("verdict", "score", r"\bscore[*_]{0,2} ?[:\uff1a] ?[*_<(\[]{0,4}\d"),
-    _clue("verdict", _LATIN, _score_called(_LATIN)),
-    _clue("verdict", _ABROAD, _score_called(_ABROAD), abroad=True),
-    _clue("verdict", "[[", r"\[\[\s{0,3}(?:\d{1,3}(?:\.\d{1,2})?|(?-i:[A-C]))\s{0,3}\]\]"),
-    _clue(
+    _pattern("verdict", "score", r"\bscore[*_]{0,2} ?[:\uff1a] ?[*_<(\[]{0,4}\d"),
+    _pattern("verdict", _LATIN, _score_called(_LATIN)),
+    _pattern("verdict", _ABROAD, _score_called(_ABROAD), abroad=True),
+    _pattern("verdict", "[[", r"\[\[\s{0,3}(?:\d{1,3}(?:\.\d{1,2})?|(?-i:[A-C]))\s{0,3}\]\]"),
+    _pattern(
         "verdict",
         "better best",
         rf"\b{_JUDGED}{_GAP}(?-i:[AB]){_GAP}is{_GAP}(?:(?:the|clearly|much){_GAP}){{0,2}}(?:better|best)\b",
     ),
-    _clue(
+    _pattern(
         "order",
         "ignore disregard forget override",
         rf"\b(?:ignore|disregard|forget|override){_GAP}{_WORDS}"
         r"(?:above|previous|prior|preceding|earlier|foregoing|instructions?|rubric|criteria|guidelines)\b",
     ),
-    _clue(
+    _pattern(
         "order",
         "score mark point rating grade",
         rf"\b{_GIVE}{_GAP}(?:this|that|the|my|it|me|us){_GAP}{_WORDS}"
         rf"(?:full|highest|maximum|max|perfect|top|best){_GAP}(?:possible{_GAP})?(?:score|mark|point|rating|grade)s?\b",
     ),
-    _clue(
+    _pattern(
         "order",
         "response answer output assistant reply completion",
         rf"\b{_GIVE}{_GAP}(?:this|that|the|my){_GAP}{_JUDGED}{_GAP}{_WORDS}"
         r"\d{1,3}(?:\.\d)?(?:\s{0,2}(?:points?|stars?|marks?|out\s{1,2}of|/)|[.!]?[ \t]{0,3}$)",
     ),
-    _clue(
+    _pattern(
         "order",
         "choose pick prefer select",
         rf"\b(?:choose|pick|prefer|select){_GAP}{_JUDGED}{_GAP}(?-i:[AB])\b(?!['\u2019])",
     ),
-    _clue(
+    _pattern(
         "order",
         "judge grader evaluator rater",
         rf"\b(?:you{_GAP}are|note{_GAP}to|message{_GAP}to|attention){_GAP}(?:now{_GAP})?(?:(?:an?|the|all){_GAP})?"
@@ -117,14 +117,14 @@ _ENTITY = r"&(?:amp;){0,3}(?:lt|#0{0,5}60|#x0{0,5}3c);?[\s/\\]{0,8}"
 
 
 @lru_cache(maxsize=64)
-def _tags(tags: frozenset[str]) -> tuple[Clue, ...]:
+def _tags(tags: frozenset[str]) -> tuple[InjectionPattern, ...]:
     if not tags:
         return ()
     coded = re.compile(rf"{_ENTITY}(?:{'|'.join(sorted(map(re.escape, tags)))})\b", re.IGNORECASE)
-    return Clue("tag", TAG_OPENINGS, tag_pattern(tags)), Clue("tag", ("&",), coded)
+    return InjectionPattern("tag", TAG_OPENINGS, tag_pattern(tags)), InjectionPattern("tag", ("&",), coded)
 
 
-def find_suspicions(answer_id: str, text: str, template: Template) -> tuple[Suspicion, ...]:
+def find_injections(answer_id: str, text: str, template: Template) -> tuple[InjectionFlag, ...]:
     """What in a text speaks to the judge, in the order of its place; at most `LISTED` of each kind.
 
     Words are looked for as a model reads them: without characters that cannot be seen, wide letters as plain ones.
@@ -141,7 +141,7 @@ def find_suspicions(answer_id: str, text: str, template: Template) -> tuple[Susp
     others = not plain.isascii()
     here = [
         clue
-        for clue in (*CLUES, *_tags(template.tags))
+        for clue in (*PATTERNS, *_tags(template.tags))
         if (others or not clue.abroad) and any(map((written if clue.abroad else small).__contains__, clue.words))
     ]
 
@@ -158,16 +158,16 @@ def find_suspicions(answer_id: str, text: str, template: Template) -> tuple[Susp
         "opener": [(0, len(text))] if is_opener(text) else (),
     }
     listed = [
-        Suspicion(answer_id, kind, start, end)
+        InjectionFlag(answer_id, kind, start, end)
         for kind, places in found.items()
         for start, end in islice(_apart(places), LISTED)
     ]
     return tuple(sorted(listed, key=lambda one: (one.start, one.end, one.kind)))
 
 
-def suspicions_of(answers: Sequence[Answer], template: Template) -> tuple[Suspicion, ...]:
+def find_all_injections(answers: Sequence[Answer], template: Template) -> tuple[InjectionFlag, ...]:
     """What speaks to the judge in any of several answers that are judged together."""
-    return tuple(one for answer in answers for one in find_suspicions(answer.id, answer.text, template))
+    return tuple(one for answer in answers for one in find_injections(answer.id, answer.text, template))
 
 
 def constant_answers(answers: Iterable[Answer]) -> int:

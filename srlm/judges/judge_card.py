@@ -64,7 +64,7 @@ class Mass:
 
 
 @dataclass(frozen=True)
-class Length:
+class LengthBias:
     """On the pairs of different length between which it decides: how often it prefers the longer answer.
 
     `labelled` is how often the longer one is the better one by the labels, on the same pairs; `excess` the difference,
@@ -89,7 +89,7 @@ class ScoreCard:
     scoring: str
     agreement: Estimate
     ties: Estimate
-    length: Length
+    length: LengthBias
     mean: Estimate
     lowest: int
     histogram: tuple[int, ...]
@@ -134,7 +134,7 @@ class JudgeCard:
     labelled_digest: str = ""
     pairs: int = 0
     instructions: int = 0
-    length: Length = Length()
+    length: LengthBias = LengthBias()
     reliability: Reliability = Reliability()
     subsets: dict[str, Estimate] = field(default_factory=dict)
     scores: ScoreCard | None = None
@@ -168,7 +168,7 @@ def percent(estimate: Estimate) -> str:
     return f"{100 * estimate.value:.0f} % [{100 * estimate.low:.0f}, {100 * estimate.high:.0f}]"
 
 
-def _length(length: Length) -> str:
+def _length(length: LengthBias) -> str:
     if isnan(length.labelled.value):
         return percent(length.preferred)
     return f"{percent(length.preferred)} (the better one by the labels in {100 * length.labelled.value:.0f} %)"
@@ -184,7 +184,7 @@ def store_card(ledger: Path, card: JudgeCard) -> Path:
     return path
 
 
-def fitting_card(ledger: Path, identity: str, rubric: str, scoring: str) -> tuple[Path, JudgeCard] | None:
+def find_judge_card(ledger: Path, identity: str, rubric: str, scoring: str) -> tuple[Path, JudgeCard] | None:
     """The card, beside this ledger, of a model that scores in this way; of several the one measured on most pairs.
 
     Raises:

@@ -10,7 +10,7 @@ from math import floor, inf
 from statistics import median
 
 from srlm.inference import Caller
-from srlm.judges.judge_card import UNKNOWN, JudgeCard, Length, Mass, Reliability, ScoreCard
+from srlm.judges.judge_card import UNKNOWN, JudgeCard, LengthBias, Mass, Reliability, ScoreCard
 from srlm.judges.pairwise import VOTE, Match, Preference, Voting, compare, load_pairwise
 from srlm.judges.pointwise import PointwiseJudge, rewards, score
 from srlm.judges.preference_data import LabelledSet
@@ -19,7 +19,7 @@ from srlm.ledger import Ledger
 from srlm.stats.intervals import Estimate, bootstrap_ratio, mean_interval
 from srlm.types import Failed, Scored, Verdict
 
-Hit = tuple[str, float]
+Observation = tuple[str, float]
 """One observation: its cluster, which is the instruction, and what was seen: 1, 0, or a half for a tie."""
 
 
@@ -74,13 +74,13 @@ def measure(
 
 def _by_subset(leads: Iterable[tuple[Match, float]], subset_of: dict[str, str]) -> dict[str, Estimate]:
     """The agreement on each part of the labelled set, where it has parts."""
-    hits: dict[str, list[Hit]] = {subset: [] for subset in subset_of.values()}
+    hits: dict[str, list[Observation]] = {subset: [] for subset in subset_of.values()}
     for match, lead in leads:
         hits[subset_of[match.id]].append((match.instruction, _sign(lead)))
     return {subset: rate(hits[subset]) for subset in sorted(hits)} if len(hits) > 1 else {}
 
 
-def _shown_first(one: Preference) -> list[Hit]:
+def _shown_first(one: Preference) -> list[Observation]:
     """Whether each of its two verdicts is for the answer that was shown first."""
     first, second = one.orders
     if first is None or second is None:
@@ -111,7 +111,7 @@ def _measure_scores(
     scale = judge.rubric.scale
     return ScoreCard(
         rubric=judge.rubric.label,
-        scoring=described(judge),
+        scoring=scoring_description(judge),
         agreement=rate((match.instruction, _sign(lead)) for match, lead in leads),
         ties=rate((match.instruction, float(lead == 0)) for match, lead in leads),
         length=_length(leads),
@@ -126,7 +126,7 @@ def _measure_scores(
     )
 
 
-def described(judge: PointwiseJudge) -> str:
+def scoring_description(judge: PointwiseJudge) -> str:
     """How a judge scores, in words: "expected", or "sampled x 3"."""
     return f"{judge.scoring} x {judge.samples}" if judge.scoring == "sampled" else judge.scoring
 
@@ -137,7 +137,7 @@ def histogram(values: Iterable[float], scale: Scale) -> tuple[int, ...]:
     return tuple(counts[point] for point in scale.values)
 
 
-def rate(hits: Iterable[Hit]) -> Estimate:
+def rate(hits: Iterable[Observation]) -> Estimate:
     """The share of hits with its interval; nan where there is nothing to count."""
     totals, counts = defaultdict[str, float](float), Counter[str]()
     for cluster, hit in hits:
@@ -149,7 +149,7 @@ def rate(hits: Iterable[Hit]) -> Estimate:
 def reliability(verdicts: Sequence[tuple[str, Verdict]], ledger: Ledger) -> Reliability:
     """What became of the calls behind these (cluster, verdict), and what they took."""
     answered = [(cluster, one) for cluster, one in verdicts if not isinstance(one.reading, Failed)]
-    took = [(cluster, row) for cluster, one in answered for row in ledger.measured([one.call or ""])]
+    took = [(cluster, row) for cluster, one in answered for row in ledger.time_and_cost([one.call or ""])]
     costs = [(cluster, cost) for cluster, (_, cost) in took if cost is not None]
     return Reliability(
         verdicts=len(verdicts),
@@ -176,17 +176,17 @@ def _per_thousand(amounts: Sequence[tuple[str, float]]) -> Estimate:
     return Estimate(1000 * one.value, 1000 * one.low, 1000 * one.high, one.n, one.clusters)
 
 
-def _length(leads: Iterable[tuple[Match, float]]) -> Length:
+def _length(leads: Iterable[tuple[Match, float]]) -> LengthBias:
     """Its preference for the longer answer: `leads` are matches with the lead that it gives to the better answer."""
-    preferred: list[Hit] = []
-    labelled: list[Hit] = []
+    preferred: list[Observation] = []
+    labelled: list[Observation] = []
     for match, lead in leads:
         gap = len(match.first.text) - len(match.second.text)
         if gap and lead:
             preferred.append((match.instruction, float((gap > 0) == (lead > 0))))
             labelled.append((match.instruction, float(gap > 0)))
     excess = [ours - theirs for (_, ours), (_, theirs) in zip(preferred, labelled, strict=True)]
-    return Length(
+    return LengthBias(
         rate(preferred), rate(labelled), mean_interval(excess, [owner for owner, _ in preferred], bounds=(-1.0, 1.0))
     )
 

@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from srlm.inference import Caller
-from srlm.judges.injection import suspicions_of
+from srlm.judges.injection import find_all_injections
 from srlm.judges.parse import LEAST_MASS, read_choice
 from srlm.judges.template import Template, load_template
 from srlm.seeding import model_first
 from srlm.strip_reasoning import mass_of, thoughts_of
-from srlm.types import GREEDY, Answer, Failed, Message, Request, Scored, Suspicion, Verdict
+from srlm.types import GREEDY, Answer, Failed, InjectionFlag, Message, Request, Scored, Verdict
 
 SLOTS = ("instruction", "answer_a", "answer_b")
 CHOICES = ("A", "B")
@@ -145,11 +145,11 @@ def compare(
         one, two = match.shown(order)
         filled = template.fill(instruction=match.instruction, answer_a=one.text, answer_b=two.text)
         requests.append(Request((Message("user", filled),), sampling, choices=CHOICES))
-    suspected: list[tuple[Suspicion, ...]] = []
+    suspected: list[tuple[InjectionFlag, ...]] = []
 
     def look() -> Iterator[None]:
         for match in matches:
-            suspected.append(suspicions_of((match.first, match.second), template))
+            suspected.append(find_all_injections((match.first, match.second), template))
             yield
 
     looking = look()

@@ -16,7 +16,7 @@ from srlm.judges.json_verdict import object_score
 from srlm.judges.rubric import POINTS, Scale
 from srlm.judges.score_value import read_value, unwrapped
 from srlm.judges.unquoted_text import Line, inside_quotation, lines_of, mid_sentence
-from srlm.strip_reasoning import parted
+from srlm.strip_reasoning import strip_reasoning
 from srlm.types import Completion, Scored, Unparsed
 
 LEAST_MASS = 0.01
@@ -104,7 +104,7 @@ def read_choice(
         least_mass: of its probability that both must have together, where it is known.
         option: what gives the judge more tokens, for the message.
     """
-    reply = parted(reply)
+    reply = strip_reasoning(reply)
     if reply.probabilities is not None:
         refused = unfit(reply, least_mass)
         return refused or Scored(reply.probabilities[0], reply.text, reply.probabilities)
@@ -142,7 +142,7 @@ def unfit(reply: Completion, least_mass: float) -> Unparsed | None:
 
 def _whole(reply: Completion, option: str = ROOM) -> str | Unparsed:
     """The judge's words, without its thoughts, where they came to their end; else why they hold no verdict."""
-    reply = parted(reply)
+    reply = strip_reasoning(reply)
     if reply.text.strip():
         return reply.text if reply.finish == "stop" else Unparsed(reply.text, CUT)
     if not reply.thoughts:
@@ -177,7 +177,7 @@ def _rated(line: Line) -> str | None:
 
 def expectation(reply: Completion, values: Sequence[int], least_mass: float = LEAST_DIGITS) -> Scored | Unparsed:
     """Read the verdict of a judge whose digits' probabilities are known: their mean."""
-    reply = parted(reply)
+    reply = strip_reasoning(reply)
     refused = unfit(reply, least_mass)
     found = reply.probabilities
     if refused is not None or found is None:

@@ -13,10 +13,10 @@ from typing import Literal
 from srlm.config.preferences import JudgeConfig
 from srlm.errors import UsageError
 from srlm.inference import Caller
-from srlm.judges.injection import find_suspicions
+from srlm.judges.injection import find_injections
 from srlm.judges.parse import LEAST_DIGITS, expectation, read_score
 from srlm.judges.rubric import Rubric, Scale, load_rubric
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.strip_reasoning import mass_of, thoughts_of
 from srlm.types import Answer, Completion, Failed, Message, Request, Reward, Sampling, Scored, Unparsed, Verdict
 
@@ -55,7 +55,8 @@ class PointwiseJudge:
         if self.scoring == "expected":
             return [Request(messages, prefill=SCORE_LINE, choices=tuple(map(str, self.rubric.scale.values)))]
         return [
-            Request(messages, self.sampling, seed=derive(seed, sample), sample=sample) for sample in range(self.samples)
+            Request(messages, self.sampling, seed=derive_seed(seed, sample), sample=sample)
+            for sample in range(self.samples)
         ]
 
 
@@ -92,11 +93,11 @@ def score(
     requests: list[Request] = []
     owners: list[Answer] = []
     for instruction, answer in items:
-        calls = judge.requests(instruction, answer.text, derive(seed, caller.stage, answer.id))
+        calls = judge.requests(instruction, answer.text, derive_seed(seed, caller.stage, answer.id))
         requests += calls
         owners += [answer] * len(calls)
     replies = caller.ask(requests, label)
-    suspected = {answer.id: find_suspicions(answer.id, answer.text, judge.rubric) for _, answer in items}
+    suspected = {answer.id: find_injections(answer.id, answer.text, judge.rubric) for _, answer in items}
     return [
         Verdict(
             id=f"{answer.id}-v{request.sample}",

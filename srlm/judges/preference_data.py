@@ -25,7 +25,7 @@ from srlm.json_files import SUFFIXES, Row, read_rows
 from srlm.jsonl import explain
 from srlm.judges.pairwise import Match
 from srlm.seed_data import EMBEDDED, load_seeds
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.types import Answer, RankedAnswer, RankedPrompt
 
 _RANKED = TypeAdapter(RankedPrompt)
@@ -77,7 +77,7 @@ def _pairs(prompt: RankedPrompt) -> list[Match]:
     """The pairs of one instruction, in an order that has nothing to do with rank."""
     places = sorted(range(len(prompt.answers)), key=lambda place: prompt.answers[place].rank)
     pairs = [(a, b) for a, b in combinations(places, 2) if prompt.answers[a].rank != prompt.answers[b].rank]
-    pairs.sort(key=lambda pair: derive("card", prompt.id, *(prompt.answers[place].text for place in pair)))
+    pairs.sort(key=lambda pair: derive_seed("card", prompt.id, *(prompt.answers[place].text for place in pair)))
     answers = [
         Answer(f"{prompt.id}-a{place}", prompt.id, "label", answer.text, "stop")
         for place, answer in enumerate(prompt.answers)

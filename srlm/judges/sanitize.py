@@ -85,7 +85,7 @@ def as_read(text: str) -> str:
 
 
 @lru_cache(maxsize=64)  # a pair is shown in both orders, one after the other
-def fence(text: str, tags: frozenset[str]) -> str:
+def sanitize(text: str, tags: frozenset[str]) -> str:
     """Text as data: it opens and closes no turn and none of the template's tags, however it spells them."""
     unseen = invisible(text)
     if unseen:

@@ -18,7 +18,7 @@ from srlm.errors import DataError, UsageError
 from srlm.inference import Caller
 from srlm.json_files import read_rows
 from srlm.judges.injection import constant_answers
-from srlm.judges.measure_judge_card import described, histogram, rate
+from srlm.judges.measure_judge_card import histogram, rate, scoring_description
 from srlm.judges.pointwise import PointwiseJudge, rewards, score
 from srlm.judges.rubric import Scale
 from srlm.ledger import Ledger
@@ -123,7 +123,7 @@ def judge_answers(
             model=answer.model,
             judge=engine.name,
             rubric=judge.rubric.label,
-            scoring=described(judge),
+            scoring=scoring_description(judge),
             reward=found[answer.id].value,
             spread=found[answer.id].spread,
             scored=found[answer.id].scored,

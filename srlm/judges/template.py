@@ -1,6 +1,6 @@
 """Prompt templates of judges: Markdown with {{slots}}, into which hostile text is put so that it cannot leave its slot.
 
-Slots are filled in one pass, so that what was put in is never searched again; `fence` says what becomes of the text.
+Slots are filled in one pass, so that what was put in is never searched again; `sanitize` says what becomes of the text.
 """
 
 import re
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from srlm.digest import digest_of
 from srlm.errors import UnknownName, UsageError
-from srlm.judges.sanitize import fence
+from srlm.judges.sanitize import sanitize
 
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 _TAG = re.compile(r"<(\w+)>")
@@ -38,7 +38,7 @@ class Template:
     def fill(self, **slots: str) -> str:
         """The prompt with each slot replaced by its text, fenced."""
         tags = self.tags
-        return _SLOT.sub(lambda match: fence(slots[match[1]], tags), self.text)
+        return _SLOT.sub(lambda match: sanitize(slots[match[1]], tags), self.text)
 
 
 def load_template(name: str, slots: Collection[str]) -> Template:

@@ -6,7 +6,7 @@ In the place of people who rank answers stands `Puzzle.check`: a judgement's rat
 import random
 
 from srlm.puzzle.task import VALUES, Part, Puzzle, puzzles
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.types import Demonstration, RankedAnswer, RankedPrompt
 
 DEMONSTRATIONS = 48
@@ -84,4 +84,4 @@ def _solution(puzzle: Puzzle, chance: random.Random) -> str:
 
 
 def _chance(seed: int, puzzle: Puzzle) -> random.Random:
-    return random.Random(derive(seed, "answers", puzzle.relations))
+    return random.Random(derive_seed(seed, "answers", puzzle.relations))

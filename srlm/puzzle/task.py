@@ -14,7 +14,7 @@ from functools import cache, cached_property
 from itertools import pairwise, product
 from typing import Literal
 
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 
 LENGTH = 10
 """Digits of a solution."""
@@ -79,7 +79,7 @@ class Puzzle:
     @property
     def part(self) -> Part:
         """What this puzzle may be used for."""
-        place = derive("puzzle", self.relations) % sum(SHARES.values())
+        place = derive_seed("puzzle", self.relations) % sum(SHARES.values())
         for part, share in SHARES.items():
             place -= share
             if place < 0:
@@ -108,7 +108,7 @@ def _ways(relations: str) -> tuple[int, ...]:
 
 def puzzles(part: Part, seed: int) -> list[Puzzle]:
     """All puzzles of a part that have a solution, in an order that hangs on the seed."""
-    return sorted(_solvable(part), key=lambda puzzle: derive(seed, part, puzzle.relations))
+    return sorted(_solvable(part), key=lambda puzzle: derive_seed(seed, part, puzzle.relations))
 
 
 @cache

@@ -5,7 +5,7 @@ import pytest
 from evals.dry_run import PendingCalls, dry_run, estimate
 from evals.model import Contestant, opened
 from srlm.console import Progress
-from srlm.engines.engine import Done
+from srlm.engines.engine import BatchResult
 from srlm.inference import Caller
 from srlm.ledger import Ledger
 from srlm.prices import FREE, Price
@@ -21,10 +21,10 @@ class Model:
     def plan(self, requests):
         return [[index] for index in range(len(requests))]
 
-    def run(self, batches, tick=None):
+    def run(self, batches, on_progress=None):
         for number, _ in enumerate(batches):
             self.asked += 1
-            yield Done(number, [Completion("real", "stop", 1, 1)], 0.0)
+            yield BatchResult(number, [Completion("real", "stop", 1, 1)], 0.0)
 
     def close(self):
         self.closed += 1

@@ -33,7 +33,7 @@ from srlm.inference import Caller
 from srlm.jsonl import with_nan, without_nan
 from srlm.judges.pairwise import Voting
 from srlm.judges.preference_data import LabelledSet
-from srlm.lineage import Judged, Trace
+from srlm.lineage import JudgedAnswer, Lineage
 from srlm.runs import start_run
 from srlm.types import Answer, Completion, Prompt, RankedAnswer, RankedPrompt, Sampling, Unparsed, Verdict
 
@@ -161,7 +161,7 @@ def test_a_program_checks_the_answer_alone(run):
     assert {one.finish for one in right.checked} == {"cut"}
     rows = {one.key: one for one in verified.metrics(Selection([right], []))}
     assert rows["verifiable_cut"].cells["m"].estimate.value == 1
-    assert rows["verifiable_cut"].label.strip() == "answers cut before their end"
+    assert rows["verifiable_cut"].label == "answers cut before their end"
     assert "4 of 4 answers of n are empty: their tokens went into thoughts" in " ".join(
         verified.captions(Selection([wrong], []))
     )
@@ -192,7 +192,7 @@ def test_show_prints_thoughts_apart():
     answer = Answer("M2-p1-c0", "M2-p1", "M1", "An answer.", "cut", thoughts=DRAFT)
     verdict = Verdict("M2-p1-c0-v0", "M1", "additive:x", (answer.id,), Unparsed("So.", "why"), thoughts="A doubt.")
     prompt = Prompt("M2-p1", "Do.", "generated")
-    text = describe(Trace("M2", prompt, [], [Judged(answer, None, [verdict])], None, None))
+    text = describe(Lineage("M2", prompt, [], [JudgedAnswer(answer, None, [verdict])], None, None))
     assert f"  thoughts, {len(DRAFT)} characters:\n      <think>\n      Okay, a draft.\n" in text
     assert "  (end)\n  An answer.\n" in text
     assert "        thoughts, 8 characters:\n            A doubt.\n        (end)\n        So." in text

@@ -29,7 +29,7 @@ from evals.suites.nlp.result import NlpResult, TaskMetric, TaskResult
 from evals.suites.reward_model.result import RewardResult
 from evals.suites.verifiable.result import PromptCheck, VerifiableResult
 from srlm.config_file import load_config
-from srlm.iteration_metrics import Health
+from srlm.iteration_metrics import IterationMetrics
 from srlm.judges.judge_card import JudgeCard
 from srlm.ledger import Call
 from srlm.runs import Run, start_run
@@ -40,6 +40,7 @@ from srlm.types import (
     Answer,
     Completion,
     Dropped,
+    InjectionFlag,
     Message,
     Outcome,
     PreferencePair,
@@ -47,7 +48,6 @@ from srlm.types import (
     Request,
     Reward,
     Scored,
-    Suspicion,
     Unparsed,
     Verdict,
 )
@@ -143,7 +143,7 @@ def _verdicts(
     values: list[float | None] = []
     found = []
     suspected = (
-        (Suspicion(answer.id, "verdict", answer.text.find("Score"), len(answer.text)),)
+        (InjectionFlag(answer.id, "verdict", answer.text.find("Score"), len(answer.text)),)
         if "Score: 5" in answer.text
         else ()
     )
@@ -411,7 +411,7 @@ def _training(run: Run, told: Write, chance: Random) -> None:
         run.write(
             f"{model}/health",
             [
-                Health(
+                IterationMetrics(
                     model,
                     len(prompts),
                     {"too similar": 3},

@@ -335,7 +335,9 @@ def test_ranks_that_the_judge_never_agrees_with(train, seeds):
     path.write_text(text, encoding="utf-8")
     sizes = ("judge.sampling.max_tokens=8", "judge.samples=1", "sft.epochs=1")
     result = train("--seeds", seeds, *[word for one in sizes for word in ("--set", one)])
-    check_refused(result, "No EFT example", "ranked instructions none", "M1/verdicts.jsonl", alone=False, code=8)
+    check_refused(
+        result, "No EFT example", "ranked instructions do the sampled", "M1/verdicts.jsonl", alone=False, code=8
+    )
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def test_6_budget_spent(judge):
 
 
 def test_7_engine_failed(judge):
-    assert judge("openai:x@http://127.0.0.1:1", "--deadline", 1).code == 7
+    assert judge("openai:x@http://127.0.0.1:1", "--timeout", 1).code == 7
 
 
 def test_8_training_failed(train):

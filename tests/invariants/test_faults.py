@@ -55,7 +55,7 @@ def asked_for(server):
 def test_with_a_third_of_the_calls_failing_every_verdict_is_there(cli, own_run, protocol):
     with serving(faults=0.3, hang=5.0) as server:
         # A deadline of 10 s gives an attempt 4 s: a server that hangs for 5 is a timeout.
-        words = command(own_run, server, protocol, "--deadline", 10, model="M1")
+        words = command(own_run, server, protocol, "--timeout", 10, model="M1")
         result = cli(*words)
         assert result.code == 0, result.err
         asked, answered, failed = len(server.log), asked_for(server), list(server.failed)
@@ -77,22 +77,22 @@ def test_with_a_third_of_the_calls_failing_every_verdict_is_there(cli, own_run, 
 
 def test_a_server_that_dies_is_one_error_and_its_successor_is_asked_for_the_rest(cli, own_run):
     with serving(alive=40) as dying:
-        result = cli(*command(own_run, dying, "openai", "--deadline", 2))
+        result = cli(*command(own_run, dying, "openai", "--timeout", 2))
         port, first = dying.port, asked_for(dying)
     assert result.code == 7
     (error,) = result.errors
     assert "answered nothing for 2 s; the last failure: connection reset" in error
-    assert f"kept ({40 - PROMPTS} calls of this step among it)" in error
+    assert f"kept ({40 - PROMPTS} of this step)" in error
     assert "Traceback" not in result.err
     assert len(calls(own_run)) == len(first) == 40
 
-    refused = cli(*command(own_run, dying, "openai", "--deadline", 1))
+    refused = cli(*command(own_run, dying, "openai", "--timeout", 1))
     assert refused.code == 7
     assert "the last failure: no connection" in refused.errors[0]
     assert len(calls(own_run)) == 40
 
     with serving(port=port) as back:
-        result = cli(*command(own_run, back, "openai", "--deadline", 5))
+        result = cli(*command(own_run, back, "openai", "--timeout", 5))
         second = asked_for(back)
     assert result.code == 0, result.err
     assert max((first + second).values()) == 1
@@ -102,7 +102,7 @@ def test_a_server_that_dies_is_one_error_and_its_successor_is_asked_for_the_rest
 
 def test_ctrl_c_keeps_what_came(cli, own_run):
     with serving(delay=0.15) as server:
-        words = command(own_run, server, "openai", "--in-flight", 4)
+        words = command(own_run, server, "openai", "--max-connections", 4)
         process = cli.start(*words)
         give_up = time.monotonic() + 120
         while len(server.answered) < 20 and process.poll() is None and time.monotonic() < give_up:

@@ -76,7 +76,7 @@ def test_what_was_broken_off_goes_on_and_comes_to_the_same(cli, run, servers, tm
     at = ("--runs", run, "--run", "r")
     judge = servers[2]
     judge.alive = CARD // 2 + 3
-    broken = cli("eval", *models, "--suite", "head-to-head", *options, *at, "--deadline", 2, env=KEY)
+    broken = cli("eval", *models, "--suite", "head-to-head", *options, *at, "--timeout", 2, env=KEY)
     assert broken.code == 7, broken.err
     assert not any(name.endswith(".json") for name in files(run))
     kept = len(judge.answered)

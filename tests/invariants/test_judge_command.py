@@ -121,8 +121,8 @@ def calls(folder):
         return ledger.execute("SELECT count(*) FROM calls").fetchone()[0]
 
 
-def refused(result, *parts):
-    assert result.code == 2, result.err
+def refused(result, *parts, code=2):
+    assert result.code == code, result.err
     assert "Traceback" not in result.err + result.out
     assert len(result.errors) == 1, result.err
     for part in parts:
@@ -179,13 +179,13 @@ def test_sampled_verdicts_keep_the_judges_words(here, judge):
     assert "have no score; they are no zeros" in result.out
 
 
-def test_options_may_come_first_and_the_word_score_may_be_written(here, cli, judge, tiny_model, worked):
+def test_options_may_come_first_and_a_file_may_lie_anywhere(here, cli, judge, tiny_model, worked):
     (here / "score").mkdir()
     (here / "score" / "more.json.gz").write_bytes(gzip.compress((here / "answers.json").read_bytes()))
     first = cli(
         "judge", *QUICK, "--judge", tiny_model, "--rubric", "short.md", "--output", "b.jsonl", "answers.json", cwd=here
     )
-    written = judge("score", "score/more.json.gz", *QUICK, "--output", "new/c.jsonl")
+    written = judge("score/more.json.gz", *QUICK, "--output", "new/c.jsonl")
     assert [first.code, written.code] == [0, 0], written.err
     assert (here / "b.jsonl").read_bytes() == (here / "new" / "c.jsonl").read_bytes() == worked.written
     assert calls(here) == 6
@@ -193,7 +193,10 @@ def test_options_may_come_first_and_the_word_score_may_be_written(here, cli, jud
 
 def test_the_packaged_judge_is_the_default_and_that_is_said(cli, here):
     result = cli.apart(
-        "judge", "answers.json", cwd=here, customize="import srlm.model_hub\nsrlm.assets.packaged_file = lambda: None\n"
+        "judge",
+        "answers.json",
+        cwd=here,
+        customize="import srlm.model_hub\nsrlm.model_hub.packaged_file = lambda: None\n",
     )
     assert "No --judge is given: the packaged 135M model judges." in result.err
     refused(result, "smollm2")
@@ -289,7 +292,7 @@ def test_a_server_that_is_not_there_is_said_at_once(cli, here):
         closed.bind(("127.0.0.1", 0))  # bound and not listening: whoever connects is turned away
         spec = f"openai:some-model@http://127.0.0.1:{closed.getsockname()[1]}/v1"
         for words in (("card", spec), ("answers.json", "--judge", spec)):
-            refused(cli("judge", *words, "--deadline", "2", cwd=here, env=KEY), "some-model")
+            refused(cli("judge", *words, "--timeout", "2", cwd=here, env=KEY), "some-model", code=7)
     assert not (here / "answers.judged.jsonl").exists()
 
 
@@ -348,7 +351,7 @@ def test_two_files_of_one_name_do_not_meet(here, judge, worked):
     refused(judge("answers.json", *QUICK), "holds judged answers of another file")
 
 
-@pytest.mark.parametrize("words", [(), ("card",), ("score",), ("card", "x", "--limit", "0"), ("x", "--samples", "0")])
+@pytest.mark.parametrize("words", [(), ("card",), ("x", "y"), ("card", "x", "--limit", "0"), ("x", "--samples", "0")])
 def test_usage_errors_have_exit_code_2_and_no_traceback(cli, words):
     result = cli("judge", *words)
     assert result.code == 2
@@ -356,7 +359,7 @@ def test_usage_errors_have_exit_code_2_and_no_traceback(cli, words):
     assert "Traceback" not in result.err
 
 
-def test_help_shows_both_forms(cli):
+def test_help_shows_both_commands(cli):
     found = cli("judge", "--help").out
-    assert "srlm judge FILE" in found
+    assert found.startswith("Usage: srlm judge [OPTIONS] {FILE}")
     assert "srlm judge card SPEC" in " ".join(found.split())

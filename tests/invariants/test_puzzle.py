@@ -83,7 +83,7 @@ def test_more_puzzles_than_there_are_end_in_one_message(cli, tmp_path):
         *("train", "puzzle", "--runs", tmp_path, *SMALL, *READABLE, "--set", "instructions.count=9000"),
     )
     assert result.code == 2
-    assert "wants 18000 new puzzles, and 8992 are left" in result.err
+    assert "needs 18000 new puzzles, and 8992 are left" in result.err
     assert not list(tmp_path.iterdir())  # said before anything is written
     assert "Traceback" not in result.err
 

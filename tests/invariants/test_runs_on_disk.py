@@ -56,7 +56,7 @@ def replies(ledger):
 def test_of_two_evaluations_at_once_the_second_waits_and_asks_nothing(cli, tmp_path):
     """There is no run yet: both would make it."""
     with serving(delay=0.1) as server:
-        both = [cli.start(*evaluation(server, tmp_path), "--in-flight", 4, env=HERE) for _ in range(2)]
+        both = [cli.start(*evaluation(server, tmp_path), "--max-connections", 4, env=HERE) for _ in range(2)]
         printed = [process.communicate(timeout=120) for process in both]
         assert [process.returncode for process in both] == [0, 0], printed
         assert asked_twice(server) == []
@@ -79,12 +79,12 @@ def text(kept, one):
 
 
 def test_one_waits_as_long_as_another_asks_and_other_runs_do_not(cli, tmp_path):
-    from srlm.ledger_lock import in_turn
+    from srlm.ledger_lock import lock_ledger
 
     said = []
     with serving() as server:
         assert cli(*evaluation(server, tmp_path / "one")).code == 0
-        with in_turn(tmp_path / "one" / "evaluations" / "ledger.sqlite", said.append):
+        with lock_ledger(tmp_path / "one" / "evaluations" / "ledger.sqlite", said.append):
             assert cli(*evaluation(server, tmp_path / "two")).code == 0
             count = len(server.log)
             at = ("--runs", tmp_path / "one")

@@ -7,20 +7,23 @@ from importlib.util import find_spec
 import pytest
 
 HEAVY = {"torch", "transformers", "trl", "openai", "anthropic", "scipy", "pandas", "pydantic"}
-COMMANDS = ("train", "eval", "compare", "gate", "report", "annotate", "label", "judge", "show", "ledger", "doctor")
+COMMANDS = (
+    *("train", "eval", "compare", "gate", "gate init", "gate pin", "report"),
+    *("annotate", "label", "judge", "judge card", "show", "ledger", "doctor"),
+)
 
 
 def test_help_lists_the_commands(cli):
     result = cli.apart("--help")
     assert result.code == 0
     assert result.err == ""
-    listed = result.out.partition("Commands:")[2]
-    assert [line.split()[0] for line in listed.splitlines() if line.startswith("  ") and line[2] != " "] == [*COMMANDS]
+    listed = result.out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    assert [line[2:].partition("  ")[0] for line in listed if line[2] != " "] == [*COMMANDS]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_a_command(cli, command):
-    result = cli(command, "--help")
+    result = cli(*command.split(), "--help")
     assert (result.code, result.err) == (0, "")
     assert result.out.startswith(f"Usage: srlm {command} ")
 

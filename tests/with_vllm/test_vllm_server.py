@@ -112,7 +112,7 @@ def test_an_answer_ends_at_a_stop_string_or_at_max_tokens(server: Engine, replie
 
 def test_a_name_that_the_server_does_not_know_is_said(address: str) -> None:
     engine = open_engine(f"vllm:other@{address}/v1")
-    with pytest.raises(EngineError, match="knows no model 'other'"):
+    with pytest.raises(EngineError, match="has no model 'other'"):
         list(engine.run([[ask("Hello", greedy(1))]]))
 
 
@@ -155,7 +155,7 @@ def test_each_suite_asks_the_server_once(
     """It is a model, and where the suite has one the judge. (What lm-eval asks a server cannot answer.)"""
     spec = f"vllm:{NAME}@{address}/v1"
     names = ("M1", spec)[:models]
-    options = ("--suite", suite, "--judge", spec, "--limit", 2, "--deadline", 600, *more, *served_run.at)
+    options = ("--suite", suite, "--judge", spec, "--limit", 2, "--timeout", 600, *more, *served_run.at)
     asked = set(served_run.calls("evals/%"))
     result = cli("eval", *names, *options)
     assert result.code == 0, result.err
@@ -167,6 +167,6 @@ def test_each_suite_asks_the_server_once(
     assert cli("eval", *names, *options).code == 0
     assert served_run.calls("evals/%") == after
     if suite == "head-to-head":  # whose prompts the server can also label
-        labelled = cli("label", "--judge", spec, "--anew", *served_run.at)
+        labelled = cli("label", "--judge", spec, "--overwrite", *served_run.at)
         assert labelled.code == 0, labelled.err
         assert {model for _, _, model, *_ in served_run.calls(STAGE)} == {f"vllm:{NAME}"}

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 
 from evals.gate.decision import Decision
 from evals.gate.messages import check_cells, check_sentence, finding_words, headline
-from srlm.escape import one_line, uncommanded
+from srlm.escape import escape_workflow_commands, one_line
 
 SUITE = "srlm gate"
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -52,4 +52,4 @@ def _result(case: ET.Element, tag: str, kind: str, sentence: str) -> None:
 
 
 def _clean(text: str) -> str:
-    return _UNPRINTABLE.sub("?", uncommanded(one_line(text)))
+    return _UNPRINTABLE.sub("?", escape_workflow_commands(one_line(text)))

@@ -11,7 +11,7 @@ from typing import TypeVar
 from evals.sample import NO_LABEL, Mark, Opinion, Reply, Sample, flags, opinion
 from evals.sample_source import by_answer, by_id, records
 from srlm.runs import Run
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.strip_reasoning import length_note
 from srlm.types import (
     Answer,
@@ -61,7 +61,7 @@ def some(found: Sequence[T]) -> list[T]:
     """At most `MOST` of them, the same in every report, in their own order."""
     if len(found) <= MOST:
         return list(found)
-    chosen = {one.id for one in sorted(found, key=lambda one: derive("report", one.id))[:MOST]}
+    chosen = {one.id for one in sorted(found, key=lambda one: derive_seed("report", one.id))[:MOST]}
     return [one for one in found if one.id in chosen]
 
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evals import suites
+from evals.compare.cells import format_estimate, row_label
 from evals.compare.comparison import MUST_MATCH, Comparison, compare_models
-from evals.compare.paper import beside_paper
-from evals.compare.sentences import certain, words
-from evals.compare.terminal import label, with_interval
-from evals.metric import Metric, Side
+from evals.compare.paper import add_paper_values
+from evals.compare.sentences import difference_sentences
+from evals.metric import ExtraTable, Metric, is_significant
 from evals.model_order import ordered
 from evals.report.charts.dots import Dot
 from evals.report.charts.svg import shape, variable
@@ -53,7 +53,7 @@ def told(run: Run, results: Results, baseline: str | None, paper: bool) -> dict[
             refused = str(error)
             comparison = compare_models(results, models, first, MUST_MATCH, suites=[suite])
         if paper:
-            comparison = beside_paper(comparison)
+            comparison = add_paper_values(comparison)
         found[suite.name] = Told(suite.name, comparison, refused)
     return found
 
@@ -72,7 +72,10 @@ def findings(one: Told) -> list[Finding]:
         for model in one.comparison.models:
             cell = metric.cells[model]
             if cell.paired is not None:
-                sure |= {line: certain(cell.paired) for line in words(metric, [model], one.comparison.baseline)}
+                sure |= {
+                    line: is_significant(cell.paired)
+                    for line in difference_sentences(metric, [model], one.comparison.baseline)
+                }
     return [Finding(line, sure.get(line)) for line in one.comparison.words]
 
 
@@ -87,7 +90,7 @@ def suite_section(
     return Section(id, title, lead, figures=figures, tables=tables, notes=notes, findings=findings(one))
 
 
-def _beside(one: Told, side: Side) -> Table:
+def _beside(one: Told, side: ExtraTable) -> Table:
     """A table beside the comparison. Its cells lead somewhere only where its columns are models."""
     suite = one.suite if {*side.columns} <= {*one.comparison.models} else ""
     return metric_table(side.title, side.metrics, side.columns, side.baseline, suite)
@@ -114,7 +117,7 @@ def dot(one: Told, metric: Metric, model: str, place: int, facets: Facets | None
         estimate.low,
         estimate.high,
         link(suite=one.suite, model=model, **(facets or {})),
-        f"{model}, {label(metric).strip()}: {with_interval(estimate, metric.unit)}",
+        f"{model}, {row_label(metric)}: {format_estimate(estimate, metric.unit)}",
         hollow,
         metric.paper.values.get(model) if metric.paper else None,
     )
@@ -124,6 +127,6 @@ def said(metrics: Sequence[Metric], models: Sequence[str]) -> str:
     """Figures in a sentence, for those who do not see them."""
 
     def figure(metric: Metric, model: str) -> str:
-        return f"{model} {with_interval(metric.cells[model].estimate, metric.unit)}"
+        return f"{model} {format_estimate(metric.cells[model].estimate, metric.unit)}"
 
-    return "; ".join(f"{m.label.strip()} {', '.join(figure(m, model) for model in models)}" for m in metrics)
+    return "; ".join(f"{m.label} {', '.join(figure(m, model) for model in models)}" for m in metrics)

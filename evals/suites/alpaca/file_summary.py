@@ -81,22 +81,22 @@ def _summary(file: Annotations, result: AlpacaResult, settings: Settings) -> Fil
     )
     fit = fit_result(result, difficulties, resamples=0)
 
-    def count(key: str, label: str, value: int, of: int = counts.records) -> Metric:
-        return summary_row(f"alpaca_file_{key}", label, model, value, n=of)
+    def count(key: str, label: str, value: int, of: int = counts.records, level: int = 1) -> Metric:
+        return summary_row(f"alpaca_file_{key}", label, model, value, n=of, level=level)
 
     rows = (
-        count("wins", "wins", wins, len(rated)),
-        count("draws", "draws", draws, len(rated)),
-        count("losses", "losses", len(rated) - wins - draws, len(rated)),
-        count("records", "records", counts.records, counts.prompts),
-        count("without_preference", "  without a preference", counts.without_preference),
-        count("identical_outputs", "  with identical outputs", counts.identical_outputs),
-        count("empty_outputs", "  with an empty output", counts.empty_outputs),
-        count("model_first", "  shown with the model first, by alpaca_eval's rule", counts.model_first),
-        count("swapped", "  that name the model first", counts.swapped),
-        count("by_tokens", "  with the judge's log-probabilities", counts.by_tokens),
-        count("by_tokens_differ", "    that give another preference", counts.by_tokens_differ, counts.by_tokens),
-        summary_row("alpaca_file_baseline_length", "the baseline's mean length", model, baseline_length, "chars"),
+        count("wins", "wins", wins, len(rated), level=0),
+        count("draws", "draws", draws, len(rated), level=0),
+        count("losses", "losses", len(rated) - wins - draws, len(rated), level=0),
+        count("records", "records", counts.records, counts.prompts, level=0),
+        count("without_preference", "without a preference", counts.without_preference),
+        count("identical_outputs", "with identical outputs", counts.identical_outputs),
+        count("empty_outputs", "with an empty output", counts.empty_outputs),
+        count("model_first", "shown with the model first, by alpaca_eval's rule", counts.model_first),
+        count("swapped", "that name the model first", counts.swapped),
+        count("by_tokens", "with the judge's log-probabilities", counts.by_tokens),
+        count("by_tokens_differ", "that give another preference", counts.by_tokens_differ, counts.by_tokens, level=2),
+        summary_row("alpaca_file_baseline_length", "the baseline's mean length", model, baseline_length, unit="chars"),
     )
     return FileSummary(
         "alpaca",

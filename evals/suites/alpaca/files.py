@@ -19,7 +19,7 @@ import numpy as np
 from evals.single_turn import Output, optional_text
 from evals.suites.alpaca.length_control import AlpacaDifficulties
 from srlm.errors import DataError
-from srlm.json_files import Once, Row, read_rows
+from srlm.json_files import Row, UniqueKeys, read_rows
 from srlm.jsonl import write_json
 from srlm.read_text import read_text
 from srlm.seeding import model_first
@@ -79,7 +79,7 @@ def annotations_in(records: Sequence[Row]) -> Annotations:
     first = records[0]
     baseline, model = first.text("generator_1"), first.text("generator_2")
     annotator = _annotator(first)
-    once = Once()
+    once = UniqueKeys()
     rows: list[Annotation] = []
     for record in records:
         pair = record.text("generator_1"), record.text("generator_2")

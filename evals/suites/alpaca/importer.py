@@ -19,7 +19,7 @@ from evals.suites.alpaca.files import Annotation, Annotations, BenchmarkPrompts,
 from evals.suites.alpaca.result import AlpacaResult
 from srlm.errors import UsageError
 from srlm.json_files import Row, read_rows
-from srlm.judges.injection import constant_answers, find_suspicions
+from srlm.judges.injection import constant_answers, find_injections
 from srlm.judges.pairwise import load_pairwise
 from srlm.types import Answer, Outcome, Prompt
 
@@ -90,7 +90,7 @@ def _result(file: Annotations, prompts: Sequence[Prompt]) -> AlpacaResult:
         Provenance(judge, f"as {judge} has it", prompts_digest(prompts), "as its file has them"),
         None,
         tuple(_outcome(file, prompt, rows.get(prompt.instruction)) for prompt in prompts),
-        flagged=sum(bool(find_suspicions(one.id, one.text, template)) for one in answers),
+        flagged=sum(bool(find_injections(one.id, one.text, template)) for one in answers),
         constant=constant_answers(answers),
     )
 

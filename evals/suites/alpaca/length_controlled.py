@@ -11,7 +11,6 @@ from collections.abc import Collection, Sequence
 from math import nan
 
 import numpy as np
-from scipy.special import stdtr
 
 from evals.metric import Metric, cells_of
 from evals.suites.alpaca.files import PUBLISHED_ANNOTATOR
@@ -44,7 +43,7 @@ def controlled(results: Sequence[AlpacaResult], gamed: AlpacaDifficulties | None
         return _fitted([answered[model][prompt] for prompt in prompts], way[model], gamed)
 
     estimates = {model: found.estimate for model, found in whole.items()}
-    return Metric(KEY, "  length-controlled win rate", "%", "more", cells_of(estimates, test), test=test)
+    return Metric(KEY, "length-controlled win rate", "%", "more", cells_of(estimates, test), test=test, level=1)
 
 
 def way_of(result: AlpacaResult, gamed: AlpacaDifficulties | None) -> Way:
@@ -83,6 +82,8 @@ def _place(prompt: str, gamed: AlpacaDifficulties) -> int:
 
 
 def _difference(one: LengthControlled, two: LengthControlled, prompts: int) -> Paired:
+    from scipy.special import stdtr
+
     if not one.resampled.size or not two.resampled.size:
         return NOTHING
     gap, gaps = one.estimate.value - two.estimate.value, one.resampled - two.resampled

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from evals.answer_checks import ending_warnings, injection_warnings, untrusted_reason
-from evals.metric import Metric, Rate, Series, metric, seen_range
+from evals.metric import BinaryPerPrompt, Metric, Series, metric, observed_range
 from evals.suite import Selection
 from evals.suites.alpaca.length_control import ERROR, AlpacaDifficulties
 from evals.suites.alpaca.length_controlled import controlled, way_of
@@ -20,7 +20,7 @@ LENGTH_CONTROL = {
 
 
 def metrics(chosen: Selection[AlpacaResult]) -> list[Metric]:
-    """Win rates: by probability, discrete and length-controlled; how long answers are, and how many were judged."""
+    """Return win rates by probability, discrete and length-controlled; the lengths, and the share of judged prompts."""
     results = chosen.results
     wins = {
         result.model: Series(
@@ -38,17 +38,17 @@ def metrics(chosen: Selection[AlpacaResult]) -> list[Metric]:
         for result in results
     }
     read = {
-        result.model: Rate(
+        result.model: BinaryPerPrompt(
             {one.prompt_id: (one.prompt_id, float(one.preference is not None)) for one in result.outcomes}
         )
         for result in results
     }
     return [
         metric("win_rate", "win rate against the reference", "%", "more", wins, (0, 1)),
-        metric("discrete_win_rate", "  discrete, a draw is half", "%", "more", discrete, (0, 1), tested=False),
+        metric("discrete_win_rate", "discrete, a draw is half", "%", "more", discrete, (0, 1), tested=False, level=1),
         controlled(results, chosen.setting(AlpacaDifficulties)),
-        metric("length", "  mean length", "chars", "neither", lengths, seen_range(lengths)),
-        metric("judged", f"  prompts judged{in_both_orders(results)}", "%", "more", read, (0, 1), tested=False),
+        metric("length", "mean length", "chars", "neither", lengths, observed_range(lengths), level=1),
+        metric("judged", f"prompts judged{in_both_orders(results)}", "%", "more", read, (0, 1), tested=False, level=1),
     ]
 
 
@@ -82,7 +82,7 @@ def _answered(result: AlpacaResult) -> int:
     return sum(bool(outcome.verdict_ids) for outcome in result.outcomes)
 
 
-def _what(results: Sequence[AlpacaResult], gamed: AlpacaDifficulties | None) -> str:
+def _what(results: Sequence[AlpacaResult], difficulties: AlpacaDifficulties | None) -> str:
     outcomes = results[0].outcomes
     orders = "both orders" if in_both_orders(results) else "one order"
     reference = sum(one.opponent_length for one in outcomes) / len(outcomes)
@@ -90,7 +90,7 @@ def _what(results: Sequence[AlpacaResult], gamed: AlpacaDifficulties | None) -> 
         f"Win rate: mean probability that the judge prefers the model's answer, {orders} of {len(outcomes)} prompts "
         f"({results[0].provenance.sampling}); the references have {reference:.0f} characters on average. "
         "Brackets: 95 % intervals; p: paired permutation test, of length-controlled rates the paired bootstrap, "
-        f"Holm-adjusted. {LENGTH_CONTROL[way_of(results[0], gamed)]}"
+        f"Holm-adjusted. {LENGTH_CONTROL[way_of(results[0], difficulties)]}"
     )
 
 

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from math import nan
 
 from evals.answer_checks import ending_warnings, injection_warnings, untrusted_reason
-from evals.metric import Cell, Metric, Series, Side, metric, seen_range
+from evals.metric import Cell, Direction, ExtraTable, Metric, ModelPair, Series, Unit, metric, observed_range
 from evals.pairwise_metrics import TIE_HALF_SCORE, UNKNOWN, score_metric
 from evals.suite import Selection
 from evals.suites.head_to_head.result import HeadToHeadResult
 from srlm.judges.pairwise import verdict_of
 from srlm.stats.bradley_terry import bradley_terry
-from srlm.stats.intervals import Estimate, Seen, bootstrap_ratio, mean_interval, wilson
+from srlm.stats.intervals import Estimate, ObservedRange, bootstrap_ratio, mean_interval, wilson
 from srlm.stats.paired import holm, sign_test
 
 
@@ -29,9 +29,9 @@ def metrics(chosen: Selection[HeadToHeadResult]) -> list[Metric]:
     judged = {model: Cell(_judged(against[model]) if model in against else UNKNOWN) for model in models}
     return [
         score_metric("head_to_head", "head-to-head, a tie is half", worth, models),
-        Metric("head_to_head_elo", "  Elo over all pairs", "elo", "more", _elo(met, models)),
-        metric("head_to_head_length", "  mean length", "chars", "neither", lengths, seen_range(lengths)),
-        Metric("head_to_head_judged", "  prompts judged in both orders", "%", "more", judged),
+        Metric("head_to_head_elo", "Elo over all pairs", "elo", "more", _elo(met, models), level=1),
+        metric("head_to_head_length", "mean length", "chars", "neither", lengths, observed_range(lengths), level=1),
+        Metric("head_to_head_judged", "prompts judged in both orders", "%", "more", judged, level=1),
     ]
 
 
@@ -46,35 +46,42 @@ def untrusted(chosen: Selection[HeadToHeadResult]) -> dict[str, str]:
     return {model: why for model, why in found.items() if why}
 
 
-def extra_tables(chosen: Selection[HeadToHeadResult]) -> list[Side]:
+def extra_tables(chosen: Selection[HeadToHeadResult]) -> list[ExtraTable]:
     """A table of the pairs."""
     met = chosen.results
-    names = [f"{one.model} : {one.opponent}" for one in met]
+    pairs = {str(pair): pair for pair in (ModelPair(one.model, one.opponent) for one in met)}
     adjusted = holm([sign_test(*_wins_and_losses(one)) if _worth(one) else nan for one in met])
 
-    def row(key: str, label: str, unit: str, better: str, values: Sequence[Estimate]) -> Metric:
-        cells = {name: Cell(value) for name, value in zip(names, values, strict=True)}
-        return Metric(f"pair_{key}", label, unit, better, cells)
+    def row(key: str, label: str, unit: Unit, better: Direction, values: Sequence[Estimate], level: int = 0) -> Metric:
+        cells = {name: Cell(value) for name, value in zip(pairs, values, strict=True)}
+        return Metric(f"pair_{key}", label, unit, better, cells, level=level)
 
     counts = [[_counted(one, verdict) for one in met] for verdict in TIE_HALF_SCORE]
     judged = [one.clusters for one in counts[0]]
     p_values = [Estimate(p, nan, nan, n, n) for p, n in zip(adjusted, judged, strict=True)]
     positions = [_position(one) for one in met]
     return [
-        Side(
+        ExtraTable(
             "Head-to-head, pair by pair",
-            names,
+            [*pairs],
             [
                 row("wins", "the first wins, prompts", "count", "more", counts[0]),
                 row("ties", "they tie", "count", "neither", counts[1]),
                 row("losses", "the second wins", "count", "less", counts[2]),
                 row("score", "score of the first, a tie is half", "%", "more", [_score(one) for one in met]),
-                row("p", "  sign test, p", "p", "neither", p_values),
+                row("p", "sign test, p", "p", "neither", p_values, level=1),
                 row("consistency", "both orders name one winner", "%", "more", [_consistency(one) for one in met]),
                 row("first_position", "the answer shown first is preferred", "%", "neither", [r for r, _ in positions]),
-                row("position_p", "  sign test, p", "p", "neither", [p for _, p in positions]),
+                row("position_p", "sign test, p", "p", "neither", [p for _, p in positions], level=1),
                 row("length", "mean length of the first", "chars", "neither", [_length(one) for one in met]),
-                row("opponent_length", "  of the second", "chars", "neither", [_length(one.swapped()) for one in met]),
+                row(
+                    "opponent_length",
+                    "of the second",
+                    "chars",
+                    "neither",
+                    [_length(one.swapped()) for one in met],
+                    level=1,
+                ),
                 row("judged", "prompts judged in both orders", "%", "more", [_judged(one) for one in met]),
             ],
             [
@@ -82,6 +89,7 @@ def extra_tables(chosen: Selection[HeadToHeadResult]) -> list[Side]:
                 "test is of wins against losses, Holm-adjusted over these pairs; the second of prompts where both "
                 "verdicts went to the answer shown first against those where both went to the other."
             ],
+            pairs=pairs,
         )
     ]
 
@@ -128,7 +136,7 @@ def _elo(met: Sequence[HeadToHeadResult], models: Sequence[str]) -> dict[str, Ce
     ]
     first, second, scores, prompts = ([game[column] for game in games] for column in range(4))
     ranking = bradley_terry(first, second, scores, prompts, models=len(models))
-    return {model: Cell(one) for model, one in zip(models, ranking.elo, strict=True)}
+    return {model: Cell(one) for model, one in zip(models, ranking, strict=True)}
 
 
 def _worth(result: HeadToHeadResult) -> dict[str, float]:
@@ -185,7 +193,7 @@ def _lengths(met: Sequence[HeadToHeadResult], model: str) -> dict[str, tuple[str
 
 def _length(result: HeadToHeadResult) -> Estimate:
     lengths = [length for _, length in _lengths([result], result.model).values()]
-    return mean_interval(lengths, bounds=Seen((min(lengths, default=0.0), max(lengths, default=0.0))))
+    return mean_interval(lengths, bounds=ObservedRange((min(lengths, default=0.0), max(lengths, default=0.0))))
 
 
 def _judged(result: HeadToHeadResult) -> Estimate:

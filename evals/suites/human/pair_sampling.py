@@ -22,7 +22,7 @@ from evals.suites.human.votes import AnnotationSet, AnswerPair, Source
 from srlm.errors import UnknownName, UsageError
 from srlm.jsonl import parse_lines
 from srlm.runs import Run
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.types import Answer
 
 PAIRS = 50
@@ -127,7 +127,7 @@ def only_one(folder: Path) -> Iterator[None]:
 
 def drawn(pairs: Sequence[AnswerPair], seed: int) -> list[AnswerPair]:
     """All pairs in the order of the draw: the first n are a draw of n."""
-    return sorted(pairs, key=lambda one: derive(seed, "human", one.prompt_id))
+    return sorted(pairs, key=lambda one: derive_seed(seed, "human", one.prompt_id))
 
 
 def _stands(run: Run, sheet: AnnotationSet, suite: str | None, count: int | None, seed: int | None) -> bool:

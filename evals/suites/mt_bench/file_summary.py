@@ -57,16 +57,16 @@ def _summary(file: Judgements, model: str, result: MtBenchResult) -> FileSummary
     counts = count_records(file.models[model], result, file.repeated.get(model, 0))
     means = mean_grades(result.grades)
 
-    def count(key: str, label: str, value: int, of: int = 0) -> Metric:
-        return summary_row(f"mt_bench_file_{key}", label, model, value, n=of)
+    def count(key: str, label: str, value: int, of: int = 0, level: int = 0) -> Metric:
+        return summary_row(f"mt_bench_file_{key}", label, model, value, n=of, level=level)
 
-    def grade(key: str, label: str, value: Estimate) -> Metric:
-        return Metric(f"mt_bench_file_{key}", label, "grade", "more", {model: Cell(value)})
+    def grade(key: str, label: str, value: Estimate, level: int = 0) -> Metric:
+        return Metric(f"mt_bench_file_{key}", label, "grade", "more", {model: Cell(value)}, level=level)
 
     rows = [
         count("turns", "turns", counts.turns),
         count("records", "records", counts.records),
-        count("repeated", "  of a turn that has another one", counts.repeated, counts.records),
+        count("repeated", "of a turn that has another one", counts.repeated, counts.records, level=1),
         count("unread", "turns without a readable grade", counts.unread, counts.turns),
         count("failed", "turns of which the call failed", counts.failed, counts.turns),
         count("absent", "turns without a record", counts.absent, counts.turns),
@@ -77,10 +77,12 @@ def _summary(file: Judgements, model: str, result: MtBenchResult) -> FileSummary
         name = LABELS.get(key, key)
         rows += [
             grade(f"{key}_turn_1", f"{name}, turn 1", one.turn_1),
-            grade(f"{key}_turn_2", "  turn 2", one.turn_2),
+            grade(f"{key}_turn_2", "turn 2", one.turn_2, level=1),
         ]
         if one.missing:
-            rows.append(count(f"{key}_missing", "  turns without a grade", one.missing, one.both.n + one.missing))
+            rows.append(
+                count(f"{key}_missing", "turns without a grade", one.missing, one.both.n + one.missing, level=1)
+            )
     return FileSummary(
         "mt-bench",
         model,

@@ -18,7 +18,7 @@ from evals.settings import RepeatRule
 from evals.suites.mt_bench.data import NUMBERED, SCALE, WITH_REFERENCE, Question
 from evals.suites.mt_bench.generate import Turns
 from srlm.errors import DataError
-from srlm.json_files import Once, Row, read_rows
+from srlm.json_files import Row, UniqueKeys, read_rows
 from srlm.jsonl import write_records
 from srlm.judges.grading import Conversation, GradingJudge
 from srlm.types import Failed, Scored, Verdict
@@ -150,7 +150,7 @@ def read_questions(path: Path) -> list[Question]:
     Raises:
         DataError: a record lacks a field, repeats a question, or has not two turns.
     """
-    once = Once()
+    once = UniqueKeys()
     found: list[Question] = []
     for record in read_rows(_question_file(path)):
         number = _number(record)
@@ -195,7 +195,7 @@ def read_answers(path: Path) -> dict[int, tuple[str, str]]:
     Raises:
         DataError: a record lacks a field, repeats a question, or has not two turns.
     """
-    once = Once()
+    once = UniqueKeys()
     found: dict[int, tuple[str, str]] = {}
     for record in read_rows(path):
         number, choices = _number(record), record.data.get("choices")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from evals.generate import answer_in
 from evals.suites.mt_bench.data import TEMPERATURES, Question
 from srlm.inference import Caller
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.types import Answer, Completion, Message, Request, Sampling
 
 ELSEWHERE = 0.7
@@ -17,7 +17,7 @@ Turns = tuple[Answer, ...]
 
 def choose_questions(questions: Sequence[Question], limit: int | None) -> list[Question]:
     """The first `limit` questions of an order that depends on their numbers alone, by number."""
-    chosen = sorted(questions, key=lambda one: derive("evaluation", "mt-bench", one.id))[:limit]
+    chosen = sorted(questions, key=lambda one: derive_seed("evaluation", "mt-bench", one.id))[:limit]
     return sorted(chosen, key=lambda one: one.id)
 
 
@@ -47,4 +47,4 @@ def _request(question: Question, before: Turns, max_tokens: int) -> Request:
         messages += [Message("user", said), Message("assistant", answer.text)]
     messages.append(Message("user", question.turns[len(before)]))
     sampling = Sampling(TEMPERATURES.get(question.category, ELSEWHERE), 1.0, max_tokens)
-    return Request(tuple(messages), sampling, seed=derive("answer", "mt-bench", question.id, len(before)))
+    return Request(tuple(messages), sampling, seed=derive_seed("answer", "mt-bench", question.id, len(before)))

@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import isclose, isnan, nan
 
-from evals.compare.sentences import ALPHA, certain
-from evals.metric import Cell, Metric, Rate, Series, metric, seen_range
+from evals.metric import ALPHA, BinaryPerPrompt, Cell, Metric, Series, is_significant, metric, observed_range
 from evals.results import ComparableResult
 from evals.suite import Selection
 from evals.suites.nlp.result import NlpResult, TaskResult
@@ -95,7 +94,7 @@ def regression_sentences(metrics: Sequence[Metric], models: Sequence[str], basel
         for title, direction, paired in tested:
             if paired is None or direction == "neither":
                 continue
-            if isnan(paired.p_value) or not certain(paired):
+            if isnan(paired.p_value) or not is_significant(paired):
                 unknown.append(title)
             elif (paired.difference.value > 0) == (direction == "more"):
                 better.append(title)
@@ -103,7 +102,7 @@ def regression_sentences(metrics: Sequence[Metric], models: Sequence[str], basel
                 worse.append(title)
         parts = [
             f"{words} {', '.join(titles)}"
-            for words, titles in (("worse in", worse), ("better in", better), ("not to be told apart in", unknown))
+            for words, titles in (("worse in", worse), ("better in", better), ("no significant difference in", unknown))
             if titles
         ]
         if parts:
@@ -112,7 +111,7 @@ def regression_sentences(metrics: Sequence[Metric], models: Sequence[str], basel
 
 
 def comparable_groups(chosen: Selection[NlpResult]) -> list[Sequence[ComparableResult]]:
-    """The results of all models on each task that they share."""
+    """Return the results of all models on each task that they share."""
     results = [_parted(result) for result in chosen.results]
     return [[result.tasks[task] for result in results] for task in common(results)]
 
@@ -160,16 +159,17 @@ def _metric(name: str, tasks: dict[str, TaskResult], *, tested: bool) -> Metric:
     measure, _, kind = name.partition(",")
     label = f"{TITLES.get(first.task, first.task)}, {measure}{'' if kind == 'none' else f' ({kind})'}"
     key = f"{KEY}{first.task}_{measure}{'' if kind == 'none' else f'_{kind}'}"
-    label = label if tested else f"  {label}"
+    level, better = 0 if tested else 1, first.better[name]
     if not all(_is_mean(task, name) for task in tasks.values()):
         cells = {model: Cell(_by_error(task, name)) for model, task in tasks.items()}
-        return Metric(key, label, "number", first.better[name], cells)
+        return Metric(key, label, "number", better, cells, level=level, category=first.task)
     values = {model: {item: (item, value) for item, value in task.items[name].items()} for model, task in tasks.items()}
     if all(value in {0.0, 1.0} for one in values.values() for _, value in one.values()):
-        rates = {model: Rate(one) for model, one in values.items()}
-        return metric(key, label, "%", first.better[name], rates, (0, 1), tested)
+        rates = {model: BinaryPerPrompt(one) for model, one in values.items()}
+        return metric(key, label, "%", better, rates, (0, 1), tested=tested, level=level, category=first.task)
     amounts = {model: Series(one) for model, one in values.items()}
-    return metric(key, label, "number", first.better[name], amounts, seen_range(amounts), tested)
+    bounds = observed_range(amounts)
+    return metric(key, label, "number", better, amounts, bounds, tested=tested, level=level, category=first.task)
 
 
 def _is_mean(task: TaskResult, name: str) -> bool:

@@ -23,7 +23,9 @@ from evals.suites.nlp.convert import task_result
 from evals.suites.nlp.result import NlpResult
 from evals.suites.nlp.tasks import PAPER_TASKS, Task, Tasks, load_tasks, quiet
 from srlm.console import Progress, duration
-from srlm.engines.load import fingerprint, load_model, pick_device, pick_dtype
+from srlm.engines.device import pick_device, pick_dtype
+from srlm.engines.fingerprint import fingerprint
+from srlm.engines.load import load_model
 from srlm.errors import ModelError, UsageError
 from srlm.optional_deps import require
 from srlm.runs import Run

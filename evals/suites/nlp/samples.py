@@ -11,7 +11,7 @@ from evals.sample_source import SampleSource
 from evals.suites.nlp.result import NlpResult
 from srlm.errors import DataError
 from srlm.jsonl import parse_lines
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 
 ITEMS = 60
 """Of a task of lm-eval; the same for every model."""
@@ -48,7 +48,7 @@ def _logged(folder: Path) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     for task, path in sorted(newest.items()):
         rows = parse_lines(path, dict)
-        chosen = sorted(rows, key=lambda row: derive("report", task, row.get("doc_id")))[:ITEMS]
+        chosen = sorted(rows, key=lambda row: derive_seed("report", task, row.get("doc_id")))[:ITEMS]
         found[task] = sorted(chosen, key=lambda row: str(row.get("doc_id")))
     return found
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from itertools import combinations
 
-from evals.metric import Cell, Metric, Series, metric
+from evals.metric import Cell, Direction, Metric, Series, Unit, metric
 from evals.suite import Selection
 from evals.suites.reward_model.result import RewardResult
 from srlm.stats.intervals import Estimate, wilson
@@ -18,8 +18,11 @@ def metrics(chosen: Selection[RewardResult]) -> list[Metric]:
     }
     order = {result.model: Series(_pair_order(result)) for result in results}
 
-    def row(key: str, label: str, unit: str, better: str, pick: Callable[[RewardModelMetrics], Estimate]) -> Metric:
-        return Metric(f"rm_{key}", f"  {label}", unit, better, {model: Cell(pick(one)) for model, one in found.items()})
+    def row(
+        key: str, label: str, unit: Unit, better: Direction, pick: Callable[[RewardModelMetrics], Estimate]
+    ) -> Metric:
+        cells = {model: Cell(pick(one)) for model, one in found.items()}
+        return Metric(f"rm_{key}", label, unit, better, cells, level=1)
 
     return [
         metric("rm_pairwise_half", "pairwise accuracy as judge, ties half", "%", "more", order, (0, 1)),
@@ -36,10 +39,11 @@ def metrics(chosen: Selection[RewardResult]) -> list[Metric]:
         row("kendall", "Kendall's tau-b", "", "more", lambda it: it.kendall_tau_b),
         Metric(
             "parse_rate",
-            "  verdicts that could be read",
+            "verdicts that could be read",
             "%",
             "more",
             {result.model: Cell(_parse_rate(result)) for result in results},
+            level=1,
         ),
     ]
 

@@ -17,7 +17,7 @@ from itertools import islice
 
 from evals.suites.verifiable.arithmetic import Expression, read_expression
 from evals.suites.verifiable.benchmark import Exam, Followed, Item
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.types import Prompt
 
 COUNTDOWN = "countdown"
@@ -74,7 +74,7 @@ def countdowns() -> Iterator[Countdown]:
     seen: set[tuple[tuple[int, ...], int]] = set()
     number = 0
     while True:
-        chance = random.Random(derive(COUNTDOWN, number))
+        chance = random.Random(derive_seed(COUNTDOWN, number))
         found = None
         while found is None or (found.numbers, found.target) in seen:
             found = _draw(chance, SIZES[number % len(SIZES)])

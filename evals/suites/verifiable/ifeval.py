@@ -21,9 +21,9 @@ from typing import Any
 from evals.generate import choose_prompts
 from evals.suites.verifiable.benchmark import Exam, Followed, Item
 from srlm.errors import MissingData
-from srlm.json_files import SUFFIXES, Once, Row, read_or_fetch, read_rows
+from srlm.json_files import SUFFIXES, Row, UniqueKeys, read_or_fetch, read_rows
 from srlm.optional_deps import require
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.types import Prompt
 
 HUB = "google/IFEval"
@@ -91,7 +91,7 @@ def _read_local(path: Path) -> list[Row]:
 
 def _items(rows: Sequence[Row], checker: Any) -> dict[str, Item]:
     """The items by the id of their prompt, each tried out on lm-eval."""
-    once = Once()
+    once = UniqueKeys()
     items: dict[str, Item] = {}
     for row in rows:
         item = _item(row)
@@ -149,7 +149,7 @@ def _require_splitter(items: Sequence[Item]) -> None:
 def _chance(item: Item) -> Iterator[None]:
     """The global random numbers of this item, and afterwards those that were there before."""
     before = random.getstate()
-    random.seed(derive("ifeval", item.prompt.id))
+    random.seed(derive_seed("ifeval", item.prompt.id))
     try:
         yield
     finally:

@@ -22,7 +22,7 @@ from evals.gate.output.junit import as_junit
 from evals.gate.output.markdown import as_markdown as decision_markdown
 from evals.gate.output.terminal import print_decision
 from evals.gate.policy import Policy
-from evals.metric import Cell, Metric, Side
+from evals.metric import Cell, ExtraTable, Metric
 from srlm import console as display
 from srlm.stats.intervals import Estimate
 from srlm.stats.paired import Paired
@@ -50,7 +50,7 @@ def comparison(name):
         name: Cell(Estimate(0.6, 0.5, 0.7, 50, 50), Paired(Estimate(0.1, 0.05, 0.15, 50, 50), 0.01, 10, 35, 5)),
     }
     metric = Metric("win_rate", f"win rate {name}", "%", "more", cells, suite="alpaca")
-    side = Side(f"by {name}", [name], [replace(metric, cells={name: cells[name]})], [name])
+    side = ExtraTable(f"by {name}", [name], [replace(metric, cells={name: cells[name]})], [name])
     return Comparison(["M1", name], "M1", [metric], [f"Judge: {name}", name], [name], [side], [], {})
 
 

@@ -13,8 +13,9 @@ from safetensors.torch import load_file, save_file
 
 from helpers.tiny_models import ask, checkpoint, save
 from srlm.checkpoint_files import weight_files
+from srlm.engines.fingerprint import fingerprint
 from srlm.engines.hf import HFEngine
-from srlm.engines.load import fingerprint, load_model, load_tokenizer
+from srlm.engines.load import load_model, load_tokenizer
 from srlm.errors import ModelError
 from srlm.types import Request
 
@@ -136,7 +137,7 @@ POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 123\
         (written("config.json", f'{{"a": {"1" * 5000}}}'), "a number in it is too long"),
         (written("generation_config.json", "{"), r"generation_config\.json, line 1: not JSON"),
         (written("tokenizer_config.json", "["), r"tokenizer_config\.json, line 1: not JSON"),
-        (written("tokenizer_config.json", CODE), "brings code of its own for its tokenizer"),
+        (written("tokenizer_config.json", CODE), "has code of its own for its tokenizer"),
         (edit(dtype="float33"), r"config\.json cannot be used: .*float33|cannot be loaded"),
         (edit(vocab_size=0), "vocab_size is 0.*above 0"),
         (edit(max_position_embeddings="many"), "max_position_embeddings is 'many'"),
@@ -145,11 +146,11 @@ POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 123\
         (edit(transformers_weights="other.safetensors"), "transformers_weights"),
         (edit(model_type="llama9"), r"transformers [\d.]+, which is installed here, does not know.*llama9.*upgrade"),
         (edit(model_type="own", auto_map={"AutoConfig": "own.Own"}), "never runs code of a checkpoint"),
-        (edit(model_type=["llama"]), "names no model_type"),
-        (edit(model_type="mamba"), "architecture mamba is not one.*vLLM"),
-        (edit(model_type="bloom"), "architecture bloom is not one"),
-        (edit(alibi=True), "known to compute rightly"),
-        (edit(model_type="bert"), "goes on with a text"),
+        (edit(model_type=["llama"]), "has no model_type"),
+        (edit(model_type="mamba"), "does not support the architecture mamba.*vLLM"),
+        (edit(model_type="bloom"), "does not support the architecture bloom"),
+        (edit(alibi=True), "does not support the architecture"),
+        (edit(model_type="bert"), "is not a causal language model"),
         (edit(layer_types=["full_attention", "linear_attention"]), "linear_attention.*vLLM"),
         (
             edit(quantization_config={"quant_method": "gptq", "bits": 4}),

@@ -10,11 +10,11 @@ from pydantic import TypeAdapter
 
 from srlm.config.preferences import JudgeConfig
 from srlm.console import Progress
-from srlm.engines.engine import Done
+from srlm.engines.engine import BatchResult
 from srlm.errors import DataError, EngineError
 from srlm.inference import Caller
 from srlm.jsonl import with_nan, without_nan
-from srlm.judges.judge_card import WEAK, JudgeCard, fitting_card, percent, store_card
+from srlm.judges.judge_card import WEAK, JudgeCard, find_judge_card, percent, store_card
 from srlm.judges.judge_card_output import card_table, card_words, histogram_lines
 from srlm.judges.measure_judge_card import histogram, measure
 from srlm.judges.pointwise import configured_judge
@@ -43,10 +43,10 @@ class Judge:
     def plan(self, requests):
         return [[number] for number in range(len(requests))]
 
-    def run(self, batches, tick=None):
+    def run(self, batches, on_progress=None):
         for number, batch in enumerate(batches):
             self.asked += len(batch)
-            yield Done(number, [self.reply(request) for request in batch], self.seconds)
+            yield BatchResult(number, [self.reply(request) for request in batch], self.seconds)
 
     def reply(self, request):
         content = request.messages[0].content
@@ -386,11 +386,11 @@ def test_the_card_that_fits_is_found(ledger, tmp_path):
         store_card(place, one)
     assert len(list((tmp_path / "cards").iterdir())) == 3
     label = SAMPLED.rubric.label
-    _, found = fitting_card(place, judge.identity, label, "sampled x 2")
+    _, found = find_judge_card(place, judge.identity, label, "sampled x 2")
     assert found.pairs == 20
-    assert fitting_card(place, judge.identity, label, "sampled x 3") is None
-    assert fitting_card(place, "another", label, "sampled x 2") is None
-    assert fitting_card(tmp_path / "elsewhere" / "ledger.sqlite", judge.identity, label, "sampled x 2") is None
+    assert find_judge_card(place, judge.identity, label, "sampled x 3") is None
+    assert find_judge_card(place, "another", label, "sampled x 2") is None
+    assert find_judge_card(tmp_path / "elsewhere" / "ledger.sqlite", judge.identity, label, "sampled x 2") is None
 
 
 def test_a_card_measured_again_takes_the_place_of_the_old_one(ledger, tmp_path):
@@ -403,7 +403,7 @@ def test_a_damaged_card_is_named(tmp_path):
     path.parent.mkdir()
     path.write_text('{"judge": "x"}', encoding="utf-8")
     with pytest.raises(DataError, match=r"x\.json.*delete it"):
-        fitting_card(tmp_path / "ledger.sqlite", "i", "r", "s")
+        find_judge_card(tmp_path / "ledger.sqlite", "i", "r", "s")
 
 
 def test_names_of_judges_are_safe_as_file_names(ledger, tmp_path):

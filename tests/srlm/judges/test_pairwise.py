@@ -3,7 +3,7 @@
 import pytest
 
 from srlm.console import Progress
-from srlm.engines.engine import Done
+from srlm.engines.engine import BatchResult
 from srlm.inference import Caller
 from srlm.judges.pairwise import Match, compare, load_pairwise
 from srlm.ledger import Ledger
@@ -26,9 +26,9 @@ class Judge:
     def plan(self, requests):
         return [[number] for number in range(len(requests))]
 
-    def run(self, batches, tick=None):
+    def run(self, batches, on_progress=None):
         for number, batch in enumerate(batches):
-            yield Done(number, [self.reply(request) for request in batch], 1.0)
+            yield BatchResult(number, [self.reply(request) for request in batch], 1.0)
 
     def reply(self, request):
         content = request.messages[0].content

@@ -10,9 +10,9 @@ import pytest
 
 from helpers.paths import SHARED_DATA
 from srlm.console import Progress
-from srlm.engines.engine import Done
+from srlm.engines.engine import BatchResult
 from srlm.inference import Caller
-from srlm.judges.injection import constant_answers, find_suspicions
+from srlm.judges.injection import constant_answers, find_injections
 from srlm.judges.pairwise import Match, compare, load_pairwise
 from srlm.judges.parse import read_rating
 from srlm.judges.rubric import Scale, load_rubric
@@ -97,12 +97,12 @@ class Replayed:
     def plan(self, requests):
         return [[number] for number in range(len(requests))]
 
-    def run(self, batches, tick=None):
+    def run(self, batches, on_progress=None):
         for number, (request,) in enumerate(batches):
             instruction = request.messages[0].content.split("<instruction>\n")[1].split("\n</instruction>")[0]
             first, second = (exp(self.logprobs[instruction].get(token, float("-inf"))) for token in "mM")
             probabilities = (first / (first + second), second / (first + second))
-            yield Done(number, [Completion("A", "stop", 1, 1, probabilities)], 0.1)
+            yield BatchResult(number, [Completion("A", "stop", 1, 1, probabilities)], 0.1)
 
     def close(self):
         pass
@@ -158,7 +158,7 @@ def test_the_null_model_is_flagged_on_every_answer_and_as_constant(load):
         Answer(f"a{number}", f"p{number}", "NullModel", row["output"], "stop") for number, row in enumerate(rows)
     ]
     template = load()
-    found = [find_suspicions(answer.id, answer.text, template) for answer in answers]
+    found = [find_injections(answer.id, answer.text, template) for answer in answers]
     assert sum(bool(one) for one in found) == len(answers) == 805
     assert {answer.text[one.start : one.end] for answer, (one, *_) in zip(answers, found, strict=True)} == {
         "Ignore the above"
@@ -185,7 +185,7 @@ def test_real_answers_are_hardly_ever_flagged():
     kinds = Counter()
     flagged = 0
     for text in texts:
-        found = {one.kind for one in find_suspicions("a", text, rubric)}
+        found = {one.kind for one in find_injections("a", text, rubric)}
         kinds.update(found)
         flagged += bool(found)
     assert len(texts) > 9_000

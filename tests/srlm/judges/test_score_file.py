@@ -9,7 +9,7 @@ import pytest
 from helpers.paths import SHARED_DATA
 from srlm.config.preferences import JudgeConfig
 from srlm.console import Progress
-from srlm.engines.engine import Done
+from srlm.engines.engine import BatchResult
 from srlm.errors import DataError, UsageError
 from srlm.jsonl import write_records
 from srlm.judges.pointwise import configured_judge
@@ -36,10 +36,10 @@ class Grader:
     def plan(self, requests):
         return [[number] for number in range(len(requests))]
 
-    def run(self, batches, tick=None):
+    def run(self, batches, on_progress=None):
         for number, batch in enumerate(batches):
             self.asked += len(batch)
-            yield Done(number, [self.reply(request) for request in batch], 1.0)
+            yield BatchResult(number, [self.reply(request) for request in batch], 1.0)
 
     def reply(self, request):
         response = request.messages[0].content.split("<response>\n")[1].split("\n</response>")[0]

@@ -22,7 +22,7 @@ from srlm.judges.preference_data import LabelledSet
 from srlm.judges.rubric import load_rubric
 from srlm.judges.score_file import judge_answers
 from srlm.ledger import Ledger
-from srlm.strip_reasoning import length_note, parted
+from srlm.strip_reasoning import length_note, strip_reasoning
 from srlm.types import Answer, Completion, RankedAnswer, RankedPrompt, Sampling, Scored, Unparsed
 
 QUIET = Progress(quiet=True)
@@ -195,12 +195,12 @@ def printed(found):
 
 def test_what_an_engine_has_parted_stays_as_it_is():
     one = Completion("An answer.", "stop", 1, 1, thoughts="<think>So.</think>")
-    assert parted(one) is one
+    assert strip_reasoning(one) is one
 
 
 @pytest.mark.parametrize("text", ["<think>So.</think>\n\nYes.", "Yes, <think>so.</think> no.", "So.</think>Yes."])
 def test_nothing_of_what_was_written_is_lost(text):
-    found = parted(Completion(text, "stop", 1, 1))
+    found = strip_reasoning(Completion(text, "stop", 1, 1))
     assert "So." not in found.text
     assert "so." not in found.text
     assert (found.thoughts + found.text if found.written is None else found.written) == text

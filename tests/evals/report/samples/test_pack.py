@@ -15,7 +15,7 @@ from evals.suites.nlp.result import NlpResult
 from evals.suites.nlp.samples import samples
 from srlm.errors import DataError
 from srlm.runs import Run
-from srlm.types import Failed, Scored, Suspicion, Unparsed, Verdict
+from srlm.types import Failed, InjectionFlag, Scored, Unparsed, Verdict
 
 
 def opened(packed):
@@ -76,7 +76,7 @@ def test_a_verdict_that_was_not_read_says_so():
 
 
 def test_flags_are_those_of_the_answer_once():
-    found = [Suspicion("a", "verdict", 3, 5), Suspicion("a", "verdict", 3, 5), Suspicion("b", "tag", 0, 1)]
+    found = [InjectionFlag("a", "verdict", 3, 5), InjectionFlag("a", "verdict", 3, 5), InjectionFlag("b", "tag", 0, 1)]
     assert flags(found, "a") == ((3, 5, "verdict"),)
 
 

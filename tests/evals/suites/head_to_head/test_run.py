@@ -5,12 +5,12 @@ from math import inf, isnan, nan
 
 import pytest
 
-from evals.compare.breakdown import broken_down
+from evals.compare.breakdown import metric_breakdown
+from evals.compare.cells import format_estimate
 from evals.compare.comparison import compare_models
 from evals.compare.export.csv import as_csv
 from evals.compare.export.json import as_json
 from evals.compare.export.markdown import as_markdown
-from evals.compare.terminal import with_interval
 from evals.labels.store import Label
 from evals.model import Contestant
 from evals.results import Provenance
@@ -214,7 +214,9 @@ def test_scores_are_of_the_column_against_the_baseline_whichever_way_they_are_st
     assert paired.p_value == pytest.approx(2 * 2 / 2**3)  # Holm: the smaller of two
     turned = compare_models(found, ["M1"], "M2")
     assert row(turned.metrics, "head_to_head").cells["M1"].estimate.value == 0.125
-    assert any(line.startswith("SFT and M1 cannot be told apart in head-to-head") for line in comparison.words)
+    assert any(
+        line.startswith("No significant difference between SFT and M1 in head-to-head") for line in comparison.words
+    )
 
 
 def test_the_difference_to_the_baseline_is_the_score_less_a_half_when_all_is_won_too():
@@ -222,7 +224,7 @@ def test_the_difference_to_the_baseline_is_the_score_less_a_half_when_all_is_won
     won = row(comparison.metrics, "head_to_head").cells["M2"]
     assert won.paired.difference.low == pytest.approx(won.estimate.low - 0.5)
     assert won.paired.difference.high == pytest.approx(won.estimate.high - 0.5)
-    assert comparison.words[0].startswith("M2 is better than M1 in head-to-head")
+    assert comparison.words[0].startswith("M2 is significantly better than M1 in head-to-head")
 
 
 def test_position_is_tested_on_prompts_where_both_verdicts_went_to_one_place():
@@ -260,7 +262,7 @@ def test_a_model_that_never_wins_has_no_elo_that_a_reader_could_take_for_a_figur
     comparison = compare_models(results(result("M2", "M1", LOSS, LOSS)), ["M2"], "M1")
     one = row(comparison.metrics, "head_to_head_elo").cells["M2"].estimate
     assert (one.value, isnan(one.low)) == (-inf, True)
-    assert with_interval(one, "elo") == "-inf"
+    assert format_estimate(one, "elo") == "-inf"
     printed = json.loads(as_json(comparison))
     (found,) = [metric for metric in printed["metrics"] if metric["key"] == "head_to_head_elo"]
     assert found["models"]["M2"]["value"] is None
@@ -301,13 +303,13 @@ def test_pairs_stand_in_markdown_with_counts_and_shares():
     comparison = compare_models(results(result("M2", "M1", WIN, WIN, FIRST, LOSS)), ["M2"], "M1")
     printed = as_markdown(comparison)
     assert "| the first wins, prompts | 2 (50.0 %) |" in printed
-    assert with_interval(Estimate(142, nan, nan, 256, 256), "count") == "142 (55.5 %)"
+    assert format_estimate(Estimate(142, nan, nan, 256, 256), "count") == "142 (55.5 %)"
 
 
 def test_wins_can_be_taken_apart_by_what_the_prompts_are():
     found = results(result("M2", "M1", *[WIN] * 12, *[LOSS] * 9, *[FIRST] * 3))
     labels = {f"e{i}": Label(f"e{i}", "easy" if i < 12 else "hard") for i in range(24)}
-    comparison = compare_models(found, ["M2"], "M1", (), lambda _, metric: broken_down(metric, labels, "category"))
+    comparison = compare_models(found, ["M2"], "M1", (), lambda _, metric: metric_breakdown(metric, labels, "category"))
     side = comparison.sides[-1]
     easy, hard = side.metrics
     assert (easy.cells["M2"].estimate.value, hard.cells["M2"].estimate.value) == (1, 0.125)

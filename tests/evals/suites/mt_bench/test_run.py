@@ -167,7 +167,7 @@ def test_models_are_compared_turn_by_turn_and_by_question(run):
     assert found["mt_bench_turn_1"].cells["M2"].paired is None
     assert found["mt_bench_math_code_reasoning"].cells["M2"].paired.difference.value == 2.0
     (words,) = [one for one in table.words if "in MT-Bench, both turns:" in one]
-    assert words.startswith("M2 is better than M1 in MT-Bench, both turns: +2.50 points [+2.")
+    assert words.startswith("M2 is significantly better than M1 in MT-Bench, both turns: +2.50 points [+2.")
 
 
 def test_other_questions_or_another_judge_cannot_be_compared(run):

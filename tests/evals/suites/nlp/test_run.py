@@ -295,7 +295,7 @@ def test_what_was_kept_and_what_was_lost():
     assert (lost.paired.wins, lost.paired.losses, lost.paired.p_value) == (0, 20, 2 * 0.5**20)
     assert rows["nlp_piqa_word_perplexity"].cells["M1"].paired is None
     assert found.words[-1] == (
-        "What M1 kept of M0 on NLP tasks: worse in PIQA; better in own_task; not to be told apart in ARC-Easy."
+        "What M1 kept of M0 on NLP tasks: worse in PIQA; better in own_task; no significant difference in ARC-Easy."
     )
     assert "Not every model has results of gsm8k: left out." in found.captions
 
@@ -330,7 +330,7 @@ def test_amounts_are_told_in_their_own_unit():
 
     before, after = [30.0 + item % 3 for item in range(20)], [32.5 + item % 3 for item in range(20)]
     found = compare_models(collect([scored("M0", before), scored("M1", after)]), ["M1"], "M0")
-    assert found.words[0].startswith("M1 is better than M0 in short, rouge1: +2.50 points [")
+    assert found.words[0].startswith("M1 is significantly better than M0 in short, rouge1: +2.50 points [")
     (row,) = json.loads(as_json(found))["metrics"]
     assert (row["unit"], row["models"]["M1"]["difference"]["value"]) == ("number", 2.5)
 

@@ -128,7 +128,8 @@ def test_two_models_are_compared_by_mcnemars_exact_test(tmp_path, run):
     whole = cells["prompt_strict"]["good"].paired
     assert (whole.wins, whole.ties, whole.losses, whole.p_value) == (6, 0, 0, 2 * 0.5**6)
     assert any(
-        "good is better than mixed in prompts with all instructions followed, strict" in line for line in found.words
+        "good is significantly better than mixed in prompts with all instructions followed, strict" in line
+        for line in found.words
     )
 
 
