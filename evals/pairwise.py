@@ -11,7 +11,7 @@ from srlm.console import Progress
 from srlm.engines.engine import Engine
 from srlm.inference import Caller
 from srlm.judges.judge_card import JudgeCard
-from srlm.judges.measure_judge_card import measure
+from srlm.judges.measure_judge_card import measure_judge_card
 from srlm.judges.pairwise import VOTE, Match, Preference, Voting, compare, load_pairwise
 from srlm.judges.preference_data import LabelledSet
 from srlm.judges.template import Template
@@ -72,7 +72,7 @@ def sitting(
     """Open the judge, measure its card on labelled pairs, and keep the prompts that it will be asked about."""
     with opened(judge) as engine:
         caller = Caller(engine, run.ledger, "evals/card", progress)
-        card = measure(caller, labelled, limit=CARD_PAIRS, voting=voting)
+        card = measure_judge_card(caller, labelled, limit=CARD_PAIRS, voting=voting)
         template = load_pairwise()
         provenance = judged_by(engine, template, prompts, sampling, voting)
         save_prompts(run, provenance.prompts, prompts)

@@ -35,7 +35,7 @@ from scipy.stats import binom
 import evals.metric
 from evals.compare.comparison import Comparison
 from evals.gate.bounds import evidence
-from evals.gate.comparison_json import Difference, compared
+from evals.gate.comparison_json import Difference, from_comparison
 from evals.gate.decision import Decision, decide
 from evals.gate.policy import Policy
 from evals.metric import BinaryPerPrompt, Metric, Series, metric, observed_range
@@ -144,7 +144,7 @@ def several(rng: Rng, n: int, worse: bool) -> list[Metric]:
 
 def gate(metrics: list[Metric], policy: Policy) -> Decision:
     """What the command decides on these metrics."""
-    return decide(compared(Comparison(["B", "C"], "B", metrics, [], [])), "C", policy)
+    return decide(from_comparison(Comparison(["B", "C"], "B", metrics, [], [])), "C", policy)
 
 
 def one_rule(kind: str, margin: str | None) -> Policy:
@@ -188,7 +188,7 @@ def only_losing() -> dict[str, dict[str, list[float]]]:
                 if shown is None:
                     continue
                 half = float(stdtrit(n - 1, 1 - RISK)) * sqrt(shown.variance / n)
-                ours += chance * (shown.at_least(RISK) > -margin)
+                ours += chance * (shown.lower_bound(RISK) > -margin)
                 student += chance * (shown.value - half > -margin)
             found.setdefault(f"{100 * margin:.0f} points", {})[str(n)] = [ours, student]
     return found
@@ -207,7 +207,7 @@ def _cell(draw: Draw, unit: str, margin: str, n: int, gates: int) -> dict[str, f
         rows = drawn(n, False)
         equal.append(gate(rows, rule))
         superior.append(gate(rows, better).outcome == "pass")
-        needed = equal[-1].findings[0].needed
+        needed = equal[-1].results[0].needed
         if needed is not None and needed.assuming == "equal":
             asked.append(needed.prompts)
     worse = [gate(drawn(n, True), rule) for _ in range(gates)]

@@ -13,9 +13,9 @@ from srlm.cli.models import done_with, named_model, wire_of
 from srlm.cli.options import DEFAULT_RUNS, MAX_ITEMS, Estimate, MaxConnections, MaxCost, RunName, Runs, Timeout
 
 if TYPE_CHECKING:
-    from evals.gate.comparison_json import Compared
+    from evals.gate.comparison_json import ComparisonJson
     from evals.gate.decision import Decision
-    from evals.gate.judge_drift import Asked, Calibration
+    from evals.gate.judge_drift import DriftResult, PinnedVerdicts
     from evals.gate.policy import Policy
     from evals.model import Contestant
     from srlm.console import Progress
@@ -105,10 +105,12 @@ def gate(
     raise typer.Exit(decided.exit_code)
 
 
-def _compared(comparison: Path | None, candidate: str, baseline: str | None, run: str | None, runs: Path) -> "Compared":
+def _compared(
+    comparison: Path | None, candidate: str, baseline: str | None, run: str | None, runs: Path
+) -> "ComparisonJson":
     """The comparison of a file, or of a run's results."""
     from evals.compare.comparison import compare_models
-    from evals.gate.comparison_json import compared, read_compared
+    from evals.gate.comparison_json import from_comparison, read_comparison
     from evals.suites import load_results
     from srlm.errors import UsageError
     from srlm.runs import open_run
@@ -116,8 +118,8 @@ def _compared(comparison: Path | None, candidate: str, baseline: str | None, run
     if comparison is None:
         if baseline is None:
             raise UsageError("Say whose place the candidate would take: --baseline M1")
-        return compared(compare_models(load_results(open_run(runs, run)), [baseline, candidate], baseline))
-    found = read_compared(comparison)
+        return from_comparison(compare_models(load_results(open_run(runs, run)), [baseline, candidate], baseline))
+    found = read_comparison(comparison)
     if baseline not in (None, found.baseline):
         raise UsageError(
             f"{comparison} compares with {found.baseline}, and --baseline is {baseline}. Make it with that one: "
@@ -137,19 +139,19 @@ def _pinned_judge(
 
 
 def _ask_again(
-    found: "Compared", policy: "Policy", path: Path, model: "Contestant", only: bool, progress: "Progress"
-) -> "Asked | None":
+    found: "ComparisonJson", policy: "Policy", path: Path, model: "Contestant", only: bool, progress: "Progress"
+) -> "DriftResult | None":
     """What the judge says of its pinned pairs today; None if only the estimate was wanted."""
-    from evals.gate.judge_drift import ask_again, read_calibration, refuse_other_judges
+    from evals.gate.judge_drift import measure_drift, read_pinned_verdicts, refuse_other_judges
 
     wanted = policy.judge.calibration
     if wanted is None:
         return None
-    pinned = read_calibration(path.parent / wanted.file)
+    pinned = read_pinned_verdicts(path.parent / wanted.file)
     refuse_other_judges(pinned, found, found.suites(rule.metric for rule in policy.rules))
 
-    def work(engine: "Engine", calls: "Ledger", progress: "Progress") -> "Asked":
-        return ask_again(engine, pinned, calls, risk=policy.risk, progress=progress)
+    def work(engine: "Engine", calls: "Ledger", progress: "Progress") -> "DriftResult":
+        return measure_drift(engine, pinned, calls, risk=policy.risk, progress=progress)
 
     # Into a ledger of its own: whatever a run's ledger knows are the answers of the past.
     with TemporaryDirectory() as folder:
@@ -208,7 +210,7 @@ def pin(
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Pin a judge: write what it says of labelled pairs, so that later gates see when it moves. Never over a file."""
-    from evals.gate.judge_drift import pin as pinned_by
+    from evals.gate.judge_drift import pin_judge
     from srlm.console import Progress, say
     from srlm.jsonl import without_nan, write_json
     from srlm.judges.preference_data import load_labelled
@@ -217,12 +219,12 @@ def pin(
         _refuse_existing(output)
     labelled = load_labelled(pairs)
     progress = Progress()
-    if labelled.words:
-        progress.say(labelled.words)
+    if labelled.skipped_message:
+        progress.say(labelled.skipped_message)
     model = named_model(spec, run, runs, wire_of(max_connections, timeout, progress), max_cost)
 
-    def work(engine: "Engine", calls: "Ledger", progress: "Progress") -> "Calibration":
-        return pinned_by(engine, labelled, calls, limit=limit, progress=progress)
+    def work(engine: "Engine", calls: "Ledger", progress: "Progress") -> "PinnedVerdicts":
+        return pin_judge(engine, labelled, calls, limit=limit, progress=progress)
 
     with TemporaryDirectory() as folder:
         found = done_with(work, model, Path(folder) / "ledger.sqlite", estimate, progress)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from evals.compare.comparison import Comparison, SuiteJudge
-from evals.gate.comparison_json import compared
+from evals.gate.comparison_json import from_comparison
 from evals.gate.policy import Policy
 from evals.metric import BinaryPerPrompt, Series, metric, observed_range
 from srlm.judges.judge_card import JudgeCard
@@ -29,7 +29,7 @@ def rates(key, both, gained, lost, neither):
 
 def comparison(*rows, judges=(), captions=()):
     of = [replace(row, suite=suite_of(row.key)) for row in rows]
-    return compared(Comparison(["M1", "M2"], "M1", of, list(captions), [], judges=list(judges)))
+    return from_comparison(Comparison(["M1", "M2"], "M1", of, list(captions), [], judges=list(judges)))
 
 
 def suite_of(key):

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from evals.compare.comparison import compare_models
 from evals.compare.export.json import as_json
 from evals.compare.import_results import read_results, result_file
-from evals.gate.judge_drift import read_calibration
+from evals.gate.judge_drift import read_pinned_verdicts
 from evals.gate.policy import load_policy
 from evals.labels.store import read_labels
 from evals.results import collect
@@ -176,7 +176,7 @@ READERS = {
     "labels": ("l.jsonl", lambda: damaged_lines(LABELS), read_labels),
     "votes": ("w.jsonl", lambda: damaged_lines(VOTES), read_votes),
     "json": ("r.json", lambda: damaged_json(CALIBRATION), read_json),
-    "calibration": ("c.json", lambda: damaged_json(CALIBRATION), read_calibration),
+    "calibration": ("c.json", lambda: damaged_json(CALIBRATION), read_pinned_verdicts),
     "policy": ("gate.yaml", lambda: mutated(POLICY), load_policy),
     "configuration": ("run.yaml", lambda: mutated(CONFIG), lambda path: load_config(str(path), [])),
     "gamed": ("df_gamed.csv", lambda: mutated(GAMED), read_difficulties),

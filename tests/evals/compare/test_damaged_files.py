@@ -10,7 +10,7 @@ from evals.compare.comparison import compare_models
 from evals.compare.export.json import as_json
 from evals.compare.import_results import read_results, result_file
 from evals.evaluate import prepare
-from evals.gate.comparison_json import read_compared
+from evals.gate.comparison_json import read_comparison
 from evals.model import Contestant
 from evals.results import collect
 from helpers.foreign_files import (
@@ -63,7 +63,7 @@ def test_a_damaged_comparison_is_read_or_refused(scratch, data):
     made = json.loads(as_json(compare_models(collect(found.results), ["model", "other"], "model")))
     path = scratch / "comparison.json"
     path.write_bytes(data.draw(damaged_json(made)))
-    refused_or_read(lambda: read_compared(path))
+    refused_or_read(lambda: read_comparison(path))
 
 
 @pytest.mark.parametrize("name", READERS)

@@ -16,7 +16,7 @@ from evals.compare.export.json import as_json
 from evals.compare.export.latex import as_latex
 from evals.compare.export.markdown import as_markdown
 from evals.compare.terminal import print_comparison
-from evals.gate.comparison_json import Compared
+from evals.gate.comparison_json import ComparisonJson
 from evals.gate.decision import decide
 from evals.gate.output.junit import as_junit
 from evals.gate.output.markdown import as_markdown as decision_markdown
@@ -142,12 +142,12 @@ def test_a_decision_shows_names_and_obeys_none(name):
     policy = Policy.model_validate(
         {"rules": [{"metric": "win_rate", "kind": "superiority"}], "judge": {"agreement": 0.6, "missing": 0.1}}
     )
-    decided = decide(Compared.model_validate(data), name, policy)
+    decided = decide(ComparisonJson.model_validate(data), name, policy)
     refuse(in_the_terminal(lambda: print_decision(display.stdout(), decided)))
     refuse(as_junit(decided))
     ElementTree.fromstring(as_junit(decided))
     unnamed = json.loads(json.dumps(data).replace(json.dumps(name)[1:-1], "plain"))
-    plain = decide(Compared.model_validate(unnamed), "plain", policy)
+    plain = decide(ComparisonJson.model_validate(unnamed), "plain", policy)
     found, without = decision_markdown(decided), decision_markdown(plain)
     assert "](" not in found
     assert found.count("\n") == without.count("\n")
