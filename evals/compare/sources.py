@@ -35,8 +35,8 @@ class Sources:
     def add_summaries(self, comparison: Comparison) -> Comparison:
         """Add the counts of the files of compared models, a table for each kind of file."""
         chosen = [one for model in comparison.models for one in self.summaries if one.model == model]
-        tables = [_table([one for one in chosen if one.title == title]) for title in dict.fromkeys(_titles(chosen))]
-        return replace(comparison, sides=[*comparison.sides, *tables], files=[one.data for one in chosen])
+        sides = [*comparison.sides, *summary_tables(chosen)]
+        return replace(comparison, sides=sides, files=[one.data for one in chosen])
 
 
 def load_sources(
@@ -62,8 +62,10 @@ def load_sources(
     return Sources(results, names, imported.summaries, run)
 
 
-def _titles(summaries: Sequence[FileSummary]) -> list[str]:
-    return [one.title for one in summaries]
+def summary_tables(summaries: Sequence[FileSummary]) -> list[ExtraTable]:
+    """Return a table for each kind of file."""
+    titles = dict.fromkeys(one.title for one in summaries)
+    return [_table([one for one in summaries if one.title == title]) for title in titles]
 
 
 def _table(summaries: Sequence[FileSummary]) -> ExtraTable:
