@@ -78,11 +78,8 @@ def _summary(file: Judgements, model: str, result: MtBenchResult) -> FileSummary
         rows += [
             grade(f"{key}_turn_1", f"{name}, turn 1", one.turn_1),
             grade(f"{key}_turn_2", "turn 2", one.turn_2, level=1),
+            count(f"{key}_missing", "turns without a grade", one.missing, one.both.n + one.missing, level=1),
         ]
-        if one.missing:
-            rows.append(
-                count(f"{key}_missing", "turns without a grade", one.missing, one.both.n + one.missing, level=1)
-            )
     return FileSummary(
         "mt-bench",
         model,
