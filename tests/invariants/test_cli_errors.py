@@ -495,7 +495,7 @@ def test_name_in_brackets(cli, own_run, tiny_config, name):
 
 
 def test_eval_of_nothing(cli):
-    check_refused(cli("eval"), "Name at least one model", "--annotations FILE")
+    check_refused(cli("eval"), "Name at least one model", "srlm eval M1")
 
 
 def check_usage(result, part):
