@@ -94,7 +94,7 @@ def _read(file: ResultFile, settings: Settings) -> tuple[AnyImporter, Any]:
             return importer, importer.read(file, rows, settings)
     keys = rows[0].data.keys()
     tool = next((f" It looks like a file of {tool}." for tool, known in OTHERS.items() if known <= keys), "")
-    raise rows[0].unlike(f"is no file of results that srlm knows: {_formats()}.{tool}")
+    raise rows[0].error_with_hint(f"is no file of results that srlm knows: {_formats()}.{tool}")
 
 
 def _names_a_file(word: str) -> bool:

@@ -84,12 +84,12 @@ def annotations_in(records: Sequence[Row]) -> Annotations:
     for record in records:
         pair = record.text("generator_1"), record.text("generator_2")
         if pair not in {(baseline, model), (model, baseline)}:
-            raise record.wrong(
+            raise record.error(
                 f"is about {pair[1]} against {pair[0]}, the first one about {model} against {baseline}: give each "
                 "model a file of its own."
             )
         if _annotator(record) != annotator:
-            raise record.wrong(f"is a verdict of {_annotator(record)}, the first one of {annotator}: one judge a file.")
+            raise record.error(f"is a verdict of {_annotator(record)}, the first one of {annotator}: one judge a file.")
         row = _annotation(record, swapped=pair != (baseline, model))
         once.add(record, row.instruction, "the instruction")
         rows.append(row)
@@ -183,7 +183,7 @@ def _annotation(record: Row, *, swapped: bool) -> Annotation:
 
 def _preference(record: Row) -> float | None:
     if "preference" not in record.data:
-        raise record.wrong("the field preference is missing: a number from 1 to 2, or null.")
+        raise record.error("the field preference is missing: a number from 1 to 2, or null.")
     value = record.data["preference"]
     if value is None:
         return None
@@ -191,7 +191,7 @@ def _preference(record: Row) -> float | None:
     if number and value == 0:
         return DRAW
     if not number or not 1 <= value <= 2:
-        raise record.wrong(f"the preference must be a number from 1 (the baseline) to 2, or null, not {value!r:.40}.")
+        raise record.error(f"the preference must be a number from 1 (the baseline) to 2, or null, not {value!r:.40}.")
     return float(value) - 1
 
 

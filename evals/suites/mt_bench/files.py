@@ -105,16 +105,16 @@ def judgements_in(
     models: dict[str, dict[tuple[int, int], list[Judgement]]] = {}
     for record in records:
         if _judge(record) != judge:
-            raise record.wrong(f"is a judgement of {_judge(record)}, the first one of {judge}: one judge a file.")
+            raise record.error(f"is a judgement of {_judge(record)}, the first one of {judge}: one judge a file.")
         model, one = record.text("model"), _judgement(record)
         if one.question not in categories:
-            raise record.wrong(
+            raise record.error(
                 f"there is no question {one.question}. For other questions than MT-Bench's, name their question.jsonl: "
                 "--prompts FILE"
             )
         before = first.setdefault((model, one.question, one.turn), record)
         if before is not record and repeats is None:
-            raise record.wrong(
+            raise record.error(
                 f"has the judgement of {model} on turn {one.turn} of question {one.question} of {before.unit} "
                 f"{before.number} again, as FastChat writes it when it is run twice. Name the one that counts, or "
                 "their mean: --repeats first, last or mean."
@@ -201,7 +201,7 @@ def read_answers(path: Path) -> dict[int, tuple[str, str]]:
         number, choices = _number(record), record.data.get("choices")
         once.add(record, number, f"the answer to question {number}")
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-            raise record.wrong("the field choices must be a list of objects with turns.")
+            raise record.error("the field choices must be a list of objects with turns.")
         found[number] = _two(record, "choices[0].turns", choices[0].get("turns"))
     return found
 
@@ -242,7 +242,7 @@ def _question_file(path: Path) -> Path:
 def _judgement(record: Row) -> Judgement:
     turn = record.data.get("turn")
     if isinstance(turn, bool) or turn not in (1, 2):
-        raise record.wrong(f"the field turn must be 1 or 2, not {turn!r:.40}.")
+        raise record.error(f"the field turn must be 1 or 2, not {turn!r:.40}.")
     return Judgement(_number(record), 1 if turn == 1 else 2, _score(record), record.text("judgment"))
 
 
@@ -252,29 +252,29 @@ def _score(record: Row) -> float | None:
     if score == NO_SCORE:
         return None
     if not 0 <= score <= SCALE[1]:
-        raise record.wrong(f"the score must be a number from 0 to 10, or {NO_SCORE} for none, not {value!r:.40}.")
+        raise record.error(f"the score must be a number from 0 to 10, or {NO_SCORE} for none, not {value!r:.40}.")
     return float(score)
 
 
 def _judge(record: Row) -> str:
     if "g1_winner" in record.data:
-        raise record.wrong("is a verdict on a pair of answers; grades of single answers are expected.")
+        raise record.error("is a verdict on a pair of answers; grades of single answers are expected.")
     value = record.data.get("judge")
     if not isinstance(value, list) or len(value) != 2 or not all(isinstance(one, str) for one in value):
-        raise record.wrong("the field judge must be a list of two texts, the judge's name and its prompt's.")
+        raise record.error("the field judge must be a list of two texts, the judge's name and its prompt's.")
     return str(value[0])
 
 
 def _number(record: Row) -> int:
     value = record.data.get("question_id")
     if not isinstance(value, int) or isinstance(value, bool):
-        raise record.wrong(f"the field question_id must be a whole number, not {value!r:.40}.")
+        raise record.error(f"the field question_id must be a whole number, not {value!r:.40}.")
     return value
 
 
 def _two(record: Row, name: str, value: Any) -> tuple[str, str]:
     if not isinstance(value, list) or len(value) != 2 or not all(isinstance(one, str) for one in value):
-        raise record.wrong(f"the field {name} must be a list of two texts.")
+        raise record.error(f"the field {name} must be a list of two texts.")
     return value[0], value[1]
 
 
