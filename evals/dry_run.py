@@ -11,11 +11,11 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from evals.model import Contestant
-from srlm.engines.budget import likely_prompt_tokens, most_prompt_tokens
-from srlm.engines.engine import Done, Engine, Tick, no_tick
+from evals.model import EvalModel
+from srlm.engines.budget import estimate_prompt_tokens, max_prompt_tokens
+from srlm.engines.engine import BatchResult, Engine, OnProgress, no_progress
 from srlm.engines.remote import RemoteEngine
-from srlm.inference import find, recall
+from srlm.inference import find_stored, load_capabilities
 from srlm.ledger import Ledger
 from srlm.prices import FREE, Price
 from srlm.runs import Run
@@ -61,7 +61,7 @@ class DryRunEngine:
     def __init__(self, engine: Engine, ledger: Ledger, pending: PendingCalls) -> None:
         self.name, self.identity, self.price = engine.name, engine.identity, engine.price
         self._engine, self._ledger, self._pending = engine, ledger, pending
-        recall(engine, ledger)
+        load_capabilities(engine, ledger)
         # Two models answer differently: a judge that compares them is asked in both orders, and for each pair anew.
         self._mark = f"{sha256(engine.identity.encode()).hexdigest()[:7]} "
 
@@ -71,25 +71,25 @@ class DryRunEngine:
             return self._engine.plan(requests)
         return [[index] for index in range(len(requests))]
 
-    def run(self, batches: Sequence[Sequence[Request]], tick: Tick = no_tick) -> Iterator[Done]:
+    def run(self, batches: Sequence[Sequence[Request]], on_progress: OnProgress = no_progress) -> Iterator[BatchResult]:
         """Yield the ledger's answers, or placeholders."""
         for number, batch in enumerate(batches):
-            yield Done(number, [self._reply(request) for request in batch], 0.0)
+            yield BatchResult(number, [self._reply(request) for request in batch], 0.0)
 
     def close(self) -> None:
         """Close the wrapped engine."""
         self._engine.close()
 
     def _reply(self, request: Request) -> Completion:
-        stored = find(self._engine, self._ledger, request)
+        stored = find_stored(self._engine, self._ledger, request)
         if stored is not None:
             return stored[1]
         tokens = 1 if request.choices else request.sampling.max_tokens
         if isinstance(self._engine, RemoteEngine):
-            tokens = self._engine.longest(request)
+            tokens = self._engine.max_output_tokens(request)
         self._pending.calls += 1
-        self._pending.likely += likely_prompt_tokens(request)
-        self._pending.most += most_prompt_tokens(request)
+        self._pending.likely += estimate_prompt_tokens(request)
+        self._pending.most += max_prompt_tokens(request)
         self._pending.completion_tokens += tokens
         even = tuple(1 / len(request.choices) for _ in request.choices)
         text = (self._mark + WORD * tokens)[: len(WORD) * tokens]
@@ -105,7 +105,7 @@ class DryRun:
     pending: dict[str, PendingCalls] = field(default_factory=dict)
     engines: dict[str, Engine] = field(default_factory=dict)
 
-    def wrap(self, model: Contestant) -> Contestant:
+    def wrap(self, model: EvalModel) -> EvalModel:
         """Return a model whose engines count requests instead of sending them."""
 
         def open_it() -> Engine:
@@ -114,7 +114,7 @@ class DryRun:
             pending = self.pending.setdefault(engine.identity, PendingCalls(engine.name, engine.price))
             return DryRunEngine(engine, self.ledger, pending)
 
-        return Contestant(model.name, open_it)
+        return EvalModel(model.name, open_it)
 
     def require_keys(self) -> None:
         """Refuse calls that could not be made, before other models have worked for an hour.

@@ -4,25 +4,20 @@ Every suite is prepared before the first model loads, so that the last of severa
 hours. Of "all" suites those that cannot begin are left out, with the reason.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from evals.compare.tracking import tell
+from evals.compare.tracking import log_results
 from evals.dry_run import dry_run
 from evals.evaluation_results import EvaluationResults, model_names
-from evals.model import Contestant
-from evals.options import Job, Option, Preparation, split_list, takers_of
-from evals.suites.alpaca import run as alpaca
-from evals.suites.head_to_head import run as head_to_head
-from evals.suites.mt_bench import run as mt_bench
-from evals.suites.nlp import run as nlp
-from evals.suites.reward_model import run as reward_model
-from evals.suites.verifiable import run as verifiable
+from evals.model import EvalModel
+from evals.options import Job, Preparation, split_list, takers_of
+from evals.suites import evaluable_suites
 from srlm.console import Progress
 from srlm.errors import SrlmError, UnknownName, UsageError
-from srlm.ledger_lock import in_turn
+from srlm.ledger_lock import lock_ledger
 from srlm.runs import Run, start_run
 from srlm.trackers import require_trackers
 
@@ -30,57 +25,18 @@ ALL = "all"
 
 
 @dataclass(frozen=True)
-class Suite:
-    """An evaluation suite, as the registry has it."""
-
-    name: str
-    summary: str
-    options: tuple[Option[Any], ...]
-    prepare: Callable[[Preparation], Job]
-    outside_judge: bool = False
-
-
-SUITES = (
-    Suite("alpaca", "win rate against references", alpaca.OPTIONS, alpaca.prepare, outside_judge=True),
-    Suite(
-        "head-to-head",
-        "wins, ties and losses between the models, and Elo",
-        head_to_head.OPTIONS,
-        head_to_head.prepare,
-        outside_judge=True,
-    ),
-    Suite(
-        "mt-bench", "grades of answers to two-turn questions", mt_bench.OPTIONS, mt_bench.prepare, outside_judge=True
-    ),
-    Suite("nlp", "lm-eval's tasks: what training on preferences costs elsewhere", nlp.OPTIONS, nlp.prepare),
-    Suite("reward", "the model as a judge of ranked answers", reward_model.OPTIONS, reward_model.prepare),
-    Suite(
-        "verifiable",
-        "answers that a program checks",
-        verifiable.OPTIONS,
-        verifiable.prepare,
-    ),
-)
-
-
-def evaluated() -> list[Suite]:
-    """Return the suites that can be run, by name."""
-    return sorted(SUITES, key=lambda one: one.name)
-
-
-@dataclass(frozen=True)
 class Evaluation:
     """Prepared suites, with the models and the outside judge that they run on."""
 
-    models: tuple[Contestant, ...]
-    judge: Contestant
+    models: tuple[EvalModel, ...]
+    judge: EvalModel
     run: Run
     jobs: Mapping[str, Job]
 
     @property
     def remote(self) -> bool:
         """Check if a model that is called is behind a server."""
-        judged = any(one.name in self.jobs and one.outside_judge for one in evaluated())
+        judged = any(one.name in self.jobs and one.outside_judge for one in evaluable_suites())
         return any(one.remote for one in (*self.models, *([self.judge] if judged else [])))
 
     def estimate(self, *, require_keys: bool = False) -> list[str]:
@@ -89,7 +45,7 @@ class Evaluation:
         Raises:
             UsageError: `require_keys`, and a model has calls to make but no key.
         """
-        with dry_run(self.run.kept) as counting:
+        with dry_run(self.run.existing_ledger) as counting:
             models, judge = [counting.wrap(one) for one in self.models], counting.wrap(self.judge)
             for job in self.jobs.values():
                 if job.engines:
@@ -104,20 +60,20 @@ class Evaluation:
         What a server's calls will take is said before the first of them. Model cards and trackers are updated.
         """
         lines = self.estimate(require_keys=True) if self.remote else []
-        with in_turn(self.run.folder / "ledger.sqlite", progress.say) as waited, _begun(self.run, progress) as run:
+        with lock_ledger(self.run.folder / "ledger.sqlite", progress.say) as waited, _begun(self.run, progress) as run:
             if self.remote:
                 progress.say("\n".join(self.estimate(require_keys=True) if waited else lines))
             results = [
                 result for job in self.jobs.values() for result in job.run(self.models, self.judge, run, progress)
             ]
-            tell(run, model_names(results))
+            log_results(run, model_names(results))
         return EvaluationResults(self.run.folder, tuple(results))
 
 
 def evaluate(
-    models: Mapping[str, Contestant],
+    models: Mapping[str, EvalModel],
     suites: str | Sequence[str],
-    judge: Contestant,
+    judge: EvalModel,
     run: Run,
     progress: Progress,
     options: Mapping[str, Any],
@@ -141,9 +97,9 @@ def evaluate(
 
 
 def prepare(
-    models: Mapping[str, Contestant],
+    models: Mapping[str, EvalModel],
     suites: str | Sequence[str],
-    judge: Contestant,
+    judge: EvalModel,
     run: Run,
     progress: Progress,
     options: Mapping[str, Any],
@@ -153,7 +109,7 @@ def prepare(
     given = {name: value for name, value in options.items() if value is not None}
     values = _checked(given, names)
     require_trackers(run.config.report_to)
-    chosen = [one for one in evaluated() if one.name in names]
+    chosen = [one for one in evaluable_suites() if one.name in names]
     declared = {one.name: one.options for one in chosen}
     preparation = Preparation(values, [*models], [*models.values()], run, progress, declared, every)
     jobs: dict[str, Job] = {}
@@ -177,7 +133,7 @@ def choose_suites(names: str | Sequence[str]) -> tuple[list[str], bool]:
         UsageError: none is named.
     """
     given = [part for one in ([names] if isinstance(names, str) else names) for part in split_list(one)]
-    known = [one.name for one in evaluated()]
+    known = [one.name for one in evaluable_suites()]
     for one in given:
         if one not in [*known, ALL]:
             raise UnknownName("The suite", one, [*known, ALL])
@@ -189,7 +145,7 @@ def choose_suites(names: str | Sequence[str]) -> tuple[list[str], bool]:
 def judged(names: str | Sequence[str]) -> bool:
     """Check if any of the suites asks an outside judge."""
     chosen, _ = choose_suites(names)
-    return any(one.outside_judge for one in evaluated() if one.name in chosen)
+    return any(one.outside_judge for one in evaluable_suites() if one.name in chosen)
 
 
 def _checked(options: Mapping[str, Any], suites: Sequence[str]) -> dict[str, Any]:
@@ -199,7 +155,7 @@ def _checked(options: Mapping[str, Any], suites: Sequence[str]) -> dict[str, Any
         UnknownName: no suite has such an option.
         UsageError: only other suites take it, two of the chosen ones take different files by it, or it is out of range.
     """
-    declared = {one.name: one.options for one in evaluated()}
+    declared = {one.name: one.options for one in evaluable_suites()}
     values: dict[str, Any] = {}
     for name, value in options.items():
         takers = takers_of(name, declared)

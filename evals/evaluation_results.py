@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from evals.compare.ablation import ablations
-from evals.compare.comparison import ALIKE, compare_models
+from evals.compare.comparison import MUST_MATCH, compare_models
 from evals.compare.export.data_frame import as_data_frame
 from evals.compare.view import ComparisonView, view
 from evals.results import collect, models_of
@@ -50,7 +50,7 @@ class EvaluationResults(Mapping[str, Mapping[Any, Any]]):
                     name
                 )
         results = collect(self.results)
-        found = [compare_models(results, names, names[0], ALIKE) for names in groups.values()]
+        found = [compare_models(results, names, names[0], MUST_MATCH) for names in groups.values()]
         return [view(one) for one in (*found, *ways)]
 
     def _repr_html_(self) -> str:

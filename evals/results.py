@@ -18,7 +18,7 @@ from urllib.parse import quote
 from pydantic import TypeAdapter, ValidationError
 
 from srlm.errors import DataError, UsageError
-from srlm.filenames import LONGEST, among, cut, file_name
+from srlm.filenames import LONGEST, cut, distinct_name, file_name
 from srlm.jsonl import explain, read_json, with_nan, without_nan, write_json
 from srlm.judges.judge_card import JudgeCard
 from srlm.runs import Run
@@ -242,7 +242,7 @@ def file_stem(run: Run, suite: str, *models: str) -> str:
     names = [file_name(model) for model in models]
     name = names[0] if len(names) == 1 else "~".join(one.replace("~", "%7E") for one in names)
     name = cut(name, "~".join(models), 2 * LONGEST + 1)  # signs may have become three
-    return among(taken, name if _only_dots(models) else _former_stem(models), name, "~".join(models))
+    return distinct_name(taken, name if _only_dots(models) else _former_stem(models), name, "~".join(models))
 
 
 def files_folder(run: Run, suite: str, model: str) -> Path:

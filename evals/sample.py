@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from srlm.types import Failed, Suspicion, Unparsed, Verdict
+from srlm.types import Failed, InjectionFlag, Unparsed, Verdict
 
 NO_LABEL = "no label"
 
@@ -89,7 +89,7 @@ def opinion(verdict: Verdict, about: str, choices: Sequence[str] = ()) -> Opinio
     return Opinion(verdict.judge, about, f"{reading.value:.4g}", reading.text, verdict.thoughts)
 
 
-def flags(found: Iterable[Suspicion], answer_id: str) -> tuple[tuple[int, int, str], ...]:
+def flags(found: Iterable[InjectionFlag], answer_id: str) -> tuple[tuple[int, int, str], ...]:
     """The places of an answer that speak to the judge, each once."""
     return tuple(sorted({(one.start, one.end, one.kind) for one in found if one.answer_id == answer_id}))
 

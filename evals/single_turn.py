@@ -10,7 +10,7 @@ from pathlib import Path
 
 from evals.generate import choose_prompts
 from evals.options import LIMIT, Option, Preparation, max_tokens
-from srlm.json_files import Once, Row, read_or_fetch, read_rows
+from srlm.json_files import Row, UniqueKeys, read_or_fetch, read_rows
 from srlm.optional_deps import require
 from srlm.seed_data import evaluation_set
 from srlm.types import Prompt, Sampling
@@ -88,7 +88,7 @@ def read_outputs(path: Path) -> list[Output]:
     Raises:
         DataError: a record lacks a field, or repeats an instruction.
     """
-    once = Once()
+    once = UniqueKeys()
     found: list[Output] = []
     for record in read_rows(path):
         one = Output(

@@ -1,126 +1,136 @@
-"""A suite as far as models can be compared on it: whose results there are, which belong together, what they say.
+"""Evaluation suite, as the rest of the package sees it: `evals.suites.SUITES` lists them."""
 
-What is read off has a room of its own: `evals.suites.alpaca.metrics`, `graded`, `ordered`, `verified`, `retained`; `matched` and
-`voted` for results that belong to two models.
-"""
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Generic, TypeVar
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain
-from typing import Any
+from evals.importer import Importer
+from evals.metric import ExtraTable, Metric
+from evals.options import Job, Option, Preparation
+from evals.pairwise_metrics import results_between
+from evals.results import ComparableResult, Results, load, models_of
+from evals.sample import Sample
+from evals.sample_source import SampleSource
+from evals.settings import find_setting
+from srlm.errors import UsageError
+from srlm.runs import Run
 
-from evals.metric import Metric, Side
-from evals.results import ComparableResult, Results
-from evals.suites.alpaca import metrics as preferred
-from evals.suites.alpaca.length_control import Gamed
-from evals.suites.alpaca.result import AlpacaResult
-from evals.suites.head_to_head import metrics as matched
-from evals.suites.head_to_head.result import HeadToHeadResult
-from evals.suites.human import metrics as voted
-from evals.suites.human.result import HumanResult
-from evals.suites.mt_bench import metrics as graded
-from evals.suites.mt_bench.result import MtBenchResult
-from evals.suites.nlp import metrics as retained
-from evals.suites.nlp.result import NlpResult
-from evals.suites.reward_model import baselines as trivial
-from evals.suites.reward_model import metrics as ordered
-from evals.suites.reward_model.result import RewardResult
-from evals.suites.verifiable import metrics as verified
-from evals.suites.verifiable.result import VerifiableResult
-
-Chosen = Sequence[Any]
-"""The results of a suite that some models have, in the order of these."""
+R = TypeVar("R")
+S = TypeVar("S")
 
 
 @dataclass(frozen=True)
-class Suite:
-    """What `compare_models` has to know of one. The functions are given the chosen results, and the models.
+class Selection(Generic[R]):
+    """Results of one suite that are compared.
 
-    `models` have results; `choose` takes those of some models, and none where one of them is missing. `alike` are the
-    results that must agree in how they came about, where that is not all of them with each other. `distrusted` says
-    whose figures may not have come from good answers, and why. `ranked` are the keys of rows by which many models are
-    put in order.
+    Attributes:
+        results: one per model, in the order of the models; of a suite of pairs, one per pair (`results_between`).
+        models: all compared models; the first is the baseline.
+        others: all results of the run or the files, for a suite that looks at those of another one.
+        settings: objects that change how metrics are computed; see `setting`.
+    """
+
+    results: Sequence[R]
+    models: Sequence[str]
+    others: Results = field(default_factory=Results)
+    settings: Sequence[object] = ()
+
+    def setting(self, kind: type[S]) -> S | None:
+        """Return the setting of a class, None where the comparison has none."""
+        return find_setting(self.settings, kind)
+
+
+def _not_by_eval(preparation: Preparation) -> Job:
+    raise UsageError("srlm eval does not run this suite.")
+
+
+def _no_untrusted(chosen: Selection[Any]) -> dict[str, str]:
+    return {}
+
+
+def _no_tables(chosen: Selection[Any]) -> list[ExtraTable]:
+    return []
+
+
+def _one_group(chosen: Selection[Any]) -> list[Sequence[ComparableResult]]:
+    return [chosen.results]
+
+
+def _no_sentences(metrics: Sequence[Metric], models: Sequence[str], baseline: str) -> list[str]:
+    return []
+
+
+@dataclass(frozen=True)
+class Suite(Generic[R]):
+    """An evaluation suite: how it runs, how its results are compared, and what other tools' files it reads.
+
+    Attributes:
+        name: on the command line, in JSON, and as the folder of its files; also the default of `suite` in `result`.
+        title: the heading of its section in the report.
+        summary: one line for `srlm eval --help`.
+        result: the class of its stored results, with `opponent` if they belong to pairs of models.
+        metrics: the rows of a comparison, the first of them the main one.
+        captions: sentences below the table.
+        options: of `srlm eval`, for `prepare`.
+        prepare: checks the options and loads the data, before any model is loaded.
+        outside_judge: True if a judge that is none of the models gives verdicts.
+        coverage: the key of the metric that has the share of prompts with a verdict, or with an answer to check.
+        ranked_by: the keys of metrics by which four or more models are ranked.
+        untrusted: models whose metrics cannot be trusted, with the reason.
+        extra_tables: tables below the comparison.
+        comparable_groups: results that must agree in their provenance, if not all of them with each other.
+        sentences: conclusions from metrics, models and baseline, after those on single metrics.
+        importer: of another tool's files.
+        samples: the prompts, answers and verdicts behind the results, for the report.
+        load: reads the results of a run, where they are not the files that `results.save` writes.
+        command: the command that makes results, if it is not `srlm eval`.
     """
 
     name: str
-    models: frozenset[str]
-    choose: Callable[[Sequence[str]], Chosen]
-    metrics: Callable[[Chosen, Sequence[str]], list[Metric]]
-    captions: Callable[[Chosen, Sequence[str]], list[str]]
-    sides: Callable[[Chosen], list[Side]] = lambda _: []
-    alike: Callable[[Chosen], list[Sequence[ComparableResult]]] = lambda chosen: [chosen]
-    distrusted: Callable[[Chosen], dict[str, str]] = lambda _: {}
-    ranked: tuple[str, ...] = ()
+    title: str
+    summary: str
+    result: type[R]
+    metrics: Callable[[Selection[R]], list[Metric]]
+    captions: Callable[[Selection[R]], list[str]]
+    options: tuple[Option[Any], ...] = ()
+    prepare: Callable[[Preparation], Job] = _not_by_eval
+    outside_judge: bool = False
+    coverage: str = ""
+    ranked_by: tuple[str, ...] = ()
+    untrusted: Callable[[Selection[R]], dict[str, str]] = _no_untrusted
+    extra_tables: Callable[[Selection[R]], list[ExtraTable]] = _no_tables
+    comparable_groups: Callable[[Selection[R]], list[Sequence[ComparableResult]]] = _one_group
+    sentences: Callable[[Sequence[Metric], Sequence[str], str], list[str]] = _no_sentences
+    importer: Importer[Any, R] | None = None
+    samples: Callable[[SampleSource], list[Sample]] | None = None
+    load: Callable[[Run], list[R]] | None = None
+    command: str = ""
 
+    @property
+    def pairwise(self) -> bool:
+        """Return True if a result belongs to two models."""
+        kind: Any = self.result
+        return any(one.name == "opponent" for one in fields(kind))
 
-def suites_of(results: Results, gamed: Gamed | None = None) -> list[Suite]:
-    """All suites, in the order in which they are shown; `gamed` is what AlpacaEval's own length control needs."""
-    return [
-        _by_model(
-            "alpaca",
-            results.of(AlpacaResult),
-            lambda chosen: preferred.metrics(chosen, gamed),
-            lambda chosen: preferred.captions(chosen, gamed),
-            distrusted=preferred.distrusted,
-            ranked=("win_rate", "length_controlled_win_rate"),
-        ),
-        _by_model(
-            "mt-bench",
-            results.of(MtBenchResult),
-            graded.metrics,
-            graded.captions,
-            distrusted=graded.distrusted,
-            ranked=("mt_bench",),
-        ),
-        _by_model(
-            "reward",
-            results.of(RewardResult),
-            ordered.metrics,
-            ordered.captions,
-            sides=trivial.sides,
-            ranked=("rm_pairwise_half",),
-        ),
-        _by_model(
-            "verifiable", results.of(VerifiableResult), verified.metrics, verified.captions, ranked=("prompt_strict",)
-        ),
-        _by_model("nlp", results.of(NlpResult), retained.metrics, retained.captions, alike=retained.by_task),
-        Suite(
-            "head-to-head",
-            frozenset(chain(*results.of(HeadToHeadResult))),
-            lambda models: matched.meetings(results.of(HeadToHeadResult), models),
-            matched.metrics,
-            matched.captions,
-            matched.sides,
-            distrusted=matched.distrusted,
-        ),
-        Suite(
-            "human",
-            frozenset(chain(*results.of(HumanResult))),
-            lambda models: matched.meetings(results.of(HumanResult), models),
-            voted.metrics,
-            lambda chosen, models: voted.captions(chosen, models, results),
-            lambda chosen: voted.sides(chosen, results),
-        ),
-    ]
+    def read(self, run: Run) -> list[R]:
+        """Read the suite's results of a run.
 
+        Raises:
+            DataError: a result file is damaged.
+        """
+        return load(run, self.result) if self.load is None else self.load(run)
 
-def _by_model(
-    name: str,
-    results: Mapping[Any, Any],
-    metrics: Callable[[Chosen], list[Metric]],
-    captions: Callable[[Chosen], list[str]],
-    **more: Any,
-) -> Suite:
-    """A suite whose results each belong to one model."""
+    def models(self, results: Results) -> set[str]:
+        """Return the models that have results of the suite."""
+        kind: Any = self.result
+        return {model for one in results.of(kind).values() for model in models_of(one)}
 
-    def choose(models: Sequence[str]) -> Chosen:
-        return [results[model] for model in models] if results.keys() >= {*models} else []
-
-    return Suite(
-        name,
-        frozenset(results),
-        choose,
-        lambda chosen, _: metrics(chosen),
-        lambda chosen, _: captions(chosen),
-        **more,
-    )
+    def select(self, results: Results, models: Sequence[str], settings: Sequence[object] = ()) -> Selection[R] | None:
+        """Return the results of these models; None if one of them has none, or no two of them have met."""
+        kind: Any = self.result
+        found: dict[Any, Any] = results.of(kind)
+        if self.pairwise:
+            chosen = results_between(found, models)
+        else:
+            chosen = [found[model] for model in models] if found.keys() >= {*models} else []
+        return Selection(chosen, models, results, settings) if chosen else None

@@ -1,19 +1,19 @@
-"""A reply without the thoughts that its text may still hold, and how a reader is told what became of one.
+"""Strip reasoning that the text of a reply still contains, and describe how a reply ended.
 
-Engines part thoughts from answers before a reply reaches the ledger. Replies of older ledgers, and of files, still
-have them in their text: whoever reads a reply takes it through `parted` first.
+Engines separate reasoning from answers before a reply reaches the ledger. Replies of older ledgers and of files have it
+in their text: every reader of replies passes them through `strip_reasoning` first.
 """
 
 from dataclasses import replace
 from math import isfinite
 
-from srlm.engines.reasoning import part_thoughts
+from srlm.engines.reasoning import split_reasoning
 from srlm.types import Answer, Completion, Failed, Finish, Reply
 
 
-def parted(reply: Completion) -> Completion:
-    """A reply whose text is the answer alone; what else it held is among its thoughts."""
-    found = part_thoughts(reply.text)
+def strip_reasoning(reply: Completion) -> Completion:
+    """Return the reply with the answer alone as its text; reasoning in the text moves to `thoughts`."""
+    found = split_reasoning(reply.text)
     if not found.thoughts:
         return reply
     whole = reply.written if reply.written is not None else reply.thoughts + reply.text
@@ -32,7 +32,7 @@ def answer_of(
     sample: int = 0,
     as_written: bool = False,
 ) -> Answer:
-    """A reply as the answer to a prompt, without white space around it unless it is wanted `as_written`."""
+    """Convert a reply to an answer; its white space is stripped unless `as_written`."""
     text = reply.text if as_written else reply.text.strip()
     return Answer(
         identifier,
@@ -48,23 +48,23 @@ def answer_of(
 
 
 def thoughts_of(reply: Reply) -> str:
-    """What a model thought before it answered; nothing where no answer came."""
-    return "" if isinstance(reply, Failed) else parted(reply).thoughts
+    """Return the reasoning of a reply; "" for a failed call."""
+    return "" if isinstance(reply, Failed) else strip_reasoning(reply).thoughts
 
 
 def mass_of(reply: Reply) -> float | None:
-    """The probability of all choices together; None where nobody knows it, or it is no number."""
+    """Return the total probability of all choices; None if it is unknown or no finite number."""
     if isinstance(reply, Failed) or reply.mass is None or not isfinite(reply.mass):
         return None
     return reply.mass
 
 
 def cut_note(finish: Finish) -> str:
-    """What a reader is told of an answer that did not come to its end by itself; nothing of others."""
+    """Describe the end of a truncated answer; "" for a complete one."""
     return {"stop": "", "length": ", cut at the token limit", "cut": ", cut by the server"}[finish]
 
 
 def length_note(answer: Answer) -> str:
-    """How long an answer is and how it ended, in words: "12 characters, cut at the token limit"."""
+    """Describe the length and the end of an answer: "12 characters, cut at the token limit"."""
     empty = ", empty: its tokens went into thoughts" if answer.thoughts and not answer.text.strip() else ""
     return f"{len(answer.text):,} characters{cut_note(answer.finish)}{empty}"

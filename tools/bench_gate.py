@@ -35,10 +35,10 @@ from scipy.stats import binom
 import evals.metric
 from evals.compare.comparison import Comparison
 from evals.gate.bounds import evidence
-from evals.gate.comparison_json import Difference, compared
+from evals.gate.comparison_json import Difference, from_comparison
 from evals.gate.decision import Decision, decide
 from evals.gate.policy import Policy
-from evals.metric import Metric, Rate, Series, metric, seen_range
+from evals.metric import BinaryPerPrompt, Metric, Series, metric, observed_range
 from evals.suites.head_to_head.metrics import Against, Even
 from srlm.stats.intervals import mean_interval
 from srlm.stats.paired import paired_difference
@@ -79,7 +79,7 @@ def right_or_wrong(rng: Rng, n: int, worse: bool) -> tuple[dict[str, Series], tu
     share = RIGHT[kinds_of(rng, n)]
     lost = 0.05 / float(KINDS @ RIGHT) if worse else 0.0
     models = {"B": rng.random(n) < share, "C": rng.random(n) < share * (1 - lost)}
-    return {name: series(Rate, one) for name, one in models.items()}, (0, 1)
+    return {name: series(BinaryPerPrompt, one) for name, one in models.items()}, (0, 1)
 
 
 def near_the_ceiling(rng: Rng, n: int, worse: bool) -> tuple[dict[str, Series], tuple[float, float]]:
@@ -89,7 +89,7 @@ def near_the_ceiling(rng: Rng, n: int, worse: bool) -> tuple[dict[str, Series], 
     models = {"B": right, "C": right & (rng.random(n) >= lost)}
     if not worse:  # equals that differ here and there
         models["C"] = np.where(rng.random(n) < 0.02, rng.random(n) < 0.99, right)
-    return {name: series(Rate, one) for name, one in models.items()}, (0, 1)
+    return {name: series(BinaryPerPrompt, one) for name, one in models.items()}, (0, 1)
 
 
 def win_tie_loss(rng: Rng, n: int, worse: bool) -> tuple[dict[str, Series], tuple[float, float]]:
@@ -139,12 +139,12 @@ def several(rng: Rng, n: int, worse: bool) -> list[Metric]:
     luck = np.array([value for _, value in (found[0].series or {})["C"].values.values()])
     lengths = {"B": rng.gamma(2, 400, n), "C": rng.gamma(2, 400, n) * (1 + 0.4 * (luck - 0.59))}
     measured = {name: series(Series, one) for name, one in lengths.items()}
-    return [*found, metric("length", "length", "chars", "neither", measured, seen_range(measured))]
+    return [*found, metric("length", "length", "chars", "neither", measured, observed_range(measured))]
 
 
 def gate(metrics: list[Metric], policy: Policy) -> Decision:
     """What the command decides on these metrics."""
-    return decide(compared(Comparison(["B", "C"], "B", metrics, [], [])), "C", policy)
+    return decide(from_comparison(Comparison(["B", "C"], "B", metrics, [], [])), "C", policy)
 
 
 def one_rule(kind: str, margin: str | None) -> Policy:
@@ -188,7 +188,7 @@ def only_losing() -> dict[str, dict[str, list[float]]]:
                 if shown is None:
                     continue
                 half = float(stdtrit(n - 1, 1 - RISK)) * sqrt(shown.variance / n)
-                ours += chance * (shown.at_least(RISK) > -margin)
+                ours += chance * (shown.lower_bound(RISK) > -margin)
                 student += chance * (shown.value - half > -margin)
             found.setdefault(f"{100 * margin:.0f} points", {})[str(n)] = [ours, student]
     return found
@@ -207,7 +207,7 @@ def _cell(draw: Draw, unit: str, margin: str, n: int, gates: int) -> dict[str, f
         rows = drawn(n, False)
         equal.append(gate(rows, rule))
         superior.append(gate(rows, better).outcome == "pass")
-        needed = equal[-1].findings[0].needed
+        needed = equal[-1].results[0].needed
         if needed is not None and needed.assuming == "equal":
             asked.append(needed.prompts)
     worse = [gate(drawn(n, True), rule) for _ in range(gates)]

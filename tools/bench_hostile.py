@@ -24,17 +24,17 @@ def bench() -> dict[str, Any]:
 
 def _measured() -> dict[str, tuple[float, float]]:
     """Median seconds of the short and of the long text, side by side."""
-    from srlm.judges.injection import find_suspicions
+    from srlm.judges.injection import find_injections
     from srlm.judges.rubric import load_rubric
-    from srlm.judges.sanitize import fence
+    from srlm.judges.sanitize import sanitize
 
     rubric = load_rubric("additive")
 
     def seconds(piece: str, characters: int) -> float:
         text = ("q" + piece * characters)[:characters]  # a letter first: no length is a power of a pattern's own
         began = time.process_time()
-        find_suspicions("a", text, rubric)
-        fence(text, rubric.tags)
+        find_injections("a", text, rubric)
+        sanitize(text, rubric.tags)
         return time.process_time() - began
 
     gc.disable()

@@ -94,13 +94,13 @@ def matches(count: int, seed: int = 0) -> list:
 def judging(spec: str, pairs: list) -> tuple[float, float]:
     """Seconds, and seconds of this process's work, to judge pairs in both orders with an empty ledger."""
     from srlm.console import Progress
+    from srlm.engines.client_config import ClientConfig
     from srlm.engines.open import open_engine
-    from srlm.engines.request_pool import Wire
     from srlm.inference import Caller
     from srlm.judges.pairwise import compare, load_pairwise
     from srlm.ledger import Ledger
 
-    engine = open_engine(spec, wire=Wire(in_flight=IN_FLIGHT))
+    engine = open_engine(spec, client=ClientConfig(max_connections=IN_FLIGHT))
     template = load_pairwise()
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger(Path(folder) / "ledger.sqlite")
@@ -115,11 +115,11 @@ def judging(spec: str, pairs: list) -> tuple[float, float]:
 
 def memory(spec: str, pairs: int) -> float:
     """MB at the peak of the calls of so many pairs, beyond the requests."""
+    from srlm.engines.client_config import ClientConfig
     from srlm.engines.open import open_engine
-    from srlm.engines.request_pool import Wire
     from srlm.types import Message, Request
 
-    engine = open_engine(spec, wire=Wire(in_flight=IN_FLIGHT))
+    engine = open_engine(spec, client=ClientConfig(max_connections=IN_FLIGHT))
     batches = [[Request((Message("user", f"{n} " + "x" * 2500),), choices=("A", "B"))] for n in range(2 * pairs)]
     tracemalloc.start()
     for _ in engine.run(batches):

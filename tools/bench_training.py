@@ -1,8 +1,8 @@
 """An optimiser step of our trainings beside one of plain TRL: seconds in turns, A BB AA BB, on the same batches.
 
-Ours is `trainer.finetune.sft.supervised` and `trainer.finetune.dpo.prefer` as the loop calls them. TRL's are its SFTTrainer and
-DPOTrainer, told by hand: the same weights, precision, schedule and optimiser, and the rows in the order that ours
-draws. Two threads hold a training each, and only one of them ever runs: after one step, and then
+Ours is `trainer.finetune.sft.train_sft` and `trainer.finetune.dpo.train_dpo` as the loop calls them. TRL's are its
+SFTTrainer and DPOTrainer, told by hand: the same weights, precision, schedule and optimiser, and the rows in the order
+that ours draws. Two threads hold a training each, and only one of them ever runs: after one step, and then
 after every two, it hands over to the other, so that what else the machine does falls on both alike, and each is as
 often the first to meet a batch. A step is timed from the end of the one before, so that batches, logs and callbacks
 count. The first pass over the examples does not: a processor's kernels are made for each new length, by whoever comes
@@ -10,7 +10,8 @@ to it first, and the second pass meets the same lengths in another order.
 
 The losses of both must be the same, step by step, or the comparison is refused: then the batches were not. What may
 take less time is the output layer: on a processor TRL's scores every position, ours those that the loss counts
-(trainer/finetune/output_head.py). The longer the prompt before an answer, the more there is to gain; judgements have the longest.
+(trainer/finetune/output_head.py). The longer the prompt before an answer, the more there is to gain; judgements have
+the longest.
 """
 
 import json
@@ -29,7 +30,7 @@ from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.console import Progress, Step
 
 if TYPE_CHECKING:
-    from trainer.data.sft_examples import Example
+    from srlm.types import SFTExample
 
 PASSES = 2
 """Of which the last is timed."""
@@ -120,7 +121,7 @@ class Laps(Progress):
 
 def training() -> dict[str, Any]:
     """Both trainings, as one record."""
-    from srlm.engines.load import pick_device, pick_dtype
+    from srlm.engines.device import pick_device, pick_dtype
     from srlm.model_hub import PACKAGED, model_folder
 
     folder = model_folder(PACKAGED)
@@ -181,15 +182,15 @@ def judgements(folder: Path, place: Path) -> tuple[Training, Training]:
     return supervised(folder, place, eft_examples(load_seeds("embedded").eft, load_rubric("additive")), "judgements")
 
 
-def supervised(folder: Path, place: Path, every: Sequence["Example"], name: str) -> tuple[Training, Training]:
+def supervised(folder: Path, place: Path, every: Sequence["SFTExample"], name: str) -> tuple[Training, Training]:
     """Supervised tuning on the first examples that are short enough, by us and by TRL."""
     from srlm.engines.load import load_tokenizer
-    from trainer.finetune.job import Supervision
-    from trainer.finetune.sft import supervised as tune
-    from trainer.finetune.tokenize import Rows, fitting
+    from trainer.finetune.job import SFTJob
+    from trainer.finetune.sft import train_sft
+    from trainer.finetune.tokenize import ExampleTokenizer, filter_by_length
 
     config = SFTConfig(learning_rate=1e-4, max_length=LENGTHS[name], **SHARED)
-    kept = fitting(Rows(load_tokenizer(folder)), every, config.max_length, Progress(quiet=True), "")[
+    kept = filter_by_length(ExampleTokenizer(load_tokenizer(folder)), every, config.max_length, Progress(quiet=True), "")[
         : STEPS[name] * BATCH
     ]
     examples = [example for example, _ in kept]
@@ -197,7 +198,7 @@ def supervised(folder: Path, place: Path, every: Sequence["Example"], name: str)
     def ours(laps: Laps) -> list[float]:
         target = place / "ours" / "checkpoint"
         target.mkdir(parents=True)
-        tune(Supervision(folder, target, tuple(examples), config, "auto", "auto", SEED, "SFT"), laps)
+        train_sft(SFTJob(folder, target, tuple(examples), config, "auto", "auto", SEED, "SFT"), laps)
         return written_losses(target)
 
     def theirs(laps: Laps) -> list[float]:
@@ -222,8 +223,8 @@ def preferred(folder: Path, place: Path) -> tuple[Training, Training]:
     """DPO on the best and the worst answer of embedded ranked instructions, by us and by TRL."""
     from srlm.seed_data import load_seeds
     from srlm.types import PreferencePair
-    from trainer.finetune.dpo import prefer
-    from trainer.finetune.job import Preference
+    from trainer.finetune.dpo import train_dpo
+    from trainer.finetune.job import DPOJob
 
     config = DPOConfig(learning_rate=1e-5, max_length=LENGTHS["pairs"], **SHARED)
     pairs = []
@@ -238,7 +239,7 @@ def preferred(folder: Path, place: Path) -> tuple[Training, Training]:
     def ours(laps: Laps) -> list[float]:
         target = place / "ours" / "checkpoint"
         target.mkdir(parents=True)
-        prefer(Preference(folder, target, tuple(pairs), (), config, "auto", "auto", SEED, "DPO"), laps)
+        train_dpo(DPOJob(folder, target, tuple(pairs), (), config, "auto", "auto", SEED, "DPO"), laps)
         return written_losses(target)
 
     def theirs(laps: Laps) -> list[float]:
@@ -261,11 +262,13 @@ def preferred(folder: Path, place: Path) -> tuple[Training, Training]:
 
 def order(lengths: Sequence[int], count: int | None = None) -> list[int]:
     """The examples of all passes, one after the other, in the order that our trainings draw."""
-    from trainer.finetune.shuffling import Order
+    from trainer.finetune.shuffling import EpochSampler
 
     passes = [SimpleNamespace(state=SimpleNamespace(epoch=number)) for number in range(PASSES)]
     return [
-        index for one in passes for index in Order(one, count or len(lengths), SEED, lengths=lengths, batch_size=BATCH)
+        index
+        for one in passes
+        for index in EpochSampler(one, count or len(lengths), SEED, lengths=lengths, batch_size=BATCH)
     ]
 
 
@@ -273,7 +276,7 @@ def by_hand(config: SFTConfig | DPOConfig, folder: Path) -> dict[str, Any]:
     """What plain TRL is told, so that it computes the same."""
     import torch
 
-    from srlm.engines.load import pick_device, pick_dtype
+    from srlm.engines.device import pick_device, pick_dtype
 
     device = pick_device("auto")
     return {

@@ -14,7 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 CODE = ("srlm", "trainer", "evals")
-PAGES = ("README.md", "CONTRIBUTING.md", "docs")
+FIXED = ("srlm/judges/prompts/", "srlm/data/")  # ledger keys depend on these texts
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs")
 QUESTIONS = {"What", "Whether", "How", "Whose", "Where", "Who", "Whom", "Which", "When", "Why", "That"}
 
 RETIRED = {
@@ -47,6 +48,7 @@ RETIRED = {
     r"luck": "chance",
     r"whoever": "say who",
 }
+STORED = re.compile(r'"canar(?:y|ies)"')  # names in the files of runs: of a stage, and of its answers' model
 WORDS = re.compile(rf"(?<![\w.-])(?:{'|'.join(RETIRED)})(?![\w-])", re.IGNORECASE)
 
 
@@ -60,13 +62,13 @@ def main() -> None:
 def _files(named: list[str]) -> list[Path]:
     command = ["git", "-C", str(ROOT), "ls-files", *(named or [*CODE, *PAGES])]
     tracked = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\n")
-    return [ROOT / name for name in tracked if name.endswith((".py", ".md", ".html"))]
+    return [ROOT / name for name in tracked if name.endswith((".py", ".md", ".html")) and not name.startswith(FIXED)]
 
 
 def _breaches(path: Path) -> Iterator[str]:
     name, text = path.relative_to(ROOT), path.read_text(encoding="utf-8")
     for number, line in enumerate(text.splitlines(), 1):
-        for match in WORDS.finditer(line):
+        for match in WORDS.finditer(STORED.sub('""', line)):
             word = match.group(0)
             instead = next(good for bad, good in RETIRED.items() if re.fullmatch(bad, word, re.IGNORECASE))
             yield f"{name}:{number}: {word!r} is retired: {instead}."

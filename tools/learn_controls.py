@@ -13,11 +13,11 @@ from srlm.config import TrainConfig
 from srlm.judges.pointwise import configured_judge
 from srlm.runs import Run
 from srlm.seed_data import load_seeds
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.types import Answer, Prompt, Reward, Verdict
 from trainer.data.sft_examples import eft_examples
-from trainer.generation.candidates import write_candidates
-from trainer.generation.puzzles import made_prompts
+from trainer.generation.candidates import sample_candidates
+from trainer.generation.puzzles import puzzle_prompts
 from trainer.session import Session
 
 CONTROLS = ("random-scores", "shuffled-eft", "no-eft")
@@ -30,7 +30,7 @@ def before_m1(config: TrainConfig, run: Run, control: str | None) -> None:
     judge = configured_judge(config.judge)
     judgements = eft_examples(load_seeds(config.seeds.source).eft, judge.rubric) if control == "shuffled-eft" else []
     completions = [one.completion for one in judgements]
-    random.Random(derive(config.seed, control)).shuffle(completions)
+    random.Random(derive_seed(config.seed, control)).shuffle(completions)
     run.write(
         "M1/judgements", [replace(one, completion=text) for one, text in zip(judgements, completions, strict=True)]
     )
@@ -43,13 +43,13 @@ def before_iteration(session: Session, number: int, control: str | None) -> None
     if control != "random-scores" or run.path(f"{following}/rewards").exists():
         return
     earlier = [prompt for past in range(2, number + 1) for prompt in run.stage(f"M{past}/instructions", Prompt, list)]
-    prompts = made_prompts(following, config.instructions.count, config.seed, earlier)
+    prompts = puzzle_prompts(following, config.instructions.count, config.seed, earlier)
     run.write(f"{following}/refused", [])
     run.write(f"{following}/instructions", prompts)
     candidates = run.stage(
-        f"{following}/candidates", Answer, lambda: write_candidates(session, following, f"M{number}", prompts)
+        f"{following}/candidates", Answer, lambda: sample_candidates(session, following, f"M{number}", prompts)
     )
-    chance = random.Random(derive(config.seed, control, following))
+    chance = random.Random(derive_seed(config.seed, control, following))
     scale = session.judge().rubric.scale
     scores = [[chance.choice(scale.values) for _ in range(config.judge.samples)] for _ in candidates]
     no_verdicts: list[Verdict] = []

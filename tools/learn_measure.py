@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from srlm.judges.pointwise import rewards, score
 from srlm.puzzle.task import FULL_SCORE, Puzzle, puzzles
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.stats.intervals import Estimate, wilson
 from srlm.stats.reward_model import Ranked, reward_model_metrics
 from srlm.types import Answer, Completion, Message, RankedPrompt, Request, Sampling
@@ -58,7 +58,7 @@ def _solved(
 ) -> list[list[bool]]:
     """For each puzzle, which of the model's answers solve it."""
     requests = [
-        Request((Message("user", one),), sampling, seed=derive("test", one, sample), sample=sample)
+        Request((Message("user", one),), sampling, seed=derive_seed("test", one, sample), sample=sample)
         for one in relations
         for sample in range(samples)
     ]

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 ADDED = (
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "tests/invariants/README.md",
     "results/README.md",
     "results/published/README.md",
     "results/reproductions/*/README.md",
@@ -56,7 +57,7 @@ def rewrite(text: str, source: str, present: set[str]) -> str:
         on_site = target.removeprefix("docs/")
         if on_site in present:
             return f"{found['image']}[{found['text']}]({os.path.relpath(on_site, folder)}{hash_sign}{anchor})"
-        named = target.endswith(found["text"].strip("`/"))
+        named = target.removesuffix(".py").endswith(found["text"].strip("`/").removesuffix(".py"))
         return f"`{target}`" if named else f"{found['text']} (`{target}`)"
 
     return _LINK.sub(link, text)

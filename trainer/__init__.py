@@ -1,1 +1,1 @@
-"""The self-rewarding loop, M0 -> M1 -> M2 -> M3. Start reading at `trainer.loop`."""
+"""Training of self-rewarding language models: `trainer.loop` is the algorithm, and its folders are its steps."""

@@ -1,4 +1,4 @@
-"""What every stage of a run shares: configuration, run directory, progress, and the one model that is in memory."""
+"""The context of a run: settings, run directory, progress, and the one model in memory."""
 
 from pathlib import Path
 
@@ -14,9 +14,9 @@ from srlm.runs import Run
 
 
 class Session:
-    """Holds at most one engine, so that a run's memory is that of one model and never of two.
+    """Context of a run with at most one loaded engine, so that memory holds one model and never two.
 
-    The engines that it opens, one after the other, spend of one `budget`.
+    All engines that it opens share one `budget`.
     """
 
     def __init__(self, config: TrainConfig, run: Run, progress: Progress, budget: Budget | None = None) -> None:
@@ -28,25 +28,27 @@ class Session:
         self._model = ""
 
     def engine(self, model: str, folder: Path | None = None) -> Engine:
-        """The engine of a model of this run, such as "M1", or of one outside of it; the one before it is let go.
+        """Return the engine of a model, and release the one before it.
 
-        With a `folder`, that of a checkpoint, `model` is only its name.
+        Args:
+            model: a model of this run, such as "M1", or an external one.
+            folder: a checkpoint's folder; `model` is then only its name.
         """
         if self._engine is None or self._model != model:
             self.release()
             config, run = self.config, self.run
             self._model = model
-            outside = model not in run.models() and is_model_name(model)
+            external = model not in run.models() and is_model_name(model)
             self._engine = open_engine(
-                str(folder) if folder else model if outside else run.model(model),
+                str(folder) if folder else model if external else run.model(model),
                 name=model,
                 device=config.device,
                 dtype=config.dtype,
                 batch_tokens=config.batch_tokens,
                 engine=config.engine,
                 vllm=config.vllm.arguments(),
-                # A model from outside thinks as it likes: nothing that it writes is trained on.
-                thoughts="open" if outside or config.thoughts == "keep" else "closed",
+                # An external model may always reason: nothing that it writes is trained on.
+                thoughts="open" if external or config.thoughts == "keep" else "closed",
                 budget=self._budget,
             )
         return self._engine
@@ -56,11 +58,11 @@ class Session:
         return Caller(self.engine(model, folder), self.run.ledger, stage, self.progress)
 
     def release(self) -> None:
-        """Free the engine's memory, for training."""
+        """Release the engine's memory, for training."""
         if self._engine is not None:
             self._engine.close()
             self._engine = None
 
     def judge(self) -> PointwiseJudge:
-        """The judge that the configuration describes."""
+        """Return the judge of the settings."""
         return configured_judge(self.config.judge)

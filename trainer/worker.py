@@ -1,4 +1,4 @@
-"""One of the processes that a launcher starts for a training: `LAUNCHER -m trainer.worker JOB.json`."""
+"""Entry point of the training processes that a launcher starts: `LAUNCHER -m trainer.worker JOB.json`."""
 
 import json
 import os
@@ -12,24 +12,24 @@ from threading import Thread
 from srlm.console import Progress, Step
 from srlm.errors import SrlmError
 from trainer.finetune.job import JOB
-from trainer.finetune.launch import ERROR, STEP, carry_out_here
+from trainer.finetune.launch import ERROR_PREFIX, STEP_PREFIX, run_job_in_process
 
 
 def to_parent(line: str) -> None:
-    """One line that `trainer.finetune.launch.carry_out` reads."""
+    """Write one line that `trainer.finetune.launch` reads."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
 def end_with_parent() -> None:
-    """End this process as soon as nobody reads what it says: `srlm train` was killed, and may be started again.
+    """End this process as soon as the reader of its output is gone: `srlm train` was killed, and may be restarted.
 
-    Launchers put their processes into sessions of their own, so that no signal to the parent's group reaches them. One
-    that went on to its next step could remove a state from which the training that follows is just going on. The
-    launcher ends the others when the first has ended.
+    Launchers put their processes into sessions of their own, so no signal to the parent's group reaches them. A process
+    that went on could remove a checkpoint from which the restarted training is resuming. The launcher ends the others
+    when the first process has ended.
     """
     reader = select.poll()
-    reader.register(sys.stdout.fileno(), 0)  # nothing but the reader's end is waited for
+    reader.register(sys.stdout.fileno(), 0)  # events only for a closed pipe
 
     def watch() -> None:
         reader.poll()
@@ -38,39 +38,39 @@ def end_with_parent() -> None:
     Thread(target=watch, daemon=True).start()
 
 
-class Report(Progress):
-    """Progress for the parent, from the first process alone; words for the reader go to the log."""
+class WorkerProgress(Progress):
+    """Progress for the parent, from the first process alone. Messages go to standard error, which is the log."""
 
     def __init__(self, first: bool) -> None:
         super().__init__(quiet=True)
         self._first = first
 
     def say(self, text: str) -> None:
-        """One line for the log."""
+        """Write one line to the log."""
         if self._first:
             sys.stderr.write(f"{text}\n")
 
     @contextmanager
     def step(self, label: str, total: float | None) -> Iterator[Step]:
-        """A step whose units the parent counts."""
+        """Yield a step whose units the parent counts."""
 
-        def tell(count: float) -> None:
+        def report(count: float) -> None:
             if self._first:
-                to_parent(f"{STEP}{count}")
+                to_parent(f"{STEP_PREFIX}{count}")
 
-        yield Step(tell)
+        yield Step(report)
 
 
 def main(file: Path) -> int:
-    """Carry the job out; the exit status."""
+    """Run the job of a file; return the exit status."""
     first = os.environ.get("RANK", "0") == "0"
     if first:
         end_with_parent()
     try:
-        carry_out_here(JOB.validate_json(file.read_bytes()), Report(first))
+        run_job_in_process(JOB.validate_json(file.read_bytes()), WorkerProgress(first))
     except SrlmError as error:
         if first:
-            to_parent(f"{ERROR}{json.dumps(str(error))}")
+            to_parent(f"{ERROR_PREFIX}{json.dumps(str(error))}")
         return 2
     return 0
 

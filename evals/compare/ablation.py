@@ -1,4 +1,4 @@
-"""One model as a judge in several ways, side by side: the ablation of the judge's prompt (2401.10020, Table 5)."""
+"""Comparison of one model as a judge under several rubrics and scorings (prompt ablation; 2401.10020, Table 5)."""
 
 from collections.abc import Sequence
 
@@ -8,18 +8,18 @@ from evals.suites.reward_model.result import RewardResult
 
 
 def ablations(results: Sequence[Result]) -> list[Comparison]:
-    """A comparison of the ways of each model that judged in more than one; the first way is the baseline."""
+    """Compare the variants of each model that judged under more than one; the first variant is the baseline."""
     of: dict[str, list[RewardResult]] = {}
     for result in results:
         if isinstance(result, RewardResult):
             of.setdefault(result.identity, []).append(result)
     return [
         compare_models(
-            collect(ways),
-            [one.model for one in ways],
-            ways[0].model,
-            across=("judge", "rubric", "sampling"),
+            collect(variants),
+            [one.model for one in variants],
+            variants[0].model,
+            allow_mismatch=("judge", "rubric", "sampling"),
         )
-        for ways in of.values()
-        if len(ways) > 1
+        for variants in of.values()
+        if len(variants) > 1
     ]

@@ -1,9 +1,8 @@
-"""A figure by what its prompts are: category, complexity or expected length (2401.10020, Figures 4 and 11).
+"""Breakdown of a metric by prompt labels: category, complexity or expected length (2401.10020, Figures 4 and 11).
 
-Each prompt stands in exactly one line. Few prompts tell little: labels of fewer than 10 are put together into one line,
-and where even that has fewer it shows its mean without an interval or a test. Prompts without a label that could be
-read are a line of their own. p values are adjusted over all tests of the table (Holm), because the best of many cells
-looks better than it is.
+Each prompt belongs to exactly one group. Labels of fewer than 10 prompts are merged into one group; a group that is
+still smaller gets its mean without an interval or a test. Prompts without a readable label are a group of their own.
+p values are adjusted over all tests of the table (Holm), because the best of many cells looks better than it is.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,28 +11,33 @@ from math import nan
 
 from evals.compare.comparison import Breakdown
 from evals.labels.store import LENGTHS, By, Label, labels_of
-from evals.metric import Cell, Metric, Series, Side, paired
+from evals.metric import Cell, ExtraTable, Metric, Series, paired
 from srlm.runs import Run
 from srlm.stats.paired import holm
 
 FEWEST = 10
-"""Prompts that a line must have to stand alone, and to get an interval and a test."""
+"""Prompts that a group needs for a row of its own, and for an interval and a test."""
 NO_LABEL = "no label"
-"""The line of prompts whose label is not known; a label of these words says the same."""
+"""The group of prompts without a known label; a label of this name is the same."""
 PLURAL: dict[By, str] = {"category": "categories", "complexity": "levels", "length": "lengths"}
 TITLE: dict[By, str] = {"category": "category", "complexity": "complexity, 1-10", "length": "expected length"}
 
 
 @dataclass(frozen=True)
-class Part:
-    """A line of a breakdown: its name, and the prompts that stand in it."""
+class PromptGroup:
+    """A row of a breakdown: its name and its prompts."""
 
     name: str
     prompts: frozenset[str]
 
+    @property
+    def small(self) -> bool:
+        """Return True if the group has too few prompts for an interval."""
+        return len(self.prompts) < FEWEST
 
-def parts(prompts: Collection[str], labels: Mapping[str, Label], by: By) -> list[Part]:
-    """Divide prompts by their label: each in one part, small parts as one, and last those without a label."""
+
+def group_prompts(prompts: Collection[str], labels: Mapping[str, Label], by: By) -> list[PromptGroup]:
+    """Divide prompts by their label: small groups are merged into one, and prompts without a label come last."""
     found: dict[str, set[str]] = {}
     unknown: set[str] = set()
     for prompt in prompts:
@@ -42,74 +46,85 @@ def parts(prompts: Collection[str], labels: Mapping[str, Label], by: By) -> list
     order = sorted(found, key=lambda name: _place(name, len(found[name]), by))
     small = [name for name in order if len(found[name]) < FEWEST]
     if len(small) == 1:
-        small = []  # there is nothing to put it together with
-    lines = [Part(name, frozenset(found[name])) for name in order if name not in small]
+        small = []  # there is no other one to merge it with
+    groups = [PromptGroup(name, frozenset(found[name])) for name in order if name not in small]
     if small:
         merged = frozenset(prompt for name in small for prompt in found[name])
-        lines.append(Part(f"other: {len(small)} {PLURAL[by]}", merged))
-    return [*lines, Part(NO_LABEL, frozenset(unknown))] if unknown else lines
+        groups.append(PromptGroup(f"other: {len(small)} {PLURAL[by]}", merged))
+    return [*groups, PromptGroup(NO_LABEL, frozenset(unknown))] if unknown else groups
 
 
-def broken_down(metric: Metric, labels: Mapping[str, Label], by: By) -> Side:
-    """A figure in parts, each with n, intervals, and the paired difference to the first model."""
+def metric_breakdown(metric: Metric, labels: Mapping[str, Label], by: By) -> ExtraTable:
+    """Compute a metric for each group of prompts: n, intervals, and the paired difference to the first model."""
     series = metric.series or {}
     models = list(series)
-    prompts = {cluster for one in series.values() for cluster, _ in one.values.values()}
-    lines = parts(prompts, labels, by)
-    within = {part: {model: _within(one, part.prompts) for model, one in series.items()} for part in lines}
+    groups = group_prompts(prompts_of(metric), labels, by)
+    within = {group: {model: _within(one, group.prompts) for model, one in series.items()} for group in groups}
     tests = {
-        (part, model): paired(within[part][model], within[part][models[0]], metric.bounds)
-        for part in lines
-        if len(part.prompts) >= FEWEST
+        (group, model): paired(within[group][model], within[group][models[0]], metric.bounds)
+        for group in groups
+        if not group.small
         for model in models[1:]
     }
     p_values = dict(zip(tests, holm([test.p_value for test in tests.values()]), strict=True))
 
-    def cell(part: Part, model: str) -> Cell:
-        estimate = within[part][model].estimate(metric.bounds)
-        if len(part.prompts) < FEWEST:
+    def cell(group: PromptGroup, model: str) -> Cell:
+        estimate = within[group][model].estimate(metric.bounds)
+        if group.small:
             return Cell(replace(estimate, low=nan, high=nan))
-        test = tests.get((part, model))
-        return Cell(estimate, test and replace(test, p_value=p_values[part, model]))
+        test = tests.get((group, model))
+        return Cell(estimate, test and replace(test, p_value=p_values[group, model]))
 
     rows = [
         Metric(
-            key=f"{metric.key}:{by}:{part.name}",
-            label=f"{part.name} (n = {len(part.prompts)}{', too few to tell' if len(part.prompts) < FEWEST else ''})",
+            key=row_key(metric, by, group),
+            label=f"{group.name} (n = {len(group.prompts)}{', too few to tell' if group.small else ''})",
             unit=metric.unit,
             better=metric.better,
-            cells={model: cell(part, model) for model in models},
+            cells={model: cell(group, model) for model in models},
         )
-        for part in lines
+        for group in groups
     ]
-    return Side(f"{metric.label.strip()}, by {TITLE[by]}", models, rows, [_caption(lines, labels, by)], models[0])
+    return ExtraTable(f"{metric.label}, by {TITLE[by]}", models, rows, [_caption(groups, labels, by)], models[0])
+
+
+def prompts_of(metric: Metric) -> set[str]:
+    """Return the prompts that a metric was measured on; none where it does not come from prompts."""
+    return {cluster for one in (metric.series or {}).values() for cluster, _ in one.values.values()}
+
+
+def has_labels(prompts: Collection[str], labels: Mapping[str, Label], by: By) -> bool:
+    """Return True if any of these prompts has a label of this kind."""
+    return any(prompt in labels and labels[prompt].value(by) is not None for prompt in prompts)
+
+
+def row_key(metric: Metric, by: By, group: PromptGroup) -> str:
+    """Return the key of a group's row."""
+    return f"{metric.key}:{by}:{group.name}"
 
 
 def by_label(run: Run | None, by: By, given: Mapping[str, Label] | None) -> Breakdown:
-    """The breakdown of a suite's first row: by the labels that are given, or that the run has for the prompts.
+    """Return the function that breaks down the first row of a suite, by the given labels or those of the run.
 
-    None of it where no prompt has a label of the kind, or where the figure does not come from prompts.
+    It returns None where no prompt has a label of this kind, or where the metric does not come from prompts.
     """
 
-    def breakdown(prompts: Sequence[str], metric: Metric) -> Side | None:
+    def breakdown(digests: Sequence[str], metric: Metric) -> ExtraTable | None:
         labels = dict(given or {})
         if given is None and run is not None:
-            labels = {key: label for digest in prompts for key, label in labels_of(run, digest).items()}
-        clusters = {cluster for one in (metric.series or {}).values() for cluster, _ in one.values.values()}
-        if not any(prompt in labels and labels[prompt].value(by) is not None for prompt in clusters):
-            return None
-        return broken_down(metric, labels, by)
+            labels = {key: label for digest in digests for key, label in labels_of(run, digest).items()}
+        return metric_breakdown(metric, labels, by) if has_labels(prompts_of(metric), labels, by) else None
 
     return breakdown
 
 
 def _within(series: Series, prompts: Collection[str]) -> Series:
-    """The items of some prompts, as the same kind of series."""
+    """Return the items of some prompts as a series of the same kind."""
     return type(series)({item: one for item, one in series.values.items() if one[0] in prompts})
 
 
 def _place(name: str, size: int, by: By) -> tuple[int, str]:
-    """Categories from the largest on, levels and lengths from the lowest."""
+    """Return the sort key of a group: categories by size, the largest first; levels and lengths ascending."""
     if by == "complexity":
         return int(name), name
     if by == "length":
@@ -117,17 +132,15 @@ def _place(name: str, size: int, by: By) -> tuple[int, str]:
     return -size, name
 
 
-def _caption(lines: Sequence[Part], labels: Mapping[str, Label], by: By) -> str:
-    prompts = frozenset().union(*(part.prompts for part in lines))
+def _caption(groups: Sequence[PromptGroup], labels: Mapping[str, Label], by: By) -> str:
+    prompts = frozenset().union(*(group.prompts for group in groups))
     judges = sorted({name for prompt in prompts if prompt in labels and (name := labels[prompt].giver(by))})
-    unknown = sum(len(part.prompts) for part in lines if part.name == NO_LABEL)
+    unknown = sum(len(group.prompts) for group in groups if group.name == NO_LABEL)
     found = [
-        f"{len(prompts)} prompts, each in one line; labels by {', '.join(judges) or 'whoever wrote the prompts'}.",
-        f"Labels of fewer than {FEWEST} prompts are put together; fewer get neither interval nor test. p values are "
+        f"{len(prompts)} prompts, each in one row; labels by {', '.join(judges) or 'the authors of the prompts'}.",
+        f"Labels of fewer than {FEWEST} prompts are merged; smaller groups get no interval and no test. p values are "
         "Holm-adjusted over the whole table.",
     ]
     if unknown:
-        found.append(
-            f"Prompts whose label is not known, or could not be read: {unknown}; they have a line of their own."
-        )
+        found.append(f"Prompts without a known or readable label: {unknown}; they have a row of their own.")
     return " ".join(found)

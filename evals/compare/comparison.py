@@ -1,8 +1,7 @@
-"""Models side by side: each figure with its interval, each difference to the baseline with a paired test.
+"""Comparison of models: each metric with its interval, each difference to the baseline with a paired test.
 
-It also says in words what is certain and what is not. What suites there are, and what is read off their results, is
-`evals.suite`. Compared are only results of the same judge, rubric, prompts and sampling, judged at about the same
-time.
+Only results of the same judge, rubric, prompts and sampling are compared, judged at about the same time. Every suite of
+`evals.suites.SUITES` that has results of all models has its share.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -10,38 +9,38 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from itertools import chain
 from shlex import join
+from typing import Any
 
+from evals import suites as registry
+from evals.answer_checks import untrusted_sentence
 from evals.compare.ranking import ranking
-from evals.compare.sentences import distrust, words
-from evals.metric import Metric, Side
-from evals.results import ComparableResult, Results
-from evals.suite import Chosen, Suite, suites_of
-from evals.suites.alpaca.length_control import Gamed
-from evals.suites.alpaca.result import AlpacaResult
-from evals.suites.head_to_head.result import HeadToHeadResult
-from evals.suites.mt_bench.result import MtBenchResult
-from evals.suites.nlp import metrics as retained
+from evals.compare.sentences import difference_sentences
+from evals.metric import ExtraTable, Metric
+from evals.results import CardedResult, ComparableResult, Results
+from evals.suite import Selection, Suite
 from srlm.errors import UnknownName, UsageError
 from srlm.judges.judge_card import JudgeCard
 
-ALIKE = ("judge", "rubric", "prompts", "sampling", "dates")
-"""In what results must agree to be compared, unless the user says otherwise."""
+MUST_MATCH = ("judge", "rubric", "prompts", "sampling", "dates")
+"""The parts of a provenance in which results must agree to be compared, unless the user allows otherwise."""
 
-APART = 7
-"""Days that verdicts of a server may lie apart: what answers to a name may have changed in the meantime."""
+MAX_DAYS_APART = 7
+"""Days that verdicts of a server may be apart: the model behind its name may have changed in the meantime."""
 
 _EVALUATE = "Evaluate both with the same settings"
-_REMEDY = {"dates": f"What answers to the judge's name may have changed: judge both anew within {APART} days"}
+_REMEDY = {
+    "dates": f"The model behind the judge's name may have changed: judge both again within {MAX_DAYS_APART} days"
+}
 
 Dates = tuple[str, str] | None
 
-Breakdown = Callable[[Sequence[str], Metric], Side | None]
-"""A suite's first row taken apart by what its prompts are (digests of their sets name them); None without labels."""
+Breakdown = Callable[[Sequence[str], Metric], ExtraTable | None]
+"""Divides a suite's first metric by the labels of its prompts, whose sets are named by digest; None without labels."""
 
 
 @dataclass(frozen=True)
 class SuiteJudge:
-    """Who judged a suite's answers, by which wording; None where the suite has no card of it."""
+    """The judge of a suite's answers and its rubric; `card` is None where the suite has none."""
 
     suite: str
     judge: str
@@ -51,36 +50,37 @@ class SuiteJudge:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A table and its reading. `distrusted` models have figures that may not come from good answers, and why."""
+    """A table with its conclusions. `distrusted` has the models whose metrics cannot be trusted, and the reason."""
 
     models: list[str]
     baseline: str
     metrics: list[Metric]
     captions: list[str]
     words: list[str]
-    sides: list[Side] = field(default_factory=list)
+    sides: list[ExtraTable] = field(default_factory=list)
     judges: list[SuiteJudge] = field(default_factory=list)
     distrusted: dict[str, str] = field(default_factory=dict)
+    files: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A suite's share of a comparison."""
+    """One suite's share of a comparison."""
 
-    suite: Suite
-    chosen: Chosen
-    alike: list[Sequence[ComparableResult]]
+    suite: Suite[Any]
+    chosen: Selection[Any]
+    groups: list[Sequence[ComparableResult]]
     metrics: list[Metric]
-    distrusted: dict[str, str]
+    untrusted: dict[str, str]
 
     @property
     def results(self) -> list[ComparableResult]:
-        """All results that it was read off."""
-        return [*chain(*self.alike)]
+        """Return all results that it was computed from."""
+        return [*chain(*self.groups)]
 
     @property
     def prompts(self) -> list[str]:
-        """The digests of what was asked."""
+        """Return the digests of the prompt sets."""
         return [*dict.fromkeys(one.provenance.prompts for one in self.results)]
 
 
@@ -88,135 +88,133 @@ def compare_models(
     results: Results,
     models: Sequence[str],
     baseline: str,
-    across: Collection[str] = (),
+    allow_mismatch: Collection[str] = (),
     breakdown: Breakdown | None = None,
-    gamed: Gamed | None = None,
+    settings: Sequence[object] = (),
+    suites: Sequence[Suite[Any]] | None = None,
 ) -> Comparison:
-    """Compare models on whatever results they all have.
+    """Compare models in every suite that has results of all of them.
 
     Args:
         results: of a run, or of files.
         models: by name.
-        baseline: the one that the others are compared with.
-        across: in what the results may differ, of `ALIKE`; it is said under the table.
-        breakdown: takes each suite's first row apart by what its prompts are, if that is wanted.
-        gamed: AlpacaEval's difficulties, for its own length control.
+        baseline: the model that the others are compared with.
+        allow_mismatch: the parts of `MUST_MATCH` in which the results may differ; a warning names them.
+        breakdown: divides each suite's first metric by the labels of its prompts, if that is wanted.
+        settings: for the metrics of suites, by class: `AlpacaDifficulties` for AlpacaEval's own length control.
+        suites: to compare in; all suites, if not given.
 
     Raises:
-        UnknownName: a model has no results; says which have.
+        UnknownName: a model has no results; names those that have.
         UsageError: the results are of different judges, rubrics, prompts, samplings or dates.
     """
-    suites = suites_of(results, gamed)
-    known = sorted(frozenset().union(*(suite.models for suite in suites)))
+    suites = registry.SUITES if suites is None else suites
+    with_results = {one.name: one.models(results) for one in suites}
+    known = sorted({*chain(*with_results.values())})
     for model in [*models, baseline]:
         if model not in known:
             raise UnknownName("Among these results, the model", model, known, "Evaluate it first: srlm eval")
     models = [baseline, *(model for model in models if model != baseline)]
-    parts = [_part(suite, chosen, models) for suite in suites if (chosen := suite.choose(models))]
+    parts = [_part(one, chosen) for one in suites if (chosen := one.select(results, models, settings))]
     if not parts:
         raise UsageError(
             f"No suite has results of all of {', '.join(models)}. Evaluate them with: srlm eval {join(models)}"
         )
-    unlike = [line for part in parts for same in part.alike if (line := _differing(same, across))]
-    captions = [line for part in parts for line in part.suite.captions(part.chosen, models)]
+    mismatches = [line for part in parts for group in part.groups if (line := _mismatch(group, allow_mismatch))]
+    captions = [line for part in parts for line in part.suite.captions(part.chosen)]
     shown = {part.suite.name for part in parts}
-    partly = [one.name for one in suites if one.models & {*models} and one.name not in shown]
+    partly = [name for name, having in with_results.items() if having & {*models} and name not in shown]
     if partly:
         captions.append(f"Not every model has results of {', '.join(partly)}: left out.")
-    divided, whole = _divided(parts, breakdown)
-    metrics = [metric for part in parts for metric in part.metrics]
+    breakdowns, undivided = _breakdowns(parts, breakdown)
     return Comparison(
         models=list(models),
         baseline=baseline,
-        metrics=metrics,
-        captions=[*unlike, *dict.fromkeys([*captions, *whole])],  # two suites of one judge show its card once
+        metrics=[metric for part in parts for metric in part.metrics],
+        captions=[*mismatches, *dict.fromkeys([*captions, *undivided])],  # two suites of one judge show its card once
         words=[
-            *(line for part in parts for line in _words(part, models, baseline)),
-            *retained.retention(metrics, models, baseline),
+            *(line for part in parts for line in _conclusions(part, models, baseline)),
+            *(line for part in parts for line in part.suite.sentences(part.metrics, models, baseline)),
         ],
-        sides=[*(side for part in parts for side in _sides(part)), *divided],
-        judges=_judges([one for part in parts for one in part.results]),
-        distrusted={model: why for part in parts for model, why in part.distrusted.items()},
+        sides=[*(table for part in parts for table in _tables(part)), *breakdowns],
+        judges=_judges(parts),
+        distrusted={model: reason for part in parts for model, reason in part.untrusted.items()},
     )
 
 
-def _part(suite: Suite, chosen: Chosen, models: Sequence[str]) -> _Part:
-    alike = suite.alike(chosen)
-    metrics = [replace(metric, suite=suite.name) for metric in suite.metrics(chosen, models)]
-    if not _same_prompts(alike):
+def _part(suite: Suite[Any], chosen: Selection[Any]) -> _Part:
+    groups = suite.comparable_groups(chosen)
+    metrics = [replace(metric, suite=suite.name) for metric in suite.metrics(chosen)]
+    if not all(len({one.provenance.prompts for one in group}) == 1 for group in groups):
         metrics = [_untested(metric) for metric in metrics]
-    return _Part(suite, chosen, alike, metrics, suite.distrusted(chosen))
+    return _Part(suite, chosen, groups, metrics, suite.untrusted(chosen))
 
 
-def _words(part: _Part, models: Sequence[str], baseline: str) -> list[str]:
-    """What may be said of a suite; of a model whose figures cannot be trusted that, and nothing else."""
-    trusted = [model for model in models if model not in part.distrusted]
-    lines = [distrust(part.suite.name, model, why) for model, why in part.distrusted.items()]
-    if baseline in part.distrusted:
+def _conclusions(part: _Part, models: Sequence[str], baseline: str) -> list[str]:
+    """Return the sentences on a suite's differences; of a model that cannot be trusted only that one."""
+    trusted = [model for model in models if model not in part.untrusted]
+    lines = [untrusted_sentence(part.suite.name, model, reason) for model, reason in part.untrusted.items()]
+    if baseline in part.untrusted:
         return lines
-    return [*lines, *(line for metric in part.metrics for line in words(metric, trusted, baseline))]
+    return [*lines, *(line for metric in part.metrics for line in difference_sentences(metric, trusted, baseline))]
 
 
-def _sides(part: _Part) -> list[Side]:
-    rankings = [ranking(one, part.distrusted) for one in part.metrics if one.key in part.suite.ranked]
-    return [*(one for one in rankings if one is not None), *part.suite.sides(part.chosen)]
+def _tables(part: _Part) -> list[ExtraTable]:
+    rankings = [ranking(one, part.untrusted) for one in part.metrics if one.key in part.suite.ranked_by]
+    return [*(one for one in rankings if one is not None), *part.suite.extra_tables(part.chosen)]
 
 
-def _divided(parts: Sequence[_Part], breakdown: Breakdown | None) -> tuple[list[Side], list[str]]:
-    """Each suite's first row by what its prompts are; and which could not be taken apart."""
-    sides: list[Side] = []
-    whole: list[str] = []
+def _breakdowns(parts: Sequence[_Part], breakdown: Breakdown | None) -> tuple[list[ExtraTable], list[str]]:
+    """Divide each suite's first metric by the labels of its prompts; return also a caption for each that cannot be."""
+    tables: list[ExtraTable] = []
+    undivided: list[str] = []
     if breakdown is None:
-        return sides, whole
+        return tables, undivided
     for part in parts:
         if not part.metrics:
             continue
         first = part.metrics[0]
-        divided = breakdown(part.prompts, first)
-        if divided is not None:
-            sides.append(divided)
+        table = breakdown(part.prompts, first)
+        if table is not None:
+            tables.append(table)
         else:
-            whole.append(f"Not taken apart, as none of its prompts has a figure and a label: {first.label.strip()}.")
-    return sides, whole
+            undivided.append(f"Not taken apart, as none of its prompts has a figure and a label: {first.label}.")
+    return tables, undivided
 
 
-def _judges(results: Sequence[ComparableResult]) -> list[SuiteJudge]:
-    """Once each: a suite may have two of them where results of different judges are compared.
-
-    In the suite reward the compared models judge themselves, and programs check the others.
-    """
+def _judges(parts: Sequence[_Part]) -> list[SuiteJudge]:
+    """Return the outside judges, each once: a suite has two where results of different judges are compared."""
     found: dict[tuple[str, str, str], SuiteJudge] = {}
-    for one in results:
-        if isinstance(one, AlpacaResult | HeadToHeadResult | MtBenchResult):
-            card = None if isinstance(one, MtBenchResult) else one.card
-            judge = SuiteJudge(one.suite, one.provenance.judge, one.provenance.rubric, card)
-            found.setdefault((judge.suite, judge.judge, judge.rubric), judge)
+    for one in (result for part in parts if part.suite.outside_judge for result in part.results):
+        card = one.card if isinstance(one, CardedResult) else None
+        judge = SuiteJudge(one.suite, one.provenance.judge, one.provenance.rubric, card)
+        found.setdefault((judge.suite, judge.judge, judge.rubric), judge)
     return [*found.values()]
 
 
-def _same_prompts(alike: Sequence[Sequence[ComparableResult]]) -> bool:
-    return all(len({one.provenance.prompts for one in same}) == 1 for same in alike)
-
-
 def _untested(metric: Metric) -> Metric:
-    """Without differences: answers to different prompts have no pairs, whatever the prompts are called."""
+    """Remove the differences: answers to different prompts have no pairs, whatever the ids of the prompts."""
     cells = {model: replace(cell, paired=None) for model, cell in metric.cells.items()}
     return replace(metric, cells=cells, test=None)
 
 
-def _differing(results: Sequence[ComparableResult], across: Collection[str]) -> str:
-    """A warning of what the results differ in although they may; empty where they do not."""
+def _mismatch(results: Sequence[ComparableResult], allowed: Collection[str]) -> str:
+    """Return a warning that names the differences in provenance; empty where there is none.
+
+    Raises:
+        UsageError: a difference is not allowed.
+    """
     found: dict[str, None] = {}
     for other in results[1:]:
         first = results[0]
-        for name in ALIKE:
+        for name in MUST_MATCH:
             one, two = getattr(first.provenance, name), getattr(other.provenance, name)
-            differ = _apart(one, two) if name == "dates" else one != two
-            if differ and name not in across:
+            differ = _far_apart(one, two) if name == "dates" else one != two
+            if differ and name not in allowed:
                 raise UsageError(
                     f"{first.model} and {other.model} cannot be compared: their {first.suite} results differ in "
-                    f"{name} ({_told(one)} against {_told(two)}). {_REMEDY.get(name, _EVALUATE)}, or compare them in "
-                    f"spite of it: --across {name}"
+                    f"{name} ({_printed(one)} against {_printed(two)}). {_REMEDY.get(name, _EVALUATE)}, or compare "
+                    f"them in spite of it: --allow-mismatch {name}"
                 )
             if differ:
                 found[name] = None
@@ -228,12 +226,12 @@ def _differing(results: Sequence[ComparableResult], across: Collection[str]) -> 
     )
 
 
-def _apart(one: Dates, two: Dates) -> bool:
-    """Whether verdicts came more than `APART` days after others."""
+def _far_apart(one: Dates, two: Dates) -> bool:
+    """Check if verdicts came more than `MAX_DAYS_APART` days after others."""
     if one is None or two is None:
         return False
-    return date.fromisoformat(max(one[1], two[1])) - date.fromisoformat(min(one[0], two[0])) > timedelta(APART)
+    return date.fromisoformat(max(one[1], two[1])) - date.fromisoformat(min(one[0], two[0])) > timedelta(MAX_DAYS_APART)
 
 
-def _told(value: str | Dates) -> str:
+def _printed(value: str | Dates) -> str:
     return value if isinstance(value, str) else " to ".join(dict.fromkeys(value or ()))

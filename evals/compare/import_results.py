@@ -1,63 +1,100 @@
-"""Whose file it is, found by what is in it; all of several files together, and no model twice in one suite."""
+"""Import of other tools' result files: the tool is recognised by the content of a file."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from evals.results import Result
-from evals.suites.alpaca.files import Annotations, annotations_in
-from evals.suites.alpaca.importer import alpaca_results
-from evals.suites.mt_bench.files import Judgements, judgements_in
-from evals.suites.mt_bench.importer import mt_bench_results
-from evals.suites.nlp.importer import is_nlp_file, nlp_results
-from evals.suites.nlp.result import NlpResult
-from srlm.errors import DataError, UsageError
+from evals import suites
+from evals.importer import AnyImporter, FileSummary, ResultFile, Settings
+from srlm.errors import DataError
 from srlm.json_files import SUFFIXES, read_rows
 
-KINDS = "AlpacaEval's annotations.json, FastChat's model_judgment/*.jsonl or lm-eval's results_*.json"
-
-PATTERNS = (
-    "results_*.json",
-    "*/results_*.json",
-    "*_single.jsonl",
-    "model_judgment/*_single.jsonl",
-    "*/model_judgment/*_single.jsonl",
-    "annotations.json",
-    "*/annotations.json",
-)
-"""Where other tools leave their files of results in a folder."""
 OTHERS = {
     "lighteval": {"config_general", "results"},
     "Inspect": {"eval", "status"},
     "RewardBench": {"model", "model_type"},
-    "AlpacaEval's outputs, which nobody judged yet (srlm judge FILE)": {"instruction", "output", "generator"},
+    "AlpacaEval's outputs, which are not judged yet (srlm judge FILE)": {"instruction", "output", "generator"},
 }
 """Files that are not read, by fields that they have."""
 
 
 @dataclass(frozen=True)
-class ResultFile:
-    """A file, and what its model is to be called, where that is not what the file says."""
-
-    path: Path
-    name: str | None = None
-
-
-@dataclass(frozen=True)
 class Imported:
-    """What files hold, and the models of each of them."""
+    """The results in files, and the models of each file."""
 
-    results: list[Result]
+    results: list[Any]
     models: list[list[str]]
+    summaries: list[FileSummary] = field(default_factory=list)
 
 
 def result_file(word: str) -> ResultFile | None:
-    """A file where a model could be named: FILE, or NAME=FILE. None for anything else."""
+    """Return the file that FILE or NAME=FILE names in place of a model; None for anything else."""
     name, _, place = word.partition("=")
     if name and _names_a_file(place) and not Path(word).is_file():
         return ResultFile(Path(place).expanduser(), name)
     return ResultFile(Path(word).expanduser()) if _names_a_file(word) else None
+
+
+def read_results(files: Sequence[ResultFile], settings: Settings = ()) -> Imported:
+    """Read the results of all files. Several files of one tool may belong together, such as tasks of one model.
+
+    Args:
+        files: to read.
+        settings: see `evals.settings`.
+
+    Raises:
+        DataError: a file is of none of the known tools, or a record in it is wrong.
+        UsageError: two files are of the same model, or a file of several models was given one name.
+    """
+    contents: dict[AnyImporter, list[Any]] = {one: [] for one in _importers()}
+    models: list[list[str]] = []
+    for file in files:
+        importer, content = _read(file, settings)
+        contents[importer].append(content)
+        models.append(importer.models(content))
+    results: list[Any] = []
+    summaries: list[FileSummary] = []
+    for importer, found in contents.items():
+        converted = importer.convert(found, settings)
+        results += converted
+        summaries += importer.summarize(found, converted, settings)
+    return Imported(results, models, summaries)
+
+
+def read_prompts(place: str) -> object:
+    """Read the prompts of a benchmark, as a setting.
+
+    Raises:
+        DataError: no suite knows what is there.
+    """
+    found = (importer.read_prompts(place) for importer in _importers())
+    setting = next((one for one in found if one is not None), None)
+    if setting is None:
+        raise DataError(Path(place), "holds no prompts of a benchmark whose results srlm reads.")
+    return setting
+
+
+def _importers() -> list[AnyImporter]:
+    return [one.importer for one in suites.SUITES if one.importer is not None]
+
+
+def _formats() -> str:
+    """Name the files that are read: "A, B or C"."""
+    *others, last = (one.format for one in _importers())
+    return f"{', '.join(others)} or {last}"
+
+
+def _read(file: ResultFile, settings: Settings) -> tuple[AnyImporter, Any]:
+    _refuse_folder(file.path)
+    rows = read_rows(file.path)
+    for importer in _importers():
+        if importer.recognise(rows):
+            return importer, importer.read(file, rows, settings)
+    keys = rows[0].data.keys()
+    tool = next((f" It looks like a file of {tool}." for tool, known in OTHERS.items() if known <= keys), "")
+    raise rows[0].error_with_hint(f"is no file of results that srlm knows: {_formats()}.{tool}")
 
 
 def _names_a_file(word: str) -> bool:
@@ -67,84 +104,24 @@ def _names_a_file(word: str) -> bool:
     return word.endswith(SUFFIXES) or path.is_file() or _holds_results(path)
 
 
-def read_results(files: Sequence[ResultFile]) -> Imported:
-    """All results of the files.
-
-    Annotations of one benchmark belong together: see `alpaca_results`. Files of lm-eval on different tasks of one model
-    become one result.
-
-    Raises:
-        DataError: a file is of none of the kinds, or a record in it is wrong.
-        UsageError: two files are of the same model, or a file of several models was given one name.
-    """
-    read = [_read(file) for file in files]
-    annotations = [one for one in read if isinstance(one, Annotations)]
-    judgements = [one for one in read if isinstance(one, Judgements)]
-    tasks = [one for one in read if isinstance(one, NlpResult)]
-    _once("AlpacaEval's annotations", [one.model for one in annotations])
-    _once("MT-Bench judgements", [model for one in judgements for model in one.models])
-    results: list[Result] = [*alpaca_results(annotations), *mt_bench_results(judgements)]
-    models = [[*one.models] if isinstance(one, Judgements) else [one.model] for one in read]
-    return Imported([*results, *_together(tasks)], models)
-
-
-def _read(file: ResultFile) -> Annotations | Judgements | NlpResult:
-    _refuse_folder(file.path)
-    first = (rows := read_rows(file.path))[0].data
-    if len(rows) == 1 and is_nlp_file(first) and "config_general" not in first:
-        result = nlp_results(file.path, first, file.name)
-        return result if file.name is None else result.renamed(file.name)
-    if "generator_2" in first:
-        annotations = annotations_in(rows)
-        return annotations if file.name is None else replace(annotations, model=file.name)
-    if "question_id" in first and "judge" in first:
-        found = judgements_in(rows)
-        if file.name is None:
-            return found
-        if len(found.models) > 1:
-            raise UsageError(
-                f"{file.path} has judgements of {len(found.models)} models ({', '.join(sorted(found.models)[:4])}, "
-                f"...), so it cannot be called {file.name}. Leave the name out."
-            )
-        (grades,) = found.models.values()
-        return replace(found, models={file.name: grades})
-    form = next((f" It looks like a file of {tool}." for tool, keys in OTHERS.items() if keys <= first.keys()), None)
-    raise rows[0].unlike(f"is no file of results that srlm knows: {KINDS}.{form or ''}")
-
-
 def _refuse_folder(path: Path) -> None:
-    """Say what of a folder can be named."""
+    """Name a file in a folder that was given in place of one."""
     if not path.is_dir():
         return
-    found = [one for pattern in PATTERNS for one in islice(path.glob(pattern), 200)]
+    found = [one for pattern in _patterns() for one in islice(path.glob(pattern), 200)]
     if not found:
-        raise DataError(path, f"is a folder, and holds no results: {KINDS}.")
+        raise DataError(path, f"is a folder, and holds no results: {_formats()}.")
     newest = max(found, key=lambda one: one.name)
     raise DataError(path, f"is a folder; name the file in it, such as {newest} (there are {len(found)}).")
 
 
 def _holds_results(path: Path) -> bool:
-    """Whether a folder is what lm-eval, FastChat or alpaca_eval have written their results into. A run is none."""
+    """Check if another tool has written its results into a folder, which is neither a run nor a checkpoint."""
     if not path.is_dir() or (path / "run.yaml").exists() or (path / "config.json").exists():
         return False
-    return any(next(path.glob(pattern), None) is not None for pattern in PATTERNS)
+    return any(next(path.glob(pattern), None) is not None for pattern in _patterns())
 
 
-def _once(what: str, models: Sequence[str]) -> None:
-    twice = next((model for model in models if models.count(model) > 1), None)
-    if twice is not None:
-        raise UsageError(f"Two files are {what} of {twice}. Leave one out, or give it another name: NAME=FILE")
-
-
-def _together(found: Sequence[NlpResult]) -> list[NlpResult]:
-    models: dict[str, NlpResult] = {}
-    for one in found:
-        before = models.get(one.model, replace(one, tasks={}))
-        again = before.tasks.keys() & one.tasks.keys()
-        if again:
-            raise UsageError(
-                f"Two files are lm-eval's results of {one.model} on {min(again)}. Leave one out, or give it another "
-                "name: NAME=FILE"
-            )
-        models[one.model] = replace(before, tasks={**before.tasks, **one.tasks})
-    return [*models.values()]
+def _patterns() -> list[str]:
+    """Return the places in a folder where the tools leave their files."""
+    return [pattern for one in _importers() for pattern in one.patterns]

@@ -1,38 +1,151 @@
-"""The paper's figures beside ours, where models have the names of its models: SFT, M1, M2 and M3, and M0.
+"""The values that the self-rewarding paper reports (arXiv 2401.10020), shown by `--reference paper`.
 
-Its head-to-head counts are of pairs (Figure 3): they stand beside the pair of the same names, in whichever order. What
-is our arithmetic on what it printed is called derived.
+They are stored in results/published, one YAML file a table. Each table names its place in the paper, and marks each
+column or row as printed there, derived from printed values, or unverified (remembered, and not checked). Unverified
+values are never shown. They appear next to models that have the names of the paper's models: M0, SFT, M1, M2 and M3.
+Head-to-head counts belong to pairs of models (Figure 3), and are shown for the pair of the same names in either order.
+
+Left out: figures that the paper draws without values (4 and 11).
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from evals.compare.comparison import Comparison
-from evals.compare.published import PAPER, reference, table
-from evals.metric import Metric, Reference, Side
+from evals.metric import ExtraTable, Metric, Reference
+from evals.suites.mt_bench.data import CATEGORIES
+from srlm.errors import DataError, UnknownName
+from srlm.jsonl import explain
+
+PAPER = "arXiv 2401.10020"
+PACKAGED = "published_tables"
+FOLDER = Path(__file__).parents[2] / "results" / "published"
+"""The folder of the tables: in the installed package, where pyproject.toml puts them, or in a clone."""
 
 CAPTION = (
     f"Paper: printed in {PAPER} for its own models of these names, or derived from it, at the places that are named. "
-    "Not like with like: there it is Llama 2 70B, judged by GPT-4 with other prompts (AlpacaEval 2.0 against GPT-4 "
-    "Turbo), and other ranked answers; what a tie in its scores counts, its kind of Kendall's tau and which accuracies "
-    "of NLP tasks are normalised is not stated. No test is made against it."
+    "Not comparable one to one: there it is Llama 2 70B, judged by GPT-4 with other prompts (AlpacaEval 2.0 against "
+    "GPT-4 Turbo), and other ranked answers; the weight of a tie in its scores, its kind of Kendall's tau and which "
+    "accuracies of NLP tasks are normalised is not stated. No test is made against it."
 )
-NOTHING = f"The paper ({PAPER}) has none of these figures for models of these names; its models are SFT, M1, M2 and M3."
+NOTHING = f"The paper ({PAPER}) has no values of these metrics for models of these names; it has SFT, M1, M2 and M3."
 DERIVED = "derived from Figure 3"
 COUNTS = {"pair_wins": "win", "pair_ties": "tie", "pair_losses": "loss"}
-TURNED = {"win": "loss", "tie": "tie", "loss": "win"}
+"""The column of Figure 3 for a row of our table of pairs."""
+SWAPPED = {"win": "loss", "tie": "tie", "loss": "win"}
+
+PLACES = {
+    "win_rate": ("table-1", "win_rate"),
+    "length": ("alpaca-lengths", "length"),
+    "mt_bench": ("table-2", "overall"),
+    "mt_bench_math_code_reasoning": ("table-2", "math_code_reasoning"),
+    "mt_bench_hum_extr_stem_role_writ": ("table-2", "hum_extr_stem_role_writ"),
+    **{f"mt_bench_{name}": ("table-10", name) for name in CATEGORIES},
+    "rm_pairwise": ("table-4", "pairwise_accuracy"),
+    "rm_five_best": ("table-4", "five_best"),
+    "rm_exact": ("table-4", "exact_match"),
+    "rm_spearman": ("table-4", "spearman"),
+    "rm_kendall": ("table-4", "kendall_tau"),
+    "nlp_arc_easy_acc": ("table-9", "arc_easy"),
+    "nlp_arc_challenge_acc_norm": ("table-9", "arc_challenge"),
+    "nlp_hellaswag_acc_norm": ("table-9", "hellaswag"),
+    "nlp_social_iqa_acc": ("table-9", "siqa"),
+    "nlp_piqa_acc": ("table-9", "piqa"),
+    "nlp_gsm8k_exact_match_strict-match": ("table-9", "gsm8k"),
+    "nlp_mmlu_acc": ("table-9", "mmlu"),
+    "nlp_openbookqa_acc_norm": ("table-9", "obqa"),
+    "nlp_nq_open_exact_match_remove_whitespace": ("table-9", "nq"),
+}
+"""The table and column in which the paper has one of our metrics; pairs of models are in figure-3."""
+
+Status = Literal["printed", "derived", "unverified"]
+ColumnUnit = Literal[
+    "name", "count", "flag", "percent", "fraction", "grade", "correlation", "characters", "elo", "p value", "number"
+]
+Value = str | int | float | None
+
+_TYPES: dict[str, type | tuple[type, ...]] = {"name": str, "count": int, "flag": int}
+"""The type of a value by its unit; a number for all other units."""
 
 
-def beside_paper(comparison: Comparison) -> Comparison:
-    """The same comparison with what the paper has of it, and a caption that says what that is."""
-    metrics = [replace(one, paper=_paper(one.key, comparison)) for one in comparison.metrics]
-    sides = [replace(side, metrics=[_pairs(one, side) for one in side.metrics]) for side in comparison.sides]
-    found = any(one.paper for one in [*metrics, *(one for side in sides for one in side.metrics)])
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Source(_Frozen):
+    """A paper or leaderboard, its version, and the place in it."""
+
+    paper: str
+    version: str
+    where: str
+    arxiv: str | None = None
+
+
+class Column(_Frozen):
+    """The unit of a column, and the status of its values."""
+
+    unit: ColumnUnit
+    status: Status
+
+
+class Table(_Frozen):
+    """A published table. `n` is the number of prompts, questions or answers behind the values, where there is one.
+
+    A row has a value for each column, None where the paper has none, and may have a `status` of its own.
+    """
+
+    what: str
+    source: Source
+    columns: dict[str, Column]
+    rows: tuple[dict[str, Value], ...]
+    n: int | None = None
+    notes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _rows_fit(self) -> "Table":
+        for number, row in enumerate(self.rows, start=1):
+            if row.keys() - {"status"} != self.columns.keys():
+                raise ValueError(f"row {number} does not have the table's columns")
+            if row.get("status", "printed") not in ("printed", "derived", "unverified"):
+                raise ValueError(f"row {number} has the status {row['status']!r}")
+            for name, column in self.columns.items():
+                value = row[name]
+                if value is not None and not isinstance(value, _TYPES.get(column.unit, (int, float))):
+                    raise ValueError(f"row {number}: {name} is no {column.unit}")
+        return self
+
+    def status(self, row: dict[str, Value], column: str) -> str:
+        """Return the status of a value: that of its row, or else of its column."""
+        return str(row.get("status", self.columns[column].status))
+
+    def printed(self, column: str, by: str = "model") -> dict[str, float]:
+        """Return the printed values of a column, by the name of their row."""
+        return {
+            str(row[by]): float(value)
+            for row in self.rows
+            if isinstance(value := row[column], int | float) and self.status(row, column) == "printed"
+        }
+
+
+def add_paper_values(comparison: Comparison) -> Comparison:
+    """Return the comparison with the paper's values, and a caption that explains them."""
+    metrics = [replace(one, paper=_values_of(one.key, comparison)) for one in comparison.metrics]
+    tables = [replace(one, metrics=[_values_of_pairs(row, one) for row in one.metrics]) for one in comparison.sides]
+    found = any(one.paper for one in [*metrics, *(row for one in tables for row in one.metrics)])
     captions = [*comparison.captions, CAPTION if found else NOTHING]
-    return replace(comparison, metrics=metrics, sides=sides, captions=captions)
+    return replace(comparison, metrics=metrics, sides=tables, captions=captions)
 
 
-def _paper(metric: str, comparison: Comparison) -> Reference | None:
+def _values_of(metric: str, comparison: Comparison) -> Reference | None:
     models, baseline = comparison.models, comparison.baseline
     if metric == "head_to_head":
         scores = {model: score for model in models if (score := pair_score(model, baseline)) is not None}
@@ -43,37 +156,77 @@ def _paper(metric: str, comparison: Comparison) -> Reference | None:
 
 
 def _elo(models: Sequence[str], baseline: str) -> Reference | None:
-    """The ratings of Figure 3, with the baseline of the comparison at 0."""
-    elo = {str(row["model"]): float(row["elo"] or 0) for row in table("figure-3-elo").rows}
+    """Return the ratings of Figure 3, shifted so that the baseline has 0."""
+    elo = {str(row["model"]): float(row["elo"] or 0) for row in load_table("figure-3-elo").rows}
     if baseline not in elo:
         return None
     return Reference(DERIVED, {model: elo[model] - elo[baseline] for model in models if model in elo})
 
 
-def _pairs(metric: Metric, side: Side) -> Metric:
-    """A row of a table whose columns are pairs, such as "M2 : SFT"."""
-    pairs = {column: tuple(column.split(" : ")) for column in side.columns}
+def _values_of_pairs(metric: Metric, table: ExtraTable) -> Metric:
+    """Return a row of a table of pairs with the paper's values."""
     values: dict[str, float] = {}
-    for column, pair in pairs.items():
-        if len(pair) == 2:
-            found = pair_score(*pair) if metric.key == "pair_score" else pair_count(*pair, COUNTS.get(metric.key))
-            values |= {} if found is None else {column: found}
-    where = DERIVED if metric.key == "pair_score" else f"{DERIVED}, of {table('figure-3').n}"
+    for column, pair in table.pairs.items():
+        found = pair_score(*pair) if metric.key == "pair_score" else pair_count(*pair, COUNTS.get(metric.key))
+        values |= {} if found is None else {column: found}
+    where = DERIVED if metric.key == "pair_score" else f"{DERIVED}, of {load_table('figure-3').n}"
     return replace(metric, paper=Reference(where, values)) if values else metric
 
 
-def pair_score(model: str, opponent: str) -> float | None:
-    """The share of wins with half of the ties of one of the paper's models against another."""
-    scores = {(row["left"], row["right"]): float(row["score"] or 0) for row in table("figure-3-scores").rows}
-    turned = scores.get((opponent, model))
-    return scores.get((model, opponent), None if turned is None else round(1 - turned, 3))
-
-
-def pair_count(model: str, opponent: str, what: str | None) -> float | None:
-    """On how many prompts it wins, ties or loses."""
-    if what is None:
+def reference(metric: str, models: Sequence[str]) -> Reference | None:
+    """Return the printed values of a metric for models with the paper's names; None where there are none."""
+    if metric not in PLACES:
         return None
-    for row in table("figure-3").rows:
+    name, column = PLACES[metric]
+    found = load_table(name)
+    scale = 0.01 if found.columns[column].unit == "percent" else 1.0
+    printed = found.printed(column)
+    values = {model: scale * printed[model] for model in models if model in printed}
+    return Reference(found.source.where, values) if values else None
+
+
+def pair_score(model: str, opponent: str) -> float | None:
+    """Return the share of wins plus half of the ties of one of the paper's models against another."""
+    scores = {(row["left"], row["right"]): float(row["score"] or 0) for row in load_table("figure-3-scores").rows}
+    swapped = scores.get((opponent, model))
+    return scores.get((model, opponent), None if swapped is None else round(1 - swapped, 3))
+
+
+def pair_count(model: str, opponent: str, outcome: str | None) -> float | None:
+    """Return the number of prompts on which one of the paper's models has this outcome against another."""
+    if outcome is None:
+        return None
+    for row in load_table("figure-3").rows:
         if (row["left"], row["right"]) in {(model, opponent), (opponent, model)}:
-            return float(row[what if row["left"] == model else TURNED[what]] or 0)
+            return float(row[outcome if row["left"] == model else SWAPPED[outcome]] or 0)
     return None
+
+
+def table_names() -> list[str]:
+    """Return the names of all tables, such as table-4."""
+    return sorted(entry.name.removesuffix(".yaml") for entry in _folder().iterdir() if entry.name.endswith(".yaml"))
+
+
+@cache
+def load_table(name: str) -> Table:
+    """Read a table by its name.
+
+    Raises:
+        UnknownName: no table has this name; the message lists those that exist.
+        DataError: its file is damaged.
+    """
+    if name not in table_names():
+        raise UnknownName("The published table", name, table_names())
+    text = (_folder() / f"{name}.yaml").read_text(encoding="utf-8")
+    try:
+        data = yaml.safe_load(text)
+        return Table.model_validate_json(json.dumps(data))
+    except yaml.YAMLError as error:
+        raise DataError(Path(f"{name}.yaml"), f"is not YAML ({str(error).splitlines()[0]}).") from None
+    except ValidationError as error:
+        raise DataError(Path(f"{name}.yaml"), f"{explain(error)}.") from None
+
+
+def _folder() -> Traversable:
+    packaged = files("evals") / PACKAGED
+    return packaged if packaged.is_dir() else FOLDER

@@ -1,24 +1,23 @@
-"""What was measured of a model, suite by suite, told to those who follow it: its model card, and the run's trackers."""
+"""Reporting of evaluations: the cards of the run's models, and the run's trackers."""
 
 from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
-from evals.compare.terminal import label, with_interval
-from evals.metric import Metric
+from evals import suites
+from evals.compare.cells import format_estimate, row_label
 from evals.results import Results
-from evals.suite import suites_of
+from evals.suite import Selection, Suite
 from evals.suites import load_results
-from evals.suites.head_to_head import metrics as matched
-from evals.suites.head_to_head.result import HeadToHeadResult
 from srlm.filenames import file_name
 from srlm.model_card import Evaluation, Measured, write_card
 from srlm.runs import Run
-from srlm.trackers import FOLDER, tracked
+from srlm.trackers import FOLDER, open_trackers
 
 
-def tell(run: Run, models: Sequence[str]) -> None:
-    """Renew the cards of those models that the run has trained, and report all figures of all of them.
+def log_results(run: Run, models: Sequence[str]) -> None:
+    """Update the model cards of models that the run has trained, and log the metrics of all models to its trackers.
 
     Raises:
         DataError: a result file is damaged.
@@ -29,44 +28,42 @@ def tell(run: Run, models: Sequence[str]) -> None:
         if model != "M0" and model in run.models():
             write_card(run, model, Path(run.model(model)), evaluations)
         folder = run.folder / FOLDER / "evals" / file_name(model)
-        with tracked(run.config.report_to, folder, f"{model} evaluated", run.name) as trackers:
+        with open_trackers(run.config.report_to, folder, f"{model} evaluated", run.name) as trackers:
             for one in trackers:
                 # W&B drops what comes twice at a step; without one it takes each evaluation as a further row.
-                one.log(figures(evaluations), step=iteration(model) if one.name == "tensorboard" else None)
+                one.log(tracked_values(evaluations), step=iteration(model) if one.name == "tensorboard" else None)
 
 
 def evaluations_of(results: Results, model: str) -> list[Evaluation]:
-    """All that stands of a model: its own results, and its results against each other one."""
-    found = []
-    for suite in suites_of(results):
-        one = suite.choose([model])
-        if one:
-            metrics, notes = suite.metrics(one, [model]), suite.captions(one, [model])
-            found.append(_evaluation(suite.name, model, metrics, notes))
-    others = sorted({one for pair in results.of(HeadToHeadResult) if model in pair for one in pair} - {model})
-    for other in others:
-        pair = [other, model]
-        met = matched.meetings(results.of(HeadToHeadResult), pair)
-        found.append(
-            _evaluation(met[0].suite, model, matched.metrics(met, pair), matched.captions(met, pair), against=other)
-        )
-    return found
+    """Return everything that is known of a model: its own results, then those against each other model.
+
+    People's votes are left out: they come after `srlm eval`, which is when cards and trackers are updated.
+    """
+    every = [one for one in suites.SUITES if not one.command]
+    own = [
+        _evaluation(suite, chosen, model)
+        for suite in every
+        if not suite.pairwise and (chosen := suite.select(results, [model]))
+    ]
+    return [*own, *(one for suite in every if suite.pairwise for one in _against_others(suite, results, model))]
 
 
-def _evaluation(
-    suite: str, model: str, metrics: Sequence[Metric], notes: Sequence[str], against: str | None = None
-) -> Evaluation:
+def _against_others(suite: Suite[Any], results: Results, model: str) -> list[Evaluation]:
+    others = sorted(suite.models(results) - {model})
+    selections = [(other, suite.select(results, [other, model])) for other in others]
+    return [_evaluation(suite, chosen, model, against=other) for other, chosen in selections if chosen]
+
+
+def _evaluation(suite: Suite[Any], chosen: Selection[Any], model: str, against: str | None = None) -> Evaluation:
     shown = []
-    for one in metrics:
+    for one in suite.metrics(chosen):
         estimate = one.cells[model].estimate
-        shown.append(
-            Measured(one.key, one.label.strip(), label(one).strip(), estimate, with_interval(estimate, one.unit))
-        )
-    return Evaluation(suite, tuple(shown), tuple(notes), against)
+        shown.append(Measured(one.key, one.label, row_label(one), estimate, format_estimate(estimate, one.unit)))
+    return Evaluation(suite.name, tuple(shown), tuple(suite.captions(chosen)), against)
 
 
-def figures(evaluations: Sequence[Evaluation]) -> dict[str, float]:
-    """By suite, opponent and key, as trackers take them: each value, and its interval where it has one."""
+def tracked_values(evaluations: Sequence[Evaluation]) -> dict[str, float]:
+    """Return each value, and its interval where it has one, by suite, opponent and key, as trackers take them."""
     found: dict[str, float] = {}
     for one in evaluations:
         for figure in one.figures:
@@ -77,6 +74,6 @@ def figures(evaluations: Sequence[Evaluation]) -> dict[str, float]:
 
 
 def iteration(model: str) -> int:
-    """The step at which a model's figures are reported: 2 for M2, 0 for those that are outside of the loop."""
+    """Return the step at which a model's metrics are logged: 2 for M2, 0 for models outside of the loop."""
     number = model.removeprefix("M")
     return int(number) if number.isdecimal() else 0

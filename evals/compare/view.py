@@ -19,7 +19,7 @@ class ComparisonView(Comparison):
         return as_html(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the stable form of docs/formats.md: what `srlm compare --format json` prints."""
+        """Return the stable form of docs/reference/formats.md: what `srlm compare --format json` prints."""
         data: dict[str, Any] = json.loads(as_json(self))
         return data
 

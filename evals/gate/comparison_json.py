@@ -1,7 +1,7 @@
-"""A comparison as `srlm compare --format json` prints it (docs/reference/formats.md): all that a decision is made of.
+"""Schema of the comparison that a decision is made from: the JSON of `srlm compare` (docs/reference/formats.md).
 
-A comparison that was just made goes through the same JSON as one from a file, so that both give the same decision.
-What a later version adds is not looked at.
+A comparison of a run's results goes through the same JSON as one from a file, so that both give the same decision.
+Keys of later versions are ignored.
 """
 
 import sys
@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evals.compare.comparison import Comparison
 from evals.compare.export.json import as_json
+from evals.metric import Direction
+from evals.note import Note, parse_notes
 from srlm.errors import DataError
 from srlm.jsonl import explain, refuse_newer
 from srlm.read_json import json_value
@@ -20,12 +22,12 @@ from srlm.read_text import read_text, text_of
 
 
 class Part(BaseModel):
-    """A part of the JSON: frozen, and open to keys that it does not know."""
+    """A part of the JSON: frozen, and open to unknown keys."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, allow_inf_nan=False)
 
 
-class Figure(Part):
+class Value(Part):
     """A value with its 95 % interval; None where it is undefined. `clusters` counts prompts."""
 
     value: float | None
@@ -35,11 +37,11 @@ class Figure(Part):
     clusters: int
 
 
-class Difference(Figure):
+class Difference(Value):
     """A candidate less the baseline, on the prompts that both have.
 
-    Wins, ties and losses count items, `n` in all; all are 0 for a figure that is no mean of items. `standard_error` is
-    there where the interval does not show it, being wider on one side.
+    Wins, ties and losses count items, `n` in all; all are 0 for a metric that is no mean of items. `standard_error` is
+    given where it cannot be computed from the interval, because that is asymmetric.
     """
 
     wins: int
@@ -48,45 +50,47 @@ class Difference(Figure):
     standard_error: float | None = None
 
 
-class Cell(Figure):
-    """One model's figure."""
+class Cell(Value):
+    """One model's value."""
 
     difference: Difference | None = None
 
 
 class Row(Part):
-    """One metric, and the suite that it was read off.
-
-    `unit` and `better` are those of the JSON: fraction, characters, ...; more, less, neither.
-    """
+    """One metric and its suite. `unit` is that of the JSON: fraction, characters, ..."""
 
     key: str
     suite: str
     label: str
     unit: str
-    better: Literal["more", "less", "neither"]
+    better: Direction
     models: dict[str, Cell]
 
 
 class Card(Part):
-    """What of a judge's card a policy may ask for."""
+    """The values of a judge card on which a policy may have requirements."""
 
-    agreement: Figure
-    consistency: Figure
+    agreement: Value
+    consistency: Value
     read: float | None
 
 
 class Judge(Part):
-    """Who judged a suite's answers."""
+    """The judge of a suite's answers."""
 
     suite: str
     judge: str
     rubric: str
     card: Card | None
 
+    @property
+    def name(self) -> str:
+        """Return the judge's name without its identity."""
+        return self.judge.split(" ")[0]
 
-class Compared(Part):
-    """The whole comparison."""
+
+class ComparisonJson(Part):
+    """A whole comparison."""
 
     schema_version: Literal[1] = Field(alias="schema")
     baseline: str
@@ -96,19 +100,24 @@ class Compared(Part):
     distrusted: dict[str, str]
     judges: tuple[Judge, ...]
 
+    @property
+    def warnings(self) -> list[Note]:
+        """Return the captions that are warnings."""
+        return [one for one in parse_notes(self.captions, self.models) if one.kind == "warning"]
+
     def suites(self, metrics: Iterable[str]) -> list[str]:
-        """Those that metrics were read off, each once."""
+        """Return the suites of these metrics, each once."""
         of = {row.key: row.suite for row in self.metrics}
         return list(dict.fromkeys(of[metric] for metric in metrics if metric in of))
 
 
-def compared(comparison: Comparison) -> Compared:
-    """What `srlm compare` found, as its JSON has it."""
-    return Compared.model_validate_json(as_json(comparison))
+def from_comparison(comparison: Comparison) -> ComparisonJson:
+    """Convert a comparison to what its JSON holds."""
+    return ComparisonJson.model_validate_json(as_json(comparison))
 
 
-def read_compared(path: Path) -> Compared:
-    """A comparison out of a file; "-" is standard input.
+def read_comparison(path: Path) -> ComparisonJson:
+    """Read a comparison from a file; "-" is standard input.
 
     Raises:
         DataError: it cannot be read, or is no comparison of this version.
@@ -125,8 +134,8 @@ def read_compared(path: Path) -> Compared:
     data = json_value(name, text)
     refuse_newer(data, lambda problem: DataError(name, problem))
     try:
-        return Compared.model_validate(data)
+        return ComparisonJson.model_validate(data)
     except (ValidationError, OverflowError) as error:
         raise DataError(
-            name, f"is no comparison of this version ({explain(error)}). Make it anew: srlm compare --format json"
+            name, f"is no comparison of this version ({explain(error)}). Make it again: srlm compare --format json"
         ) from None

@@ -1,10 +1,12 @@
-"""Rules on evidence: pass, regression, inconclusive, or a broken judge. Pure functions of the JSON and the policy.
+"""Decision by the rules of a policy: pass, regression, inconclusive, or judge broken.
 
-Each rule passes when a one-sided bound clears its threshold at the rule's risk. The candidate passes when all rules do;
-no adjustment is needed for that, because whoever is not good enough in one thing must pass that very rule
-(intersection-union). A regression is claimed when any difference is certainly below 0, and any of several may be so by
+Everything here is a pure function of the comparison's JSON and the policy.
+
+A rule passes if a one-sided bound clears its threshold at the rule's risk. The candidate passes if all rules do; that
+needs no adjustment, because a candidate that is not good enough in one rule has to pass that very rule
+(intersection-union test). A regression is a difference that is significantly below 0. Any of several may look so by
 chance: these claims are made at the policy's risk for all rules together (Holm 1979, which holds however the metrics
-hang together). Everything in between is inconclusive, with the number of prompts that would tell.
+are correlated). Everything else is inconclusive, with the number of prompts that would be needed.
 """
 
 from collections.abc import Sequence
@@ -12,24 +14,24 @@ from dataclasses import dataclass
 from typing import Literal
 
 from evals.gate.bounds import Evidence, evidence
-from evals.gate.comparison_json import Cell, Compared, Difference, Row
-from evals.gate.judge_checks import Check, judge_checks
-from evals.gate.judge_drift import Asked
-from evals.gate.policy import UNITS, WORDS, Policy, Rule
+from evals.gate.comparison_json import Cell, ComparisonJson, Difference, Row
+from evals.gate.judge_checks import JudgeCheck, judge_checks
+from evals.gate.judge_drift import DriftResult
+from evals.gate.policy import UNIT_WORDS, UNITS, Policy, Rule
 from srlm.errors import UnknownName, UsageError
 
 Verdict = Literal["pass", "regression", "inconclusive"]
 Outcome = Literal["pass", "regression", "inconclusive", "judge broken"]
 
 EXIT: dict[Outcome, int] = {"pass": 0, "regression": 1, "inconclusive": 3, "judge broken": 4}
-"""The command's exit codes; 2 is that of a mistake in its use."""
+"""The command's exit codes; 2 is a usage error."""
 
 
 @dataclass(frozen=True)
-class Needed:
-    """How many prompts would settle a rule in a share `power` of tries.
+class PromptsNeeded:
+    """The number of prompts that would decide a rule in a share `power` of tries.
 
-    That is so if the candidate's true difference is 0 ("equal"), or if it is as it was measured.
+    It assumes that the candidate's true difference is 0 ("equal"), or that it is as measured.
     """
 
     prompts: int
@@ -39,12 +41,22 @@ class Needed:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What became of one rule.
+class RuleResult:
+    """The result of one rule.
 
-    `bound`, one-sided, is the end of the difference that must clear `threshold`; both have the metric's own sign, and
-    are upper ends where less is better. `worse` says whether the difference is certainly on the bad side of 0, over all
-    rules together. `needed` is None where the rule is settled, and where no number of prompts is likely to settle it.
+    Attributes:
+        rule: of the policy.
+        row: the metric.
+        better: the direction that is better, of the metric or of the rule.
+        risk: one-sided, of passing.
+        candidate: its value.
+        baseline: its value.
+        difference: between them.
+        bound: the one-sided end of the difference that must clear the threshold; an upper end where less is better.
+        threshold: with the metric's own sign, as `bound`.
+        worse: the difference is significantly on the bad side of 0, over all rules together.
+        verdict: of the rule.
+        needed: None where the rule is decided, and where no number of prompts is likely to decide it.
     """
 
     rule: Rule
@@ -58,72 +70,70 @@ class Finding:
     threshold: float
     worse: bool
     verdict: Verdict
-    needed: Needed | None
+    needed: PromptsNeeded | None
 
     @property
     def prompts(self) -> int:
-        """Prompts on which both models have a figure."""
+        """Return the number of prompts on which both models have a value."""
         return self.difference.clusters
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The whole: an outcome, what each rule and each check came to, and what the comparison calls attention to."""
+    """The outcome, the results of all rules and judge checks, and the warnings of the comparison."""
 
     candidate: str
     baseline: str
     outcome: Outcome
     policy: Policy
-    findings: tuple[Finding, ...]
-    checks: tuple[Check, ...]
+    results: tuple[RuleResult, ...]
+    checks: tuple[JudgeCheck, ...]
     notes: tuple[str, ...]
 
     @property
     def exit_code(self) -> int:
-        """Of the command."""
+        """Return the exit code of the command."""
         return EXIT[self.outcome]
 
 
-def decide(compared: Compared, candidate: str, policy: Policy, asked: Asked | None = None) -> Decision:
-    """Whether the candidate may take the baseline's place.
+def decide(comparison: ComparisonJson, candidate: str, policy: Policy, drift: DriftResult | None = None) -> Decision:
+    """Decide whether the candidate may replace the baseline.
 
     Args:
-        compared: both models, by `srlm compare`.
+        comparison: of both models, by `srlm compare`.
         candidate: its name there.
         policy: what it must show.
-        asked: what the judge says of its pinned pairs today, where the policy has any.
+        drift: the judge's verdicts of today on its pinned pairs, where the policy has any.
 
     Raises:
         UnknownName: the comparison has no such model or metric.
         UsageError: a rule is on a metric that was not tested, or in a unit or a direction that is not the metric's.
     """
-    _refuse(compared, candidate, policy)
-    rows = {row.key: row for row in compared.metrics}
+    _refuse(comparison, candidate, policy)
+    rows = {row.key: row for row in comparison.metrics}
     chosen = [_chosen(rows, rule, candidate) for rule in policy.rules]
     known = [evidence(one.difference, one.better) for one in chosen]
-    worse = _certainly_worse(known, policy.risk)
-    findings = tuple(
-        _finding(one, found, place in worse, compared.baseline, candidate, policy)
+    worse = _significantly_worse(known, policy.risk)
+    results = tuple(
+        _rule_result(one, found, place in worse, comparison.baseline, candidate, policy)
         for place, (one, found) in enumerate(zip(chosen, known, strict=True))
     )
-    checks = tuple(judge_checks(compared, (candidate, compared.baseline), policy, asked))
-    notes = _notes(compared, candidate)
-    return Decision(candidate, compared.baseline, _outcome(findings, checks), policy, findings, checks, notes)
+    checks = tuple(judge_checks(comparison, (candidate, comparison.baseline), policy, drift))
+    notes = _notes(comparison, candidate)
+    return Decision(candidate, comparison.baseline, _outcome(results, checks), policy, results, checks, notes)
 
 
-def _notes(compared: Compared, candidate: str) -> tuple[str, ...]:
-    """What the comparison calls attention to, without what is about other models alone."""
-    others = {*compared.models} - {candidate, compared.baseline}
-    calls = [line for line in compared.captions if line.startswith("Attention:")]
-    named = [(line, {word.strip(".,:;()") for word in line.split()}) for line in calls]
-    return tuple(line for line, words in named if not words & others or words & {candidate, compared.baseline})
+def _notes(comparison: ComparisonJson, candidate: str) -> tuple[str, ...]:
+    """Return the warnings of the comparison, without those that are about other models alone."""
+    two = {candidate, comparison.baseline}
+    return tuple(str(one) for one in comparison.warnings if not one.models or two & {*one.models})
 
 
-def _outcome(findings: Sequence[Finding], checks: Sequence[Check]) -> Outcome:
-    """A broken judge above all, for nothing that it said can be used; then the worst of the rules."""
+def _outcome(results: Sequence[RuleResult], checks: Sequence[JudgeCheck]) -> Outcome:
+    """Return the outcome: a broken judge first, for none of its verdicts can be used; then the worst of the rules."""
     if any(check.state == "broken" for check in checks):
         return "judge broken"
-    verdicts = {finding.verdict for finding in findings}
+    verdicts = {result.verdict for result in results}
     if "regression" in verdicts:
         return "regression"
     return "inconclusive" if "inconclusive" in verdicts else "pass"
@@ -131,20 +141,22 @@ def _outcome(findings: Sequence[Finding], checks: Sequence[Check]) -> Outcome:
 
 @dataclass(frozen=True)
 class _Chosen:
+    """A rule with its metric, the direction that is better, and the difference."""
+
     rule: Rule
     row: Row
     better: Literal["more", "less"]
     difference: Difference
 
 
-def _refuse(compared: Compared, candidate: str, policy: Policy) -> None:
-    if candidate == compared.baseline:
-        raise UsageError(f"{candidate} is the baseline itself; name the model that is to take its place.")
-    if candidate not in compared.models:
-        others = [model for model in compared.models if model != compared.baseline]
+def _refuse(comparison: ComparisonJson, candidate: str, policy: Policy) -> None:
+    if candidate == comparison.baseline:
+        raise UsageError(f"{candidate} is the baseline itself; name the model that is to replace it.")
+    if candidate not in comparison.models:
+        others = [model for model in comparison.models if model != comparison.baseline]
         raise UnknownName("In the comparison, the candidate", candidate, others)
-    for suite in compared.suites(rule.metric for rule in policy.rules):
-        judges = {(one.judge, one.rubric) for one in compared.judges if one.suite == suite}
+    for suite in comparison.suites(rule.metric for rule in policy.rules):
+        judges = {(one.judge, one.rubric) for one in comparison.judges if one.suite == suite}
         if len(judges) > 1:
             raise UsageError(
                 f"The {suite} results are of different judges or rubrics, so a difference need not be one between the "
@@ -153,7 +165,7 @@ def _refuse(compared: Compared, candidate: str, policy: Policy) -> None:
 
 
 def _chosen(rows: dict[str, Row], rule: Rule, candidate: str) -> _Chosen:
-    """The metric of a rule, with the direction and the difference that it is about."""
+    """Look up the metric of a rule."""
     tested = [key for key, row in rows.items() if row.models[candidate].difference is not None]
     if rule.metric not in rows:
         raise UnknownName("In the comparison, the metric", rule.metric, tested)
@@ -169,11 +181,11 @@ def _chosen(rows: dict[str, Row], rule: Rule, candidate: str) -> _Chosen:
 
 
 def _direction(rule: Rule, row: Row) -> Literal["more", "less"]:
-    """The metric's own, or where it has none the rule's."""
+    """Return the metric's direction, or that of the rule where the metric has none."""
     if row.better == "neither":
         if rule.better is None:
             raise UsageError(
-                f"Neither more nor less of {rule.metric} is better by itself. Say in its rule which it shall be: "
+                f"Neither more nor less of {rule.metric} is better by itself. Set the direction in its rule: "
                 "better: less, or better: more"
             )
         return rule.better
@@ -185,7 +197,7 @@ def _direction(rule: Rule, row: Row) -> Literal["more", "less"]:
 def _refuse_unit(rule: Rule, row: Row) -> None:
     if rule.margin is None or not rule.margin.size:
         return
-    expected = row.unit if row.unit in WORDS else None
+    expected = row.unit if row.unit in UNIT_WORDS else None
     if rule.margin.unit != expected:
         example = {"fraction": '"5 points" (of percent)', "characters": '"300 characters"', "grade": '"0.2 grades"'}
         raise UsageError(
@@ -194,12 +206,12 @@ def _refuse_unit(rule: Rule, row: Row) -> None:
         )
 
 
-def _certainly_worse(known: Sequence[Evidence | None], risk: float) -> set[int]:
-    """The places whose difference is below 0, by Holm's steps: with k claims left, each is tried at risk / k."""
+def _significantly_worse(known: Sequence[Evidence | None], risk: float) -> set[int]:
+    """Return the places whose difference is below 0, by Holm's steps: of k claims left, each is tested at risk / k."""
     left = {place for place, one in enumerate(known) if one is not None}
     found: set[int] = set()
     while left:
-        bounds = {place: one.at_most(risk / len(left)) for place in left if (one := known[place]) is not None}
+        bounds = {place: one.upper_bound(risk / len(left)) for place in left if (one := known[place]) is not None}
         claimed = {place for place, bound in bounds.items() if bound < 0}
         if not claimed:
             break
@@ -208,18 +220,18 @@ def _certainly_worse(known: Sequence[Evidence | None], risk: float) -> set[int]:
     return found
 
 
-def _finding(
+def _rule_result(
     one: _Chosen, known: Evidence | None, worse: bool, baseline: str, candidate: str, policy: Policy
-) -> Finding:
+) -> RuleResult:
     rule, risk = one.rule, policy.risk_of(one.rule)
     margin = rule.margin.size if rule.margin else 0.0
     threshold = -margin if rule.kind == "non-inferiority" else margin
-    bound = known.at_least(risk) if known else None
+    bound = known.lower_bound(risk) if known else None
     passed = bound is not None and bound > threshold
     verdict: Verdict = "pass" if passed else "regression" if worse else "inconclusive"
-    needed = _needed(known, threshold, risk, policy) if known and verdict == "inconclusive" else None
+    needed = _prompts_needed(known, threshold, risk, policy) if known and verdict == "inconclusive" else None
     sign = 1 if one.better == "more" else -1
-    return Finding(
+    return RuleResult(
         rule=rule,
         row=one.row,
         better=one.better,
@@ -235,17 +247,17 @@ def _finding(
     )
 
 
-def _needed(known: Evidence, threshold: float, risk: float, policy: Policy) -> Needed | None:
-    """What would settle a rule that is open.
+def _prompts_needed(known: Evidence, threshold: float, risk: float, policy: Policy) -> PromptsNeeded | None:
+    """Return the number of prompts that would decide an inconclusive rule.
 
-    A candidate that is truly equal is what a rule of non-inferiority is made for: it should pass. Where there are
-    prompts enough for that one, this candidate looks worse than equal, and what was measured is all there is to go by.
+    A rule of non-inferiority should pass for a candidate that is truly equal. If there are enough prompts for that
+    already, this candidate looks worse than equal, and the number is for the difference as measured.
     """
     equal = known.prompts_needed(-threshold, risk, policy.power) if threshold < 0 else None
     if equal is not None and equal > known.prompts:
-        return Needed(equal, policy.power, "equal", "pass")
+        return PromptsNeeded(equal, policy.power, "equal", "pass")
     if known.value > threshold:
         measured = known.prompts_needed(known.value - threshold, risk, policy.power)
-        return None if measured is None else Needed(measured, policy.power, "measured", "pass")
+        return None if measured is None else PromptsNeeded(measured, policy.power, "measured", "pass")
     claim = known.prompts_needed(-known.value, policy.risk / len(policy.rules), policy.power)
-    return None if claim is None else Needed(claim, policy.power, "measured", "regression")
+    return None if claim is None else PromptsNeeded(claim, policy.power, "measured", "regression")

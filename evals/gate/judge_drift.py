@@ -1,8 +1,8 @@
-"""Labelled pairs with the verdicts that a judge gave when it was pinned, and what it says of the same pairs today.
+"""Detection of judge drift: the verdicts of a pinned judge on labelled pairs, compared with those it gives today.
 
-A judge behind a server can change under its name, and every figure with it. So it is asked anew, about pairs whose
-verdicts are known: never out of a run's ledger, which would give the old answers. Some servers answer a little
-differently each time; pinning twice shows by how much, and the policy's floor belongs below that.
+A judge behind a server can change under its name, and every metric with it. So it is asked again about pairs whose
+verdicts are known, and never from a run's ledger, which would give the old answers. Some servers answer a little
+differently each time: pinning twice shows by how much, and the policy's minimum belongs below that.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from shlex import quote
 
 from pydantic import TypeAdapter, ValidationError
 
-from evals.gate.comparison_json import Compared
+from evals.gate.comparison_json import ComparisonJson
 from srlm.console import Progress
 from srlm.engines.engine import Engine
 from srlm.errors import DataError, UsageError
@@ -28,11 +28,12 @@ from srlm.types import SCHEMA, Answer
 
 STAGE = "gate/calibration"
 Orders = tuple[float | None, float | None]
+"""Two estimates of the probability that the better answer is better, one from each order; None where unparsed."""
 
 
 @dataclass(frozen=True)
 class PinnedPair:
-    """Two answers of known order, and two estimates that the better one is better: one from each order, None unread."""
+    """A labelled pair of answers with the judge's verdicts in both orders."""
 
     id: str
     instruction: str
@@ -42,7 +43,7 @@ class PinnedPair:
 
     @property
     def match(self) -> Match:
-        """As a judge is asked about it, the better answer first."""
+        """Return the pair as the judge is asked about it, the better answer first."""
         one, two = (
             Answer(f"{self.id}-{place}", self.id, "label", text, "stop")
             for place, text in (("better", self.better), ("worse", self.worse))
@@ -51,8 +52,8 @@ class PinnedPair:
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """The pairs, whose verdicts they are, by which wording, and of which labelled set."""
+class PinnedVerdicts:
+    """The verdicts of a judge on labelled pairs, with the judge, its prompt template and the labelled set."""
 
     judge: str
     identity: str
@@ -64,76 +65,80 @@ class Calibration:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a judge says of pinned pairs today.
+class DriftResult:
+    """A judge's verdicts of today on its pinned pairs, compared with the pinned ones; clustered by instruction.
 
-    `same` is the share of single verdicts that are what they were, of those that can be read both times; `read` the
-    share that can be read today; `labels` its agreement with the labels, today less then, pair by pair. All are
-    clustered by instruction. `moved`: that the agreement with the labels has changed is no chance.
+    Attributes:
+        judge: its name.
+        same: the share of unchanged verdicts, of those that were parsed both times.
+        read: the share that was parsed today.
+        labels: its agreement with the labels, today less then, pair by pair.
+        drifted: the agreement with the labels has changed significantly.
     """
 
     judge: str
     same: Estimate
     read: Estimate
     labels: Paired
-    moved: bool
+    drifted: bool
 
 
-def pin(engine: Engine, labelled: LabelledSet, ledger: Ledger, *, limit: int | None, progress: Progress) -> Calibration:
-    """Ask a judge about labelled pairs, both orders of at most `limit`, and keep what it says.
+def pin_judge(
+    engine: Engine, labelled: LabelledSet, ledger: Ledger, *, limit: int | None, progress: Progress
+) -> PinnedVerdicts:
+    """Ask a judge about at most `limit` labelled pairs in both orders, and return its verdicts.
 
     Raises:
-        EngineFailed: no call at all was answered.
-        UsageError: none of its verdicts can be read.
+        EngineFailed: no call was answered.
+        UsageError: none of its verdicts can be parsed.
     """
     matches = [match for _, match in labelled.matches(limit)]
-    found = _judged(engine, matches, ledger, progress)
+    found = _judge(engine, matches, ledger, progress)
     if all(order is None for one in found for order in one.orders):
         raise UsageError(
-            f"None of the verdicts of {engine.name} on {len(matches)} pairs can be read: it cannot be pinned as it is. "
+            f"None of the verdicts of {engine.name} on {len(matches)} pairs can be parsed, so it cannot be pinned. "
             f"Measure it: srlm judge card {quote(engine.name)}"
         )
-    template = load_pairwise()
     pairs = [PinnedPair(one.match.id, one.match.instruction, *_texts(one.match), one.orders) for one in found]
-    return Calibration(
+    return PinnedVerdicts(
         judge=engine.name,
         identity=engine.identity,
-        rubric=f"{template.name}:{template.digest}",
+        rubric=_rubric(),
         labelled=labelled.name,
         labelled_digest=labelled.digest,
         pairs=tuple(pairs),
     )
 
 
-def ask_again(engine: Engine, pinned: Calibration, ledger: Ledger, *, risk: float, progress: Progress) -> Asked:
-    """Ask the pinned judge about its pairs once more. `risk`, two-sided, is that of calling a change what is chance.
+def measure_drift(
+    engine: Engine, pinned: PinnedVerdicts, ledger: Ledger, *, risk: float, progress: Progress
+) -> DriftResult:
+    """Ask the pinned judge about its pairs again, and compare. `risk` is the two-sided level of the test.
 
     Raises:
-        UsageError: it is another judge, or the wording of the pairwise prompt has changed since.
-        EngineFailed: no call at all was answered.
+        UsageError: it is another judge, or the pairwise prompt has changed since.
+        EngineFailed: no call was answered.
     """
-    template = load_pairwise()
-    rubric = f"{template.name}:{template.digest}"
     if (engine.name, engine.identity) != (pinned.judge, pinned.identity):
         raise UsageError(
             f"The calibration set has verdicts of {pinned.judge} ({pinned.identity}), and --judge is {engine.name} "
             f"({engine.identity}). Name that judge, or pin this one: srlm gate pin {quote(engine.name)}"
         )
-    if rubric != pinned.rubric:
+    if _rubric() != pinned.rubric:
         raise UsageError(
             f"The calibration set was pinned with the prompt {pinned.rubric}, and this version of srlm asks with "
-            f"{rubric}. Pin it anew: srlm gate pin {quote(engine.name)}"
+            f"{_rubric()}. Pin the judge again: srlm gate pin {quote(engine.name)}"
         )
-    found = _judged(engine, [pair.match for pair in pinned.pairs], ledger, progress)
-    return compared_with(pinned, [one.orders for one in found], risk)
+    found = _judge(engine, [pair.match for pair in pinned.pairs], ledger, progress)
+    return drift_between(pinned, [one.orders for one in found], risk)
 
 
-def compared_with(pinned: Calibration, today: Sequence[Orders], risk: float) -> Asked:
-    """The verdicts of `today`, in the order of the pinned pairs, beside the pinned ones."""
+def drift_between(pinned: PinnedVerdicts, today: Sequence[Orders], risk: float) -> DriftResult:
+    """Compare the verdicts of `today`, in the order of the pinned pairs, with the pinned ones."""
     both = list(zip(pinned.pairs, today, strict=True))
     verdicts = [(pair.instruction, *ends) for pair, orders in both for ends in zip(pair.orders, orders, strict=True)]
     labels = [
-        (pair.instruction, _right(then), _right(now))
+        (pair.instruction, _correct(then), _correct(now))
         for pair, orders in both
         if (then := _mean(pair.orders)) is not None and (now := _mean(orders)) is not None
     ]
@@ -141,31 +146,32 @@ def compared_with(pinned: Calibration, today: Sequence[Orders], risk: float) -> 
         [now for _, _, now in labels], [then for _, then, _ in labels], [owner for owner, _, _ in labels]
     )
     gap = changed.difference
-    return Asked(
+    return DriftResult(
         judge=pinned.judge,
         same=rate(
-            (owner, float(_right(then) == _right(now)))
+            (owner, float(_correct(then) == _correct(now)))
             for owner, then, now in verdicts
             if then is not None and now is not None
         ),
         read=rate((owner, float(now is not None)) for owner, _, now in verdicts),
         labels=changed,
-        moved=changed.p_value < risk and gap.low * gap.high > 0,
+        drifted=changed.p_value < risk and gap.low * gap.high > 0,
     )
 
 
-def refuse_other_judges(pinned: Calibration, compared: Compared, suites: Sequence[str]) -> None:
-    """Raise UsageError where a suite was judged by somebody whom the calibration says nothing about."""
-    for one in compared.judges:
+def refuse_other_judges(pinned: PinnedVerdicts, comparison: ComparisonJson, suites: Sequence[str]) -> None:
+    """Raise UsageError where a suite was judged by another judge than the pinned one."""
+    for one in comparison.judges:
         if one.suite in suites and one.judge != f"{pinned.judge} {pinned.identity}":
             raise UsageError(
                 f"The suite {one.suite} was judged by {one.judge}, and the calibration set is of {pinned.judge} "
-                f"{pinned.identity}: it says nothing about these verdicts. Pin the judge that gave them: srlm gate pin"
+                f"{pinned.identity}, so it shows nothing about these verdicts. Pin the judge that gave them: srlm gate "
+                "pin"
             )
 
 
-def read_calibration(path: Path) -> Calibration:
-    """What `srlm gate pin` wrote.
+def read_pinned_verdicts(path: Path) -> PinnedVerdicts:
+    """Read the file that `srlm gate pin` wrote.
 
     Raises:
         DataError: there is no such file, or it is something else.
@@ -173,14 +179,20 @@ def read_calibration(path: Path) -> Calibration:
     if not path.exists():
         raise DataError(path, "there is no such calibration set. Make one with: srlm gate pin SPEC")
     try:
-        return TypeAdapter(Calibration).validate_python(read_json(path))
+        return TypeAdapter(PinnedVerdicts).validate_python(read_json(path))
     except ValidationError as error:
         raise DataError(
             path, f"is no calibration set of this version ({explain(error)}). Make one: srlm gate pin"
         ) from None
 
 
-def _judged(engine: Engine, matches: Sequence[Match], ledger: Ledger, progress: Progress) -> list[Preference]:
+def _rubric() -> str:
+    """Return the name and digest of the pairwise prompt template."""
+    template = load_pairwise()
+    return f"{template.name}:{template.digest}"
+
+
+def _judge(engine: Engine, matches: Sequence[Match], ledger: Ledger, progress: Progress) -> list[Preference]:
     label = f"{engine.name} on {len(matches)} labelled pairs, both orders"
     return compare(Caller(engine, ledger, STAGE, progress), load_pairwise(), matches, label=label)
 
@@ -194,6 +206,6 @@ def _mean(orders: Orders) -> float | None:
     return None if one is None or two is None else (one + two) / 2
 
 
-def _right(value: float) -> float:
-    """1 where the better answer is preferred, 0 where the other one is, a half for neither."""
+def _correct(value: float) -> float:
+    """Return 1 if the better answer is preferred, 0 if the other one is, and one half for neither."""
     return 0.5 if value == 0.5 else float(value > 0.5)

@@ -1,44 +1,48 @@
-"""Why, in sentences and in cells: the same words for the terminal, Markdown, JUnit and JSON."""
+"""Sentences and table cells of a decision, the same for the terminal, Markdown, JUnit and JSON."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isclose
 
-from evals.gate.decision import Decision, Finding
-from evals.gate.judge_checks import Check
-from evals.gate.policy import WORDS
+from evals.compare.cells import format_value
+from evals.compare.export.json import UNIT_NAMES
+from evals.gate.decision import Decision, RuleResult
+from evals.gate.judge_checks import JudgeCheck
+from evals.gate.policy import UNIT_WORDS
+from evals.metric import Unit
 
-IN = {"fraction": ", %", "characters": ", characters", "grade": ", 1-10"}
-"""What a row's name says of the unit of its cells."""
+LABEL_UNITS = {"fraction": ", %", "characters": ", characters", "grade": ", 1-10"}
+"""The unit behind a row's label."""
 
 COLUMNS = ("rule", "baseline", "candidate", "difference, 95 %", "bound", "must be", "verdict", "prompts", "needed")
-CHECK_COLUMNS = ("asked of the judge", "of", "is, 95 %", "must be", "verdict")
+UNITS: dict[str, Unit] = {name: unit for unit, name in UNIT_NAMES.items()}
+"""The unit of a metric by its name in the JSON."""
+CHECK_COLUMNS = ("requirement on the judge", "of", "is, 95 %", "must be", "verdict")
+STATES = {"holds": "holds", "broken": "broken", "unknown": "unknown"}
 
 
 @dataclass(frozen=True)
-class Words:
-    """A row of the table of rules, by column, and the sentence that belongs to it."""
+class RuleText:
+    """A row of the table of rules, by column, and the sentence that explains it."""
 
     cells: tuple[str, ...]
     sentence: str
 
 
 def headline(decision: Decision) -> str:
-    """The outcome in one line, which is the first one of every report."""
+    """Return the outcome in one line, the first line of every output."""
     pair = f"{decision.candidate} against {decision.baseline}"
-    findings = decision.findings
     if decision.outcome == "pass":
-        return f"Pass: {pair}, {_all_of(len(findings))}."
+        return f"Pass: {pair}, {_all_rules(len(decision.results))}."
     if decision.outcome == "judge broken":
         broken = [check for check in decision.checks if check.state == "broken"]
         return f"Judge broken: {pair} cannot be decided. {check_sentence(broken[0])}{_and_more(len(broken))}"
-    chosen = [one for one in findings if one.verdict == decision.outcome]
+    chosen = [one for one in decision.results if one.verdict == decision.outcome]
     word = "Regression" if decision.outcome == "regression" else "Inconclusive"
-    more = _and_more(len(chosen)) if len(chosen) > 1 else ""
-    return f"{word}: {pair}. {finding_words(chosen[0]).sentence}{more}"
+    return f"{word}: {pair}. {rule_text(chosen[0]).sentence}{_and_more(len(chosen))}"
 
 
-def _all_of(count: int) -> str:
+def _all_rules(count: int) -> str:
     return "by the only rule" if count == 1 else f"by all {count} rules"
 
 
@@ -46,78 +50,78 @@ def _and_more(count: int) -> str:
     return f" (and {count - 1} more)" if count > 1 else ""
 
 
-def finding_words(finding: Finding) -> Words:
-    """A rule's row and sentence."""
-    rule, row, unit = finding.rule, finding.row, finding.row.unit
-    sign = "above" if finding.better == "more" else "below"
-    value = finding.difference.value
+def rule_text(result: RuleResult) -> RuleText:
+    """Return the row and the sentence of a rule."""
+    rule, row, unit = result.rule, result.row, result.row.unit
+    sign = "above" if result.better == "more" else "below"
+    value = result.difference.value
     cells = (
-        f"{row.label}{IN.get(unit, '')}: {rule.kind}",
-        amount(finding.baseline.value, unit),
-        amount(finding.candidate.value, unit),
-        "-" if value is None else f"{_difference(finding)} {_interval(finding)}".rstrip(),
-        "-" if finding.bound is None else amount(finding.bound, unit, signed=True),
-        f"{sign} {amount(finding.threshold, unit, signed=True)}",
-        finding.verdict,
-        str(finding.prompts),
-        needed_cell(finding),
+        f"{row.label}{LABEL_UNITS.get(unit, '')}: {rule.kind}",
+        amount(result.baseline.value, unit),
+        amount(result.candidate.value, unit),
+        "-" if value is None else f"{_difference(result)} {_interval(result)}".rstrip(),
+        "-" if result.bound is None else amount(result.bound, unit, signed=True),
+        f"{sign} {amount(result.threshold, unit, signed=True)}",
+        result.verdict,
+        str(result.prompts),
+        needed_cell(result),
     )
-    return Words(cells, _sentence(finding))
+    return RuleText(cells, _sentence(result))
 
 
-def _sentence(finding: Finding) -> str:
-    """What the evidence says of a rule, and what would settle it."""
-    label = f"{finding.row.label[:1].upper()}{finding.row.label[1:]}"
-    if finding.bound is None:
+def _sentence(result: RuleResult) -> str:
+    """Explain the verdict of a rule, and what would decide it."""
+    label = f"{result.row.label[:1].upper()}{result.row.label[1:]}"
+    if result.bound is None:
         few = (
             "no prompt has"
-            if not finding.prompts
+            if not result.prompts
             else "a single prompt has"
-            if finding.prompts == 1
-            else "too few have"
+            if result.prompts == 1
+            else "too few prompts have"
         )
-        return f"{label}: nothing can be said, for {few} a figure of both models."
-    measured = f"{_difference(finding, words=True)} {_interval(finding)}".rstrip()
-    end = f"with {percent(1 - finding.risk)} confidence {_by(finding, finding.bound)}"
-    if finding.verdict == "pass":
-        worse = f" It is certainly {_worse(finding)}, within the margin." if finding.worse else ""
+        return f"{label}: inconclusive, because {few} a value of both models."
+    measured = f"{_difference(result, with_unit=True)} {_interval(result)}".rstrip()
+    end = f"with {percent(1 - result.risk)} confidence {_bound_words(result, result.bound)}"
+    if result.verdict == "pass":
+        worse = f" It is significantly {_worse(result)}, within the margin." if result.worse else ""
         return f"{label}: passes. {measured}; {end}.{worse}"
-    if finding.verdict == "regression":
-        return f"{label}: certainly {_worse(finding)} than the baseline. {measured}."
-    return f"{label}: nothing is certain. {measured}; {end}, {_short_of(finding)}. {_what_would_tell(finding)}"
+    if result.verdict == "regression":
+        return f"{label}: significantly {_worse(result)} than the baseline. {measured}."
+    return f"{label}: inconclusive. {measured}; {end}, {_requirement(result)}. {_what_would_decide(result)}"
 
 
-def _by(finding: Finding, end: float) -> str:
-    """What the bound says: "at most 2.1 points worse", "at least 0.4 points better", "at most 120 characters more"."""
-    below, bound = end < 0, size(end, finding.row.unit)
-    if finding.row.better == "neither":
-        limit = "at most" if below == (finding.better == "more") else "at least"
+def _bound_words(result: RuleResult, end: float) -> str:
+    """Put the bound into words: "at most 2.1 points worse", "at least 0.4 points better"."""
+    below, bound = end < 0, size(end, result.row.unit)
+    if result.row.better == "neither":
+        limit = "at most" if below == (result.better == "more") else "at least"
         return f"{limit} {bound} {'less' if below else 'more'}"
-    good = below == (finding.better == "less")
+    good = below == (result.better == "less")
     return f"at least {bound} better" if good else f"at most {bound} worse"
 
 
-def _worse(finding: Finding) -> str:
-    """What the bad side is called."""
-    if finding.row.better != "neither":
+def _worse(result: RuleResult) -> str:
+    """Return the word for the bad side."""
+    if result.row.better != "neither":
         return "worse"
-    return "more" if finding.better == "less" else "less"
+    return "more" if result.better == "less" else "less"
 
 
-def _short_of(finding: Finding) -> str:
-    """What the bound would have to be."""
-    limit = size(finding.threshold, finding.row.unit)
-    if finding.rule.kind == "superiority":
-        return "and it has to be better" if not finding.threshold else f"and it has to be better by more than {limit}"
+def _requirement(result: RuleResult) -> str:
+    """Return what the bound is compared with."""
+    limit = size(result.threshold, result.row.unit)
+    if result.rule.kind == "superiority":
+        return "and it has to be better" if not result.threshold else f"and it has to be better by more than {limit}"
     return f"and the margin is {limit}"
 
 
-def _what_would_tell(finding: Finding) -> str:
-    needed = finding.needed
+def _what_would_decide(result: RuleResult) -> str:
+    needed = result.needed
     if needed is None:
-        known = "it is not better by that much" if finding.rule.kind == "superiority" else "it lies at the margin"
-        return f"If the difference is as measured, {known}, and no number of prompts would tell."
-    more = needed.prompts - finding.prompts
+        known = "it is not better by that much" if result.rule.kind == "superiority" else "it lies at the margin"
+        return f"If the difference is as measured, {known}, and no number of prompts would decide it."
+    more = needed.prompts - result.prompts
     chance = f"in {percent(needed.power)} of tries"
     if needed.assuming == "equal":
         return (
@@ -125,7 +129,7 @@ def _what_would_tell(finding: Finding) -> str:
             f"{chance}."
         )
     if more <= 0:
-        return f"If the difference is as measured, {needed.prompts:,} prompts would tell {chance}: try others."
+        return f"If the difference is as measured, {needed.prompts:,} prompts would decide it {chance}: try others."
     word = "pass" if needed.shows == "pass" else "show that it is worse"
     return (
         f"If the difference is as measured, it takes {needed.prompts:,} prompts to {word} {chance}, {more:,} more than "
@@ -133,89 +137,90 @@ def _what_would_tell(finding: Finding) -> str:
     )
 
 
-def needed_cell(finding: Finding) -> str:
-    """How many prompts are needed, and how many more that is: "346 (+90)"."""
-    if finding.verdict != "inconclusive":
+def needed_cell(result: RuleResult) -> str:
+    """Return the number of prompts needed, and how many more that is: "346 (+90)"."""
+    if result.verdict != "inconclusive":
         return ""
-    if finding.needed is None:
+    if result.needed is None:
         return "-"
-    more = finding.needed.prompts - finding.prompts
-    return f"{finding.needed.prompts:,} (+{more:,})" if more > 0 else f"{finding.needed.prompts:,}"
+    more = result.needed.prompts - result.prompts
+    return f"{result.needed.prompts:,} (+{more:,})" if more > 0 else f"{result.needed.prompts:,}"
 
 
-def check_cells(check: Check) -> tuple[str, ...]:
-    """A row of the table of what is asked of the judge."""
-    value = "unknown" if check.value is None else share(check.value, check.low, check.high, check.limit is None)
-    if check.why:
-        value = "not to be trusted"
-    return (_what(check), check.of, value, limit_words(check), VERDICTS[check.state])
+def check_cells(check: JudgeCheck) -> tuple[str, ...]:
+    """Return a row of the table of judge checks."""
+    value = "not to be trusted" if check.reason else _check_value(check)
+    return (_check_label(check), check.of, value, limit_text(check), STATES[check.state])
 
 
-VERDICTS = {"holds": "holds", "broken": "broken", "unknown": "not known"}
-
-
-def limit_words(check: Check) -> str:
-    """What the figure must be."""
-    if check.why:
+def limit_text(check: JudgeCheck) -> str:
+    """Return what the value must be."""
+    if check.reason:
         return "trusted"
     if check.limit is None:
-        return "no certain change"
+        return "no significant change"
     return f"at {'most' if check.key == 'missing' else 'least'} {percent(check.limit)}"
 
 
-def check_sentence(check: Check) -> str:
-    """One line for people: what of the judge does not hold."""
-    if check.why:
-        return f"{check.of}: its judged figures are not to be trusted, for {check.why}."
-    value = "unknown" if check.value is None else share(check.value, check.low, check.high, check.limit is None)
-    changed = "a change beyond chance" if check.state == "broken" else "no certain change"
-    must = changed if check.limit is None else f"it must be {limit_words(check)}"
-    return f"{check.of}, {_what(check)}: {value}; {must}."
+def check_sentence(check: JudgeCheck) -> str:
+    """Return one line about a check, with the requirement."""
+    if check.reason:
+        return f"{check.of}: its judged metrics cannot be trusted, because {check.reason}."
+    if check.limit is None:
+        required = "a significant change" if check.state == "broken" else "no significant change"
+    else:
+        required = f"the policy requires {limit_text(check)}"
+    return f"{check.of}, {_check_label(check)}: {_check_value(check)}; {required}."
 
 
-def _what(check: Check) -> str:
+def _check_value(check: JudgeCheck) -> str:
+    if check.value is None:
+        return "unknown"
+    return share(check.value, check.low, check.high, signed=check.limit is None)
+
+
+def _check_label(check: JudgeCheck) -> str:
     return f"{check.label} ({check.suite})" if check.suite else check.label
 
 
-def _difference(finding: Finding, words: bool = False) -> str:
-    value = finding.difference.value
+def _difference(result: RuleResult, *, with_unit: bool = False) -> str:
+    value = result.difference.value
     if value is None:
         return "-"
-    return f"{amount(value, finding.row.unit, signed=True)}{_unit(finding.row.unit) if words else ''}"
+    return f"{amount(value, result.row.unit, signed=True)}{_unit(result.row.unit) if with_unit else ''}"
 
 
-def _interval(finding: Finding) -> str:
-    low, high, unit = finding.difference.low, finding.difference.high, finding.row.unit
+def _interval(result: RuleResult) -> str:
+    low, high, unit = result.difference.low, result.difference.high, result.row.unit
     return (
         "" if low is None or high is None else f"[{amount(low, unit, signed=True)}, {amount(high, unit, signed=True)}]"
     )
 
 
-def amount(value: float | None, unit: str, signed: bool = False) -> str:
-    """A figure in its unit, which is not said: rates in percent with one digit, lengths whole, others two digits."""
+def amount(value: float | None, unit: str, *, signed: bool = False) -> str:
+    """Return a value without its unit, which is one of the JSON; 0 has no sign."""
     if value is None:
         return "-"
-    digits = 1 if unit == "fraction" else 0 if unit in {"characters", "count", "elo"} else 2
-    rounded = round(100 * value if unit == "fraction" else value, digits)
-    return f"{rounded:{'+' if signed and rounded else ''}.{digits}f}".removeprefix("-" * (not rounded))
+    text = format_value(value, UNITS.get(unit, ""), signed=signed)
+    return text if float(text) else text.removeprefix("+")
 
 
 def size(value: float, unit: str) -> str:
-    """How large a difference is, with its unit: "2.1 points"."""
+    """Return the size of a difference with its unit: "2.1 points"."""
     return f"{amount(abs(value), unit)}{_unit(unit)}"
 
 
 def _unit(unit: str) -> str:
-    return f" {WORDS[unit]}" if unit in WORDS else ""
+    return f" {UNIT_WORDS[unit]}" if unit in UNIT_WORDS else ""
 
 
 def percent(value: float) -> str:
-    """A share of the policy as it was written: 0.05 -> "5 %", 0.025 -> "2.5 %"."""
+    """Return a share of the policy as it was written: 0.05 -> "5 %", 0.025 -> "2.5 %"."""
     return f"{100 * value:.6g} %"
 
 
-def share(value: float, low: float | None, high: float | None, signed: bool = False) -> str:
-    """A share with its interval, in percent."""
+def share(value: float, low: float | None, high: float | None, *, signed: bool = False) -> str:
+    """Return a share with its interval, in percent."""
     sign = "+" if signed else ""
     ends = "" if low is None or high is None else f" [{100 * low:{sign}.0f}, {100 * high:{sign}.0f}]"
     whole = isclose(100 * value, round(100 * value), abs_tol=1e-9)
@@ -223,18 +228,18 @@ def share(value: float, low: float | None, high: float | None, signed: bool = Fa
 
 
 def sentences(decision: Decision) -> list[str]:
-    """Everything that is to be said under the tables."""
-    lines = [finding_words(finding).sentence for finding in decision.findings]
+    """Return all sentences below the tables."""
+    lines = [rule_text(result).sentence for result in decision.results]
     lines += [check_sentence(check) for check in decision.checks if check.state == "broken"]
     return [*lines, *_unknown([check for check in decision.checks if check.state == "unknown"]), *decision.notes]
 
 
-def _unknown(checks: Sequence[Check]) -> list[str]:
-    """What nobody knows of a judge, in one sentence a suite."""
+def _unknown(checks: Sequence[JudgeCheck]) -> list[str]:
+    """Return one sentence for each judge and suite without a judge card."""
     by_card: dict[tuple[str, str], list[str]] = {}
     for check in checks:
         by_card.setdefault((check.of, check.suite), []).append(check.label)
     return [
-        f"{judge} has no card in the suite {suite}, so nothing is known of this: {', '.join(labels)}."
+        f"{judge} has no judge card in the suite {suite}, so these requirements are unknown: {', '.join(labels)}."
         for (judge, suite), labels in by_card.items()
     ]

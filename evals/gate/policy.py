@@ -1,8 +1,8 @@
-"""What a candidate must show to pass: rules on metrics, and floors for the judge; unknown keys are refused.
+"""Gate policy: rules on metrics and requirements on the judge, read from YAML; unknown keys are refused.
 
-Two kinds of amounts, so that one is never taken for the other. A margin has its unit beside it ("5 points" of percent,
-"300 characters", "0.2 grades"), and is refused in a unit that is not the metric's. A risk, a power and all that is
-asked of a judge are shares from 0 to 1.
+There are two kinds of amounts, so that one is never taken for the other. A margin has its unit ("5 points" of percent,
+"300 characters", "0.2 grades"), and is refused in a unit that is not the metric's. A risk, a power and all requirements
+on a judge are shares from 0 to 1.
 """
 
 import re
@@ -18,23 +18,27 @@ from srlm.errors import DataError, UnknownName
 from srlm.read_yaml import read_yaml, shown
 
 UNITS = {"points": ("fraction", 0.01), "characters": ("characters", 1.0), "grades": ("grade", 1.0)}
-"""How a margin's unit is written: the metric's unit in a comparison's JSON, and how much of it one is."""
+"""The units of margins: the metric's unit in the JSON of a comparison, and the factor to it."""
 
-WORDS = {unit: word for word, (unit, _) in UNITS.items()}
+UNIT_WORDS = {unit: word for word, (unit, _) in UNITS.items()}
+"""The word for a unit of the JSON."""
 _MARGIN = re.compile(r"(?P<size>\d+(?:\.\d+)?|\.\d+)\s*(?P<unit>[a-z%]+)?")
 
 
 @dataclass(frozen=True)
 class Margin:
-    """A size in the metric's unit, as the JSON has it: a rate's is a fraction. `unit` is None where it was bare."""
+    """A margin with its unit: `size` is in the unit of the JSON, `unit` None where none was written."""
 
     size: float
     unit: str | None
     text: str
 
 
-def read_margin(value: Any) -> Margin:
-    """A margin as it is written: "5 points", "1 point", "300 characters", "0.2 grades", or bare for other metrics."""
+def parse_margin(value: Any) -> Margin:
+    """Parse a margin: "5 points", "1 point", "300 characters", "0.2 grades"; a bare number for other metrics.
+
+    Raises ValueError for anything else.
+    """
     if isinstance(value, Margin):
         return value
     text = f"{value:.10f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
@@ -50,13 +54,13 @@ def read_margin(value: Any) -> Margin:
     return Margin(float(found["size"]) * scale, unit, text.strip())
 
 
-Amount = Annotated[Margin, BeforeValidator(read_margin)]
+Amount = Annotated[Margin, BeforeValidator(parse_margin)]
 Risk = Annotated[float, Field(gt=0, lt=0.5)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Rule(Section):
-    """What the candidate must show in one metric, against the baseline on the same prompts."""
+    """A requirement on one metric, against the baseline on the same prompts."""
 
     metric: str = Field(description="its key in srlm compare --format json, such as win_rate; it needs a difference")
     kind: Literal["non-inferiority", "superiority"] = Field(
@@ -67,7 +71,7 @@ class Rule(Section):
         None, description="how often a candidate that is just not good enough may pass; the policy's, if not given"
     )
     better: Literal["more", "less"] | None = Field(
-        None, description="what is better, for metrics such as length that do not say it themselves"
+        None, description="the direction that is better, for metrics such as length that have none"
     )
 
     @model_validator(mode="after")
@@ -80,32 +84,32 @@ class Rule(Section):
 
 
 class CalibrationPolicy(Section):
-    """Labelled pairs with the verdicts that the judge gave when it was pinned, asked again at every gate."""
+    """Requirement on the pinned verdicts of the judge, which is asked again at every gate."""
 
-    file: str = Field(description="what srlm gate pin wrote; beside the policy, unless it is a whole path")
-    agreement: Share = Field(0.9, description="least share of its pinned verdicts that the judge gives again")
+    file: str = Field(description="the file that srlm gate pin wrote; relative to the policy's folder")
+    agreement: Share = Field(0.9, description="minimum share of unchanged pinned verdicts")
 
 
 class JudgePolicy(Section):
-    """What is asked of the judges of those suites that a rule is on. Shares from 0 to 1; what is left out is not."""
+    """Requirements on the judges of suites with a rule: shares from 0 to 1. What is left out is not required."""
 
-    agreement: Share | None = Field(None, description="least agreement of its card with the labelled pairs")
-    consistency: Share | None = Field(None, description="least share of pairs with one winner in both orders")
-    parsed: Share | None = Field(None, description="least share of its verdicts on the card's pairs that could be read")
+    agreement: Share | None = Field(None, description="minimum agreement of its judge card with the labelled pairs")
+    consistency: Share | None = Field(None, description="minimum share of pairs with one winner in both orders")
+    parsed: Share | None = Field(None, description="minimum share of parsed verdicts on the judge card's pairs")
     missing: Share | None = Field(
-        None, description="largest share of a model's prompts without a verdict, of candidate and baseline alike"
+        None, description="maximum share of a model's prompts without a verdict, of candidate and baseline alike"
     )
-    calibration: CalibrationPolicy | None = Field(None, description="pairs that the judge is asked about anew")
+    calibration: CalibrationPolicy | None = Field(None, description="pairs that the judge is asked about again")
 
 
 class Policy(Section):
-    """All rules must pass for the candidate to pass."""
+    """A gate policy. All rules must pass for the candidate to pass."""
 
     risk: Risk = Field(0.05, description="one-sided: of passing for each rule, of a false regression for all together")
     power: Annotated[float, Field(ge=0.5, lt=1)] = Field(
         0.8, description="how often the number of prompts that is called needed would be enough"
     )
-    rules: tuple[Rule, ...] = Field(min_length=1, description="what the candidate must show")
+    rules: tuple[Rule, ...] = Field(min_length=1, description="requirements on the candidate")
     judge: JudgePolicy = JudgePolicy()
 
     @field_validator("rules")
@@ -117,16 +121,16 @@ class Policy(Section):
         return rules
 
     def risk_of(self, rule: Rule) -> float:
-        """The risk of passing by this rule."""
+        """Return the risk of passing by this rule."""
         return rule.risk if rule.risk is not None else self.risk
 
 
 def load_policy(path: Path) -> Policy:
-    """A policy out of a YAML file.
+    """Read a policy from a YAML file.
 
     Raises:
-        DataError: it cannot be read, or a value is not what its field takes; the field is named.
-        UnknownName: it has a key that there is not; says which there are.
+        DataError: it cannot be read, or a value is invalid; the message names the field.
+        UnknownName: it has an unknown key; the message lists the known ones.
     """
     if not path.exists():
         raise DataError(path, "there is no such policy. Write one with: srlm gate init")
@@ -136,24 +140,24 @@ def load_policy(path: Path) -> Policy:
     try:
         return Policy.model_validate(data)
     except ValidationError as error:
-        raise _explained(path, error) from None
+        raise _translate(path, error) from None
 
 
-def _explained(path: Path, error: ValidationError) -> Exception:
+def _translate(path: Path, error: ValidationError) -> Exception:
     errors = error.errors(include_url=False)
-    # A key that is misspelt is missing, too, and the misspelling is what there is to mend.
+    # A misspelt key is reported as missing, too; the misspelling is what the user has to correct.
     first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
     where = ".".join(str(part) for part in first["loc"]) or "the policy"
     if first["type"] == "extra_forbidden":
-        return UnknownName(f"{path}: the key", where, _keys_beside(first["loc"]))
+        return UnknownName(f"{path}: the key", where, _known_keys(first["loc"]))
     if first["type"] == "missing":
         return DataError(path, f"{where} is missing, and needed.")
     given = f", not {shown(first['input'])}" if not isinstance(first["input"], dict | list | tuple) else ""
     return DataError(path, f"{where}: {first['msg'].removeprefix('Value error, ')}{given}.")
 
 
-def _keys_beside(place: tuple[int | str, ...]) -> list[str]:
-    """The keys that there are where an unknown one stands."""
+def _known_keys(place: tuple[int | str, ...]) -> list[str]:
+    """Return the known keys of the section that has the unknown key at `place`."""
     inside: dict[str, type[Section]] = {"rules": Rule, "judge": JudgePolicy, "calibration": CalibrationPolicy}
     names = [part for part in place[:-1] if isinstance(part, str)]
     section = inside[names[-1]] if names else Policy

@@ -15,8 +15,8 @@ from srlm.engines.engine import Engine
 from srlm.inference import Caller
 from srlm.judges.template import load_template
 from srlm.ledger import Ledger
-from srlm.seeding import derive
-from srlm.strip_reasoning import parted
+from srlm.seeding import derive_seed
+from srlm.strip_reasoning import strip_reasoning
 from srlm.types import Completion, Failed, Message, Prompt, Request, Sampling
 
 STAGE = "evals/labels"
@@ -85,7 +85,7 @@ def name_categories(caller: Caller, prompts: Sequence[Prompt]) -> tuple[str, ...
     """
     template = load_template("categories", ("instructions",))
     shown, room = [], ROOM
-    for prompt in sorted(prompts, key=lambda prompt: derive("labels", prompt.id)):
+    for prompt in sorted(prompts, key=lambda prompt: derive_seed("labels", prompt.id)):
         piece = " ".join(prompt.instruction.split())[:PIECE]
         room -= len(piece)
         if room < 0:
@@ -98,7 +98,7 @@ def name_categories(caller: Caller, prompts: Sequence[Prompt]) -> tuple[str, ...
 
 def read_categories(reply: Completion) -> tuple[str, ...]:
     """The items of a list, the first 20 of them, and "Other"; nothing where there are fewer than two."""
-    reply = parted(reply)
+    reply = strip_reasoning(reply)
     items = [match[1].strip(_AROUND) for line in reply.text.splitlines() if (match := _ITEM.fullmatch(line))]
     if reply.finish != "stop":
         items = items[:-1]  # it may have been cut
@@ -110,7 +110,7 @@ def read_categories(reply: Completion) -> tuple[str, ...]:
 
 def read_label(prompt_id: str, reply: Completion, categories: Sequence[str]) -> Label:
     """What a reply says in its last line of each kind; None for what is not there, or is none of the choices."""
-    reply = parted(reply)
+    reply = strip_reasoning(reply)
     lines = [match for line in reply.text.splitlines() if (match := _LINE.fullmatch(line))]
     said = {} if reply.finish != "stop" else {match[1].lower(): match[2].strip(_AROUND) for match in lines}
     number = _NUMBER.fullmatch(said.get("complexity", ""))

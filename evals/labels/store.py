@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from pydantic import Field
 
@@ -54,21 +54,6 @@ class Label:
 def own_label(prompt: Prompt) -> Label:
     """What a prompt came with."""
     return Label(prompt.id, prompt.category, prompt.complexity, prompt.expected_length)
-
-
-def keep_prompts(run: Run, digest: str, prompts: Sequence[Prompt]) -> None:
-    """Write down what a set of results was asked, so that it can be labelled later."""
-    run.write(f"evals/prompts/{quote(digest, safe='')}", prompts)
-
-
-def prompt_sets(run: Run) -> dict[str, list[Prompt]]:
-    """All sets of prompts that models of a run were evaluated on, by digest.
-
-    Raises:
-        DataError: a file of them is damaged.
-    """
-    files = sorted((run.folder / "evals" / "prompts").glob("*.jsonl"))
-    return {unquote(path.stem): parse_lines(path, Prompt) for path in files}
 
 
 def store_labels(run: Run, digest: str, labels: Sequence[Label]) -> None:

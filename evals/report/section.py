@@ -1,11 +1,10 @@
 """What a section of the page is made of. Words come from results and are escaped by the template, never by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evals.compare.sentences import certain
-from evals.compare.terminal import label, number, printed, with_interval
-from evals.metric import Metric
+from evals.compare.cells import format_estimate, format_value, paper_value, row_label
+from evals.metric import Metric, ModelPair, is_significant
 from evals.sample import link
 
 Facets = dict[str, str | Sequence[str]]
@@ -96,11 +95,12 @@ def metric_table(
     baseline: str | None,
     suite: str,
     facets: dict[str, Facets] | None = None,
+    pairs: Mapping[str, ModelPair] | None = None,
 ) -> Table:
     """Metrics as rows and models as columns; each cell leads to what it was counted on.
 
     `facets` are those of a row by the metric's key, where it is not of all prompts of the suite. Without a suite
-    no cell leads anywhere.
+    no cell leads anywhere. `pairs` are the models of the columns that are pairs.
     """
     rows = []
     for metric in metrics:
@@ -110,25 +110,28 @@ def metric_table(
             below = []
             if cell.paired is not None and cell.paired.difference.n:
                 gap, p_value = cell.paired.difference, cell.paired.p_value
-                star = " *" if certain(cell.paired) else ""
-                below.append(f"{with_interval(gap, metric.unit, signed=True)}  p {p_value:.2g}{star}")
+                star = " *" if is_significant(cell.paired) else ""
+                below.append(f"{format_estimate(gap, metric.unit, signed=True)}  p {p_value:.2g}{star}")
             if metric.paper is not None and column in metric.paper.values:
-                below.append(f"paper {printed(metric.paper, metric, column)}")
-            sure = cell.paired is not None and certain(cell.paired)
+                below.append(f"paper {paper_value(metric.paper, metric, column)}")
+            sure = cell.paired is not None and is_significant(cell.paired)
             counted = suite and cell.estimate.n and not (metric.unit == "count" and not cell.estimate.value)
-            href = link(suite=suite, **_who(column), **(facets or {}).get(metric.key, {})) if counted else ""
-            cells.append(Cell(with_interval(cell.estimate, metric.unit), "\n".join(below), href, sure))
-        rows.append(Row(label(metric).strip(), tuple(cells), metric.label.startswith(" ")))
+            href = (
+                link(suite=suite, **_models_of(column, pairs or {}), **(facets or {}).get(metric.key, {}))
+                if counted
+                else ""
+            )
+            cells.append(Cell(format_estimate(cell.estimate, metric.unit), "\n".join(below), href, sure))
+        rows.append(Row(row_label(metric), tuple(cells), metric.level > 0))
     names = tuple(f"{one} (baseline)" if one == baseline else one for one in columns)
     return Table(title, names, tuple(rows))
 
 
-def _who(column: str) -> dict[str, str]:
-    """A column is a model, or a pair of them: "M2 : SFT"."""
-    model, pair, opponent = column.partition(" : ")
-    return {"model": model, "opponent": opponent} if pair else {"model": model}
+def _models_of(column: str, pairs: Mapping[str, ModelPair]) -> dict[str, str]:
+    """Return the facets of the model of a column, or of its pair of models."""
+    return pairs[column]._asdict() if column in pairs else {"model": column}
 
 
 def share(value: float | None, *, signed: bool = False) -> str:
     """A rate as people read it, or a dash."""
-    return "–" if value is None else f"{number(value, '%', signed)} %"
+    return "–" if value is None else f"{format_value(value, '%', signed=signed)} %"

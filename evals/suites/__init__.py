@@ -1,25 +1,22 @@
-"""Evaluation suites, one package each."""
+"""Evaluation suites, a package each. `SUITES` is the one list of them: everything else reads it when it is called."""
 
 from typing import Any
 
-from evals.results import Results, collect, load
-from evals.suites.alpaca.result import AlpacaResult
-from evals.suites.head_to_head.result import HeadToHeadResult
-from evals.suites.human.result import load_human_results
-from evals.suites.mt_bench.result import MtBenchResult
-from evals.suites.nlp.result import NlpResult
-from evals.suites.reward_model.result import RewardResult
-from evals.suites.verifiable.result import VerifiableResult
+from evals.results import Results, collect
+from evals.suite import Suite
+from evals.suites import alpaca, head_to_head, human, mt_bench, nlp, reward_model, verifiable
 from srlm.runs import Run
 
-KINDS: tuple[type[Any], ...] = (
-    AlpacaResult,
-    MtBenchResult,
-    RewardResult,
-    VerifiableResult,
-    NlpResult,
-    HeadToHeadResult,
+SUITES: tuple[Suite[Any], ...] = (
+    alpaca.SUITE,
+    mt_bench.SUITE,
+    reward_model.SUITE,
+    verifiable.SUITE,
+    nlp.SUITE,
+    head_to_head.SUITE,
+    human.SUITE,
 )
+"""All suites, in the order in which comparisons show them."""
 
 
 def load_results(run: Run) -> Results:
@@ -28,5 +25,9 @@ def load_results(run: Run) -> Results:
     Raises:
         DataError: a result file is damaged.
     """
-    stored = [one for kind in KINDS for one in load(run, kind)]
-    return collect([*stored, *load_human_results(run)])
+    return collect(result for suite in SUITES for result in suite.read(run))
+
+
+def evaluable_suites() -> list[Suite[Any]]:
+    """Return the suites that `srlm eval` runs, by name."""
+    return sorted((one for one in SUITES if not one.command), key=lambda one: one.name)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from evals.model import Contestant
+    from evals.model import EvalModel
     from srlm.console import Progress
     from srlm.engines.engine import Engine
     from srlm.ledger import Ledger
@@ -58,7 +58,7 @@ def stop_at_estimate(count: Callable[[], list[str]]) -> None:
 
 
 def run_with_estimate(
-    work: "Callable[[Engine, Ledger, Progress], T]", model: "Contestant", ledger: Path, progress: "Progress"
+    work: "Callable[[Engine, Ledger, Progress], T]", model: "EvalModel", ledger: Path, progress: "Progress"
 ) -> "T":
     """Do work that asks a model, through a ledger. Before a server is asked, the estimate is shown.
 
@@ -68,16 +68,16 @@ def run_with_estimate(
         ledger: file of the calls, made where it does not exist.
         progress: shows the estimate, and the work.
     """
-    from evals.model import opened
+    from evals.model import load
     from srlm.ledger import Ledger
-    from srlm.ledger_lock import in_turn
+    from srlm.ledger_lock import lock_ledger
 
     kept = Ledger(ledger) if ledger.exists() else None
     try:
         stop_at_estimate(lambda: _count(work, model, kept))
         lines = _count(work, model, kept, require_keys=True) if model.remote else []
         # The model is loaded first: where that fails, no ledger is made.
-        with opened(model) as engine, in_turn(ledger, progress.say) as waited:
+        with load(model) as engine, lock_ledger(ledger, progress.say) as waited:
             kept = kept or Ledger(ledger)
             if model.remote:
                 progress.say("\n".join(_count(work, model, kept, require_keys=True) if waited else lines))
@@ -89,7 +89,7 @@ def run_with_estimate(
 
 def _count(
     work: "Callable[[Engine, Ledger, Progress], object]",
-    model: "Contestant",
+    model: "EvalModel",
     ledger: "Ledger | None",
     *,
     require_keys: bool = False,
@@ -100,10 +100,10 @@ def _count(
         UsageError: `require_keys`, and there is no key for them.
     """
     from evals.dry_run import dry_run
-    from evals.model import opened
+    from evals.model import load
     from srlm.console import Progress
 
-    with dry_run(ledger) as counting, opened(counting.wrap(model)) as engine:
+    with dry_run(ledger) as counting, load(counting.wrap(model)) as engine:
         work(engine, counting.run.ledger, Progress(quiet=True))
         if require_keys:
             counting.require_keys()

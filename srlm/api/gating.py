@@ -10,10 +10,10 @@ from srlm.api.estimates import estimating, run_with_estimate
 from srlm.api.models import ModelOpener, find_run, find_run_if_any
 
 if TYPE_CHECKING:
-    from evals.gate.comparison_json import Compared
-    from evals.gate.judge_drift import Asked, Calibration
+    from evals.gate.comparison_json import ComparisonJson
+    from evals.gate.judge_drift import DriftResult, PinnedVerdicts
     from evals.gate.policy import Policy
-    from evals.model import Contestant
+    from evals.model import EvalModel
     from srlm.api.results import GateDecision
     from srlm.console import Progress
     from srlm.engines.engine import Engine
@@ -97,7 +97,7 @@ def pin_judge(
     timeout: float | None = None,
     max_cost: float | None = None,
     quiet: bool = False,
-) -> "Calibration":
+) -> "PinnedVerdicts":
     """Store a judge's verdicts on labelled pairs, so that `gate` detects when the judge drifts.
 
     Args:
@@ -119,7 +119,7 @@ def pin_judge(
     Example:
         >>> srlm.pin_judge("openai:gpt-4.1", "calibration.json")  # doctest: +SKIP
     """
-    from evals.gate.judge_drift import pin
+    from evals.gate.judge_drift import pin_judge as pin
     from srlm.console import Progress
     from srlm.jsonl import without_nan, write_json
     from srlm.judges.preference_data import load_labelled
@@ -128,12 +128,12 @@ def pin_judge(
         refuse_existing(Path(output))
     labelled = load_labelled(Path(pairs) if pairs is not None else None)
     progress = Progress(quiet=quiet)
-    if labelled.words:
-        progress.say(labelled.words)
+    if labelled.skipped_message:
+        progress.say(labelled.skipped_message)
     opener = ModelOpener(progress, max_connections=max_connections, timeout=timeout, max_cost=max_cost)
     model = opener.model(spec, find_run_if_any(run, runs))
 
-    def work(engine: "Engine", calls: "Ledger", progress: "Progress") -> "Calibration":
+    def work(engine: "Engine", calls: "Ledger", progress: "Progress") -> "PinnedVerdicts":
         return pin(engine, labelled, calls, limit=limit, progress=progress)
 
     with TemporaryDirectory() as folder:
@@ -160,18 +160,18 @@ def _compared(
     baseline: str | None,
     run: "Run | str | None",
     runs: str | Path | None,
-) -> "Compared":
+) -> "ComparisonJson":
     """Return the comparison of a file, or of a run's results."""
     from evals.compare.comparison import compare_models
-    from evals.gate.comparison_json import compared, read_compared
+    from evals.gate.comparison_json import from_comparison, read_comparison
     from evals.suites import load_results
     from srlm.errors import UsageError
 
     if comparison is None:
         if baseline is None:
             raise UsageError("Name the model that the candidate would replace: --baseline M1")
-        return compared(compare_models(load_results(find_run(run, runs)), [baseline, candidate], baseline))
-    found = read_compared(Path(comparison))
+        return from_comparison(compare_models(load_results(find_run(run, runs)), [baseline, candidate], baseline))
+    found = read_comparison(Path(comparison))
     if baseline not in (None, found.baseline):
         raise UsageError(
             f"{comparison} compares with {found.baseline}, and --baseline is {baseline}. Make it with that one: "
@@ -181,19 +181,19 @@ def _compared(
 
 
 def _ask_again(
-    found: "Compared", policy: "Policy", path: Path, model: "Contestant", progress: "Progress"
-) -> "Asked | None":
+    found: "ComparisonJson", policy: "Policy", path: Path, model: "EvalModel", progress: "Progress"
+) -> "DriftResult | None":
     """Ask the judge again for its pinned verdicts."""
-    from evals.gate.judge_drift import ask_again, read_calibration, refuse_other_judges
+    from evals.gate.judge_drift import measure_drift, read_pinned_verdicts, refuse_other_judges
 
     wanted = policy.judge.calibration
     if wanted is None:
         return None
-    pinned = read_calibration(path.parent / wanted.file)
+    pinned = read_pinned_verdicts(path.parent / wanted.file)
     refuse_other_judges(pinned, found, found.suites(rule.metric for rule in policy.rules))
 
-    def work(engine: "Engine", calls: "Ledger", progress: "Progress") -> "Asked":
-        return ask_again(engine, pinned, calls, risk=policy.risk, progress=progress)
+    def work(engine: "Engine", calls: "Ledger", progress: "Progress") -> "DriftResult":
+        return measure_drift(engine, pinned, calls, risk=policy.risk, progress=progress)
 
     # Into a ledger of its own: that of a run has the verdicts of the past.
     with TemporaryDirectory() as folder:

@@ -73,8 +73,8 @@ def judge(
     from srlm.api.results import ScoredFile
     from srlm.console import Progress
     from srlm.jsonl import write_records
-    from srlm.judges.judge_card import fitting_card
-    from srlm.judges.measure_judge_card import described
+    from srlm.judges.judge_card import find_judge_card
+    from srlm.judges.measure_judge_card import scoring_description
     from srlm.judges.score_file import judge_answers, read_answers, refuse_other_file, summarise
     from srlm.model_hub import PACKAGED
 
@@ -90,9 +90,9 @@ def judge(
     def work(
         engine: "Engine", calls: "Ledger", progress: Progress
     ) -> "tuple[list[JudgedAnswer], tuple[Path, JudgeCard] | None]":
-        how = scorer.rubric.label, described(scorer)
+        how = scorer.rubric.label, scoring_description(scorer)
         refuse_other_file(target, items, judge=engine.name, rubric=how[0], scoring=how[1])
-        card = fitting_card(Path(ledger), engine.identity, *how)
+        card = find_judge_card(Path(ledger), engine.identity, *how)
         return judge_answers(scorer, engine, items, calls, progress), card
 
     judged, card = run_with_estimate(work, model, Path(ledger), progress)
@@ -158,21 +158,21 @@ def judge_card(
     from srlm.console import Progress
     from srlm.inference import Caller
     from srlm.judges.judge_card import store_card
-    from srlm.judges.measure_judge_card import measure
+    from srlm.judges.measure_judge_card import measure_judge_card
     from srlm.judges.pairwise import voting_of
     from srlm.judges.preference_data import load_labelled
 
     scorer = _scorer(rubric, scoring, samples, temperature, top_p, max_tokens, least_mass)
     labelled = load_labelled(Path(pairs) if pairs is not None else None)
     progress = Progress(quiet=quiet)
-    if labelled.words:
-        progress.say(labelled.words)
+    if labelled.skipped_message:
+        progress.say(labelled.skipped_message)
     opener = ModelOpener(progress, max_connections=max_connections, timeout=timeout, max_cost=max_cost)
     model = opener.model(spec, find_run_if_any(run, runs))
 
     def work(engine: "Engine", calls: "Ledger", progress: Progress) -> "JudgeCard":
         caller, voting = Caller(engine, calls, "judge/card", progress), voting_of(judge_tokens, least_mass)
-        return measure(caller, labelled, limit=limit, pointwise=scorer, voting=voting)
+        return measure_judge_card(caller, labelled, limit=limit, pointwise=scorer, voting=voting)
 
     card = run_with_estimate(work, model, Path(ledger), progress)
     return MeasuredJudge(card, store_card(Path(ledger), card))
@@ -212,14 +212,15 @@ def label(
         >>> srlm.label("openai:gpt-4.1").to_pandas().groupby("category").size()  # doctest: +SKIP
     """
     from evals.labels.annotate import label_prompts
-    from evals.labels.store import prompt_sets, store_labels
+    from evals.labels.store import store_labels
+    from evals.prompt_sets import load_prompt_sets
     from srlm.api.results import LabelledPrompts
     from srlm.console import Progress
     from srlm.errors import UsageError
     from srlm.model_hub import PACKAGED
 
     home = find_run(run, runs)
-    sets = prompt_sets(home)
+    sets = load_prompt_sets(home)
     if not sets:
         raise UsageError(f"In the run {home.name} nothing was evaluated that has prompts. Begin with: srlm eval")
     progress = Progress(quiet=quiet)

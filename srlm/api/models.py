@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evals.model import Contestant
+    from evals.model import EvalModel
     from srlm.console import Progress
     from srlm.runs import Run
 
@@ -54,31 +54,31 @@ class ModelOpener:
         max_cost: float | None = None,
     ) -> None:
         from srlm.engines.budget import Budget
-        from srlm.engines.request_pool import DEADLINE, IN_FLIGHT, Wire
+        from srlm.engines.client_config import DEADLINE, MAX_CONNECTIONS, ClientConfig
 
-        self._client = Wire(max_connections or IN_FLIGHT, timeout or DEADLINE, say=progress.say)
+        self._client = ClientConfig(max_connections or MAX_CONNECTIONS, timeout or DEADLINE, warn=progress.say)
         self._budget = None if max_cost is None else Budget(max_cost)
 
-    def model(self, spec: str, run: "Run | None") -> "Contestant":
+    def model(self, spec: str, run: "Run | None") -> "EvalModel":
         """Return a model by its name in a run, or by what `srlm.engines.open` knows, without loading it.
 
         Raises:
             SrlmError: the name, the address, or a price that the budget needs is unknown.
         """
-        from evals.model import Checkpoint, Contestant
+        from evals.model import Checkpoint, EvalModel
         from srlm.engines.open import is_remote, open_engine, public_name
         from srlm.model_hub import is_model_name, model_folder, model_name
 
         place = spec if run is None or (spec not in run.models() and is_model_name(spec)) else run.model(spec)
         settings = _settings(spec, run)
         name = public_name(spec) if is_remote(spec) else model_name(spec)
-        load = partial(open_engine, place, name=name, wire=self._client, budget=self._budget, **settings)
+        load = partial(open_engine, place, name=name, client=self._client, budget=self._budget, **settings)
         if is_remote(place):
             load().close()  # an unknown price or a wrong address is refused now, before any work
-            return Contestant(name, load, remote=True)
+            return EvalModel(name, load, remote=True)
         number = {key: settings[key] for key in ("device", "dtype") if key in settings}
         folder = partial(model_folder, place.removeprefix("vllm:"))
-        return Contestant(name, load, checkpoint=Checkpoint(folder, **number))
+        return EvalModel(name, load, checkpoint=Checkpoint(folder, **number))
 
 
 def _settings(spec: str, run: "Run | None") -> dict[str, Any]:

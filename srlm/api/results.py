@@ -13,7 +13,7 @@ from evals.gate.output.markdown import as_markdown
 from evals.labels.annotate import Labelled
 from evals.labels.store import By, known
 from srlm.api.displays import Displayed, TextTable, from_rich
-from srlm.diagnostics import Finding
+from srlm.diagnostics import Check
 from srlm.jsonl import without_nan
 from srlm.judges.judge_card import JudgeCard
 from srlm.judges.judge_card_output import card_json, card_table, card_words
@@ -93,7 +93,7 @@ class GateDecision(Displayed, Decision):
         return as_markdown(self)
 
     def _tables(self) -> list[TextTable]:
-        rules = [messages.finding_words(one).cells for one in self.findings]
+        rules = [messages.rule_text(one).cells for one in self.results]
         checks = [messages.check_cells(one) for one in self.checks]
         title, notes = messages.headline(self), messages.sentences(self)
         if not checks:
@@ -159,22 +159,22 @@ KINDS: tuple[By, ...] = ("category", "complexity", "length")
 
 @dataclass(frozen=True)
 class Diagnosis(Displayed):
-    """Findings on a machine: what works, and what is missing."""
+    """Checks of a machine: what works, and what is missing."""
 
-    findings: tuple[Finding, ...]
+    checks: tuple[Check, ...]
 
     @property
     def ready(self) -> bool:
         """Check if `srlm train` can run here."""
-        return all(one.state != "missing" for one in self.findings)
+        return all(one.status != "missing" for one in self.checks)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the findings."""
-        return {"ready": self.ready, "findings": self._records()}
+        """Return the checks."""
+        return {"ready": self.ready, "checks": self._records()}
 
     def _tables(self) -> list[TextTable]:
-        rows = [(one.state, one.what, one.found, one.mend) for one in self.findings]
-        return [TextTable("", ("", "what", "found", "to fix it"), rows)]
+        rows = [(one.status, one.name, one.detail, one.fix) for one in self.checks]
+        return [TextTable("", ("status", "what", "found", "to fix it"), rows)]
 
     def _records(self) -> list[dict[str, Any]]:
-        return [asdict(one) for one in self.findings]
+        return [asdict(one) for one in self.checks]

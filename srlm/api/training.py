@@ -159,6 +159,6 @@ def doctor(*, load: bool = False, runs: str | Path | None = None) -> "Diagnosis"
         True
     """
     from srlm.api.results import Diagnosis
-    from srlm.diagnostics import examine
+    from srlm.diagnostics import run_checks
 
-    return Diagnosis(tuple(examine(runs_folder(runs), load=load)))
+    return Diagnosis(tuple(run_checks(runs_folder(runs), load=load)))

@@ -26,8 +26,8 @@ def doctor(
     for column in ("", "what", "found", "to fix it"):
         table.add_column(column, overflow="fold")
     marks = {"ok": "[green]ok[/green]", "missing": "[red]missing[/red]", "optional": "[yellow]optional[/yellow]"}
-    for finding in found.findings:
-        table.add_row(marks[finding.state], *map(escape, (finding.what, finding.found, finding.mend)))
+    for check in found.checks:
+        table.add_row(marks[check.status], *map(escape, (check.name, check.detail, check.fix)))
     console = stdout()
     console.print(table)
     if not found.ready:

@@ -18,7 +18,7 @@ from srlm.cli import annotate, compare, doctor, evaluate, gate, judge, label, le
 from srlm.cli.signals import answer_signals
 from srlm.cli.suite_options import EvalCommand
 from srlm.errors import INTERNAL_EXIT, SIGNAL_EXIT, UNREAD_EXIT, USAGE_EXIT, SrlmError
-from srlm.escape import ESCAPE, harmless, uncommanded
+from srlm.escape import ESCAPE, escape_workflow_commands, harmless
 
 HELP = "Train self-rewarding language models and measure, with confidence intervals, whether they improved."
 EPILOG = (
@@ -78,7 +78,7 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 def version(show: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
     """Print the version; see `HELP`."""
     if show:
-        from srlm import __version__
+        from srlm.version import __version__
 
         typer.echo(f"srlm {__version__}")
         raise typer.Exit
@@ -178,4 +178,4 @@ def _fail(message: str, code: int) -> int:
 
 def _complain(text: str) -> None:
     with suppress(OSError, ValueError):
-        sys.stderr.write(uncommanded(harmless(text)))
+        sys.stderr.write(escape_workflow_commands(harmless(text)))

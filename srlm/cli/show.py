@@ -8,7 +8,7 @@ from srlm.cli.options import DEFAULT_RUNS, RunName, Runs
 from srlm.console import say
 
 if TYPE_CHECKING:
-    from srlm.lineage import Judged, Trace
+    from srlm.lineage import JudgedAnswer, Lineage
     from srlm.types import Verdict
 
 
@@ -20,14 +20,14 @@ def show(
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Show how a training pair was made: few-shot examples, instruction, candidates, verdicts, reason of the choice."""
-    from srlm.lineage import trace
+    from srlm.lineage import find_lineage
     from srlm.runs import open_run
 
     home = open_run(runs, run)
-    say(describe(trace(home, identifier)))
+    say(describe(find_lineage(home, identifier)))
 
 
-def describe(found: "Trace") -> str:
+def describe(found: "Lineage") -> str:
     """Return the lineage of one new instruction as text."""
     writer = (
         f"the writer of instructions, call {found.prompt.call}" if found.prompt.call else "the writer of instructions"
@@ -47,7 +47,7 @@ def describe(found: "Trace") -> str:
     return "\n".join(lines)
 
 
-def _candidate(judged: "Judged", found: "Trace") -> list[str]:
+def _candidate(judged: "JudgedAnswer", found: "Lineage") -> list[str]:
     from srlm.strip_reasoning import cut_note
 
     answer, reward = judged.answer, judged.reward

@@ -44,9 +44,9 @@ class EvalCommand(TyperCommand):
 
     def suites(self) -> list[tuple[str, str]]:
         """Return the name and the summary of each suite."""
-        from evals.evaluate import evaluated
+        from evals.suites import evaluable_suites
 
-        return [(one.name, one.summary) for one in evaluated()]
+        return [(one.name, one.summary) for one in evaluable_suites()]
 
 
 def _suite_params(context: Any) -> list[Any]:
@@ -59,10 +59,10 @@ def _suite_params(context: Any) -> list[Any]:
 
 
 def _built() -> list[Any]:
-    from evals.evaluate import evaluated
     from evals.options import group_options
+    from evals.suites import evaluable_suites
 
-    suites = {one.name: one.options for one in evaluated()}
+    suites = {one.name: one.options for one in evaluable_suites()}
     found = [
         _parameter(option, "every suite" if len(group.suites) == len(suites) else ", ".join(group.suites))
         for group in group_options(suites)

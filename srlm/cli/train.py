@@ -31,14 +31,14 @@ def train(
     from evals.report.sections.iterations import healths
     from srlm import api
     from srlm.console import duration, stdout
-    from trainer.monitor.table import health_table
+    from trainer.monitor.table import metrics_table
 
     started = time.monotonic()
     run = api.train(
         preset, name=name, overrides=changes or (), seeds=seeds, strict=strict, max_cost=max_cost, runs=runs
     )
     if iterations := healths(run):
-        stdout().print(health_table(iterations))
+        stdout().print(metrics_table(iterations))
     models = [model for model in run.models() if model not in {"M0", "SFT"}]
     names = ", ".join(models)
     took = duration(time.monotonic() - started)

@@ -5,7 +5,7 @@
     preferences.py  judge, pairs, positives     vllm.py         the vLLM engine
 
 Defaults are the paper's (arXiv 2401.10020, sections 2 and 3.1) where it has the setting; else the doc says so. Presets,
-files and `--set` are read by `srlm/config_file.py`; docs/settings.md is made from the descriptions.
+files and `--set` are read by `srlm/config_file.py`; docs/reference/settings.md is made from the descriptions.
 """
 
 import shlex

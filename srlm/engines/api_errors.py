@@ -1,7 +1,7 @@
-"""Why an attempt failed, whether to ask again, and what the server said of it.
+"""Classify failed attempts of API calls: retry or not, billed or not, and the server's message.
 
-A reason is a type and a status, so that attempts can be counted by it. The words of the server stand beside it, where
-they are shown: shortened, and without any secret (`srlm.engines.server_messages`).
+The reason of a failure is a type and a status, so that the ledger can count failures by reason. The server's message is
+kept apart from it: shortened, and without secrets (`srlm.engines.server_messages`).
 """
 
 import json
@@ -12,153 +12,165 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from srlm.engines.http_body import BodyTooLong, ErrorInside, NoAnswer, WrongShape
-from srlm.engines.server_messages import codes_of, is_page, message_of, parsed, shown, strings_in
+from srlm.engines.http_body import BodyTooLong, EmbeddedError, NoAnswer, UnexpectedShape
+from srlm.engines.server_messages import find_codes, find_message, is_html, parse_body, safe_to_show, strings_in
 
-PASSING = frozenset({408, 409, 425, 429})
-"""Statuses of a client's mistake that pass by themselves; so do all of a server's, 500 and above."""
+RETRYABLE_STATUSES = frozenset({408, 409, 425, 429})
+"""Client error statuses that are transient; so are all server errors, 500 and above."""
 
 MALFORMED = "cut or malformed body"
 CERTIFICATE = "certificate not verified"
 EMPTY = "no answer in the reply"
 
-TRIES = 3
-"""Attempts of a call whose reply is whole, and of no use: that is an accident once, and a habit the third time."""
+MAX_UNUSABLE_REPLIES = 3
+"""Attempts of a call whose replies are complete but unusable."""
 
 _UNREACHED = frozenset({"ClientConnectorError", "ConnectionTimeoutError"})
 _UNTRUSTED = frozenset({"ClientConnectorCertificateError", "SSLCertVerificationError"})
-_CUT = frozenset({"ClientPayloadError", "ClientResponseError", "DecodingError", "CutBody"})
+_TRUNCATED = frozenset({"ClientPayloadError", "ClientResponseError", "DecodingError", "TruncatedBody"})
 _RESET = frozenset({"ClientOSError", "ServerDisconnectedError"})
-"""Kinds of errors by their names in aiohttp: the SDKs above it call a lost connection a time-out, or one never made."""
+"""Kinds of errors by their class names in aiohttp: the SDKs report lost and refused connections as time-outs."""
 
-_NO_MONEY = re.compile(
+_OUT_OF_CREDIT = re.compile(
     r"insufficient[_ ](?:quota|balance|credits?|funds)|credit balance|no credits?\b|out of credits|billing"
     r"|(?:quota|credits?|balance).{0,40}(?:used up|exhausted|too low|depleted)|payment required"
     r"|exceeded your current quota|no (?:credits?|balance|money) left",
     re.IGNORECASE,
 )
-_NO_MODEL = re.compile(
+_UNKNOWN_MODEL = re.compile(
     r"model_not_found|model .{0,120}(?:does not exist|not found|not exist)|no such model|unknown model|invalid model\b",
     re.IGNORECASE,
 )
 
 
-class Fault(Exception):
-    """An attempt that failed.
+class RequestError(Exception):
+    """A failed attempt of a call.
 
-    `again` says whether another attempt may succeed, at most `tries` times where that is a number; `wait` the seconds
-    that the server wants to be left alone; `paid` whether the call may have been billed all the same. `words` are the
-    server's, fit to be shown; `body` is the whole of them, and is not.
+    `retryable`: another attempt may succeed, at most `max_attempts` if that is a number. `retry_after`: seconds that
+    the server asks to wait. `billed`: the provider may charge for the attempt all the same. `message` is the server's,
+    safe to show; `body` is the whole body, which is not.
     """
 
     def __init__(
         self,
         reason: str,
         *,
-        again: bool,
-        paid: bool,
-        wait: float = 0.0,
+        retryable: bool,
+        billed: bool,
+        retry_after: float = 0.0,
         status: int | None = None,
-        words: str = "",
-        tries: int | None = None,
+        message: str = "",
+        max_attempts: int | None = None,
         body: Any = None,
     ) -> None:
         super().__init__(reason)
-        self.reason, self.again, self.paid, self.wait, self.status = reason, again, paid, wait, status
-        self.words, self.tries, self.body = words, tries, body
+        self.reason, self.retryable, self.billed, self.retry_after = reason, retryable, billed, retry_after
+        self.status, self.message, self.max_attempts, self.body = status, message, max_attempts, body
 
     @property
-    def told(self) -> str:
-        """The reason, with the server's words."""
-        return f"{self.reason}: {self.words}" if self.words else self.reason
+    def description(self) -> str:
+        """Return the reason with the server's message."""
+        return f"{self.reason}: {self.message}" if self.message else self.reason
 
     @property
-    def no_money(self) -> bool:
-        """Whether the account has nothing left to pay with."""
-        return self.status == 402 or (self.status in {400, 403, 429} and _says(self.body, _NO_MONEY))
+    def out_of_credit(self) -> bool:
+        """Return whether the account has no credit left."""
+        return self.status == 402 or (self.status in {400, 403, 429} and _matches(self.body, _OUT_OF_CREDIT))
 
     @property
-    def no_model(self) -> bool:
-        """Whether the server knows no model of that name, or nothing at that address."""
-        return self.status == 404 or (self.status == 400 and _says(self.body, _NO_MODEL))
+    def unknown_model(self) -> bool:
+        """Return whether the server has no model of that name, or nothing at that path."""
+        return self.status == 404 or (self.status == 400 and _matches(self.body, _UNKNOWN_MODEL))
 
     @property
-    def page(self) -> bool:
-        """Whether a page for people came in place of an error."""
-        return is_page(self.body)
+    def is_html(self) -> bool:
+        """Return whether the body is an HTML page."""
+        return is_html(self.body)
 
 
-def fault_of(error: Exception, sdk: Any, secrets: Sequence[str] = ()) -> Fault:
-    """What an exception means that a call through an SDK raised. Both SDKs name their errors alike."""
+def classify_error(error: Exception, sdk: Any, secrets: Sequence[str] = ()) -> RequestError:
+    """Classify an exception that a call through an SDK raised. Both SDKs use the same class names."""
     if isinstance(error, sdk.APIStatusError):
-        body = parsed(getattr(error.response, "content", b""))
-        wait = retry_after(error.response.headers.get("retry-after"), datetime.now(UTC))
-        return _refused(int(error.status_code), body, secrets, wait)
-    return _of_reply(error, sdk, secrets) or _of_connection(error, sdk)
+        body = parse_body(getattr(error.response, "content", b""))
+        wait = parse_retry_after(error.response.headers.get("retry-after"), datetime.now(UTC))
+        return _from_status(int(error.status_code), body, secrets, wait)
+    return _from_reply(error, sdk, secrets) or _from_connection(error, sdk)
 
 
-def _of_reply(error: Exception, sdk: Any, secrets: Sequence[str]) -> Fault | None:
-    """Of a reply that came with status 200; None if none did."""
+def _from_reply(error: Exception, sdk: Any, secrets: Sequence[str]) -> RequestError | None:
+    """Classify an error in a reply with status 200; None if there was no such reply."""
     from pydantic import ValidationError
 
-    if isinstance(error, ErrorInside):
-        words = _words(error.body, secrets)
-        if error.status is None:
-            return Fault("an error with HTTP 200", again=True, paid=True, words=words, tries=TRIES, body=error.body)
-        return _refused(error.status, error.body, secrets, 0.0)
-    if isinstance(error, WrongShape):
-        return Fault(MALFORMED, again=True, paid=True, words=shown(error.detail, secrets), tries=TRIES)
+    limit = MAX_UNUSABLE_REPLIES
+    if isinstance(error, EmbeddedError):
+        if error.status is not None:
+            return _from_status(error.status, error.body, secrets, 0.0)
+        message = _message(error.body, secrets)
+        return RequestError(
+            "an error with HTTP 200", retryable=True, billed=True, message=message, max_attempts=limit, body=error.body
+        )
+    if isinstance(error, UnexpectedShape):
+        detail = safe_to_show(error.detail, secrets)
+        return RequestError(MALFORMED, retryable=True, billed=True, message=detail, max_attempts=limit)
     if isinstance(error, NoAnswer):
-        return Fault(EMPTY, again=error.again, paid=True, words=shown(error.detail, secrets), tries=TRIES)
+        detail = safe_to_show(error.detail, secrets)
+        return RequestError(EMPTY, retryable=error.retryable, billed=True, message=detail, max_attempts=limit)
     if isinstance(error, BodyTooLong):
-        return Fault("reply too long", again=False, paid=True, words="longer than any answer, and given up")
+        return RequestError("reply too long", retryable=False, billed=True, message="longer than any answer")
     if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
-        return Fault(MALFORMED, again=True, paid=True)
+        return RequestError(MALFORMED, retryable=True, billed=True)
     if isinstance(error, ValidationError | sdk.APIResponseValidationError):
-        return Fault(MALFORMED, again=True, paid=True, words="a part of it is of another shape", tries=TRIES)
+        detail = "a part of it has an unexpected shape"
+        return RequestError(MALFORMED, retryable=True, billed=True, message=detail, max_attempts=limit)
     return None
 
 
-def _of_connection(error: Exception, sdk: Any) -> Fault:
-    """Of a call that had no whole reply."""
-    kinds = _kinds(error)
+def _from_connection(error: Exception, sdk: Any) -> RequestError:
+    """Classify a call without a complete reply."""
+    kinds = _class_names(error)
     if kinds & _UNTRUSTED:
-        return Fault(CERTIFICATE, again=False, paid=False)
+        return RequestError(CERTIFICATE, retryable=False, billed=False)
     if kinds & _UNREACHED:
-        return Fault("no connection", again=True, paid=False)
-    if kinds & _CUT:
-        return Fault(MALFORMED, again=True, paid=True)
+        return RequestError("no connection", retryable=True, billed=False)
+    if kinds & _TRUNCATED:
+        return RequestError(MALFORMED, retryable=True, billed=True)
     if kinds & _RESET:
-        return Fault("connection reset", again=True, paid=True)
+        return RequestError("connection reset", retryable=True, billed=True)
     if isinstance(error, TimeoutError | sdk.APITimeoutError):
-        return Fault("timeout", again=True, paid=True)
+        return RequestError("timeout", retryable=True, billed=True)
     if isinstance(error, sdk.APIConnectionError):
-        return Fault("connection broken", again=True, paid=True)
-    # Anything else is a call that this library or the SDK cannot make; the next attempt would end alike.
-    return Fault(type(error).__name__, again=False, paid=False)
+        return RequestError("connection broken", retryable=True, billed=True)
+    # Anything else is a call that srlm or the SDK cannot make; a retry would fail the same way.
+    return RequestError(type(error).__name__, retryable=False, billed=False)
 
 
-def _refused(status: int, body: Any, secrets: Sequence[str], wait: float) -> Fault:
-    again = status in PASSING or status >= 500
-    words = _words(body, secrets)
-    return Fault(f"HTTP {status}", again=again, paid=False, wait=wait, status=status, words=words, body=body)
+def _from_status(status: int, body: Any, secrets: Sequence[str], retry_after: float) -> RequestError:
+    return RequestError(
+        f"HTTP {status}",
+        retryable=status in RETRYABLE_STATUSES or status >= 500,
+        billed=False,
+        retry_after=retry_after,
+        status=status,
+        message=_message(body, secrets),
+        body=body,
+    )
 
 
-def _words(body: Any, secrets: Sequence[str]) -> str:
-    """The server's message, and its code where that says more."""
-    message = shown(message_of(body), secrets).rstrip(". ")
-    codes = [code for code in codes_of(body) if re.fullmatch(r"[a-z][a-z_]{3,40}", code) and "_" in code]
+def _message(body: Any, secrets: Sequence[str]) -> str:
+    """Return the server's message, with its error code where that adds something."""
+    message = safe_to_show(find_message(body), secrets).rstrip(". ")
+    codes = [code for code in find_codes(body) if re.fullmatch(r"[a-z][a-z_]{3,40}", code) and "_" in code]
     code = next((code for code in codes if code not in {"invalid_request_error", "unknown_error"}), "")
-    code = shown(code, secrets)
+    code = safe_to_show(code, secrets)
     return f"{message} ({code})" if message and code and code not in message else message or code
 
 
-def _says(body: Any, pattern: re.Pattern[str]) -> bool:
-    return any(pattern.search(words[:2000]) for _, words in strings_in(body))
+def _matches(body: Any, pattern: re.Pattern[str]) -> bool:
+    return any(pattern.search(text[:2000]) for _, text in strings_in(body))
 
 
-def _kinds(error: BaseException | None) -> set[str]:
-    """The names of an error's classes, and of those of the errors that it came from."""
+def _class_names(error: BaseException | None) -> set[str]:
+    """Return the class names of an error and of its causes."""
     found: set[str] = set()
     while error is not None:
         found |= {kind.__name__ for kind in type(error).__mro__}
@@ -166,8 +178,8 @@ def _kinds(error: BaseException | None) -> set[str]:
     return found
 
 
-def retry_after(header: str | None, now: datetime) -> float:
-    """Seconds to wait, of the header's two forms, a number or a date; 0 where it says nothing that can be used."""
+def parse_retry_after(header: str | None, now: datetime) -> float:
+    """Return the seconds of a Retry-After header, a number or a date; 0 if it is missing or unusable."""
     if header is None:
         return 0.0
     try:

@@ -1,9 +1,9 @@
-"""Which architectures srlm's own decode loop computes rightly, and what a config.json says of one.
+"""Architectures that srlm's own decode loop supports, and checks of a checkpoint's config.json.
 
-The loop keeps keys and values of every token, and positions and masks are given to the model from outside. That holds
-for decoders with full or sliding attention; it does not for state spaces, positions inside of the attention (ALiBi), or
-encoders. What is not known to be right would give wrong text without a word, so this is a list of those allowed. To add
-one, put it into tests/srlm/engines/test_shared_prefix.py, which compares its answers with transformers' own, and here.
+The loop caches keys and values of every token and passes positions and masks to the model. That is right for decoders
+with full or sliding-window attention; it is wrong for state-space models, ALiBi and encoders. An unsupported model
+would silently give wrong text, so this is an allowlist. To add an architecture, add it to
+tests/srlm/engines/test_shared_prefix.py, which compares its answers with those of transformers, and here.
 """
 
 import re
@@ -22,29 +22,29 @@ _NAMES = """
     starcoder2 vaultgemma xglm
 """
 KNOWN = frozenset(_NAMES.split())
-"""Values of model_type whose greedy answers were compared with those of transformers, and equal them."""
+"""Values of model_type whose greedy answers equal those of transformers."""
 
 LAYERS = frozenset({"full_attention", "sliding_attention"})
 
 ENCODERS = re.compile(
     r"bert|roberta|electra|deberta|bart|t5|pegasus|marian|whisper|prophetnet|blenderbot|^xlm$|rembert|ernie$"
 )
-"""Values of model_type that no engine goes on with a text in."""
+"""Values of model_type that are not causal language models."""
 
-VLLM = "Use vLLM for it: engine=vllm, or vllm:PATH."
+USE_VLLM = "Use vLLM for it: engine=vllm, or vllm:PATH."
 
 
 def text_config(config: dict[str, Any]) -> dict[str, Any]:
-    """The part of it that is the language model's."""
+    """Return the language model's part of a configuration."""
     inner = config.get("text_config")
     return inner if isinstance(inner, dict) else config
 
 
-def context_of(config: dict[str, Any]) -> int:
-    """Tokens of prompt and answer that a model can hold.
+def context_length(config: dict[str, Any]) -> int:
+    """Return the context length of a model in tokens.
 
     Raises:
-        ModelError: it is said in a way that is no number.
+        ModelError: the value is no positive number.
     """
     for name in ("max_position_embeddings", "n_positions"):
         if (found := _count(config, name)) is not None:
@@ -52,11 +52,11 @@ def context_of(config: dict[str, Any]) -> int:
     return 1 << 30
 
 
-def rows_of(config: dict[str, Any]) -> int | None:
-    """Tokens that a model has an embedding for; None where its config.json leaves it out.
+def vocabulary_size(config: dict[str, Any]) -> int | None:
+    """Return the number of tokens with an embedding; None if config.json does not have it.
 
     Raises:
-        ModelError: it is said in a way that is no number.
+        ModelError: the value is no positive number.
     """
     return _count(config, "vocab_size")
 
@@ -71,84 +71,84 @@ def _count(config: dict[str, Any], name: str) -> int | None:
 
 
 def require_architecture(config: dict[str, Any], folder: Path) -> None:
-    """Refuse what srlm's own decode loop does not compute, before anything is loaded.
+    """Refuse an architecture that srlm's own decode loop does not support, before anything is loaded.
 
     Raises:
-        ModelError: with the way out.
+        ModelError: the message names an alternative.
     """
     require_layers(config, f"The model {folder}")
     kinds = [part.get("model_type") for part in (config, text_config(config))]
     if not all(isinstance(kind, str) and kind in KNOWN for kind in kinds) or config.get("alibi"):
-        raise ModelError(f"{folder}: {unknown(config)}")
+        raise ModelError(f"{folder}: {unknown_architecture(config)}")
 
 
 def require_settings(config: dict[str, Any], folder: Path) -> None:
-    """Refuse what a config.json may ask of transformers beside a model: code of the Hub's, weights of other names.
+    """Refuse settings that make transformers load code from the Hub or weights under other names.
 
     Raises:
-        ModelError: with the line to remove.
+        ModelError: the message names the line to remove.
     """
     for part in (config, text_config(config)):
         for name, value in part.items():
             if name.endswith("attn_implementation") and isinstance(value, str) and ("/" in value or ":" in value):
                 raise ModelError(
-                    f"{folder / 'config.json'} asks for attention by {value!r}, which is code from the Hub, and srlm "
-                    f"runs none of a checkpoint's: remove the line with {name}."
+                    f"{folder / 'config.json'} asks for attention by {value!r}, which is code from the Hub. srlm runs "
+                    f"no code of a checkpoint: remove the line with {name}."
                 )
         if part.get("transformers_weights"):
             raise ModelError(
                 f"{folder / 'config.json'} names its file of weights (transformers_weights): name the file "
                 "model.safetensors, and remove the line."
             )
-    context_of(config)
-    rows_of(config)
+    context_length(config)
+    vocabulary_size(config)
 
 
 def require_layers(config: dict[str, Any], model: str = "A model") -> None:
-    """Refuse layers that keep more than keys and values.
+    """Refuse layers whose state is more than keys and values.
 
     Raises:
-        ModelError: there are some.
+        ModelError: the model has such layers.
     """
     kinds = text_config(config).get("layer_types") or []
     others = {str(kind) for kind in kinds} - LAYERS if isinstance(kinds, list) else {str(kinds)}
     if others:
         raise ModelError(
             f"{model} with layers of the kind {', '.join(sorted(others))} is not supported by srlm's own decode loop. "
-            f"{VLLM}"
+            f"{USE_VLLM}"
         )
 
 
-def unknown(config: Mapping[str, Any]) -> str:
-    """Why an architecture that is not on the list cannot be used."""
+def unknown_architecture(config: Mapping[str, Any]) -> str:
+    """Return the message for an architecture that is not on the list."""
     import transformers
 
     kind = config.get("model_type")
     if not isinstance(kind, str):
-        return "its config.json names no model_type, so nobody knows which architecture it has."
+        return "its config.json has no model_type, so its architecture is unknown. Take that of the original model."
     if config.get("is_encoder_decoder") or ENCODERS.search(kind):
         return (
-            f"the architecture {kind} is not one that goes on with a text, as a language model of srlm must: it reads "
-            "a whole one, or turns it into another. Use a decoder, such as llama, qwen3 or gemma3."
+            f"the architecture {kind} is not a causal language model: it encodes a text, or transforms one into "
+            "another. Use a decoder, such as llama, qwen3 or gemma3."
         )
-    if knows(config):
+    if is_known(config):
         return (
-            f"the architecture {kind} is not one that srlm's own decode loop is known to compute rightly: it takes "
-            f"decoders with full or sliding attention, such as llama, qwen3 and gemma3. vLLM may run it. {VLLM}"
+            f"srlm's own decode loop does not support the architecture {kind}. It supports decoders with full or "
+            f"sliding-window attention, such as llama, qwen3 and gemma3. vLLM may run it. {USE_VLLM}"
         )
     if config.get("auto_map"):
         return (
-            f"the architecture {kind} is code of the checkpoint's own (auto_map in its config.json), and srlm never "
-            "runs code of a checkpoint. Serve it yourself and use its server: openai:NAME@http://HOST:PORT/v1"
+            f"the architecture {kind} is defined by code of the checkpoint (auto_map in its config.json), and srlm "
+            "never runs code of a checkpoint. Serve it yourself and use its server: openai:NAME@http://HOST:PORT/v1"
         )
     return (
         f"transformers {transformers.__version__}, which is installed here, does not know the architecture {kind}. It "
-        f"may be newer: pip install --upgrade transformers. Or vLLM knows it. {VLLM}"
+        f"may be newer: pip install --upgrade transformers. Or vLLM supports it. {USE_VLLM}"
     )
 
 
-def knows(config: Mapping[str, Any]) -> bool:
-    """Whether the transformers that is installed has the architecture that a config.json names."""
+def is_known(config: Mapping[str, Any]) -> bool:
+    """Return whether the installed transformers has the architecture of a config.json."""
     from transformers import CONFIG_MAPPING
 
     kind = config.get("model_type")

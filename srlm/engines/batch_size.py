@@ -1,6 +1,6 @@
-"""How many rows are computed at once: what the device's memory should hold, and half as many when it did not.
+"""Batch size: an estimate from the device's memory, and half of it after an out-of-memory error.
 
-The size of the memory counts, not what is free at the moment: the same run on the same machine has the same batches.
+The estimate uses the total memory, not the free one: the same run on the same machine has the same batches.
 """
 
 import gc
@@ -12,15 +12,15 @@ import torch
 
 from srlm.errors import EngineFailed
 
-PROCESSOR_SHARE = 0.25
-"""Of a processor's memory for keys and values: other programs live there too."""
+CPU_MEMORY_SHARE = 0.25
+"""Share of the main memory for keys and values: other programs use it too."""
 
-DEVICE_SHARE = 0.5
-"""Of an accelerator's memory that the weights leave."""
+GPU_MEMORY_SHARE = 0.5
+"""Share of the accelerator memory that the weights leave."""
 
 
-def room_for_tokens(model: Any) -> int:
-    """Tokens of prompt and answer whose keys and values should fit into the memory of the model's device."""
+def token_capacity(model: Any) -> int:
+    """Estimate how many tokens' keys and values fit into the memory of the model's device."""
     config = model.config.get_text_config()
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
@@ -35,25 +35,25 @@ def _memory(model: Any) -> float:
     elif device.type == "mps":
         whole = int(torch.mps.recommended_max_memory())
     else:
-        return PROCESSOR_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return CPU_MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     weights: int = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
-    return float(DEVICE_SHARE * max(0, whole - weights))
+    return float(GPU_MEMORY_SHARE * max(0, whole - weights))
 
 
-def halving(attempt: Callable[[int], None], rows: int, name: str) -> int:
-    """Attempt with so many rows at once, and with half as many as often as the memory is too small.
+def retry_with_smaller_batch(attempt: Callable[[int], None], rows: int, name: str) -> int:
+    """Call `attempt` with a number of rows; halve the number after each out-of-memory error.
 
     Returns:
-        The number that fitted.
+        The number of rows that fitted.
 
     Raises:
-        EngineFailed: not even a single row fits.
+        EngineFailed: a single row does not fit.
     """
     while True:
         try:
             attempt(rows)
         except (RuntimeError, MemoryError) as error:
-            if not _out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             if rows == 1:
                 raise EngineFailed(
@@ -68,7 +68,8 @@ def halving(attempt: Callable[[int], None], rows: int, name: str) -> int:
             torch.cuda.empty_cache()
 
 
-def _out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether an exception means that the memory of any device is exhausted."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return "allocate memory" in str(error) or "out of memory" in str(error)

@@ -1,8 +1,8 @@
-"""What a model behind a server refuses of a request, found out from the server's own words.
+"""Request fields that a model server refuses, found from its error messages.
 
-Reasoning models take no temperature, some servers know no seed, others give no probabilities. What a server refuses by
-name is left out, and the call is made again. What proved to help is kept in the ledger, and is part of the key of what
-was asked so: a call without a temperature is another call.
+Reasoning models refuse a temperature, some servers a seed, others give no probabilities. A field that a server refuses
+by name is left out, and the call is made again. Fields whose removal led to an answer are stored in the ledger and are
+part of the key of such a call: a call without a temperature is another call.
 """
 
 import re
@@ -13,17 +13,17 @@ from typing import Any, Protocol, runtime_checkable
 from srlm.engines.server_messages import strings_in
 from srlm.types import Request
 
-TOP = 20
-"""Alternatives that are asked for at the first token; the protocol's limit."""
+MAX_TOP_LOGPROBS = 20
+"""Alternatives requested at the first token; the protocol's limit."""
 
-FEW = 5
-"""Alternatives where a server refuses so many and names no number."""
+FALLBACK_TOP_LOGPROBS = 5
+"""Alternatives for a server that refuses more and names no limit."""
 
-REFUSALS = frozenset({400, 422})
-"""Statuses with which a server says that it does not take a field."""
+REFUSAL_STATUSES = frozenset({400, 422})
+"""Statuses of a server that refuses a field."""
 
-LIMITS = ("max_tokens", "max_completion_tokens")
-"""Both names of one field: it has another name where one is refused, and the call is the same."""
+MAX_TOKENS_FIELDS = ("max_tokens", "max_completion_tokens")
+"""Both names of one field: where one is refused the other is sent, and the ledger key stays the same."""
 
 _FIELDS = {
     "temperature": r"temperature",
@@ -45,7 +45,7 @@ _LISTED = re.compile(
     r"(?<![a-z])(?:supported|allowed|valid|permitted) (?:parameters|fields|arguments|options|keys)\b.*"
 )
 _TOGETHER = re.compile(r"\bboth\b|\bone of\b|\bnot .{0,20}together\b|\bat the same time\b|\beither\b")
-_MOST = re.compile(
+_LIMIT = re.compile(
     r"(?:equal to|at most|no more than|maximum(?: value)?(?: of| is)?|up to|<=|not exceed|less than or equal to"
     r"|between \d{1,3} and|\[\d{1,3}, ?)\D{0,12}(\d{1,3})\b"
 )
@@ -58,115 +58,120 @@ _KNOWN = re.compile(r"temperature|top_p|seed|logprobs|top_logprobs=\d+|max_token
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What is refused, in the order in which that was learned, such as ("temperature", "top_logprobs=5")."""
+    """The fields that a server refuses, in the order of discovery, such as ("temperature", "top_logprobs=5")."""
 
     refused: tuple[str, ...] = ()
 
-    def has(self, field: str) -> bool:
-        """Whether a field may be sent."""
+    def accepts(self, field: str) -> bool:
+        """Return whether a field may be sent."""
         return field not in self.refused
 
     @property
-    def top(self) -> int:
-        """How many alternatives may be asked for."""
-        counts = [int(word.partition("=")[2]) for word in self.refused if word.startswith("top_logprobs=")]
-        return min([TOP, *counts])
+    def top_logprobs(self) -> int:
+        """Return the number of alternatives that may be requested."""
+        counts = [int(field.partition("=")[2]) for field in self.refused if field.startswith("top_logprobs=")]
+        return min([MAX_TOP_LOGPROBS, *counts])
 
-    def plus(self, words: Collection[str]) -> "Capabilities":
-        """These, and what else is refused; what is no such word is left out."""
-        new = tuple(word for word in words if word not in self.refused and _KNOWN.fullmatch(word))
+    def refusing(self, fields: Collection[str]) -> "Capabilities":
+        """Return the capabilities with more refused fields; unknown fields are ignored."""
+        new = tuple(field for field in fields if field not in self.refused and _KNOWN.fullmatch(field))
         return Capabilities(self.refused + new) if new else self
 
     @property
     def history(self) -> tuple["Capabilities", ...]:
-        """These and those that were known before, the newest first."""
+        """Return these capabilities and all earlier ones, the newest first."""
         return tuple(Capabilities(self.refused[:count]) for count in range(len(self.refused), -1, -1))
 
-    def changes(self, sent: Collection[str]) -> list[str]:
-        """What is asked differently of a request that would send these fields otherwise; another name is none."""
-        dropped = [field for field in sent if not self.has(field) and field not in LIMITS]
+    def changed_fields(self, sent: Collection[str]) -> list[str]:
+        """Return which of these fields are left out or changed; the other name of max_tokens is no change."""
+        dropped = [field for field in sent if not self.accepts(field) and field not in MAX_TOKENS_FIELDS]
         if "logprobs" in dropped:
             dropped = [field for field in dropped if field != "top_logprobs"]
-        elif "top_logprobs" in sent and self.top < TOP:
-            dropped.append(f"top_logprobs={self.top}")
+        elif "top_logprobs" in sent and self.top_logprobs < MAX_TOP_LOGPROBS:
+            dropped.append(f"top_logprobs={self.top_logprobs}")
         return sorted(dropped)
 
 
 FULL = Capabilities()
-"""Nothing is refused."""
+"""Capabilities of a server that refuses nothing."""
 
 
 @runtime_checkable
-class Adapting(Protocol):
-    """An engine that asks differently where its server refuses something."""
+class AdaptiveEngine(Protocol):
+    """An engine that changes its requests to what the server accepts."""
 
     capabilities: Capabilities
 
-    def asked(self, request: Request, able: Capabilities | None = None) -> str:
-        """What was asked, and how: `identity`, and what was left out. Part of the ledger's key."""
+    def identity_for(self, request: Request, capabilities: Capabilities | None = None) -> str:
+        """Return `identity` with the fields that are left out of the request; part of the ledger's key."""
         ...
 
-    def learn(self, able: Capabilities) -> None:
-        """Take over what another call, or an earlier command, found out."""
+    def update_capabilities(self, capabilities: Capabilities) -> None:
+        """Adopt the capabilities found by another call or an earlier command."""
         ...
 
 
-def sentence(word: str) -> str:
-    """What a user is told of a refusal: "temperature: asked without it"."""
-    if word in LIMITS:
-        return f"{word}: asked with {LIMITS[1 - LIMITS.index(word)]}"
-    if word.startswith("top_logprobs="):
-        return f"so many top_logprobs: asked for {word.partition('=')[2]}"
-    if word == "logprobs":
-        return "logprobs: asked without them, so that a choice is a plain vote in words"
-    return f"{word}: asked without it"
+def describe_refusal(field: str) -> str:
+    """Describe a refused field and what is sent instead: "temperature: sent without it"."""
+    if field in MAX_TOKENS_FIELDS:
+        return f"{field}: sent as {_other_name(field)}"
+    if field.startswith("top_logprobs="):
+        return f"so many top_logprobs: requesting {field.partition('=')[2]}"
+    if field == "logprobs":
+        return "logprobs: sent without it, so a choice is a plain vote in text"
+    return f"{field}: sent without it"
 
 
-def refusal(status: int | None, body: Any, sent: Collection[str], able: Capabilities) -> str | None:
-    """Which field of those that were sent a server refuses, as `Capabilities` says it; None if it names none.
+def refused_field(status: int | None, body: Any, sent: Collection[str], capabilities: Capabilities) -> str | None:
+    """Find the field that a server refuses, in the notation of `Capabilities`; None if it names none.
 
     Args:
         status: of HTTP.
-        body: of the error, of whatever shape.
+        body: of the error, in any shape.
         sent: names of the fields of the request.
-        able: what was known of the server when it was asked.
+        capabilities: with which the request was sent.
     """
-    if status not in REFUSALS and status != 403:
+    if status not in REFUSAL_STATUSES and status != 403:
         return None
     said = list(strings_in(body))
-    text = " ".join(_lower(words) for name, words in said if name not in {"param", "loc"})
-    field = _by_name(said, sent) or _by_words(text, sent)
+    text = " ".join(_normalize(words) for name, words in said if name not in {"param", "loc"})
+    field = _field_in_param(said, sent) or _field_in_message(text, sent)
     if field is None or (status == 403 and "logprobs" not in field):
         return None
-    if field in LIMITS:
-        other = LIMITS[1 - LIMITS.index(field)]
-        fits = able.has(other) and (_WORDS[other].search(text) or _UNKNOWN.search(text)) and not _TOO_LARGE.search(text)
-        return field if fits else None
+    if field in MAX_TOKENS_FIELDS:
+        other = _other_name(field)
+        renamed = capabilities.accepts(other) and (_WORDS[other].search(text) or _UNKNOWN.search(text))
+        return field if renamed and not _TOO_LARGE.search(text) else None
     if field == "top_logprobs":
-        return _fewer(text, able)
+        return _fewer_logprobs(text, capabilities)
     return "stop" if field == "stop_sequences" else field
 
 
 _TOO_LARGE = re.compile(r"too (?:large|big|high|many)|at most|context length|exceed|maximum context|less than")
 
 
-def _lower(words: str) -> str:
-    """In lower case, and "topLogprobs" as "top_logprobs"."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", words).lower()
+def _other_name(field: str) -> str:
+    """Return the other name of max_tokens."""
+    return MAX_TOKENS_FIELDS[1 - MAX_TOKENS_FIELDS.index(field)]
 
 
-def _by_name(said: list[tuple[str, str]], sent: Collection[str]) -> str | None:
-    """The field that stands where servers name one: `param`, or the last piece of a place in the request."""
+def _normalize(text: str) -> str:
+    """Convert to lower case, and "topLogprobs" to "top_logprobs"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", text).lower()
+
+
+def _field_in_param(said: list[tuple[str, str]], sent: Collection[str]) -> str | None:
+    """Find the field where servers name one: in `param`, or as the last part of a path in the request."""
     for name, words in said:
         if name in {"param", "loc", "parameter", "field"}:
-            last = _lower(words).rpartition(".")[2]
+            last = _normalize(words).rpartition(".")[2]
             if last in sent and last in _FIELDS:
                 return last
     return None
 
 
-def _by_words(text: str, sent: Collection[str]) -> str | None:
-    """The field that a message names first: in quotation marks, or as a word."""
+def _field_in_message(text: str, sent: Collection[str]) -> str | None:
+    """Find the field that a message names first: in quotation marks, or as a word."""
     fields = [field for field in _FIELDS if field in sent]
     for words in (_LISTED.sub("", text), text):
         for patterns in (_QUOTED, _WORDS):
@@ -178,8 +183,10 @@ def _by_words(text: str, sent: Collection[str]) -> str | None:
     return None
 
 
-def _fewer(text: str, able: Capabilities) -> str:
-    """Fewer alternatives than were asked for, or none."""
-    named = [int(number) for number in _MOST.findall(text)]
-    fewer = next((number for number in named if 1 < number < able.top), FEW if able.top > FEW else 0)
+def _fewer_logprobs(text: str, capabilities: Capabilities) -> str:
+    """Return the limit that a message names, or a smaller one than was sent, or no logprobs at all."""
+    named = [int(number) for number in _LIMIT.findall(text)]
+    sent = capabilities.top_logprobs
+    fallback = FALLBACK_TOP_LOGPROBS if sent > FALLBACK_TOP_LOGPROBS else 0
+    fewer = next((number for number in named if 1 < number < sent), fallback)
     return f"top_logprobs={fewer}" if fewer else "logprobs"

@@ -1,6 +1,6 @@
-"""A request as the tokens that a checkpoint reads. Every engine that holds the tokenizer itself shares this.
+"""Requests as the tokens that a checkpoint reads; shared by all engines that hold the tokenizer themselves.
 
-Special tokens inside a message are broken up before the chat template sees them: a candidate that contains
+Special tokens inside of a message are broken up before the chat template is applied: a candidate that contains
 "<|im_start|>" must not open a turn.
 """
 
@@ -10,39 +10,37 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from srlm.engines.reasoning import MARK, part_thoughts
-from srlm.engines.template_parts import QUESTION, Thoughts, Turn, begin, render, turn_of
+from srlm.engines.reasoning import MARK, split_reasoning
+from srlm.engines.template_parts import QUESTION, Thoughts, Turn, render, render_prompt, render_turn
 from srlm.errors import EngineError, EngineFailed
 from srlm.types import Completion, Message, Request
 
-__all__ = ["Chat", "Choice", "Thoughts", "Turn", "chosen", "common_prefix", "cut", "part", "turn_of"]
-
 CHANNEL = {"<|channel|>", "<|message|>"}
-"""What the marks of gpt-oss are made of."""
+"""The tokens of gpt-oss's reasoning marks."""
 
 
 @dataclass(frozen=True)
-class Choice:
-    """A request with choices: what is read first, and the token by which each choice begins to differ."""
+class ChoiceTokens:
+    """A request with choices as tokens: the context, and each choice's first token that differs from the others'."""
 
     context: list[int]
     firsts: list[int]
 
 
-class Chat:
+class ChatTokenizer:
     """A checkpoint's chat template and vocabulary."""
 
     def __init__(
         self, tokenizer: Any, *, name: str, context: int, thoughts: Thoughts = "open", rows: int | None = None
     ) -> None:
-        """Take a tokenizer with a chat template.
+        """Wrap a tokenizer with a chat template.
 
         Args:
-            tokenizer: as `srlm.engines.load.load_tokenizer` gives it.
-            name: how messages call the model.
-            context: tokens of prompt and answer that the model can hold.
-            thoughts: "closed" keeps a reasoning model from thinking before its answers.
-            rows: tokens that the model has an embedding for; not looked at, if not given.
+            tokenizer: from `srlm.engines.load.load_tokenizer`.
+            name: the model's name in messages.
+            context: context length in tokens.
+            thoughts: "closed" keeps a reasoning model from reasoning before its answers.
+            rows: number of tokens with an embedding; not checked, if None.
         """
         self.context = context
         self.thoughts: Thoughts = thoughts
@@ -58,151 +56,151 @@ class Chat:
         self._marks = {number for number, token in special.items() if MARK.fullmatch(token) or token in pieces}
 
     @cached_property
-    def thinks(self) -> bool:
-        """Whether the template knows of thoughts: it opens one, or leaves one empty, before an answer."""
+    def has_reasoning(self) -> bool:
+        """Return whether the template supports reasoning: it opens a block, or leaves one empty, before an answer."""
         asked = [Message("user", QUESTION)]
-        opened = begin(self._tokenizer, asked, "open", self._name)
-        return opened[1] or opened != begin(self._tokenizer, asked, "closed", self._name)
+        opened = render_prompt(self._tokenizer, asked, "open", self._name)
+        return opened[1] or opened != render_prompt(self._tokenizer, asked, "closed", self._name)
 
     @property
     def identity(self) -> str:
-        """What an engine's identity says of thoughts: nothing where the template knows of none."""
-        return "" if not self.thinks else f":thoughts-{self.thoughts}"
+        """Return the suffix of an engine's identity for the setting `thoughts`; "" if the template has no reasoning."""
+        return "" if not self.has_reasoning else f":thoughts-{self.thoughts}"
 
     def turn(self, messages: Sequence[Message]) -> Turn:
-        """What stands around the answer to these messages, in which special tokens are broken up.
+        """Render the text around the answer to these messages, with special tokens broken up.
 
         Raises:
             EngineError: the template refuses the messages.
             ModelError: the template leaves answers out.
         """
-        return turn_of(self._tokenizer, self._defused(messages), self.thoughts, self._name)
+        return render_turn(self._tokenizer, self._escaped(messages), self.thoughts, self._name)
 
     def text(self, request: Request) -> str:
-        """The prompt up to where the model goes on: what is begun or chosen for it, stands behind its thoughts.
+        """Render the prompt up to where the model continues. A prefill or choices follow closed reasoning.
 
         Raises:
-            EngineError: the template refuses the messages, such as a system message that it has no place for.
+            EngineError: the template refuses the messages, such as a system message that it does not support.
         """
-        return self._begin(request)[0] + self.defuse(request.prefill)
+        return self._prompt(request)[0] + self.escape_special_tokens(request.prefill)
 
-    def may_think(self, request: Request) -> bool:
-        """Whether the answer to a request may begin with thoughts that the template knows of."""
-        return self.thinks and self._thoughts(request) == "open"
+    def may_reason(self, request: Request) -> bool:
+        """Return whether the answer to a request may begin with reasoning that the template supports."""
+        return self.has_reasoning and self._thoughts(request) == "open"
 
     def completion(
         self, request: Request, tokens: Sequence[int], prompt_tokens: int, *, ended: bool, text: str | None = None
     ) -> Completion:
-        """What a model wrote, its thoughts parted from its answer; a stop string ends the answer, and no thought.
+        """Build a completion from generated tokens. A stop string truncates the answer, never the reasoning.
 
         Args:
-            request: what it was asked.
-            tokens: what it wrote.
-            prompt_tokens: how many it had read.
-            ended: whether it came to an end by itself.
-            text: these tokens without special ones, where they are decoded already.
+            request: what was asked.
+            tokens: what the model generated.
+            prompt_tokens: length of the prompt.
+            ended: the model ended the answer itself.
+            text: the decoded tokens without special ones, if they are decoded already.
         """
         whole = self.decode(tokens) if text is None or not self._marks.isdisjoint(tokens) else text
-        parted = part_thoughts(whole, opened=self._opened(request))
-        answer = cut(parted.answer, request.sampling.stop)
+        parts = split_reasoning(whole, opened=self._opened(request))
+        answer = truncate_at_stop(parts.answer, request.sampling.stop)
         return Completion(
             text=answer,
-            finish="stop" if ended or answer != parted.answer else "length",
+            finish="stop" if ended or answer != parts.answer else "length",
             prompt_tokens=prompt_tokens,
             completion_tokens=len(tokens),
-            thoughts=parted.thoughts,
-            written=parted.written(whole),
+            thoughts=parts.thoughts,
+            written=parts.written(whole),
         )
 
-    def stops(self, request: Request, tokens: Sequence[int]) -> bool:
-        """Whether a stop string stands in the answer that these tokens are or begin."""
-        answer = part_thoughts(self.decode(tokens), opened=self._opened(request)).answer
+    def has_stop(self, request: Request, tokens: Sequence[int]) -> bool:
+        """Return whether the answer in these tokens contains a stop string."""
+        answer = split_reasoning(self.decode(tokens), opened=self._opened(request)).answer
         return any(stop in answer for stop in request.sampling.stop)
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """The text of tokens, without special ones but for marks of thoughts."""
+        """Decode tokens without special ones, except for the marks of reasoning."""
         if self._marks.isdisjoint(tokens):
             return str(self._tokenizer.decode(tokens, skip_special_tokens=True))
         kept = [token for token in tokens if token in self._marks or token not in self._dropped]
         return str(self._tokenizer.decode(kept, skip_special_tokens=False))
 
     def tokens(self, request: Request) -> list[int]:
-        """The prompt's tokens.
+        """Tokenize the prompt.
 
         Raises:
-            EngineError: they do not fit into the model's context.
+            EngineError: it exceeds the context length.
         """
         ids = self._encode(self.text(request))
         if len(ids) + 1 > self.context:
             raise EngineError(
-                f"A prompt of {len(ids)} tokens does not fit into the {self.context} that {self._name} can read. "
+                f"A prompt of {len(ids)} tokens does not fit into the {self.context} tokens of {self._name}. "
                 "Shorten the instructions, or set a smaller max_tokens for answers."
             )
         return ids
 
-    def choice(self, request: Request) -> Choice:
-        """Where the choices part.
+    def choice(self, request: Request) -> ChoiceTokens:
+        """Tokenize a request with choices.
 
-        They are tokenised together with what stands before them: in some vocabularies " 4" is one token and in others
-        two. What the choices have in common is read as prompt; their first differing tokens are compared.
+        The choices are tokenized together with the prompt: in some vocabularies " 4" is one token and in others two.
+        Their common prefix is read as prompt; their first differing tokens are compared.
 
         Raises:
-            EngineError: two choices begin with the same token, or they do not fit into the context.
+            EngineError: two choices begin with the same token, or the prompt exceeds the context length.
         """
         text = self.text(request)
-        found = part([self._encode(text + choice) for choice in request.choices], self._name, request.choices)
+        found = split_choices([self._encode(text + choice) for choice in request.choices], self._name, request.choices)
         if len(found.context) + 1 > self.context:
-            self.tokens(request)  # says how much too long it is
+            self.tokens(request)  # raises with the number of tokens
         return found
 
     def _thoughts(self, request: Request) -> Thoughts:
         return "closed" if request.choices or request.prefill else self.thoughts
 
-    def _begin(self, request: Request) -> tuple[str, bool]:
-        messages = self._defused(request.messages)
-        if not self.thinks:
+    def _prompt(self, request: Request) -> tuple[str, bool]:
+        messages = self._escaped(request.messages)
+        if not self.has_reasoning:
             return render(self._tokenizer, messages, self._name, add_generation_prompt=True), False
-        return begin(self._tokenizer, messages, self._thoughts(request), self._name)
+        return render_prompt(self._tokenizer, messages, self._thoughts(request), self._name)
 
     def _opened(self, request: Request) -> bool:
-        return self.may_think(request) and self._begin(request)[1]
+        return self.may_reason(request) and self._prompt(request)[1]
 
     def _encode(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
         if self._rows is not None and ids and max(ids) >= self._rows:
             raise EngineError(
                 f"The tokenizer of {self._name} gives the token {max(ids)}, and its weights end at {self._rows - 1}. "
-                "Use the tokenizer that belongs to them."
+                "Use the tokenizer that belongs to the weights."
             )
         return ids
 
-    def _defused(self, messages: Sequence[Message]) -> list[Message]:
-        return [Message(message.role, self.defuse(message.content)) for message in messages]
+    def _escaped(self, messages: Sequence[Message]) -> list[Message]:
+        return [Message(message.role, self.escape_special_tokens(message.content)) for message in messages]
 
-    def defuse(self, text: str) -> str:
-        """Break up special tokens in text that is data: "<|im_end|>" becomes "< |im_end|>"."""
+    def escape_special_tokens(self, text: str) -> str:
+        """Break up special tokens in untrusted text: "<|im_end|>" becomes "< |im_end|>"."""
         for token in self._special:
             if token in text:
                 text = text.replace(token, f"{token[0]} {token[1:]}")
         return text
 
 
-def part(encoded: Sequence[list[int]], name: str, choices: tuple[str, ...]) -> Choice:
-    """Where texts part that end in the choices.
+def split_choices(encoded: Sequence[list[int]], name: str, choices: tuple[str, ...]) -> ChoiceTokens:
+    """Split tokenized texts that end in the choices into their common prefix and first differing tokens.
 
     Raises:
-        EngineError: two of them begin with the same token.
+        EngineError: two choices begin with the same token.
     """
     shared = common_prefix(encoded)
     firsts = [ids[shared] for ids in encoded]
     if len(set(firsts)) != len(firsts):
-        raise EngineError(f"{name} cannot tell the choices {choices} apart by their first token.")
-    return Choice(encoded[0][:shared], firsts)
+        raise EngineError(f"{name} cannot distinguish the choices {choices} by their first token.")
+    return ChoiceTokens(encoded[0][:shared], firsts)
 
 
 def common_prefix(sequences: Sequence[Sequence[int]]) -> int:
-    """Length of the longest prefix of all sequences that leaves each at least one token."""
-    first, last = min(sequences, key=list), max(sequences, key=list)  # in the order of a dictionary
+    """Return the length of the longest common prefix that leaves each sequence at least one token."""
+    first, last = min(sequences, key=list), max(sequences, key=list)  # in lexicographic order
     limit = min(len(sequence) for sequence in sequences) - 1
     length = 0
     while length < limit and first[length] == last[length]:
@@ -210,30 +208,30 @@ def common_prefix(sequences: Sequence[Sequence[int]]) -> int:
     return length
 
 
-def cut(text: str, stops: tuple[str, ...]) -> str:
-    """Text up to where the first of the stop strings begins."""
+def truncate_at_stop(text: str, stops: tuple[str, ...]) -> str:
+    """Truncate a text at the first stop string."""
     found = [text.find(stop) for stop in stops if stop in text]
     return text[: min(found)] if found else text
 
 
-def chosen(
-    request: Request, choice: Choice, logits: Sequence[float], total: float = 0.0, name: str = "The model"
+def choice_completion(
+    request: Request, choice: ChoiceTokens, logits: Sequence[float], total: float = 0.0, name: str = "The model"
 ) -> Completion:
-    """The reply to a request with choices: what their first tokens come to if there were no others.
+    """Build the reply to a request with choices: the softmax over their first tokens.
 
     Args:
         request: what was asked.
-        choice: the tokens that stand for its choices.
+        choice: the tokens of its choices.
         logits: of these tokens, in their order; log-probabilities, if `total` is not given.
-        total: the logarithm of the sum of the exponentials of all logits.
-        name: how messages call the model.
+        total: log-sum-exp of all logits.
+        name: the model's name in messages.
 
     Raises:
-        EngineFailed: they are no numbers.
+        EngineFailed: the logits are not finite.
     """
     highest = max(logits)
     if not math.isfinite(highest) or math.isnan(sum(logits)) or not math.isfinite(total):
-        raise not_finite(name)
+        raise not_finite_error(name)
     masses = [math.exp(logit - highest) for logit in logits]
     probabilities = tuple(mass / sum(masses) for mass in masses)
     best = max(range(len(probabilities)), key=probabilities.__getitem__)
@@ -241,9 +239,9 @@ def chosen(
     return Completion(request.choices[best], "stop", len(choice.context), 1, probabilities, mass=mass)
 
 
-def not_finite(name: str) -> EngineFailed:
-    """What is raised where a model's scores of the next token are no numbers."""
+def not_finite_error(name: str) -> EngineFailed:
+    """Build the error for logits that are not finite."""
     return EngineFailed(
-        f"{name} gives no numbers for the next token: its weights or activations are not finite. A training that "
+        f"{name} gives no finite scores for the next token: its weights or activations are not finite. A training that "
         "diverged leaves such weights; a model made for bfloat16 may need dtype=float32."
     )

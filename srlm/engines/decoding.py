@@ -1,11 +1,11 @@
-"""The decode loop of local generation: one token a step for every row in flight, new rows as soon as old ones end.
+"""The generation loop of local models: continuous batching, one token a step for every running row.
 
-Rows live in slots of a preallocated cache. A freed slot is refilled with the next prompt, so that ended rows are not
-computed along; when nothing waits any more, the ended rows are dropped. A prompt with n samples is read once, and what
-all prompts begin with is read once for all (`attention.py`). Sampling is exact and seeded by row (`nucleus.py`).
+Rows occupy slots of a preallocated KV cache. A freed slot is refilled with the next prompt; when no prompt waits, ended
+rows are dropped. A prompt with n samples is read once, and so is the common prefix of all prompts
+(`srlm.engines.shared_prefix`). Sampling is exact and seeded by row (`srlm.engines.top_p`).
 
-What is left out: paged memory, and one batch over many GPUs. vLLM does these, and is the better engine on a GPU.
-Greedy decoding equals `transformers.generate` in float32 (tests/srlm/engines/test_decoding.py).
+Left out: paged memory, and one batch over several GPUs. vLLM has these and is the better engine on a GPU. Greedy
+decoding equals `transformers.generate` in float32 (tests/srlm/engines/test_decoding.py).
 """
 
 from collections import deque
@@ -17,23 +17,22 @@ import torch
 from torch.nn import functional
 from transformers import Cache
 
-from srlm.engines.shared_prefix import Reader
+from srlm.engines.shared_prefix import PrefixReader
 from srlm.engines.top_p import draw
 
-REFILL = 0.125
+REFILL_SHARE = 0.125
 """Freed slots are refilled when they are this share of all: reading prompts together is cheaper than one by one."""
 
-COMPACT = 0.8
-"""With nothing left to refill, ended rows are dropped once fewer than this share is alive: a drop copies the cache."""
+COMPACT_SHARE = 0.8
+"""Without waiting prompts, ended rows are dropped once fewer than this share is running: a drop copies the cache."""
 
-
-GROWTH = 32
+CACHE_GROWTH = 32
 """Columns by which the cache grows."""
 
 
 @dataclass
 class Row:
-    """One answer in the making. `uniforms` are its own random numbers, one a token."""
+    """An answer that is being generated. `uniforms` are its random numbers, one a token."""
 
     prompt: int
     temperature: float
@@ -45,7 +44,7 @@ class Row:
     finish: str = ""
 
     def take(self, token: int, eos: frozenset[int]) -> None:
-        """Add the next token, or end."""
+        """Append the next token, or set `finish`."""
         if token in eos:
             self.finish = "stop"
             return
@@ -56,10 +55,10 @@ class Row:
             self.finish = "length"
 
 
-class Slots(Cache):
-    """Keys and values of the rows in flight, [rows, heads, columns, head size] a layer; `end`: where a row goes on.
+class SlotCache(Cache):
+    """The KV cache of the running rows, [rows, heads, columns, head size] a layer; `end`: the next column of a row.
 
-    There are as many columns as the longest row needs, rounded up: products over a part of a tensor would copy it.
+    It has as many columns as the longest row needs, rounded up: products over a slice of a tensor would copy it.
     """
 
     def __init__(self, rows: int, device: torch.device) -> None:
@@ -71,7 +70,7 @@ class Slots(Cache):
         self._values: list[torch.Tensor] = []
 
     def put(self, slots: torch.Tensor, cache: Any, source: torch.Tensor, start: torch.Tensor) -> None:
-        """Give slots the columns that were read: slot i takes row source[i] of the cache."""
+        """Copy read columns into slots: slot i takes row source[i] of the cache."""
         width = cache.layers[0].keys.shape[2]
         if not self._keys:
             self._keys = [layer.keys.new_zeros(len(self.rows), *layer.keys.shape[1:]) for layer in cache.layers]
@@ -85,7 +84,7 @@ class Slots(Cache):
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *_: Any, **__: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Write one column a row, and give back all columns that some row has (the mask hides the others)."""
+        """Write one column a row; return all columns that some row has (the mask hides the others)."""
         keys, values = self._keys[layer_idx], self._values[layer_idx]
         keys[self.rows, :, self.end] = key_states[:, :, 0]
         values[self.rows, :, self.end] = value_states[:, :, 0]
@@ -93,30 +92,32 @@ class Slots(Cache):
 
     @property
     def width(self) -> int:
-        """Columns that there are."""
+        """Return the number of columns."""
         return self._keys[0].shape[2]
 
     def reach(self, columns: int) -> None:
-        """Make room for so many columns."""
-        more = -(-columns // GROWTH) * GROWTH - self.width
+        """Grow the cache to at least so many columns."""
+        more = -(-columns // CACHE_GROWTH) * CACHE_GROWTH - self.width
         if more > 0:
             self._keys = [functional.pad(keys, (0, 0, 0, more)) for keys in self._keys]
             self._values = [functional.pad(values, (0, 0, 0, more)) for values in self._values]
 
     def keep(self, rows: torch.Tensor) -> None:
-        """Drop all other rows."""
+        """Keep these rows and drop all others."""
         self._keys = [keys[rows] for keys in self._keys]
         self._values = [values[rows] for values in self._values]
         self.start, self.end, self.rows = self.start[rows], self.end[rows], self.rows[: len(rows)]
 
 
-class Running:
-    """The rows that are being written: who sits in which slot, and what each draws with."""
+class RunningBatch:
+    """The running rows, their slots and their sampling parameters."""
 
-    def __init__(self, reader: Reader, prompts: Sequence[Sequence[int]], rows: int, longest: int, device: Any) -> None:
+    def __init__(
+        self, reader: PrefixReader, prompts: Sequence[Sequence[int]], rows: int, longest: int, device: Any
+    ) -> None:
         self._reader = reader
         self._prompts = prompts
-        self.slots = Slots(rows, device)
+        self.slots = SlotCache(rows, device)
         self.rows: list[Row | None] = [None] * rows
         self._tokens = torch.zeros(rows, dtype=torch.long, device=device)
         self._taken = torch.zeros(rows, dtype=torch.long, device=device)
@@ -126,13 +127,13 @@ class Running:
 
     @property
     def free(self) -> list[int]:
-        """Slots without a row that goes on."""
+        """Return the slots without a running row."""
         return [slot for slot, row in enumerate(self.rows) if row is None]
 
     def admit(self, waiting: deque[Row], eos: frozenset[int]) -> list[Row]:
-        """Read the prompts of the next rows into free slots, and draw their first tokens; returns the rows that end."""
+        """Read the prompts of the next rows into free slots and sample their first tokens; return the rows that end."""
         count = min(len(self.free), len(waiting))
-        count = self._reader.fits([self._prompts[waiting[index].prompt] for index in range(count)])
+        count = self._reader.count_in_one_pass([self._prompts[waiting[index].prompt] for index in range(count)])
         rows = [waiting.popleft() for _ in range(count)]
         unique = sorted({row.prompt for row in rows})
         logits, cache, start = self._reader.read([self._prompts[prompt] for prompt in unique])
@@ -146,18 +147,18 @@ class Running:
         for slot, row in zip(slots.tolist(), rows, strict=True):
             self.rows[slot] = row
             self._uniforms[slot, : len(row.uniforms)] = row.uniforms.to(device)
-        return self._take(slots, logits[source], eos)
+        return self._sample(slots, logits[source], eos)
 
     def step(self, eos: frozenset[int]) -> list[Row]:
-        """Give every row its next token; returns the rows that ended."""
+        """Sample the next token of every row; return the rows that end."""
         slots = self.slots
         slots.reach(int(slots.end.max()) + 1)
         logits = self._reader.step(self._tokens, slots.start, slots.end, slots, slots.width)
         slots.end += 1
-        return self._take(slots.rows, logits, eos)
+        return self._sample(slots.rows, logits, eos)
 
     def compact(self) -> None:
-        """Drop the slots without a row."""
+        """Drop the slots without a running row."""
         alive = [slot for slot, row in enumerate(self.rows) if row is not None]
         keep = torch.tensor(alive, device=self._tokens.device)
         self.slots.keep(keep)
@@ -165,11 +166,11 @@ class Running:
         self._tokens, self._taken, self._temperature = self._tokens[keep], self._taken[keep], self._temperature[keep]
         self._top_p, self._uniforms = self._top_p[keep], self._uniforms[keep]
 
-    def _take(self, slots: torch.Tensor, logits: torch.Tensor, eos: frozenset[int]) -> list[Row]:
+    def _sample(self, slots: torch.Tensor, logits: torch.Tensor, eos: frozenset[int]) -> list[Row]:
         uniform = self._uniforms[slots, self._taken[slots].clamp(max=self._uniforms.shape[1] - 1)]
         tokens = draw(logits, self._temperature[slots], self._top_p[slots], uniform)
         if not bool((numbers := logits.gather(-1, tokens[:, None])[:, 0].isfinite()).all()):
-            # A slot without a row sees nothing, and may come to anything.
+            # A slot without a row attends to nothing, so its logits are arbitrary.
             alive = torch.tensor([self.rows[slot] is not None for slot in slots.tolist()], device=numbers.device)
             if bool((alive & ~numbers).any()):
                 raise FloatingPointError
@@ -188,7 +189,7 @@ class Running:
 
     def _free(self, slot: int) -> None:
         self.rows[slot] = None
-        # An empty slot is computed along until it is refilled or dropped: from its first column, so that it is short.
+        # An empty slot is computed until it is refilled or dropped: from its first column, to keep it short.
         self.slots.end[slot] = 0
         self._taken[slot] = 0
 
@@ -198,27 +199,28 @@ def generate(
     prompts: Sequence[Sequence[int]],
     rows: Sequence[Row],
     *,
-    at_once: int,
+    max_rows: int,
     eos: frozenset[int],
     pad: int,
     ended: Callable[[], None],
 ) -> None:
-    """Fill `tokens` and `finish` of every row, `at_once` of them in flight; call `ended` as each one ends.
+    """Fill `tokens` and `finish` of every row, up to `max_rows` of them concurrently; call `ended` for each.
 
     Raises:
-        FloatingPointError: the model's scores of a next token are not finite.
+        FloatingPointError: the logits of a next token are not finite.
     """
     waiting = deque(rows)
     longest = max(row.max_tokens for row in rows)
-    running = Running(Reader(model, prompts, pad), prompts, min(at_once, len(rows)), longest, model.device)
+    reader = PrefixReader(model, prompts, pad)
+    running = RunningBatch(reader, prompts, min(max_rows, len(rows)), longest, model.device)
     while True:
         free = len(running.free)
-        if waiting and free >= min(len(waiting), max(1, int(REFILL * at_once))):
+        if waiting and free >= min(len(waiting), max(1, int(REFILL_SHARE * max_rows))):
             done = running.admit(waiting, eos)
         elif free == len(running.rows):
             return
         else:
-            if not waiting and free > (1 - COMPACT) * len(running.rows):
+            if not waiting and free > (1 - COMPACT_SHARE) * len(running.rows):
                 running.compact()
             done = running.step(eos)
         for _ in done:

@@ -1,7 +1,7 @@
-"""A text as one vector: the mean of a checkpoint's last hidden states over its tokens.
+"""Text embeddings: the mean of a checkpoint's last hidden states over a text's tokens.
 
-No chat template is put around it, because it is the text that is looked at and not the turn. Left out: models made for
-this; what is wanted is how the model of a run itself tells texts apart (arXiv 2401.10020, A.1).
+No chat template is applied: the text is embedded, not a turn. Left out: embedding models; the map of a run's texts
+shows how the run's own model distinguishes them (arXiv 2401.10020, A.1).
 """
 
 from collections.abc import Sequence
@@ -10,29 +10,36 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from srlm.engines.engine import Tick, no_tick
-from srlm.engines.load import load_model, load_tokenizer, pick_device, pick_dtype
+from srlm.engines.device import pick_device, pick_dtype
+from srlm.engines.engine import OnProgress, no_progress
+from srlm.engines.load import load_model, load_tokenizer
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 MAX_TOKENS = 512
-"""Of a text; what follows is not read."""
-ROWS = 16
-"""Texts in one pass, of like length."""
+"""Tokens of a text that are read; the rest is ignored."""
+
+BATCH_ROWS = 16
+"""Texts of similar length in one forward pass."""
 
 
 def embed(
-    folder: Path, texts: Sequence[str], *, device: str = "auto", dtype: str = "auto", tick: Tick = no_tick
+    folder: Path,
+    texts: Sequence[str],
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    on_progress: OnProgress = no_progress,
 ) -> "npt.NDArray[np.float32]":
-    """Vectors of shape (texts, hidden size); an empty text is the vector 0.
+    """Embed texts: vectors of shape (texts, hidden size); the vector of an empty text is 0.
 
     Args:
         folder: a checkpoint.
-        texts: what to read, the first `MAX_TOKENS` tokens of each.
+        texts: of each, the first `MAX_TOKENS` tokens.
         device: see `srlm.config.TrainConfig`.
         dtype: likewise.
-        tick: called once a text.
+        on_progress: called once a text.
 
     Raises:
         ModelError: the checkpoint cannot be read.
@@ -46,9 +53,9 @@ def embed(
     found = np.zeros((len(texts), model.config.hidden_size), dtype=np.float32)
     order = sorted((place for place, ids in enumerate(encoded) if ids), key=lambda place: len(encoded[place]))
     for _ in range(len(encoded) - len(order)):
-        tick()
-    for start in range(0, len(order), ROWS):
-        places = order[start : start + ROWS]
+        on_progress()
+    for start in range(0, len(order), BATCH_ROWS):
+        places = order[start : start + BATCH_ROWS]
         longest = len(encoded[places[-1]])
         ids = torch.tensor([encoded[place] + [0] * (longest - len(encoded[place])) for place in places])
         mask = torch.tensor([[1] * len(encoded[place]) + [0] * (longest - len(encoded[place])) for place in places])
@@ -58,5 +65,5 @@ def embed(
             means = (states.float() * weights).sum(1) / weights.sum(1)
         found[places] = means.cpu().numpy()
         for _ in places:
-            tick()
+            on_progress()
     return found

@@ -1,8 +1,8 @@
-"""The protocol of an engine: what every source of text gives to the rest of srlm.
+"""The engine protocol: the interface of every inference backend.
 
-An engine first plans: it cuts the requests into batches by looking at nothing but the requests. Then it runs those
-batches that are not in the ledger. Because the plan does not depend on what is already answered, a resumed run computes
-the same batches as one that was never stopped.
+An engine first plans: it splits the requests into batches from the requests alone. Then it runs the batches that are
+not in the ledger. The plan does not depend on what is already answered, so a resumed run computes the same batches as
+an uninterrupted one.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,52 +12,52 @@ from typing import Protocol
 from srlm.prices import Price
 from srlm.types import Reply, Request
 
-Tick = Callable[[], None]
+OnProgress = Callable[[], None]
 
 
-def no_tick() -> None:
-    """For whoever shows no progress."""
+def no_progress() -> None:
+    """Ignore progress."""
 
 
 @dataclass(frozen=True)
-class Done:
-    """A batch that was run: one reply a request.
+class BatchResult:
+    """The replies of one batch, one a request.
 
-    `seconds` is how long it took, waiting between attempts included. `faults` are the attempts that failed on the way,
-    one reason each, those of a call that succeeded in the end too. `followed` says that the next one is there already,
-    so that both may be committed at once. `asked` is what was asked in the end, the engine's `identity` unless a server
-    refused a part of it; see `srlm.engines.capabilities`.
+    `seconds` is the wall time of the batch, waits between attempts included. `failed_attempts` has the reason of each
+    attempt that failed, also of calls that succeeded later. `more_ready` is true when the next result is available
+    already, so that both can be committed together. `identity` is set where a server refused a part of the request
+    and so answered a changed one; see `srlm.engines.capabilities`.
     """
 
     batch: int
     replies: list[Reply]
     seconds: float
-    faults: tuple[str, ...] = ()
-    followed: bool = False
-    asked: str | None = None
+    failed_attempts: tuple[str, ...] = ()
+    more_ready: bool = False
+    identity: str | None = None
 
 
 class Engine(Protocol):
     """A model that answers requests."""
 
     name: str
-    """How people call it: "M2", "openai:gpt-4o"."""
+    """Display name: "M2", "openai:gpt-4o"."""
     identity: str
-    """What it is: a digest of the weights, or the provider's name and address; part of every ledger key."""
+    """Digest of the weights, or the provider's name and address; part of every ledger key."""
     price: Price | None
-    """What its calls cost; None when nobody knows."""
+    """Price of its calls; None if unknown."""
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
-        """Cut requests into batches of indices; each index once. Depends on the requests alone."""
+        """Split requests into batches of indices, each index once. Depends on the requests alone."""
         ...
 
-    def run(self, batches: Sequence[Sequence[Request]], tick: Tick) -> Iterator[Done]:
-        """Answer batches, yielding each as it is ready.
+    def run(self, batches: Sequence[Sequence[Request]], on_progress: OnProgress) -> Iterator[BatchResult]:
+        """Answer batches; yield each result when it is ready.
 
-        `tick` is called once for each request that is answered, also inside a batch, so that progress can be shown.
+        `on_progress` is called once for each answered request, also within a batch.
         """
         ...
 
     def close(self) -> None:
-        """Free the memory or the connections that it holds."""
+        """Free the memory or the connections of the engine."""
         ...

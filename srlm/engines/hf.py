@@ -1,7 +1,7 @@
-"""Text and probabilities out of a local checkpoint, with transformers.
+"""Engine for a local checkpoint, with transformers.
 
-`chat.py` turns requests into tokens, `decoding.py` is the loop that makes text of them; this file plans batches, fits
-them into the memory, and turns what came out into replies.
+`chat_template` turns requests into tokens, `decoding` is the generation loop; this module plans batches, fits them into
+memory, and builds the replies.
 """
 
 import time
@@ -10,17 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srlm.checkpoint_files import read_config
-from srlm.engines.architectures import context_of, require_architecture, rows_of
-from srlm.engines.chat_template import Chat, Thoughts, chosen, not_finite
-from srlm.engines.engine import Done, Tick, no_tick
-from srlm.engines.load import (
-    eos_tokens,
-    fingerprint,
-    load_model,
-    load_tokenizer,
-    pick_device,
-    pick_dtype,
-)
+from srlm.engines.architectures import context_length, require_architecture, vocabulary_size
+from srlm.engines.chat_template import ChatTokenizer, choice_completion, not_finite_error
+from srlm.engines.device import pick_device, pick_dtype
+from srlm.engines.engine import BatchResult, OnProgress, no_progress
+from srlm.engines.fingerprint import fingerprint
+from srlm.engines.load import eos_tokens, load_model, load_tokenizer
+from srlm.engines.template_parts import Thoughts
 from srlm.optional_deps import require
 from srlm.prices import FREE, Price
 from srlm.types import Completion, Reply, Request
@@ -28,18 +24,18 @@ from srlm.types import Completion, Reply, Request
 if TYPE_CHECKING:
     from srlm.engines.decoding import Row
 
-BATCH = 512
-"""Requests of a batch at the most: what is committed together, and lost together when a run is killed."""
+MAX_BATCH = 512
+"""Requests of a batch: they are committed together, and lost together when a run is killed."""
 
-REFILLS = 2
-"""With batch_tokens given, a batch is so many times what is held at once."""
+ROUNDS_PER_BATCH = 2
+"""With batch_tokens given, a batch has this many times the requests that are decoded concurrently."""
 
-AT_ONCE = 256
-"""Rows in flight at the most: above it a step's time grows with the rows, so nothing is won."""
+MAX_ROWS = 256
+"""Rows that are decoded concurrently: beyond it the time of a step grows in proportion, so nothing is gained."""
 
 
 class HFEngine:
-    """A checkpoint. Its weights are read at the first call that the ledger does not answer."""
+    """A local checkpoint. Its weights are loaded at the first call that the ledger does not answer."""
 
     price: Price | None = FREE
 
@@ -57,16 +53,16 @@ class HFEngine:
 
         Args:
             folder: the checkpoint.
-            name: how tables call it.
+            name: display name.
             device: see `srlm.config.TrainConfig`.
             dtype: likewise.
-            batch_tokens: tokens of prompt and answer that are held at once; found from the memory, if not given.
-            thoughts: "closed" keeps a reasoning model from thinking before its answers.
+            batch_tokens: tokens of prompt and answer in the cache at once; computed from the memory, if not given.
+            thoughts: "closed" keeps a reasoning model from reasoning before its answers.
 
         Raises:
             MissingDependency: torch or transformers is not installed.
-            ModelError: the tokenizer cannot be read, has no chat template that serves, or does not belong to the
-                weights; or the architecture is none that the decode loop knows.
+            ModelError: the tokenizer cannot be read, has no usable chat template, or does not belong to the weights;
+                or the decode loop does not support the architecture.
         """
         require("torch", "A local model", "local")
         require("transformers", "A local model", "local")
@@ -77,18 +73,19 @@ class HFEngine:
         self._tokenizer = load_tokenizer(folder)
         self._device = pick_device(device)
         self._dtype = pick_dtype(dtype, self._device)
-        rows = rows_of(config)
-        self._chat = Chat(self._tokenizer, name=name, context=context_of(config), thoughts=thoughts, rows=rows)
+        rows = vocabulary_size(config)
+        context = context_length(config)
+        self._chat = ChatTokenizer(self._tokenizer, name=name, context=context, thoughts=thoughts, rows=rows)
         number = str(self._dtype).removeprefix("torch.")
         self.identity = f"{fingerprint(folder)}:{number}{self._chat.identity}"
         pad = self._tokenizer.pad_token_id or 0
         self._pad = pad if rows is None or pad < rows else 0  # it is masked, whichever it is
         self._batch_tokens = batch_tokens
-        self._at_once = AT_ONCE
+        self._max_rows = MAX_ROWS
         self._loaded: Any = None
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
-        """Batches of like requests, sorted by length, samples of one prompt together."""
+        """Plan batches of requests of one kind, sorted by length, samples of one prompt together."""
         lengths = [len(self._chat.tokens(request)) for request in requests]
         order = sorted(
             range(len(requests)),
@@ -113,18 +110,18 @@ class HFEngine:
             widest = max(widest, width)
         return batches
 
-    def run(self, batches: Sequence[Sequence[Request]], tick: Tick = no_tick) -> Iterator[Done]:
-        """Answer batches one after the other."""
+    def run(self, batches: Sequence[Sequence[Request]], on_progress: OnProgress = no_progress) -> Iterator[BatchResult]:
+        """Answer batches sequentially."""
         import torch
 
         for number, batch in enumerate(batches):
             began = time.perf_counter()
             with torch.inference_mode():
-                replies = self._choose(batch, tick) if batch[0].choices else self._generate(batch, tick)
-            yield Done(number, replies, time.perf_counter() - began)
+                replies = self._choose(batch, on_progress) if batch[0].choices else self._generate(batch, on_progress)
+            yield BatchResult(number, replies, time.perf_counter() - began)
 
     def close(self) -> None:
-        """Let go of the weights."""
+        """Free the weights."""
         import torch
 
         self._loaded = None
@@ -140,13 +137,13 @@ class HFEngine:
             config = read_config(self._folder)
             self._loaded = load_model(self._folder, self._dtype, self._device, attention_for(config))
             self._eos = eos_tokens(self._loaded, self._tokenizer)
-            pack(self._loaded, AT_ONCE)
+            pack(self._loaded, MAX_ROWS)
         return self._loaded
 
-    def _generate(self, batch: Sequence[Request], tick: Tick) -> list[Reply]:
+    def _generate(self, batch: Sequence[Request], on_progress: OnProgress) -> list[Reply]:
         import torch
 
-        from srlm.engines.batch_size import room_for_tokens
+        from srlm.engines.batch_size import token_capacity
         from srlm.engines.decoding import Row, generate
 
         prompts: list[list[int]] = []
@@ -170,56 +167,58 @@ class HFEngine:
             )
         model = self._model
         width = max(len(prompts[row.prompt]) + row.max_tokens for row in rows)
-        tokens = self._batch_tokens or room_for_tokens(model)
+        tokens = self._batch_tokens or token_capacity(model)
 
-        def attempt(at_once: int) -> None:
+        def attempt(max_rows: int) -> None:
             left = [row for row in rows if not row.finish]
             for row in left:
                 row.tokens.clear()
             try:
-                generate(model, prompts, left, at_once=at_once, eos=self._eos, pad=self._pad, ended=tick)
+                generate(model, prompts, left, max_rows=max_rows, eos=self._eos, pad=self._pad, ended=on_progress)
             except FloatingPointError:
-                raise not_finite(self.name) from None
+                raise not_finite_error(self.name) from None
 
         self._within_memory(attempt, min(tokens // width, len(rows)))
         return [self._completion(*pair, prompts) for pair in zip(batch, rows, strict=True)]
 
-    def _choose(self, batch: Sequence[Request], tick: Tick) -> list[Reply]:
-        """Probabilities of each request's choices as the next words, from one forward pass."""
-        from srlm.engines.shared_prefix import READ, Reader
+    def _choose(self, batch: Sequence[Request], on_progress: OnProgress) -> list[Reply]:
+        """Compute the probabilities of each request's choices from one forward pass."""
+        from srlm.engines.shared_prefix import MAX_READ_TOKENS, PrefixReader
 
         choices = [self._chat.choice(request) for request in batch]
         contexts = [choice.context for choice in choices]
         model = self._model
         found: list[tuple[list[float], float]] = []
 
-        def attempt(at_once: int) -> None:
-            reader = Reader(model, contexts, self._pad)
+        def attempt(max_rows: int) -> None:
+            reader = PrefixReader(model, contexts, self._pad)
             while len(found) < len(choices):
-                part = choices[len(found) : len(found) + at_once]
+                part = choices[len(found) : len(found) + max_rows]
                 logits, _, _ = reader.read([choice.context for choice in part])
                 for row, choice in zip(logits.float(), part, strict=True):
                     found.append((row[choice.firsts].tolist(), float(row.logsumexp(-1))))
-                    tick()
+                    on_progress()
 
-        self._within_memory(attempt, min(READ // max(map(len, contexts)), len(choices)))
+        self._within_memory(attempt, min(MAX_READ_TOKENS // max(map(len, contexts)), len(choices)))
         return [
-            chosen(request, choice, *numbers, self.name)
+            choice_completion(request, choice, *numbers, self.name)
             for request, choice, numbers in zip(batch, choices, found, strict=True)
         ]
 
     def _batch_of(self, width: int) -> int:
-        """Requests of a batch, where each may take `width` tokens: `REFILLS` times what is held at once."""
-        return BATCH if self._batch_tokens is None else min(BATCH, max(1, REFILLS * self._batch_tokens // width))
+        """Return the number of requests in a batch where each may take `width` tokens."""
+        if self._batch_tokens is None:
+            return MAX_BATCH
+        return min(MAX_BATCH, max(1, ROUNDS_PER_BATCH * self._batch_tokens // width))
 
     def _within_memory(self, attempt: Callable[[int], None], fits: int) -> None:
-        """Attempt with as many rows as should fit, and remember how many did where that was too much."""
-        from srlm.engines.batch_size import halving
+        """Attempt with as many rows as should fit; where they did not, lower the limit of later attempts."""
+        from srlm.engines.batch_size import retry_with_smaller_batch
 
-        tried = max(1, min(self._at_once, fits))
-        fitted = halving(attempt, tried, self.name)
+        tried = max(1, min(self._max_rows, fits))
+        fitted = retry_with_smaller_batch(attempt, tried, self.name)
         if fitted < tried:
-            self._at_once = fitted
+            self._max_rows = fitted
 
     def _completion(self, request: Request, row: "Row", prompts: list[list[int]]) -> Completion:
         read = len(prompts[row.prompt])
@@ -229,12 +228,12 @@ class HFEngine:
         stops = request.sampling.stop
         if not stops:
             return lambda tokens: False
-        # A token is a byte at the least, and a stop string can begin in the middle of one.
+        # A token has at least one byte, and a stop string can begin in the middle of a token.
         reach = max(len(stop.encode()) for stop in stops) + 4
         decode = self._chat.decode
 
         def stopped(tokens: list[int]) -> bool:
             end = decode(tokens[-reach:])
-            return any(stop in end for stop in stops) and self._chat.stops(request, tokens)
+            return any(stop in end for stop in stops) and self._chat.has_stop(request, tokens)
 
         return stopped

@@ -1,25 +1,25 @@
-"""The body of a reply: read within a limit, and turned into JSON or into the reason why it is none."""
+"""Read the body of a reply within a size limit and parse its JSON."""
 
 import json
 import re
 import zlib
 from typing import Any
 
-from srlm.engines.server_messages import message_of
+from srlm.engines.server_messages import find_message
 
-MOST_BYTES = 16 << 20
-"""Of a body, decompressed. The longest answers of models in use are some 100,000 tokens, a megabyte at the most."""
+MAX_BYTES = 16 << 20
+"""Limit of a decompressed body. The longest answers of models in use, 100,000 tokens, take about a megabyte."""
 
 ENCODINGS = "gzip, deflate"
-"""What is asked for and can be decompressed within a limit."""
+"""Accepted encodings: those that can be decompressed within a limit."""
 
 
 class BodyTooLong(Exception):
     """A reply is longer than any answer."""
 
 
-class WrongShape(Exception):
-    """A reply came whole and is not of the protocol's shape. `detail` says in what."""
+class UnexpectedShape(Exception):
+    """A reply is complete but not of the protocol's shape. `detail` describes the difference."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -27,61 +27,61 @@ class WrongShape(Exception):
 
 
 class NoAnswer(Exception):
-    """A reply of the right shape has no answer in it. `again` says whether asking again may help."""
+    """A reply of the right shape has no answer. `retryable`: another attempt may get one."""
 
-    def __init__(self, detail: str, *, again: bool) -> None:
+    def __init__(self, detail: str, *, retryable: bool) -> None:
         super().__init__(detail)
-        self.detail, self.again = detail, again
+        self.detail, self.retryable = detail, retryable
 
 
-class ErrorInside(Exception):
-    """A reply with HTTP status 200 that holds an error instead of an answer; `status` is the error's, if it has one."""
+class EmbeddedError(Exception):
+    """A reply with HTTP status 200 holds an error instead of an answer; `status` is the error's, if it has one."""
 
     def __init__(self, status: int | None, body: Any) -> None:
         super().__init__("an error with HTTP status 200")
         self.status, self.body = status, body
 
 
-class CutBody(Exception):
-    """A compressed body that ended too early or is broken."""
+class TruncatedBody(Exception):
+    """A compressed body ends too early or is damaged."""
 
 
-async def read_within(response: Any) -> None:
-    """Read a response before the client does; a hook of the client's. Longer ones are given up where the limit is.
+async def read_limited(response: Any) -> None:
+    """Read a response up to `MAX_BYTES`; a response hook of the HTTP client, which runs before the client reads it.
 
     Raises:
-        BodyTooLong: it is longer than `MOST_BYTES`.
-        CutBody: it cannot be decompressed.
+        BodyTooLong: the body exceeds `MAX_BYTES`.
+        TruncatedBody: the body cannot be decompressed.
     """
     import httpx2
 
-    # Of the raw headers: looking one up by name decodes all of them, which is a twentieth of the work of a call.
+    # From the raw headers: a lookup by name decodes all of them, which is a twentieth of the CPU time of a call.
     found = (value for name, value in response.headers.raw if name.lower() == b"content-encoding")
     stream, encoding = response.stream, next(found, b"").decode("latin-1").strip().lower()
     inflate = _Inflate() if encoding in {"gzip", "x-gzip", "deflate"} else None
     if inflate is None and encoding not in {"", "identity"}:
         await stream.aclose()
-        raise CutBody
+        raise TruncatedBody
     pieces: list[bytes] = []
     size = 0
     try:
         async for chunk in stream:
-            piece = inflate(chunk, MOST_BYTES + 1 - size) if inflate else chunk
+            piece = inflate(chunk, MAX_BYTES + 1 - size) if inflate else chunk
             size += len(piece)
-            if size > MOST_BYTES:
+            if size > MAX_BYTES:
                 raise BodyTooLong
             pieces.append(piece)
     finally:
         await stream.aclose()
     if inflate is not None:
         if size and not inflate.ended:
-            raise CutBody
+            raise TruncatedBody
         del response.headers["content-encoding"]
     response.stream = httpx2.ByteStream(b"".join(pieces))
 
 
 class _Inflate:
-    """Decompresses gzip and both kinds of what is called deflate."""
+    """A streaming decompressor for gzip and for both formats that servers call deflate."""
 
     def __init__(self) -> None:
         self._zlib = zlib.decompressobj(47)
@@ -91,61 +91,61 @@ class _Inflate:
     def ended(self) -> bool:
         return self._zlib.eof
 
-    def __call__(self, chunk: bytes, most: int) -> bytes:
+    def __call__(self, chunk: bytes, max_bytes: int) -> bytes:
         try:
-            piece = self._zlib.decompress(chunk, most)
+            piece = self._zlib.decompress(chunk, max_bytes)
         except zlib.error:
             if not self._first:
-                raise CutBody from None
+                raise TruncatedBody from None
             self._zlib = zlib.decompressobj(-zlib.MAX_WBITS)
             try:
-                piece = self._zlib.decompress(chunk, most)
+                piece = self._zlib.decompress(chunk, max_bytes)
             except zlib.error:
-                raise CutBody from None
+                raise TruncatedBody from None
         self._first = False
         return piece
 
 
-def json_of(response: Any) -> dict[str, Any]:
-    """The JSON of a reply with status 200.
+def parse_json(response: Any) -> dict[str, Any]:
+    """Parse the JSON object of a reply with status 200.
 
     Raises:
-        WrongShape: the body is whole and something else.
-        ErrorInside: it holds an error.
-        json.JSONDecodeError: it was cut, or is no JSON.
+        UnexpectedShape: the body is complete but something else.
+        EmbeddedError: the object holds an error.
+        json.JSONDecodeError: the body is truncated, or is not JSON.
     """
     content: bytes = response.content
     try:
         body = json.loads(content)
     except UnicodeDecodeError:
-        body = _loads(response.text, response)
+        body = _parse_text(response.text, response)
     except (ValueError, RecursionError):
-        body = _loads(content.decode("utf-8-sig", "replace"), response)
+        body = _parse_text(content.decode("utf-8-sig", "replace"), response)
     if not isinstance(body, dict):
-        raise WrongShape("the reply is no JSON object")
+        raise UnexpectedShape("the reply is no JSON object")
     if body.get("error") and not body.get("choices") and not body.get("content"):
-        raise error_inside(body)
+        raise embedded_error(body)
     return body
 
 
-def error_inside(body: dict[str, Any]) -> ErrorInside:
-    """The error that a reply, or one of its choices, holds."""
+def embedded_error(body: dict[str, Any]) -> EmbeddedError:
+    """Return the error that a reply, or one of its choices, holds."""
     error = body["error"]
     codes = [str(error.get(name)) for name in ("code", "status")] if isinstance(error, dict) else []
     status = next((int(code) for code in codes if re.fullmatch("[3-9][0-9][0-9]", code)), None)
-    return ErrorInside(status, {"error": error})
+    return EmbeddedError(status, {"error": error})
 
 
-def _loads(text: str, response: Any) -> Any:
+def _parse_text(text: str, response: Any) -> Any:
     kind = response.headers.get("content-type", "").lower()
     start = text.lstrip()
     if start.startswith("<") or "html" in kind:
-        raise WrongShape(message_of(text if start.startswith("<") else f"<{text}"))
+        raise UnexpectedShape(find_message(text if start.startswith("<") else f"<{text}"))
     if start.startswith(("data:", "event:", ": ")) or "event-stream" in kind:
-        raise WrongShape("a stream of events, which was not asked for")
+        raise UnexpectedShape("a stream of events, which was not requested")
     try:
         return json.loads(text)
     except json.JSONDecodeError:
         raise
     except (ValueError, RecursionError):
-        raise WrongShape("JSON with numbers or nesting beyond any use") from None
+        raise UnexpectedShape("JSON with too long numbers or too deep nesting") from None

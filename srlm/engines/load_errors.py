@@ -1,7 +1,7 @@
-"""What other libraries say when they cannot read a checkpoint, in one message of ours.
+"""Translate the errors of libraries that cannot read a checkpoint into one error of srlm.
 
-Their readers fail in any class, and no list of these is complete. What happened is told in the library's own words,
-with the cause before it where it can be seen.
+Their readers raise exceptions of any class. The message contains the library's own, after the likely cause where it is
+known.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from srlm.checkpoint_files import read_config
-from srlm.engines.architectures import VLLM, knows, unknown
+from srlm.engines.architectures import USE_VLLM, is_known, unknown_architecture
 from srlm.errors import ModelError, SrlmError
 
 
 @contextmanager
-def reading(folder: Path, what: Literal["config", "tokenizer", "model"]) -> Iterator[None]:
-    """Turn whatever a library raises inside into one error, but for what ends the whole process.
+def translate_errors(folder: Path, what: Literal["config", "tokenizer", "model"]) -> Iterator[None]:
+    """Translate every exception inside of the block, except those that end the process.
 
     Raises:
         ModelError: with the library's reason.
@@ -27,12 +27,12 @@ def reading(folder: Path, what: Literal["config", "tokenizer", "model"]) -> Iter
     except (SrlmError, MemoryError):
         raise
     except Exception as error:
-        raise ModelError(_explained(folder, what, reason(error))) from None
+        raise ModelError(_message(folder, what, reason(error))) from None
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence reports of transformers, which are read here and told otherwise."""
+    """Silence transformers' logging: its reports are part of the error message."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -45,7 +45,7 @@ def _quiet() -> Iterator[None]:
 
 
 def reason(error: BaseException) -> str:
-    """What an error says, in one line of at most 300 characters."""
+    """Return an error's message in one line of at most 300 characters."""
     said = " ".join(str(error).split()).rstrip(". ")
     said = said if len(said) <= 300 else f"{said[:300].rpartition(' ')[0]} ..."
     if " " in said and not isinstance(error, KeyError):
@@ -53,19 +53,19 @@ def reason(error: BaseException) -> str:
     return f"{type(error).__name__} {said}".strip()
 
 
-def _explained(folder: Path, what: str, why: str) -> str:
+def _message(folder: Path, what: str, why: str) -> str:
     config: Mapping[str, Any] = {}
     with suppress(ModelError):
         config = read_config(folder)
-    if not knows(config):
-        return f"{folder}: {unknown(config)}"
+    if not is_known(config):
+        return f"{folder}: {unknown_architecture(config)}"
     if "custom code" in why or "trust_remote_code" in why:
         return (
-            f"{folder} brings code of its own for its {what}, and srlm never runs code of a checkpoint. Serve it "
+            f"{folder} has code of its own for its {what}, and srlm never runs code of a checkpoint. Serve it "
             "yourself and use its server: openai:NAME@http://HOST:PORT/v1"
         )
     if what == "config":
-        return f"{folder / 'config.json'} cannot be used: {why}. Take that of the model that this one was made from."
+        return f"{folder / 'config.json'} cannot be used: {why}. Take that of the model it was made from."
     if what == "tokenizer":
         return (
             f"The tokenizer in {folder} cannot be read: {why}. Copy its files again; if a newer version wrote them: "
@@ -75,7 +75,7 @@ def _explained(folder: Path, what: str, why: str) -> str:
         method = quantised.get("quant_method", "a method") if isinstance(quantised, dict) else "a method"
         return (
             f"The checkpoint {folder} is quantised by {method}, and transformers cannot load it here: {why}. Install "
-            f"what it asks for, take the model before quantisation, or use vLLM. {VLLM}"
+            f"what it requires, take the model before quantisation, or use vLLM. {USE_VLLM}"
         )
     return (
         f"The checkpoint {folder} cannot be loaded: {why}. It must be a causal language model with weights in "

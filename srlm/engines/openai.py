@@ -1,4 +1,4 @@
-"""Text and next-token probabilities from OpenAI, or any server with its protocol (vLLM, llama.cpp, SGLang ...)."""
+"""Engine for OpenAI's chat completions protocol (OpenAI, vLLM, llama.cpp, SGLang ...), with token probabilities."""
 
 import math
 from contextlib import AbstractAsyncContextManager
@@ -7,26 +7,26 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from srlm.engines.api_errors import PASSING
-from srlm.engines.capabilities import FULL, LIMITS, Capabilities
+from srlm.engines.api_errors import RETRYABLE_STATUSES
+from srlm.engines.capabilities import FULL, MAX_TOKENS_FIELDS, Capabilities
 from srlm.engines.completions import (
-    Written,
-    as_text,
-    finish_of,
+    ReplyText,
+    content_text,
+    encodable,
+    parse_finish,
+    reasoning_text,
     require_answer,
-    text_of,
-    thought_of,
-    tokens_of,
-    written_of,
+    split_reply,
+    token_count,
 )
-from srlm.engines.http_body import ErrorInside, WrongShape, error_inside
-from srlm.engines.remote import VOTE_TOKENS, RemoteEngine, as_messages, by_first_token
+from srlm.engines.http_body import EmbeddedError, UnexpectedShape, embedded_error
+from srlm.engines.remote import VOTE_TOKENS, RemoteEngine, as_messages, reads_first_token
 from srlm.types import Completion, Request
 
 
 @dataclass(frozen=True)
 class Alternative:
-    """A token that might have been next. Rounding may put its logarithm a little above 0."""
+    """A possible next token. Rounding may put its log-probability a little above 0."""
 
     token: str
     logprob: Annotated[float, Field(le=0.1)]
@@ -42,7 +42,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Logprobs:
-    """One entry a token of the answer."""
+    """The log-probabilities of an answer, one entry a token."""
 
     content: tuple[Position, ...] | None = None
 
@@ -50,71 +50,72 @@ class Logprobs:
 _LOGPROBS = TypeAdapter(Logprobs | None)
 
 BEFORE_WORDS = " \t\r\n\u2581\u0120"
-"""What vocabularies put before a word."""
+"""Characters that vocabularies put in front of a word."""
 
 
 class OpenAIEngine(RemoteEngine):
     """A model behind the chat completions protocol."""
 
     provider = "openai"
-    variable = "OPENAI_API_KEY"
-    home = "https://api.openai.com/v1"
+    key_variable = "OPENAI_API_KEY"
+    default_url = "https://api.openai.com/v1"
 
     @property
     def sdk(self) -> Any:
-        """The module of the SDK."""
+        """Import and return the SDK's module."""
         import openai
 
         return openai
 
     def connect(self) -> AbstractAsyncContextManager[Any]:
-        """The SDK's client."""
-        return self.own(self.sdk.AsyncOpenAI)
+        """Open the SDK's client."""
+        return self.configure_client(self.sdk.AsyncOpenAI)
 
-    def longest(self, request: Request, able: Capabilities | None = None) -> int:
-        """The most tokens that its answer can have."""
-        if not by_first_token(request):
+    def max_output_tokens(self, request: Request, capabilities: Capabilities | None = None) -> int:
+        """Return the most tokens that the answer can have."""
+        if not reads_first_token(request):
             return request.sampling.max_tokens
-        able = self.capabilities if able is None else able
-        return 1 if able.has("logprobs") else VOTE_TOKENS
+        capabilities = self.capabilities if capabilities is None else capabilities
+        return 1 if capabilities.accepts("logprobs") else VOTE_TOKENS
 
-    def fields(self, request: Request) -> list[str]:
-        """The fields that a request has where nothing is refused, of those that a server may refuse."""
-        found = ["temperature", "top_p", "seed", *LIMITS]
+    def optional_fields(self, request: Request) -> list[str]:
+        """Return the fields of a request to a server that refuses nothing, as far as servers refuse them."""
+        found = ["temperature", "top_p", "seed", *MAX_TOKENS_FIELDS]
         if request.sampling.stop:
             found.append("stop")
-        return [*found, "logprobs", "top_logprobs"] if by_first_token(request) else found
+        return [*found, "logprobs", "top_logprobs"] if reads_first_token(request) else found
 
-    async def call(self, client: Any, request: Request, able: Capabilities = FULL) -> Completion:
-        """One attempt."""
-        reply = await self.post(client, "/chat/completions", self._body(request, able))
+    async def call(self, client: Any, request: Request, capabilities: Capabilities = FULL) -> Completion:
+        """Make one attempt."""
+        reply = await self.post(client, "/chat/completions", self._body(request, capabilities))
         choice, usage = _first_choice(reply), reply.get("usage")
-        written = _written(choice)
+        text = _reply_text(choice)
         probabilities, mass = None, None
-        if by_first_token(request) and (not written.thoughts or not written.closed):
+        if reads_first_token(request) and (not text.thoughts or not text.closed):
             logprobs = _LOGPROBS.validate_python(choice.get("logprobs"))
             first = logprobs.content[0] if logprobs and logprobs.content else Position()
             if first.top_logprobs:
-                probabilities, mass = over_choices(request.choices, first.top_logprobs)
-            if not written.text and not written.thoughts:
-                written = written_of(as_text(first.token))  # servers that part thoughts leave out the mark of one
-        finish = finish_of(choice.get("finish_reason"))
-        if finish == "length" and request.choices and self.longest(request, able) == 1 and not written.reasoning:
-            finish = "stop"  # one token is all that was asked for
+                probabilities, mass = choice_probabilities(request.choices, first.top_logprobs)
+            if not text.text and not text.thoughts:
+                text = split_reply(encodable(first.token))  # servers that separate reasoning leave out its mark
+        finish = parse_finish(choice.get("finish_reason"))
+        one_token = request.choices and self.max_output_tokens(request, capabilities) == 1
+        if finish == "length" and one_token and not text.reasoning:
+            finish = "stop"  # only one token was requested
         if probabilities is None:
-            require_answer(written, choice.get("finish_reason"), finish)
+            require_answer(text, choice.get("finish_reason"), finish)
         return self.completion(
-            written,
+            text,
             request,
-            able,
+            capabilities,
             finish=finish,
-            prompt_tokens=tokens_of(usage, "prompt_tokens"),
-            completion_tokens=tokens_of(usage, "completion_tokens"),
+            prompt_tokens=token_count(usage, "prompt_tokens"),
+            completion_tokens=token_count(usage, "completion_tokens"),
             probabilities=probabilities,
             mass=mass,
         )
 
-    def _body(self, request: Request, able: Capabilities = FULL) -> dict[str, Any]:
+    def _body(self, request: Request, capabilities: Capabilities = FULL) -> dict[str, Any]:
         sampling = request.sampling
         body: dict[str, Any] = {
             "model": self.model,
@@ -123,65 +124,66 @@ class OpenAIEngine(RemoteEngine):
             "top_p": sampling.top_p,
             "seed": request.seed % (1 << 31),
         }
-        # OpenAI's newer models refuse max_tokens; many other servers know nothing else.
-        limit, other = LIMITS if self.address else LIMITS[::-1]
-        body[limit if able.has(limit) else other] = self.longest(request, able)
+        # OpenAI's newer models refuse max_tokens; many other servers accept nothing else.
+        limit, other = MAX_TOKENS_FIELDS if self.address else MAX_TOKENS_FIELDS[::-1]
+        body[limit if capabilities.accepts(limit) else other] = self.max_output_tokens(request, capabilities)
         if sampling.stop:
             body["stop"] = list(sampling.stop)
-        if by_first_token(request) and able.has("logprobs"):
-            body |= {"logprobs": True, "top_logprobs": able.top}
+        if reads_first_token(request) and capabilities.accepts("logprobs"):
+            body |= {"logprobs": True, "top_logprobs": capabilities.top_logprobs}
         for field in ("temperature", "top_p", "seed", "stop"):
-            if not able.has(field):
+            if not capabilities.accepts(field):
                 body.pop(field, None)
         return body
 
 
 def _first_choice(reply: dict[str, Any]) -> dict[str, Any]:
-    """The first of a reply's answers.
+    """Return the first choice of a reply.
 
     Raises:
-        WrongShape: there is none.
-        ErrorInside: it is an error.
+        UnexpectedShape: there is none.
+        EmbeddedError: it is an error.
     """
     choices = reply.get("choices")
     if not isinstance(choices, list) or not choices:
         what = "missing" if "choices" not in reply else "empty" if choices == [] else "no list"
-        raise WrongShape(f"choices is {'null' if choices is None and 'choices' in reply else what} in the reply")
+        raise UnexpectedShape(f"choices is {'null' if choices is None and 'choices' in reply else what} in the reply")
     choice = choices[0]
     if isinstance(choice, dict) and choice.get("error"):
-        raise _of_this_call(choice)
+        raise _error_of_call(choice)
     if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
-        raise WrongShape("its first choice has no message")
+        raise UnexpectedShape("its first choice has no message")
     if reply.get("error") and (choice.get("finish_reason") == "error" or not choice["message"].get("content")):
-        raise _of_this_call(reply)
+        raise _error_of_call(reply)
     return choice
 
 
-def _of_this_call(holder: dict[str, Any]) -> ErrorInside:
-    """An error in place of an answer: what may pass is this call's alone, and is not asked for until the deadline."""
-    found = error_inside(holder)
-    return ErrorInside(None, found.body) if found.status in PASSING or (found.status or 0) >= 500 else found
+def _error_of_call(holder: dict[str, Any]) -> EmbeddedError:
+    """Return the error in place of an answer; a transient one loses its status, so that its retries are limited."""
+    found = embedded_error(holder)
+    transient = found.status in RETRYABLE_STATUSES or (found.status or 0) >= 500
+    return EmbeddedError(None, found.body) if transient else found
 
 
-def _written(choice: dict[str, Any]) -> Written:
-    """The answer of a choice, and its thoughts, which servers put into several places."""
+def _reply_text(choice: dict[str, Any]) -> ReplyText:
+    """Return the answer of a choice and its reasoning, which servers put into different fields."""
     message = choice["message"]
-    text, thoughts = text_of(message.get("content"))
-    reasoning = thoughts
+    text, reasoning = content_text(message.get("content"))
     for name in ("reasoning_content", "reasoning", "reasoning_details"):
-        reasoning = reasoning or thought_of(message.get(name))
+        reasoning = reasoning or reasoning_text(message.get(name))
     refusal = message.get("refusal")
     if not text and isinstance(refusal, str) and refusal:
-        text = text_of(refusal)[0]
-    return written_of(text, reasoning)
+        text = content_text(refusal)[0]
+    return split_reply(text, reasoning)
 
 
-def over_choices(
+def choice_probabilities(
     choices: tuple[str, ...], tokens: tuple[Alternative, ...]
 ) -> tuple[tuple[float, ...] | None, float | None]:
-    """Probabilities of the choices, renormalised, and what they were together; no probabilities where that is 0.
+    """Return the renormalised probabilities of the choices and their total mass; (None, 0) if the mass is 0.
 
-    A token is a choice with whatever a vocabulary puts before a word, and in small letters where no choice has those.
+    A token counts for a choice with any characters that a vocabulary puts in front of a word; case is ignored unless
+    two choices differ only by case.
     """
     lower = {choice.casefold(): choice for choice in choices}
     if len(lower) < len(choices):

@@ -1,6 +1,6 @@
-"""Weights in the order in which a processor's matrix units read them: a tenth to a third less time for small batches.
+"""Linear layers with weights prepacked for oneDNN: 10 to 33 % less time for small batches on a CPU.
 
-oneDNN reorders a weight matrix at each product. For generation, whose weights never change, that is done once here.
+oneDNN reorders a weight matrix at each product. In generation the weights are constant, so it is done once.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from torch import nn
 
 
 class PackedLinear(nn.Module):
-    """A linear layer for inference whose weight [out, in] is kept in oneDNN's own layout."""
+    """A linear layer for inference with its weight [out, in] in oneDNN's own layout."""
 
     def __init__(self, linear: nn.Linear, rows: int) -> None:
         super().__init__()
@@ -18,15 +18,15 @@ class PackedLinear(nn.Module):
         self._bias = None if linear.bias is None else linear.bias.detach()
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """[..., in] -> [..., out]."""
+        """Compute [..., in] -> [..., out]."""
         product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(states, self._weight, self._bias, "none", [], "")
         return product
 
 
 def pack(model: Any, rows: int) -> None:
-    """Replace the linear layers of a bfloat16 model on a processor; `rows`: the usual number of rows of a product.
+    """Replace the linear layers of a bfloat16 model on a CPU; `rows`: the usual number of rows of a product.
 
-    Nothing is done where oneDNN has no kernels for it.
+    The model stays unchanged where oneDNN has no kernels for it.
     """
     if model.device.type != "cpu" or model.dtype != torch.bfloat16 or not torch.cpu._is_avx512_bf16_supported():
         return

@@ -1,7 +1,7 @@
-"""Ends the processes that a killed srlm left behind: `python -P reaper.py PID` watches PID's children.
+"""Kill orphaned vLLM processes: `python -P reaper.py PID` watches the children of the process PID.
 
-vLLM's engine lives in processes of its own. They end with srlm, but not when srlm is killed (kill -9, out of memory):
-they would keep the GPU's memory, and the same command could not go on. So this watches from outside.
+vLLM's engine runs in processes of its own. They end with srlm, except when srlm is killed (kill -9, out of memory):
+then they would keep the GPU's memory, and the same command could not resume. So a separate process watches them.
 """
 
 import os
@@ -11,18 +11,18 @@ from contextlib import suppress
 
 import psutil
 
-SECONDS = 0.5
-"""Between two looks."""
+POLL_S = 0.5
+"""Time between two looks at the processes."""
 
 
 def watch(pid: int) -> None:
-    """Remember the descendants of a process as long as it lives; kill what is left of them once it is gone."""
+    """Collect the descendants of a process while it lives; kill the remaining ones when it has ended."""
     known: set[psutil.Process] = set()
     with suppress(psutil.NoSuchProcess):
         parent = psutil.Process(pid)
         while parent.is_running() and parent.status() != psutil.STATUS_ZOMBIE:
             known |= set(parent.children(recursive=True))
-            time.sleep(SECONDS)
+            time.sleep(POLL_S)
     for process in known:
         with suppress(psutil.NoSuchProcess):
             if process.pid != os.getpid() and process.is_running():

@@ -1,10 +1,10 @@
-"""What a reasoning model thinks, apart from what it answers.
+"""Separate the reasoning of a reasoning model from its answer.
 
-Such models write their thoughts between marks, before the answer as a rule: "<think>...</think>". Some chat templates
-open the mark in the prompt, so that a reply begins inside of a thought; and a reply that is cut may never close it.
-Whatever stands in a thought is no answer and no verdict.
+Such models write their reasoning between marks, usually before the answer: "<think>...</think>". Some chat templates
+open the mark in the prompt, so that a reply begins inside of the reasoning; a truncated reply may never close it. Text
+inside of the reasoning is never an answer or a verdict.
 
-A mark that is quoted ("`<think>`") is a word about thoughts and opens none.
+A mark in quotation marks ("`<think>`") is quoted text and opens nothing.
 """
 
 import re
@@ -22,7 +22,7 @@ _MARKS = (
     # gpt-oss: channels of which only the one called final is the answer.
     (r"<\|channel\|>(?:analysis|commentary)<\|message\|>", r"<\|channel\|>final<\|message\|>"),
 )
-"""How thoughts begin and end, as patterns."""
+"""Patterns of the marks that open and close reasoning."""
 
 MARK = re.compile(
     "|".join(
@@ -30,39 +30,39 @@ MARK = re.compile(
     ),
     re.IGNORECASE,
 )
-"""How a thought begins (group open) or ends (group close)."""
+"""A mark that opens (group open) or closes (group close) reasoning."""
 
 _QUOTES = frozenset("`'\"\u2018\u201c")
 
 
 @dataclass(frozen=True)
-class Parted:
-    """A reply's thoughts with their marks, and its answer. `closed` says that the last thought came to its end."""
+class SplitReply:
+    """A reply's reasoning with its marks, and its answer. `closed`: the last block of reasoning was closed."""
 
     thoughts: str
     answer: str
     closed: bool = True
 
     def written(self, text: str) -> str | None:
-        """The whole reply where it is not the thoughts and then the answer, as `srlm.types.Completion` keeps it."""
+        """Return the whole reply where it is not the reasoning followed by the answer, as `Completion` stores it."""
         return None if self.thoughts + self.answer == text else text
 
 
-def part_thoughts(text: str, *, opened: bool = False) -> Parted:
-    """Part a reply's thoughts from its answer, in time linear in its length.
+def split_reasoning(text: str, *, opened: bool = False) -> SplitReply:
+    """Split a reply into reasoning and answer, in time linear in its length.
 
-    A thought that is never closed reaches to the end. An end without a beginning makes a thought of all before it: the
-    prompt opened it. Blanks between a thought and the answer go with the thought.
+    Reasoning that is never closed reaches to the end. A closing mark without an opening one makes reasoning of all text
+    before it: the prompt opened it. White space between reasoning and answer belongs to the reasoning.
 
     Args:
-        text: what a model wrote.
-        opened: whether its prompt ends inside of a thought.
+        text: the model's output.
+        opened: the prompt ends inside of the reasoning.
     """
     if not opened and not any(mark in text for mark in "<[\u25c1"):
-        return Parted("", text)
+        return SplitReply("", text)
     thoughts: list[str] = []
     answers: list[str] = []
-    begins, inside = 0, opened  # of the piece that is read
+    begins, inside = 0, opened  # of the current piece
     for mark in MARK.finditer(text):
         if text[max(0, mark.start() - 1) : mark.start()] in _QUOTES:
             continue
@@ -74,9 +74,9 @@ def part_thoughts(text: str, *, opened: bool = False) -> Parted:
             begins, inside = mark.start(), True
     (thoughts if inside else answers).append(text[begins:])
     answer = "".join(answers)
-    # Words before a thought keep their indent, by which a reader knows what is code.
+    # Text before the reasoning keeps its indentation, which marks code for a parser of verdicts.
     if thoughts and not "".join(answers if inside else answers[:-1]).strip():
         start = len(answer) - len(answer.lstrip())
         thoughts.append(answer[:start])
         answer = answer[start:]
-    return Parted("".join(thoughts), answer, closed=not inside)
+    return SplitReply("".join(thoughts), answer, closed=not inside)

@@ -1,166 +1,189 @@
-"""Calls in flight: a bounded number side by side, each asked again until it is answered, in a thread of their own.
+"""A pool of concurrent API requests, each retried until it is answered or the server's deadline has passed.
 
-An event loop cannot run in the reader's thread, which has the ledger to write. So the loop has its own, and what lands
-goes through a queue. Workers take their calls from one list: memory does not grow with the number of calls.
+The pool runs an event loop in a thread of its own, because the thread that reads the results writes the ledger; results
+pass through a queue. Workers share one list of batches, so memory does not grow with the number of calls.
+
+Its constants were measured with tools/bench_remote.py. The SDKs allocate many objects a call and hardly any reference
+cycles, so garbage is collected less often (a tenth of the CPU time). Results are read in windows of 50 ms: one
+wake-up and one commit for all of them. Workers start a few milliseconds apart, because calls that start together on a
+steady server end together, and then each waits for the work of all.
 """
 
 import asyncio
 import gc
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import replace
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from srlm.console import duration
-from srlm.engines.api_errors import MALFORMED, Fault, fault_of
-from srlm.engines.budget import most
+from srlm.engines.api_errors import MALFORMED, RequestError, classify_error
+from srlm.engines.budget import Budget, max_cost
 from srlm.engines.capabilities import Capabilities
-from srlm.engines.engine import Done, Tick
+from srlm.engines.client_config import MAX_DEADLINE_S, ClientConfig
+from srlm.engines.engine import BatchResult, OnProgress
 from srlm.errors import BudgetSpent, EngineError, EngineFailed, SrlmError
-from srlm.prices import cost_of
+from srlm.prices import Price, cost_of
 from srlm.types import Completion, Failed, Reply, Request
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
-    from srlm.engines.remote import RemoteEngine
+BATCH_WINDOW_S = 0.05
+"""Time in which results are collected before they are read together."""
 
-IN_FLIGHT = 16
-DEADLINE = 300.0
-PATIENCE = 0.4
-"""The share of the deadline that one attempt may take: so that another one can follow, and be told from silence."""
+GC_THRESHOLD = 20_000
+"""Allocations between two garbage collections."""
 
-GATHER = 0.05
-"""Seconds in which replies gather before they are read: together they are committed in one go."""
+SHUTDOWN_TIMEOUT_S = 5.0
+"""Time for connections to close; after it they are left to the end of the process."""
 
-SELDOM = 20_000
-"""Objects between two searches for garbage. The SDKs make many for a call, and hardly any in circles: at Python's own
-number, the searches take a tenth of the work."""
+START_STAGGER_S = 0.003
+"""Delay between the first calls of two workers."""
 
-FAREWELL = 5.0
-"""Seconds in which the connections may end before they are left to the end of the process."""
-
-STAGGER = 0.003
-"""Seconds from one worker's first call to the next one's. Calls that begin together end together on a steady server,
-and then each waits for the work on all of them."""
-
-QUIET = 10.0
-"""Seconds without an answer after which the user is told why."""
-
-LONGEST_TIMEOUT = 86_400.0
-"""Seconds of one attempt, however long the deadline is: an endless one is no number for the libraries below."""
-
-LONGEST_DEADLINE = 100 * LONGEST_TIMEOUT
+SILENCE_WARNING_S = 10.0
+"""Time without an answer after which the user is warned."""
 
 
-@dataclass(frozen=True)
-class Wire:
-    """How calls travel.
+class PooledEngine(Protocol):
+    """The members of an engine that the pool uses; see `srlm.engines.remote.RemoteEngine`."""
 
-    `in_flight` calls are made side by side. When none was answered for `deadline` seconds, the command stops. Waits
-    between attempts of one call begin around `first_wait` and double up to `longest_wait`, or to what the server asks
-    for. `say` is told when a server is silent. `told` is what `say_once` has said.
-    """
-
-    in_flight: int = IN_FLIGHT
-    deadline: float = DEADLINE
-    first_wait: float = 0.5
-    longest_wait: float = 30.0
-    say: Callable[[str], None] = lambda words: None
-    told: set[str] = field(default_factory=set, compare=False, repr=False)
+    name: str
+    price: Price | None
+    capabilities: Capabilities
+    client_config: ClientConfig
+    budget: Budget | None
 
     @property
-    def timeout(self) -> float:
-        """Seconds that one attempt may take."""
-        return min(PATIENCE * self.deadline, LONGEST_TIMEOUT)
+    def sdk(self) -> Any:
+        """Import and return the SDK's module."""
+        ...
 
-    def say_once(self, words: str) -> None:
-        """Tell the user something that one command needs to say no more than once."""
-        if words not in self.told:
-            self.told.add(words)
-            self.say(words)
+    @property
+    def secrets(self) -> list[str]:
+        """Return the strings that no message may contain."""
+        ...
+
+    def connect(self) -> AbstractAsyncContextManager[Any]:
+        """Open the SDK's client for the running event loop."""
+        ...
+
+    async def call(self, client: Any, request: Request, capabilities: Capabilities) -> Completion:
+        """Make one attempt of one call."""
+        ...
+
+    def max_output_tokens(self, request: Request, capabilities: Capabilities | None = None) -> int:
+        """Return the most tokens that the answer can have."""
+        ...
+
+    def adapt(self, error: RequestError, request: Request, capabilities: Capabilities) -> Capabilities | None:
+        """Return the capabilities without the field that the server refused; None if it named none."""
+        ...
+
+    def update_capabilities(self, capabilities: Capabilities) -> None:
+        """Adopt capabilities that led to an answer."""
+        ...
+
+    def identity_for(self, request: Request, capabilities: Capabilities | None = None) -> str:
+        """Return the identity under which the ledger stores the answer."""
+        ...
+
+    def fatal_error_message(self, error: RequestError) -> str | None:
+        """Return the message for an error that every call would meet; None for other errors."""
+        ...
+
+    def wrong_protocol_message(self, error: RequestError) -> str:
+        """Return the message for a server of another protocol."""
+        ...
 
 
-def fly(engine: "RemoteEngine", batches: Sequence[Sequence[Request]], tick: Tick) -> Iterator[Done]:
-    """Make the calls, yielding each as it ends. When the reader goes, those in flight are dropped.
+def send_all(
+    engine: PooledEngine, batches: Sequence[Sequence[Request]], on_progress: OnProgress
+) -> Iterator[BatchResult]:
+    """Send the calls and yield each result when it is complete. Closing the iterator cancels pending calls.
 
     Raises:
         EngineError: the server would refuse every call.
         EngineFailed: the server does not answer.
         BudgetSpent: the next call could cost too much.
     """
-    flight = Flight(engine, batches)
-    thread = threading.Thread(target=flight.run, name=f"srlm calls {engine.name}", daemon=True)
+    pool = RequestPool(engine, batches)
+    thread = threading.Thread(target=pool.run, name=f"srlm calls {engine.name}", daemon=True)
     thread.start()
     try:
-        while (landed := flight.next()) is not None:
-            if isinstance(landed, BaseException):
-                raise landed
-            tick()
-            yield replace(landed, followed=not flight.landed.empty())
+        while (result := pool.next()) is not None:
+            if isinstance(result, BaseException):
+                raise result
+            on_progress()
+            yield replace(result, more_ready=not pool.results.empty())
     finally:
-        flight.stop()
-        thread.join(timeout=FAREWELL)
+        pool.stop()
+        thread.join(timeout=SHUTDOWN_TIMEOUT_S)
 
 
-class Flight:
-    """The calls of one `run`. `landed` gives what ended, then the error that stopped it, if one did, then None."""
+class RequestPool:
+    """The concurrent calls of one `run`.
 
-    def __init__(self, engine: "RemoteEngine", batches: Sequence[Sequence[Request]]) -> None:
-        self.landed: SimpleQueue[Done | BaseException | None] = SimpleQueue()
-        self._engine, self._wire = engine, engine.wire
-        self._todo = iter(enumerate(batches))
-        self._workers = min(engine.wire.in_flight, len(batches))
+    `results` receives the results, then the error that ended the run, if there was one, then None.
+    """
+
+    def __init__(self, engine: PooledEngine, batches: Sequence[Sequence[Request]]) -> None:
+        self.results: SimpleQueue[BatchResult | BaseException | None] = SimpleQueue()
+        self._engine, self._config = engine, engine.client_config
+        self._pending = iter(enumerate(batches))
+        self._workers = min(self._config.max_connections, len(batches))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopped, self._ended = threading.Event(), threading.Event()
-        self._kept = 0
+        self._answered = 0
         self._refusal: BudgetSpent | None = None
-        self._last_fault = "no reply came within that time"
-        self._deadline = min(engine.wire.deadline, LONGEST_DEADLINE)
+        self._last_failure = "no reply came within that time"
+        self._deadline = min(self._config.deadline, MAX_DEADLINE_S)
 
     def run(self) -> None:
-        """Everything, in the thread of the loop."""
-        collected = gc.get_threshold()
-        gc.set_threshold(SELDOM, *collected[1:])
+        """Run the event loop until all calls have ended; the target of the pool's thread."""
+        threshold = gc.get_threshold()
+        gc.set_threshold(GC_THRESHOLD, *threshold[1:])
         try:
-            asyncio.run(self._fly())
+            asyncio.run(self._run_workers())
         except asyncio.CancelledError:
-            pass  # the reader has gone
-        except BaseException as error:  # it belongs to the reader, whose thread raises it again
-            self.landed.put(error)
+            pass  # `stop` was called
+        except BaseException as error:  # raised again in the thread that reads the results
+            self.results.put(error)
         finally:
-            gc.set_threshold(*collected)
-        self.landed.put(None)
+            gc.set_threshold(*threshold)
+        self.results.put(None)
         self._ended.set()
 
-    def next(self) -> Done | BaseException | None:
-        """What landed next. Where nothing has, a few are let come together: each wake costs the loop its turn."""
-        if self.landed.empty():
-            first = self.landed.get()
+    def next(self) -> BatchResult | BaseException | None:
+        """Return the next result. After an idle wait, results are first collected: a wake-up interrupts the loop."""
+        if self.results.empty():
+            first = self.results.get()
             if first is None:
                 return None
-            self._ended.wait(GATHER)
+            self._ended.wait(BATCH_WINDOW_S)
             return first
-        return self.landed.get()
+        return self.results.get()
 
     def stop(self) -> None:
-        """End it, from any thread, however far it is."""
+        """Cancel all calls; may be called from any thread and at any time."""
         self._stopped.set()
         if self._loop is not None and self._task is not None:
-            with suppress(RuntimeError):  # the loop has ended by itself
+            with suppress(RuntimeError):  # the loop has ended
                 self._loop.call_soon_threadsafe(self._task.cancel)
 
-    async def _fly(self) -> None:
+    async def _run_workers(self) -> None:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         if self._stopped.is_set():
             return
-        self._freed = asyncio.Event()
+        self._budget_freed = asyncio.Event()
         async with self._engine.connect() as client:
-            workers = [asyncio.create_task(self._work(client, place * STAGGER)) for place in range(self._workers)]
+            workers = [
+                asyncio.create_task(self._work(client, number * START_STAGGER_S)) for number in range(self._workers)
+            ]
             try:
                 self._answered_at = self._loop.time()
                 async with asyncio.timeout(self._deadline) as self._silence:
@@ -168,156 +191,158 @@ class Flight:
             except TimeoutError:
                 raise EngineFailed(
                     f"{self._engine.name} answered nothing for {duration(self._deadline)}; the last failure: "
-                    f"{self._last_fault}. What was answered is kept ({self._kept} calls of this step among it). Once "
-                    "the server answers again, the same command goes on from there."
+                    f"{self._last_failure}. Completed calls are kept ({self._answered} of this step). Run "
+                    "the same command again to resume once the server answers."
                 ) from None
             finally:
                 for worker in workers:
                     worker.cancel()
                 await asyncio.gather(*workers, return_exceptions=True)
 
-    async def _work(self, client: Any, after: float) -> None:
-        await asyncio.sleep(after)
-        for number, batch in self._todo:
+    async def _work(self, client: Any, delay: float) -> None:
+        await asyncio.sleep(delay)
+        for number, batch in self._pending:
             began = time.perf_counter()
-            faults: list[str] = []
+            failures: list[str] = []
             try:
-                reply, asked = await self._answer(client, batch[0], faults)
+                reply, identity = await self._answer(client, batch[0], failures)
             except BaseException:
-                if faults:  # its attempts were made, so they are counted
-                    self.landed.put(Done(number, [Failed(faults[-1])], time.perf_counter() - began, tuple(faults)))
+                if failures:  # the attempts were made, so they are counted
+                    seconds = time.perf_counter() - began
+                    self.results.put(BatchResult(number, [Failed(failures[-1])], seconds, tuple(failures)))
                 raise
-            done = Done(number, [reply], time.perf_counter() - began, tuple(faults), asked=asked)
-            self.landed.put(done)
-            self._kept += isinstance(reply, Completion)
-            self._be_patient()
+            seconds = time.perf_counter() - began
+            self.results.put(BatchResult(number, [reply], seconds, tuple(failures), identity=identity))
+            self._answered += isinstance(reply, Completion)
+            self._reset_deadline()
 
-    def _be_patient(self) -> None:
-        """The server is alive: its deadline begins anew."""
+    def _reset_deadline(self) -> None:
         now = asyncio.get_running_loop().time()
         self._answered_at = now
         if not self._silence.expired():
             self._silence.reschedule(now + self._deadline)
 
-    async def _answer(self, client: Any, request: Request, faults: list[str]) -> tuple[Reply, str | None]:
-        """A call's reply, and what was asked in the end; every attempt that failed is added to `faults`."""
+    async def _answer(self, client: Any, request: Request, failures: list[str]) -> tuple[Reply, str | None]:
+        """Make a call with retries; return its reply and the identity that was asked. Fill `failures`."""
         from tenacity import AsyncRetrying, retry_if_exception
 
-        useless: list[Fault] = []
-        again = AsyncRetrying(
+        unusable: list[RequestError] = []
+        attempts = AsyncRetrying(
             sleep=asyncio.sleep,
-            wait=self._wait,
-            retry=retry_if_exception(lambda error: isinstance(error, Fault) and self._may_pass(error, useless)),
+            wait=self._backoff,
+            retry=retry_if_exception(
+                lambda error: isinstance(error, RequestError) and self._should_retry(error, unusable)
+            ),
             reraise=True,
         )
         try:
-            return await again(self._attempt, client, request, faults)
-        except Fault as fault:
-            error = self._fatal(fault)
-            if error is not None:
-                raise error from None
-            return Failed(fault.told), None
+            return await attempts(self._attempt, client, request, failures)
+        except RequestError as error:
+            fatal = self._fatal_error(error)
+            if fatal is not None:
+                raise fatal from None
+            return Failed(error.description), None
 
-    def _fatal(self, fault: Fault) -> EngineError | None:
-        """The error that ends all calls, where asking again, or the other calls, would only cost time."""
-        if (hopeless := self._engine.hopeless(fault)) is not None:
-            return EngineError(hopeless)
-        if fault.wait >= self._deadline:
+    def _fatal_error(self, error: RequestError) -> EngineError | None:
+        """Return the exception that ends the run, where retries and other calls would fail too; None for others."""
+        if (message := self._engine.fatal_error_message(error)) is not None:
+            return EngineError(message)
+        if error.retry_after >= self._deadline:
             return EngineFailed(
-                f"{self._engine.name} wants to be left alone for {_long(fault.wait)} ({fault.told}), longer than "
-                f"the deadline of {duration(self._deadline)}. What was answered is kept; the same command goes on from "
-                "there."
+                f"{self._engine.name} asks to wait {_days(error.retry_after)} ({error.description}), longer than "
+                f"the deadline of {duration(self._deadline)}. Completed calls are kept; run the same command again "
+                "to resume."
             )
-        if fault.reason == MALFORMED and not self._kept:
-            return EngineError(self._engine.another_protocol(fault))
+        if error.reason == MALFORMED and not self._answered:
+            return EngineError(self._engine.wrong_protocol_message(error))
         return None
 
-    def _may_pass(self, fault: Fault, useless: list[Fault]) -> bool:
-        """Whether another attempt of the call may succeed in time; `useless` are the whole replies of no use so far."""
-        if not fault.again or fault.wait >= self._deadline or self._engine.hopeless(fault):
+    def _should_retry(self, error: RequestError, unusable: list[RequestError]) -> bool:
+        """Return whether another attempt may succeed in time; `unusable` collects complete but unusable replies."""
+        if not error.retryable or error.retry_after >= self._deadline or self._engine.fatal_error_message(error):
             return False
-        if fault.tries is not None:
-            useless.append(fault)
-        return fault.tries is None or len(useless) < fault.tries
+        if error.max_attempts is not None:
+            unusable.append(error)
+        return error.max_attempts is None or len(unusable) < error.max_attempts
 
-    async def _attempt(self, client: Any, request: Request, faults: list[str]) -> tuple[Completion, str]:
-        """One attempt; where the server refuses a field by name, the call is made again at once without it.
+    async def _attempt(self, client: Any, request: Request, failures: list[str]) -> tuple[Completion, str]:
+        """Make one attempt; where the server refuses a field by name, call again at once without the field.
 
-        Only what has led to an answer is learned: a server's words may name a field by chance.
+        Capabilities are adopted only once they led to an answer: a server's message may name a field by chance.
         """
-        able = self._engine.capabilities
+        capabilities = self._engine.capabilities
         while True:
             try:
-                reply = await self._call(client, request, able)
-            except Fault as fault:
-                adapted = self._engine.adapt(fault, request, able)
+                reply = await self._call(client, request, capabilities)
+            except RequestError as error:
+                adapted = self._engine.adapt(error, request, capabilities)
                 if adapted is None:
-                    faults.append(fault.reason)
-                    self._note(fault)
+                    failures.append(error.reason)
+                    self._record_failure(error)
                     raise
-                able = adapted
+                capabilities = adapted
             else:
-                self._engine.learn(able)
-                return reply, self._engine.asked(request, able)
+                self._engine.update_capabilities(capabilities)
+                return reply, self._engine.identity_for(request, capabilities)
 
-    async def _call(self, client: Any, request: Request, able: Capabilities) -> Completion:
-        reserved = await self._reserve(request, able)
+    async def _call(self, client: Any, request: Request, capabilities: Capabilities) -> Completion:
+        reserved = await self._reserve(request, capabilities)
         cost = reserved
         try:
-            async with asyncio.timeout(self._wire.timeout):
-                reply = await self._engine.call(client, request, able)
+            async with asyncio.timeout(self._config.attempt_timeout):
+                reply = await self._engine.call(client, request, capabilities)
             price = self._engine.price
             known = cost_of(price, reply) if price else 0.0
             cost = reserved if known is None else known
             return reply
         except SrlmError:
-            raise  # an engine's own words to the user
+            raise  # a message of the engine to the user
         except Exception as error:
-            fault = fault_of(error, self._engine.sdk, self._engine.secrets)
-            cost = reserved if fault.paid else 0.0
-            raise fault from None
+            failure = classify_error(error, self._engine.sdk, self._engine.secrets)
+            cost = reserved if failure.billed else 0.0
+            raise failure from None
         finally:
             if self._engine.budget is not None:
                 self._engine.budget.settle(reserved, cost)
-                self._freed.set()
+                self._budget_freed.set()
 
-    async def _reserve(self, request: Request, able: Capabilities) -> float:
-        """Wait until the call fits into what may be spent, and set that much aside."""
+    async def _reserve(self, request: Request, capabilities: Capabilities) -> float:
+        """Wait until the call's maximum cost fits into the budget; reserve and return it."""
         budget, price = self._engine.budget, self._engine.price
         if budget is None or price is None:
             return 0.0
-        amount = most(request, price, self._engine.longest(request, able))
+        amount = max_cost(request, price, self._engine.max_output_tokens(request, capabilities))
         while self._refusal is None:
             if budget.reserve(amount):
                 return amount
             if budget.idle:
-                self._refusal = budget.refusal(self._engine.name, amount, self._kept)
+                self._refusal = budget.refusal(self._engine.name, amount, self._answered)
             else:
-                self._freed.clear()
-                await self._freed.wait()
-        raise self._refusal  # also of a call that would fit: it would be dropped, and paid, when the flight ends
+                self._budget_freed.clear()
+                await self._budget_freed.wait()
+        raise self._refusal  # also of a call that would fit: it would be cancelled, and billed, when the pool stops
 
-    def _wait(self, state: "RetryCallState") -> float:
-        """What the server asks for, and never less than backoff with full jitter."""
+    def _backoff(self, state: "RetryCallState") -> float:
+        """Return the wait before the next attempt: exponential backoff with full jitter, Retry-After at the least."""
         from tenacity import wait_random_exponential
 
-        backoff = wait_random_exponential(multiplier=self._wire.first_wait, max=self._wire.longest_wait)(state)
-        fault = state.outcome.exception() if state.outcome else None
-        return max(backoff, fault.wait) if isinstance(fault, Fault) else backoff
+        backoff = wait_random_exponential(multiplier=self._config.initial_backoff, max=self._config.max_backoff)(state)
+        error = state.outcome.exception() if state.outcome else None
+        return max(backoff, error.retry_after) if isinstance(error, RequestError) else backoff
 
-    def _note(self, fault: Fault) -> None:
-        """Remember a fault, and tell the user of it, once, when the server has been silent for a while."""
+    def _record_failure(self, error: RequestError) -> None:
+        """Store a failure; warn the user once in each period without an answer."""
         silent = asyncio.get_running_loop().time() - self._answered_at
-        self._last_fault = fault.told
-        if silent > QUIET:
-            self._answered_at += self._deadline  # told; not again in this silence
-            self._wire.say(
-                f"{self._engine.name} has answered nothing for {duration(silent)} ({fault.told}). Asking again until "
-                f"{duration(self._deadline)} have passed; what was answered is kept."
+        self._last_failure = error.description
+        if silent > SILENCE_WARNING_S:
+            self._answered_at += self._deadline  # no second warning in this period
+            self._config.warn(
+                f"{self._engine.name} has answered nothing for {duration(silent)} ({error.description}). Retrying "
+                f"until {duration(self._deadline)} have passed; completed calls are kept."
             )
 
 
-def _long(seconds: float) -> str:
-    """A time that may be days, for people."""
+def _days(seconds: float) -> str:
+    """Format a duration that may be days."""
     hours = seconds / 3600
     return duration(seconds) if hours < 2 else f"{hours:.0f} hours" if hours < 48 else f"{hours / 24:.0f} days"

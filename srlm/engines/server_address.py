@@ -1,4 +1,4 @@
-"""Addresses of servers: what may be written down of them, what is sent to them, and which way leads there."""
+"""Addresses of model servers: parsing, credentials, proxies."""
 
 import re
 from base64 import b64encode
@@ -14,25 +14,28 @@ _HOST = re.compile(r"[^\s/@\\?#<>^`{|}\"%]+")
 _SECRET = re.compile(
     r"(?:key|token|sig|signature|secret|password|passwd|pwd|auth|authorization|credentials?|bearer|jwt)$|^(?:code|pw|pass|sas)$"
 )
-_HOME = (".local", ".localhost", ".internal", ".lan", ".home", ".localdomain")
+_PRIVATE_SUFFIXES = (".local", ".localhost", ".internal", ".lan", ".home", ".localdomain")
+
+BAD_PORT = "its port is no number from 1 to 65535"
+BAD_HOST = "its host is missing or malformed"
 
 
 def split_name(rest: str) -> tuple[str, str | None]:
-    """A model's name on its server, and the server's address, if there is one: "NAME@http://HOST" -> both.
+    """Split "NAME@http://HOST" into the model's name on the server and the server's address, None if there is none.
 
-    Names may have an @ of their own ("claude@20240620"): the last one before http:// or https:// parts the two.
+    Names may contain an @ ("claude@20240620"): the last one before http:// or https:// is the separator.
     """
     found = [match.start() for match in _BEGINS.finditer(rest)]
     if found:
         scheme, slashes, place = rest[found[-1] + 1 :].partition("://")
         return rest[: found[-1]], scheme.lower() + slashes + place
-    # Else what has a : or / behind an @ is meant as one, and is refused; a password in it is no part of the name.
+    # Text with a : or / after an @ is meant as an address and is refused later; its password is kept out of the name.
     model, at, place = rest.partition("@")
     return (model, place) if model and at and _PLACE.search(place) else (rest, None)
 
 
 def require_address(address: str, name: str, example: str) -> None:
-    """Refuse an address that cannot be one. Nothing of it is shown: it may hold a password.
+    """Refuse a malformed address. The message does not contain it: it may hold a password.
 
     Raises:
         UsageError: it is malformed.
@@ -48,27 +51,27 @@ def require_address(address: str, name: str, example: str) -> None:
 
 
 def _problem(address: str) -> str | None:
-    """What is wrong with an address; None if nothing is."""
+    """Return what is wrong with an address; None for a valid one."""
     if any(not character.isprintable() or character.isspace() for character in address):
-        return "it has a blank or a control character"
+        return "it contains white space or a control character"
     try:
         parts = urlsplit(address)
         host = parts.hostname or ""
         if parts.port == 0:
-            return "its port is no number from 1 to 65535"
+            return BAD_PORT
     except ValueError as error:
-        return "its port is no number from 1 to 65535" if "ort" in str(error) else "its host is none"
+        return BAD_PORT if "ort" in str(error) else BAD_HOST
     if parts.netloc.endswith(":"):
         return "its port is missing"
     if not _HOST.fullmatch(host):
-        return "its host is none"
+        return BAD_HOST
     if re.search(r"[^/]@", parts.path):
         return "there is a / before the @"
     return None
 
 
 def without_credentials(address: str) -> str:
-    """An address as it may be written down: no password, and no secret of its query.
+    """Remove user name, password and secret query parameters from an address.
 
     "http://user:password@host/v1?api-version=1&key=x" -> "http://host/v1?api-version=1"
     """
@@ -76,31 +79,31 @@ def without_credentials(address: str) -> str:
     rest = rest.partition("#")[0]
     place, mark, query = rest.partition("?")
     if _problem(address) is not None and "@" in place:
-        place = place.rpartition("@")[2]  # a password may have a slash: better too little is shown than too much
+        place = place.rpartition("@")[2]  # a password may contain a slash: rather remove too much
     host, slash, path = place.partition("/")
     kept = "&".join(part for part in query.split("&") if not _is_secret(part.partition("=")[0])) if mark else ""
     return f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path}{'?' if kept else ''}{kept}"
 
 
-def base_of(address: str) -> tuple[str, dict[str, str]]:
-    """What requests begin with, without credentials, and the query that each of them has."""
+def split_query(address: str) -> tuple[str, dict[str, str]]:
+    """Split an address into the base URL of requests, without credentials, and their query parameters."""
     place, _, query = without_fragment(address).partition("?")
     return without_credentials(place), dict(parse_qsl(query, keep_blank_values=True))
 
 
 def without_fragment(address: str) -> str:
-    """An address up to its #, which no server is sent."""
+    """Return an address without its fragment."""
     return address.partition("#")[0]
 
 
 def basic_authorization(address: str) -> dict[str, str]:
-    """The header that stands for the credentials in an address, if it has any."""
+    """Return the Authorization header for the credentials in an address; {} if it has none."""
     credentials = _credentials(address)
     return {"Authorization": f"Basic {b64encode(credentials.encode()).decode()}"} if credentials else {}
 
 
 def secrets_in(address: str) -> list[str]:
-    """What of an address must not be shown, in the forms in which a server may repeat it."""
+    """Return the secrets of an address, in all forms in which a server may repeat them."""
     written = address.partition("://")[2].partition("/")[0].rpartition("@")[0]
     found = [_credentials(address), written, written.partition(":")[2], unquote(written.partition(":")[2])]
     found += [header.partition(" ")[2] for header in basic_authorization(address).values()]
@@ -120,7 +123,7 @@ def _is_secret(name: str) -> bool:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether it is this machine's own."""
+    """Return whether an address is of this machine."""
     host = urlsplit(address).hostname or ""
     try:
         return ip_address(host.partition("%")[0]).is_loopback
@@ -129,21 +132,21 @@ def is_loopback(address: str) -> bool:
 
 
 def is_private(address: str) -> bool:
-    """Whether it is of this machine or of a network around it."""
+    """Return whether an address is of this machine or of a private network."""
     host = urlsplit(address).hostname or ""
     try:
         return ip_address(host.partition("%")[0]).is_private
     except ValueError:
-        return "." not in host or host.endswith(_HOME)
+        return "." not in host or host.endswith(_PRIVATE_SUFFIXES)
 
 
-def proxy_of(address: str) -> tuple[str, str] | None:
-    """The proxy that the environment wants for an address, and the name of the variable; None for none.
+def proxy_for(address: str) -> tuple[str, str] | None:
+    """Return the proxy that the environment sets for an address, and the variable's name; None without a proxy.
 
-    This machine's own addresses are reached directly, whatever the variables say.
+    Addresses of this machine never use a proxy.
 
     Raises:
-        UsageError: it is of a kind that cannot be used.
+        UsageError: the proxy is malformed, or of a kind that is not supported.
     """
     parts = urlsplit(address)
     proxies = getproxies()

@@ -1,8 +1,8 @@
-"""Forward passes over prompts that begin alike: what they share is read once and attended to by all of them.
+"""Shared-prefix (cascade) attention: the common prefix of all prompts is computed once and attended to by all rows.
 
-A shared beginning (a system message, a rubric, few shots) is computed for one row and kept once. Its keys meet the
-queries of all rows in one product, as in cascade inference, and its memory is not multiplied by the rows. For a single
-query, the keys and values of grouped heads are not repeated either: that is most of a decode step on a processor.
+A common prefix (a system message, a rubric, few-shot examples) is computed for one row and stored once. Its keys meet
+the queries of all rows in one product, and its memory is not multiplied by the rows. For a single query, the keys and
+values of grouped heads are not repeated either, which would be most of a decode step on a CPU.
 """
 
 from collections.abc import Sequence
@@ -17,20 +17,20 @@ from srlm.engines.chat_template import common_prefix
 from srlm.errors import ModelError
 
 ATTENTION = "srlm"
-"""The name under which transformers finds `attend`."""
+"""Name of `attend` in transformers' registry of attention implementations."""
 
-READ = 16384
-"""Tokens that are read in one pass at the most: more of them take no less time each, and more memory."""
+MAX_READ_TOKENS = 16384
+"""Tokens of one prefill pass: more tokens need more memory, and not less time each."""
 
 NEVER = 1 << 30
-"""A position that no query sees; a window that holds all."""
+"""A position that no query sees; a window that contains all positions."""
 
 
 def attention_for(config: dict[str, Any]) -> str:
-    """The attention with which a model of this config.json is loaded: ours, or the model's own where it is another.
+    """Return the attention implementation for a config.json: ours, or "eager" for variants that ours does not compute.
 
     Raises:
-        ModelError: the model keeps more than keys and values.
+        ModelError: the model has layers whose state is more than keys and values.
     """
     require_layers(config)
     config = text_config(config)
@@ -38,8 +38,8 @@ def attention_for(config: dict[str, Any]) -> str:
     return "eager" if capped else ATTENTION
 
 
-class Reader:
-    """A model that has read the common prefix of some prompts, and goes on with any of them."""
+class PrefixReader:
+    """A model with the cached common prefix of some prompts, which continues any of them."""
 
     def __init__(self, model: Any, prompts: Sequence[Sequence[int]], pad: int) -> None:
         self._model = model
@@ -49,7 +49,7 @@ class Reader:
         self._window = int(window) if window and getattr(config, "use_sliding_window", True) else NEVER
         self._layered = bool(getattr(config, "layer_types", None))
         self._prefix: list[Any] = []
-        # Any other attention than ours knows nothing of a shared prefix.
+        # No other attention implementation supports a shared prefix.
         self.shared = common_prefix(prompts) if config._attn_implementation == ATTENTION else 0
         if self.shared:
             cache = DynamicCache()
@@ -58,11 +58,11 @@ class Reader:
             self._forward(ids, torch.zeros(1, dtype=torch.long), 0, cache, proof=(cache, sharing))
             if len(sharing) == config.num_hidden_layers:
                 self._prefix = cache.layers
-            else:  # some attend to other things than what the cache holds, or do not pass the prefix on
+            else:  # some layers attend to tensors outside of the cache, or do not pass the prefix on
                 self.shared = 0
 
     def read(self, prompts: Sequence[Sequence[int]]) -> tuple[torch.Tensor, Any, torch.Tensor]:
-        """Read the rests of prompts, padded on the left to L columns.
+        """Read what follows the prefix in each prompt, padded on the left to L columns.
 
         Returns:
             Logits of the next tokens [B, V]; a cache with the keys and values of the L columns; the first column of
@@ -75,15 +75,15 @@ class Reader:
         cache = DynamicCache()
         return self._forward(ids, start, 0, cache), cache, start.to(self._model.device)
 
-    def fits(self, prompts: Sequence[Sequence[int]]) -> int:
-        """How many of these prompts, one at least, are read in one pass."""
+    def count_in_one_pass(self, prompts: Sequence[Sequence[int]]) -> int:
+        """Return how many of these prompts, at least one, are read in one pass."""
         widest = max(len(prompt) for prompt in prompts) - self.shared
-        return max(1, min(len(prompts), READ // widest))
+        return max(1, min(len(prompts), MAX_READ_TOKENS // widest))
 
     def step(
         self, tokens: torch.Tensor, start: torch.Tensor, end: torch.Tensor, cache: Any, width: int
     ) -> torch.Tensor:
-        """Read one more token [B] a row at column `end` [B] of a cache of `width` columns; logits [B, V]."""
+        """Read one more token [B] a row at column `end` [B] of a cache of `width` columns; return logits [B, V]."""
         return self._forward(tokens[:, None], start, end[:, None], cache, width)
 
     def _forward(
@@ -95,7 +95,7 @@ class Reader:
         width: int | None = None,
         **others: Any,
     ) -> torch.Tensor:
-        """Read [B, Q] tokens that stand at the columns first ... first + Q - 1 of `width` columns in all."""
+        """Read tokens [B, Q] at the columns first ... first + Q - 1 of `width`; return the last logits [B, V]."""
         device = self._model.device
         ids, start = ids.to(device), start.to(device)
         shared = self.shared if self._prefix else 0
@@ -120,7 +120,7 @@ class Reader:
         return logits
 
     def _mask(self, positions: torch.Tensor, start: torch.Tensor, shared: int, width: int, window: int) -> torch.Tensor:
-        """What each query [B, Q] sees of the prefix and the columns: 0 or the lowest number, [B, 1, Q, P + width]."""
+        """Return the additive mask over prefix and columns: 0 or the lowest number, [B, 1, Q, P + width]."""
         columns = torch.arange(width, device=start.device)[None]
         own = torch.where(columns < start[:, None], NEVER, shared + columns - start[:, None])
         before = torch.arange(shared, device=start.device).expand(len(start), -1)
@@ -142,27 +142,25 @@ def attend(
     scaling: float | None = None,
     **others: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attention [B, H, Q, D] over a shared prefix and the rows' own columns; returns [B, Q, H, D].
-
-    Several queries go through PyTorch's kernel. One query a row, which is a decode step, is two plain products.
+    """Compute attention [B, H, Q, D] over a shared prefix and the rows' own columns; return [B, Q, H, D].
 
     Args:
         module: the model's attention layer.
         query: [B, H, Q, D].
-        key: [B, heads of keys, columns, D].
+        key: [B, key heads, columns, D].
         value: likewise.
-        attention_mask: what is added to the scores, [B, 1, Q, P + columns].
+        attention_mask: added to the scores, [B, 1, Q, P + columns].
         prefix: keys and values by layer, as a cache holds them; P columns.
-        proof: a cache, and where a layer enters itself if it attends to just what the cache holds.
-        scaling: of the scores; one over the root of D, if not given.
-        others: what other kinds of attention take.
+        proof: a cache, and a set to which a layer adds its index if it attends to exactly what the cache holds.
+        scaling: of the scores; 1 / sqrt(D), if None.
+        others: arguments of other attention implementations.
 
     Raises:
-        ModelError: the model's attention has capped scores or sinks, which are not computed here.
+        ModelError: the model's attention has capped scores or sinks, which are not supported.
     """
     if others.get("softcap") is not None or others.get("s_aux") is not None:
         raise ModelError(
-            "A model whose attention has capped scores or sinks is not supported by srlm's own decode loop. "
+            "srlm's own decode loop does not support a model whose attention has capped scores or sinks. "
             "Use vLLM for it: engine=vllm, or vllm:PATH."
         )
     if proof and module.layer_idx < len(proof[0].layers):
@@ -170,31 +168,46 @@ def attend(
         if key is held.keys and value is held.values:
             proof[1].add(module.layer_idx)
     before = (prefix[module.layer_idx].keys, prefix[module.layer_idx].values) if prefix else None
-    rows, heads, queries, size = query.shape
-    if queries > 1:
-        if before:
-            key = torch.cat([before[0].expand(rows, -1, -1, -1), key], dim=2)
-            value = torch.cat([before[1].expand(rows, -1, -1, -1), value], dim=2)
-        attended, _ = sdpa_attention_forward(
-            module, query, key, value, attention_mask, dropout=0.0, scaling=scaling, is_causal=False
-        )
-        return attended, None
+    rows, _, queries, size = query.shape
+    if queries == 1:
+        scale = size**-0.5 if scaling is None else scaling
+        return _attend_once(query, key, value, attention_mask, before, scale), None
+    if before:
+        key = torch.cat([before[0].expand(rows, -1, -1, -1), key], dim=2)
+        value = torch.cat([before[1].expand(rows, -1, -1, -1), value], dim=2)
+    attended, _ = sdpa_attention_forward(
+        module, query, key, value, attention_mask, dropout=0.0, scaling=scaling, is_causal=False
+    )
+    return attended, None
+
+
+def _attend_once(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor,
+    prefix: tuple[torch.Tensor, torch.Tensor] | None,
+    scale: float,
+) -> torch.Tensor:
+    """Compute attention for one query a row [B, H, 1, D], a decode step, as plain products; return [B, 1, H, D].
+
+    All rows and heads of a group meet the prefix in one product: [groups, B * heads of a group, P].
+    """
+    rows, heads, _, size = query.shape
     groups = key.shape[1]
-    scale = size**-0.5 if scaling is None else scaling
     grouped = query.view(rows, groups, heads // groups, size) * scale
     scores = grouped @ key.transpose(-1, -2)
-    if before:
-        # All rows and heads of a group meet the prefix in one product: [groups, B * heads of a group, P].
+    if prefix:
         together = grouped.transpose(0, 1).reshape(groups, -1, size)
-        shared = (together @ before[0][0].transpose(-1, -2)).view(groups, rows, heads // groups, -1).transpose(0, 1)
+        shared = (together @ prefix[0][0].transpose(-1, -2)).view(groups, rows, heads // groups, -1).transpose(0, 1)
         scores = torch.cat([shared, scores], dim=-1)
-    weights = (scores + attention_mask).softmax(dim=-1, dtype=torch.float32).to(query.dtype)
-    if not before:
-        return (weights @ value).reshape(rows, 1, heads, -1), None
-    length = before[0].shape[2]
+    weights = (scores + mask).softmax(dim=-1, dtype=torch.float32).to(query.dtype)
+    if not prefix:
+        return (weights @ value).reshape(rows, 1, heads, -1)
+    length = prefix[0].shape[2]
     together = weights[..., :length].transpose(0, 1).reshape(groups, -1, length)
-    shared = (together @ before[1][0]).view(groups, rows, heads // groups, size).transpose(0, 1)
-    return (weights[..., length:] @ value + shared).reshape(rows, 1, heads, size), None
+    shared = (together @ prefix[1][0]).view(groups, rows, heads // groups, size).transpose(0, 1)
+    return (weights[..., length:] @ value + shared).reshape(rows, 1, heads, size)
 
 
 AttentionInterface.register(ATTENTION, attend)

@@ -1,30 +1,30 @@
-"""Exact draws from the nucleus, the smallest set of most probable tokens with the mass top-p (Holtzman et al. 2020).
+"""Exact nucleus (top-p) sampling (Holtzman et al. 2020, arXiv 1904.09751).
 
-Sorting a whole vocabulary for every token costs more than the model itself on a processor. The nucleus is looked for
-among the few most probable tokens, whose probabilities are those of the whole distribution; where it is wider, among
-more, and at last among all. So nothing is cut off, and each row is settled by its own random number.
+Sorting the whole vocabulary for every token costs more than a small model on a CPU. The nucleus is searched among the
+few most probable tokens, with the probabilities of the full distribution; where it is wider, among more, and at last
+among all. So the result is exact, and each row depends on its own random number only.
 """
 
 import torch
 
 WIDTHS = (64, 1024)
-"""Numbers of most probable tokens that are tried before the whole vocabulary."""
+"""Numbers of most probable tokens that are searched before the whole vocabulary."""
 
 CHUNK = 32
-"""Rows that are looked at together: so many logits stay in a processor's cache."""
+"""Rows that are processed together: their logits fit into a CPU's cache."""
 
 
 def draw(logits: torch.Tensor, temperature: torch.Tensor, top_p: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
-    """One token a row, by inverse transform.
+    """Sample one token a row, by inverse transform sampling.
 
     Args:
         logits: [B, V].
-        temperature: [B]; 0 takes the most probable token.
+        temperature: [B]; 0 is greedy.
         top_p: [B].
         uniform: [B], in [0, 1).
 
     Returns:
-        [B], the drawn tokens. Where logits are not numbers, a token whose logit is none.
+        The sampled tokens [B]. Where logits are NaN, a token whose logit is NaN.
     """
     rows = logits.shape[0] if logits.is_cuda else CHUNK
     parts = [slice(start, start + rows) for start in range(0, len(logits), rows)]
@@ -49,12 +49,12 @@ def _draw(logits: torch.Tensor, temperature: torch.Tensor, top_p: torch.Tensor, 
         left = left[(probabilities.sum(-1) < top_p[left]) & ~greedy[left]]
         if not len(left):
             break
-    # topk breaks ties otherwise than argmax: a greedy row takes the same token in any company.
+    # topk and argmax break ties differently: a greedy row must get the same token in every batch.
     return torch.where(greedy, logits.argmax(dim=-1), tokens) if bool(greedy.any()) else tokens
 
 
 def _rank(probabilities: torch.Tensor, top_p: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
-    """Where `uniform` falls in the cumulated nucleus of falling probabilities [B, K]; shape [B, 1]."""
+    """Return the rank [B, 1] at which `uniform` falls in the cumulative nucleus of sorted probabilities [B, K]."""
     before = probabilities.cumsum(-1) - probabilities
     kept = torch.where(before < top_p[:, None], probabilities, 0.0)
     cumulative = kept.cumsum(-1)

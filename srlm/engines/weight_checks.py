@@ -1,7 +1,7 @@
-"""Weights as they were loaded: all there, none left over, all of them numbers.
+"""Checks of loaded weights: none missing, none left over, all finite.
 
-transformers makes up what is missing, at random, and says so in a report at the most. A model of which a part is random
-answers, is judged, and is trained on like any other: so it is refused.
+transformers initialises missing weights at random and at most logs it. A partly random model would be evaluated and
+trained like any other, so it is refused.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any
 from srlm.errors import ModelError
 
 HARMLESS = re.compile(r"rotary_emb\.inv_freq$|attn\.(masked_)?bias$|position_ids$")
-"""Weights left over that are none: tables that models now compute by themselves."""
+"""Names of left-over tensors that are no weights: tables that models now compute themselves."""
 
 PREFIXES = {
     "_orig_mod.": "torch.compile; save model._orig_mod in its place",
@@ -21,20 +21,20 @@ PREFIXES = {
     "_forward_module.": "DeepSpeed or Lightning; save the model that it wraps",
     "base_model.model.": "PEFT; save model.merge_and_unload() in its place",
 }
-"""What wraps a model puts its mark before every name."""
+"""Name prefixes of wrappers, each with its fix."""
 
 HEADS = re.compile(r"(^|\.)(score|v_head|value_head|classifier|classification_head|reward_head|regression_layer)\.")
 
 
 def require_whole(folder: Path, loading: Mapping[str, Collection[Any]]) -> None:
-    """Refuse a model whose weights are not those of its architecture.
+    """Refuse a model whose weights do not match its architecture.
 
     Args:
         folder: the checkpoint.
-        loading: what transformers says of it, its output_loading_info.
+        loading: transformers' output_loading_info.
 
     Raises:
-        ModelError: how many weights are missing, left over or of another shape, the first of them, the likely cause.
+        ModelError: weights are missing, left over or of another shape; the message names the first and a likely cause.
     """
     missing = sorted(map(str, loading["missing_keys"]))
     over = sorted(name for name in map(str, loading["unexpected_keys"]) if not HARMLESS.search(name))
@@ -49,7 +49,7 @@ def require_whole(folder: Path, loading: Mapping[str, Collection[Any]]) -> None:
     if found:
         raise ModelError(
             f"The weights in {folder} do not fit its config.json: {'; '.join(found)}.{_cause(missing, over, misfits)} "
-            "srlm makes up no weights."
+            "srlm does not initialise weights at random."
         )
 
 
@@ -69,8 +69,8 @@ def _cause(missing: list[str], over: list[str], misfits: list[str]) -> str:
         return " The names with lora_ are those of an adapter that was not merged: PEFT's merge_and_unload does that."
     if heads := [name for name in over if HEADS.search(name)]:
         return (
-            f" {heads[0]} is the head of a reward model or classifier, which gives scores and writes no text. Use the "
-            "language model that it was made from."
+            f" {heads[0]} is the head of a reward model or classifier, which generates no text. Use the language model "
+            "that it was made from."
         )
     if missing and over:
         return " The config.json may be that of another architecture, or the weights another library's."
@@ -82,10 +82,10 @@ def _cause(missing: list[str], over: list[str], misfits: list[str]) -> str:
 
 
 def require_finite(folder: Path, model: Any) -> None:
-    """Refuse a model of which some weights are no numbers.
+    """Refuse a model with weights that are not finite.
 
     Raises:
-        ModelError: how many tensors, and the first of them.
+        ModelError: the message has the number of tensors and the first of them.
     """
     import torch
 
@@ -94,12 +94,12 @@ def require_finite(folder: Path, model: Any) -> None:
         for name, weight in model.named_parameters():
             if weight.dtype not in {torch.float32, torch.float64, torch.bfloat16, torch.float16}:
                 continue  # of quantised models
-            # One pass that keeps nothing: a sum is not finite if a term is not, and seldom else.
+            # A sum is one pass without a copy: it is not finite if a term is not, and rarely otherwise.
             if not weight.sum(dtype=torch.float32).isfinite() and not weight.isfinite().all():
                 broken.append(name)
     if broken:
         raise ModelError(
             f"The weights in {folder} are not finite: {_first(broken)} ({len(broken)} in all). The training that made "
-            "them has diverged, or they are too large for their number format: use an earlier checkpoint, or "
+            "them diverged, or they are too large for their dtype: use an earlier checkpoint, or "
             "dtype=float32."
         )

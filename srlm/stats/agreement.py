@@ -1,41 +1,37 @@
-"""How far two raters agree beyond chance: Cohen's kappa, plain for names and quadratic for grades.
+"""Inter-annotator agreement beyond chance: Cohen's kappa.
 
-    kappa = 1 - (observed disagreement) / (disagreement of two raters with the same habits who do not look)
+    kappa = 1 - (observed disagreement) / (disagreement of two independent raters with the same marginals)
 
-The disagreement of two categories is 0 or 1 (Cohen 1960), or the square of their distance (Cohen 1968), so that 4
-against 5 weighs less than 0 against 5. For more than two raters it is the mean over all pairs of them (Light 1971).
-Left out: Fleiss' kappa and Krippendorff's alpha.
+For categories without an order (Cohen, 1960). For more than two raters: the mean over all pairs of them (Light, 1971).
+Left out: weighted kappa, Fleiss' kappa and Krippendorff's alpha.
 """
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
 from math import nan
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from srlm.stats.intervals import Estimate, Floats, cluster_codes, resampled_counts
 
-Weights = Literal["equal", "quadratic"]
-
 
 def cohen_kappa(
     a: npt.ArrayLike,
     b: npt.ArrayLike,
     clusters: npt.ArrayLike | None = None,
-    weights: Weights = "equal",
     level: float = 0.95,
     resamples: int = 2_000,
     seed: int = 0,
 ) -> Estimate:
-    """Agreement of the ratings `a` and `b` of the same items (shape n each), with the bootstrap over `clusters`.
+    """Compute Cohen's kappa of the ratings `a` and `b` of the same items (shape n each).
 
-    1 is agreement everywhere, 0 what chance gives, below 0 less than that. Ratings are names or numbers; quadratic
-    weights need numbers, and use their distances as they are. The interval is the percentile one over the resamples in
-    which kappa is defined. Where both raters know one category only there is no chance to beat: nan throughout. One
-    cluster, and agreement everywhere, give an interval of nan. Raises ValueError for shapes that differ, and for what
-    is not finite.
+    1 is perfect agreement, 0 that of chance, below 0 less than chance. Ratings are names or numbers. The interval is
+    the percentile bootstrap over `clusters`, of the resamples in which kappa is defined. If both raters use a single
+    category, kappa is not defined: nan throughout. One cluster, or perfect agreement, gives an interval of nan.
+
+    Raises:
+        ValueError: shapes differ, or a rating is not finite.
     """
     one, two = np.asarray(a), np.asarray(b)
     if one.ndim != 1 or one.shape != two.shape:
@@ -43,9 +39,9 @@ def cohen_kappa(
     if not one.size:
         return Estimate(nan, nan, nan, 0, 0)
     if not all(np.isfinite(ratings).all() for ratings in (one, two) if ratings.dtype.kind == "f"):
-        raise ValueError("expected finite grades, without what was not read")
+        raise ValueError("ratings must be finite; leave out those that could not be read")
     categories, coded = np.unique(np.concatenate([one, two]), return_inverse=True)
-    distance = _distance(categories, weights)
+    distance = 1 - np.eye(len(categories))
     codes = cluster_codes(clusters, one.shape)
     size, count = len(categories), int(codes.max()) + 1
     cells = np.zeros((count, size * size))
@@ -56,11 +52,14 @@ def cohen_kappa(
 def mean_kappa(
     raters: Sequence[Sequence[str | None]], level: float = 0.95, resamples: int = 2_000, seed: int = 0
 ) -> Estimate:
-    """The mean of Cohen's kappa over all pairs of raters of the same items, with the bootstrap over the items.
+    """Compute the mean of Cohen's kappa over all pairs of raters of the same items, with the bootstrap over the items.
 
-    Each rater has a name of a category for each item (shape n), or None where there is no rating; a pair of raters is
-    compared on what both rated, and left out where its kappa is not defined. Of two raters it is `cohen_kappa`. `n`
-    counts the items that two at least rated. Raises ValueError for raters of different length.
+    Each rater has a category for each item (shape n), or None without a rating. A pair of raters is compared on the
+    items that both rated, and left out if its kappa is not defined. For two raters this is `cohen_kappa`. `n` counts
+    the items with at least two ratings.
+
+    Raises:
+        ValueError: raters have different numbers of items.
     """
     if len({len(ratings) for ratings in raters}) > 1:
         raise ValueError("ratings of the same items are needed")
@@ -69,10 +68,10 @@ def mean_kappa(
     cells = [_crossed(one, two, place) for one, two in combinations(raters, 2)]
     if not cells or not size:
         return Estimate(nan, nan, nan, 0, 0)
-    distance = _distance(np.asarray(categories), "equal")
+    distance = 1 - np.eye(size)
 
     def mean(sums: Floats) -> Floats:
-        """Of each row of counts: the mean over those pairs that have a kappa; nan where none has."""
+        """Return for each row of counts the mean over the pairs with a kappa; nan without one."""
         kappas = np.stack([_kappa(part, distance) for part in np.split(sums, len(cells), axis=1)])
         defined = (~np.isnan(kappas)).sum(axis=0)
         return np.where(defined > 0, np.nansum(kappas, axis=0) / np.maximum(defined, 1), nan)
@@ -85,9 +84,9 @@ def mean_kappa(
 def _bootstrapped(
     cells: Floats, statistic: Callable[[Floats], Floats], n: int, level: float, resamples: int, seed: int
 ) -> Estimate:
-    """A statistic of summed counts, shape (rows, columns) -> (rows,), with the percentile interval.
+    """Compute a statistic of summed counts, shape (rows, columns) -> (rows,), with the percentile interval.
 
-    `cells` are the counts of each cluster. The interval is nan where the resamples cannot show one.
+    `cells` are the counts of each cluster. The interval is nan if all resamples agree.
     """
     count = len(cells)
     value = float(statistic(cells.sum(axis=0, keepdims=True))[0])
@@ -96,14 +95,14 @@ def _bootstrapped(
     cells = cells[np.lexsort(cells.T)]  # so that the same clusters in another order draw the same resamples
     found = np.concatenate([statistic(drawn @ cells) for drawn in resampled_counts(count, resamples, seed)])
     found = found[~np.isnan(found)]
-    if not found.size or np.ptp(found) == 0:  # the resamples cannot show how far it may be from one
+    if not found.size or np.ptp(found) == 0:  # they cannot show how far it may be from 1
         return Estimate(value, nan, nan, n, count)
     low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
     return Estimate(value, float(low), float(high), n, count)
 
 
 def _crossed(one: Sequence[str | None], two: Sequence[str | None], place: dict[str, int]) -> Floats:
-    """Which two categories each item got, shape (items, categories^2); a row of zeros where a rating is missing."""
+    """One-hot encode the two categories of each item, shape (items, categories^2); zeros if a rating is missing."""
     cells = np.zeros((len(one), len(place) ** 2))
     for item, (a, b) in enumerate(zip(one, two, strict=True)):
         if a is not None and b is not None:
@@ -111,16 +110,8 @@ def _crossed(one: Sequence[str | None], two: Sequence[str | None], place: dict[s
     return cells
 
 
-def _distance(categories: npt.NDArray[np.generic], weights: Weights) -> Floats:
-    """How far two categories disagree, shape (categories, categories)."""
-    if weights == "equal":
-        return 1 - np.eye(len(categories))
-    grades = categories.astype(np.float64)
-    return np.subtract.outer(grades, grades) ** 2
-
-
 def _kappa(cells: Floats, distance: Floats) -> Floats:
-    """Kappa of each row of counts, shape (rows, categories^2); nan where chance alone agrees everywhere."""
+    """Compute kappa of each row of counts, shape (rows, categories^2); nan if chance alone gives full agreement."""
     counts = cells.reshape(-1, *distance.shape)
     observed = np.einsum("rij,ij->r", counts, distance)
     total = counts.sum(axis=(1, 2))

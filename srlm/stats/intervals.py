@@ -1,10 +1,10 @@
-"""A rate or a mean with its interval, clustered by whatever was drawn at random: usually the prompt.
+"""Confidence intervals of rates and means, clustered by the unit that was sampled: usually the prompt.
 
-Verdicts on one prompt (both orders, several samples, the turns of a conversation) are not independent, so the
-error comes from the spread between clusters. Sources: Miller, "Adding Error Bars to Evals" (arXiv 2411.00640,
-independent and clustered questions) for the standard errors; Wilson (1927) for rates; Efron's percentile
-bootstrap for ratios of sums; Korn and Graubard (1998) for the effective sample size of means near an end of their
-scale, put into Wilson's interval with Student's quantile as Dean and Pagano (2015) compare it for clustered shares.
+Verdicts on one prompt (both orders, several samples, the turns of a conversation) are not independent, so standard
+errors are computed from the variance between clusters. Sources: Miller, "Adding Error Bars to Evals" (arXiv 2411.00640,
+independent and clustered questions) for the standard errors; Wilson (1927) for rates; Efron's percentile bootstrap for
+ratios of sums; Korn and Graubard (1998) for the effective sample size of means near an end of their scale, used in
+Wilson's interval with Student's quantile, as Dean and Pagano (2015) compare it for clustered proportions.
 
 Left out: BCa and Bayesian intervals.
 """
@@ -21,12 +21,12 @@ from srlm.stats.student_t import student_quantile
 
 Floats = npt.NDArray[np.float64]
 
-_CHUNK = 50_000  # draws held at a time: few enough for a processor's cache, which makes them twice as fast
+_CHUNK = 50_000  # draws in memory at a time: they fit into a processor's cache, which makes them twice as fast
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value and its interval, in the unit of the data; nan where the data cannot tell.
+    """A value with its confidence interval, in the unit of the data; nan if the data are insufficient.
 
     `n` counts the observations (for a ratio: the sum of the denominators), `clusters` the independent units.
     """
@@ -39,9 +39,12 @@ class Estimate:
 
 
 def wilson(successes: float, n: int, level: float = 0.95) -> Estimate:
-    """Share of `successes` in `n` independent trials with Wilson's score interval; ties may count as a half.
+    """Compute the share of `successes` in `n` independent trials with Wilson's score interval; a tie may be a half.
 
-    n = 0 gives nan throughout. Raises ValueError when successes are not within 0..n.
+    n = 0 gives nan throughout.
+
+    Raises:
+        ValueError: `successes` is not within 0..n.
     """
     z = NormalDist().inv_cdf(_upper(level))
     if not 0 <= successes <= n:
@@ -51,12 +54,12 @@ def wilson(successes: float, n: int, level: float = 0.95) -> Estimate:
     p = successes / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    # The interval contains p and stays in [0, 1] in theory; min and max say so to floating point.
+    # In theory the interval contains p and stays in [0, 1]; min and max ensure it in floating point.
     return Estimate(p, max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half)), n, n)
 
 
-class Seen(tuple[float, float]):
-    """The range in which values were seen, for `bounds`: of a figure such as length, whose scale has no ends."""
+class ObservedRange(tuple[float, float]):
+    """The range of the observed values, as `bounds` of a variable without a fixed scale, such as length."""
 
     __slots__ = ()
 
@@ -68,13 +71,15 @@ def mean_interval(
     *,
     bounds: tuple[float, float] = (0.0, 1.0),
 ) -> Estimate:
-    """Mean of `values` (shape n) with a cluster-robust t interval; `clusters` (shape n) labels each value.
+    """Compute the mean of `values` (shape n) with a cluster-robust t interval; `clusters` (shape n) labels each value.
 
-    Without labels each value is a cluster. The standard error is the clustered one of arXiv 2411.00640, the
-    quantile Student's t with clusters - 1 degrees of freedom. No value: nan throughout; one cluster: the
-    interval is nan. `bounds` is the range that a value can take: it is used when no cluster differs from another,
-    and where the interval would leave it (`within_ends`), unless it is `Seen` or a value lies outside of it. Raises
-    ValueError for values that are not finite, or labels of another shape.
+    Without labels each value is a cluster. The standard error is the clustered one of arXiv 2411.00640, the quantile
+    Student's t with clusters - 1 degrees of freedom. No value: nan throughout; one cluster: the interval is nan.
+    `bounds` is the range of possible values. It is used if all clusters have the same mean, and if the interval would
+    exceed it (`within_ends`), unless it is an `ObservedRange` or a value lies outside it.
+
+    Raises:
+        ValueError: a value is not finite, or the labels have another shape.
     """
     return mean_with_error(values, clusters, level, bounds=bounds)[0]
 
@@ -86,7 +91,7 @@ def mean_with_error(
     *,
     bounds: tuple[float, float] = (0.0, 1.0),
 ) -> tuple[Estimate, float | None]:
-    """`mean_interval`, and the standard error where the interval does not show it, being wider on one side."""
+    """Compute `mean_interval`, and the standard error if the interval does not show it (one side is wider)."""
     x, codes = checked(values), cluster_codes(clusters, np.shape(values))
     n, count = x.size, int(codes.max()) + 1 if codes.size else 0
     quantile = _upper(level)
@@ -103,18 +108,18 @@ def mean_with_error(
     error = sqrt(float(residuals @ residuals) / (n - 1) + float(sums @ sums)) / n
     half = student_quantile(quantile, count - 1) * error
     low, high = mean - half, mean + half
-    has_ends = not isinstance(bounds, Seen) and bounds[0] <= x.min() and x.max() <= bounds[1]
+    has_ends = not isinstance(bounds, ObservedRange) and bounds[0] <= x.min() and x.max() <= bounds[1]
     if not has_ends or (bounds[0] <= low and high <= bounds[1]):
         return Estimate(mean, low, high, n, count), None
     return Estimate(mean, *within_ends(mean, half, bounds), n, count), error
 
 
 def within_ends(mean: float, half: float, bounds: tuple[float, float]) -> tuple[float, float]:
-    """Wilson's interval in place of `mean` -+ `half`, for a mean between the ends of a scale.
+    """Return Wilson's interval in place of `mean` -+ `half`, for a mean between the ends of a scale.
 
-    As a share p of the scale, the mean has the error of a share of p (1 - p) / SE^2 independent trials: the effective
-    sample size. With q the quantile times SE, that is `half` on the scale, Wilson's k = q^2 / (p (1 - p)). Both
-    methods agree where many clusters leave p far from both ends. One end that is infinite is none: unchanged.
+    As a share p of the scale, the mean has the error of p in p (1 - p) / SE^2 independent trials: the effective sample
+    size. With q the quantile times SE, which is `half` on the scale, Wilson's k = q^2 / (p (1 - p)). Both methods agree
+    if p is far from both ends. With an infinite end the interval is unchanged.
     """
     low, high = bounds
     width = high - low
@@ -125,7 +130,7 @@ def within_ends(mean: float, half: float, bounds: tuple[float, float]) -> tuple[
     q = half / width
     k = q * q / spread
     centre, reach = (p + k / 2) / (1 + k), sqrt(q * q + k * k / 4) / (1 + k)
-    # It contains p and stays within the ends in theory; min and max say so to floating point.
+    # In theory it contains p and stays within the ends; min and max ensure it in floating point.
     ends = max(0.0, min(p, centre - reach)), min(1.0, max(p, centre + reach))
     return min(mean, low + width * ends[0]), max(mean, low + width * ends[1])
 
@@ -137,12 +142,14 @@ def bootstrap_ratio(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Estimate:
-    """Sum of `numerators` over sum of `denominators`, both per cluster (shape clusters), by bootstrap.
+    """Compute sum of `numerators` over sum of `denominators`, both per cluster (shape clusters), with the bootstrap.
 
-    For rates and means whose clusters differ in size, such as correct pairs over pairs per instruction. The
-    interval is the percentile one. Clusters with denominator 0 say nothing and are left out; none left gives
-    nan throughout, one gives an interval of nan. The order of the clusters does not matter. Raises ValueError
-    for shapes that differ, values that are not finite, or a negative denominator.
+    For rates and means whose clusters differ in size, such as correct pairs over pairs per instruction. The interval is
+    the percentile one. Clusters with denominator 0 are left out; none left gives nan throughout, one gives an interval
+    of nan. The order of the clusters does not matter.
+
+    Raises:
+        ValueError: shapes differ, a value is not finite, or a denominator is negative.
     """
     tops, bottoms = checked(numerators), checked(denominators)
     if tops.shape != bottoms.shape or (bottoms < 0).any():
@@ -165,9 +172,9 @@ def bootstrap_ratio(
 
 
 def resampled_counts(clusters: int, resamples: int, seed: int) -> Iterator[Floats]:
-    """The bootstrap's draws, some at a time: how often each cluster is in a resample, shape (some, clusters).
+    """Yield bootstrap resamples in chunks: the count of each cluster in each resample, shape (chunk, clusters).
 
-    As weights they turn sums per cluster into sums per resample by one product of matrices.
+    As weights they turn sums per cluster into sums per resample by one matrix product.
     """
     rng, step = np.random.default_rng(seed), max(1, _CHUNK // clusters)
     for start in range(0, resamples, step):
@@ -177,15 +184,19 @@ def resampled_counts(clusters: int, resamples: int, seed: int) -> Iterator[Float
 
 
 def checked(values: npt.ArrayLike) -> Floats:
-    """`values` as a flat array of float64; ValueError when it is not one-dimensional or not finite."""
+    """Return `values` as an array of float64.
+
+    Raises:
+        ValueError: it is not one-dimensional, or a value is not finite.
+    """
     x = np.asarray(values, dtype=np.float64)
     if x.ndim != 1 or not np.isfinite(x).all():
-        raise ValueError("expected a one-dimensional array of finite numbers, without what was not measured")
+        raise ValueError("expected a one-dimensional array of finite numbers; leave out missing values")
     return x
 
 
 def cluster_codes(clusters: npt.ArrayLike | None, shape: tuple[int, ...]) -> npt.NDArray[np.intp]:
-    """The labels as whole numbers 0, 1, ... without gaps; without labels each item is a cluster."""
+    """Return the labels as integers 0, 1, ... without gaps; without labels each item is a cluster."""
     if clusters is None:
         return np.arange(shape[0], dtype=np.intp)
     labels = np.asarray(clusters)
@@ -195,14 +206,14 @@ def cluster_codes(clusters: npt.ArrayLike | None, shape: tuple[int, ...]) -> npt
 
 
 def cluster_sums(values: Floats, codes: npt.NDArray[np.intp]) -> Floats:
-    """The `values` (shape n) added up per cluster: shape clusters."""
+    """Sum the `values` (shape n) per cluster: shape clusters."""
     return np.bincount(codes, weights=values).astype(np.float64)
 
 
 def _upper(level: float) -> float:
-    """The upper quantile of a two-sided interval: .975 for .95."""
+    """Return the upper quantile of a two-sided interval: .975 for .95."""
     if not 0 < level < 1:
-        raise ValueError(f"a confidence level lies between 0 and 1, not {level}")
+        raise ValueError(f"a confidence level must be between 0 and 1, not {level}")
     return (1 + level) / 2
 
 
@@ -211,11 +222,11 @@ def _all_equal(x: Floats) -> bool:
 
 
 def _without_spread(value: float, n: int, clusters: int, level: float, bounds: tuple[float, float]) -> Estimate:
-    """The interval when all clusters say the same, and a standard error or a bootstrap would claim width 0.
+    """Return the interval of equal clusters, for which a standard error or a bootstrap would give width 0.
 
-    Why Wilson: 0 of `clusters` differed, so by his interval up to a share u of all prompts still may, and
-    those could lie anywhere in `bounds`. For all 1.0 or all 0.0 this is exactly Wilson's interval on the
-    number of clusters. A value outside of `bounds` has no such limit: nan.
+    0 of `clusters` differed, so by Wilson's interval up to a share u of all prompts may still differ, by any value in
+    `bounds`. For all 1.0 or all 0.0 this is exactly Wilson's interval on the number of clusters. Without a finite
+    range, or for a value outside it: nan.
     """
     low, high = bounds
     if not (isfinite(low) and isfinite(high) and low - 1e-12 <= value <= high + 1e-12):

@@ -1,11 +1,11 @@
-"""Logistic regressions with an L1 penalty, many small ones at once, each solved exactly.
+"""Logistic regression with an L1 penalty: many small problems at once, each solved exactly.
 
-Minimised is  sum |w| + sum_i weight_i * (log(1 + exp(z_i)) - y_i z_i)  with  z_i = offset_i + w . x_i, the objective of
-liblinear's L1 solver for targets that are probabilities. Newton's method, with the penalty kept whole inside each
-step (Lee, Sun and Saunders, "Proximal Newton-type methods", 2014): of few weights each is negative, zero or positive,
-so all sign patterns are tried and one of them is right. A bootstrap or a cross-validation is one call.
+The objective is  sum |w| + sum_i weight_i * (log(1 + exp(z_i)) - y_i z_i)  with  z_i = offset_i + w . x_i, that of
+liblinear's L1 solver for targets that are probabilities. It is minimised by Newton's method with the exact penalty in
+each step (Lee, Sun and Saunders, "Proximal Newton-type methods", 2014): each of the few weights is negative, zero or
+positive, so all sign patterns are tried. A bootstrap or a cross-validation is one call.
 
-Left out: an intercept (give a column of ones), and many weights, because p of them have 3^p patterns.
+Left out: an intercept (give a column of ones), and many weights, because p of them have 3^p sign patterns.
 """
 
 from functools import cache
@@ -18,8 +18,8 @@ from srlm.stats.intervals import Floats
 _ITERATIONS = 200
 _HALVINGS = 40
 _SAFE = 1.0
-"""A Newton step that moves no z by more lowers the objective without a look at it: the curvature grows by less than the
-factor of two that a whole step allows (e^d - d - 1 < d^2 for d < 1.79)."""
+"""Largest change of any z for which a Newton step needs no check that it lowers the objective: the curvature grows by
+less than the factor of two that a whole step allows (e^d - d - 1 < d^2 for d < 1.79)."""
 
 
 def fit_logistic(
@@ -30,18 +30,18 @@ def fit_logistic(
     offset: Floats | None = None,
     small_step: float = 1e-8,
 ) -> Floats:
-    """The minimisers w, shape (problems, p).
+    """Return the minimisers w, shape (problems, p).
 
     Args:
         x: features, shape (problems or 1, p, n).
         y: targets between 0 and 1, shape (n,).
-        weights: of the rows, shape (problems, n), with the strength of the data against the penalty (C) in them.
-        start: where to begin, shape (problems, p); zero, if not given.
+        weights: of the rows, shape (problems, n), multiplied by the strength of the data relative to the penalty (C).
+        start: initial weights, shape (problems, p); zero by default.
         offset: a known part of z, shape (problems or 1, n).
-        small_step: the last step against 1 + |w|; what is then missing is about its square.
+        small_step: size of the last step, relative to 1 + |w|; the error is about its square.
     """
     w = np.zeros((len(weights), x.shape[1])) if start is None else start.copy()
-    left = np.arange(len(weights))  # those that are not there yet
+    left = np.arange(len(weights))  # problems that have not converged
     now, z = w.copy(), _linear(w, x) + (0 if offset is None else offset)
     for _ in range(_ITERATIONS):
         gradient, curvature = _slopes(x, y, weights, logistic(z))
@@ -62,7 +62,7 @@ def fit_logistic(
 
 
 def _shortened(w: Floats, step: Floats, z: Floats, move: Floats, y: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Steps halved until none makes the objective worse, and what they do to z."""
+    """Halve steps until none makes the objective worse; return them and their changes of z."""
     step, move, value = step.copy(), move.copy(), _objective(w, z, y, weights)
     slack = 1e-12 * (1 + np.abs(value))
     for _ in range(_HALVINGS):
@@ -75,7 +75,7 @@ def _shortened(w: Floats, step: Floats, z: Floats, move: Floats, y: Floats, weig
 
 
 def logistic(z: Floats) -> Floats:
-    """1 / (1 + exp(-z)), by the hyperbolic tangent: it overflows nowhere, and few passes over z are needed."""
+    """Compute 1 / (1 + exp(-z)) by the hyperbolic tangent, which never overflows and needs few passes over z."""
     found: Floats = np.tanh(0.5 * z)
     found += 1
     found *= 0.5
@@ -83,20 +83,20 @@ def logistic(z: Floats) -> Floats:
 
 
 def _linear(w: Floats, x: Floats) -> Floats:
-    """The products w . x, shape (problems, n)."""
+    """Compute the products w . x, shape (problems, n)."""
     found: Floats = np.matmul(w[:, None, :], x)[:, 0]
     return found
 
 
 def _objective(w: Floats, z: Floats, y: Floats, weights: Floats) -> Floats:
-    """What is minimised, shape (problems,)."""
+    """Compute the objective, shape (problems,)."""
     loss = np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))) - y * z
     found: Floats = np.abs(w).sum(axis=1) + np.einsum("mn,mn->m", weights, loss)
     return found
 
 
 def _slopes(x: Floats, y: Floats, weights: Floats, probability: Floats) -> tuple[Floats, Floats]:
-    """First and second derivatives of the loss: shapes (problems, p) and (problems, p, p)."""
+    """Compute the first and second derivatives of the loss: shapes (problems, p) and (problems, p, p)."""
     expected = weights * probability
     bend = expected - expected * probability
     expected -= weights * y
@@ -109,7 +109,7 @@ def _patterns(p: int) -> Floats:
 
 
 def _quadratic_minimum(curvature: Floats, pull: Floats) -> Floats:
-    """The minimum of u.Hu / 2 - b.u + sum |u| for each H (problems, p, p) and b (problems, p)."""
+    """Minimise u.Hu / 2 - b.u + sum |u| for each H (problems, p, p) and b (problems, p)."""
     signs = _patterns(pull.shape[1])
     in_play = np.abs(signs)
     identity = np.eye(pull.shape[1])

@@ -1,9 +1,9 @@
-"""Two models on the same prompts: how large the difference is, and whether chance alone would give it.
+"""Paired comparison of two models on the same prompts: the difference with its interval, and tests.
 
-Pairing removes what the prompts have in common, which is much of the noise (arXiv 2411.00640).
-The p value is that of a permutation test, which assumes no distribution: were the two models equal, each
-cluster could as well have come out with the opposite sign. The sign test (McNemar's) looks at the direction of each
-difference alone; Wilcoxon's (1945) signed-rank test also at which is larger, not by how much.
+Pairing removes the variance between prompts, which is much of the noise (arXiv 2411.00640). The p value is that of a
+permutation test, which assumes no distribution: if the two models were equal, each cluster's difference could as well
+have the opposite sign. The sign test (McNemar's) uses only the direction of each difference. Holm's method adjusts p
+values for several tests. Left out: Wilcoxon's signed-rank test.
 """
 
 from collections.abc import Sequence
@@ -12,21 +12,19 @@ from math import isnan, nan
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr
-from scipy.stats import binomtest, rankdata
 
-from srlm.stats.intervals import Estimate, Floats, Seen, checked, cluster_codes, cluster_sums, mean_with_error
+from srlm.stats.intervals import Estimate, Floats, ObservedRange, checked, cluster_codes, cluster_sums, mean_with_error
 
-_EXACT = 14  # up to here all 2^14 sign patterns are counted; above, so many random ones are drawn:
+_EXACT = 14  # up to so many clusters all 2^14 sign patterns are counted; above, random ones are drawn:
 _FLIPS = 20_000
 _CHUNK = 1_000_000  # signs held at a time
 
 
 @dataclass(frozen=True)
 class Paired:
-    """The mean of a - b with its interval, the permutation p value, and how often a is above, at, below b.
+    """The mean of a - b with its interval, the permutation p value, and counts of a above, equal to and below b.
 
-    `standard_error` is that of the difference where its interval does not show it, being wider on one side.
+    `standard_error` is that of the difference, given if the interval does not show it because one side is wider.
     """
 
     difference: Estimate
@@ -49,19 +47,20 @@ def paired_difference(
 ) -> Paired:
     """Compare scores `a` and `b` (shape n each, same prompts in the same order); `clusters` (shape n).
 
-    The interval is that of `mean_interval`; `bounds` is the range of a score, used as there, so that no difference
-    is larger than the scale. The two-sided p value flips the signs of whole
-    clusters: exact up to 14 clusters with a difference, else by so many seeded `flips`, counted with the
-    observed one (Phipson and Smyth 2010), so that it is never 0. No data: nan. No difference anywhere: 1.
-    Wins, ties and losses count single items. Raises ValueError for shapes that differ and values that are not
-    finite.
+    The interval is that of `mean_interval`; `bounds` is the range of a score, used as there, so that no difference is
+    larger than the scale. The two-sided p value flips the signs of whole clusters: exact up to 14 clusters with a
+    difference, else by that many seeded `flips`, counted with the observed one (Phipson and Smyth, 2010), so that it is
+    never 0. No data: nan. No difference anywhere: 1. Wins, ties and losses count single items.
+
+    Raises:
+        ValueError: shapes differ, or a value is not finite.
     """
     x, y = checked(a), checked(b)
     if x.shape != y.shape:
         raise ValueError(f"scores of the same prompts are needed, not {x.size} and {y.size}")
     d = x - y
     width = bounds[1] - bounds[0]
-    ends = Seen((-width, width)) if isinstance(bounds, Seen) else (-width, width)
+    ends = ObservedRange((-width, width)) if isinstance(bounds, ObservedRange) else (-width, width)
     estimate, error = mean_with_error(d, clusters, level, bounds=ends)
     sums = cluster_sums(d, cluster_codes(clusters, d.shape))
     wins, losses = int((d > 0).sum()), int((d < 0).sum())
@@ -69,30 +68,16 @@ def paired_difference(
 
 
 def sign_test(wins: int, losses: int) -> float:
-    """The exact two-sided binomial p value of wins against losses (McNemar's exact test); 1 for 0 and 0."""
+    """Return the exact two-sided binomial p value of wins against losses (McNemar's exact test); 1 for 0 and 0."""
+    from scipy.stats import binomtest
+
     return float(binomtest(wins, wins + losses, 0.5).pvalue) if wins + losses else 1.0
 
 
-def signed_rank_test(differences: npt.ArrayLike) -> float:
-    """Wilcoxon's signed-rank test of paired `differences` (shape n, independent): the two-sided p value.
-
-    Zeros keep their ranks and then leave (Pratt 1959), equal sizes share their mean rank. Exact up to 14 differences
-    other than 0, above that the normal approximation, with the variance that these ranks have and no correction for
-    continuity. No data: nan. No difference anywhere: 1. Raises ValueError for values that are not finite.
-    """
-    d = checked(differences)
-    if not d.size:
-        return nan
-    ranks = rankdata(np.abs(d)) * np.sign(d)
-    if np.count_nonzero(ranks) <= _EXACT:
-        return _sign_flip_p(ranks, 0, 0)
-    return float(2 * ndtr(-abs(ranks.sum()) / np.sqrt(ranks @ ranks)))
-
-
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's (1979) adjustment of p values for having made several tests, in the order given.
+    """Return the p values adjusted for multiple tests by Holm's method (1979), in the order given.
 
-    A nan is a test that was not made: it stays nan and does not make the others stricter.
+    A nan is a test that was not made: it stays nan and does not count as a test.
     """
     made = sorted((p, i) for i, p in enumerate(p_values) if not isnan(p))
     adjusted, running = [nan] * len(p_values), 0.0
@@ -103,7 +88,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _sign_flip_p(sums: Floats, seed: int, flips: int) -> float:
-    """How often random signs give a total at least as far from 0; `sums` are the differences per cluster."""
+    """Return the share of random signs that give a total at least as far from 0; `sums` are differences per cluster."""
     if not sums.size:
         return nan
     # Ordered sizes, not signed sums: the answer depends on neither the clusters' order nor which model is a.

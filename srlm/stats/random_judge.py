@@ -1,7 +1,7 @@
-"""What luck gets: the reward-model metrics of judges that draw their scores, over many draws.
+"""Chance level of the reward-model metrics: a judge whose scores are random, over many draws.
 
-The value is the mean over the draws, and the interval holds 95 of 100 of them: a judge within it may know nothing.
-Unlike elsewhere, the interval is not about other instructions, but about these.
+The value is the mean over the draws, and the interval holds 95 % of them: a judge within it may be no better than
+chance. Unlike elsewhere, the interval is not over other instructions, but over random scores of these.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import rankdata
 
 from srlm.stats.intervals import Estimate, Floats
 from srlm.stats.reward_model import SIMILAR, Ranked
 
 
 @dataclass(frozen=True)
-class Luck:
-    """The metrics of `srlm.stats.reward_model` that have a meaning without a perfect score."""
+class RandomJudge:
+    """Metrics of a judge with random scores: those of `srlm.stats.reward_model` that need no perfect score."""
 
     pairwise_accuracy: Estimate
     similar_length: Estimate
@@ -26,17 +25,16 @@ class Luck:
     kendall_tau_b: Estimate
 
 
-def luck(groups: Sequence[Ranked], draws: int = 1_000, seed: int = 0) -> Luck:
+def random_judge(groups: Sequence[Ranked], draws: int = 1_000, seed: int = 0) -> RandomJudge:
     """Score every reply of every group uniformly at random, `draws` times; no two scores are equal.
 
-    Groups in which all replies have one human rank have no order to be found, and are left out. Without any the
-    figures are nan.
+    Groups in which all replies have the same human rank are left out. Without any other, the metrics are nan.
     """
     rng = np.random.default_rng(seed)
     found = [_Drawn(group, rng.random((draws, len(group.ranks)))) for group in groups if len(set(group.ranks)) > 1]
     pairs = [np.column_stack(one.right) for one in found]
     similar = [np.column_stack(alike) for one in found if (alike := one.right_of_similar)]
-    return Luck(
+    return RandomJudge(
         pairwise_accuracy=_spread(pairs),
         similar_length=_spread(similar),
         exact_match=_spread([np.all(one, axis=1, keepdims=True) for one in pairs]),
@@ -46,7 +44,7 @@ def luck(groups: Sequence[Ranked], draws: int = 1_000, seed: int = 0) -> Luck:
 
 
 class _Drawn:
-    """One group under all draws. Each figure has a column an item, and a row a draw."""
+    """The scores of one group in all draws. Each metric has one column per item and one row per draw."""
 
     def __init__(self, group: Ranked, scores: Floats) -> None:
         self.group, self.scores = group, scores
@@ -68,6 +66,8 @@ class _Drawn:
 
     @property
     def spearman(self) -> Floats:
+        from scipy.stats import rankdata
+
         goodness = rankdata([-rank for rank in self.group.ranks])
         drawn = np.argsort(np.argsort(self.scores, axis=1), axis=1).astype(np.float64)
         x, y = goodness - goodness.mean(), drawn - drawn.mean(axis=1, keepdims=True)
@@ -83,7 +83,7 @@ class _Drawn:
 
 
 def _spread(items: Iterable[np.ndarray]) -> Estimate:
-    """Mean over items in each draw; mean and 95 % range over the draws."""
+    """Average over items in each draw; return the mean and the 95 % range over the draws."""
     columns = list(items)
     if not columns:
         return Estimate(np.nan, np.nan, np.nan, 0, 0)

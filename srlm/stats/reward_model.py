@@ -1,10 +1,10 @@
-"""How well a judge orders replies that people have ranked: the metrics of arXiv 2401.10020, Table 4.
+"""Agreement of a judge's scores with human rankings: the reward-model metrics of arXiv 2401.10020, Table 4.
 
-The paper does not say what a pair counts that the judge scores equally. Its Table 4 cannot be had from scores
-without ties (its Kendall tau is far below 2 * accuracy - 1), so ties must have been left out; here that is a
-choice, and the share of ties stands beside the accuracy. So does what "the longer reply is better" would get:
-a judge below that has shown nothing; and the accuracy where length cannot tell. Every interval is over
-instructions, the unit that was drawn.
+The paper does not define the accuracy on pairs with equal scores. Its Table 4 is impossible for scores without ties
+(its Kendall tau is far below 2 * accuracy - 1), so ties must have been left out. Here that is a choice, and the share
+of ties is given with the accuracy, as are two controls for length bias: the accuracy of "the longer reply is better",
+which a judge must exceed, and the judge's accuracy on pairs of similar length. All intervals are over instructions, the
+unit that was sampled.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,20 +12,18 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-from scipy.stats import kendalltau, spearmanr
-
 from srlm.stats.correlation import spearman as rank_correlation
 from srlm.stats.intervals import Estimate, bootstrap_ratio, mean_interval, wilson
 
 Ties = Literal["exclude", "wrong", "half"]
 SIMILAR = 1.25
-"""Two replies are of similar length when the longer one has at most so many times the characters of the other."""
-CORRELATION_RESAMPLES = 2_000  # of the correlation with length, which ranks all replies anew in each
+"""Largest ratio of the lengths of two replies, in characters, that counts as similar length."""
+CORRELATION_RESAMPLES = 2_000  # of the correlation with length: each one ranks all replies again
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """The replies to one instruction: human rank (0 best), score (None: unread), length in characters."""
+    """The replies to one instruction: human rank (0 is best), score (None: unparsed), length in characters."""
 
     ranks: tuple[float, ...]
     scores: tuple[float | None, ...]
@@ -38,11 +36,10 @@ class Ranked:
 
 @dataclass(frozen=True)
 class RewardModelMetrics:
-    """Shares from 0 to 1, correlations from -1 to 1; higher means closer to the human order.
+    """Rates from 0 to 1 and correlations from -1 to 1; higher means closer to the human order.
 
-    `unread` of the `replies` had no score. `undefined_correlations` of the `instructions` have no rank
-    correlation: the judge scored all replies equally, or people ranked them equally, or fewer than two could
-    be read.
+    `unread` of the `replies` had no score. `undefined_correlations` of the `instructions` have no rank correlation: all
+    scores or all human ranks are equal, or fewer than two replies have a score.
     """
 
     pairwise_accuracy: Estimate
@@ -69,28 +66,28 @@ def reward_model_metrics(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> RewardModelMetrics:
-    """The judge's scores against the human ranks, one `Ranked` for each instruction.
+    """Compute the metrics of a judge's scores against human ranks, with one `Ranked` per instruction.
 
-    pairwise accuracy   of the pairs with different human ranks, those that the judge orders alike; `ties`
-                        in its scores leave the count ("exclude"), count as wrong, or as half right
-    tie rate            of the same pairs before any exclusion, those with equal scores
-    five best           of the replies scored `perfect` or more, those that no other reply to it outranks
-    exact match         of the instructions that are read in full, those whose order is the human one; any tie
-                        in the scores is no match, equal human ranks allow either order
-    Spearman, Kendall   the mean over the instructions where they are defined
-    longer wins         accuracy of length as a score, on the pairs that the judge's accuracy is over, with
-                        the same rule for equal lengths
-    similar length      pairwise accuracy on the pairs of which neither reply is more than 1.25 times as long
-    score and length    Spearman's correlation of score and length over all replies that have a score
+    pairwise accuracy   share of the pairs with different human ranks that the judge orders alike; `ties` in its
+                        scores are left out ("exclude"), count as wrong, or count as half right
+    tie rate            share of the same pairs, before any exclusion, that have equal scores
+    five best           share of the replies scored `perfect` or more that no other reply to the instruction outranks
+    exact match         share of the instructions with all replies scored whose order is the human one; equal scores
+                        are no match, equal human ranks allow either order
+    Spearman, Kendall   mean over the instructions with a defined correlation
+    longer wins         pairwise accuracy of length as a score, on the pairs of the judge's accuracy, with the same
+                        rule for equal lengths
+    similar length      pairwise accuracy on the pairs whose longer reply has at most 1.25 times the characters
+    score and length    Spearman's correlation of score and length over all replies with a score
 
-    A reply without a score leaves every pair. Metrics without data are nan.
+    A reply without a score is in no pair. Metrics without data are nan.
     """
 
     def ratio(counts: Sequence[tuple[float, float]]) -> Estimate:
         return bootstrap_ratio([n for n, _ in counts], [d for _, d in counts], level, resamples, seed)
 
     pairs = [list(_pairs(group)) for group in groups]
-    # Length is measured on the pairs of the accuracy: without the judge's ties where these leave it.
+    # Length is measured on the same pairs as the accuracy.
     judged = [[p for p in group if ties != "exclude" or p.score != 0] for group in pairs]
     replies = [(index, score, length) for index, group in enumerate(groups) for _, score, length in _read(group)]
     matches = [match for group in groups if (match := _exact_match(group)) is not None]
@@ -120,14 +117,14 @@ def reward_model_metrics(
 
 
 def _read(group: Ranked) -> list[tuple[float, float, int]]:
-    """Rank, score and length of the replies that have a score."""
+    """Return rank, score and length of the replies with a score."""
     replies = zip(group.ranks, group.scores, group.lengths, strict=True)
     return [(rank, score, length) for rank, score, length in replies if score is not None]
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """Two replies with different human ranks: the better one's lead in score and in length; whether length can tell."""
+    """Two replies with different human ranks: the better one's lead in score and length, and if both are as long."""
 
     score: float
     length: float
@@ -143,7 +140,7 @@ def _pairs(group: Ranked) -> Iterator[_Pair]:
 
 
 def _agreement(leads: Sequence[float], ties: Ties) -> tuple[float, float]:
-    """How many leads are above 0, and of how many."""
+    """Return the number of leads above 0, and the number that it is out of."""
     right, tied = sum(lead > 0 for lead in leads), sum(lead == 0 for lead in leads)
     if ties == "exclude":
         return right, len(leads) - tied
@@ -151,17 +148,16 @@ def _agreement(leads: Sequence[float], ties: Ties) -> tuple[float, float]:
 
 
 def _perfect_are_best(group: Ranked, perfect: float) -> tuple[int, int]:
-    """How many of the replies with a perfect score no other one outranks, and of how many."""
+    """Return how many replies with a perfect score no other reply outranks, and the number of perfect scores."""
     ranks = [rank for rank, score, _ in _read(group) if score >= perfect]
     return sum(rank == min(group.ranks) for rank in ranks), len(ranks)
 
 
 def _exact_match(group: Ranked) -> bool | None:
-    """Whether the judge's whole order is the human one: strictly, so any two equal scores are no match.
+    """Return True if the judge's order of all replies is the human one. Any two equal scores are no match.
 
-    Replies of equal human rank may stand in either order among themselves: the two orders need only agree
-    weakly. None where the question has no answer: a reply is unread (going on without it would reward a
-    judge that is hard to read), or people put all replies on one place.
+    Replies of equal human rank may be in either order. None if undefined: a reply has no score (leaving it out would
+    reward a judge whose replies are hard to parse), or all human ranks are equal.
     """
     replies = _read(group)
     if len(replies) < len(group.ranks) or len(set(group.ranks)) < 2:
@@ -171,7 +167,9 @@ def _exact_match(group: Ranked) -> bool | None:
 
 
 def _correlations(group: Ranked) -> tuple[float, float] | None:
-    """Spearman's rho and Kendall's tau-b of scores with human order; None when one of them is constant."""
+    """Compute Spearman's rho and Kendall's tau-b of scores and human order; None if one of them is constant."""
+    from scipy.stats import kendalltau, spearmanr
+
     replies = _read(group)
     goodness, scores = [-rank for rank, _, _ in replies], [score for _, score, _ in replies]
     if len(set(goodness)) < 2 or len(set(scores)) < 2:

@@ -1,7 +1,7 @@
-"""Student's t: the quantile for small and large samples alike.
+"""Quantiles of Student's t distribution, for small and large samples.
 
-SciPy has it (`scipy.special.stdtrit`), and a test holds this one to it; but importing `scipy.special` takes longer than
-the whole recomputation of a leaderboard's entry, and every interval of a mean needs this one number.
+A test compares them with SciPy's (`scipy.special.stdtrit`), which is not used here: importing it takes longer than a
+small command that needs a single interval, and its last bits differ, so that reproduced intervals would change.
 """
 
 from math import atan, cos, exp, lgamma, log1p, pi, sin, sqrt
@@ -13,13 +13,16 @@ _ITERATIONS = 100
 
 
 def student_quantile(p: float, df: int) -> float:
-    """Below which the share `p` of a t distribution with `df` (1, 2, ...) degrees of freedom lies.
+    """Return the quantile `p` of a t distribution with `df` (1, 2, ...) degrees of freedom.
 
-    Newton's method from the normal quantile: it lies nearer to 0, and from there each step falls short of the answer,
-    because the distribution function is concave above 0. Raises ValueError for other arguments.
+    By Newton's method from the normal quantile, which is nearer to 0. From there no step overshoots, because the
+    distribution function is concave above 0.
+
+    Raises:
+        ValueError: `p` is not between 0 and 1, or `df` is below 1.
     """
     if not 0 < p < 1 or df < 1:
-        raise ValueError(f"a share between 0 and 1 and at least one degree of freedom, not {p} and {df}")
+        raise ValueError(f"p must be between 0 and 1 and df at least 1, not {p} and {df}")
     if p < 0.5:
         return -student_quantile(1 - p, df)
     t = NormalDist().inv_cdf(p)
@@ -32,7 +35,7 @@ def student_quantile(p: float, df: int) -> float:
 
 
 def _within(t: float, df: int) -> float:
-    """The share between -t and t: a finite sum (Abramowitz and Stegun 26.7.3 and 26.7.4)."""
+    """Return the probability between -t and t: a finite sum (Abramowitz and Stegun 26.7.3 and 26.7.4)."""
     angle = atan(t / sqrt(df))
     c = cos(angle) ** 2
     if df % 2:

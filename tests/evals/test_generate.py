@@ -5,12 +5,13 @@ from dataclasses import asdict
 import pytest
 from pydantic import TypeAdapter
 
-from evals.compare.sentences import unsaid
-from evals.generate import answer_prompts, endings_of
-from evals.model import Contestant
+from evals.answer_checks import ending_warnings
+from evals.generate import answer_prompts, count_endings
+from evals.model import EvalModel
 from evals.report.samples.suites import judged_samples
 from evals.results import Endings, collect, files_folder
 from evals.single_turn import read_outputs
+from evals.suite import Selection
 from evals.suites.alpaca import metrics as preferred
 from evals.suites.alpaca.result import AlpacaResult
 from evals.suites.alpaca.run import run_alpaca
@@ -21,7 +22,7 @@ from evals.suites.mt_bench.data import Question
 from evals.suites.mt_bench.generate import converse
 from evals.suites.mt_bench.run import run_mt_bench
 from evals.suites.verifiable import metrics as verified
-from evals.suites.verifiable.countdown import countdown_exam
+from evals.suites.verifiable.countdown import countdown_benchmark
 from evals.suites.verifiable.result import PromptCheck
 from evals.suites.verifiable.run import run_verifiable
 from helpers.scripted_engine import Scripted
@@ -32,7 +33,7 @@ from srlm.inference import Caller
 from srlm.jsonl import with_nan, without_nan
 from srlm.judges.pairwise import Voting
 from srlm.judges.preference_data import LabelledSet
-from srlm.lineage import Judged, Trace
+from srlm.lineage import JudgedAnswer, Lineage
 from srlm.runs import start_run
 from srlm.types import Answer, Completion, Prompt, RankedAnswer, RankedPrompt, Sampling, Unparsed, Verdict
 
@@ -67,7 +68,7 @@ def judge(request):
 
 
 def contestant(name, say=thinker, asked=None):
-    return Contestant(name, lambda: Scripted(say, name, asked))
+    return EvalModel(name, lambda: Scripted(say, name, asked))
 
 
 ENDINGS = Endings(4, 1, 1, 1)
@@ -83,7 +84,7 @@ def test_an_answer_is_what_came_after_the_thoughts(run, as_written):
     found = answer_prompts(caller, PROMPTS, SAMPLING, as_written=as_written)
     assert [one.text for one in found.values()] == ["", "Short", "An answer.", "An answer."]
     assert all(one.thoughts == DRAFT for one in found.values())
-    assert endings_of(found.values()) == ENDINGS
+    assert count_endings(found.values()) == ENDINGS
 
 
 def test_alpaca_judges_measures_and_hands_on_the_answer_alone(run):
@@ -93,7 +94,7 @@ def test_alpaca_judges_measures_and_hands_on_the_answer_alone(run):
     assert not any("a draft" in one.messages[0].content for one in asked)
     assert [one.length for one in result.outcomes] == [0, 5, 10, 10]
     assert result.endings == ENDINGS
-    assert [one for one in preferred.captions([result]) if one in CAPTIONS] == CAPTIONS
+    assert [one for one in preferred.captions(Selection([result], [])) if one in CAPTIONS] == CAPTIONS
     outputs = read_outputs(files_folder(run, "alpaca", "m") / "model_outputs.json")
     assert [one.output for one in outputs] == ["", "Short", "An answer.", "An answer."]
     # Verdicts and answers with their thoughts lead to a page that folds them.
@@ -117,7 +118,7 @@ def test_pairs_are_judged_without_thoughts(run):
     place = (result.model, result.opponent).index("m")
     assert result.endings[place] == ENDINGS
     assert result.swapped().endings == result.endings[::-1]
-    captions = matched.captions([result], [result.model, result.opponent])
+    captions = matched.captions(Selection([result], [result.model, result.opponent]))
     assert [one for one in captions if one in CAPTIONS] == CAPTIONS
 
 
@@ -140,12 +141,12 @@ def test_grades_are_of_answers_and_read_after_the_thoughts(run):
     assert result.provenance.rubric.endswith(" in 512 tokens")
     assert [(one.score, one.length) for one in result.grades] == [(7, 0), (7, 5), (7, 10), (7, 10)]
     assert result.endings == ENDINGS
-    assert [one for one in graded.captions([result]) if one in CAPTIONS] == CAPTIONS
+    assert [one for one in graded.captions(Selection([result], [])) if one in CAPTIONS] == CAPTIONS
 
 
 def test_a_program_checks_the_answer_alone(run):
-    exam = countdown_exam(4)
-    solutions = {one.prompt.instruction: one.prompt.reference for one in exam.items}
+    benchmark = countdown_benchmark(4)
+    solutions = {one.prompt.instruction: one.prompt.reference for one in benchmark.items}
 
     def solve(request):
         return Completion(f"{DRAFT}Answer: {solutions[request.messages[0].content]}", "cut", 9, 64)
@@ -153,15 +154,17 @@ def test_a_program_checks_the_answer_alone(run):
     def think(request):
         return Completion(f"<think>\nAnswer: {solutions[request.messages[0].content]}\n", "length", 9, 64)
 
-    right, wrong = run_verifiable([contestant("m", solve), contestant("n", think)], exam, None, run, QUIET)
+    right, wrong = run_verifiable([contestant("m", solve), contestant("n", think)], benchmark, None, run, QUIET)
     assert all(all(one.strict) for one in right.checked)
     assert not any(any(one.strict) for one in wrong.checked)
     assert {one.length for one in wrong.checked} == {0}
     assert {one.finish for one in right.checked} == {"cut"}
-    rows = {one.key: one for one in verified.metrics([right])}
+    rows = {one.key: one for one in verified.metrics(Selection([right], []))}
     assert rows["verifiable_cut"].cells["m"].estimate.value == 1
-    assert rows["verifiable_cut"].label.strip() == "answers cut before their end"
-    assert "4 of 4 answers of n are empty: their tokens went into thoughts" in " ".join(verified.captions([wrong]))
+    assert rows["verifiable_cut"].label == "answers cut before their end"
+    assert "4 of 4 answers of n are empty: their tokens went into thoughts" in " ".join(
+        verified.captions(Selection([wrong], []))
+    )
 
 
 def test_results_of_older_versions_have_no_word_on_endings(run):
@@ -170,26 +173,26 @@ def test_results_of_older_versions_have_no_word_on_endings(run):
     del data["endings"], data["card"]["mass"]
     old = TypeAdapter(AlpacaResult).validate_python(with_nan(data))
     assert old.endings == Endings()
-    assert not any("empty" in one for one in preferred.captions([old]))
+    assert not any("empty" in one for one in preferred.captions(Selection([old], [])))
     assert TypeAdapter(PromptCheck).validate_python(
         {"prompt_id": "p", "instructions": [], "strict": None, "loose": None, "length": 0, "finish": None}
     )
 
 
 def test_of_some_empty_answers_it_is_said_how_many_only_thought():
-    assert unsaid("m", Endings(40, 3, 3)) == [
+    assert ending_warnings("m", Endings(40, 3, 3)) == [
         "Attention: 3 of 40 answers of m are empty: their tokens went into thoughts; raise --max-tokens."
     ]
-    assert "the tokens of 2 went into thoughts" in unsaid("m", Endings(40, 3, 2))[0]
-    assert unsaid("m", Endings(40, 3)) == ["Attention: 3 of 40 answers of m are empty."]
-    assert unsaid("m", Endings(40)) == []
+    assert "the tokens of 2 went into thoughts" in ending_warnings("m", Endings(40, 3, 2))[0]
+    assert ending_warnings("m", Endings(40, 3)) == ["Attention: 3 of 40 answers of m are empty."]
+    assert ending_warnings("m", Endings(40)) == []
 
 
 def test_show_prints_thoughts_apart():
     answer = Answer("M2-p1-c0", "M2-p1", "M1", "An answer.", "cut", thoughts=DRAFT)
     verdict = Verdict("M2-p1-c0-v0", "M1", "additive:x", (answer.id,), Unparsed("So.", "why"), thoughts="A doubt.")
     prompt = Prompt("M2-p1", "Do.", "generated")
-    text = describe(Trace("M2", prompt, [], [Judged(answer, None, [verdict])], None, None))
+    text = describe(Lineage("M2", prompt, [], [JudgedAnswer(answer, None, [verdict])], None, None))
     assert f"  thoughts, {len(DRAFT)} characters:\n      <think>\n      Okay, a draft.\n" in text
     assert "  (end)\n  An answer.\n" in text
     assert "        thoughts, 8 characters:\n            A doubt.\n        (end)\n        So." in text

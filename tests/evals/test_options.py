@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from evals.evaluate import choose_suites, evaluated, prepare
-from evals.model import Contestant
+from evals.evaluate import choose_suites, prepare
+from evals.model import EvalModel
 from evals.options import LIMIT, Option, group_options, max_tokens, split_list, takers_of
+from evals.suites import evaluable_suites
 from srlm.config import TrainConfig
 from srlm.console import Progress
 from srlm.errors import UnknownName, UsageError
@@ -18,8 +19,8 @@ SHARE = Option("share", float, "How much.", least=0, most=1)
 
 def prepared(tmp_path, suites, **options):
     run = plan_run(tmp_path, "r", TrainConfig(model="smollm2"))
-    models = {name: Contestant(name, lambda: None) for name in ("M1", "M2")}
-    return prepare(models, suites, Contestant("judge", lambda: None), run, Progress(quiet=True), options)
+    models = {name: EvalModel(name, lambda: None) for name in ("M1", "M2")}
+    return prepare(models, suites, EvalModel("judge", lambda: None), run, Progress(quiet=True), options)
 
 
 def test_options_are_grouped_by_the_suites_that_take_them():
@@ -82,7 +83,7 @@ def test_other_values_are_refused(option, value, message):
 def test_suites_are_chosen_in_their_own_order():
     assert choose_suites("verifiable, alpaca") == (["alpaca", "verifiable"], False)
     assert choose_suites(["nlp", "alpaca"]) == (["alpaca", "nlp"], False)
-    assert choose_suites("all") == ([one.name for one in evaluated()], True)
+    assert choose_suites("all") == ([one.name for one in evaluable_suites()], True)
     with pytest.raises(UnknownName, match=r"'rewad' does not exist\. Did you mean 'reward'"):
         choose_suites("rewad")
 
@@ -111,10 +112,10 @@ def test_options_that_make_no_sense_are_refused(tmp_path, suites, options, messa
 
 
 def test_of_all_suites_those_that_cannot_begin_are_left_out(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("evals.evaluate.SUITES", [one for one in evaluated() if one.outside_judge])
+    monkeypatch.setattr("evals.suites.SUITES", [one for one in evaluable_suites() if one.outside_judge])
     run = plan_run(tmp_path, "r", TrainConfig(model="smollm2"))
     progress = Progress()
-    found = prepare({"M1": Contestant("M1", lambda: None)}, "all", Contestant("j", lambda: None), run, progress, {})
+    found = prepare({"M1": EvalModel("M1", lambda: None)}, "all", EvalModel("j", lambda: None), run, progress, {})
     said = capsys.readouterr().err
     assert "Left out is head-to-head: head-to-head needs two models" in said
     assert "head-to-head" not in found.jobs

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from evals.compare.comparison import Comparison, SuiteJudge
-from evals.gate.comparison_json import compared
+from evals.gate.comparison_json import from_comparison
 from evals.gate.policy import Policy
-from evals.metric import Rate, Series, metric, seen_range
+from evals.metric import BinaryPerPrompt, Series, metric, observed_range
 from srlm.judges.judge_card import JudgeCard
 from srlm.stats.intervals import Estimate
 
@@ -14,22 +14,22 @@ def values(numbers, kind=Series):
     return kind({f"p{i}": (f"p{i}", float(number)) for i, number in enumerate(numbers)})
 
 
-def row(key, baseline, candidate, unit="%", better="more", kind=Series, tested=True):
+def row(key, baseline, candidate, unit="%", better="more", kind=Series, *, tested=True):
     series = {"M1": values(baseline, kind), "M2": values(candidate, kind)}
-    bounds = seen_range(series) if unit == "chars" else (1, 10) if unit == "grade" else (0, 1)
-    return metric(key, f"  {key} in words", unit, better, series, bounds, tested)
+    bounds = observed_range(series) if unit == "chars" else (1, 10) if unit == "grade" else (0, 1)
+    return metric(key, f"{key} in words", unit, better, series, bounds, tested=tested, level=1)
 
 
 def rates(key, both, gained, lost, neither):
     """Right or wrong: prompts that both models get, that only the candidate gets, only the baseline, and neither."""
     baseline = [1] * both + [0] * gained + [1] * lost + [0] * neither
     candidate = [1] * both + [1] * gained + [0] * lost + [0] * neither
-    return row(key, baseline, candidate, kind=Rate)
+    return row(key, baseline, candidate, kind=BinaryPerPrompt)
 
 
 def comparison(*rows, judges=(), captions=()):
     of = [replace(row, suite=suite_of(row.key)) for row in rows]
-    return compared(Comparison(["M1", "M2"], "M1", of, list(captions), [], judges=list(judges)))
+    return from_comparison(Comparison(["M1", "M2"], "M1", of, list(captions), [], judges=list(judges)))
 
 
 def suite_of(key):

@@ -6,12 +6,12 @@ from dataclasses import asdict
 from evals.compare.comparison import compare_models
 from evals.compare.export.json import as_json
 from evals.compare.import_results import read_results, result_file
-from evals.gate.judge_drift import read_calibration
+from evals.gate.judge_drift import read_pinned_verdicts
 from evals.gate.policy import load_policy
 from evals.labels.store import read_labels
 from evals.results import collect
 from evals.single_turn import read_outputs
-from evals.suites.alpaca.files import read_annotations, read_gamed
+from evals.suites.alpaca.files import read_annotations, read_difficulties
 from evals.suites.human.votes import read_votes
 from evals.suites.mt_bench.files import read_answers as read_turns
 from evals.suites.mt_bench.files import read_judgements, read_questions
@@ -176,8 +176,8 @@ READERS = {
     "labels": ("l.jsonl", lambda: damaged_lines(LABELS), read_labels),
     "votes": ("w.jsonl", lambda: damaged_lines(VOTES), read_votes),
     "json": ("r.json", lambda: damaged_json(CALIBRATION), read_json),
-    "calibration": ("c.json", lambda: damaged_json(CALIBRATION), read_calibration),
+    "calibration": ("c.json", lambda: damaged_json(CALIBRATION), read_pinned_verdicts),
     "policy": ("gate.yaml", lambda: mutated(POLICY), load_policy),
     "configuration": ("run.yaml", lambda: mutated(CONFIG), lambda path: load_config(str(path), [])),
-    "gamed": ("df_gamed.csv", lambda: mutated(GAMED), read_gamed),
+    "gamed": ("df_gamed.csv", lambda: mutated(GAMED), read_difficulties),
 }

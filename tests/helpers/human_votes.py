@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from evals.labels.store import keep_prompts
-from evals.pairwise import prompts_digest
+from evals.prompt_sets import prompts_digest, save_prompts
 from evals.results import Provenance, save, stage_name
 from evals.suites.head_to_head.result import HeadToHeadResult
 from srlm.config_file import load_config
@@ -52,7 +51,7 @@ def meet(
             for one, text in zip(asked, texts, strict=True)
         ]
         run.write(stage_name(run, "head-to-head", name, "answers"), answers)
-    keep_prompts(run, digest, asked)
+    save_prompts(run, digest, asked)
     outcomes = [
         Outcome(one.id, model, opponent, sum(orders) / 2, orders, len(text[0]), len(text[1]), ("v0", "v1"))
         for one, text, orders in zip(asked, texts, judged, strict=True)

@@ -15,8 +15,7 @@ from itertools import combinations
 from pathlib import Path
 from random import Random
 
-from evals.labels.store import keep_prompts
-from evals.pairwise import prompts_digest
+from evals.prompt_sets import prompts_digest, save_prompts
 from evals.results import Provenance, files_folder, save, stage_name
 from evals.suites import load_results
 from evals.suites.alpaca.result import AlpacaResult
@@ -30,7 +29,7 @@ from evals.suites.nlp.result import NlpResult, TaskMetric, TaskResult
 from evals.suites.reward_model.result import RewardResult
 from evals.suites.verifiable.result import PromptCheck, VerifiableResult
 from srlm.config_file import load_config
-from srlm.iteration_metrics import Health
+from srlm.iteration_metrics import IterationMetrics
 from srlm.judges.judge_card import JudgeCard
 from srlm.ledger import Call
 from srlm.runs import Run, start_run
@@ -41,6 +40,7 @@ from srlm.types import (
     Answer,
     Completion,
     Dropped,
+    InjectionFlag,
     Message,
     Outcome,
     PreferencePair,
@@ -48,7 +48,6 @@ from srlm.types import (
     Request,
     Reward,
     Scored,
-    Suspicion,
     Unparsed,
     Verdict,
 )
@@ -106,7 +105,7 @@ def write_run(
         for one in [known[place % len(known)]]
     ]
     provenance = Provenance(f"{JUDGE} 1", "pairwise:0", prompts_digest(asked), "T=0.7 top-p=0.9 max_tokens=512")
-    keep_prompts(run, provenance.prompts, asked)
+    save_prompts(run, provenance.prompts, asked)
     answers = {
         model: {one.id: Answer(f"{model}:{one.id}", one.id, model, told(model, one.id), "stop") for one in asked}
         for model in models
@@ -144,7 +143,7 @@ def _verdicts(
     values: list[float | None] = []
     found = []
     suspected = (
-        (Suspicion(answer.id, "verdict", answer.text.find("Score"), len(answer.text)),)
+        (InjectionFlag(answer.id, "verdict", answer.text.find("Score"), len(answer.text)),)
         if "Score: 5" in answer.text
         else ()
     )
@@ -246,7 +245,7 @@ def _mt_bench(run: Run, model: str, level: float, told: Write, chance: Random) -
             verdicts.append(Verdict(f"{answer.id}-v0", JUDGE, "grade:0", (answer.id,), Scored(score, words)))
             grades.append(Grade(question, category, turn, score, "scored", len(answer.text)))  # type: ignore[arg-type]
     provenance = Provenance(f"{JUDGE} 1", "grade:0", "80:mt", "temperature by category")
-    keep_prompts(
+    save_prompts(
         run,
         "80:mt",
         [
@@ -262,7 +261,7 @@ def _mt_bench(run: Run, model: str, level: float, told: Write, chance: Random) -
 def _verifiable(
     run: Run, model: str, strength: float, asked: list[Prompt], answers: dict[str, Answer], chance: Random
 ) -> None:
-    keep_prompts(run, "60:v", asked)
+    save_prompts(run, "60:v", asked)
     run.write(stage_name(run, "verifiable", model, "answers"), [answers[one.id] for one in asked])
     checked = [
         PromptCheck(
@@ -281,7 +280,7 @@ def _verifiable(
 def _reward(run: Run, model: str, strength: float, chance: Random) -> None:
     ranked = load_seeds("embedded").validation
     run.write("seeds/validation", ranked)
-    keep_prompts(run, "n:r", [Prompt(one.id, one.instruction, "evaluation", category=one.kind) for one in ranked])
+    save_prompts(run, "n:r", [Prompt(one.id, one.instruction, "evaluation", category=one.kind) for one in ranked])
     groups, verdicts = [], []
     for one in ranked:
         scores = []
@@ -412,7 +411,7 @@ def _training(run: Run, told: Write, chance: Random) -> None:
         run.write(
             f"{model}/health",
             [
-                Health(
+                IterationMetrics(
                     model,
                     len(prompts),
                     {"too similar": 3},

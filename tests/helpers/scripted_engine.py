@@ -1,6 +1,6 @@
 """An engine of tests: its answers are a function of the request, and what it was asked is written down."""
 
-from srlm.engines.engine import Done
+from srlm.engines.engine import BatchResult
 from srlm.prices import FREE
 
 
@@ -16,10 +16,10 @@ class Scripted:
     def plan(self, requests):
         return [[number] for number in range(len(requests))]
 
-    def run(self, batches, tick=None):
+    def run(self, batches, on_progress=None):
         for number, batch in enumerate(batches):
             self.asked += batch
-            yield Done(number, [self.say(request) for request in batch], 1.0)
+            yield BatchResult(number, [self.say(request) for request in batch], 1.0)
 
     def close(self):
         pass

@@ -86,7 +86,7 @@ def run(
 ) -> list[decoding.Row]:
     """The decode loop; returns the rows that it was given."""
     with torch.inference_mode():
-        decoding.generate(model, prompts, rows, at_once=at_once, eos=frozenset({eos}), pad=PAD, ended=ended)
+        decoding.generate(model, prompts, rows, max_rows=at_once, eos=frozenset({eos}), pad=PAD, ended=ended)
     return rows
 
 

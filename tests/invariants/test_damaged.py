@@ -27,10 +27,10 @@ from evals.suites.alpaca.files import read_annotations
 from helpers.foreign_files import READERS, annotation
 from helpers.mutations import damaged_json, damaged_lines, mutated, refused_or_read
 from srlm.engines.anthropic import AnthropicEngine
-from srlm.engines.api_errors import EMPTY, MALFORMED, fault_of
+from srlm.engines.api_errors import EMPTY, MALFORMED, classify_error
 from srlm.engines.hf import HFEngine
 from srlm.engines.openai import OpenAIEngine
-from srlm.engines.reasoning import part_thoughts
+from srlm.engines.reasoning import split_reasoning
 from srlm.engines.remote import RemoteEngine
 from srlm.errors import SrlmError
 from srlm.judges.parse import read_choice, read_rating, read_score
@@ -161,11 +161,11 @@ def reply_is_read_or_failed(ledger: Ledger, protocol: str, data: st.DataObject) 
     try:
         reply = asyncio.run(engine.call(Sends(content, kind), request))
     except Exception as error:  # what it means is said by the function under test
-        fault = fault_of(error, engine.sdk)
+        fault = classify_error(error, engine.sdk)
         assert fault.reason in {MALFORMED, EMPTY, "an error with HTTP 200"} or fault.reason.startswith("HTTP ")
         return
     assert reply.finish in {"stop", "length", "cut"}
-    assert not part_thoughts(reply.text).thoughts
+    assert not split_reasoning(reply.text).thoughts
     assert reply.text or reply.thoughts or reply.probabilities
     if reply.probabilities is not None:
         assert abs(sum(reply.probabilities) - 1) < 1e-9
@@ -223,7 +223,7 @@ def ledger_is_read_or_refused(folder: Path, whole: bytes, data: st.DataObject) -
         opened = Ledger(path)
         try:
             opened.summary()
-            for _ in opened.answered():
+            for _ in opened.calls():
                 pass
             opened.get("0" * 64)
         finally:

@@ -137,7 +137,7 @@ def test_what_is_missing_breaks_the_judge(here, gate):
     a_run(here / "runs", "r", replace(one, outcomes=(*lost, *one.outcomes[40:])))
     found = gate("unread")
     assert found.code == BROKEN
-    assert "unread, without a verdict (alpaca): 10 %" in found.out
+    assert "unread, prompts without a verdict (alpaca): 10 %" in found.out
 
 
 # --- init and pin -----------------------------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ def test_a_pinned_judge_is_asked_anew_and_found_out_when_it_has_moved(cli, here,
     same = gate("equal", "--judge", spec, env=KEY)
     assert same.code == PASS, same.out + same.err
     assert len(server.answered) == 32  # nothing came out of a ledger
-    assert "gives its pinned verdicts again" in same.out
+    assert "unchanged pinned verdicts" in same.out
     with closing(sqlite3.connect(here / "runs" / "r" / "ledger.sqlite")) as ledger:
         tables = [name for (name,) in ledger.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         assert not tables or ledger.execute("SELECT count(*) FROM calls").fetchone() == (0,)
@@ -204,7 +204,7 @@ def test_a_pinned_judge_is_asked_anew_and_found_out_when_it_has_moved(cli, here,
     path.write_text(json.dumps(calibration), encoding="utf-8")
     moved = gate("equal", "--judge", spec, env=KEY)
     assert moved.code == BROKEN
-    assert "gives its pinned verdicts again: 0 %" in moved.out
+    assert "unchanged pinned verdicts: 0 %" in moved.out
 
     again = cli("gate", "pin", spec, "--pairs", "pairs.jsonl", cwd=here, env=KEY)
     assert again.code == USAGE

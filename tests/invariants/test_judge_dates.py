@@ -32,7 +32,7 @@ def test_verdicts_of_half_a_year_ago_are_not_compared_with_those_of_today(cli, o
     refused = cli("compare", "M1", "M2", *own_run.at)
     assert refused.code == 2
     assert "alpaca results differ in dates (2026-05-01 against" in refused.errors[0]
-    beside = cli("compare", "M1", "M2", "--across", "dates", *own_run.at)
+    beside = cli("compare", "M1", "M2", "--allow-mismatch", "dates", *own_run.at)
     assert beside.code == 0, beside.err
     assert "Attention: these alpaca results differ in dates" in " ".join(beside.out.split())
 

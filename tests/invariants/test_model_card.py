@@ -5,7 +5,7 @@ import json
 import pytest
 from huggingface_hub import ModelCard
 
-from srlm.engines.load import fingerprint
+from srlm.engines.fingerprint import fingerprint
 
 EVALUATION = ("--suite", "reward", "--scoring", "expected", "--limit", "4")
 

@@ -46,7 +46,7 @@ def test_the_loop_learns_from_puzzles_of_its_own(trained):
     made = [one["instruction"] for model in ("M2", "M3") for one in lines(trained / f"s0/{model}/instructions.jsonl")]
     assert len(set(made)) == len(made) == 24
     assert not seeds & set(made)
-    assert {Puzzle(one).part for one in made} == {"loop"}
+    assert {Puzzle(one).split for one in made} == {"loop"}
 
 
 def test_m1_sees_each_demonstration_as_often_as_it_should(trained):
@@ -83,7 +83,7 @@ def test_more_puzzles_than_there_are_end_in_one_message(cli, tmp_path):
         *("train", "puzzle", "--runs", tmp_path, *SMALL, *READABLE, "--set", "instructions.count=9000"),
     )
     assert result.code == 2
-    assert "wants 18000 new puzzles, and 8992 are left" in result.err
+    assert "needs 18000 new puzzles, and 8992 are left" in result.err
     assert not list(tmp_path.iterdir())  # said before anything is written
     assert "Traceback" not in result.err
 

@@ -55,11 +55,11 @@ def test_other_rubrics_are_compared_only_when_it_is_asked_for(cli, own_run, rank
     models = [json.loads((own_run.folder / f"evals/reward/{name}.json").read_text())["model"] for name in names]
     refused = cli("compare", *models, *own_run.at)
     assert (refused.code, refused.out) == (2, "")
-    assert "--across rubric" in refused.err
-    wrong = cli("compare", *models, "--across", "colour", *own_run.at)
+    assert "--allow-mismatch rubric" in refused.err
+    wrong = cli("compare", *models, "--allow-mismatch", "colour", *own_run.at)
     assert wrong.code == 2
     assert "colour" in wrong.err
-    agreed = cli("compare", *models, "--across", "rubric", "--format", "json", *own_run.at)
+    agreed = cli("compare", *models, "--allow-mismatch", "rubric", "--format", "json", *own_run.at)
     assert agreed.code == 0, agreed.err
     data = json.loads(agreed.out)
     assert "differ in rubric" in data["captions"][0]

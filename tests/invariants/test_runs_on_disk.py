@@ -79,12 +79,12 @@ def text(kept, one):
 
 
 def test_one_waits_as_long_as_another_asks_and_other_runs_do_not(cli, tmp_path):
-    from srlm.ledger_lock import in_turn
+    from srlm.ledger_lock import lock_ledger
 
     said = []
     with serving() as server:
         assert cli(*evaluation(server, tmp_path / "one")).code == 0
-        with in_turn(tmp_path / "one" / "evaluations" / "ledger.sqlite", said.append):
+        with lock_ledger(tmp_path / "one" / "evaluations" / "ledger.sqlite", said.append):
             assert cli(*evaluation(server, tmp_path / "two")).code == 0
             count = len(server.log)
             at = ("--runs", tmp_path / "one")

@@ -9,8 +9,8 @@ pytest.importorskip("openai")
 pytest.importorskip("anthropic")
 
 from helpers.servers import Odd, chat, serving
+from srlm.engines.client_config import ClientConfig
 from srlm.engines.open import open_engine
-from srlm.engines.request_pool import Wire
 from srlm.errors import EngineError
 from srlm.types import Message, Request
 
@@ -41,7 +41,7 @@ def test_no_key_in_what_a_refusal_leaves(cli, own_run, protocol, status):
         assert OWN_KEY in "".join(server.log[0].headers.values())
     assert result.code == {401: 2, 400: 7, 404: 2}[status]
     assert len(result.errors) == 1, result.err
-    assert {401: "SRLM_API_KEY", 400: "the first failure: HTTP 400", 404: "knows no model"}[status] in result.errors[0]
+    assert {401: "SRLM_API_KEY", 400: "the first failure: HTTP 400", 404: "has no model"}[status] in result.errors[0]
     assert "Traceback" not in result.err
     assert nothing_leaked(cli, own_run, result)
     assert own_run.calls("evals/card") == []
@@ -101,7 +101,7 @@ def test_a_traceback_of_every_error_has_no_key(monkeypatch):
     for protocol in ("openai", "anthropic"):
         for status in (400, 401, 403, 404, 500):
             with serving(status=status) as server:
-                engine = open_engine(server.spec(protocol, "x"), wire=Wire(deadline=0.5, first_wait=0.1))
+                engine = open_engine(server.spec(protocol, "x"), client=ClientConfig(deadline=0.5, initial_backoff=0.1))
                 request = Request((Message("user", "A or B?"),), choices=("A", "B"))
                 try:
                     told = repr(list(engine.run([[request]])))

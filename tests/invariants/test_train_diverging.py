@@ -49,7 +49,7 @@ def test_examples_that_diverge_give_no_first_model(cli, tiny_config, tmp_path):
     words = settings("sft.learning_rate=1e30", "sft.baseline=false")
     result = cli("train", tiny_config, "--runs", tmp_path, "--name", "r", *words)
     assert (result.code, result.out, len(result.errors)) == (8, "", 1)
-    assert "M1: supervised tuning of M0" in result.errors[0]
+    assert "M1: SFT of M0" in result.errors[0]
     assert "--set sft.learning_rate=5.5e-06" in result.errors[0]
     assert not (tmp_path / "r" / "M1" / "checkpoint").exists()
 
@@ -93,7 +93,7 @@ def test_a_model_whose_prompt_opens_a_thought(cli, tiny_config, thinker, tmp_pat
         return
     assert (result.code, len(result.errors)) == (8, 1)
     assert {one["text"] for one in candidates} == {""}
-    assert "4 answers are thoughts alone" in result.err
+    assert "4 answers are only reasoning" in result.err
     assert "thoughts=drop" in result.errors[0]
     (figures,) = run.records("M2/health")
     assert (figures["only_thoughts"], figures["mean_length"]) == (4, 0)

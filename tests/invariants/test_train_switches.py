@@ -159,7 +159,7 @@ def test_the_agreement_of_two_models_is_written_and_said(doubted):
     assert (found["current"], found["before"], found["instructions"]) == ("M2", "M1", len(taus))
     assert found["tau"] == pytest.approx(sum(taus) / len(taus))
     said = f"M3: M2 and M1 rank the candidates of {len(taus)} instructions with Kendall's tau {found['tau']:.2f}"
-    assert f"{said}; labels smoothed by {(1 - found['tau']) / 2:.2f}." in result.err
+    assert f"{said}; label smoothing {(1 - found['tau']) / 2:.2f}." in result.err
 
 
 def test_training_uses_the_smoothing_that_was_found(doubted):
@@ -255,7 +255,7 @@ def test_the_best_answers_are_tuned_on_with_the_seeds_from_the_base_model(positi
         assert without == {one["prompt_id"] for one in given} - {one["id"].rpartition("-")[0] for one in kept}
         found += len(kept)
         examples = of_seeds + max(1, round(0.5 * found))
-        assert len(lines_of(result, f"{model}: supervised tuning of M0 on {examples} examples")) == 1
+        assert len(lines_of(result, f"{model}: SFT of M0 on {examples} examples")) == 1
         assert len(lines_of(result, f"{model}: {len(kept)} positives of 10 instructions")) == 1
         (figures,) = records(run, f"{model}/health")
         assert (figures["positives"], figures["pairs"]) == (len(kept), 0)
@@ -299,7 +299,7 @@ def test_where_no_answer_is_good_enough_the_message_has_the_counts(train):
     assert result.code == 8
     (message,) = result.errors
     best = max(one["value"] for one in records(run, "M2/rewards"))
-    assert f"M2: no answer has a reward of 4.999, the best has {best:.2f}. 10 instructions, 50 candidates" in message
+    assert f"M2: no answer has a reward of at least 4.999, the best has {best:.2f}. 10 instructions, 50 candidates" in message
     assert "Traceback" not in result.err
     reasons = {one["reason"] for one in records(run, "M2/dropped")}
     assert reasons == {"no reward of 4.999"}
@@ -398,7 +398,7 @@ def test_each_iteration_is_said_in_a_line_and_all_in_one_table(finished_run):
         (line,) = [one for one in printed.err.splitlines() if one.startswith(f"{model}: ") and "pairs of" in one]
         (figures,) = finished_run.records(f"{model}/health")
         assert f"{model}: {figures['pairs']} pairs of {figures['instructions']} instructions" in line
-    for label in ("mean reward", "of worthless answers", "against the iteration before", "diversity", "evaluation set"):
+    for label in ("mean reward", "of degenerate answers", "since the iteration before", "diversity", "evaluation set"):
         (row,) = [one for one in printed.out.splitlines() if label in one]
         assert len(row.split("│")) == 5
 
@@ -412,7 +412,7 @@ def test_strict_stops_with_the_figure_and_the_same_command_without_it_goes_on(tr
     assert len([line for line in warnings if "min_degenerate_gap" in line or "min_diversity" in line]) == 2
     (message,) = result.errors
     assert "monitor.min_degenerate_gap = 9.00" in message
-    assert "without --strict goes on" in message
+    assert "without --strict resumes" in message
     assert not (run / "M2" / "checkpoint").exists()
     before = (run / "M2" / "health.jsonl").read_bytes()
     again, _ = train(*changes, options=("--strict",), runs=run.parent)

@@ -68,7 +68,7 @@ def test_a_place_where_nothing_can_be_written_is_read_and_not_called_damaged(pat
     before = path.read_bytes()
     monkeypatch.setattr("srlm.ledger_schema._begin", failing(code, words))
     ledger = Ledger(path)
-    assert (ledger.count(), ledger.summary()[0].calls, len(list(ledger.answered()))) == (300, 300, 300)
+    assert (ledger.count(), ledger.summary()[0].calls, len(list(ledger.calls()))) == (300, 300, 300)
     for write in (ledger.require_writable, lambda: ledger.commit("s", "m", [call(900)])):
         with pytest.raises(NotWritable, match=rf"cannot be written \({words}\)") as caught:
             write()
@@ -100,7 +100,7 @@ def test_nobody_is_asked_whose_answers_could_not_be_kept(path, monkeypatch):
         def plan(self, requests):
             return [[0]]
 
-        def run(self, batches, tick=None):
+        def run(self, batches, on_progress=None):
             assert not batches, "it was asked"
             yield from ()
 
@@ -225,7 +225,7 @@ def test_damage_is_one_message_whatever_is_done(path, tmp_path, damage):
         yield lambda: [ledger.get(f"{number:064x}") for number in range(300)]
         yield lambda: ledger.call(f"{7:064x}")
         yield lambda: ledger.days([f"{7:064x}"])
-        yield lambda: list(ledger.answered())
+        yield lambda: list(ledger.calls())
         yield lambda: export_calls(ledger, tmp_path / "calls.jsonl")
         yield lambda: ledger.commit("s", "m", [call(900)], ["timeout"])
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srlm import console as display
-from srlm.escape import ESCAPE, encodable, harmless, markdown, one_line, uncommanded
+from srlm.escape import ESCAPE, encodable, escape_workflow_commands, harmless, markdown, one_line
 
 HOSTILE = {
     "\x1b]52;c;cHduZWQ=\x07\x1b[2J": "\\u001b]52;c;cHduZWQ=\\u0007\\u001b[2J",
@@ -51,9 +51,9 @@ def test_what_people_write_stays(text):
     "text", ["::add-mask::x", "  ::error::x", "a\n::set-output name=o::pass", "\t::x", "##[error]x", "a ##[command]x"]
 )
 def test_a_runner_finds_no_command(text):
-    shown = uncommanded(harmless(text))
+    shown = escape_workflow_commands(harmless(text))
     assert not any(line.lstrip().startswith("::") or "##[" in line for line in shown.splitlines())
-    assert uncommanded(shown) == shown
+    assert escape_workflow_commands(shown) == shown
 
 
 def test_a_command_that_wrapping_puts_at_the_beginning_of_a_line_is_none():
@@ -96,7 +96,7 @@ def test_markdown_shows_names_as_text(text):
 
 
 def test_markdown_leaves_figures_legible():
-    line = "M2 is better than M1 in win_rate: +12.0 points [+7.0, +17.0], p = 0.003."
+    line = "M2 is significantly better than M1 in win_rate: +12.0 points [+7.0, +17.0], p = 0.003."
     assert markdown(line) == line
 
 

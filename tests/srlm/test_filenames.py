@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srlm.filenames import LONGEST, among, file_name, is_device
+from srlm.filenames import LONGEST, distinct_name, file_name, is_device
 
 
 @pytest.mark.parametrize(
@@ -48,11 +48,11 @@ def test_long_names_that_begin_alike_differ():
 
 
 def test_what_is_there_keeps_its_name_and_other_letters_get_another():
-    assert among([], "M2", "M2", "M2") == "M2"
-    assert among(["M2.json"], "M2", "M2", "M2") == "M2"
-    assert among(["M2.json", "m2.json"], "m2", "m2", "m2") == "m2"
-    apart = among(["M2.answers.jsonl"], "m2", "m2", "m2")
+    assert distinct_name([], "M2", "M2", "M2") == "M2"
+    assert distinct_name(["M2.json"], "M2", "M2", "M2") == "M2"
+    assert distinct_name(["M2.json", "m2.json"], "m2", "m2", "m2") == "m2"
+    apart = distinct_name(["M2.answers.jsonl"], "m2", "m2", "m2")
     assert apart.startswith("m2%-")
-    assert among(["M2.json", f"{apart}.answers.jsonl"], "m2", "m2", "m2") == apart
-    assert among(["con.json"], "con", "%63on", "con") == "con"
-    assert among(["M2.5.json"], "m2", "m2", "m2") == "m2"
+    assert distinct_name(["M2.json", f"{apart}.answers.jsonl"], "m2", "m2", "m2") == apart
+    assert distinct_name(["con.json"], "con", "%63on", "con") == "con"
+    assert distinct_name(["M2.5.json"], "m2", "m2", "m2") == "m2"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srlm.console import Progress
-from srlm.engines.engine import Done
+from srlm.engines.engine import BatchResult
 from srlm.errors import DataError, EngineError
 from srlm.inference import Caller
 from srlm.ledger import Call, Ledger, LedgerRow, request_key, total
@@ -33,12 +33,12 @@ class Scripted:
         indices = list(range(len(requests)))
         return [indices[start : start + self.size] for start in range(0, len(indices), self.size)]
 
-    def run(self, batches, tick=None):
+    def run(self, batches, on_progress=None):
         numbered = list(enumerate(batches))
         for number, batch in reversed(numbered) if self.backwards else numbered:
             replies = [self.reply(request) for request in batch]
             faults = tuple(reply.reason for reply in replies if isinstance(reply, Failed))
-            yield Done(number, replies, 1.0, faults)
+            yield BatchResult(number, replies, 1.0, faults)
 
     def reply(self, request):
         before = self.asked.count(request)
@@ -114,6 +114,16 @@ def test_the_key_is_the_same_on_every_day_and_machine():
         '"sampling":{"max_tokens":1,"stop":[],"temperature":0.0,"top_p":1.0},"seed":0}]'
     )
     assert request_key("w", request("ü")) == sha256(canonical.encode()).hexdigest()
+
+
+def test_known_requests_have_the_keys_that_older_versions_gave_them():
+    """Literal digests: a changed key would make every stored call unfindable."""
+    judged = Request((Message("system", "Judge."), Message("user", "ü")), choices=("A", "B"))
+    assert request_key("weights:1", REQUEST) == "d11f266248805ce90a4b4e8814684452752f89b0fa5c3b39a9f48ecf96957dc9"
+    assert (
+        request_key("openai:gpt-4o@openai without temperature", judged)
+        == "04ed42e4b9f0be04f0b041493dc3b0e2207f0d39fc238a18930319e4c87ba969"
+    )
 
 
 @settings(deadline=None)
@@ -200,9 +210,9 @@ def test_time_and_cost_are_found_by_keys_and_their_beginnings(ledger):
             Call("b0" + "0" * 62, request("three"), completion(), None, None),
         ],
     )
-    assert ledger.measured(["a2f", "a1" + "0" * 62, "a1"]) == [(2.5, None), (1.5, 0.25), (1.5, 0.25)]
-    assert ledger.measured(["a20", "ff", "", "b0"]) == [], "not here, no key at all, or not timed"
-    assert ledger.measured([]) == []
+    assert ledger.time_and_cost(["a2f", "a1" + "0" * 62, "a1"]) == [(2.5, None), (1.5, 0.25), (1.5, 0.25)]
+    assert ledger.time_and_cost(["a20", "ff", "", "b0"]) == [], "not here, no key at all, or not timed"
+    assert ledger.time_and_cost([]) == []
 
 
 def test_the_summary_counts_by_stage_and_model(ledger):
@@ -327,7 +337,7 @@ def test_a_batch_that_the_ledger_holds_in_part_is_computed_whole(ledger):
 
 def test_an_engine_that_leaves_a_batch_out_gives_failures(ledger):
     class Lazy(Scripted):
-        def run(self, batches, tick=None):
+        def run(self, batches, on_progress=None):
             yield from list(super().run(batches))[:1]
 
     assert texts(put(Lazy(), [request("a"), request("b")], ledger)) == ["a, 0", Failed("not run")]
@@ -335,8 +345,8 @@ def test_an_engine_that_leaves_a_batch_out_gives_failures(ledger):
 
 def test_a_batch_of_another_length_than_its_requests_is_an_error(ledger):
     class Short(Scripted):
-        def run(self, batches, tick=None):
-            yield Done(0, [completion()], 1.0)
+        def run(self, batches, on_progress=None):
+            yield BatchResult(0, [completion()], 1.0)
 
     with pytest.raises(ValueError, match="zip"):
         put(Short(size=2), [request("a"), request("b")], ledger)
@@ -353,13 +363,13 @@ class Counting(Ledger):
         return super().commit(*arguments)
 
 
-@pytest.mark.parametrize(("followed", "commits"), [(True, 1), (False, 5)])
-def test_batches_that_came_together_are_committed_together(tmp_path, followed, commits):
+@pytest.mark.parametrize(("more_ready", "commits"), [(True, 1), (False, 5)])
+def test_batches_that_came_together_are_committed_together(tmp_path, more_ready, commits):
     class Burst(Scripted):
-        def run(self, batches, tick=None):
+        def run(self, batches, on_progress=None):
             found = list(super().run(batches))
             for place, done in enumerate(found):
-                yield replace(done, followed=followed and place < len(found) - 1)
+                yield replace(done, more_ready=more_ready and place < len(found) - 1)
 
     ledger = Counting(tmp_path / "l.sqlite")
     assert len(put(Burst(), [request(f"r{i}") for i in range(5)], ledger)) == 5
@@ -368,12 +378,12 @@ def test_batches_that_came_together_are_committed_together(tmp_path, followed, c
 
 
 def test_no_answer_waits_long_for_others(tmp_path, monkeypatch):
-    monkeypatch.setattr("srlm.inference.LONGEST_WAIT", 0.0)
+    monkeypatch.setattr("srlm.inference.COMMIT_DELAY_S", 0.0)
 
     class Stream(Scripted):
-        def run(self, batches, tick=None):
+        def run(self, batches, on_progress=None):
             for done in super().run(batches):
-                yield replace(done, followed=True)
+                yield replace(done, more_ready=True)
 
     ledger = Counting(tmp_path / "l.sqlite")
     put(Stream(), [request(f"r{i}") for i in range(5)], ledger)
@@ -384,9 +394,9 @@ def test_no_answer_waits_long_for_others(tmp_path, monkeypatch):
 @pytest.mark.parametrize("error", [EngineError, KeyboardInterrupt])
 def test_what_came_before_an_error_is_kept(ledger, error):
     class Ends(Scripted):
-        def run(self, batches, tick=None):
-            yield replace(next(super().run(batches)), followed=True)
-            yield Done(1, [Failed("HTTP 500")], 1.0, ("HTTP 500", "timeout"), followed=True)
+        def run(self, batches, on_progress=None):
+            yield replace(next(super().run(batches)), more_ready=True)
+            yield BatchResult(1, [Failed("HTTP 500")], 1.0, ("HTTP 500", "timeout"), more_ready=True)
             raise error
 
     with pytest.raises(error):

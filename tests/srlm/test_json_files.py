@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from srlm.errors import DataError, MissingDependency
-from srlm.json_files import Once, read_or_fetch, read_rows
+from srlm.json_files import UniqueKeys, read_or_fetch, read_rows
 
 
 def rows(path, content):
@@ -74,7 +74,7 @@ def test_text_is_the_first_field_that_is_there(tmp_path):
 
 
 def test_what_comes_twice_is_named_with_both_places(tmp_path):
-    once = Once()
+    once = UniqueKeys()
     one, two, three = rows(tmp_path / "x.jsonl", '{"a": 1}\n\n{"a": 2}\n{"a": 1}\n')
     once.add(one, 1, "the a")
     once.add(two, 2, "the a")
@@ -102,7 +102,7 @@ def test_a_hub_that_gives_nothing_is_one_error_with_advice():
 
     with pytest.raises(DataError) as caught:
         read_or_fetch("owner/name", read_rows, unreachable, "Go there.")
-    words = "owner/name: is no local file, and the Hub does not give it (ConnectionError). Go there."
+    words = "owner/name: is not a local file, and cannot be loaded from the Hub (ConnectionError). Go there."
     assert str(caught.value) == words
     with pytest.raises(MissingDependency):
         read_or_fetch("owner/name", read_rows, not_installed, "")

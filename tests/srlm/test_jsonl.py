@@ -19,19 +19,19 @@ from srlm.types import (
     Dropped,
     Failed,
     Outcome,
+    ParsedVerdict,
     PreferencePair,
     Prompt,
     RankedAnswer,
     RankedPrompt,
-    Reading,
     Request,
     Reward,
     Scored,
+    SFTExample,
     Unparsed,
     Verdict,
 )
-from trainer.data.sft_examples import Example
-from trainer.monitor.metrics import Iteration, health
+from trainer.monitor.metrics import IterationRecords, compute_metrics
 
 words = st.text(max_size=20)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -73,7 +73,7 @@ RECORDS = {
     Outcome: st.builds(
         Outcome, words, words, words, st.floats(0, 1), st.tuples(rates, rates), *[st.integers(0)] * 2, ids | st.just(())
     ),
-    Example: st.builds(Example, words, words, words, words, st.none() | st.integers(0, 5)),
+    SFTExample: st.builds(SFTExample, words, words, words, words, st.none() | st.integers(0, 5)),
 }
 
 
@@ -97,7 +97,7 @@ def test_records_come_back_as_they_were(scratch, kind, data):
 @settings(deadline=None)
 @given(readings)
 def test_a_reading_comes_back_as_its_own_kind(reading):
-    adapter: TypeAdapter[Any] = TypeAdapter(Reading)
+    adapter: TypeAdapter[Any] = TypeAdapter(ParsedVerdict)
     found = adapter.validate_json(adapter.dump_json(reading))
     assert found == reading
     assert type(found) is type(reading)
@@ -117,9 +117,9 @@ def test_a_reading_without_or_of_unknown_kind_is_refused(tmp_path):
     [
         Reward("a", None, None, 0, 3, 0, ("v",)),
         Outcome("p", "M1", "reference", None, (None, 0.5), 1, 2, ("v",)),
-        health(Iteration("M2"), POINTS, None),
+        compute_metrics(IterationRecords("M2"), POINTS, None),
     ],
-    ids=["Reward", "Outcome", "Health"],
+    ids=["Reward", "Outcome", "IterationMetrics"],
 )
 def test_what_could_not_be_measured_comes_back_as_none(tmp_path, record):
     write_records(tmp_path / "file.jsonl", [record])

@@ -110,7 +110,7 @@ def ledger(tmp_path):
 
 
 def content(ledger):
-    return sorted(ledger.answered(), key=lambda call: call[2].key)
+    return sorted(ledger.calls(), key=lambda call: call[2].key)
 
 
 def changed(path, value):
@@ -131,7 +131,7 @@ def changed(path, value):
 def test_every_call_comes_back_as_it_was(tmp_path_factory, calls):
     folder = tmp_path_factory.mktemp("exchange")
     there, here = Ledger(folder / "there.sqlite"), Ledger(folder / "here.sqlite")
-    assert there.adopt(calls) == len(calls)
+    assert there.import_calls(calls) == len(calls)
     assert export_calls(there, folder / "calls.jsonl") == len(calls)
     assert import_calls(here, folder / "calls.jsonl") == (len(calls), len(calls))
     assert content(here) == content(there) == sorted(calls, key=lambda call: call[2].key)
@@ -145,14 +145,14 @@ def test_every_call_comes_back_as_it_was(tmp_path_factory, calls):
 
 
 def test_a_line_is_what_the_documentation_says(ledger, tmp_path):
-    ledger.adopt([("s", "m", CALL)])
+    ledger.import_calls([("s", "m", CALL)])
     assert export_calls(ledger, tmp_path / "calls.jsonl") == 1
     (line,) = (tmp_path / "calls.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(line) == LINE
 
 
 def test_an_answer_that_is_there_stays(ledger, tmp_path):
-    ledger.adopt([("s", "m", CALL)])
+    ledger.import_calls([("s", "m", CALL)])
     lines = [changed(("completion", "text"), "Other"), changed(("key",), "b" * 64)]
     (tmp_path / "calls.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     assert import_calls(ledger, tmp_path / "calls.jsonl") == (1, 2)
@@ -250,7 +250,7 @@ def test_a_file_that_cannot_be_read(ledger, tmp_path, name):
 
 def test_an_export_that_breaks_leaves_the_file_that_was_there(ledger, tmp_path, monkeypatch):
     path = tmp_path / "exported" / "calls.jsonl"
-    ledger.adopt([("s", "m", CALL)])
+    ledger.import_calls([("s", "m", CALL)])
     export_calls(ledger, path)
     before = path.read_bytes()
 
@@ -258,7 +258,7 @@ def test_an_export_that_breaks_leaves_the_file_that_was_there(ledger, tmp_path, 
         yield "s", "m", CALL
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Ledger, "saved", breaks)
+    monkeypatch.setattr(Ledger, "readable_calls", breaks)
     with pytest.raises(KeyboardInterrupt):
         export_calls(ledger, path)
     assert path.read_bytes() == before
@@ -271,15 +271,15 @@ def test_an_import_that_breaks_leaves_the_ledger_as_it_was(ledger, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ledger.adopt(breaks())
+        ledger.import_calls(breaks())
     assert ledger.count() == 0
-    assert ledger.adopt([("s", "m", CALL)]) == 1
+    assert ledger.import_calls([("s", "m", CALL)]) == 1
 
 
 def test_memory_does_not_grow_with_the_ledger(ledger, tmp_path):
     answer = Completion("word " * 2000, "stop", 1, 1)
     asked = CALL.request
-    ledger.adopt(("s", "m", Call(f"{number:064x}", asked, answer, 1.0, None)) for number in range(2000))
+    ledger.import_calls(("s", "m", Call(f"{number:064x}", asked, answer, 1.0, None)) for number in range(2000))
     other = Ledger(tmp_path / "other.sqlite")
     tracemalloc.start()
     export_calls(ledger, tmp_path / "calls.jsonl")

@@ -58,7 +58,7 @@ def test_a_ledger_without_days_gets_them_from_now_on(tmp_path):
     ledger.commit("M1/x", "m", [Call("b" * 64, ASKED, SAID, None, None, "2026-11-23")])
     assert [ledger.get(letter * 64) for letter in "ab"] == [SAID, SAID]
     assert (ledger.days(["a" * 16]), ledger.days(["a" * 16, "b" * 16])) == (None, ("2026-11-23", "2026-11-23"))
-    assert [call.day for _, _, call in ledger.answered()] == [None, "2026-11-23"]
+    assert [call.day for _, _, call in ledger.calls()] == [None, "2026-11-23"]
     ledger.close()
     assert version(path) == VERSION
     assert sound(path)

@@ -4,9 +4,20 @@ import pytest
 
 from srlm.config_file import load_config
 from srlm.errors import UnknownName
-from srlm.lineage import trace
+from srlm.lineage import find_lineage
 from srlm.runs import start_run
-from srlm.types import Answer, Demonstration, Dropped, PreferencePair, Prompt, Reward, Scored, Unparsed, Verdict
+from srlm.types import (
+    Answer,
+    Demonstration,
+    Dropped,
+    PreferencePair,
+    Prompt,
+    Reward,
+    Scored,
+    SFTExample,
+    Unparsed,
+    Verdict,
+)
 
 
 def candidates(prompt, model="M1"):
@@ -47,7 +58,7 @@ def run(tmp_path):
 
 @pytest.mark.parametrize("identifier", ["M2-p0000", "M2-p0000-pair", "M2-p0000-c1", "M2-p0000-c0-v1"])
 def test_every_id_of_an_instruction_leads_to_its_whole_story(run, identifier):
-    found = trace(run, identifier)
+    found = find_lineage(run, identifier)
     assert found.model == "M2"
     assert found.prompt.instruction == "Do."
     assert [one.id for one in found.shots] == ["ift-a01"]
@@ -63,14 +74,14 @@ def test_every_id_of_an_instruction_leads_to_its_whole_story(run, identifier):
 
 
 def test_an_instruction_without_a_pair_says_why(run):
-    found = trace(run, "M2-p0001-c0")
+    found = find_lineage(run, "M2-p0001-c0")
     assert found.pair is None
     assert found.dropped.reason == "all rewards are equal"
     assert [one.answer.prompt_id for one in found.candidates] == ["M2-p0001"] * 2
 
 
 def test_shots_are_seeds_and_earlier_instructions(run):
-    found = trace(run, "M3-p0000")
+    found = find_lineage(run, "M3-p0000")
     assert [(one.id, one.instruction) for one in found.shots] == [("ift-a02", "Other?"), ("M2-p0000", "Do.")]
     assert found.candidates == []
     assert found.pair is None
@@ -80,18 +91,18 @@ def test_shots_are_seeds_and_earlier_instructions(run):
 @pytest.mark.parametrize("identifier", ["M2-p0009-pair", "M9-p0000", "nonsense", "", "M2-", "ift-a01", "../x-p0000"])
 def test_an_unknown_id_names_pairs_that_there_are(run, identifier):
     with pytest.raises(UnknownName, match="M2-p0000-pair"):
-        trace(run, identifier)
+        find_lineage(run, identifier)
 
 
 @pytest.mark.parametrize("identifier", ["M2-p0000-c9", "M2-p0000-c0-v7", "M2-p0001-pair", "M2-p0000-pear"])
 def test_an_id_of_no_record_is_unknown_also_below_an_instruction(run, identifier):
     with pytest.raises(UnknownName):
-        trace(run, identifier)
+        find_lineage(run, identifier)
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\x85", "\x1c", "\x0b"])
 def test_positives_with_line_separators_in_them_are_one_record_each(run, separator):
-    found = trace(run, "M2-p0000")
+    found = find_lineage(run, "M2-p0000")
     learned = found.candidates[0].answer.id
-    run.write("M2/positives", [{"id": learned, "prompt": "p", "completion": f"one{separator}two"}])
-    assert trace(run, "M2-p0000").positives == {learned}
+    run.write("M2/positives", [SFTExample(learned, "positive", "p", f"one{separator}two")])
+    assert find_lineage(run, "M2-p0000").positives == {learned}

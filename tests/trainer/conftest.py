@@ -1,4 +1,4 @@
-"""What the tests of both trainers share: texts to train on, and the log-probabilities that transformers gives them."""
+"""Fixtures of the training tests: texts to train on, and their log-probabilities by transformers."""
 
 import json
 from dataclasses import dataclass
@@ -9,8 +9,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from srlm.types import PreferencePair
-from trainer.data.sft_examples import Example
+from srlm.types import PreferencePair, SFTExample
 
 SENTENCE = "a list of the best ways to cook rice and write one short story about rain in spring"
 WORDS = SENTENCE.split()
@@ -22,7 +21,7 @@ def text(seed: int, words: int) -> str:
 
 @pytest.fixture(scope="session")
 def plain() -> dict[str, Any]:
-    """Settings of a training without a warm-up and without chance, of three steps where there are sixteen examples."""
+    """Settings of a training without warm-up and dropout; sixteen examples give three steps."""
     return {
         "learning_rate": 1e-3,
         "warmup_ratio": 0,
@@ -34,13 +33,13 @@ def plain() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def examples() -> list[Example]:
-    return [Example(f"e{n}", "EFT", text(n, 5), text(n + 9, 4 + n % 5)) for n in range(24)]
+def examples() -> list[SFTExample]:
+    return [SFTExample(f"e{n}", "EFT", text(n, 5), text(n + 9, 4 + n % 5)) for n in range(24)]
 
 
 @pytest.fixture(scope="session")
 def pairs() -> list[PreferencePair]:
-    """Sixteen pairs, no two of one length."""
+    """Sixteen pairs of different lengths."""
     return [
         PreferencePair(
             id=f"p{n}",
@@ -60,7 +59,7 @@ def pairs() -> list[PreferencePair]:
 
 @dataclass(frozen=True)
 class ByHand:
-    """A checkpoint's log-probabilities one sequence at a time, without padding, fused heads or trainers."""
+    """Log-probabilities under a checkpoint, one sequence at a time, without padding, fused heads or trainers."""
 
     folder: Path
 
@@ -69,7 +68,7 @@ class ByHand:
         object.__setattr__(self, "tokenizer", AutoTokenizer.from_pretrained(self.folder))
 
     def logps(self, prompt: str, completion: str) -> torch.Tensor:
-        """Of the answer's tokens alone: all behind the opened turn of the assistant."""
+        """Return those of the answer's tokens: all after the beginning of the assistant's turn."""
         this: Any = self
         user = [{"role": "user", "content": prompt}]
         opened = this.tokenizer.apply_chat_template(user, tokenize=False, add_generation_prompt=True)
@@ -90,14 +89,14 @@ def by_hand() -> type[ByHand]:
 
 
 @pytest.fixture(scope="session")
-def moved_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny model with other weights, as one that was tuned."""
+def perturbed_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model with noise added to its weights, in place of a fine-tuned one."""
     model: Any = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
     torch.manual_seed(5)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
-    folder = tmp_path_factory.mktemp("moved") / "model"
+    folder = tmp_path_factory.mktemp("perturbed") / "model"
     model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(tiny_model).save_pretrained(folder)
     return folder
@@ -105,7 +104,7 @@ def moved_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture
 def log():
-    """Reads the training log that lies beside a checkpoint: the entries of optimiser steps, in order."""
+    """Reader of the training log next to a checkpoint: the entries of optimiser steps, in order."""
 
     def read(folder: Path) -> list[dict[str, float]]:
         lines = (folder.parent / "training.jsonl").read_text(encoding="utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""A launcher's process beside the one that started the launcher."""
+"""A training process ends with the process that reads its output."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ time.sleep(float(sys.argv[1]))
 
 @pytest.fixture
 def worker():
-    """Starts a process that says one line and then nothing for so many seconds."""
+    """Starter of a process that writes one line and then sleeps for so many seconds."""
     started = []
 
     def start(seconds: float) -> subprocess.Popen[str]:
@@ -31,17 +31,17 @@ def worker():
         process.wait()
 
 
-def test_it_ends_when_nobody_reads_what_it_says(worker):
+def test_it_ends_when_the_reader_of_its_output_is_gone(worker):
     process = worker(600)
     process.stdout.close()
     assert process.wait(timeout=60) == 1
 
 
-def test_it_goes_on_while_somebody_does(worker):
+def test_it_goes_on_while_its_output_is_read(worker):
     assert worker(0.5).wait(timeout=60) == 0
 
 
-def test_words_into_a_file_have_no_reader_who_could_go(tmp_path):
-    with (tmp_path / "words").open("w", encoding="utf-8") as words:
-        done = subprocess.run([sys.executable, "-c", WORKER, "0.5"], stdout=words, check=False, timeout=60)
+def test_output_to_a_file_has_no_reader_to_wait_for(tmp_path):
+    with (tmp_path / "output").open("w", encoding="utf-8") as output:
+        done = subprocess.run([sys.executable, "-c", WORKER, "0.5"], stdout=output, check=False, timeout=60)
     assert done.returncode == 0

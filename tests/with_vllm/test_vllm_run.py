@@ -60,9 +60,9 @@ def test_a_killed_process_leaves_no_engine_behind(tmp_path: Path) -> None:
     """The guard alone: a process that started it, and a child that would live on, is killed."""
     program = """
         import os, subprocess, sys, time
-        from srlm.engines.vllm import guarding
+        from srlm.engines.vllm import reaper_command
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
-        guard = subprocess.Popen(guarding(os.getpid()))
+        guard = subprocess.Popen(reaper_command(os.getpid()))
         print(child.pid, guard.pid, flush=True)
         time.sleep(300)
     """

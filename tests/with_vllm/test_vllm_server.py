@@ -112,7 +112,7 @@ def test_an_answer_ends_at_a_stop_string_or_at_max_tokens(server: Engine, replie
 
 def test_a_name_that_the_server_does_not_know_is_said(address: str) -> None:
     engine = open_engine(f"vllm:other@{address}/v1")
-    with pytest.raises(EngineError, match="knows no model 'other'"):
+    with pytest.raises(EngineError, match="has no model 'other'"):
         list(engine.run([[ask("Hello", greedy(1))]]))
 
 

@@ -1,1 +1,1 @@
-"""Data for supervised fine-tuning: seed data, IFT and EFT examples."""
+"""Supervised fine-tuning data: seed data, IFT and EFT examples."""

@@ -1,24 +1,30 @@
 """Direct preference optimisation with TRL's DPOTrainer: M_t on its own pairs gives M_t+1 (Rafailov et al. 2023).
 
-The reference is M_t: its log-probabilities are computed once, before the first step and without dropout, by the model
-that training then begins to change, so that no second one is ever in memory; and token by token from the last layer,
-without the logits of the whole vocabulary. Terms of the loss that the paper does not have are in
+The reference model is M_t. Its log-probabilities are computed once, before the first step and without dropout, by the
+model that training then changes, so that no second model is in memory. They are computed token by token from the last
+layer, without the logits of the whole vocabulary. Terms of the loss that the paper does not have are in
 `trainer/finetune/dpo_loss.py`.
 """
 
+from typing import Any
+
 from srlm.console import Progress
 from srlm.errors import NothingToTrain
-from trainer.finetune.job import Preference
-from trainer.finetune.resource_errors import explained
-from trainer.finetune.tokenize import Rows, fitting
-from trainer.finetune.trl_common import adapters, dataset, fit, load_for_training, save, shared_arguments
+from trainer.finetune.distributed import shared_dataset
+from trainer.finetune.job import DPOJob
+from trainer.finetune.load_model import load_for_training
+from trainer.finetune.lora import lora_config
+from trainer.finetune.resource_errors import translate_resource_errors
+from trainer.finetune.save import save_checkpoint
+from trainer.finetune.tokenize import ExampleTokenizer, filter_by_length
+from trainer.finetune.trl_common import fit, shared_arguments, shared_callbacks
 
 COLUMNS = ("prompt_ids", "chosen_ids", "rejected_ids")
-"""What TRL's own preparation makes of a pair."""
+"""Columns of a tokenized pair in TRL."""
 
 
-def prefer(job: Preference, progress: Progress) -> None:
-    """Tune M_t on preference pairs and write M_t+1.
+def train_dpo(job: DPOJob, progress: Progress) -> None:
+    """Train M_t on preference pairs and write M_t+1.
 
     Raises:
         NothingToTrain: no pair, or no example to replay, fits into max_length.
@@ -27,8 +33,8 @@ def prefer(job: Preference, progress: Progress) -> None:
     model, tokenizer = load_for_training(job.start, job.device, config.dropout)
     from trl.trainer.dpo_config import DPOConfig as Arguments
 
-    from trainer.finetune.dpo_loss import PreferenceTrainer, Replay
-    from trainer.finetune.snapshots import Along
+    from trainer.finetune.dpo_loss import ExtendedDPOTrainer
+    from trainer.finetune.snapshots import SnapshotCallback
 
     arguments = Arguments(
         **shared_arguments(job),
@@ -37,42 +43,52 @@ def prefer(job: Preference, progress: Progress) -> None:
         precompute_ref_log_probs=True,
         disable_dropout=False,
     )
-    rows = Rows(tokenizer, job.thoughts)
-    again = None
-    if config.replay:
-        kept = fitting(rows, job.replay, config.max_length, progress, f"{job.label}, replay")
-        again = Replay([tokens for _, tokens in kept], config.replay, job.seed)
+    chat = ExampleTokenizer(tokenizer, job.thoughts)
+    replay = _replay(chat, job, progress)
     with (
-        explained(job.label, "dpo", config.per_device_train_batch_size, config.max_length),
+        translate_resource_errors(job.label, "dpo", config.per_device_train_batch_size, config.max_length),
         progress.step(job.label, job.steps) as step,
     ):
-        trainer = PreferenceTrainer(
+        trainer = ExtendedDPOTrainer(
             model=model,
             args=arguments,
-            train_dataset=dataset(_rows(rows, job, progress), job.folder),
+            train_dataset=shared_dataset(_tokenized_pairs(chat, job, progress), job.folder),
             processing_class=tokenizer,
-            peft_config=adapters(config),
+            peft_config=lora_config(config),
             nll_coef=config.nll_coef,
             smoothing=1 - job.consistency if config.label_smoothing == "agreement" else config.label_smoothing,
-            replay=again,
+            replay=replay,
             order_seed=job.seed,
         )
-        if config.stopping.judge is not None:
-            trainer.add_callback(Along(trainer, tokenizer, job))
-        fit(trainer, step, job)
-        save(trainer, tokenizer, job)
+        snapshots = [SnapshotCallback(trainer, tokenizer, job)] if config.stopping.judge is not None else []
+        fit(trainer, job, [*snapshots, *shared_callbacks(job, step)])
+        save_checkpoint(trainer, tokenizer, job)
 
 
-def _rows(rows: Rows, job: Preference, progress: Progress) -> list[dict[str, list[int]]]:
-    """The pairs as TRL takes them once they are tokens; says how many have a prompt that leaves no room for an answer.
+def _replay(chat: ExampleTokenizer, job: DPOJob, progress: Progress) -> Any:
+    """Return the supervised examples to mix into the steps; None without `dpo.replay`.
 
     Raises:
-        NothingToTrain: all do.
+        NothingToTrain: none fits into max_length.
+    """
+    from trainer.finetune.replay import Replay
+
+    if not job.config.replay:
+        return None
+    kept = filter_by_length(chat, job.replay, job.config.max_length, progress, f"{job.label}, replay")
+    return Replay([tokens for _, tokens in kept], job.config.replay, job.seed)
+
+
+def _tokenized_pairs(chat: ExampleTokenizer, job: DPOJob, progress: Progress) -> list[dict[str, list[int]]]:
+    """Tokenize the pairs as TRL takes them, without those whose prompt alone fills max_length.
+
+    Raises:
+        NothingToTrain: no pair is left.
     """
     found: list[dict[str, list[int]]] = []
     for pair in job.pairs:
-        chosen = rows.read(pair.prompt, pair.chosen, job.written.get(pair.chosen_id))
-        rejected = rows.read(pair.prompt, pair.rejected, job.written.get(pair.rejected_id))
+        chosen = chat.tokenize(pair.prompt, pair.chosen, job.written.get(pair.chosen_id))
+        rejected = chat.tokenize(pair.prompt, pair.rejected, job.written.get(pair.rejected_id))
         if len(chosen.prompt) < job.config.max_length:
             sides = (chosen.prompt, chosen.completion, rejected.completion)
             found.append(dict(zip(COLUMNS, map(list, sides), strict=True)))
@@ -80,5 +96,7 @@ def _rows(rows: Rows, job: Preference, progress: Progress) -> list[dict[str, lis
     if not found:
         raise NothingToTrain(f"{job.label}: {long} leave no room for an answer in dpo.max_length tokens.")
     if len(found) < len(job.pairs):
-        progress.say(f"{job.label}: {long} leave no room for an answer in {job.config.max_length} tokens; left out.")
+        progress.say(
+            f"{job.label}: {long} leave no room for an answer in {job.config.max_length} tokens; they are left out."
+        )
     return found

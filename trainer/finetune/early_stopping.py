@@ -1,13 +1,12 @@
-"""Which checkpoint of a preference tuning becomes the model: early stopping by a judge from outside.
+"""Early stopping of DPO by an external judge: select the snapshot that becomes the model.
 
-In the paper (arXiv 2401.10020, section 3.1.3) every 200 steps a checkpoint answers 253 validation instructions,
-Claude 2 compares its answers with those of the checkpoint before, and training stops where they are no better. Here
-training goes on to its end and the judge follows, with the same choice: the schedule of the learning rate is that of
-the whole training in any case, and a judge on this machine would not fit beside one. What is trained beyond the
-choice is lost.
+In the paper (arXiv 2401.10020, section 3.1.3) a checkpoint answers 253 validation instructions every 200 steps, Claude
+2 compares its answers with those of the checkpoint before, and training stops where they are no better. Here training
+runs to its end and the judge follows, with the same choice: the learning-rate schedule is that of the whole training in
+any case, and a local judge would not fit into memory during training. Steps after the selected one are wasted.
 
-The first checkpoint is compared with nothing: were M_t the better one, there would be no M_t+1. Better is a mean
-preference above one half, over both orders of presentation and all instructions with a readable verdict in both.
+The first snapshot is compared with nothing, because without it there is no M_t+1. A snapshot is better if its mean
+preference is above one half, over both orders of presentation and all instructions with a readable verdict in both.
 """
 
 import shutil
@@ -20,21 +19,23 @@ from pathlib import Path
 from srlm.engines.open import public_name
 from srlm.errors import EngineFailed
 from srlm.judges.pairwise import Match, compare, load_pairwise
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.stats.intervals import mean_interval
 from srlm.strip_reasoning import answer_of
 from srlm.types import SCHEMA, Answer, Completion, Message, RankedPrompt, Request, Verdict
-from trainer.finetune.trl_common import kept, whole
+from trainer.finetune.checkpoints import complete_checkpoints, snapshot_dir
 from trainer.session import Session
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """The answers of the checkpoint at an optimiser step against those at the step `before`.
+class SnapshotComparison:
+    """Result of comparing the answers of the snapshot at `step` with those of the snapshot at `before`.
 
-    `win_rate` is the judge's mean preference for the later one, with its interval, over `prompts` instructions;
-    `unread` others have no readable verdict in one of the orders, or no answer. `length` is the mean difference in
-    characters, later less before.
+    Attributes:
+        win_rate: the judge's mean preference for the later snapshot, with its confidence interval.
+        prompts: the number of instructions behind it.
+        unread: instructions without a readable verdict in both orders, or without an answer.
+        length: mean difference of the answers' lengths in characters, later minus earlier.
     """
 
     step: int
@@ -50,30 +51,33 @@ class Comparison:
 
     @property
     def better(self) -> bool:
-        """Whether training would go on after it."""
+        """True if the later snapshot is better, so that training would go on after it."""
         return self.win_rate > 0.5
 
 
-def take_best(session: Session, model: str, folder: Path, last: int) -> None:
-    """Put the checkpoint that the judge stops at into `folder`, which holds that of the `last` step.
+def select_snapshot(session: Session, model: str, folder: Path, last: int) -> None:
+    """Put the snapshot at which the judge stops into `folder`, which holds the model of the `last` step.
 
-    The comparisons are a stage of the run: they are read where they have been made.
+    The comparisons are a stage of the run, and are read if they exist.
 
     Raises:
-        EngineFailed: the judge cannot be read.
+        EngineFailed: no verdict of the judge is readable.
     """
-    places = {**{step: path for step, path in whole(kept(folder)).items() if step < last}, last: folder}
-    found = session.run.stage(f"{model}/stopping", Comparison, lambda: _compared(session, model, places))
+    snapshots = {step: path for step, path in complete_checkpoints(snapshot_dir(folder)).items() if step < last}
+    places = {**snapshots, last: folder}
+    found = session.run.stage(
+        f"{model}/stopping", SnapshotComparison, lambda: _compare_snapshots(session, model, places)
+    )
     session.release()
-    step = stopped_at(list(places), found)
-    session.progress.say(_in_words(model, step, last, found))
+    step = stopping_step(list(places), found)
+    session.progress.say(_summary(model, step, last, found))
     if step != last:
         shutil.rmtree(folder)
         shutil.copytree(places[step], folder)
 
 
-def stopped_at(steps: Sequence[int], comparisons: Sequence[Comparison]) -> int:
-    """The last step up to which each checkpoint was better than the one before."""
+def stopping_step(steps: Sequence[int], comparisons: Sequence[SnapshotComparison]) -> int:
+    """Return the last step up to which each snapshot was better than the one before."""
     chosen = steps[0]
     for one in comparisons:
         if not one.better:
@@ -82,18 +86,18 @@ def stopped_at(steps: Sequence[int], comparisons: Sequence[Comparison]) -> int:
     return chosen
 
 
-def _compared(session: Session, model: str, places: dict[int, Path]) -> list[Comparison]:
-    """Each checkpoint against the one before, until one is no better."""
+def _compare_snapshots(session: Session, model: str, places: dict[int, Path]) -> list[SnapshotComparison]:
+    """Compare each snapshot with the one before, until one is no better."""
     config = session.config.dpo.stopping
     prompts = session.run.stage("seeds/validation", RankedPrompt, list)[: config.prompts]
     answers: dict[int, dict[str, Answer]] = {}
     verdicts: list[Verdict] = []
-    found: list[Comparison] = []
+    found: list[SnapshotComparison] = []
     for before, step in pairwise(places):
         for one in (before, step):
             if one not in answers:
-                answers[one] = _answers(session, model, one, places[one], prompts)
-        comparison, given = _comparison(session, model, (before, step), prompts, answers)
+                answers[one] = _generate_answers(session, model, one, places[one], prompts)
+        comparison, given = _compare_two(session, model, (before, step), prompts, answers)
         verdicts += given
         found.append(comparison)
         if not comparison.better:
@@ -103,19 +107,20 @@ def _compared(session: Session, model: str, places: dict[int, Path]) -> list[Com
     return found
 
 
-def _answers(
+def _generate_answers(
     session: Session, model: str, step: int, folder: Path, prompts: Sequence[RankedPrompt]
 ) -> dict[str, Answer]:
-    """A checkpoint's answers by the instruction's id, drawn like candidates; all checkpoints by the same chance."""
+    """Sample a snapshot's answers, by prompt id. All snapshots use the same random seeds."""
     name = f"{model}@{step}"
     sampling = session.config.candidate_sampling.resolved()
     requests = [
-        Request((Message("user", one.instruction),), sampling, seed=derive(session.config.seed, "stopping", one.id))
+        Request(
+            (Message("user", one.instruction),), sampling, seed=derive_seed(session.config.seed, "stopping", one.id)
+        )
         for one in prompts
     ]
     replies = session.caller(name, f"{model}/stopping", folder).ask(
-        requests,
-        f"{model}: answers of step {step} to {len(prompts)} held-out instructions",
+        requests, f"{model}: answers of step {step} to {len(prompts)} held-out instructions"
     )
     return {
         one.id: answer_of(f"{name}-{one.id}", one.id, name, key, reply)
@@ -124,14 +129,18 @@ def _answers(
     }
 
 
-def _comparison(
+def _compare_two(
     session: Session,
     model: str,
     steps: tuple[int, int],
     prompts: Sequence[RankedPrompt],
     answers: dict[int, dict[str, Answer]],
-) -> tuple[Comparison, list[Verdict]]:
-    """What the judge says of the answers of two checkpoints, and its verdicts."""
+) -> tuple[SnapshotComparison, list[Verdict]]:
+    """Compare the answers of two snapshots with the judge; return the result and the verdicts.
+
+    Raises:
+        EngineFailed: no verdict is readable.
+    """
     before, step = steps
     judge = str(session.config.dpo.stopping.judge)
     matches = [
@@ -145,15 +154,15 @@ def _comparison(
         matches,
         label=f"{model}: {public_name(judge)} compares the answers of step {step} with those of step {before}",
     )
-    read = [(one.mean, len(one.match.first.text) - len(one.match.second.text)) for one in preferences]
+    read = [(one.value, len(one.match.first.text) - len(one.match.second.text)) for one in preferences]
     means = [mean for mean, _ in read if mean is not None]
     if not means:
         raise EngineFailed(
-            f"{model}: {public_name(judge)} gave no readable preference on any of {len(prompts)} instructions, so it "
-            "cannot choose a checkpoint. Take another dpo.stopping.judge, under another --name."
+            f"{model}: {public_name(judge)} gave no readable verdict on any of {len(prompts)} instructions, so no "
+            "checkpoint can be selected. Set another dpo.stopping.judge in a new run (--name)."
         )
     rate = mean_interval(means)
-    comparison = Comparison(
+    comparison = SnapshotComparison(
         step=step,
         before=before,
         judge=preferences[0].verdicts[0].judge,
@@ -167,13 +176,13 @@ def _comparison(
     return comparison, [verdict for one in preferences for verdict in one.verdicts]
 
 
-def _in_words(model: str, step: int, last: int, comparisons: Sequence[Comparison]) -> str:
-    """Which step is the model, and why."""
+def _summary(model: str, step: int, last: int, comparisons: Sequence[SnapshotComparison]) -> str:
+    """Return one line that names the selected step and the comparison that ended the selection."""
     if not comparisons:
         return f"{model}: step {last} is its only checkpoint; there is none to compare it with."
     end = comparisons[-1]
     interval = "" if end.low is None or end.high is None else f" [{end.low:.1%}, {end.high:.1%}]"
-    unread = f", {end.unread} more could not be read" if end.unread else ""
+    unread = f", {end.unread} more without a readable verdict" if end.unread else ""
     return (
         f"{model}: the checkpoint of step {step} of {last} is the model. By {end.judge}, step {end.step} wins "
         f"{end.win_rate:.1%}{interval} of {end.prompts} comparisons with step {end.before}{unread}; mean length "

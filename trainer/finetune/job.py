@@ -1,6 +1,7 @@
-"""A training as data: what `trainer/finetune/sft.py` and `trainer/finetune/dpo.py` are given, here or in processes of their own."""
+"""The specification of a training as data, serialisable to JSON, so that it runs here or in processes of its own."""
 
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,46 +9,51 @@ from pydantic import Field, TypeAdapter
 
 from srlm.config import Tracker
 from srlm.config.finetune import DPOConfig, SFTConfig
-from srlm.types import PreferencePair
-from trainer.data.sft_examples import Example
-from trainer.finetune.tokenize import Learned
-from trainer.finetune.trl_common import optimiser_steps
+from srlm.types import PreferencePair, SFTExample
+from trainer.finetune.tokenize import ThoughtsSetting
+
+
+def optimiser_steps(examples: int, config: SFTConfig | DPOConfig) -> int:
+    """Return the number of optimiser steps of a training on so many examples or pairs."""
+    return max(1, ceil(ceil(examples / config.batch_size) * config.epochs))
 
 
 @dataclass(frozen=True)
-class Supervision:
-    """Supervised tuning of the checkpoint `start` on examples; the result goes to `folder`."""
+class SFTJob:
+    """Supervised fine-tuning of the checkpoint `start` on examples; the result is written to `folder`."""
 
     start: Path
     folder: Path
-    examples: tuple[Example, ...]
+    examples: tuple[SFTExample, ...]
     config: SFTConfig
     device: str
     dtype: str
     seed: int
     label: str
     report_to: tuple[Tracker, ...] = field(default=(), kw_only=True)
-    thoughts: Learned = field(default="drop", kw_only=True)
+    thoughts: ThoughtsSetting = field(default="drop", kw_only=True)
     kind: Literal["sft"] = field(default="sft", kw_only=True)
 
     @property
     def steps(self) -> int:
-        """Optimiser steps, if no example is too long."""
+        """Optimiser steps, provided that no example exceeds `max_length`."""
         return optimiser_steps(len(self.examples), self.config)
 
 
 @dataclass(frozen=True)
-class Preference:
-    """Preference tuning of the checkpoint `start` on pairs, with examples to replay; the result goes to `folder`.
+class DPOJob:
+    """DPO of the checkpoint `start` on preference pairs; the result is written to `folder`.
 
-    `consistency` is the weight of the pairs as they are, where labels are smoothed by agreement. `written` holds
-    all that was written for an answer, by its id, where thoughts are learned too.
+    Attributes:
+        replay: supervised examples that are mixed into the optimiser steps.
+        consistency: weight of the unflipped pairs, where `label_smoothing` is "agreement".
+        written: full generated text of an answer by its id, where its reasoning is trained on too.
     """
 
     start: Path
     folder: Path
     pairs: tuple[PreferencePair, ...]
-    replay: tuple[Example, ...]
+    replay: tuple[SFTExample, ...]
     config: DPOConfig
     device: str
     dtype: str
@@ -55,7 +61,7 @@ class Preference:
     label: str
     consistency: float = field(default=1, kw_only=True)
     report_to: tuple[Tracker, ...] = field(default=(), kw_only=True)
-    thoughts: Learned = field(default="drop", kw_only=True)
+    thoughts: ThoughtsSetting = field(default="drop", kw_only=True)
     written: dict[str, str] = field(default_factory=dict, kw_only=True)
     kind: Literal["dpo"] = field(default="dpo", kw_only=True)
 
@@ -65,5 +71,5 @@ class Preference:
         return optimiser_steps(len(self.pairs), self.config)
 
 
-Job = Annotated[Supervision | Preference, Field(discriminator="kind")]
-JOB: TypeAdapter[Supervision | Preference] = TypeAdapter(Job)
+Job = Annotated[SFTJob | DPOJob, Field(discriminator="kind")]
+JOB: TypeAdapter[SFTJob | DPOJob] = TypeAdapter(Job)

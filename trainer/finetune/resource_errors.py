@@ -1,4 +1,4 @@
-"""What the machine can do to a training, memory or disk at their end: one message that says what to change."""
+"""Errors of a training for which memory or disk space is the cause, each as one message with the setting to change."""
 
 import errno
 from collections.abc import Iterator
@@ -6,44 +6,50 @@ from contextlib import contextmanager
 
 from srlm.errors import NoDiskSpace, OutOfMemory
 
-KEPT = "What is done is kept, and the same command goes on from there."
+RESUME_ADVICE = "Finished steps are kept; the same command resumes from there."
 
 
 @contextmanager
-def explained(label: str, section: str, micro_batch_size: int, max_length: int) -> Iterator[None]:
-    """Run a training of `section`, "sft" or "dpo".
+def translate_resource_errors(label: str, section: str, micro_batch_size: int, max_length: int) -> Iterator[None]:
+    """Turn out-of-memory and disk-full errors of a training into user messages.
+
+    Args:
+        label: the training's name in messages.
+        section: its settings, "sft" or "dpo".
+        micro_batch_size: its present value.
+        max_length: its present value.
 
     Raises:
-        OutOfMemory: a micro-batch does not fit.
-        NoDiskSpace: a file could not be written to its end.
+        OutOfMemory: a micro-batch does not fit into memory.
+        NoDiskSpace: a file could not be written completely.
     """
     try:
         yield
     except Exception as error:
-        if out_of_memory(error):
+        if is_out_of_memory(error):
             now = f"{section}.per_device_train_batch_size = {micro_batch_size}"
             then = (
-                f"Give a smaller one, such as --set {section}.per_device_train_batch_size={micro_batch_size // 2}"
+                f"Set a smaller one, such as --set {section}.per_device_train_batch_size={micro_batch_size // 2}"
                 if micro_batch_size > 1
-                else f"A new run with {section}.max_length below {max_length}, or with a smaller model, needs less"
+                else f"Start a new run with {section}.max_length below {max_length} or with a smaller model"
             )
-            raise OutOfMemory(f"{label}: the memory is too small for {now}. {then}. {KEPT}") from None
-        if disk_is_full(error):
+            raise OutOfMemory(f"{label}: out of memory with {now}. {then}. {RESUME_ADVICE}") from None
+        if is_disk_full(error):
             raise NoDiskSpace(
-                f"{label}: the disk is full. Make room; with --set {section}.save_steps=0 nothing is written before "
-                f"the end of a training. {KEPT}"
+                f"{label}: the disk is full. Make room, or set {section}.save_steps=0, so that nothing is written "
+                f"before the end of a training. {RESUME_ADVICE}"
             ) from None
         raise
 
 
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory could not be had; torch's own class is a RuntimeError."""
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return true for an out-of-memory error; torch's own class is a RuntimeError."""
     words = str(error).lower()
     return isinstance(error, MemoryError) or "out of memory" in words or "allocate memory" in words
 
 
-def disk_is_full(error: BaseException) -> bool:
-    """Whether an exception of Python, torch or safetensors says that a file could not be written to its end."""
+def is_disk_full(error: BaseException) -> bool:
+    """Return true for an error of Python, torch or safetensors because the disk is full or the quota is used up."""
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return True
     words = str(error)

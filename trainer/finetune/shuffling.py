@@ -1,7 +1,7 @@
-"""The order in which a training sees its examples: a function of the seed and the epoch, and of nothing else.
+"""The order of training examples: a function of the seed and the epoch alone, so that a resumed training repeats it.
 
-The samplers of transformers and accelerate draw from a generator that moves on with the training, or are not told the
-epoch when a resumed one skips batches, so that training on from the middle of a later epoch would see other batches.
+The samplers of transformers and accelerate draw from a generator that advances with the training, or are not given the
+epoch when a resumed training skips batches. Resuming inside a later epoch would then see other batches.
 Imported late: it needs torch and transformers.
 """
 
@@ -12,14 +12,14 @@ import torch
 from torch.utils.data import Sampler
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 
 
-class Order(Sampler[int]):
-    """Indices of an epoch's examples, shuffled anew for each.
+class EpochSampler(Sampler[int]):
+    """Sampler of example indices, reshuffled in every epoch.
 
-    With `lengths`, each slice of `batch_size` holds examples of like length: a third of the tokens would be padding
-    otherwise. A batch is the same however it is cut into micro-batches or spread over processes.
+    With `lengths`, each slice of `batch_size` holds examples of similar length; without, a third of the tokens would be
+    padding. The batch of an optimiser step does not depend on how it is split into micro-batches or over processes.
     """
 
     def __init__(
@@ -35,9 +35,9 @@ class Order(Sampler[int]):
         return self.count
 
     def __iter__(self) -> Iterator[int]:
-        """The order of the epoch that the trainer's own count is in."""
+        """Yield the indices of the trainer's current epoch."""
         epoch = int(self.trainer.state.epoch or 0)
-        shuffle = torch.Generator().manual_seed(derive(self.seed, "order", epoch))
+        shuffle = torch.Generator().manual_seed(derive_seed(self.seed, "order", epoch))
         if self.lengths:
             grouped: Any = get_length_grouped_indices  # not annotated in transformers
             return iter(grouped(self.lengths, self.batch_size, generator=shuffle))

@@ -1,7 +1,7 @@
-"""Whole models on the way of a training, for a judge to choose from: `kept/step-N` beside the model's checkpoint.
+"""Snapshots of the model during DPO, `kept/step-N` next to the final checkpoint, for early stopping to choose from.
 
-They are apart from what a stopped training goes on from (`trainer/finetune/resume.py`): those hold the optimiser too, and one is
-enough. Imported late: it needs transformers.
+They are separate from the checkpoints for resuming (`trainer/finetune/resume.py`), which also hold the optimiser and of
+which only the last is kept. Imported late: it needs transformers.
 """
 
 import shutil
@@ -10,25 +10,26 @@ from typing import Any
 from accelerate import PartialState
 from transformers import TrainerCallback
 
+from trainer.finetune.checkpoints import complete_checkpoint, snapshot_dir
 from trainer.finetune.divergence import require_finite
-from trainer.finetune.job import Preference
-from trainer.finetune.trl_common import WHOLE, kept, write_model
+from trainer.finetune.job import DPOJob
+from trainer.finetune.save import write_model
 
 
-class Along(TrainerCallback):  # type: ignore[misc, unused-ignore]
-    """Writes the model after each `every` optimiser steps, but not after the last, where it is written anyway."""
+class SnapshotCallback(TrainerCallback):  # type: ignore[misc, unused-ignore]
+    """Writer of the model after every `stopping.every` optimiser steps, except after the last step."""
 
-    def __init__(self, trainer: Any, tokenizer: Any, job: Preference) -> None:
-        self._every, self._place = job.config.stopping.every, kept(job.folder)
+    def __init__(self, trainer: Any, tokenizer: Any, job: DPOJob) -> None:
+        self._every, self._folder = job.config.stopping.every, snapshot_dir(job.folder)
         self._trainer, self._tokenizer, self._job = trainer, tokenizer, job
 
     def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        """One that is whole is not written again where a training goes on from before it: it would be the same."""
-        whole = self._place / f"{WHOLE}{state.global_step}"
-        if state.global_step % self._every or state.global_step >= state.max_steps or whole.exists():
+        """Write a snapshot, unless a training that was resumed from an earlier step has already written it."""
+        complete = complete_checkpoint(self._folder, state.global_step)
+        if state.global_step % self._every or state.global_step >= state.max_steps or complete.exists():
             return
         require_finite(self._job, state, args, self._trainer.model)
-        unfinished = whole.with_name(f"unfinished-{state.global_step}")
+        unfinished = complete.with_name(f"unfinished-{state.global_step}")
         processes = PartialState()
         processes.wait_for_everyone()
         if processes.is_main_process:
@@ -37,5 +38,5 @@ class Along(TrainerCallback):  # type: ignore[misc, unused-ignore]
         write_model(self._trainer, self._tokenizer, self._job.start, unfinished)
         processes.wait_for_everyone()
         if processes.is_main_process:
-            unfinished.rename(whole)
+            unfinished.rename(complete)
         processes.wait_for_everyone()

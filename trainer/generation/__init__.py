@@ -1,1 +1,1 @@
-"""Generate new prompts and candidate answers."""
+"""Generation of new prompts and of candidate answers."""

@@ -1,31 +1,37 @@
-"""N answers of M_t to every new instruction (arXiv 2401.10020, section 2.2: N = 4, temperature 0.7, top-p 0.9)."""
+"""Sampling of N candidate answers per prompt (arXiv 2401.10020, section 2.2: N = 4, temperature 0.7, top-p 0.9)."""
 
 from collections.abc import Sequence
 from typing import Literal
 
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.strip_reasoning import answer_of
 from srlm.types import Answer, Completion, Message, Prompt, Request
 from trainer.session import Session
 
 
-def write_candidates(
+def sample_candidates(
     session: Session,
     stage: str,
     model: str,
     prompts: Sequence[Prompt],
     role: Literal["candidates", "anchors"] = "candidates",
 ) -> list[Answer]:
-    """Sample `model`'s answers. A call that failed gives none.
+    """Sample the answers of `model`. A failed call gives no answer.
 
-    The ids of candidates end in -c0, -c1 and on; those of anchors, an earlier model's answers, in -a0 and on.
+    Args:
+        session: the run.
+        stage: the model to be trained on them, such as "M2".
+        model: the model that answers.
+        prompts: the prompts.
+        role: ids of candidates end in -c0, -c1 and so on; those of anchors, an earlier model's answers, in -a0 and
+            so on.
     """
     config = session.config
     requests: list[Request] = []
     owners: list[tuple[Prompt, int]] = []
     for prompt in prompts:
         for sample in range(config.candidates):
-            seed = derive(config.seed, stage, prompt.id, sample)
+            seed = derive_seed(config.seed, stage, prompt.id, sample)
             requests.append(
                 Request(
                     (Message("user", prompt.instruction),),
@@ -46,6 +52,6 @@ def write_candidates(
     ]
 
 
-def whole(answer: Answer) -> str:
-    """All that a model wrote for an answer, the thoughts before it included."""
+def full_text(answer: Answer) -> str:
+    """Return the full generated text of an answer, with the reasoning before it."""
     return answer.written or answer.thoughts + answer.text

@@ -1,4 +1,4 @@
-"""Where new instructions come from in the puzzle world: code makes them. Their solutions are not known to the loop."""
+"""New prompts of the synthetic puzzle task, made by code. The loop does not see their solutions."""
 
 from collections.abc import Sequence
 
@@ -7,16 +7,16 @@ from srlm.puzzle.task import puzzles
 from srlm.types import Prompt
 
 
-def made_prompts(model: str, count: int, seed: int, earlier: Sequence[Prompt]) -> list[Prompt]:
-    """Puzzles on the way to `model` that no earlier iteration had, and that are in no seed and no test.
+def puzzle_prompts(model: str, count: int, seed: int, earlier: Sequence[Prompt]) -> list[Prompt]:
+    """Return puzzles for the training of `model` that are in no earlier iteration, no seed and no test set.
 
     Raises:
-        UsageError: there are not so many.
+        UsageError: fewer than `count` are left.
     """
     left = puzzles("loop", seed)[len(earlier) :]
     if len(left) < count:
         raise UsageError(
-            f"{model} wants {count} new puzzles, and {len(left)} are left. "
+            f"{model} needs {count} new puzzles, and {len(left)} are left. "
             "Set a smaller instructions.count, or fewer iterations."
         )
     return [

@@ -1,8 +1,8 @@
-"""Where new instructions come from: 8-shot prompting with filters (arXiv 2401.10020, section 2.2; Self-Instruct).
+"""Generation of new prompts: 8-shot prompting with filters (arXiv 2401.10020, section 2.2; Self-Instruct).
 
-Each call shows six seeds and two instructions accepted earlier, as a numbered list, and the model writes the ninth.
-Calls come in rounds, so that later rounds can show what earlier ones gave; before anything was accepted all shots are
-seeds. Every instruction remembers its shots.
+Each call shows six seeds and two previously accepted prompts as a numbered list, and the model writes the ninth. Calls
+are made in rounds, so that later rounds can show prompts of earlier ones. Before any prompt is accepted all few-shot
+examples are seeds. Every prompt has the ids of its few-shot examples.
 """
 
 import random
@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 from math import ceil
 
-from srlm.seeding import derive
-from srlm.types import Completion, Demonstration, Dropped, Message, Prompt, Request
+from srlm.seeding import derive_seed
+from srlm.types import Completion, Demonstration, Dropped, Message, Prompt, Reply, Request
 from trainer.generation.filters import InstructionFilter
 from trainer.session import Session
 
@@ -19,80 +19,93 @@ _TASK = (
     "Come up with a series of tasks that a person might give to an assistant. Make them as different from each other "
     "as you can, in subject and in form. Each stands on one line and can be answered with text alone."
 )
+Shots = list[Demonstration | Prompt]
+"""Few-shot examples of one call."""
+
 _NUMBER = re.compile(r"^\s*(?:\d+[.)]|[-*])\s+")
 
 
-def write_prompts(
+def generate_prompts(
     session: Session, model: str, writer: str, seeds: Sequence[Demonstration], earlier: Sequence[Prompt]
 ) -> tuple[list[Prompt], list[Dropped]]:
-    """Write the new instructions on the way to `model`.
+    """Generate the new prompts on which `model` will be trained.
 
     Args:
         session: the run.
-        model: the model to be trained on them, such as "M2"; their ids begin with it.
+        model: the model to be trained, such as "M2"; the prompts' ids begin with it.
         writer: the model that writes them.
-        seeds: IFT demonstrations, for the shots.
-        earlier: instructions of earlier iterations; shots too, and known to the similarity filter.
+        seeds: IFT demonstrations, as few-shot examples.
+        earlier: prompts of earlier iterations; few-shot examples too, and known to the similarity filter.
 
     Returns:
-        Accepted instructions (at most the configured count) and the refused ones with reasons.
+        The accepted prompts, at most the configured count, and the rejected ones with their reasons.
     """
     config = session.config.instructions
-    check = InstructionFilter(config, [seed.instruction for seed in seeds] + [prompt.instruction for prompt in earlier])
+    known = InstructionFilter(config, [seed.instruction for seed in seeds] + [prompt.instruction for prompt in earlier])
     accepted: list[Prompt] = []
-    refused: list[Dropped] = []
-    calls = max(1, ceil(config.count / 2))
-    for round_number in range(config.max_rounds):
+    rejected: list[Dropped] = []
+    for number in range(config.max_rounds):
         if len(accepted) >= config.count:
             break
-        shots = [
-            _shots(
-                seeds,
-                [*earlier, *accepted],
-                config.seed_shots,
-                config.generated_shots,
-                derive(session.config.seed, model, round_number, call),
-            )
-            for call in range(calls)
-        ]
-        requests = [
-            _request(session, chosen, derive(session.config.seed, model, "instruction", round_number, call))
-            for call, chosen in enumerate(shots)
-        ]
-        replies = session.caller(writer, f"{model}/instructions").ask(
-            requests,
-            f"{model}: new instructions, round {round_number + 1}, {len(accepted)} of {config.count} so far",
-        )
+        shots = _draw_round(session, model, number, seeds, [*earlier, *accepted])
+        replies = _run_round(session, model, writer, number, shots, len(accepted))
         for call, (key, reply) in enumerate(replies):
             if len(accepted) >= config.count:
                 break
-            if not isinstance(reply, Completion):
-                refused.append(Dropped(f"{model}-r{round_number}-{call}", "the call failed", reply.reason))
-                continue
-            text = _NUMBER.sub("", reply.text.strip()).strip()
-            reason = check.refusal(text, cut=reply.finish != "stop")
+            text, reason = _check(reply, known)
             if reason:
-                refused.append(Dropped(f"{model}-r{round_number}-{call}", reason, text))
+                rejected.append(Dropped(f"{model}-r{number}-{call}", reason, text))
                 continue
-            check.add(text)
+            known.add(text)
             parents = tuple(shot.id for shot in shots[call])
             accepted.append(Prompt(f"{model}-p{len(accepted):04d}", text, "generated", parents, call=key[:16]))
-    return accepted, refused
+    return accepted, rejected
 
 
-def _shots(
-    seeds: Sequence[Demonstration], written: Sequence[Prompt], of_seeds: int, of_written: int, seed: int
-) -> list[Demonstration | Prompt]:
-    """Draw the shots of one call; seeds stand in for written ones as long as there are too few."""
+def _draw_round(
+    session: Session, model: str, number: int, seeds: Sequence[Demonstration], generated: Sequence[Prompt]
+) -> list[Shots]:
+    """Draw the few-shot examples of each call of a round."""
+    config = session.config.instructions
+    return [
+        _draw_shots(
+            seeds,
+            generated,
+            config.seed_shots,
+            config.generated_shots,
+            derive_seed(session.config.seed, model, number, call),
+        )
+        for call in range(max(1, ceil(config.count / 2)))
+    ]
+
+
+def _draw_shots(
+    seeds: Sequence[Demonstration], generated: Sequence[Prompt], seed_shots: int, generated_shots: int, seed: int
+) -> Shots:
+    """Draw the few-shot examples of one call. Seeds replace generated prompts while there are too few of these."""
     chance = random.Random(seed)
-    new = chance.sample(list(written), min(of_written, len(written)))
-    old = chance.sample(list(seeds), min(of_seeds + of_written - len(new), len(seeds)))
-    shots: list[Demonstration | Prompt] = [*old, *new]
+    new = chance.sample(list(generated), min(generated_shots, len(generated)))
+    old = chance.sample(list(seeds), min(seed_shots + generated_shots - len(new), len(seeds)))
+    shots: Shots = [*old, *new]
     chance.shuffle(shots)
     return shots
 
 
-def _request(session: Session, shots: Sequence[Demonstration | Prompt], seed: int) -> Request:
+def _run_round(
+    session: Session, model: str, writer: str, number: int, shots: Sequence[Shots], accepted: int
+) -> list[tuple[str, Reply]]:
+    """Make the calls of a round; return each call's ledger key and reply."""
+    requests = [
+        _request(session, chosen, derive_seed(session.config.seed, model, "instruction", number, call))
+        for call, chosen in enumerate(shots)
+    ]
+    count = session.config.instructions.count
+    return session.caller(writer, f"{model}/instructions").ask(
+        requests, f"{model}: new instructions, round {number + 1}, {accepted} of {count} so far"
+    )
+
+
+def _request(session: Session, shots: Shots, seed: int) -> Request:
     lines = "".join(f"{number}. {' '.join(shot.instruction.split())}\n" for number, shot in enumerate(shots, start=1))
     return Request(
         (Message("user", _TASK),),
@@ -100,3 +113,11 @@ def _request(session: Session, shots: Sequence[Demonstration | Prompt], seed: in
         seed=seed,
         prefill=f"{lines}{len(shots) + 1}.",
     )
+
+
+def _check(reply: Reply, known: InstructionFilter) -> tuple[str, str | None]:
+    """Return the prompt of a reply and None, or what there is of it and the reason to reject it."""
+    if not isinstance(reply, Completion):
+        return reply.reason, "the call failed"
+    text = _NUMBER.sub("", reply.text.strip()).strip()
+    return text, known.rejection_reason(text, truncated=reply.finish != "stop")

@@ -1,1 +1,1 @@
-"""Measure each iteration and warn where a threshold is passed."""
+"""Monitoring of an iteration: metrics, alerts, table, trackers."""

@@ -1,8 +1,8 @@
-"""What is too much or too little in an iteration's health: one line each, and under `--strict` the end of the command.
+"""Alerts: metrics of an iteration beyond their thresholds. Under `--strict` the first one ends the command.
 
-A threshold is a setting of `MonitorConfig`. None is in the paper; each catches a way in which self-rewarding is known
-to go wrong (a judge that did not learn, answers that grow, a narrow set of instructions), long before a measurement
-of the model would.
+The thresholds are settings of `MonitorConfig`. None is in the paper. Each catches a known failure of self-rewarding (a
+judge that has not learned, answers that grow, prompts with little diversity) long before an evaluation of the model
+would.
 """
 
 from collections.abc import Callable
@@ -11,18 +11,20 @@ from typing import Literal
 
 from srlm.config.monitor import MonitorConfig
 from srlm.errors import StoppedByStrict
-from srlm.iteration_metrics import Health
+from srlm.iteration_metrics import IterationMetrics
 
 
 @dataclass(frozen=True)
 class Check:
-    """A figure, its threshold, and what to think when it passes that.
+    """A metric, its threshold, and the advice if it is beyond that.
 
-    `setting` is the threshold's name in the configuration, `below` says that too little is wrong, not too much.
+    Attributes:
+        setting: name of the threshold in the configuration.
+        below: true if values below the threshold give the alert, false if values above do.
     """
 
     name: str
-    figure: Callable[[Health], float | None]
+    metric: Callable[[IterationMetrics], float | None]
     setting: str
     below: bool
     unit: Literal["share", "points", "distance"]
@@ -31,7 +33,7 @@ class Check:
 
 CHECKS = (
     Check(
-        "share of the judge's answers that could be read",
+        "share of the judge's verdicts that are readable",
         lambda one: one.parse_rate if one.candidates else None,
         "min_parse_rate",
         True,
@@ -44,15 +46,16 @@ CHECKS = (
         "max_one_score",
         False,
         "share",
-        "The judge has not learned to tell answers apart: give it EFT examples of every score",
+        "The judge has not learned to distinguish answers: give it EFT examples of every score",
     ),
     Check(
-        "candidates' mean reward less that of worthless answers",
-        lambda one: one.canary_gap,
+        "mean reward of the candidates minus that of degenerate answers",
+        lambda one: one.degenerate_gap,
         "min_degenerate_gap",
         True,
         "points",
-        "The judge has not learned what is worthless, and pairs chosen by it teach nothing or harm: more EFT examples",
+        "The judge has not learned to score degenerate answers low, and its pairs are useless or harmful: give it more "
+        "EFT examples",
     ),
     Check(
         "share of the highest score",
@@ -68,7 +71,7 @@ CHECKS = (
         "max_length_drift",
         False,
         "share",
-        "Set length beside every win rate; where answers grow, pairs.length_rho holds that back",
+        "Report length next to every win rate; if answers grow, pairs.length_rho limits it",
     ),
     Check(
         "difference in length of chosen and rejected, relative to the mean",
@@ -76,7 +79,7 @@ CHECKS = (
         "max_length_gap",
         False,
         "share",
-        "The pairs teach length; where the chosen are longer, pairs.length_rho holds that back",
+        "The pairs teach length; if the chosen answers are longer, pairs.length_rho limits it",
     ),
     Check(
         "pairs per new instruction",
@@ -84,7 +87,7 @@ CHECKS = (
         "min_pair_yield",
         True,
         "share",
-        "Most rewards are equal or cannot be read: more verdicts per candidate, or judge.scoring=expected",
+        "Most rewards are equal or unreadable: set more verdicts per candidate, or judge.scoring=expected",
     ),
     Check(
         "share of instructions refused as too similar",
@@ -92,7 +95,7 @@ CHECKS = (
         "max_duplicates",
         False,
         "share",
-        "The writer repeats itself: a higher instructions.sampling.temperature, more seeds, or another writer",
+        "The writer repeats itself: set a higher instructions.sampling.temperature, more seeds, or another writer",
     ),
     Check(
         "diversity of the new instructions",
@@ -100,7 +103,7 @@ CHECKS = (
         "min_diversity",
         True,
         "distance",
-        "The instructions resemble each other: a lower instructions.rouge_limit, more seeds, or another writer",
+        "The instructions resemble each other: set a lower instructions.rouge_limit, more seeds, or another writer",
     ),
     Check(
         "share of new instructions that overlap with the evaluation set",
@@ -108,22 +111,22 @@ CHECKS = (
         "max_contaminated",
         False,
         "share",
-        "What is measured on these is no longer unseen; their ids stand in health.jsonl",
+        "Evaluation prompts are no longer unseen; the ids of the new instructions are in health.jsonl",
     ),
     Check(
-        "reward of M_t's answers by itself, less the frozen judge's",
+        "reward of M_t's answers by itself minus the frozen judge's",
         lambda one: one.self_excess,
         "max_self_excess",
         False,
         "points",
-        "The judge has grown kinder, not the answers better: pairs.scored_by=frozen",
+        "The judge has become more lenient, and the answers no better: set pairs.scored_by=frozen",
     ),
 )
 
 
 @dataclass(frozen=True)
-class Alarm:
-    """A figure that passed its threshold."""
+class Alert:
+    """A metric beyond its threshold."""
 
     model: str
     check: Check
@@ -131,37 +134,37 @@ class Alarm:
     threshold: float
 
     def __str__(self) -> str:
-        """The figure, the threshold with the setting's name, and the advice."""
+        """Return the metric, the threshold with the setting's name, and the advice."""
         side = "below" if self.check.below else "above"
         return (
-            f"{self.model}: warning: {self.check.name}: {self._say(self.value)}, {side} monitor.{self.check.setting} "
-            f"= {self._say(self.threshold)}. {self.check.advice}."
+            f"{self.model}: warning: {self.check.name}: {self._format(self.value)}, {side} "
+            f"monitor.{self.check.setting} = {self._format(self.threshold)}. {self.check.advice}."
         )
 
-    def _say(self, value: float) -> str:
+    def _format(self, value: float) -> str:
         return f"{value:.1%}" if self.check.unit == "share" else f"{value:.2f}"
 
 
-def alarms(health: Health, config: MonitorConfig) -> list[Alarm]:
-    """The figures that passed their threshold; one that was not measured passes none."""
+def find_alerts(metrics: IterationMetrics, config: MonitorConfig) -> list[Alert]:
+    """Return an alert for each metric beyond its threshold. A metric that was not measured gives none."""
     found = []
     for check in CHECKS:
-        value, threshold = check.figure(health), getattr(config, check.setting)
+        value, threshold = check.metric(metrics), getattr(config, check.setting)
         if value is not None and (value < threshold if check.below else value > threshold):
-            found.append(Alarm(health.model, check, value, threshold))
+            found.append(Alert(metrics.model, check, value, threshold))
     return found
 
 
-def stop(alarms_found: list[Alarm]) -> None:
-    """End the command where there is an alarm.
+def raise_on_alerts(alerts: list[Alert]) -> None:
+    """End the command if there is an alert.
 
     Raises:
-        StoppedByStrict: with the first alarm and the number of others.
+        StoppedByStrict: with the first alert and the number of others.
     """
-    if alarms_found:
-        more = len(alarms_found) - 1
+    if alerts:
+        more = len(alerts) - 1
         others = f" ({more} more warning{'s' if more > 1 else ''} above)" if more else ""
         raise StoppedByStrict(
-            f"{str(alarms_found[0]).replace('warning: ', '')}{others} --strict stops here; everything is kept, and the "
-            "same command without --strict goes on."
+            f"{str(alerts[0]).replace('warning: ', '')}{others} --strict stops here. Finished stages are kept; the "
+            "same command without --strict resumes from here."
         )

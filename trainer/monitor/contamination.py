@@ -1,4 +1,4 @@
-"""What new instructions have in common, with each other and with the instructions that models are measured on."""
+"""Overlap of new prompts with each other (diversity), and with the prompts of the evaluation set (contamination)."""
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
@@ -6,39 +6,39 @@ from statistics import fmean
 
 from trainer.generation.filters import rouge_l, rouge_words
 
-COMPARED = 200
-"""Instructions that are compared with each other at the most: some twenty thousand pairs, a fraction of a second."""
-GRAM = 13
+MAX_COMPARED = 200
+"""Maximum number of prompts compared with each other: some twenty thousand pairs, a fraction of a second."""
+NGRAM = 13
 """Words in a row that two texts hardly share by chance (Brown et al. 2020, arXiv 2005.14165, appendix C)."""
 
 
 def diversity(texts: Sequence[str]) -> float | None:
-    """Mean distance of two texts, 1 less their ROUGE-L F: 0 where all are the same, None for fewer than two.
+    """Compute the mean distance of two texts, 1 - ROUGE-L F: 0 if all are the same, None for fewer than two.
 
-    Of more than 200 texts, as many are taken evenly from all.
+    Of more than `MAX_COMPARED` texts a sample is compared, taken evenly from all.
     """
-    step = -(-len(texts) // COMPARED) or 1
+    step = -(-len(texts) // MAX_COMPARED) or 1
     words = [rouge_words(text) for text in texts[::step]]
     return fmean(1 - rouge_l(one, two) for one, two in combinations(words, 2)) if len(words) > 1 else None
 
 
 def contaminated(texts: Sequence[str], held_out: Sequence[str]) -> list[int]:
-    """Indices of the texts that share 13 words in a row with one that is held out.
+    """Return the indices of the texts that share 13 words in a row with a held-out text.
 
-    Of a shorter held-out text all the words count, in their order. Words are as ROUGE counts them.
+    A shorter held-out text counts if all of its words occur in a row. Words are those of ROUGE.
     """
     grams: dict[int, set[tuple[str, ...]]] = {}
     for text in held_out:
         words = rouge_words(text)
-        length = min(GRAM, len(words))
+        length = min(NGRAM, len(words))
         if length:
-            grams.setdefault(length, set()).update(_runs(words, length))
+            grams.setdefault(length, set()).update(_ngrams(words, length))
     return [
         index
         for index, text in enumerate(texts)
-        if any(run in known for length, known in grams.items() for run in _runs(rouge_words(text), length))
+        if any(gram in known for length, known in grams.items() for gram in _ngrams(rouge_words(text), length))
     ]
 
 
-def _runs(words: list[str], length: int) -> Iterator[tuple[str, ...]]:
+def _ngrams(words: list[str], length: int) -> Iterator[tuple[str, ...]]:
     return (tuple(words[start : start + length]) for start in range(len(words) - length + 1))

@@ -1,48 +1,48 @@
-"""The monitor for people: a table with the iterations as columns, and one line for each as it ends."""
+"""Terminal output of the monitor: a table with iterations as columns, and one line for each iteration as it ends."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from srlm.iteration_metrics import Health, PositivesHealth
+from srlm.iteration_metrics import IterationMetrics, PositivesMetrics
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
-def health_line(one: Health) -> str:
-    """An iteration in a line, for the log."""
+def metrics_line(one: IterationMetrics) -> str:
+    """Return an iteration's metrics in one line, for the log."""
     drift = "" if one.length_drift is None else f" ({one.length_drift:+.0%})"
-    thoughts = f"; {one.only_thoughts} answers are thoughts alone" if one.only_thoughts else ""
+    empty = f"; {one.only_thoughts} answers are only reasoning" if one.only_thoughts else ""
     return (
-        f"{one.model}: {_lessons(one)} of {one.instructions} instructions; answers of {one.mean_length:.0f} "
-        f"characters{drift}; mean reward {_number(one.mean_reward)}, worthless answers {_number(one.canary_reward)}; "
-        f"{one.parse_rate:.0%} of the verdicts readable{thoughts}"
+        f"{one.model}: {_training_data(one)} of {one.instructions} instructions; answers of {one.mean_length:.0f} "
+        f"characters{drift}; mean reward {_number(one.mean_reward)}, degenerate answers {_number(one.canary_reward)}; "
+        f"{one.parse_rate:.0%} of the verdicts readable{empty}"
     )
 
 
-def health_table(iterations: Sequence[Health]) -> "Table":
-    """The health of each iteration, models as columns. Rows that no iteration has a figure for are left out."""
+def metrics_table(iterations: Sequence[IterationMetrics]) -> "Table":
+    """Return the metrics of each iteration, models as columns. Rows without a value are left out."""
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title="What each iteration learned from", title_justify="left")
+    table = Table(title="Training data of each iteration", title_justify="left")
     table.add_column("")
     for one in iterations:
         table.add_column(escape(one.model), justify="right")
-    for label, say in ROWS:
-        cells = [say(one) for one in iterations]
-        if any(cell != "-" for cell in cells):
+    for label, cell in ROWS:
+        cells = [cell(one) for one in iterations]
+        if any(text != "-" for text in cells):
             table.add_row(label, *map(escape, cells))
     return table
 
 
-def _lessons(one: Health) -> str:
-    return f"{one.positives} positives" if isinstance(one, PositivesHealth) else f"{one.pairs} pairs"
+def _training_data(one: IterationMetrics) -> str:
+    return f"{one.positives} positives" if isinstance(one, PositivesMetrics) else f"{one.pairs} pairs"
 
 
-def _of_positives(say: Callable[[PositivesHealth], str]) -> Callable[[Health], str]:
-    """A cell that only an iteration of positives has."""
-    return lambda one: say(one) if isinstance(one, PositivesHealth) else "-"
+def _of_positives(cell: Callable[[PositivesMetrics], str]) -> Callable[[IterationMetrics], str]:
+    """Return a cell that is empty for an iteration that trains on pairs."""
+    return lambda one: cell(one) if isinstance(one, PositivesMetrics) else "-"
 
 
 def _number(value: float | None) -> str:
@@ -61,38 +61,38 @@ def _counts(of: dict[str, int]) -> str:
     return "\n".join(f"{reason} {count}" for reason, count in of.items()) or "-"
 
 
-def _histogram(one: Health) -> str:
+def _histogram(one: IterationMetrics) -> str:
     return " ".join(str(one.score_histogram.get(str(score), 0)) for score in range(one.highest + 1))
 
 
-def _canaries(one: Health) -> str:
+def _degenerate(one: IterationMetrics) -> str:
     return "\n".join(f"{kind} {reward:.2f}" for kind, reward in one.canary_rewards.items()) or "-"
 
 
-ROWS: tuple[tuple[str, Callable[[Health], str]], ...] = (
+ROWS: tuple[tuple[str, Callable[[IterationMetrics], str]], ...] = (
     ("new instructions", lambda one: str(one.instructions)),
     ("  refused", lambda one: _counts(one.refused)),
-    ("  refused as too similar, of all written", lambda one: _share(one.duplicate_rate)),
+    ("  refused as too similar, of all generated", lambda one: _share(one.duplicate_rate)),
     ("  diversity (0 to 1)", lambda one: _number(one.diversity)),
     ("  overlap with the evaluation set", lambda one: str(len(one.contaminated))),
     ("candidates", lambda one: str(one.candidates)),
     ("  mean length, characters", lambda one: f"{one.mean_length:.0f}"),
-    ("  against the iteration before", lambda one: _share(one.length_drift, "+")),
-    ("  cut at the token limit", lambda one: _share(one.cut_share)),
-    ("  thoughts without an answer", lambda one: str(one.only_thoughts or "-")),
-    ("verdicts that could be read", lambda one: _share(one.parse_rate)),
+    ("  change since the iteration before", lambda one: _share(one.length_drift, "+")),
+    ("  truncated at the token limit", lambda one: _share(one.cut_share)),
+    ("  only reasoning, no answer", lambda one: str(one.only_thoughts or "-")),
+    ("readable verdicts", lambda one: _share(one.parse_rate)),
     ("  scores, 0 to the highest", _histogram),
     ("  share of the highest score", lambda one: _share(one.top_share)),
     ("  spread over the verdicts on one answer", lambda one: _number(one.spread)),
     ("mean reward", lambda one: _number(one.mean_reward)),
-    ("  of worthless answers", lambda one: _number(one.canary_reward)),
-    ("    by kind", _canaries),
+    ("  of degenerate answers", lambda one: _number(one.canary_reward)),
+    ("    by kind", _degenerate),
     ("  by the frozen judge", lambda one: _number(one.frozen_reward)),
     ("  above the frozen judge's", lambda one: _signed(one.self_excess, 2)),
-    ("preference pairs", lambda one: "-" if isinstance(one, PositivesHealth) else str(one.pairs)),
+    ("preference pairs", lambda one: "-" if isinstance(one, PositivesMetrics) else str(one.pairs)),
     ("positives", _of_positives(lambda one: str(one.positives))),
     ("  instructions with one", _of_positives(lambda one: str(one.positive_instructions))),
-    ("  longer than all answers, characters", _of_positives(lambda one: _signed(one.positives_longer))),
+    ("  longer than all candidates, characters", _of_positives(lambda one: _signed(one.positives_longer))),
     ("  dropped", lambda one: _counts(one.dropped)),
     ("  chosen - rejected, characters", lambda one: _signed(one.length_gap)),
     ("  chosen - rejected, points", lambda one: _signed(one.reward_gap, 2)),

@@ -1,1 +1,1 @@
-"""Score candidates and select preference pairs."""
+"""Scoring of candidates, and selection of the preference pairs or best answers to train on."""

@@ -1,30 +1,29 @@
-"""The best candidates as supervised examples: the paper's other way to learn from rewards (arXiv 2401.10020, A.4).
+"""Best answers as supervised examples ("positives"): the paper's other way to use rewards (arXiv 2401.10020, A.4).
 
-Every answer with a perfect reward joins the seeds, and no answer is rejected. There it brought nothing: with 11,254
-such answers, 29 % of wins against the SFT baseline and 30 % of losses; pairs brought much.
+Every answer with a perfect reward is added to the seeds, and no answer is rejected. In the paper this had no effect:
+with 11,254 such answers, 29 % of wins against the SFT baseline and 30 % of losses, while pairs had a large effect.
 
-The paper says that a mixing weight was tuned, not what it weighs or which model the tuning starts from. Here the weight
-is how often an example is shown, so that losses and batches are those of any supervised tuning. The start is M0, and
-M_t+1 sees the positives of all iterations up to its own: the seeds are then shown once and not again in each iteration,
-where the paper's models, too, learn from IFT and EFT once, and M3 from what M1 and M2 wrote.
+The paper says that a mixing weight was tuned, but neither what it weighs nor which model the tuning starts from. Here
+the weight is how often an example is repeated in an epoch, so that losses and batches are those of any SFT. Training
+starts from M0, and M_t+1 is trained on the positives of all iterations up to its own. The seeds are then repeated once
+and not in each iteration. In the paper, too, models learn from IFT and EFT once, and M3 from the answers of M1 and M2.
 """
 
 from collections.abc import Sequence
 
 from srlm.config import TrainConfig
 from srlm.judges.rubric import Scale
-from srlm.seeding import derive
-from srlm.types import Answer, Dropped, Prompt, Reward
-from trainer.data.sft_examples import Example
-from trainer.finetune.tokenize import Learned
-from trainer.generation.candidates import whole
-from trainer.preferences.pairs import ROUNDING, by_prompt, valued
+from srlm.seeding import derive_seed
+from srlm.types import Answer, Dropped, Prompt, Reward, SFTExample
+from trainer.finetune.tokenize import ThoughtsSetting
+from trainer.generation.candidates import full_text
+from trainer.preferences.pairs import ROUNDING, group_by_prompt, with_rewards
 
-UNREAD = "no readable reward"
+NO_REWARD = "no readable reward"
 
 
-def least_positive(config: TrainConfig, scale: Scale) -> float:
-    """The reward from which on an answer is learned from."""
+def min_positive_reward(config: TrainConfig, scale: Scale) -> float:
+    """Return the lowest reward with which an answer is trained on."""
     return scale.highest if config.positives.min_reward is None else config.positives.min_reward
 
 
@@ -33,38 +32,35 @@ def choose_positives(
     answers: Sequence[Answer],
     rewards: Sequence[Reward],
     min_reward: float,
-    thoughts: Learned = "drop",
-) -> tuple[list[Example], list[Dropped]]:
-    """The answers with a reward of at least `min_reward`; the second list has the instructions without one, and why.
+    thoughts: ThoughtsSetting = "drop",
+) -> tuple[list[SFTExample], list[Dropped]]:
+    """Return the answers with a reward of at least `min_reward`, and the prompts without one with their reasons.
 
-    Answers to one instruction that are the same text are one example.
+    Answers to one prompt with the same text are one example.
     """
     values = {reward.answer_id: reward.value for reward in rewards}
-    of_prompt = by_prompt(prompts, answers)
-    positives: list[Example] = []
+    of_prompt = group_by_prompt(prompts, answers)
+    positives: list[SFTExample] = []
     dropped: list[Dropped] = []
     for prompt in prompts:
-        scored = valued(of_prompt[prompt.id], values)
+        scored = with_rewards(of_prompt[prompt.id], values)
         good: dict[str, Answer] = {}
         for one in scored:
             if one.value >= min_reward - ROUNDING:
                 good.setdefault(one.answer.text, one.answer)
-        positives += [
-            Example(
-                one.id, "positive", prompt.instruction, one.text, written=whole(one) if thoughts == "keep" else None
-            )
-            for one in good.values()
-        ]
+        for answer in good.values():
+            written = full_text(answer) if thoughts == "keep" else None
+            positives.append(SFTExample(answer.id, "positive", prompt.instruction, answer.text, written=written))
         if not scored:
-            dropped.append(Dropped(prompt.id, UNREAD, f"0 of {len(of_prompt[prompt.id])}"))
+            dropped.append(Dropped(prompt.id, NO_REWARD, f"0 of {len(of_prompt[prompt.id])}"))
         elif not good:
             best = max(one.value for one in scored)
             dropped.append(Dropped(prompt.id, f"no reward of {min_reward:g}", f"the best is {best:.2f}"))
     return positives, dropped
 
 
-def shown(positives: Sequence[Example], weight: float, seed: int) -> list[Example]:
-    """The examples of one pass: each `weight` times. What is left over a whole number goes to some, drawn by `seed`."""
+def repeat_by_weight(positives: Sequence[SFTExample], weight: float, seed: int) -> list[SFTExample]:
+    """Return the examples of one epoch, each `weight` times. A fraction is met by repeating some, drawn by `seed`."""
     times, more = divmod(max(1, round(weight * len(positives))), len(positives))
-    drawn = {one.id for one in sorted(positives, key=lambda one: derive(seed, "positive", one.id))[:more]}
+    drawn = {one.id for one in sorted(positives, key=lambda one: derive_seed(seed, "positive", one.id))[:more]}
     return [*list(positives) * times, *(one for one in positives if one.id in drawn)]

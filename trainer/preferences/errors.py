@@ -1,43 +1,48 @@
-"""Nothing to learn from: where the candidates of an iteration went, and what to try."""
+"""Errors of an iteration without training data: no preference pair, or no answer that is good enough."""
 
 from srlm.errors import NothingToTrain
-from srlm.iteration_metrics import Health
-from trainer.preferences.best_of_n import least_positive
-from trainer.preferences.consistency import DISAGREED
-from trainer.preferences.pairs import UNREAD
-from trainer.preferences.scoring import Judged
+from srlm.iteration_metrics import IterationMetrics
+from trainer.preferences.best_of_n import min_positive_reward
+from trainer.preferences.implicit_reward import DISAGREED
+from trainer.preferences.pairs import TOO_FEW_REWARDS
+from trainer.preferences.scoring import Scores
 from trainer.session import Session
 
 
-def no_pair(figures: Health, verdicts: int) -> NothingToTrain:
-    """There is no pair among so many verdicts."""
-    unread = figures.dropped.get(UNREAD, 0)
-    advice = (
-        "Answers without a word have nothing to choose from, for all their tokens went into thoughts: give a larger "
-        "candidate_sampling.max_tokens, or thoughts=drop in a new run."
-        if 2 * figures.only_thoughts >= figures.candidates > 0
-        else "A judge that cannot be read has not learned to judge: give it more EFT examples, or a higher learning "
-        "rate."
-        if 2 * unread >= figures.instructions
-        else "The judge and the implicit reward contradict each other; without pairs.agreement the judge decides alone."
-        if 2 * figures.dropped.get(DISAGREED, 0) >= figures.instructions
-        else "Rewards that hardly differ become different with more verdicts per candidate (judge.samples), with "
-        "judge.scoring=expected, with more candidates, or with a smaller pairs.min_gap."
-    )
-    dropped = ", ".join(f"{reason}: {count}" for reason, count in figures.dropped.items())
+def no_pairs_error(metrics: IterationMetrics, verdicts: int) -> NothingToTrain:
+    """Build the error of an iteration without a pair: the counts, and the setting to change for the likely cause."""
+    unread = metrics.dropped.get(TOO_FEW_REWARDS, 0)
+    if 2 * metrics.only_thoughts >= metrics.candidates > 0:
+        advice = (
+            "Most candidates are empty because all their tokens are reasoning: set a larger "
+            "candidate_sampling.max_tokens, or thoughts=drop in a new run."
+        )
+    elif 2 * unread >= metrics.instructions:
+        advice = (
+            "Most verdicts cannot be read, so the model has not learned to judge: give it more EFT examples, or a "
+            "higher learning rate."
+        )
+    elif 2 * metrics.dropped.get(DISAGREED, 0) >= metrics.instructions:
+        advice = "The judge and the implicit reward disagree. Without pairs.agreement the judge alone decides."
+    else:
+        advice = (
+            "Most rewards are nearly equal. Set more verdicts per candidate (judge.samples), judge.scoring=expected, "
+            "more candidates, or a smaller pairs.min_gap."
+        )
+    dropped = ", ".join(f"{reason}: {count}" for reason, count in metrics.dropped.items())
     return NothingToTrain(
-        f"{figures.model}: no preference pair. {figures.instructions} instructions, {figures.candidates} candidates, "
-        f"{figures.parse_rate:.0%} of {verdicts} verdicts readable; dropped: {dropped or 'nothing'}. {advice}"
+        f"{metrics.model}: no preference pair. {metrics.instructions} instructions, {metrics.candidates} candidates, "
+        f"{metrics.parse_rate:.0%} of {verdicts} verdicts readable; dropped: {dropped or 'nothing'}. {advice}"
     )
 
 
-def no_positive(session: Session, figures: Health, scored: Judged) -> NothingToTrain:
-    """No answer is good enough; how far the best is from it."""
-    values = [reward.value for reward in scored.rewards if reward.value is not None]
-    least = least_positive(session.config, session.judge().rubric.scale)
+def no_best_answers_error(session: Session, metrics: IterationMetrics, scores: Scores) -> NothingToTrain:
+    """Build the error of an iteration without an answer that is good enough, with the best reward."""
+    values = [reward.value for reward in scores.rewards if reward.value is not None]
+    least = min_positive_reward(session.config, session.judge().rubric.scale)
     best = f"the best has {max(values):.2f}" if values else "none has a reward"
     return NothingToTrain(
-        f"{figures.model}: no answer has a reward of {least:g}, {best}. {figures.instructions} instructions, "
-        f"{figures.candidates} candidates, {len(values)} of them with a reward, {figures.parse_rate:.0%} of the "
-        "verdicts readable. More candidates, or a lower positives.min_reward, would leave some."
+        f"{metrics.model}: no answer has a reward of at least {least:g}, {best}. {metrics.instructions} instructions, "
+        f"{metrics.candidates} candidates, {len(values)} of them with a reward, {metrics.parse_rate:.0%} of the "
+        "verdicts readable. Set more candidates, or a lower positives.min_reward."
     )

@@ -1,12 +1,12 @@
-"""How likely a model finds answers, its own or another's: one forward pass over what is already written.
+"""Log-probabilities of answers under a model: one forward pass over text that is already written.
 
-Two models' log-probabilities of an answer give an implicit reward (Rafailov et al. 2023, arXiv 2305.18290, section 4):
-beta times log pi - log pi_ref, up to a number that is the same for all answers to an instruction. What is read off it
-is in `trainer/preferences/consistency.py`.
+Those of two models give an implicit reward (Rafailov et al. 2023, arXiv 2305.18290, section 4): beta times
+log pi - log pi_ref, up to a constant per prompt. `trainer/preferences/implicit_reward.py` and
+`trainer/preferences/consistency.py` use it.
 
-An answer is read as DPO reads it: the same tokens, cut at `dpo.max_length`, from float32 weights under the training's
-own precision, and token by token from the last layer, without the logits of the whole vocabulary. Left out: models that
-fit on no single device, which can be trained by a launcher and answer by vLLM but are not read here.
+An answer is read as in DPO: the same tokens, truncated at `dpo.max_length`, from float32 weights under the training's
+precision, and token by token from the last layer, without the logits of the whole vocabulary. Left out: models that fit
+on no single device. A launcher can train them and vLLM can generate with them, but they are not read here.
 """
 
 from collections.abc import Sequence
@@ -16,22 +16,22 @@ from typing import TYPE_CHECKING, Any
 
 from srlm.model_hub import model_folder
 from srlm.types import SCHEMA, Answer, Prompt
-from trainer.finetune.tokenize import Rows, Tokens
-from trainer.generation.candidates import whole
+from trainer.finetune.tokenize import ExampleTokenizer, Tokens
+from trainer.generation.candidates import full_text
 from trainer.session import Session
 
 if TYPE_CHECKING:
     import torch
 
-READ = 16384
-"""Tokens that are read in one pass at the most, padding included."""
+MAX_BATCH_TOKENS = 16384
+"""Maximum number of tokens in one forward pass, padding included."""
 
 
 @dataclass(frozen=True)
-class Likelihood:
-    """The natural logarithm of the probability that `model` gives to an answer, the sum over its `tokens`.
+class LogProb:
+    """Natural log-probability of an answer under `model`, summed over its `tokens`.
 
-    Both count what is within `dpo.max_length`, the end of the turn included.
+    Both count the tokens within `dpo.max_length`, the end of the turn included.
     """
 
     answer_id: str
@@ -41,50 +41,50 @@ class Likelihood:
     schema: int = SCHEMA
 
 
-def likelihoods(
+def answer_log_probs(
     session: Session, stage: str, model: str, prompts: Sequence[Prompt], answers: Sequence[Answer]
-) -> dict[str, Likelihood]:
-    """The likelihood of answers under a model of the run, by their ids; read where the stage has ended.
+) -> dict[str, LogProb]:
+    """Return the log-probabilities of answers by their ids, or read them if the stage has ended.
 
     Args:
         session: the run.
         stage: the model to be trained, such as "M3".
-        model: the model that reads, such as "M1".
-        prompts: the answers' instructions are among them.
-        answers: what is read.
+        model: the model of the run that reads the answers, such as "M1".
+        prompts: the answers' prompts are among them.
+        answers: the answers to read.
     """
 
-    def produce() -> list[Likelihood]:
+    def produce() -> list[LogProb]:
         session.release()
         instructions = {prompt.id: prompt.instruction for prompt in prompts}
         keep = session.config.thoughts == "keep"
-        texts = [(instructions[one.prompt_id], one.text, whole(one) if keep else None) for one in answers]
+        texts = [(instructions[one.prompt_id], one.text, full_text(one) if keep else None) for one in answers]
         found = _read_all(session, model, texts, f"{stage}: {model} reads {len(answers)} answers")
-        return [Likelihood(answer.id, model, *one) for answer, one in zip(answers, found, strict=True)]
+        return [LogProb(answer.id, model, *one) for answer, one in zip(answers, found, strict=True)]
 
-    records = session.run.stage(f"{stage}/likelihoods_{model}", Likelihood, produce)
+    records = session.run.stage(f"{stage}/likelihoods_{model}", LogProb, produce)
     return {one.answer_id: one for one in records}
 
 
 def _read_all(
     session: Session, name: str, texts: Sequence[tuple[str, str, str | None]], label: str
 ) -> list[tuple[float, int]]:
-    """Log-probability and number of tokens of each (instruction, answer, answer with its thoughts)."""
-    from srlm.engines.batch_size import halving
-    from srlm.engines.load import pick_device, pick_dtype
-    from trainer.finetune.output_head import score_counted_tokens
-    from trainer.finetune.trl_common import load_for_training
+    """Return the log-probability and number of tokens of each (prompt, answer, answer with its reasoning)."""
+    from srlm.engines.batch_size import retry_with_smaller_batch
+    from srlm.engines.device import pick_device, pick_dtype
+    from trainer.finetune.load_model import load_for_training
+    from trainer.finetune.output_head import score_labelled_tokens
 
     config = session.config
     model, tokenizer = load_for_training(model_folder(session.run.model(name)), config.device)
     from trl.trainer.utils import add_fused_lm_head
 
-    # The head of TRL's DPO, which never holds more than a tile of the vocabulary's logits.
+    # The output head of TRL's DPO, which never holds more than a tile of the vocabulary's logits.
     add_fused_lm_head(model)
-    score_counted_tokens(model)
-    rows = Rows(tokenizer, config.thoughts)
-    tokens = {text: _cut(rows.read(*text), config.dpo.max_length) for text in texts}
-    # The same text is read once, so that it is the same to the last bit wherever it stands.
+    score_labelled_tokens(model)
+    chat = ExampleTokenizer(tokenizer, config.thoughts)
+    tokens = {text: _truncate(chat.tokenize(*text), config.dpo.max_length) for text in texts}
+    # The same text is read once, so that its log-probability is the same to the last bit everywhere.
     order = sorted(
         set(tokens.values()), key=lambda one: (-len(one.prompt) - len(one.completion), one.prompt, one.completion)
     )
@@ -95,27 +95,33 @@ def _read_all(
         def attempt(rows: int) -> None:
             while len(found) < len(order):
                 part = order[len(found) : len(found) + rows]
-                found.update(zip(part, log_probabilities(model, part, dtype), strict=True))
+                found.update(zip(part, batch_log_probs(model, part, dtype), strict=True))
                 step.advance(len(part))
 
-        widest = max((len(one.prompt) + len(one.completion) for one in order), default=1)
-        halving(attempt, max(1, min(READ // widest, len(order))), name)
+        longest = max((len(one) for one in order), default=1)
+        retry_with_smaller_batch(attempt, max(1, min(MAX_BATCH_TOKENS // longest, len(order))), name)
     return [(found[tokens[text]], len(tokens[text].completion)) for text in texts]
 
 
-def _cut(one: Tokens, length: int) -> Tokens:
+def _truncate(one: Tokens, length: int) -> Tokens:
     return Tokens(one.prompt[:length], one.completion[: max(0, length - len(one.prompt))])
 
 
-def log_probabilities(model: Any, examples: Sequence[Tokens], dtype: "torch.dtype") -> list[float]:
-    """The log-probability of each example's answer, in one pass of a model with TRL's head. `dtype`: of the pass."""
+def batch_log_probs(model: Any, examples: Sequence[Tokens], dtype: "torch.dtype") -> list[float]:
+    """Return the log-probability of each example's completion, from one forward pass.
+
+    Args:
+        model: a model with TRL's fused output head.
+        examples: the batch.
+        dtype: precision of the forward pass.
+    """
     import torch
 
-    from trainer.finetune.collate import padded
+    from trainer.finetune.collate import pad_batch
 
-    ids, attention, labels = (tensor.to(model.device) for tensor in padded(examples))
-    lower = torch.autocast(model.device.type, dtype) if dtype is not torch.float32 else nullcontext()
-    with torch.inference_mode(), lower:
+    ids, attention, labels = (tensor.to(model.device) for tensor in pad_batch(examples))
+    autocast = torch.autocast(model.device.type, dtype) if dtype is not torch.float32 else nullcontext()
+    with torch.inference_mode(), autocast:
         output = model(input_ids=ids, attention_mask=attention, labels=labels, use_cache=False, fused_lm_head=True)
     logps: list[float] = output.log_probs.double().sum(dim=1).tolist()
     return logps

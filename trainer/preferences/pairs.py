@@ -1,20 +1,20 @@
-"""Best and worst candidate of each instruction become a preference pair (arXiv 2401.10020, section 2.2).
+"""Preference pairs: the best and the worst candidate of each prompt (arXiv 2401.10020, section 2.2).
 
-No pair comes from an instruction whose best and worst reward are equal, nor from one with fewer than two readable
-rewards. The paper does not say which candidate to take when several share the best or the worst reward: here a seeded
-draw among them, because any fixed rule (first, longest) would favour something.
+A prompt gives no pair if its best and worst reward are equal, or if fewer than two rewards are readable. The paper does
+not say which candidate to take if several share the best or the worst reward. Here a seeded random draw decides,
+because any fixed rule (first, longest) would introduce a bias.
 
 Three switches of `PairsConfig` change the choice, each off by default. With S+ the best and S- the worst reward:
 
-    length_rho      Meta-Rewarding (arXiv 2407.19594, its length control): the chosen one is the shortest with a reward
-                    in [(1 - rho) S+ + rho S-, S+], the rejected one the longest in [S-, (1 - rho) S- + rho S+].
-                    With rho 0 length decides among equal rewards alone. Lengths are in characters.
-    rejected_from   Temporal Self-Rewarding (arXiv 2508.06026, its anchored rejection): where the worst answer of an
-                    earlier model scores below the worst of M_t, it is the rejected one, and S- is its reward. That
+    length_rho      Meta-Rewarding (arXiv 2407.19594, its length control): the chosen answer is the shortest with a
+                    reward in [(1 - rho) S+ + rho S-, S+], the rejected one the longest in [S-, (1 - rho) S- + rho S+].
+                    With rho 0 length decides only among equal rewards. Lengths are in characters.
+    rejected_from   Temporal Self-Rewarding (arXiv 2508.06026, its anchored rejection): if the worst answer of an
+                    earlier model scores below the worst of M_t, it is the rejected one, and S- is its reward. The
                     paper's other half, chosen answers of a model trained ahead, is left out.
-    min_gap         a pair whose two rewards differ by less is dropped.
+    min_gap         a pair whose rewards differ by less is dropped.
 
-A fourth, `agreement`, drops pairs that are chosen already, see `trainer/preferences/consistency.py`.
+A fourth switch, `agreement`, drops pairs after this choice, see `trainer/preferences/implicit_reward.py`.
 """
 
 import random
@@ -22,18 +22,18 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from srlm.config.preferences import PairsConfig
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.types import Answer, Dropped, PreferencePair, Prompt, Reward
 
 ROUNDING = 1e-9
-"""Means of three verdicts are no round numbers: a reward this near to a border stands on it."""
+"""Tolerance of comparisons between rewards, which are means of several verdicts."""
 
-UNREAD = "fewer than two readable rewards"
+TOO_FEW_REWARDS = "fewer than two readable rewards"
 
 AS_THE_PAPER = PairsConfig()
 
 
-class Valued(NamedTuple):
+class RewardedAnswer(NamedTuple):
     """An answer with its reward."""
 
     value: float
@@ -48,58 +48,53 @@ def choose_pairs(
     config: PairsConfig = AS_THE_PAPER,
     anchors: Sequence[Answer] = (),
 ) -> tuple[list[PreferencePair], list[Dropped]]:
-    """Pair the best with the worst; the second list says which instructions gave no pair, and why.
+    """Pair the best with the worst answer of each prompt.
 
     Args:
-        prompts: the new instructions; each is in one of the two lists.
+        prompts: the new prompts.
         answers: M_t's candidates.
         rewards: one for each of the answers and of the anchors.
-        seed: of the draw among equals.
+        seed: seed of the draw among equal rewards.
         config: the switches.
         anchors: answers of an earlier model, which can only be rejected.
+
+    Returns:
+        The pairs, and the prompts without one with their reasons. Each prompt is in one of the two lists.
     """
     values = {reward.answer_id: reward.value for reward in rewards}
-    of_prompt, anchored = by_prompt(prompts, answers), by_prompt(prompts, anchors)
+    of_prompt, anchored = group_by_prompt(prompts, answers), group_by_prompt(prompts, anchors)
     pairs: list[PreferencePair] = []
     dropped: list[Dropped] = []
     for prompt in prompts:
-        chance = random.Random(derive(seed, "pair", prompt.id))
+        chance = random.Random(derive_seed(seed, "pair", prompt.id))
         candidates = of_prompt[prompt.id]
-        pair = _pair(prompt, valued(candidates, values), valued(anchored[prompt.id], values), config, chance)
+        scored, low = with_rewards(candidates, values), with_rewards(anchored[prompt.id], values)
+        pair = _pair(prompt, scored, low, config, chance)
         if isinstance(pair, PreferencePair):
             pairs.append(pair)
         else:
             reason, detail = pair
-            dropped.append(Dropped(prompt.id, reason, detail or _counts(candidates, values)))
+            dropped.append(Dropped(prompt.id, reason, detail or _readable_count(candidates, values)))
     return pairs, dropped
 
 
 def _pair(
     prompt: Prompt,
-    scored: Sequence[Valued],
-    anchored: Sequence[Valued],
+    scored: Sequence[RewardedAnswer],
+    anchored: Sequence[RewardedAnswer],
     config: PairsConfig,
     chance: random.Random,
 ) -> PreferencePair | tuple[str, str]:
-    """The pair of one instruction, or the reason and the detail of there being none."""
+    """Return the pair of one prompt, or the reason and the detail for which there is none."""
     if not scored or len(scored) + len(anchored) < 2:
-        return UNREAD, ""
+        return TOO_FEW_REWARDS, ""
     best, worst = max(one.value for one in scored), min(one.value for one in scored)
     low, pool = worst, scored
     if anchored and (lowest := min(one.value for one in anchored)) < worst:
         low, pool = lowest, anchored
     if best == low:
         return "all rewards are equal", f"{best:.2f} for {len(scored)} candidates"
-    if config.length_rho is None:
-        chosen = chance.choice([one for one in scored if one.value == best])
-        rejected = chance.choice([one for one in pool if one.value == low])
-    else:
-        reach = (config.length_rho + ROUNDING) * (best - low)
-        short = [one for one in scored if best - one.value <= reach]
-        long = [one for one in pool if one.value - low <= reach]
-        least, most = min(len(one.answer.text) for one in short), max(len(one.answer.text) for one in long)
-        chosen = chance.choice([one for one in short if len(one.answer.text) == least])
-        rejected = chance.choice([one for one in long if len(one.answer.text) == most])
+    chosen, rejected = _draw(scored, best, pool, low, config.length_rho, chance)
     if chosen.answer.text == rejected.answer.text:
         return "best and worst are the same text", f"{chosen.value:.2f} and {rejected.value:.2f}"
     if chosen.value - rejected.value < config.min_gap - ROUNDING:
@@ -123,18 +118,40 @@ def _pair(
     )
 
 
-def by_prompt(prompts: Sequence[Prompt], answers: Sequence[Answer]) -> dict[str, list[Answer]]:
-    """The answers to each instruction, by its id; none, where none came."""
+def _draw(
+    scored: Sequence[RewardedAnswer],
+    best: float,
+    pool: Sequence[RewardedAnswer],
+    low: float,
+    length_rho: float | None,
+    chance: random.Random,
+) -> tuple[RewardedAnswer, RewardedAnswer]:
+    """Draw the chosen answer among the best of `scored` and the rejected one among the worst of `pool`."""
+    if length_rho is None:
+        chosen = chance.choice([one for one in scored if one.value == best])
+        rejected = chance.choice([one for one in pool if one.value == low])
+        return chosen, rejected
+    reach = (length_rho + ROUNDING) * (best - low)
+    short = [one for one in scored if best - one.value <= reach]
+    long = [one for one in pool if one.value - low <= reach]
+    least, most = min(len(one.answer.text) for one in short), max(len(one.answer.text) for one in long)
+    chosen = chance.choice([one for one in short if len(one.answer.text) == least])
+    rejected = chance.choice([one for one in long if len(one.answer.text) == most])
+    return chosen, rejected
+
+
+def group_by_prompt(prompts: Sequence[Prompt], answers: Sequence[Answer]) -> dict[str, list[Answer]]:
+    """Group answers by prompt id, with an empty list for a prompt without answers."""
     found: dict[str, list[Answer]] = {prompt.id: [] for prompt in prompts}
     for answer in answers:
         found[answer.prompt_id].append(answer)
     return found
 
 
-def valued(answers: Sequence[Answer], values: dict[str, float | None]) -> list[Valued]:
-    """The answers that have a reward, each with it."""
-    return [Valued(value, answer) for answer in answers if (value := values[answer.id]) is not None]
+def with_rewards(answers: Sequence[Answer], values: dict[str, float | None]) -> list[RewardedAnswer]:
+    """Return the answers that have a reward, each with it."""
+    return [RewardedAnswer(value, answer) for answer in answers if (value := values[answer.id]) is not None]
 
 
-def _counts(answers: Sequence[Answer], values: dict[str, float | None]) -> str:
-    return f"{len(valued(answers, values))} of {len(answers)}"
+def _readable_count(answers: Sequence[Answer], values: dict[str, float | None]) -> str:
+    return f"{len(with_rewards(answers, values))} of {len(answers)}"

@@ -1,12 +1,11 @@
-"""Who scores the candidates: M_t itself, as in the paper (arXiv 2401.10020, section 2.2), and others beside it.
+"""LLM-as-a-judge scoring of answers: by M_t itself, as in the paper (arXiv 2401.10020, section 2.2), and by others.
 
-Each judging is two stages of the run, the verdicts and their means. What comes before "verdicts" in a file's name says
-whose and of what: nothing for M_t's own candidates, `frozen_` for a judge that stays the same over all iterations,
-`anchor_` for an earlier model's answers, `canary_` for worthless ones.
+Each scoring is two stages of the run, the verdicts and the rewards, which are their means.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from srlm.engines.open import public_name
 from srlm.judges.pointwise import rewards as mean_rewards
@@ -15,32 +14,54 @@ from srlm.types import Answer, Prompt, Reward, Verdict
 from trainer.session import Session
 
 
+class ScoreSource(Enum):
+    """Judge and answers of a scoring. The value is the prefix of its stages in the run, such as `frozen_verdicts`."""
+
+    SELF = ""  # M_t on its own candidates
+    FROZEN = "frozen_"  # a judge that is the same in all iterations, on the candidates
+    ANCHOR = "anchor_"  # the judge that decides the pairs, on an earlier model's answers
+    DEGENERATE = "canary_"  # M_t on degenerate answers
+
+
+_DESCRIPTIONS = {
+    ScoreSource.SELF: "answers of its own",
+    ScoreSource.FROZEN: "answers as the frozen judge",
+    ScoreSource.ANCHOR: "answers of an earlier model",
+    ScoreSource.DEGENERATE: "degenerate answers",
+}
+
+
 @dataclass(frozen=True)
-class Judged:
-    """What one judge said of some answers; nothing, where there was no judge."""
+class Scores:
+    """Verdicts and rewards of one judge; both empty if there is no judge."""
 
     verdicts: list[Verdict]
     rewards: list[Reward]
 
 
-def judged(
-    session: Session, model: str, records: str, judge: str | None, prompts: Sequence[Prompt], answers: Sequence[Answer]
-) -> Judged:
-    """Verdicts and rewards of `judge` on answers, read where the stages have ended.
+def score_answers(
+    session: Session,
+    model: str,
+    source: ScoreSource,
+    judge: str | None,
+    prompts: Sequence[Prompt],
+    answers: Sequence[Answer],
+) -> Scores:
+    """Score answers, or read the scores if the stages have ended.
 
     Args:
         session: the run.
         model: the model to be trained on them, such as "M2".
-        records: how the files begin, such as "frozen_"; see above.
-        judge: a model of the run or one outside; with None nothing is judged and nothing written.
-        prompts: the answers' instructions are among them.
-        answers: what is judged.
+        source: the judge and the answers; it names the stages.
+        judge: a model of the run or an external one; with None nothing is scored and nothing written.
+        prompts: the answers' prompts are among them.
+        answers: the answers to score.
     """
     if judge is None or not answers:
-        return Judged([], [])
+        return Scores([], [])
     run = session.run
     instructions = {prompt.id: prompt.instruction for prompt in prompts}
-    stage = f"{model}/{records}verdicts"
+    stage = f"{model}/{source.value}verdicts"
 
     def produce() -> list[Verdict]:
         found = score(
@@ -48,20 +69,13 @@ def judged(
             session.caller(judge, stage),
             [(instructions[answer.prompt_id], answer) for answer in answers],
             seed=session.config.seed,
-            label=f"{model}: {public_name(judge)} judges {len(answers)} {_WHAT[records]}",
+            label=f"{model}: {public_name(judge)} judges {len(answers)} {_DESCRIPTIONS[source]}",
         )
-        if records != "frozen_":
+        if source is not ScoreSource.FROZEN:
             return found
-        # The candidates have verdicts of M_t already: ids must tell the two apart.
+        # The candidates already have verdicts of M_t, and ids are unique.
         return [replace(one, id=f"{one.answer_ids[0]}-f{one.sample}") for one in found]
 
     verdicts = run.stage(stage, Verdict, produce)
-    return Judged(verdicts, run.stage(f"{model}/{records}rewards", Reward, lambda: mean_rewards(answers, verdicts)))
-
-
-_WHAT = {
-    "": "answers of its own",
-    "frozen_": "answers as the frozen judge",
-    "anchor_": "answers of an earlier model",
-    "canary_": "worthless answers",
-}
+    rewards = run.stage(f"{model}/{source.value}rewards", Reward, lambda: mean_rewards(answers, verdicts))
+    return Scores(verdicts, rewards)

@@ -1,1 +1,1 @@
-"""A comparison as text for others: a file a format. The JSON is stable, docs/reference/formats.md describes it."""
+"""Exports of a comparison, one module a format. The JSON is stable; docs/reference/formats.md describes it."""

@@ -1,4 +1,4 @@
-"""A comparison as CSV: a line for each metric and model."""
+"""A comparison as CSV: one line for each metric and model."""
 
 import csv
 import io
@@ -10,17 +10,17 @@ from srlm.escape import one_line
 
 
 def as_csv(comparison: Comparison) -> str:
-    """One line per metric and model; rates as fractions. Lines of a table beside the comparison have no baseline."""
+    """Return one line per metric and model, rates as fractions; lines of tables without a baseline name none."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    every = [*comparison.metrics, *(metric for side in comparison.sides for metric in side.metrics)]
+    every = [*comparison.metrics, *(metric for extra in comparison.sides for metric in extra.metrics)]
     columns = ["metric", "model", "baseline", "value", "low", "high", "n", "clusters"]
     columns += ["difference", "difference_low", "difference_high", "p_holm"]
     columns += ["paper", "paper_where"] if any(one.paper for one in every) else []
     writer.writerow(columns)
     rows = [(metric, model, comparison.baseline) for metric in comparison.metrics for model in comparison.models]
-    for side in comparison.sides:
-        rows += [(metric, column, side.baseline or "") for metric in side.metrics for column in side.columns]
+    for extra in comparison.sides:
+        rows += [(metric, column, extra.baseline or "") for metric in extra.metrics for column in extra.columns]
     for metric, model, baseline in rows:
         cell = metric.cells[model]
         one = cell.estimate
@@ -37,11 +37,11 @@ def as_csv(comparison: Comparison) -> str:
 
 
 _COMPUTED = re.compile("^[=+\\-@\uff1d\uff0b\uff0d\uff20\t\r]")
-"""What a spreadsheet takes for the beginning of a formula, also in the wide forms of East Asian keyboards."""
+"""The beginning of a formula for a spreadsheet, also in the wide forms of East Asian keyboards."""
 
 
 def _cell(value: str | float) -> str | float:
-    """Nothing for nan; a text that a spreadsheet would compute gets an apostrophe before it, as it has itself."""
+    """Return a cell: empty for nan, and with an apostrophe before a text that a spreadsheet would compute."""
     if isinstance(value, str):
         text = one_line(value)
         return f"'{text}" if _COMPUTED.match(value) or _COMPUTED.match(text.strip()) else text

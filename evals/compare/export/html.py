@@ -1,36 +1,36 @@
-"""A comparison as HTML: tables and text without style, to be put into a page. `srlm report` makes a whole page."""
+"""A comparison as an HTML fragment without style, to be put into a page. `srlm report` makes a whole page."""
 
 from collections.abc import Sequence
 from html import escape as escaped
 
+from evals.compare.cells import cell_lines, column_title, legend, paper_value, row_label
 from evals.compare.comparison import Comparison
-from evals.compare.terminal import cell_lines, column, label, legend, printed
 from evals.metric import Metric
 from srlm.escape import one_line
 
 
 def as_html(comparison: Comparison) -> str:
-    """Each table with its caption, what stands under it, and what is said in words."""
+    """Return the tables, their captions and the conclusions."""
     title = f"Comparison with {comparison.baseline}"
     lines = [*_table(title, comparison.models, comparison.metrics, comparison.baseline)]
-    lines += [_paragraph(one) for one in [*comparison.captions, *legend(comparison)]]
-    for side in comparison.sides:
-        lines += [*_table(side.title, side.columns, side.metrics, side.baseline), *map(_paragraph, side.captions)]
+    lines += [_paragraph(one) for one in [*comparison.captions, *legend(comparison.metrics, comparison.sides)]]
+    for extra in comparison.sides:
+        lines += [*_table(extra.title, extra.columns, extra.metrics, extra.baseline), *map(_paragraph, extra.captions)]
     if comparison.words:
         lines += ["<ul>", *(f"  <li>{_escape(line)}</li>" for line in comparison.words), "</ul>"]
     return "\n".join(lines)
 
 
 def _table(title: str, models: Sequence[str], metrics: Sequence[Metric], baseline: str | None) -> list[str]:
-    names = "".join(f'<th scope="col">{_escape(column(model, baseline))}</th>' for model in models)
+    names = "".join(f'<th scope="col">{_escape(column_title(model, baseline))}</th>' for model in models)
     lines = ["<table>", f"  <caption>{_escape(title)}</caption>", f"  <thead><tr><td></td>{names}</tr></thead>"]
     lines.append("  <tbody>")
     for metric in metrics:
         cells = ["<br>".join(map(_escape, cell_lines(metric.cells[model], metric))) for model in models]
-        lines.append(_row(label(metric).strip(), cells))
+        lines.append(_row(row_label(metric), cells))
         if metric.paper is not None:
-            beside = [_escape(printed(metric.paper, metric, model)) for model in models]
-            lines.append(_row(f"the paper's, {metric.paper.where}", beside))
+            values = [_escape(paper_value(metric.paper, metric, model)) for model in models]
+            lines.append(_row(f"the paper's, {metric.paper.where}", values))
     return [*lines, "  </tbody>", "</table>"]
 
 
@@ -43,5 +43,5 @@ def _paragraph(text: str) -> str:
 
 
 def _escape(text: str) -> str:
-    """Text as HTML, on one line."""
+    """Return text as HTML, on one line."""
     return escaped(one_line(text))

@@ -1,4 +1,4 @@
-"""A comparison as JSON. It is stable: docs/reference/formats.md describes it."""
+"""A comparison as JSON. The format is stable; docs/reference/formats.md describes it."""
 
 import json
 from collections.abc import Sequence
@@ -7,11 +7,11 @@ from math import isfinite
 from typing import Any
 
 from evals.compare.comparison import Comparison
-from evals.metric import Cell, Metric
+from evals.metric import Cell, Metric, Unit
 from srlm.jsonl import without_nan
 from srlm.stats.intervals import Estimate
 
-UNITS = {
+UNIT_NAMES: dict[Unit, str] = {
     "%": "fraction",
     "chars": "characters",
     "grade": "grade",
@@ -22,11 +22,11 @@ UNITS = {
     "kappa": "kappa",
     "number": "number",
 }
-"""How the JSON calls them; a metric without a unit is a correlation."""
+"""The names of units in the JSON; a metric without a unit is a correlation."""
 
 
 def as_json(comparison: Comparison) -> str:
-    """The whole comparison; rates as fractions, undefined figures null."""
+    """Return the whole comparison; rates as fractions, undefined values null."""
 
     def estimate(one: Estimate) -> dict[str, Any]:
         return {
@@ -55,8 +55,8 @@ def as_json(comparison: Comparison) -> str:
             {
                 "key": metric.key,
                 "suite": metric.suite,
-                "label": metric.label.strip(),
-                "unit": UNITS.get(metric.unit, "correlation"),
+                "label": metric.label,
+                "unit": UNIT_NAMES.get(metric.unit, "correlation"),
                 "better": metric.better,
                 "models": {model: cell(metric.cells[model]) for model in models},
                 **({"paper": {"where": metric.paper.where, "models": metric.paper.values}} if metric.paper else {}),
@@ -73,16 +73,17 @@ def as_json(comparison: Comparison) -> str:
         "words": comparison.words,
         "sides": [
             {
-                "title": side.title,
-                "columns": side.columns,
-                "baseline": side.baseline,
-                "metrics": rows(side.metrics, side.columns),
-                "captions": side.captions,
+                "title": extra.title,
+                "columns": extra.columns,
+                "baseline": extra.baseline,
+                "metrics": rows(extra.metrics, extra.columns),
+                "captions": extra.captions,
             }
-            for side in comparison.sides
+            for extra in comparison.sides
         ],
         "distrusted": comparison.distrusted,
         "judges": [without_nan(asdict(judge)) for judge in comparison.judges],
+        **({"files": comparison.files} if comparison.files else {}),
     }
     return json.dumps(data, ensure_ascii=False, indent=2)
 

@@ -1,9 +1,9 @@
-"""A comparison as LaTeX: tables for the package booktabs, captions and words as text below."""
+"""A comparison as LaTeX: tables for the package booktabs, with captions and conclusions as text below."""
 
 from collections.abc import Sequence
 
+from evals.compare.cells import BETTER, WORSE, cell_lines, column_title, legend, paper_value, row_label
 from evals.compare.comparison import Comparison
-from evals.compare.terminal import BETTER, WORSE, cell_lines, column, label, legend, printed
 from evals.metric import Metric
 from srlm.escape import one_line
 
@@ -21,10 +21,14 @@ ESCAPED = str.maketrans(
 )
 
 
+QUAD = r"\quad "
+"""Space before the label of a row, for each of its levels."""
+
+
 def as_latex(comparison: Comparison) -> str:
-    """Each table as a `tabular`, in a document that uses booktabs; a difference has a row of its own."""
+    """Return each table as a `tabular`, for a document that uses booktabs; a difference has a row of its own."""
     title = f"Comparison with {comparison.baseline}"
-    below = [*comparison.captions, *legend(comparison)]
+    below = [*comparison.captions, *legend(comparison.metrics, comparison.sides)]
     parts = [_table(title, comparison.models, comparison.metrics, comparison.baseline, below)]
     parts += [_table(one.title, one.columns, one.metrics, one.baseline, one.captions) for one in comparison.sides]
     if comparison.words:
@@ -36,24 +40,23 @@ def as_latex(comparison: Comparison) -> str:
 def _table(
     title: str, models: Sequence[str], metrics: Sequence[Metric], baseline: str | None, captions: Sequence[str]
 ) -> str:
-    names = " & ".join(_escaped(column(model, baseline)) for model in models)
+    names = " & ".join(_escaped(column_title(model, baseline)) for model in models)
     lines = [rf"\textbf{{{_escaped(title)}}}", "", rf"\begin{{tabular}}{{l{'r' * len(models)}}}", r"\toprule"]
     lines += [rf" & {names} \\", r"\midrule"]
     for metric in metrics:
         cells = [cell_lines(metric.cells[model], metric) for model in models]
-        lines.append(_row(label(metric), [cell[0] for cell in cells]))
+        lines.append(_row(row_label(metric), [cell[0] for cell in cells], metric.level))
         if any(len(cell) > 1 for cell in cells):
-            lines.append(_row("  difference", ["" if len(cell) == 1 else cell[1] for cell in cells]))
+            lines.append(_row("difference", ["" if len(cell) == 1 else cell[1] for cell in cells], 1))
         if metric.paper is not None:
-            beside = [printed(metric.paper, metric, model) for model in models]
-            lines.append(_row(f"  the paper's, {metric.paper.where}", beside))
+            values = [paper_value(metric.paper, metric, model) for model in models]
+            lines.append(_row(f"the paper's, {metric.paper.where}", values, 1))
     lines += [r"\bottomrule", r"\end{tabular}"]
     return "\n".join([*lines, *(f"\n{_escaped(one)}" for one in captions)])
 
 
-def _row(name: str, cells: Sequence[str]) -> str:
-    indent = r"\quad " * ((len(name) - len(name.lstrip())) // 2)
-    return rf"{indent}{_escaped(name.strip())} & {' & '.join(map(_escaped, cells))} \\"
+def _row(name: str, cells: Sequence[str], level: int) -> str:
+    return rf"{QUAD * level}{_escaped(name)} & {' & '.join(map(_escaped, cells))} \\"
 
 
 def _escaped(text: str) -> str:

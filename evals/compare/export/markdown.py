@@ -2,32 +2,32 @@
 
 from collections.abc import Sequence
 
+from evals.compare.cells import cell_lines, column_title, legend, paper_value, row_label
 from evals.compare.comparison import Comparison
-from evals.compare.terminal import cell_lines, column, label, legend, printed
 from evals.metric import Metric
 from srlm.escape import markdown
 
 
 def as_markdown(comparison: Comparison) -> str:
-    """A Markdown table with its captions, the tables beside it, and its reading. Names are text, and no markup."""
+    """Return the tables, their captions and the conclusions. Names are escaped, so that they are no markup."""
     lines = [
-        *_markdown(comparison.models, comparison.metrics, comparison.baseline),
+        *_table(comparison.models, comparison.metrics, comparison.baseline),
         "",
-        *(f"{markdown(one)}\n" for one in [*comparison.captions, *legend(comparison)]),
+        *(f"{markdown(one)}\n" for one in [*comparison.captions, *legend(comparison.metrics, comparison.sides)]),
     ]
-    for side in comparison.sides:
-        lines += [f"**{markdown(side.title)}**\n", *_markdown(side.columns, side.metrics, side.baseline), ""]
-        lines += [f"{markdown(one)}\n" for one in side.captions]
+    for extra in comparison.sides:
+        lines += [f"**{markdown(extra.title)}**\n", *_table(extra.columns, extra.metrics, extra.baseline), ""]
+        lines += [f"{markdown(one)}\n" for one in extra.captions]
     return "\n".join([*lines, *(f"- {markdown(line)}" for line in comparison.words)])
 
 
-def _markdown(models: Sequence[str], metrics: Sequence[Metric], baseline: str | None) -> list[str]:
-    names = [markdown(column(model, baseline)) for model in models]
+def _table(models: Sequence[str], metrics: Sequence[Metric], baseline: str | None) -> list[str]:
+    names = [markdown(column_title(model, baseline)) for model in models]
     lines = ["| | " + " | ".join(names) + " |", "|---|" + "---:|" * len(models)]
     for metric in metrics:
         cells = [" <br> ".join(cell_lines(metric.cells[model], metric)) for model in models]
-        lines.append(f"| {markdown(label(metric))} | " + " | ".join(cells) + " |")
+        lines.append(f"| {markdown(row_label(metric))} | " + " | ".join(cells) + " |")
         if metric.paper is not None:
-            beside = [printed(metric.paper, metric, model) for model in models]
-            lines.append(f"| *the paper's, {markdown(metric.paper.where)}* | " + " | ".join(beside) + " |")
+            values = [paper_value(metric.paper, metric, model) for model in models]
+            lines.append(f"| *the paper's, {markdown(metric.paper.where)}* | " + " | ".join(values) + " |")
     return lines

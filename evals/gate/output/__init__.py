@@ -1,1 +1,1 @@
-"""Print a gate decision: terminal, JSON, JUnit, Markdown."""
+"""Outputs of a gate decision: terminal, Markdown, JSON, JUnit."""

@@ -1,16 +1,16 @@
-"""A decision as JSON, stable: docs/reference/formats.md describes it."""
+"""A decision as JSON. The format is stable; docs/reference/formats.md describes it."""
 
 import json
 from typing import Any
 
-from evals.gate.comparison_json import Figure
-from evals.gate.decision import Decision, Finding
-from evals.gate.judge_checks import Check
-from evals.gate.messages import check_sentence, finding_words, headline
+from evals.gate.comparison_json import Value
+from evals.gate.decision import Decision, RuleResult
+from evals.gate.judge_checks import JudgeCheck
+from evals.gate.messages import check_sentence, headline, rule_text
 
 
 def as_json(decision: Decision) -> str:
-    """The whole decision; rates as fractions, undefined figures null."""
+    """Return the whole decision; rates as fractions, undefined values null."""
     data = {
         "schema": 1,
         "outcome": decision.outcome,
@@ -20,14 +20,14 @@ def as_json(decision: Decision) -> str:
         "words": headline(decision),
         "risk": decision.policy.risk,
         "power": decision.policy.power,
-        "rules": [_rule(finding) for finding in decision.findings],
+        "rules": [_rule(result) for result in decision.results],
         "judge": [_check(check) for check in decision.checks],
         "notes": list(decision.notes),
     }
     return json.dumps(data, ensure_ascii=False, indent=2)
 
 
-def _rule(one: Finding) -> dict[str, Any]:
+def _rule(one: RuleResult) -> dict[str, Any]:
     needed = one.needed
     return {
         "metric": one.rule.metric,
@@ -37,9 +37,9 @@ def _rule(one: Finding) -> dict[str, Any]:
         "kind": one.rule.kind,
         "margin": one.rule.margin.size if one.rule.margin else 0.0,
         "risk": one.risk,
-        "candidate": _figure(one.candidate),
-        "baseline": _figure(one.baseline),
-        "difference": _figure(one.difference),
+        "candidate": _value(one.candidate),
+        "baseline": _value(one.baseline),
+        "difference": _value(one.difference),
         "bound": one.bound,
         "threshold": one.threshold,
         "worse": one.worse,
@@ -53,15 +53,15 @@ def _rule(one: Finding) -> dict[str, Any]:
             "assuming": needed.assuming,
             "shows": needed.shows,
         },
-        "words": finding_words(one).sentence,
+        "words": rule_text(one).sentence,
     }
 
 
-def _figure(one: Figure) -> dict[str, Any]:
+def _value(one: Value) -> dict[str, Any]:
     return one.model_dump(include={"value", "low", "high", "n", "clusters"})
 
 
-def _check(one: Check) -> dict[str, Any]:
+def _check(one: JudgeCheck) -> dict[str, Any]:
     return {
         "key": one.key,
         "suite": one.suite or None,

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from evals.report.samples.suites import by_id, of_answers, records
 from evals.sample import NO_LABEL, Mark, Opinion, Reply, Sample, flags, opinion
+from evals.sample_source import by_answer, by_id, records
 from srlm.runs import Run
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.strip_reasoning import length_note
 from srlm.types import (
     Answer,
@@ -61,7 +61,7 @@ def some(found: Sequence[T]) -> list[T]:
     """At most `MOST` of them, the same in every report, in their own order."""
     if len(found) <= MOST:
         return list(found)
-    chosen = {one.id for one in sorted(found, key=lambda one: derive("report", one.id))[:MOST]}
+    chosen = {one.id for one in sorted(found, key=lambda one: derive_seed("report", one.id))[:MOST]}
     return [one for one in found if one.id in chosen]
 
 
@@ -117,7 +117,7 @@ def _judgements(run: Run, model: str) -> dict[str, list[Judgement]]:
     for kind in ("", "canary", "anchor", "frozen"):
         prefix = f"{kind}_" if kind else ""
         rewards = {one.answer_id: one for one in records(run, f"{model}/{prefix}rewards", Reward)}
-        verdicts = of_answers(records(run, f"{model}/{prefix}verdicts", Verdict))
+        verdicts = by_answer(records(run, f"{model}/{prefix}verdicts", Verdict))
         for answer in rewards.keys() | verdicts.keys():
             one = Judgement(kind, rewards.get(answer), tuple(verdicts.get(answer, ())))
             found.setdefault(answer, []).append(one)

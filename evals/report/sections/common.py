@@ -5,22 +5,21 @@ compared are shown all the same, under the reason why, and nothing is concluded 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from evals.compare.comparison import ALIKE, Comparison, compare_models
-from evals.compare.paper import beside_paper
-from evals.compare.sentences import certain, words
-from evals.compare.terminal import label, with_interval
-from evals.metric import Metric, Side
-from evals.model_order import ordered
+from evals import suites
+from evals.compare.cells import format_estimate, row_label
+from evals.compare.comparison import MUST_MATCH, Comparison, compare_models
+from evals.compare.paper import add_paper_values
+from evals.compare.sentences import difference_sentences
+from evals.importer import Settings
+from evals.metric import ExtraTable, Metric, is_significant
+from evals.model_order import sort_models
 from evals.report.charts.dots import Dot
 from evals.report.charts.svg import shape, variable
 from evals.report.section import Facets, Figure, Finding, Key, Section, Table, metric_table
-from evals.results import Results, collect, models_of, suite_name
+from evals.results import Results
 from evals.sample import link
-from evals.suites.head_to_head import metrics as matched
-from evals.suites.human import metrics as voted
-from evals.suites.human.result import HumanResult
 from srlm.errors import UsageError
 from srlm.runs import Run
 
@@ -39,28 +38,24 @@ class Told:
     refused: str = ""
 
 
-def told(run: Run, results: Results, baseline: str | None, paper: bool) -> dict[str, Told]:
-    """The comparison of each suite that has results, by the name that `Results` has for it."""
+def told(run: Run, results: Results, baseline: str | None, paper: bool, settings: Settings = ()) -> dict[str, Told]:
+    """The comparison of each suite that has results, by its name."""
     found: dict[str, Told] = {}
-    for kind, of_suite in results.by_kind.items():
-        name = suite_name(kind).replace("-", "_")
-        models = ordered(run, {model for one in of_suite.values() for model in models_of(one)})
+    for suite in suites.SUITES:
+        having = suite.models(results)
+        if not having:
+            continue
+        models = sort_models(run, having)
         first = next((name for name in (baseline, *FIRST) if name in models), models[0])
-        alone = collect(of_suite.values())
         refused = ""
         try:
-            comparison = compare_models(alone, models, first)
+            comparison = compare_models(results, models, first, settings=settings, suites=[suite])
         except UsageError as error:
             refused = str(error)
-            comparison = compare_models(alone, models, first, ALIKE)
-        if name == "human":
-            # Beside the votes stands how far they agree with the judge, whose results are of other suites.
-            met = matched.meetings(results.of(HumanResult), comparison.models)
-            captions, sides = voted.captions(met, comparison.models, results), voted.sides(met, results)
-            comparison = replace(comparison, captions=captions, sides=sides)
+            comparison = compare_models(results, models, first, MUST_MATCH, settings=settings, suites=[suite])
         if paper:
-            comparison = beside_paper(comparison)
-        found[name] = Told(name.replace("_", "-"), comparison, refused)
+            comparison = add_paper_values(comparison)
+        found[suite.name] = Told(suite.name, comparison, refused)
     return found
 
 
@@ -78,7 +73,10 @@ def findings(one: Told) -> list[Finding]:
         for model in one.comparison.models:
             cell = metric.cells[model]
             if cell.paired is not None:
-                sure |= {line: certain(cell.paired) for line in words(metric, [model], one.comparison.baseline)}
+                sure |= {
+                    line: is_significant(cell.paired)
+                    for line in difference_sentences(metric, [model], one.comparison.baseline)
+                }
     return [Finding(line, sure.get(line)) for line in one.comparison.words]
 
 
@@ -93,7 +91,7 @@ def suite_section(
     return Section(id, title, lead, figures=figures, tables=tables, notes=notes, findings=findings(one))
 
 
-def _beside(one: Told, side: Side) -> Table:
+def _beside(one: Told, side: ExtraTable) -> Table:
     """A table beside the comparison. Its cells lead somewhere only where its columns are models."""
     suite = one.suite if {*side.columns} <= {*one.comparison.models} else ""
     return metric_table(side.title, side.metrics, side.columns, side.baseline, suite)
@@ -120,7 +118,7 @@ def dot(one: Told, metric: Metric, model: str, place: int, facets: Facets | None
         estimate.low,
         estimate.high,
         link(suite=one.suite, model=model, **(facets or {})),
-        f"{model}, {label(metric).strip()}: {with_interval(estimate, metric.unit)}",
+        f"{model}, {row_label(metric)}: {format_estimate(estimate, metric.unit)}",
         hollow,
         metric.paper.values.get(model) if metric.paper else None,
     )
@@ -130,6 +128,6 @@ def said(metrics: Sequence[Metric], models: Sequence[str]) -> str:
     """Figures in a sentence, for those who do not see them."""
 
     def figure(metric: Metric, model: str) -> str:
-        return f"{model} {with_interval(metric.cells[model].estimate, metric.unit)}"
+        return f"{model} {format_estimate(metric.cells[model].estimate, metric.unit)}"
 
-    return "; ".join(f"{m.label.strip()} {', '.join(figure(m, model) for model in models)}" for m in metrics)
+    return "; ".join(f"{m.label} {', '.join(figure(m, model) for model in models)}" for m in metrics)

@@ -11,7 +11,7 @@ from evals.report.charts.svg import shape, variable
 from evals.report.samples.training import LEARNED, MOST, READ, iteration, iterations
 from evals.report.section import Cell, Figure, Key, Row, Section, Table, share
 from evals.sample import link
-from srlm.iteration_metrics import Health, PositivesHealth
+from srlm.iteration_metrics import IterationMetrics, PositivesMetrics
 from srlm.jsonl import parse_lines
 from srlm.runs import Run
 
@@ -20,13 +20,13 @@ NOTHING = {"0", "–"}
 ID, TITLE = "iterations", "What each iteration learned from"
 
 
-def healths(run: Run) -> list[Health]:
+def healths(run: Run) -> list[IterationMetrics]:
     """The figures of the iterations that ended, in order."""
-    found: list[Health] = []
+    found: list[IterationMetrics] = []
     for model in iterations(run):
         path = run.path(f"{model}/health")
         if path.exists():
-            kind = PositivesHealth if run.path(f"{model}/positives").exists() else Health
+            kind = PositivesMetrics if run.path(f"{model}/positives").exists() else IterationMetrics
             found += parse_lines(path, kind)
     return found
 
@@ -45,12 +45,12 @@ def iteration_section(run: Run, outside: Metric | None) -> Section:
     return Section(ID, TITLE, lead, figures, [_table(found)], notes)
 
 
-def _step(one: Health) -> str:
+def _step(one: IterationMetrics) -> str:
     """The model that wrote, and the one that came of it."""
     return f"{_writer(one)} → {one.model}"
 
 
-def _writer(one: Health) -> str:
+def _writer(one: IterationMetrics) -> str:
     return f"M{int(one.model[1:]) - 1}" if one.model[1:].isdigit() else one.model
 
 
@@ -60,7 +60,7 @@ def _points(values: Sequence[float | None], hrefs: Sequence[str]) -> tuple[Point
     )
 
 
-def _course(found: Sequence[Health], outside: Metric | None) -> Figure:
+def _course(found: Sequence[IterationMetrics], outside: Metric | None) -> Figure:
     suites = [iteration(one.model) for one in found]
     every = [link(suite=suite) for suite in suites]
 
@@ -104,7 +104,7 @@ def _course(found: Sequence[Health], outside: Metric | None) -> Figure:
     return Figure("Length, self-score and yield", drawn, keyed, note)
 
 
-def _scores(found: Sequence[Health]) -> Figure:
+def _scores(found: Sequence[IterationMetrics]) -> Figure:
     charts = []
     for one in found:
         scores = [str(score) for score in range(one.highest + 1)]
@@ -125,7 +125,7 @@ def _scores(found: Sequence[Health]) -> Figure:
     )
 
 
-def _table(found: Sequence[Health]) -> Table:
+def _table(found: Sequence[IterationMetrics]) -> Table:
     suites = [iteration(one.model) for one in found]
 
     def row(name: str, values: Sequence[str], deep: bool = False, **facets: str) -> Row:

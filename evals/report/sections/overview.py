@@ -10,15 +10,14 @@ import yaml
 
 from evals.report.section import Cell, Row, Section, Table
 from evals.report.sections.common import Told, findings
-from evals.results import Results
-from evals.suites.alpaca.result import AlpacaResult
-from evals.suites.head_to_head.result import HeadToHeadResult
+from evals.results import CardedResult, Results
 from srlm.engines.server_address import without_credentials
 from srlm.errors import DataError
 from srlm.jsonl import read_json
-from srlm.judges.judge_card import JudgeCard, percent
+from srlm.judges.judge_card import JudgeCard
 from srlm.ledger import Ledger, LedgerRow, total
 from srlm.runs import Run
+from srlm.stats.formatting import percent
 
 
 def conclusions(found: Mapping[str, Told]) -> Section:
@@ -132,9 +131,7 @@ def _dollars(row: LedgerRow) -> str:
 def cards(results: Results) -> Section:
     """How far each judge of pairs can be trusted, by its card."""
     found: dict[tuple[str, str, str], JudgeCard] = {}
-    every = [one.card for one in results.of(AlpacaResult).values()] + [
-        one.card for one in results.of(HeadToHeadResult).values()
-    ]
+    every = [one.card for one in results if isinstance(one, CardedResult)]
     for card in filter(None, every):
         found[card.judge, card.rubric, card.labelled_digest] = card
     if not found:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from math import isnan
 
-from evals.metric import Side
+from evals.metric import ExtraTable
 from evals.report.charts.bars import Split, split_bars
 from evals.report.section import Facets, Figure, Key, Section, metric_table
 from evals.report.sections.common import ABOUT_PAPER, Told, all_figures, suite_section
@@ -30,20 +30,20 @@ def _pairs(one: Told, name: str, title: str, lead: str) -> Section:
     return suite_section(one, name, title, lead, figures, [all_figures(one)])
 
 
-def _splits(one: Told, side: Side, name: str) -> Figure | None:
+def _splits(one: Told, side: ExtraTable, name: str) -> Figure | None:
     of = {kind: row for row in side.metrics for kind in ("wins", "ties", "losses") if row.key.endswith(f"_{kind}")}
-    if len(of) < 3:
+    if len(of) < 3 or not side.pairs:
         return None
     rows = [of[kind] for kind in OUTCOMES]
     splits = []
     for column in side.columns:
-        model, _, opponent = column.partition(" : ")
+        model, opponent = side.pairs[column]
         wins, ties, losses = (0.0 if isnan(value := row.cells[column].estimate.value) else value for row in rows)
         win, tie, loss = (
             link(suite=one.suite, model=model, opponent=opponent, outcome=word) for word in OUTCOMES.values()
         )
         printed = [row.paper.values[column] for row in rows if row.paper is not None and column in row.paper.values]
-        name_of = f"{model} against {opponent}" if opponent else column
+        name_of = f"{model} against {opponent}"
         beside = (printed[0], printed[1], printed[2]) if len(printed) == len(rows) else None
         splits.append(Split(name_of, (wins, ties, losses), (win, tie, loss), beside))
     facets: dict[str, Facets] = {of[kind].key: {"outcome": word} for kind, word in OUTCOMES.items()}
@@ -56,5 +56,5 @@ def _splits(one: Told, side: Side, name: str) -> Figure | None:
         split_bars(f"{name}-splits", splits, alt, "voted on" if name == "human" else "judged in both orders"),
         [Key("--win", "■", "the first wins"), Key("--tie", "■", "tie"), Key("--loss", "■", "the second wins")],
         f"Thin bars: {ABOUT_PAPER}" if any(split.paper for split in splits) else "",
-        [metric_table(side.title, side.metrics, side.columns, None, one.suite, facets)],
+        [metric_table(side.title, side.metrics, side.columns, None, one.suite, facets, side.pairs)],
     )

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from math import nan
 
-from evals.compare.terminal import with_interval
-from evals.metric import Metric
+from evals.compare.cells import format_estimate
+from evals.metric import Metric, headlines
 from evals.model_order import NAMES
 from evals.report.charts.dots import Panel, dots
 from evals.report.charts.lines import Course, Point, Trend, trends
@@ -17,8 +17,8 @@ from evals.sample import link
 def mt_bench(one: Told, place: Mapping[str, int]) -> Section:
     """Grades by category, and the table."""
     models = one.comparison.models
-    rows = [metric for metric in one.comparison.metrics if metric.label.startswith("    ")]
-    facets: dict[str, Facets] = {row.key: {"category": row.label.strip()} for row in rows}
+    rows = [metric for metric in one.comparison.metrics if metric.category]
+    facets: dict[str, Facets] = {row.key: {"category": row.category} for row in rows}
     facets |= {"mt_bench_turn_1": {"turn": "1"}, "mt_bench_turn_2": {"turn": "2"}}
     c = one.comparison
     table = metric_table(
@@ -33,7 +33,7 @@ def mt_bench(one: Told, place: Mapping[str, int]) -> Section:
     if not any(metric.cells[model].estimate.n for metric in rows for model in models):
         lead = f"{lead} No answer has a grade that could be read."
         return suite_section(one, "mt-bench", "Two-turn questions", lead, [], [table])
-    names = [row.label.strip() for row in rows]
+    names = [row.label for row in rows]
     alt = f"Mean grade by category: {said(rows, models)}"
     if len(rows) >= 3:
         rounds = [
@@ -53,7 +53,7 @@ def mt_bench(one: Told, place: Mapping[str, int]) -> Section:
             tuple(tuple(dot(one, row, m, place[m], facets.get(row.key)) for m in models) for row in grades),
             within=(0, 10),
         )
-        drawn = dots("mt-bench", [row.label.strip() for row in grades], [panel], alt)
+        drawn = dots("mt-bench", [row.label for row in grades], [panel], alt)
     figure = Figure("Grades by category", drawn, keys(models, place), "From 0 in the middle to 10.", [table])
     return suite_section(one, "mt-bench", "Two-turn questions", lead, [figure])
 
@@ -106,14 +106,14 @@ def _paper_cell(metric: Metric, model: str, suite: str) -> Cell:
     paper = metric.paper.values.get(model) if metric.paper else None
     scale = 100 if metric.unit == "%" else 1
     below = "" if paper is None else f"paper {paper * scale:.4g}"
-    return Cell(with_interval(metric.cells[model].estimate, metric.unit), below, link(suite=suite, model=model))
+    return Cell(format_estimate(metric.cells[model].estimate, metric.unit), below, link(suite=suite, model=model))
 
 
 def nlp(one: Told, place: Mapping[str, int]) -> Section:
     """What the models kept of what they knew: one row a task."""
     models = one.comparison.models
-    heads = [metric for metric in one.comparison.metrics if not metric.label.startswith(" ") and metric.unit == "%"]
-    facets: dict[str, Facets] = {metric.key: {"category": _task(metric)} for metric in one.comparison.metrics}
+    heads = [metric for metric in headlines(one.comparison.metrics) if metric.unit == "%"]
+    facets: dict[str, Facets] = {metric.key: {"category": metric.category} for metric in one.comparison.metrics}
     c = one.comparison
     table = metric_table(
         f"All figures, with differences to {c.baseline}", c.metrics, models, c.baseline, one.suite, facets
@@ -136,18 +136,10 @@ def nlp(one: Told, place: Mapping[str, int]) -> Section:
     )
 
 
-def _task(metric: Metric) -> str:
-    """The task of a metric, as samples are filed: "nlp_arc_easy_acc_norm" -> "arc_easy"."""
-    name = metric.key.removeprefix("nlp_")
-    for ending in ("_acc_norm", "_acc"):
-        name = name.removesuffix(ending)
-    return name.partition("_exact_match")[0]
-
-
 def verifiable(one: Told, place: Mapping[str, int]) -> Section:
     """What a program could check."""
     models = one.comparison.models
-    found = [metric for metric in one.comparison.metrics if not metric.label.startswith(" ") and metric.unit == "%"]
+    found = [metric for metric in headlines(one.comparison.metrics) if metric.unit == "%"]
     panel = Panel(
         "%", tuple(tuple(dot(one, row, m, place[m]) for m in models) for row in found), percent=True, within=(0, 100)
     )

@@ -12,21 +12,19 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, TypeVar
 
-from pydantic import BaseModel, ConfigDict
-
 from evals.report.charts.scatter import Spot, scatter
 from evals.report.charts.svg import shape, variable
-from evals.report.samples.suites import records
 from evals.report.samples.training import EFT, IFT, iteration, iterations
 from evals.report.section import Cell, Figure, Key, Row, Section, Table
 from evals.sample import link
+from evals.sample_source import records
 from srlm.console import Progress
 from srlm.errors import SrlmError
 from srlm.model_hub import model_folder
 from srlm.optional_deps import require
 from srlm.runs import Run
-from srlm.seeding import derive
-from srlm.types import SCHEMA, Answer, Demonstration, PreferencePair
+from srlm.seeding import derive_seed
+from srlm.types import SCHEMA, Answer, Demonstration, PreferencePair, SFTExample
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,16 +60,7 @@ class Place:
     schema: int = SCHEMA
 
 
-class _Judgement(BaseModel):
-    """What is needed of an EFT example, which the trainer writes."""
-
-    model_config = ConfigDict(frozen=True)
-    id: str
-    prompt: str
-    completion: str
-
-
-T = TypeVar("T", Demonstration, PreferencePair, _Judgement)
+T = TypeVar("T", Demonstration, PreferencePair, SFTExample)
 
 
 def texts(run: Run) -> list[Text]:
@@ -82,14 +71,14 @@ def texts(run: Run) -> list[Text]:
     ]
     found += [
         Text(f"{one.id}-judgement", "EFT", one.id.rpartition("-a")[0], EFT, one.prompt, one.completion)
-        for one in _few(records(run, "M1/judgements", _Judgement))
+        for one in _few(records(run, "M1/judgements", SFTExample))
     ]
     for model in iterations(run):
         writer = f"AIFT (M{int(model[1:]) - 1})" if model[1:].isdigit() else f"AIFT ({model})"
         pairs = _few(records(run, f"{model}/pairs", PreferencePair))
         found += [Text(one.id, writer, one.prompt_id, iteration(model), one.prompt, one.chosen) for one in pairs]
         if not pairs:
-            positives = _few(records(run, f"{model}/positives", _Judgement))
+            positives = _few(records(run, f"{model}/positives", SFTExample))
             of_prompt = {one.id: one.prompt_id for one in records(run, f"{model}/candidates", Answer)}
             found += [
                 Text(one.id, writer, of_prompt.get(one.id, one.id), iteration(model), one.prompt, one.completion)
@@ -99,7 +88,7 @@ def texts(run: Run) -> list[Text]:
 
 
 def _few(found: Sequence[T]) -> list[T]:
-    return sorted(found, key=lambda one: derive("report", one.id))[:MOST]
+    return sorted(found, key=lambda one: derive_seed("report", one.id))[:MOST]
 
 
 def reader(run: Run) -> str | None:
@@ -114,13 +103,13 @@ def places(run: Run, found: Sequence[Text], model: str, progress: Progress) -> l
     Raises:
         SrlmError: a library is missing, or the model cannot be read.
     """
-    from srlm.engines.load import fingerprint
+    from srlm.engines.fingerprint import fingerprint
 
     folder = model_folder(run.model(model))
     digest = hashlib.sha256(f"v1 {fingerprint(folder)} {PERPLEXITY}".encode())
     for text in found:
         digest.update(repr(asdict(text)).encode("utf-8", "replace"))
-    return run.remembered(
+    return run.cached(
         f"report/map-{digest.hexdigest()[:12]}", Place, lambda: _computed(run, found, folder, model, progress)
     )
 
@@ -132,7 +121,7 @@ def _computed(run: Run, found: Sequence[Text], folder: Path, model: str, progres
 
     both = [one.instruction for one in found] + [one.answer for one in found]
     with progress.step(f"{model} reads {len(both)} texts for the map", len(both)) as step:
-        vectors = embed(folder, both, device=run.config.device, dtype=run.config.dtype, tick=step.advance)
+        vectors = embed(folder, both, device=run.config.device, dtype=run.config.dtype, on_progress=step.advance)
     instructions, answers = _flat(vectors[: len(found)]), _flat(vectors[len(found) :])
     return [Place(one.id, i, a) for one, i, a in zip(found, instructions, answers, strict=True)]
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from evals.compare.breakdown import broken_down, parts
-from evals.compare.terminal import with_interval
+from evals.compare.breakdown import group_prompts, has_labels, metric_breakdown, prompts_of, row_key
+from evals.compare.cells import format_estimate
 from evals.labels.store import By, labels_of
 from evals.report.charts.dots import Panel, dots
 from evals.report.section import Facets, Figure, Section, metric_table
@@ -31,7 +31,7 @@ def win_rates(one: Told, place: Mapping[str, int]) -> Section:
             Panel("mean length, characters", tuple((dot(one, length, model, place[model]),) for model in models))
         )
     alt = "Dots with intervals, one row a model: " + "; ".join(
-        f"{model} {with_interval(rate.cells[model].estimate, '%')} %" for model in models if rate is not None
+        f"{model} {format_estimate(rate.cells[model].estimate, '%')} %" for model in models if rate is not None
     )
     note = "Filled: win rate; hollow: length-controlled; lines: 95 % intervals; dashed: as good as the references."
     drawn = dots("win-rates", models, panels, alt)
@@ -53,22 +53,22 @@ def broken(
         for digest in dict.fromkeys(r.provenance.prompts for r in results)
         for k, v in labels_of(run, digest).items()
     }
-    prompts = {cluster for series in (metric.series or {}).values() for cluster, _ in series.values.values()}
+    prompts = prompts_of(metric)
     figures = []
     kinds: tuple[By, ...] = ("category", "complexity", "length")
     for by in kinds:
-        if not any(prompt in labels and labels[prompt].value(by) is not None for prompt in prompts):
+        if not has_labels(prompts, labels, by):
             continue
-        side = broken_down(metric, labels, by)
+        side = metric_breakdown(metric, labels, by)
         facets: dict[str, Facets] = {
-            f"{metric.key}:{by}:{part.name}": {
-                by: sorted({(labels[p].value(by) if p in labels else None) or "no label" for p in part.prompts})
+            row_key(metric, by, group): {
+                by: sorted({(labels[p].value(by) if p in labels else None) or "no label" for p in group.prompts})
             }
-            for part in parts(prompts, labels, by)
+            for group in group_prompts(prompts, labels, by)
         }
         rows = [row.label for row in side.metrics]
         panel = Panel(
-            f"{metric.label.strip()}, %",
+            f"{metric.label}, %",
             tuple(
                 tuple(dot(one, row, model, place[model], facets[row.key]) for model in side.columns)
                 for row in side.metrics

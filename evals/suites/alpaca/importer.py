@@ -1,30 +1,43 @@
-"""AlpacaEval's annotations as results: each prompt judged once, in one order, by a judge whose card nobody measured.
+"""Importer of AlpacaEval's annotations.json: each prompt judged once, in one order, by a judge without a card.
 
 Files of one baseline belong together: the prompts are all that any of them has. A prompt that a file lacks stays in its
-result without a preference, so that a model is not better for having left out what is hard. Prompts are called as in
-`evals.suites.alpaca.run`, by their place, so that results of both can stand side by side.
+result without a preference, so that a model does not gain by leaving out hard prompts. Prompts have the ids that
+`evals.single_turn` gives them, by their position, so that these results can be compared with those of `srlm eval`.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
-from evals.pairwise import prompts_digest
+from evals.importer import Importer, ResultFile, Settings, refuse_twice
+from evals.prompt_sets import prompts_digest
 from evals.results import Provenance
-from evals.single_turn import Output, prompts_of
-from evals.suites.alpaca.files import Annotation, Annotations
+from evals.settings import find_setting
+from evals.single_turn import Output, outputs_at, prompts_of
+from evals.suites.alpaca.file_summary import summarize
+from evals.suites.alpaca.files import Annotation, Annotations, BenchmarkPrompts, annotations_in
 from evals.suites.alpaca.result import AlpacaResult
-from srlm.judges.injection import constant_answers, find_suspicions
+from srlm.errors import UsageError
+from srlm.json_files import Row, read_rows
+from srlm.judges.injection import constant_answers, find_injections
 from srlm.judges.pairwise import load_pairwise
 from srlm.types import Answer, Outcome, Prompt
 
 NAMELESS = "a judge without a name"
 
 
-def alpaca_results(files: Sequence[Annotations]) -> list[AlpacaResult]:
-    """One result a file, in their order.
+def alpaca_results(files: Sequence[Annotations], settings: Settings = ()) -> list[AlpacaResult]:
+    """Convert each file to a result, in their order.
 
-    Prompts are in the order of the longest file of a baseline, then come those that only others have. Files whose
-    baselines wrote different outputs to one prompt are not of one benchmark, and get digests that differ.
+    Prompts are those of the setting `BenchmarkPrompts`, in its order. Without it they are in the order of the longest
+    file of a baseline, followed by those that only other files have. Files whose baselines wrote different outputs to
+    one prompt are not of one benchmark, and get different digests.
+
+    Raises:
+        UsageError: two files are of the same model, or a file has a prompt that is not the benchmark's.
     """
+    refuse_twice("AlpacaEval's annotations", [one.model for one in files])
+    benchmark = find_setting(settings, BenchmarkPrompts)
     sets: list[dict[str, Annotation]] = []
     set_of: dict[int, int] = {}
     for number in sorted(range(len(files)), key=lambda number: -len(files[number].rows)):
@@ -34,15 +47,30 @@ def alpaca_results(files: Sequence[Annotations]) -> list[AlpacaResult]:
         for row in files[number].rows:
             sets[place].setdefault(row.instruction, row)
         set_of[number] = place
-    prompts = [
-        prompts_of([Output(row.instruction, row.baseline_output, "", row.dataset) for row in known.values()])
+    outputs = [
+        {row.instruction: Output(row.instruction, row.baseline_output, "", row.dataset) for row in known.values()}
         for known in sets
     ]
+    if benchmark is not None:
+        for file in files:
+            _require_prompts(file, benchmark)
+        outputs = [{one.instruction: known.get(one.instruction, one) for one in benchmark.outputs} for known in outputs]
+    prompts = [prompts_of([*known.values()]) for known in outputs]
     return [_result(one, prompts[set_of[number]]) for number, one in enumerate(files)]
 
 
+def _require_prompts(file: Annotations, benchmark: BenchmarkPrompts) -> None:
+    known = {one.instruction for one in benchmark.outputs}
+    for number, row in enumerate(file.rows, start=1):
+        if row.instruction not in known:
+            raise UsageError(
+                f"Record {number} of the annotations of {file.model} has an instruction that the --prompts file lacks. "
+                "Give the prompts that the annotations were made with."
+            )
+
+
 def _fits(file: Annotations, known: dict[str, Annotation]) -> bool:
-    """Whether most prompts of a file are among those known, with the same outputs of the baseline."""
+    """Check if most prompts of a file are among those known, with the same outputs of the baseline."""
     shared = [(row, known[row.instruction]) for row in file.rows if row.instruction in known]
     return 2 * len(shared) > len(file.rows) and all(one.baseline_output == two.baseline_output for one, two in shared)
 
@@ -62,7 +90,7 @@ def _result(file: Annotations, prompts: Sequence[Prompt]) -> AlpacaResult:
         Provenance(judge, f"as {judge} has it", prompts_digest(prompts), "as its file has them"),
         None,
         tuple(_outcome(file, prompt, rows.get(prompt.instruction)) for prompt in prompts),
-        flagged=sum(bool(find_suspicions(one.id, one.text, template)) for one in answers),
+        flagged=sum(bool(find_injections(one.id, one.text, template)) for one in answers),
         constant=constant_answers(answers),
     )
 
@@ -79,3 +107,27 @@ def _outcome(file: Annotations, prompt: Prompt, row: Annotation | None) -> Outco
         opponent_length=len(prompt.reference or ""),
         verdict_ids=(f"{file.model}:{prompt.id}",) if row else (),
     )
+
+
+def _read_prompts(place: str) -> BenchmarkPrompts | None:
+    path = Path(place).expanduser()
+    if path.is_dir() or (path.is_file() and "instruction" not in read_rows(path)[0].data):
+        return None
+    return BenchmarkPrompts(tuple(outputs_at(place)))
+
+
+def _read(file: ResultFile, rows: Sequence[Row], settings: Settings) -> Annotations:
+    annotations = annotations_in(rows)
+    return annotations if file.name is None else replace(annotations, model=file.name)
+
+
+IMPORTER = Importer(
+    format="AlpacaEval's annotations.json",
+    patterns=("annotations.json", "*/annotations.json"),
+    recognise=lambda rows: "generator_2" in rows[0].data,
+    read=_read,
+    models=lambda content: [content.model],
+    convert=alpaca_results,
+    summarize=summarize,
+    read_prompts=_read_prompts,
+)

@@ -52,7 +52,7 @@ _CHUNK = 60_000  # numbers of one feature held at a time: what fits into a proce
 
 
 @dataclass(frozen=True)
-class Gamed:
+class AlpacaDifficulties:
     """AlpacaEval's df_gamed.csv: the difficulty of each prompt, and the rows that say what length alone does.
 
     `difficulty` has shape (prompts,). The rows, shape (rows,): tanh of the gap, difficulty, preference in [0, 1].
@@ -93,7 +93,7 @@ class _Design:
     y: Floats
     base: Floats
     way: Way
-    gamed: Gamed | None
+    gamed: AlpacaDifficulties | None
 
     def features(self, scale: Floats) -> Floats:
         """Shape (scales, p, gamed rows + rated rows), for each standard deviation of the gaps; p = 3, 2 or 1."""
@@ -128,7 +128,7 @@ class _Design:
 def length_controlled(
     gaps: Floats,
     preferences: Floats,
-    gamed: Gamed | None = None,
+    gamed: AlpacaDifficulties | None = None,
     places: Places | None = None,
     *,
     way: Way = "fitted",

@@ -11,11 +11,10 @@ from collections.abc import Collection, Sequence
 from math import nan
 
 import numpy as np
-from scipy.special import stdtr
 
 from evals.metric import Metric, cells_of
 from evals.suites.alpaca.files import PUBLISHED_ANNOTATOR
-from evals.suites.alpaca.length_control import Gamed, LengthControlled, Way, length_controlled
+from evals.suites.alpaca.length_control import AlpacaDifficulties, LengthControlled, Way, length_controlled
 from evals.suites.alpaca.result import AlpacaResult
 from srlm.errors import UsageError
 from srlm.stats.intervals import Estimate, within_ends
@@ -24,10 +23,11 @@ from srlm.stats.student_t import student_quantile
 from srlm.types import Outcome
 
 KEY = "length_controlled_win_rate"
+RESAMPLES = 1_000
 NOTHING = Paired(Estimate(nan, nan, nan, 0, 0), nan, 0, 0, 0)
 
 
-def controlled(results: Sequence[AlpacaResult], gamed: Gamed | None) -> Metric:
+def controlled(results: Sequence[AlpacaResult], gamed: AlpacaDifficulties | None) -> Metric:
     """The row of a comparison. A prompt without an answer has no length; a verdict that is missing stays missing."""
     answered = {result.model: {one.prompt_id: one for one in result.outcomes if one.verdict_ids} for result in results}
     way = {result.model: way_of(result, gamed) for result in results}
@@ -43,37 +43,47 @@ def controlled(results: Sequence[AlpacaResult], gamed: Gamed | None) -> Metric:
         return _fitted([answered[model][prompt] for prompt in prompts], way[model], gamed)
 
     estimates = {model: found.estimate for model, found in whole.items()}
-    return Metric(KEY, "  length-controlled win rate", "%", "more", cells_of(estimates, test), test=test)
+    return Metric(KEY, "length-controlled win rate", "%", "more", cells_of(estimates, test), test=test, level=1)
 
 
-def way_of(result: AlpacaResult, gamed: Gamed | None) -> Way:
+def way_of(result: AlpacaResult, gamed: AlpacaDifficulties | None) -> Way:
     """AlpacaEval's own where its file is given; else by whose verdicts they are."""
     if gamed is not None:
         return "published"
     return "held" if result.provenance.judge == PUBLISHED_ANNOTATOR else "fitted"
 
 
-def _fitted(outcomes: Collection[Outcome], way: Way, gamed: Gamed | None) -> LengthControlled:
+def fit_result(result: AlpacaResult, difficulties: AlpacaDifficulties | None, resamples: int) -> LengthControlled:
+    """Fit one model as the comparison does; without resamples it has no interval."""
+    answered = [one for one in result.outcomes if one.verdict_ids]
+    return _fitted(answered, way_of(result, difficulties), difficulties, resamples)
+
+
+def _fitted(
+    outcomes: Collection[Outcome], way: Way, gamed: AlpacaDifficulties | None, resamples: int = RESAMPLES
+) -> LengthControlled:
     gaps = np.array([float(one.opponent_length - one.length) for one in outcomes])
     preferences = np.array([nan if one.preference is None else one.preference for one in outcomes])
     places = None
     if gamed is not None:
         places = np.array([_place(one.prompt_id, gamed) for one in outcomes], dtype=np.intp)
-    return length_controlled(gaps, preferences, gamed, places, way=way)
+    return length_controlled(gaps, preferences, gamed, places, way=way, resamples=resamples)
 
 
-def _place(prompt: str, gamed: Gamed) -> int:
+def _place(prompt: str, gamed: AlpacaDifficulties) -> int:
     """Among AlpacaEval's prompts, from 0: the number in the name that `evals.suites.alpaca.run` gives them."""
     name, _, number = prompt.partition("-")
     if name != "alpaca" or not number.isdecimal() or not 0 < int(number) <= gamed.difficulty.size:
         raise UsageError(
-            f"--gamed has the difficulties of AlpacaEval's {gamed.difficulty.size} prompts, and {prompt} is none of "
+            f"--alpaca-difficulties has the difficulties of AlpacaEval's {gamed.difficulty.size} prompts, and {prompt} is none of "
             "them. Leave it out."
         )
     return int(number) - 1
 
 
 def _difference(one: LengthControlled, two: LengthControlled, prompts: int) -> Paired:
+    from scipy.special import stdtr
+
     if not one.resampled.size or not two.resampled.size:
         return NOTHING
     gap, gaps = one.estimate.value - two.estimate.value, one.resampled - two.resampled

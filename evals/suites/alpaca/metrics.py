@@ -2,27 +2,26 @@
 
 from collections.abc import Sequence
 
-from evals.compare.sentences import hostile, mostly, unsaid
-from evals.metric import Metric, Rate, Series, metric, seen_range
-from evals.suites.alpaca.length_control import ERROR, Gamed
+from evals.answer_checks import ending_warnings, injection_warnings, untrusted_reason
+from evals.metric import BinaryPerPrompt, Metric, Series, metric, observed_range
+from evals.suite import Selection
+from evals.suites.alpaca.length_control import ERROR, AlpacaDifficulties
 from evals.suites.alpaca.length_controlled import controlled, way_of
 from evals.suites.alpaca.result import AlpacaResult
 
 LENGTH_CONTROL = {
     "published": "Length-controlled: AlpacaEval's fit, with the difficulties of its prompts (against published figures "
     f"off by up to {ERROR['published']} points).",
-    "held": "Length-controlled: without AlpacaEval's difficulties (--gamed), the weight of the length held at what is "
+    "held": "Length-controlled: without AlpacaEval's difficulties (--alpaca-difficulties), the weight of the length held at what is "
     f"known of this judge (against published figures off by up to {ERROR['held']} points).",
     "fitted": "Length-controlled: fitted without difficulties of the prompts, to be trusted only where the mean "
     f"lengths are alike (against published figures off by up to {ERROR['fitted']} points where they are not).",
 }
 
 
-def metrics(results: Sequence[AlpacaResult], gamed: Gamed | None = None) -> list[Metric]:
-    """Win rates: by probability, discrete and length-controlled; how long answers are, and how many were judged.
-
-    `gamed` is what AlpacaEval's own length control needs.
-    """
+def metrics(chosen: Selection[AlpacaResult]) -> list[Metric]:
+    """Return win rates by probability, discrete and length-controlled; the lengths, and the share of judged prompts."""
+    results = chosen.results
     wins = {
         result.model: Series(
             {one.prompt_id: (one.prompt_id, one.preference) for one in result.outcomes if one.preference is not None}
@@ -39,17 +38,17 @@ def metrics(results: Sequence[AlpacaResult], gamed: Gamed | None = None) -> list
         for result in results
     }
     read = {
-        result.model: Rate(
+        result.model: BinaryPerPrompt(
             {one.prompt_id: (one.prompt_id, float(one.preference is not None)) for one in result.outcomes}
         )
         for result in results
     }
     return [
         metric("win_rate", "win rate against the reference", "%", "more", wins, (0, 1)),
-        metric("discrete_win_rate", "  discrete, a draw is half", "%", "more", discrete, (0, 1), tested=False),
-        controlled(results, gamed),
-        metric("length", "  mean length", "chars", "neither", lengths, seen_range(lengths)),
-        metric("judged", f"  prompts judged{in_both_orders(results)}", "%", "more", read, (0, 1), tested=False),
+        metric("discrete_win_rate", "discrete, a draw is half", "%", "more", discrete, (0, 1), tested=False, level=1),
+        controlled(results, chosen.setting(AlpacaDifficulties)),
+        metric("length", "mean length", "chars", "neither", lengths, observed_range(lengths), level=1),
+        metric("judged", f"prompts judged{in_both_orders(results)}", "%", "more", read, (0, 1), tested=False, level=1),
     ]
 
 
@@ -57,18 +56,19 @@ def _discrete(preference: float) -> float:
     return 0.5 if preference == 0.5 else float(preference > 0.5)
 
 
-def distrusted(results: Sequence[AlpacaResult]) -> dict[str, str]:
+def untrusted(chosen: Selection[AlpacaResult]) -> dict[str, str]:
     """Models whose win rate need not come from good answers, and why."""
-    found = {one.model: mostly(_answered(one), one.flagged, one.constant) for one in results}
+    found = {one.model: untrusted_reason(_answered(one), one.flagged, one.constant) for one in chosen.results}
     return {model: why for model, why in found.items() if why}
 
 
-def captions(results: Sequence[AlpacaResult], gamed: Gamed | None = None) -> list[str]:
+def captions(chosen: Selection[AlpacaResult]) -> list[str]:
     """What the figures are of, what of the answers may have been meant for the judge, and how far to trust it."""
-    found = [_what(results, gamed), *_missing(results)]
+    results = chosen.results
+    found = [_what(results, chosen.setting(AlpacaDifficulties)), *_missing(results)]
     for one in results:
-        found += hostile(one.model, "win rate", one.flagged, one.constant, _answered(one))
-        found += unsaid(one.model, one.endings)
+        found += injection_warnings(one.model, "win rate", one.flagged, one.constant, _answered(one))
+        found += ending_warnings(one.model, one.endings)
     card = results[0].card
     return [*found, card.caption() if card else f"{results[0].provenance.judge} judged; its card is not known."]
 
@@ -82,7 +82,7 @@ def _answered(result: AlpacaResult) -> int:
     return sum(bool(outcome.verdict_ids) for outcome in result.outcomes)
 
 
-def _what(results: Sequence[AlpacaResult], gamed: Gamed | None) -> str:
+def _what(results: Sequence[AlpacaResult], difficulties: AlpacaDifficulties | None) -> str:
     outcomes = results[0].outcomes
     orders = "both orders" if in_both_orders(results) else "one order"
     reference = sum(one.opponent_length for one in outcomes) / len(outcomes)
@@ -90,7 +90,7 @@ def _what(results: Sequence[AlpacaResult], gamed: Gamed | None) -> str:
         f"Win rate: mean probability that the judge prefers the model's answer, {orders} of {len(outcomes)} prompts "
         f"({results[0].provenance.sampling}); the references have {reference:.0f} characters on average. "
         "Brackets: 95 % intervals; p: paired permutation test, of length-controlled rates the paired bootstrap, "
-        f"Holm-adjusted. {LENGTH_CONTROL[way_of(results[0], gamed)]}"
+        f"Holm-adjusted. {LENGTH_CONTROL[way_of(results[0], difficulties)]}"
     )
 
 

@@ -5,89 +5,83 @@ about. Its score is the share of wins with half of the ties. A prompt without a 
 but the share of those that were judged.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from math import isnan, nan
-from typing import TypeVar
+from collections.abc import Sequence
+from math import nan
 
-from evals.compare.sentences import hostile, mostly, unsaid
-from evals.metric import Cell, Metric, Series, Side, metric, seen_range
+from evals.answer_checks import ending_warnings, injection_warnings, untrusted_reason
+from evals.metric import Cell, Direction, ExtraTable, Metric, ModelPair, Series, Unit, metric, observed_range
+from evals.pairwise_metrics import TIE_HALF_SCORE, UNKNOWN, score_metric
+from evals.suite import Selection
 from evals.suites.head_to_head.result import HeadToHeadResult
-from evals.suites.human.result import HumanResult
 from srlm.judges.pairwise import verdict_of
 from srlm.stats.bradley_terry import bradley_terry
-from srlm.stats.intervals import Estimate, Seen, bootstrap_ratio, mean_interval, wilson
-from srlm.stats.paired import Paired, holm, sign_test
-
-WORTH = {"win": 1.0, "tie": 0.5, "loss": 0.0}
-UNKNOWN = Estimate(nan, nan, nan, 0, 0)
+from srlm.stats.intervals import Estimate, ObservedRange, bootstrap_ratio, mean_interval, wilson
+from srlm.stats.paired import holm, sign_test
 
 
-Met = TypeVar("Met", HeadToHeadResult, HumanResult)
-
-
-def meetings(results: Mapping[tuple[str, str], Met], models: Sequence[str]) -> list[Met]:
-    """The results between these models; in each the model that is named later stands first."""
-    place = {model: number for number, model in enumerate(models)}
-    found = [one for one in results.values() if one.model in place and one.opponent in place]
-    turned = [one if place[one.model] > place[one.opponent] else one.swapped() for one in found]
-    return sorted(turned, key=lambda one: (place[one.opponent], place[one.model]))
-
-
-def metrics(met: Sequence[HeadToHeadResult], models: Sequence[str]) -> list[Metric]:
+def metrics(chosen: Selection[HeadToHeadResult]) -> list[Metric]:
     """The rows of a comparison whose first model is the baseline."""
+    met, models = chosen.results, chosen.models
     baseline = models[0]
     against = {one.model: one for one in met if one.opponent == baseline}
     worth = {model: _worth(one) for model, one in against.items()}
     lengths = {model: Series(_lengths(met, model)) for model in models}
     judged = {model: Cell(_judged(against[model]) if model in against else UNKNOWN) for model in models}
     return [
-        scores("head_to_head", "head-to-head, a tie is half", worth, models),
-        Metric("head_to_head_elo", "  Elo over all pairs", "elo", "more", _elo(met, models)),
-        metric("head_to_head_length", "  mean length", "chars", "neither", lengths, seen_range(lengths)),
-        Metric("head_to_head_judged", "  prompts judged in both orders", "%", "more", judged),
+        score_metric("head_to_head", "head-to-head, a tie is half", worth, models),
+        Metric("head_to_head_elo", "Elo over all pairs", "elo", "more", _elo(met, models), level=1),
+        metric("head_to_head_length", "mean length", "chars", "neither", lengths, observed_range(lengths), level=1),
+        Metric("head_to_head_judged", "prompts judged in both orders", "%", "more", judged, level=1),
     ]
 
 
-def distrusted(met: Sequence[HeadToHeadResult]) -> dict[str, str]:
+def untrusted(chosen: Selection[HeadToHeadResult]) -> dict[str, str]:
     """Models whose wins need not come from good answers, and why."""
     found: dict[str, str] = {}
-    for one in met:
+    for one in chosen.results:
         answers = sum(bool(outcome.verdict_ids) for outcome in one.outcomes)
         for place, model in enumerate((one.model, one.opponent)):
             found.setdefault(model, "")
-            found[model] = found[model] or mostly(answers, one.flagged[place], one.constant[place])
+            found[model] = found[model] or untrusted_reason(answers, one.flagged[place], one.constant[place])
     return {model: why for model, why in found.items() if why}
 
 
-def sides(met: Sequence[HeadToHeadResult]) -> list[Side]:
+def extra_tables(chosen: Selection[HeadToHeadResult]) -> list[ExtraTable]:
     """A table of the pairs."""
-    names = [f"{one.model} : {one.opponent}" for one in met]
+    met = chosen.results
+    pairs = {str(pair): pair for pair in (ModelPair(one.model, one.opponent) for one in met)}
     adjusted = holm([sign_test(*_wins_and_losses(one)) if _worth(one) else nan for one in met])
 
-    def row(key: str, label: str, unit: str, better: str, values: Sequence[Estimate]) -> Metric:
-        cells = {name: Cell(value) for name, value in zip(names, values, strict=True)}
-        return Metric(f"pair_{key}", label, unit, better, cells)
+    def row(key: str, label: str, unit: Unit, better: Direction, values: Sequence[Estimate], level: int = 0) -> Metric:
+        cells = {name: Cell(value) for name, value in zip(pairs, values, strict=True)}
+        return Metric(f"pair_{key}", label, unit, better, cells, level=level)
 
-    counts = [[_counted(one, verdict) for one in met] for verdict in WORTH]
+    counts = [[_counted(one, verdict) for one in met] for verdict in TIE_HALF_SCORE]
     judged = [one.clusters for one in counts[0]]
     p_values = [Estimate(p, nan, nan, n, n) for p, n in zip(adjusted, judged, strict=True)]
     positions = [_position(one) for one in met]
     return [
-        Side(
+        ExtraTable(
             "Head-to-head, pair by pair",
-            names,
+            [*pairs],
             [
                 row("wins", "the first wins, prompts", "count", "more", counts[0]),
                 row("ties", "they tie", "count", "neither", counts[1]),
                 row("losses", "the second wins", "count", "less", counts[2]),
                 row("score", "score of the first, a tie is half", "%", "more", [_score(one) for one in met]),
-                row("p", "  sign test, p", "p", "neither", p_values),
+                row("p", "sign test, p", "p", "neither", p_values, level=1),
                 row("consistency", "both orders name one winner", "%", "more", [_consistency(one) for one in met]),
                 row("first_position", "the answer shown first is preferred", "%", "neither", [r for r, _ in positions]),
-                row("position_p", "  sign test, p", "p", "neither", [p for _, p in positions]),
+                row("position_p", "sign test, p", "p", "neither", [p for _, p in positions], level=1),
                 row("length", "mean length of the first", "chars", "neither", [_length(one) for one in met]),
-                row("opponent_length", "  of the second", "chars", "neither", [_length(one.swapped()) for one in met]),
+                row(
+                    "opponent_length",
+                    "of the second",
+                    "chars",
+                    "neither",
+                    [_length(one.swapped()) for one in met],
+                    level=1,
+                ),
                 row("judged", "prompts judged in both orders", "%", "more", [_judged(one) for one in met]),
             ],
             [
@@ -95,12 +89,14 @@ def sides(met: Sequence[HeadToHeadResult]) -> list[Side]:
                 "test is of wins against losses, Holm-adjusted over these pairs; the second of prompts where both "
                 "verdicts went to the answer shown first against those where both went to the other."
             ],
+            pairs=pairs,
         )
     ]
 
 
-def captions(met: Sequence[HeadToHeadResult], models: Sequence[str]) -> list[str]:
+def captions(chosen: Selection[HeadToHeadResult]) -> list[str]:
     """What the figures are of, what of the answers may have been meant for the judge, and how far to trust it."""
+    met, models = chosen.results, chosen.models
     first = met[0]
     found = [
         f"Head-to-head: {len(first.outcomes)} prompts ({first.provenance.sampling}), judged in both orders; "
@@ -129,41 +125,8 @@ def _hostile(met: Sequence[HeadToHeadResult]) -> list[str]:
                 f"Attention: {missing} of {len(one.outcomes)} prompts of {one.model} against {one.opponent} have no "
                 "verdict in both orders. They count as neither win, tie nor loss."
             )
-    found += [line for model in flagged for line in hostile(model, "wins", flagged[model], constant[model])]
-    return found + [line for model, end in endings.items() for line in unsaid(model, end)]
-
-
-class Against(Series):
-    """A model's results against the baseline, prompt by prompt; tested by wins and losses alone."""
-
-    def reach(self, bounds: tuple[float, float]) -> float:
-        """Half of the range: the baseline's own series is even."""
-        return (bounds[1] - bounds[0]) / 2
-
-    def p_value(self, paired: Paired) -> float:
-        """The sign test's, exact."""
-        return paired.p_value if isnan(paired.p_value) else sign_test(paired.wins, paired.losses)
-
-
-class Even(Series):
-    """What the baseline would have against itself: one half on each prompt, which is known and has no interval."""
-
-    def estimate(self, bounds: tuple[float, float]) -> Estimate:
-        """The half."""
-        return Estimate(0.5, nan, nan, len(self.values), len(self.values)) if self.values else UNKNOWN
-
-
-def scores(key: str, label: str, against: Mapping[str, Mapping[str, float]], models: Sequence[str]) -> Metric:
-    """The row of each model's score against the baseline, which is the first; that one's own is even.
-
-    `against` has what each prompt is worth to a model that met the baseline: 1, 0, or a half.
-    """
-    prompts = sorted({prompt for worth in against.values() for prompt in worth})
-    series: dict[str, Series] = {models[0]: Even({prompt: (prompt, 0.5) for prompt in prompts})}
-    for model in models[1:]:
-        series[model] = Against({prompt: (prompt, worth) for prompt, worth in against.get(model, {}).items()})
-    found = metric(key, label, "%", "more", series, (0, 1))
-    return replace(found, test=None)  # of two models other than the baseline these are not games of theirs
+    found += [line for model in flagged for line in injection_warnings(model, "wins", flagged[model], constant[model])]
+    return found + [line for model, end in endings.items() for line in ending_warnings(model, end)]
 
 
 def _elo(met: Sequence[HeadToHeadResult], models: Sequence[str]) -> dict[str, Cell]:
@@ -173,13 +136,13 @@ def _elo(met: Sequence[HeadToHeadResult], models: Sequence[str]) -> dict[str, Ce
     ]
     first, second, scores, prompts = ([game[column] for game in games] for column in range(4))
     ranking = bradley_terry(first, second, scores, prompts, models=len(models))
-    return {model: Cell(one) for model, one in zip(models, ranking.elo, strict=True)}
+    return {model: Cell(one) for model, one in zip(models, ranking, strict=True)}
 
 
 def _worth(result: HeadToHeadResult) -> dict[str, float]:
     """What each prompt that was judged is worth to the first of the two models."""
     found = {one.prompt_id: verdict_of(one.orders) for one in result.outcomes}
-    return {prompt: WORTH[verdict] for prompt, verdict in found.items() if verdict is not None}
+    return {prompt: TIE_HALF_SCORE[verdict] for prompt, verdict in found.items() if verdict is not None}
 
 
 def _score(result: HeadToHeadResult) -> Estimate:
@@ -193,7 +156,7 @@ def _wins_and_losses(result: HeadToHeadResult) -> tuple[int, int]:
 
 def _counted(result: HeadToHeadResult, verdict: str) -> Estimate:
     worth = list(_worth(result).values())
-    return Estimate(worth.count(WORTH[verdict]), nan, nan, len(worth), len(worth))
+    return Estimate(worth.count(TIE_HALF_SCORE[verdict]), nan, nan, len(worth), len(worth))
 
 
 def _both(result: HeadToHeadResult) -> list[tuple[float, float]]:
@@ -230,7 +193,7 @@ def _lengths(met: Sequence[HeadToHeadResult], model: str) -> dict[str, tuple[str
 
 def _length(result: HeadToHeadResult) -> Estimate:
     lengths = [length for _, length in _lengths([result], result.model).values()]
-    return mean_interval(lengths, bounds=Seen((min(lengths, default=0.0), max(lengths, default=0.0))))
+    return mean_interval(lengths, bounds=ObservedRange((min(lengths, default=0.0), max(lengths, default=0.0))))
 
 
 def _judged(result: HeadToHeadResult) -> Estimate:

@@ -1,1 +1,18 @@
-"""Blind comparison by people: pairs drawn from an evaluation, a page that shows them, votes that are not lost."""
+"""Human annotation: people compare two models' answers without knowing which model wrote which."""
+
+from evals.suite import Suite
+from evals.suites.human import metrics, samples
+from evals.suites.human.result import HumanResult, load_human_results
+
+SUITE = Suite(
+    name="human",
+    title="People's votes",
+    summary="people's votes on two models' answers",
+    result=HumanResult,
+    metrics=metrics.metrics,
+    captions=metrics.captions,
+    extra_tables=metrics.extra_tables,
+    samples=samples.samples,
+    load=load_human_results,
+    command="srlm annotate MODEL OPPONENT",
+)

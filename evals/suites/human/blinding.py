@@ -17,7 +17,7 @@ from urllib.parse import quote
 from evals.suites.human.votes import AnnotationSet, AnswerPair, Verdict, Vote, append_vote, latest_votes, read_votes
 from srlm.errors import UsageError
 from srlm.filenames import file_name
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 
 Choice = Literal["left", "right", "tie"]
 LONGEST_NAME = 40
@@ -57,7 +57,9 @@ class Booth:
             DataError: their file is damaged.
         """
         stand = latest_votes(read_votes(self._path(annotator)))
-        order = sorted(self.sheet.pairs, key=lambda one: derive(self.sheet.seed, "order", annotator, one.prompt_id))
+        order = sorted(
+            self.sheet.pairs, key=lambda one: derive_seed(self.sheet.seed, "order", annotator, one.prompt_id)
+        )
         sides = self._sides(annotator)
         return [
             _ballot(self._id(annotator, one), one, sides[one.prompt_id], stand.get((annotator, one.prompt_id)))
@@ -96,13 +98,13 @@ class Booth:
         return self.folder / f"{before if stands else now}.jsonl"
 
     def _id(self, annotator: str, shown: AnswerPair) -> str:
-        return f"{derive(self.sheet.seed, 'ballot', annotator, shown.prompt_id):016x}"
+        return f"{derive_seed(self.sheet.seed, 'ballot', annotator, shown.prompt_id):016x}"
 
     def _sides(self, annotator: str) -> Mapping[str, Literal["model", "opponent"]]:
         """Whose answer stands on the left, by prompt: a coin for every two pairs, the second gets the other side."""
         sides: dict[str, Literal["model", "opponent"]] = {}
         for place, shown in enumerate(self.sheet.pairs):
-            coin = derive(self.sheet.seed, "side", annotator, place // 2)
+            coin = derive_seed(self.sheet.seed, "side", annotator, place // 2)
             sides[shown.prompt_id] = "model" if (coin + place) % 2 else "opponent"
         return sides
 

@@ -9,43 +9,46 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from math import nan
 
-from evals.metric import Cell, Metric, Series, Side, metric, seen_range
+from evals.metric import Cell, Direction, ExtraTable, Metric, ModelPair, Series, Unit, metric, observed_range
+from evals.pairwise import REFERENCE
+from evals.pairwise_metrics import TIE_HALF_SCORE, UNKNOWN, score_metric
 from evals.results import Results
+from evals.suite import Selection
 from evals.suites.alpaca.result import AlpacaResult
-from evals.suites.alpaca.run import REFERENCE
-from evals.suites.head_to_head.metrics import UNKNOWN, WORTH, scores
 from evals.suites.head_to_head.result import HeadToHeadResult
 from evals.suites.human.result import HumanResult
 from evals.suites.human.votes import SWAPPED, Verdict, Vote, majority
 from srlm.judges.pairwise import verdict_of
 from srlm.stats.agreement import cohen_kappa, mean_kappa
-from srlm.stats.intervals import Estimate, Seen, bootstrap_ratio, mean_interval, wilson
+from srlm.stats.intervals import Estimate, ObservedRange, bootstrap_ratio, mean_interval, wilson
 from srlm.stats.paired import holm, sign_test
 from srlm.types import Outcome
 
 
-def metrics(met: Sequence[HumanResult], models: Sequence[str]) -> list[Metric]:
+def metrics(chosen: Selection[HumanResult]) -> list[Metric]:
     """The rows of a comparison whose first model is the baseline."""
+    met, models = chosen.results, chosen.models
     against = {one.model: one for one in met if one.opponent == models[0]}
     worth = {model: _worth(one) for model, one in against.items()}
     lengths = {model: Series(_lengths(met, model)) for model in models}
     voted = {model: Cell(_voted(against[model]) if model in against else UNKNOWN) for model in models}
     return [
-        scores("human", "people's votes, a tie is half", worth, models),
-        metric("human_length", "  mean length", "chars", "neither", lengths, seen_range(lengths)),
-        Metric("human_voted", "  prompts voted on", "count", "more", voted),
+        score_metric("human", "people's votes, a tie is half", worth, models),
+        metric("human_length", "mean length", "chars", "neither", lengths, observed_range(lengths), level=1),
+        Metric("human_voted", "prompts voted on", "count", "more", voted, level=1),
     ]
 
 
-def sides(met: Sequence[HumanResult], results: Results) -> list[Side]:
-    """A table of the pairs. `results` may hold what a judge said of the same answers."""
-    names = [f"{one.model} : {one.opponent}" for one in met]
+def extra_tables(chosen: Selection[HumanResult]) -> list[ExtraTable]:
+    """A table of the pairs. Results of other suites may hold what a judge said of the same answers."""
+    met, results = chosen.results, chosen.others
+    pairs = {str(pair): pair for pair in (ModelPair(one.model, one.opponent) for one in met)}
     decided = [decisions(one) for one in met]
     judged = [judgements(one, results) for one in met]
 
-    def row(key: str, label: str, unit: str, better: str, values: Sequence[Estimate]) -> Metric:
-        cells = {name: Cell(value) for name, value in zip(names, values, strict=True)}
-        return Metric(f"human_pair_{key}", label, unit, better, cells)
+    def row(key: str, label: str, unit: Unit, better: Direction, values: Sequence[Estimate], level: int = 0) -> Metric:
+        cells = {name: Cell(value) for name, value in zip(pairs, values, strict=True)}
+        return Metric(f"human_pair_{key}", label, unit, better, cells, level=level)
 
     def counted(verdict: Verdict) -> list[Estimate]:
         return [_count(list(one.values()).count(verdict), len(one)) for one in decided]
@@ -56,34 +59,39 @@ def sides(met: Sequence[HumanResult], results: Results) -> list[Side]:
     rows = [
         row("wins", "the first wins, prompts", "count", "more", counted("win")),
         row("ties", "they tie", "count", "neither", counted("tie")),
-        row("split", "  of these, without a majority", "count", "neither", ties_split),
+        row("split", "of these, without a majority", "count", "neither", ties_split, level=1),
         row("losses", "the second wins", "count", "less", counted("loss")),
         row("score", "score of the first, a tie is half", "%", "more", [_score(one) for one in met]),
         row(
             "p",
-            "  sign test, p",
+            "sign test, p",
             "p",
             "neither",
             [Estimate(p, nan, nan, k, k) for p, k in zip(p_values, n, strict=True)],
+            level=1,
         ),
         row("annotators", "annotators", "count", "more", [_count(len(_annotators(one))) for one in met]),
         row("votes", "votes", "count", "more", [_count(len(one.votes)) for one in met]),
         row("left", "the answer on the left is preferred", "%", "neither", [_left(one) for one in met]),
         row("length", "mean length of the first", "chars", "neither", [_length(one) for one in met]),
-        row("opponent_length", "  of the second", "chars", "neither", [_length(one.swapped()) for one in met]),
+        row("opponent_length", "of the second", "chars", "neither", [_length(one.swapped()) for one in met], level=1),
     ]
     if any(len(_annotators(one)) > 1 for one in met):
         rows += [
             row("agreement", "two annotators agree", "%", "more", [_agreement(one, ties=True) for one in met]),
-            row("agreement_decided", "  ties left out", "%", "more", [_agreement(one, ties=False) for one in met]),
-            row("kappa", "  Cohen's kappa", "kappa", "more", [_kappa(one) for one in met]),
+            row(
+                "agreement_decided", "ties left out", "%", "more", [_agreement(one, ties=False) for one in met], level=1
+            ),
+            row("kappa", "Cohen's kappa", "kappa", "more", [_kappa(one) for one in met], level=1),
         ]
     if any(judged):
         both = list(zip(decided, judged, strict=True))
         rows += [
             row("judge", "majority and judge agree", "%", "more", [_with_judge(*one, ties=True) for one in both]),
-            row("judge_decided", "  ties left out", "%", "more", [_with_judge(*one, ties=False) for one in both]),
-            row("judge_kappa", "  Cohen's kappa", "kappa", "more", [_judge_kappa(*one) for one in both]),
+            row(
+                "judge_decided", "ties left out", "%", "more", [_with_judge(*one, ties=False) for one in both], level=1
+            ),
+            row("judge_kappa", "Cohen's kappa", "kappa", "more", [_judge_kappa(*one) for one in both], level=1),
         ]
     note = (
         "A prompt is decided by more than half of its votes; without such a majority it is a tie. The sign test is of "
@@ -91,11 +99,12 @@ def sides(met: Sequence[HumanResult], results: Results) -> list[Side]:
         "left of it beyond chance, for more than two annotators the mean over all pairs of them."
     )
     judge = " The judge's verdict is that of both orders: where they disagree it is a tie." if any(judged) else ""
-    return [Side("People's votes, pair by pair", names, rows, [note + judge])]
+    return [ExtraTable("People's votes, pair by pair", [*pairs], rows, [note + judge], pairs=pairs)]
 
 
-def captions(met: Sequence[HumanResult], models: Sequence[str], results: Results) -> list[str]:
-    """How the votes came about, what they lack, and whether `results` are of other answers."""
+def captions(chosen: Selection[HumanResult]) -> list[str]:
+    """How the votes came about, what they lack, and whether results of other suites are of other answers."""
+    met, models, results = chosen.results, chosen.models, chosen.others
     annotators = {name for one in met for name in _annotators(one)}
     votes = sum(len(one.votes) for one in met)
     people = f"{len(annotators)} annotator{'s' if len(annotators) > 1 else ''}"
@@ -185,7 +194,7 @@ def _annotators(result: HumanResult) -> list[str]:
 
 
 def _worth(result: HumanResult) -> dict[str, float]:
-    return {prompt: WORTH[verdict] for prompt, verdict in decisions(result).items()}
+    return {prompt: TIE_HALF_SCORE[verdict] for prompt, verdict in decisions(result).items()}
 
 
 def _score(result: HumanResult) -> Estimate:
@@ -254,4 +263,4 @@ def _lengths(met: Sequence[HumanResult], model: str) -> dict[str, tuple[str, flo
 
 def _length(result: HumanResult) -> Estimate:
     lengths = [length for _, length in _lengths([result], result.model).values()]
-    return mean_interval(lengths, bounds=Seen((min(lengths, default=0.0), max(lengths, default=0.0))))
+    return mean_interval(lengths, bounds=ObservedRange((min(lengths, default=0.0), max(lengths, default=0.0))))

@@ -12,18 +12,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import join
 
-from evals.labels.store import prompt_sets
+from evals.pairwise import REFERENCE, Pair
+from evals.prompt_sets import load_prompt_sets
 from evals.results import Provenance, Results, stage_name
 from evals.suites.alpaca.result import AlpacaResult
-from evals.suites.alpaca.run import REFERENCE
 from evals.suites.head_to_head.result import HeadToHeadResult
-from evals.suites.head_to_head.run import Pair
 from evals.suites.human.result import load_annotation_set, save_annotation_set
 from evals.suites.human.votes import AnnotationSet, AnswerPair, Source
 from srlm.errors import UnknownName, UsageError
 from srlm.jsonl import parse_lines
 from srlm.runs import Run
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.types import Answer
 
 PAIRS = 50
@@ -128,7 +127,7 @@ def only_one(folder: Path) -> Iterator[None]:
 
 def drawn(pairs: Sequence[AnswerPair], seed: int) -> list[AnswerPair]:
     """All pairs in the order of the draw: the first n are a draw of n."""
-    return sorted(pairs, key=lambda one: derive(seed, "human", one.prompt_id))
+    return sorted(pairs, key=lambda one: derive_seed(seed, "human", one.prompt_id))
 
 
 def _stands(run: Run, sheet: AnnotationSet, suite: str | None, count: int | None, seed: int | None) -> bool:
@@ -194,7 +193,7 @@ def _joined(
     run: Run, source: Source, provenance: Provenance, first: Mapping[str, str], second: Mapping[str, str] | None
 ) -> _Answered:
     """Both models' answers to each prompt, or the first one's beside the reference."""
-    prompts = prompt_sets(run).get(provenance.prompts)
+    prompts = load_prompt_sets(run).get(provenance.prompts)
     if prompts is None:
         raise UsageError(
             f"The prompts of the suite {source} are not in the run {run.name}, so there is nothing to show. Evaluate "

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from evals.generate import answer_in
+from evals.generate import make_answer
 from evals.suites.mt_bench.data import TEMPERATURES, Question
 from srlm.inference import Caller
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 from srlm.types import Answer, Completion, Message, Request, Sampling
 
 ELSEWHERE = 0.7
@@ -17,7 +17,7 @@ Turns = tuple[Answer, ...]
 
 def choose_questions(questions: Sequence[Question], limit: int | None) -> list[Question]:
     """The first `limit` questions of an order that depends on their numbers alone, by number."""
-    chosen = sorted(questions, key=lambda one: derive("evaluation", "mt-bench", one.id))[:limit]
+    chosen = sorted(questions, key=lambda one: derive_seed("evaluation", "mt-bench", one.id))[:limit]
     return sorted(chosen, key=lambda one: one.id)
 
 
@@ -36,7 +36,7 @@ def converse(caller: Caller, questions: Sequence[Question], max_tokens: int) -> 
         replies = caller.ask(requests, label)
         for one, (key, reply) in zip(asked, replies, strict=True):
             if isinstance(reply, Completion):
-                answer = answer_in(f"{model}:{one.id}-t{turn}", str(one.id), model, key, reply)
+                answer = make_answer(f"{model}:{one.id}-t{turn}", str(one.id), model, key, reply)
                 found[one.id] = (*found[one.id], answer)
     return found
 
@@ -47,4 +47,4 @@ def _request(question: Question, before: Turns, max_tokens: int) -> Request:
         messages += [Message("user", said), Message("assistant", answer.text)]
     messages.append(Message("user", question.turns[len(before)]))
     sampling = Sampling(TEMPERATURES.get(question.category, ELSEWHERE), 1.0, max_tokens)
-    return Request(tuple(messages), sampling, seed=derive("answer", "mt-bench", question.id, len(before)))
+    return Request(tuple(messages), sampling, seed=derive_seed("answer", "mt-bench", question.id, len(before)))

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from evals.compare.sentences import hostile, mostly, unsaid
-from evals.metric import Metric, Series, metric, seen_range
+from evals.answer_checks import ending_warnings, injection_warnings, untrusted_reason
+from evals.metric import Metric, Series, metric, observed_range
+from evals.suite import Selection
 from evals.suites.mt_bench.data import CATEGORIES, NUMBERED, SCALE
 from evals.suites.mt_bench.grades import GROUPS, LABELS
 from evals.suites.mt_bench.result import Grade, MtBenchResult
@@ -12,47 +13,58 @@ Values = dict[str, Series]
 """By model: turn of a question -> (question, value)."""
 
 
-def metrics(results: Sequence[MtBenchResult]) -> list[Metric]:
+def metrics(chosen: Selection[MtBenchResult]) -> list[Metric]:
     """Overall, by turn, in the paper's two groups, by category; then how long answers are and how many have a grade."""
+    results = chosen.results
 
-    def grades(chosen: Callable[[Grade], bool]) -> Values:
-        return _values(results, lambda one: one.score if chosen(one) else None)
+    def grades(counted: Callable[[Grade], bool]) -> Values:
+        return _values(results, lambda one: one.score if counted(one) else None)
 
     def within(categories: Sequence[str]) -> Values:
         return grades(lambda one: one.category in categories)
 
-    def grade(key: str, label: str, values: Values, tested: bool = False) -> Metric:
-        return metric(key, label, "grade", "more", values, SCALE, tested)
+    def grade(key: str, label: str, values: Values, *, tested: bool = False, level: int = 1, of: str = "") -> Metric:
+        return metric(key, label, "grade", "more", values, SCALE, tested=tested, level=level, category=of)
 
     name = "MT-Bench" if published(results[0]) else "two-turn questions"
     present = {one.category for result in results for one in result.grades}
     found = [
-        grade("mt_bench", f"{name}, both turns", grades(lambda one: True), tested=True),
-        grade("mt_bench_turn_1", "  turn 1", grades(lambda one: one.turn == 1)),
-        grade("mt_bench_turn_2", "  turn 2", grades(lambda one: one.turn == 2)),
+        grade("mt_bench", f"{name}, both turns", grades(lambda one: True), tested=True, level=0),
+        grade("mt_bench_turn_1", "turn 1", grades(lambda one: one.turn == 1)),
+        grade("mt_bench_turn_2", "turn 2", grades(lambda one: one.turn == 2)),
     ]
     for group, categories in GROUPS.items():
         if present.intersection(categories):
-            found.append(grade(f"mt_bench_{group}", f"  {LABELS[group]}", within(categories), tested=True))
+            found.append(grade(f"mt_bench_{group}", LABELS[group], within(categories), tested=True))
     named = [*(one for one in CATEGORIES if one in present), *sorted(present - set(CATEGORIES))]
-    found += [grade(f"mt_bench_{one}", f"    {one}", within([one])) for one in named]
+    found += [grade(f"mt_bench_{one}", one, within([one]), level=2, of=one) for one in named]
     length = _values(results, lambda one: None if one.length is None else float(one.length))
     graded = _values(results, lambda one: float(one.score is not None))
     return [
         *found,
-        metric("mt_bench_length", "  mean length", "chars", "neither", length, seen_range(length), tested=False),
-        metric("mt_bench_graded", "  turns with a grade", "%", "more", graded, (0, 1), tested=False),
+        metric(
+            "mt_bench_length",
+            "mean length",
+            "chars",
+            "neither",
+            length,
+            observed_range(length),
+            tested=False,
+            level=1,
+        ),
+        metric("mt_bench_graded", "turns with a grade", "%", "more", graded, (0, 1), tested=False, level=1),
     ]
 
 
-def distrusted(results: Sequence[MtBenchResult]) -> dict[str, str]:
+def untrusted(chosen: Selection[MtBenchResult]) -> dict[str, str]:
     """Models whose grades need not come from good answers, and why."""
-    found = {one.model: mostly(len(one.grades), one.flagged) for one in results}
+    found = {one.model: untrusted_reason(len(one.grades), one.flagged) for one in chosen.results}
     return {model: why for model, why in found.items() if why}
 
 
-def captions(results: Sequence[MtBenchResult]) -> list[str]:
+def captions(chosen: Selection[MtBenchResult]) -> list[str]:
     """What the figures are of; and a warning for each model whose means leave out turns, or that spoke to the judge."""
+    results = chosen.results
     first = results[0]
     questions = len({one.question for one in first.grades})
     what = "MT-Bench" if published(first) else "Not MT-Bench's questions"
@@ -70,8 +82,8 @@ def captions(results: Sequence[MtBenchResult]) -> list[str]:
                 f"({states.count('unparsed')} unread, {states.count('failed')} failed, {states.count('unanswered')} "
                 "without an answer). No mean counts them, and a difference is over the turns that both models have."
             )
-        found += hostile(result.model, "grades", result.flagged)
-        found += unsaid(result.model, result.endings)
+        found += injection_warnings(result.model, "grades", result.flagged)
+        found += ending_warnings(result.model, result.endings)
     return found
 
 

@@ -24,17 +24,17 @@ def task_result(model: str, name: str, provenance: Provenance, found: Mapping[st
                 if value is not None:
                     items.setdefault(f"{metric},{row['filter']}", {})[place] = value
     figures = figures_of(found["results"][name])
-    parted = {part: figures_of(found["results"][part]) for part in parts}
+    strip_reasoning = {part: figures_of(found["results"][part]) for part in parts}
     directions = dict(found["higher_is_better"].get(name) or {})
     for part in parts if not figures else ():
         directions |= found["higher_is_better"].get(part) or {}
-    known = figures or dict.fromkeys(metric for one in parted.values() for metric in one)
+    known = figures or dict.fromkeys(metric for one in strip_reasoning.values() for metric in one)
     return TaskResult(
         model,
         name,
         provenance,
         figures,
-        parted,
+        strip_reasoning,
         {metric: values for metric, values in items.items() if metric in known},
         {metric: _better(directions.get(metric.partition(",")[0])) for metric in known},
     )

@@ -1,18 +1,20 @@
-"""lm-eval's results_*.json as a result: figures, and each item's value where the samples stand beside the file.
+"""Importer of lm-eval's results_*.json, with each item's value where the samples are next to the file.
 
-Without samples (`lm_eval --log_samples`) a figure has lm-eval's standard error, and no paired test.
+Without samples (`lm_eval --log_samples`) a metric has lm-eval's standard error, and no paired test.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from evals.importer import Importer, Settings
 from evals.results import Provenance
 from evals.suites.nlp.convert import figures_of, task_result
 from evals.suites.nlp.result import NlpResult, TaskResult
 from srlm.digest import digest_of_set
-from srlm.errors import DataError
-from srlm.json_files import read_rows
+from srlm.errors import DataError, UsageError
+from srlm.json_files import Row, read_rows
 
 NEEDS_NAME = (
     "does not say of which model it is: lm-eval before 0.4.3 did not write it. Give the name before the file: NAME="
@@ -23,17 +25,17 @@ WORSE = frozenset({"word_perplexity", "byte_perplexity", "bits_per_byte", "perpl
 
 
 def is_nlp_file(found: Mapping[str, Any]) -> bool:
-    """Whether an object is what lm-eval, of any version, has written."""
+    """Check if an object has the form of lm-eval's results, of any version."""
     return isinstance(found.get("results"), dict) and ("configs" in found or {"versions", "config"} <= found.keys())
 
 
 def nlp_results(path: Path, found: Mapping[str, Any], name: str | None = None) -> NlpResult:
-    """All tasks and groups of a file that are no part of another one; of a group without a figure, its tasks.
+    """Return all tasks and groups of a file that are no part of another one; of a group without a metric, its tasks.
 
     Args:
-        path: of the file; samples_TASK_DATE.jsonl stand beside it.
-        found: what is in it.
-        name: what the model is called, if not as the file says.
+        path: of the file; samples_TASK_DATE.jsonl are next to it.
+        found: its content.
+        name: of the model, if not the one in the file.
 
     Raises:
         DataError: a field is missing or is something else, or a sample is wrong.
@@ -57,7 +59,7 @@ def nlp_results(path: Path, found: Mapping[str, Any], name: str | None = None) -
 
 
 def _model(found: Mapping[str, Any]) -> str | None:
-    """As lm-eval calls it; of a folder its name; None where the file does not say it."""
+    """Return lm-eval's name of the model, of a folder its last part; None where the file has none."""
     name = found.get("model_name")
     if not isinstance(name, str) or not name:
         return None
@@ -65,7 +67,7 @@ def _model(found: Mapping[str, Any]) -> str | None:
 
 
 def _filled(found: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A file of any version in the form of today's: 0.3 had no filters, and before 0.4.3 there were no directions."""
+    """Convert a file of any version to today's form: 0.3 had no filters, and before 0.4.3 there were no directions."""
     rows = found["results"]
     if "configs" not in found:
         rows = {task: {f"{key},none": value for key, value in row.items()} for task, row in rows.items()}
@@ -82,14 +84,14 @@ def _filled(found: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _with_figures(name: str, parts: Mapping[str, list[str]], found: Mapping[str, Any]) -> list[str]:
-    """A task or group itself; of a group without a figure of its own, what is in it."""
+    """Return the task or group itself; of a group without a metric of its own, its parts."""
     if name not in parts or figures_of(found["results"].get(name) or {}):
         return [name]
     return [one for part in parts[name] for one in _with_figures(part, parts, found)]
 
 
 def _leaves(name: str, parts: Mapping[str, list[str]]) -> list[str]:
-    """The tasks of a group, of groups in it too; of a task itself."""
+    """Return the tasks of a group and of the groups in it; of a task itself."""
     return [leaf for part in parts[name] for leaf in _leaves(part, parts)] if name in parts else [name]
 
 
@@ -115,3 +117,37 @@ def _provenance(found: Mapping[str, Any], name: str, leaves: list[str]) -> Prove
         prompts=digest_of_set(items, [known]) if known and isinstance(items, int) else f"{items}:unknown",
         sampling=f"{dtype}, batches of {config.get('batch_size', '?')}{template}",
     )
+
+
+def _recognise(rows: Sequence[Row]) -> bool:
+    first = rows[0].data
+    return len(rows) == 1 and is_nlp_file(first) and "config_general" not in first  # lighteval has that field
+
+
+def _join(found: Sequence[NlpResult], settings: Settings) -> list[NlpResult]:
+    """Join the tasks of each model.
+
+    Raises:
+        UsageError: two files have the same task of a model.
+    """
+    models: dict[str, NlpResult] = {}
+    for one in found:
+        before = models.get(one.model, replace(one, tasks={}))
+        again = before.tasks.keys() & one.tasks.keys()
+        if again:
+            raise UsageError(
+                f"Two files are lm-eval's results of {one.model} on {min(again)}. Leave one out, or give it another "
+                "name: NAME=FILE"
+            )
+        models[one.model] = replace(before, tasks={**before.tasks, **one.tasks})
+    return [*models.values()]
+
+
+IMPORTER = Importer(
+    format="lm-eval's results_*.json",
+    patterns=("results_*.json", "*/results_*.json"),
+    recognise=_recognise,
+    read=lambda file, rows, _: nlp_results(file.path, rows[0].data, file.name),
+    models=lambda content: [content.model],
+    convert=_join,
+)

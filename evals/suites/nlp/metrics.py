@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import isclose, isnan, nan
 
-from evals.compare.sentences import ALPHA, certain
-from evals.metric import Cell, Metric, Rate, Series, metric, seen_range
+from evals.metric import ALPHA, BinaryPerPrompt, Cell, Metric, Series, is_significant, metric, observed_range
+from evals.results import ComparableResult
+from evals.suite import Selection
 from evals.suites.nlp.result import NlpResult, TaskResult
 from evals.suites.nlp.tasks import PAPER_TASKS
 from srlm.stats.intervals import Estimate
@@ -34,10 +35,10 @@ HEADLINES = {"arc_challenge": "acc_norm,none", "hellaswag": "acc_norm,none", "op
 tested is used."""
 
 
-def metrics(results: Sequence[NlpResult]) -> list[Metric]:
+def metrics(chosen: Selection[NlpResult]) -> list[Metric]:
     """Each task that all models have: the metric that is usually reported, tested, then its others."""
     found: list[Metric] = []
-    results = [_parted(result) for result in results]
+    results = [_parted(result) for result in chosen.results]
     for task in common(results):
         tasks = {result.model: result.tasks[task] for result in results}
         names = _shared(list(tasks.values()))
@@ -47,10 +48,10 @@ def metrics(results: Sequence[NlpResult]) -> list[Metric]:
     return found
 
 
-def captions(results: Sequence[NlpResult]) -> list[str]:
+def captions(chosen: Selection[NlpResult]) -> list[str]:
     """What the figures are of, and what they leave out."""
-    bare = sorted({name for result in results for name, task in result.tasks.items() if not task.figures})
-    results = [_parted(result) for result in results]
+    bare = sorted({name for result in chosen.results for name, task in result.tasks.items() if not task.figures})
+    results = [_parted(result) for result in chosen.results]
     tasks = common(results)
     if not tasks:
         return ["No task of lm-eval has results of all of these models."]
@@ -83,9 +84,9 @@ def captions(results: Sequence[NlpResult]) -> list[str]:
     return found
 
 
-def retention(compared: Sequence[Metric], models: Sequence[str], baseline: str) -> list[str]:
+def regression_sentences(metrics: Sequence[Metric], models: Sequence[str], baseline: str) -> list[str]:
     """One sentence a model: in which tasks it is better or worse than the baseline, and where nothing can be told."""
-    rows = [one for one in compared if one.key.startswith(KEY) and any(cell.paired for cell in one.cells.values())]
+    rows = [one for one in metrics if any(cell.paired for cell in one.cells.values())]
     lines: list[str] = []
     for model in models:
         tested = [(row.label.split(",")[0], row.better, row.cells[model].paired) for row in rows]
@@ -93,7 +94,7 @@ def retention(compared: Sequence[Metric], models: Sequence[str], baseline: str) 
         for title, direction, paired in tested:
             if paired is None or direction == "neither":
                 continue
-            if isnan(paired.p_value) or not certain(paired):
+            if isnan(paired.p_value) or not is_significant(paired):
                 unknown.append(title)
             elif (paired.difference.value > 0) == (direction == "more"):
                 better.append(title)
@@ -101,7 +102,7 @@ def retention(compared: Sequence[Metric], models: Sequence[str], baseline: str) 
                 worse.append(title)
         parts = [
             f"{words} {', '.join(titles)}"
-            for words, titles in (("worse in", worse), ("better in", better), ("not to be told apart in", unknown))
+            for words, titles in (("worse in", worse), ("better in", better), ("no significant difference in", unknown))
             if titles
         ]
         if parts:
@@ -109,9 +110,9 @@ def retention(compared: Sequence[Metric], models: Sequence[str], baseline: str) 
     return lines
 
 
-def by_task(results: Sequence[NlpResult]) -> list[Sequence[TaskResult]]:
-    """The results of all models on each task that they share."""
-    results = [_parted(result) for result in results]
+def comparable_groups(chosen: Selection[NlpResult]) -> list[Sequence[ComparableResult]]:
+    """Return the results of all models on each task that they share."""
+    results = [_parted(result) for result in chosen.results]
     return [[result.tasks[task] for result in results] for task in common(results)]
 
 
@@ -158,16 +159,17 @@ def _metric(name: str, tasks: dict[str, TaskResult], *, tested: bool) -> Metric:
     measure, _, kind = name.partition(",")
     label = f"{TITLES.get(first.task, first.task)}, {measure}{'' if kind == 'none' else f' ({kind})'}"
     key = f"{KEY}{first.task}_{measure}{'' if kind == 'none' else f'_{kind}'}"
-    label = label if tested else f"  {label}"
+    level, better = 0 if tested else 1, first.better[name]
     if not all(_is_mean(task, name) for task in tasks.values()):
         cells = {model: Cell(_by_error(task, name)) for model, task in tasks.items()}
-        return Metric(key, label, "number", first.better[name], cells)
+        return Metric(key, label, "number", better, cells, level=level, category=first.task)
     values = {model: {item: (item, value) for item, value in task.items[name].items()} for model, task in tasks.items()}
     if all(value in {0.0, 1.0} for one in values.values() for _, value in one.values()):
-        rates = {model: Rate(one) for model, one in values.items()}
-        return metric(key, label, "%", first.better[name], rates, (0, 1), tested)
+        rates = {model: BinaryPerPrompt(one) for model, one in values.items()}
+        return metric(key, label, "%", better, rates, (0, 1), tested=tested, level=level, category=first.task)
     amounts = {model: Series(one) for model, one in values.items()}
-    return metric(key, label, "number", first.better[name], amounts, seen_range(amounts), tested)
+    bounds = observed_range(amounts)
+    return metric(key, label, "number", better, amounts, bounds, tested=tested, level=level, category=first.task)
 
 
 def _is_mean(task: TaskResult, name: str) -> bool:

@@ -1,6 +1,6 @@
 """Stored result of the suite nlp."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from evals.results import Provenance
@@ -47,7 +47,3 @@ class NlpResult:
     tasks: dict[str, TaskResult]
     suite: str = "nlp"
     schema: int = SCHEMA
-
-    def renamed(self, name: str) -> "NlpResult":
-        """Return the same result under another name of the model."""
-        return replace(self, model=name, tasks={key: replace(one, model=name) for key, one in self.tasks.items()})

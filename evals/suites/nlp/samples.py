@@ -5,20 +5,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evals.results import Results, files_folder
+from evals.results import files_folder
 from evals.sample import Mark, Reply, Sample
+from evals.sample_source import SampleSource
 from evals.suites.nlp.result import NlpResult
 from srlm.errors import DataError
 from srlm.jsonl import parse_lines
-from srlm.runs import Run
-from srlm.seeding import derive
+from srlm.seeding import derive_seed
 
 ITEMS = 60
 """Of a task of lm-eval; the same for every model."""
 
 
-def task_samples(run: Run, results: Results) -> list[Sample]:
-    """Items of lm-eval's tasks, from the files of samples that it wrote."""
+def samples(source: SampleSource) -> list[Sample]:
+    """Return items of lm-eval's tasks, from the files of samples that it wrote."""
+    run, results = source.run, source.results
     prompts: dict[tuple[str, str], str] = {}
     replies: dict[tuple[str, str], list[Reply]] = {}
     for model in results.of(NlpResult):
@@ -47,7 +48,7 @@ def _logged(folder: Path) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     for task, path in sorted(newest.items()):
         rows = parse_lines(path, dict)
-        chosen = sorted(rows, key=lambda row: derive("report", task, row.get("doc_id")))[:ITEMS]
+        chosen = sorted(rows, key=lambda row: derive_seed("report", task, row.get("doc_id")))[:ITEMS]
         found[task] = sorted(chosen, key=lambda row: str(row.get("doc_id")))
     return found
 

@@ -7,29 +7,33 @@ file lists the best answer first, which a judge that sees several answers must n
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from evals.metric import Cell, Metric, Side
+from evals.metric import Cell, ExtraTable, Metric, Unit
+from evals.suite import Selection
 from evals.suites.reward_model.result import RewardResult
 from srlm.stats.intervals import Estimate
-from srlm.stats.random_judge import Luck, luck
+from srlm.stats.random_judge import RandomJudge, random_judge
 from srlm.stats.reward_model import SIMILAR, Ranked, RewardModelMetrics, reward_model_metrics
 
 NAMES = ["longer wins", "shorter wins", "first in the file wins", "random"]
 
 
-def sides(results: Sequence[RewardResult]) -> list[Side]:
+def extra_tables(chosen: Selection[RewardResult]) -> list[ExtraTable]:
     """The paper's metrics of such judges. All results are of the same answers."""
-    found = {name: trivial_judge(name, results[0].groups) for name in NAMES}
+    found = {name: heuristic_judge(name, chosen.results[0].groups) for name in NAMES}
 
-    def row(key: str, label: str, unit: str, pick: Callable[[RewardModelMetrics | Luck], Estimate]) -> Metric:
-        return Metric(f"trivial_{key}", label, unit, "neither", {name: Cell(pick(one)) for name, one in found.items()})
+    def row(
+        key: str, label: str, unit: Unit, pick: Callable[[RewardModelMetrics | RandomJudge], Estimate], level: int = 0
+    ) -> Metric:
+        cells = {name: Cell(pick(one)) for name, one in found.items()}
+        return Metric(f"trivial_{key}", label, unit, "neither", cells, level=level)
 
     return [
-        Side(
+        ExtraTable(
             "Judges that read nothing, on the same ranked answers",
             NAMES,
             [
                 row("pairwise_half", "pairwise accuracy, ties half", "%", lambda it: it.pairwise_accuracy),
-                row("similar_length", "  in pairs of similar length", "%", lambda it: it.similar_length),
+                row("similar_length", "in pairs of similar length", "%", lambda it: it.similar_length, level=1),
                 row("exact", "exact match of the order", "%", lambda it: it.exact_match),
                 row("spearman", "Spearman correlation", "", lambda it: it.spearman),
                 row("kendall", "Kendall's tau-b", "", lambda it: it.kendall_tau_b),
@@ -44,10 +48,10 @@ def sides(results: Sequence[RewardResult]) -> list[Side]:
     ]
 
 
-def trivial_judge(name: str, groups: Sequence[Ranked]) -> RewardModelMetrics | Luck:
+def heuristic_judge(name: str, groups: Sequence[Ranked]) -> RewardModelMetrics | RandomJudge:
     """The metrics of one that scores an answer by its length, by its place, or at random."""
     if name == "random":
-        return luck(groups)
+        return random_judge(groups)
 
     def scores(group: Ranked) -> tuple[float, ...]:
         if name == "first in the file wins":

@@ -1,23 +1,28 @@
 """What is read off a model's scores of ranked answers: the rows of a comparison, and their caption."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import combinations
 
-from evals.metric import Cell, Metric, Series, metric
+from evals.metric import Cell, Direction, Metric, Series, Unit, metric
+from evals.suite import Selection
 from evals.suites.reward_model.result import RewardResult
 from srlm.stats.intervals import Estimate, wilson
 from srlm.stats.reward_model import Ranked, RewardModelMetrics, reward_model_metrics
 
 
-def metrics(results: Sequence[RewardResult]) -> list[Metric]:
+def metrics(chosen: Selection[RewardResult]) -> list[Metric]:
     """The paper's five figures, what stands beside them, and how many verdicts could be read."""
+    results = chosen.results
     found = {
         result.model: reward_model_metrics(result.groups, ties="exclude", perfect=result.perfect) for result in results
     }
     order = {result.model: Series(_pair_order(result)) for result in results}
 
-    def row(key: str, label: str, unit: str, better: str, pick: Callable[[RewardModelMetrics], Estimate]) -> Metric:
-        return Metric(f"rm_{key}", f"  {label}", unit, better, {model: Cell(pick(one)) for model, one in found.items()})
+    def row(
+        key: str, label: str, unit: Unit, better: Direction, pick: Callable[[RewardModelMetrics], Estimate]
+    ) -> Metric:
+        cells = {model: Cell(pick(one)) for model, one in found.items()}
+        return Metric(f"rm_{key}", label, unit, better, cells, level=1)
 
     return [
         metric("rm_pairwise_half", "pairwise accuracy as judge, ties half", "%", "more", order, (0, 1)),
@@ -34,10 +39,11 @@ def metrics(results: Sequence[RewardResult]) -> list[Metric]:
         row("kendall", "Kendall's tau-b", "", "more", lambda it: it.kendall_tau_b),
         Metric(
             "parse_rate",
-            "  verdicts that could be read",
+            "verdicts that could be read",
             "%",
             "more",
             {result.model: Cell(_parse_rate(result)) for result in results},
+            level=1,
         ),
     ]
 
@@ -67,10 +73,10 @@ def _parse_rate(result: RewardResult) -> Estimate:
     return wilson(result.scored, total)
 
 
-def captions(results: Sequence[RewardResult]) -> list[str]:
+def captions(chosen: Selection[RewardResult]) -> list[str]:
     """What the figures are of."""
-    groups = results[0].groups
-    provenance = results[0].provenance
+    first = chosen.results[0]
+    groups, provenance = first.groups, first.provenance
     return [
         f"As judge: each model scores {sum(len(group.ranks) for group in groups)} answers to {len(groups)} held-out "
         f"ranked instructions ({provenance.judge}, rubric {provenance.rubric.split(':')[0]}); "

@@ -5,8 +5,9 @@ Left out: figures by kind of instruction. The results name each instruction, for
 
 from collections.abc import Callable, Sequence
 
-from evals.compare.sentences import unsaid
-from evals.metric import Metric, Rate, Rates, Series, metric, seen_range
+from evals.answer_checks import ending_warnings
+from evals.metric import BinaryPerItem, BinaryPerPrompt, Direction, Metric, Series, metric, observed_range
+from evals.suite import Selection
 from evals.suites.verifiable.result import PromptCheck, VerifiableResult
 
 Values = dict[str, float]
@@ -19,14 +20,18 @@ LABELS = {
 }
 
 
-def metrics(results: Sequence[VerifiableResult]) -> list[Metric]:
+def metrics(chosen: Selection[VerifiableResult]) -> list[Metric]:
     """The four figures of IFEval, or the two of an exam without a lenient reading, and what belongs beside them."""
+    results = chosen.results
 
-    def rate(key: str, label: str, better: str, pick: Callable[[PromptCheck], Values], tested: bool = True) -> Metric:
-        return metric(key, label, "%", better, _values(Rate, results, pick), (0, 1), tested)
+    def rate(
+        key: str, label: str, better: Direction, pick: Callable[[PromptCheck], Values], *, headline: bool = True
+    ) -> Metric:
+        values, level = _values(BinaryPerPrompt, results, pick), 0 if headline else 1
+        return metric(key, label, "%", better, values, (0, 1), tested=headline, level=level)
 
     def rates(key: str, label: str, pick: Callable[[PromptCheck], Values]) -> Metric:
-        return metric(key, label, "%", "more", _values(Rates, results, pick), (0, 1))
+        return metric(key, label, "%", "more", _values(BinaryPerItem, results, pick), (0, 1))
 
     whole, single = LABELS[results[0].provenance.rubric]
     lenient = any(one.loose is not None for result in results for one in result.checked)
@@ -44,20 +49,21 @@ def metrics(results: Sequence[VerifiableResult]) -> list[Metric]:
     cut = any(one.finish == "cut" for result in results for one in result.checked)
     return [
         *found,
-        metric("verifiable_length", "  mean length", "chars", "neither", lengths, seen_range(lengths)),
+        metric("verifiable_length", "mean length", "chars", "neither", lengths, observed_range(lengths), level=1),
         rate(
             "verifiable_cut",
-            "  answers cut before their end" if cut else "  answers cut at the token limit",
+            "answers cut before their end" if cut else "answers cut at the token limit",
             "less",
             _cut,
-            tested=False,
+            headline=False,
         ),
-        rate("verifiable_answered", "  prompts that got an answer", "more", _answered, tested=False),
+        rate("verifiable_answered", "prompts that got an answer", "more", _answered, headline=False),
     ]
 
 
-def captions(results: Sequence[VerifiableResult]) -> list[str]:
+def captions(chosen: Selection[VerifiableResult]) -> list[str]:
     """What the figures are of; and a warning for each model whose figures leave out prompts that got no answer."""
+    results = chosen.results
     first = results[0]
     prompts, single = len(first.checked), sum(len(one.instructions) for one in first.checked)
     what = {
@@ -82,7 +88,7 @@ def captions(results: Sequence[VerifiableResult]) -> list[str]:
                 f"Attention: {result.model} gave no answer to {missing} of {prompts} prompts, and its figures are of "
                 "the others. The same srlm eval asks for them again."
             )
-        found += unsaid(result.model, result.endings)
+        found += ending_warnings(result.model, result.endings)
     return found
 
 

@@ -109,7 +109,7 @@ def test_the_baseline_stands_first_and_once_and_has_no_difference():
 # --- words ------------------------------------------------------------------------------------------------------------
 
 
-def test_words_say_better_worse_or_cannot_be_told_apart():
+def test_sentences_say_significantly_better_or_worse_or_no_significant_difference():
     base = [0.3, 0.5, 0.4, 0.6] * 5
     found = compare_models(
         alpaca_results(
@@ -122,16 +122,18 @@ def test_words_say_better_worse_or_cannot_be_told_apart():
         "M1",
     )
     up, down, same = words_on(found, "win rate against the reference")
-    assert up.startswith("UP is better than M1 in win rate against the reference: +20.5 points [+")
-    assert down.startswith("DOWN is worse than M1 in win rate against the reference: -20.0 points [")
-    assert same.startswith("SAME and M1 cannot be told apart in win rate against the reference: +0.0 points [-")
-    assert "With 20 prompts, only a difference of about" in same
+    assert up.startswith("UP is significantly better than M1 in win rate against the reference: +20.5 points [+")
+    assert down.startswith("DOWN is significantly worse than M1 in win rate against the reference: -20.0 points [")
+    assert same.startswith(
+        "No significant difference between SAME and M1 in win rate against the reference: +0.0 points [-"
+    )
+    assert "With 20 prompts, the smallest detectable difference is about" in same
 
 
 def test_a_difference_on_few_prompts_is_never_called_better():
     found = compare_models(alpaca_results(M1=[0.0] * 4, M2=[1.0, 0.9, 1.0, 0.9]), ["M2"], "M1")
     (line,) = words_on(found, "win rate against the reference")
-    assert "M2 and M1 cannot be told apart" in line
+    assert "No significant difference between M2 and M1" in line
     assert "p = 0.12" in line
 
 
@@ -141,7 +143,7 @@ def test_words_agree_with_the_p_value_that_is_printed():
     assert "better" in two.words[0]
     many = {f"N{i}": [0.2, 0.3] * 5 for i in range(3)}
     more = compare_models(alpaca_results(M1=base, M2=[0.3] * 9 + [0.1], **many), ["M2", *many], "M1")
-    assert "cannot be told apart" in next(line for line in more.words if line.startswith("M2"))
+    assert any(line.startswith("No significant difference between M2 and M1 in win rate") for line in more.words)
 
 
 def test_length_is_shown_and_never_called_better():
@@ -205,9 +207,11 @@ def test_verdicts_of_a_server_that_lie_far_apart_are_refused():
         assert found(first, near).captions
     far = ("2026-11-02", "2026-11-09")  # its last verdict came eight days after the first of the other one
     for one, two in ((first, far), (far, first)):
-        with pytest.raises(UsageError, match=r"differ in dates \(2026-11-0\d to 2026-11-0\d against .*--across dates"):
+        with pytest.raises(
+            UsageError, match=r"differ in dates \(2026-11-0\d to 2026-11-0\d against .*--allow-mismatch dates"
+        ):
             found(one, two)
-    assert "differ in dates" in found(first, far, across=["dates"]).captions[0]
+    assert "differ in dates" in found(first, far, allow_mismatch=["dates"]).captions[0]
 
 
 def test_an_unknown_model_or_baseline_names_those_with_results():
@@ -282,7 +286,7 @@ def test_judges_are_compared_on_the_pairs_that_both_read():
     order = metric(found, "rm_pairwise_half")
     assert (order.cells["M1"].estimate.n, order.cells["M2"].estimate.n) == (10, 30)
     assert (order.cells["M2"].paired.difference.n, order.cells["M2"].paired.difference.value) == (10, 1)
-    assert words_on(found, "pairwise accuracy as judge, ties half")[0].startswith("M2 is better than M1")
+    assert words_on(found, "pairwise accuracy as judge, ties half")[0].startswith("M2 is significantly better than M1")
     assert metric(found, "rm_pairwise").cells["M2"].paired is None
 
 
@@ -332,9 +336,9 @@ def test_a_stored_result_is_json_for_others_too(tmp_path):
 
 def test_answers_to_different_prompts_are_set_side_by_side_and_never_paired():
     results = collect([alpaca("M1", [1.0, 0.5, 0.0, 0.5]), alpaca("M2", [1.0] * 4, prompts="4:other")])
-    with pytest.raises(UsageError, match="--across prompts"):
+    with pytest.raises(UsageError, match="--allow-mismatch prompts"):
         compare_models(results, ["M1", "M2"], "M1")
-    found = compare_models(results, ["M1", "M2"], "M1", across=["prompts"])
+    found = compare_models(results, ["M1", "M2"], "M1", allow_mismatch=["prompts"])
     assert metric(found, "win_rate").cells["M2"].estimate.value == 1
     assert all(cell.paired is None for one in found.metrics for cell in one.cells.values())
     assert found.words == []
@@ -343,7 +347,7 @@ def test_answers_to_different_prompts_are_set_side_by_side_and_never_paired():
         collect([alpaca("M1", [1.0, 0.5, 0.0, 0.5]), alpaca("M2", [1.0] * 4, judge="other")]),
         ["M1", "M2"],
         "M1",
-        across=["judge"],
+        allow_mismatch=["judge"],
     )
     assert metric(judges, "win_rate").cells["M2"].paired is not None
 
@@ -359,7 +363,7 @@ def test_each_suite_names_its_judge_with_its_card_as_data():
             *(MtBenchResult(model, "id", PROVENANCE, (grade,)) for model in ("M1", "M2")),
         ]
     )
-    found = compare_models(mixed, ["M1", "M2"], "M1", across=["judge"])
+    found = compare_models(mixed, ["M1", "M2"], "M1", allow_mismatch=["judge"])
     judges = json.loads(as_json(found))["judges"]
     assert [(one["suite"], one["judge"]) for one in judges] == [
         ("alpaca", "judge id"),

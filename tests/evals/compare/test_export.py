@@ -10,26 +10,25 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
+from evals.compare.cells import (
+    BETTER,
+    OTHER,
+    WORSE,
+    cell_lines,
+    format_estimate,
+    format_p,
+    format_value,
+    legend,
+    significance_mark,
+)
 from evals.compare.comparison import Comparison
 from evals.compare.export.csv import as_csv
 from evals.compare.export.html import as_html
 from evals.compare.export.json import as_json
 from evals.compare.export.latex import as_latex
 from evals.compare.export.markdown import as_markdown
-from evals.compare.sentences import p_value
-from evals.compare.terminal import (
-    BETTER,
-    OTHER,
-    WORSE,
-    as_tables,
-    cell_lines,
-    legend,
-    mark,
-    number,
-    side_tables,
-    with_interval,
-)
-from evals.metric import Cell, Metric, Side
+from evals.compare.terminal import as_tables, extra_tables
+from evals.metric import Cell, ExtraTable, Metric
 from srlm.stats.intervals import Estimate
 from srlm.stats.paired import Paired
 
@@ -57,12 +56,15 @@ COMPARISON = Comparison(
         ),
         Metric(
             "length",
-            "  mean length",
+            "mean length",
             "chars",
             "neither",
             {"M1": Cell(estimate(300.4, 20)), "M2": Cell(estimate(350, 20), paired(49.6, 0.2, 80))},
+            level=1,
         ),
-        Metric("rm_kendall", "  Kendall's tau-b", "", "more", {"M1": Cell(estimate(-0.25)), "M2": Cell(UNKNOWN)}),
+        Metric(
+            "rm_kendall", "Kendall's tau-b", "", "more", {"M1": Cell(estimate(-0.25)), "M2": Cell(UNKNOWN)}, level=1
+        ),
         Metric(
             "rm_pairwise_half",
             "pairwise accuracy",
@@ -72,7 +74,7 @@ COMPARISON = Comparison(
         ),
     ],
     captions=["Win rate, of 20 prompts.", "Judge: j."],
-    words=["M2 is better than M1 in win rate: +12.0 points [+7.0, +17.0], p = 0.003."],
+    words=["M2 is significantly better than M1 in win rate: +12.0 points [+7.0, +17.0], p = 0.003."],
 )
 
 
@@ -89,13 +91,13 @@ COMPARISON = Comparison(
     ],
 )
 def test_number(value, unit, signed, text):
-    assert number(value, unit, signed) == text
+    assert format_value(value, unit, signed=signed) == text
 
 
 def test_with_interval():
-    assert with_interval(Estimate(0.512, 0.44, 0.584, 10, 10), "%") == "51.2 [44.0, 58.4]"
-    assert with_interval(Estimate(0.5, nan, nan, 1, 1), "%") == "50.0"
-    assert with_interval(UNKNOWN, "%") == "-"
+    assert format_estimate(Estimate(0.512, 0.44, 0.584, 10, 10), "%") == "51.2 [44.0, 58.4]"
+    assert format_estimate(Estimate(0.5, nan, nan, 1, 1), "%") == "50.0"
+    assert format_estimate(UNKNOWN, "%") == "-"
 
 
 def test_marks_stand_for_what_is_certain():
@@ -107,13 +109,13 @@ def test_marks_stand_for_what_is_certain():
     ]
     assert cell_lines(length.cells["M2"], length) == ["350 [330, 370]", "+50 [-30, +130] p=0.2"]
     sure = Cell(estimate(0.38), paired(-0.12, 0.003))
-    marks = {better: mark(sure, replace(wins, better=better)) for better in ("more", "less", "neither")}
+    marks = {better: significance_mark(sure, replace(wins, better=better)) for better in ("more", "less", "neither")}
     assert marks == {"more": WORSE, "less": BETTER, "neither": OTHER}
-    assert mark(wins.cells["M1"], wins) == mark(length.cells["M2"], length) == ""
-    assert legend(COMPARISON) == [
-        f"{BETTER} certainly better than the baseline: p below 0.05, and an interval without 0."
+    assert significance_mark(wins.cells["M1"], wins) == significance_mark(length.cells["M2"], length) == ""
+    assert legend(COMPARISON.metrics, []) == [
+        f"{BETTER} significantly better than the baseline: p below 0.05, and an interval without 0."
     ]
-    assert legend(replace(COMPARISON, metrics=[length])) == []
+    assert legend([length], []) == []
 
 
 def test_a_model_that_is_not_to_be_trusted_says_so_over_its_column():
@@ -123,9 +125,9 @@ def test_a_model_that_is_not_to_be_trusted_says_so_over_its_column():
 
 
 def test_nothing_is_minus_nothing():
-    assert number(-0.0004, "%", signed=True) == "+0.0"
-    assert number(-0.4, "chars", signed=True) == "+0"
-    assert p_value(1e-40, " ") == "< 1e-15"
+    assert format_value(-0.0004, "%", signed=True) == "+0.0"
+    assert format_value(-0.4, "chars", signed=True) == "+0"
+    assert format_p(1e-40, " ") == "< 1e-15"
 
 
 def test_a_test_that_was_not_made_is_no_figure():
@@ -145,7 +147,7 @@ def test_models_that_have_no_room_side_by_side_get_tables_of_their_own():
     assert wide.count("Comparison with") == 1
     assert narrow.count("Comparison with") == len(COMPARISON.models)
     for metric in COMPARISON.metrics:
-        assert metric.label.strip() in narrow  # nothing is squeezed
+        assert metric.label in narrow  # nothing is squeezed
         assert all(cell_lines(metric.cells[model], metric)[0] in narrow for model in COMPARISON.models)
     assert max(map(len, narrow.splitlines())) <= 60
 
@@ -214,9 +216,9 @@ def test_json_is_strict_and_complete():
 
 def test_a_table_beside_the_comparison_stands_in_every_format():
     metric = Metric("rm_pairwise_half", "pairwise accuracy", "%", "more", {"longer wins": Cell(estimate(0.738))})
-    side = Side("Judges that read nothing", ["longer wins"], [metric], ["By length."])
+    side = ExtraTable("Judges that read nothing", ["longer wins"], [metric], ["By length."])
     beside = replace(COMPARISON, sides=[side])
-    (table,) = side_tables(side, 140)
+    (table,) = extra_tables(side, 140)
     console = Console(file=io.StringIO(), width=140)
     console.print(table)
     assert "73.8 [63.8, 83.8]" in console.file.getvalue()
@@ -234,8 +236,8 @@ def test_a_table_beside_the_comparison_stands_in_every_format():
 def test_a_name_is_printed_as_it_is_in_every_format():
     name = "./m[red]|x"
     metric = Metric("win_rate:category:[a|b]", "[a|b] (n = 12)", "%", "more", {name: Cell(estimate(0.5))})
-    named = Comparison([name], name, [metric], [], [], [Side(f"against {name}", [name], [metric], [], name)])
-    (side,) = side_tables(named.sides[0], 140)
+    named = Comparison([name], name, [metric], [], [], [ExtraTable(f"against {name}", [name], [metric], [], name)])
+    (side,) = extra_tables(named.sides[0], 140)
     console = Console(file=io.StringIO(), width=140)
     console.print(side)
     for text in (printed(named), console.file.getvalue()):

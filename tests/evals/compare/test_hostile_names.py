@@ -16,13 +16,13 @@ from evals.compare.export.json import as_json
 from evals.compare.export.latex import as_latex
 from evals.compare.export.markdown import as_markdown
 from evals.compare.terminal import print_comparison
-from evals.gate.comparison_json import Compared
+from evals.gate.comparison_json import ComparisonJson
 from evals.gate.decision import decide
 from evals.gate.output.junit import as_junit
 from evals.gate.output.markdown import as_markdown as decision_markdown
 from evals.gate.output.terminal import print_decision
 from evals.gate.policy import Policy
-from evals.metric import Cell, Metric, Side
+from evals.metric import Cell, ExtraTable, Metric
 from srlm import console as display
 from srlm.stats.intervals import Estimate
 from srlm.stats.paired import Paired
@@ -50,7 +50,7 @@ def comparison(name):
         name: Cell(Estimate(0.6, 0.5, 0.7, 50, 50), Paired(Estimate(0.1, 0.05, 0.15, 50, 50), 0.01, 10, 35, 5)),
     }
     metric = Metric("win_rate", f"win rate {name}", "%", "more", cells, suite="alpaca")
-    side = Side(f"by {name}", [name], [replace(metric, cells={name: cells[name]})], [name])
+    side = ExtraTable(f"by {name}", [name], [replace(metric, cells={name: cells[name]})], [name])
     return Comparison(["M1", name], "M1", [metric], [f"Judge: {name}", name], [name], [side], [], {})
 
 
@@ -142,12 +142,12 @@ def test_a_decision_shows_names_and_obeys_none(name):
     policy = Policy.model_validate(
         {"rules": [{"metric": "win_rate", "kind": "superiority"}], "judge": {"agreement": 0.6, "missing": 0.1}}
     )
-    decided = decide(Compared.model_validate(data), name, policy)
+    decided = decide(ComparisonJson.model_validate(data), name, policy)
     refuse(in_the_terminal(lambda: print_decision(display.stdout(), decided)))
     refuse(as_junit(decided))
     ElementTree.fromstring(as_junit(decided))
     unnamed = json.loads(json.dumps(data).replace(json.dumps(name)[1:-1], "plain"))
-    plain = decide(Compared.model_validate(unnamed), "plain", policy)
+    plain = decide(ComparisonJson.model_validate(unnamed), "plain", policy)
     found, without = decision_markdown(decided), decision_markdown(plain)
     assert "](" not in found
     assert found.count("\n") == without.count("\n")

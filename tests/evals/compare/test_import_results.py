@@ -9,7 +9,7 @@ import pytest
 from evals.compare.comparison import compare_models
 from evals.compare.import_results import read_results, result_file
 from evals.results import collect
-from evals.suites.alpaca.files import read_gamed
+from evals.suites.alpaca.files import read_difficulties
 from helpers.paths import SHARED_DATA
 from srlm.errors import DataError, UsageError
 
@@ -26,8 +26,8 @@ def nine():
     words = [f"{NULL}={file}" if file.name.startswith(NULL) else str(file) for file in files]
     found = read_results([result_file(word) for word in words])
     names = [name for (name,) in found.models]
-    gamed = read_gamed(ALPACA / "df_gamed.csv")
-    return compare_models(collect(found.results), names, "gpt-3.5-turbo-1106", gamed=gamed)
+    gamed = read_difficulties(ALPACA / "df_gamed.csv")
+    return compare_models(collect(found.results), names, "gpt-3.5-turbo-1106", settings=[gamed])
 
 
 def row(comparison, key):
@@ -279,5 +279,5 @@ def test_a_key_twice_in_an_annotation_is_refused(tmp_path):
     (tmp_path / "x.json").write_text(
         json.dumps([annotation(1)]).replace('"preference"', '"preference": 2, "preference"')
     )
-    with pytest.raises(DataError, match="the key 'preference' is there twice"):
+    with pytest.raises(DataError, match="the key 'preference' is repeated"):
         read(str(tmp_path / "x.json"))

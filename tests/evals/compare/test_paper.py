@@ -11,15 +11,25 @@ import pytest
 import yaml
 from scipy.optimize import minimize
 
-from evals.compare import published
+from evals.compare import paper
 from evals.compare.comparison import Comparison, compare_models
 from evals.compare.export.csv import as_csv
 from evals.compare.export.json import as_json
 from evals.compare.export.markdown import as_markdown
-from evals.compare.paper import beside_paper, pair_count, pair_score
-from evals.compare.published import FOLDER, PACKAGED, PLACES, Table, names, reference, table
+from evals.compare.paper import (
+    FOLDER,
+    PACKAGED,
+    PLACES,
+    Table,
+    add_paper_values,
+    load_table,
+    pair_count,
+    pair_score,
+    reference,
+    table_names,
+)
 from evals.compare.terminal import as_tables
-from evals.metric import Cell, Metric, Side
+from evals.metric import Cell, ExtraTable, Metric, ModelPair
 from evals.results import collect
 from evals.suites.mt_bench.grades import GROUPS
 from helpers.results import alpaca, reward
@@ -33,27 +43,27 @@ COMPOSITION = ("table-6", "table-7", "table-8")
 
 
 def rows(name, by="model"):
-    return {row[by]: row for row in table(name).rows}
+    return {row[by]: row for row in load_table(name).rows}
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", table_names())
 def test_every_table_says_where_it_stands(name):
-    source = table(name).source
+    source = load_table(name).source
     assert source.where
     assert source.version
     assert source.arxiv == "2401.10020" or "alpaca_eval" in source.paper
-    assert table(name).rows
+    assert load_table(name).rows
 
 
 def test_no_number_in_the_readme_is_without_its_file():
     text = (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert all(f"`{name}`" in text for name in names())
+    assert all(f"`{name}`" in text for name in table_names())
 
 
 @pytest.mark.parametrize("name", WIN_TIE_LOSS)
 def test_counts_give_the_percentages_and_no_other_counts_do(name):
-    n = table(name).n
-    for row in table(name).rows:
+    n = load_table(name).n
+    for row in load_table(name).rows:
         assert row["win"] + row["tie"] + row["loss"] == n
         for what in ("win", "tie", "loss"):
             fitting = [count for count in range(n + 1) if abs(100 * count / n - row[f"{what}_pct"]) < 0.0501]
@@ -63,14 +73,14 @@ def test_counts_give_the_percentages_and_no_other_counts_do(name):
 
 @pytest.mark.parametrize("name", WIN_TIE_LOSS)
 def test_counts_are_ours_and_percentages_the_papers(name):
-    columns = table(name).columns
+    columns = load_table(name).columns
     assert {columns[what].status for what in ("win", "tie", "loss")} == {"derived"}
     assert {columns[f"{what}_pct"].status for what in ("win", "tie", "loss")} == {"printed"}
 
 
 def test_the_scores_of_figure_3_follow_from_its_counts():
-    counts = {(row["left"], row["right"]): row for row in table("figure-3").rows}
-    for row in table("figure-3-scores").rows:
+    counts = {(row["left"], row["right"]): row for row in load_table("figure-3").rows}
+    for row in load_table("figure-3-scores").rows:
         one = counts[row["left"], row["right"]]
         values = np.repeat([1.0, 0.5, 0.0], [one["win"], one["tie"], one["loss"]])
         half = 1.96 * values.std(ddof=1) / len(values) ** 0.5
@@ -88,7 +98,7 @@ def test_the_ratings_of_figure_3_follow_from_its_counts():
             row["win"] + row["tie"] / 2,
             row["loss"] + row["tie"] / 2,
         )
-        for row in table("figure-3").rows
+        for row in load_table("figure-3").rows
     ]
 
     def loss(free):
@@ -113,7 +123,7 @@ def test_categories_give_the_overall_grade_and_the_groups():
 
 @pytest.mark.parametrize("name", COMPOSITION)
 def test_compositions_add_up_and_only_what_was_seen_is_printed(name):
-    found = table(name)
+    found = load_table(name)
     assert sum(row["count"] for row in found.rows) == found.n == 805
     for row in found.rows:
         assert row["pct"] == pytest.approx(100 * row["count"] / found.n, abs=0.00501)
@@ -131,7 +141,7 @@ def test_steps_and_instructions_are_marked_as_our_arithmetic():
     assert (
         round(value["eft_validation"] / value["ranked_answers_per_instruction"]) == value["eft_validation_instructions"]
     )
-    derived = {key for key, row in found.items() if table("sizes").status(row, "value") == "derived"}
+    derived = {key for key, row in found.items() if load_table("sizes").status(row, "value") == "derived"}
     assert derived == {"dpo_steps_m2", "dpo_steps_m3", "eft_validation_instructions"}
 
 
@@ -142,8 +152,8 @@ def test_the_errors_that_are_often_told_are_not_here():
     assert (judges["SFT"]["pairwise_accuracy"], judges["M1"]["pairwise_accuracy"]) == (65.1, 78.7)
     assert judges["M3"]["five_best"] < judges["M2"]["five_best"]
     assert max(rows("table-7", "complexity").values(), key=lambda row: row["count"])["complexity"] == 3
-    assert table("alpaca-lengths").columns["length"].unit == "characters"
-    assert "length_controlled_win_rate" not in table("table-1").columns
+    assert load_table("alpaca-lengths").columns["length"].unit == "characters"
+    assert "length_controlled_win_rate" not in load_table("table-1").columns
 
 
 def test_the_other_models_of_table_1_are_on_the_leaderboard():
@@ -193,9 +203,9 @@ def comparison():
 
 
 def test_the_papers_figures_stand_beside_ours_in_every_format(comparison):
-    beside = beside_paper(comparison)
+    beside = add_paper_values(comparison)
     assert [(one.key, one.cells) for one in beside.metrics] == [(one.key, one.cells) for one in comparison.metrics]
-    assert "Not like with like" in beside.captions[-1]
+    assert "Not comparable one to one" in beside.captions[-1]
     markdown = as_markdown(beside).split("\n")
     assert "| *the paper's, Table 1* | - | 9.94 | - |" in markdown
     assert "| *the paper's, Table 4* | 65.1 | 78.7 | - |" in markdown
@@ -224,12 +234,11 @@ def test_figures_of_pairs_are_derived_and_can_be_turned():
 def test_pairs_stand_beside_the_papers_pairs():
     half = {"SFT": Cell(wilson(1, 2)), "M2": Cell(wilson(1, 2)), "mine": Cell(wilson(1, 2))}
     rows = [Metric(key, key, "%", "more", half) for key in ("head_to_head", "head_to_head_elo")]
-    columns = ["SFT : M2", "mine : SFT"]
-    cells = dict.fromkeys(columns, Cell(wilson(1, 2)))
-    side = Side(
-        "pairs", columns, [Metric(key, key, "%", "more", cells) for key in ("pair_wins", "pair_score", "pair_p")]
-    )
-    beside = beside_paper(Comparison(list(half), "SFT", rows, [], [], [side]))
+    pairs = {str(pair): pair for pair in (ModelPair("SFT", "M2"), ModelPair("mine", "SFT"))}
+    cells = dict.fromkeys(pairs, Cell(wilson(1, 2)))
+    metrics = [Metric(key, key, "%", "more", cells) for key in ("pair_wins", "pair_score", "pair_p")]
+    side = ExtraTable("pairs", [*pairs], metrics, pairs=pairs)
+    beside = add_paper_values(Comparison(list(half), "SFT", rows, [], [], [side]))
     scores, elo = (one.paper for one in beside.metrics)
     assert (scores.where, scores.values) == ("derived from Figure 3", {"M2": 0.674})
     assert elo.values == {"SFT": 0, "M2": 124}
@@ -238,7 +247,7 @@ def test_pairs_stand_beside_the_papers_pairs():
         {"SFT : M2": 0.326},
         None,
     ]
-    turned = beside_paper(Comparison(["M2", "SFT"], "M2", rows, [], []))
+    turned = add_paper_values(Comparison(["M2", "SFT"], "M2", rows, [], []))
     assert turned.metrics[1].paper.values == {"M2": 0, "SFT": -124}
 
 
@@ -248,16 +257,16 @@ def test_without_a_reference_nothing_is_added(comparison):
 
 def test_models_of_other_names_are_told_that_the_paper_has_none(comparison):
     results = collect([alpaca("mine", [0.1, 0.9])])
-    beside = beside_paper(compare_models(results, ["mine"], "mine"))
+    beside = add_paper_values(compare_models(results, ["mine"], "mine"))
     assert not any(one.paper for one in beside.metrics)
-    assert "none of these figures" in beside.captions[-1]
+    assert "no values of these metrics" in beside.captions[-1]
 
 
 # --- the files --------------------------------------------------------------------------------------------------------
 
 
 def test_a_wheel_carries_the_tables_where_they_are_looked_for():
-    root = Path(published.__file__).parents[2]
+    root = Path(paper.__file__).parents[2]
     build = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]
     assert build["targets"]["wheel"]["force-include"] == {"results/published": f"evals/{PACKAGED}"}
     assert "results/published" in build["targets"]["sdist"]["include"]
@@ -265,7 +274,7 @@ def test_a_wheel_carries_the_tables_where_they_are_looked_for():
 
 def test_a_name_that_is_none_and_a_file_that_is_damaged_are_named(tmp_path, monkeypatch):
     with pytest.raises(UnknownName, match="table-4"):
-        table("table-44")
+        load_table("table-44")
     good = yaml.safe_load((FOLDER / "table-4.yaml").read_text(encoding="utf-8"))
     damaged = {
         "unit": good | {"columns": good["columns"] | {"spearman": {"unit": "apples", "status": "printed"}}},
@@ -274,11 +283,11 @@ def test_a_name_that_is_none_and_a_file_that_is_damaged_are_named(tmp_path, monk
         "status": good | {"rows": [good["rows"][0] | {"status": "rumoured"}]},
         "source": {key: value for key, value in good.items() if key != "source"},
     }
-    monkeypatch.setattr(published, "_folder", lambda: tmp_path)
+    monkeypatch.setattr(paper, "_folder", lambda: tmp_path)
     for name, data in damaged.items():
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(data), encoding="utf-8")
         with pytest.raises(DataError, match=f"{name}.yaml"):
-            table(name)
+            load_table(name)
     (tmp_path / "cut.yaml").write_text("rows: [{", encoding="utf-8")
     with pytest.raises(DataError, match="is not YAML"):
-        table("cut")
+        load_table("cut")

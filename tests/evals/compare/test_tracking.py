@@ -4,7 +4,7 @@ from math import nan
 
 import pytest
 
-from evals.compare.tracking import figures, iteration
+from evals.compare.tracking import iteration, tracked_values
 from srlm.model_card import Evaluation, Measured
 from srlm.stats.intervals import Estimate
 
@@ -18,7 +18,7 @@ def test_a_figure_has_its_interval_beside_it_and_nothing_undefined_is_told():
         Evaluation("alpaca", (measured("win_rate", 0.5, 0.25, 0.75), measured("length", nan)), ()),
         Evaluation("head-to-head", (measured("head_to_head", 0.75),), (), against="M1"),
     ]
-    assert figures(evaluations) == {
+    assert tracked_values(evaluations) == {
         "alpaca/win_rate": 0.5,
         "alpaca/win_rate/low": 0.25,
         "alpaca/win_rate/high": 0.75,

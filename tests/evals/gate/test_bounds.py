@@ -34,27 +34,27 @@ def test_the_bound_is_the_comparisons_interval_at_another_confidence(risk):
     wanted = mean_interval(differences, level=1 - 2 * risk)
     # What it has beyond that is within 1 % of it with so many prompts, and never makes it narrower.
     width = wanted.high - wanted.low
-    assert wanted.low - width / 100 <= found.at_least(risk) <= wanted.low
-    assert wanted.high <= found.at_most(risk) <= wanted.high + width / 100
+    assert wanted.low - width / 100 <= found.lower_bound(risk) <= wanted.low
+    assert wanted.high <= found.upper_bound(risk) <= wanted.high + width / 100
 
 
 def test_the_bound_by_hand():
     found = shown(rates("prompt_strict", both=80, gained=5, lost=10, neither=5))
-    n, mean, lean = 100, -0.05, -1 / 3
+    n, mean, imbalance = 100, -0.05, -1 / 3
     variance = (15 - n * mean**2) / (n - 1)
-    assert (found.value, found.variance, found.size, found.lean) == pytest.approx((mean, variance, 1.0, lean))
+    assert (found.value, found.variance, found.size, found.imbalance) == pytest.approx((mean, variance, 1.0, imbalance))
     z, t = float(ndtri(0.95)), float(stdtrit(n - 1, 0.95))
     half = t * sqrt(variance / n + (z / n) ** 2)
-    assert found.at_least(0.05) == pytest.approx(mean - half - (1 + 2 * z**2) / (6 * n) / 3)
-    assert found.at_most(0.05) == pytest.approx(mean + half)
+    assert found.lower_bound(0.05) == pytest.approx(mean - half - (1 + 2 * z**2) / (6 * n) / 3)
+    assert found.upper_bound(0.05) == pytest.approx(mean + half)
 
 
 def test_where_nothing_differs_the_bound_is_wilsons():
     found = shown(rates("prompt_strict", both=400, gained=0, lost=0, neither=100))
-    assert (found.value, found.variance, found.size, found.lean) == pytest.approx((0, 0, 1, 0))
-    assert -found.at_least(0.025) == pytest.approx(wilson(0, 500).high, rel=0.02)
-    assert -found.at_least(0.025) > wilson(0, 500).high
-    assert found.at_most(0.025) == pytest.approx(-found.at_least(0.025))
+    assert (found.value, found.variance, found.size, found.imbalance) == pytest.approx((0, 0, 1, 0))
+    assert -found.lower_bound(0.025) == pytest.approx(wilson(0, 500).high, rel=0.02)
+    assert -found.lower_bound(0.025) > wilson(0, 500).high
+    assert found.upper_bound(0.025) == pytest.approx(-found.lower_bound(0.025))
 
 
 def test_lengths_know_how_far_they_can_differ_from_what_was_seen():
@@ -83,7 +83,7 @@ def test_a_candidate_that_only_ever_loses_passes_in_at_most_the_stated_risk(prom
     for lost in range(prompts + 1):
         chance = float(binom.pmf(lost, prompts, margin))
         found = evidence(lost_of(prompts, lost), "more")
-        passing += chance * (found.at_least(risk) > -margin)
+        passing += chance * (found.lower_bound(risk) > -margin)
         half = float(stdtrit(prompts - 1, 1 - risk)) * sqrt(found.variance / prompts)
         by_student += chance * (found.value - half > -margin)
     assert passing <= risk < by_student
@@ -93,9 +93,9 @@ def test_a_figure_that_is_no_mean_of_prompts_has_its_interval_alone():
     """As a length-controlled rate: the interval is a bootstrap's, and nothing is known of single prompts."""
     known = Difference(value=0.02, low=-0.01, high=0.05, n=805, clusters=805, wins=0, ties=0, losses=0)
     found = evidence(known, "more")
-    assert (found.size, found.lean) == (0, 0)
-    assert found.at_least(0.025) == pytest.approx(-0.01)
-    assert found.at_most(0.025) == pytest.approx(0.05)
+    assert (found.size, found.imbalance) == (0, 0)
+    assert found.lower_bound(0.025) == pytest.approx(-0.01)
+    assert found.upper_bound(0.025) == pytest.approx(0.05)
     assert found.prompts_needed(0.05, 0.05, 0.8) < 805
 
 
@@ -106,11 +106,12 @@ differences = st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.25, 1.0]), min_size=2
 def test_less_risk_is_a_wider_bound_and_the_two_sides_are_mirrors(gaps, one, two):
     found = shown(row("win_rate", [0.0] * len(gaps), gaps))
     less, more = sorted((one, two))
-    assert found.at_least(less) <= found.at_least(more) <= found.value <= found.at_most(more) <= found.at_most(less)
+    assert found.lower_bound(less) <= found.lower_bound(more) <= found.value
+    assert found.value <= found.upper_bound(more) <= found.upper_bound(less)
     turned = shown(row("win_rate", [0.0] * len(gaps), gaps), "less")
-    assert turned.at_least(one) == pytest.approx(-found.at_most(one))
+    assert turned.lower_bound(one) == pytest.approx(-found.upper_bound(one))
     other = shown(row("win_rate", [0.0] * len(gaps), [-gap for gap in gaps]))
-    assert other.at_least(one) == pytest.approx(-found.at_most(one))
+    assert other.lower_bound(one) == pytest.approx(-found.upper_bound(one))
 
 
 @given(differences, st.floats(0.01, 0.5), st.floats(0.01, 0.2), st.floats(0.5, 0.95))
@@ -119,8 +120,8 @@ def test_the_number_of_prompts_is_the_smallest_that_is_enough(gaps, distance, ri
     enough = found.prompts_needed(distance, risk, power)
 
     def clears(prompts):
-        luck = float(ndtri(power)) * sqrt(found.variance / prompts)
-        return found.value - replace(found, prompts=prompts).at_least(risk) + luck <= distance + 1e-12
+        chance = float(ndtri(power)) * sqrt(found.variance / prompts)
+        return found.value - replace(found, prompts=prompts).lower_bound(risk) + chance <= distance + 1e-12
 
     assert enough is not None
     assert clears(enough)

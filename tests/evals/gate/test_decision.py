@@ -7,13 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.compare.comparison import Comparison
-from evals.gate.comparison_json import compared
+from evals.gate.comparison_json import from_comparison
 from evals.gate.decision import EXIT, decide
-from evals.gate.messages import finding_words, headline
-from evals.metric import Cell, metric
+from evals.gate.messages import headline, rule_text
+from evals.metric import metric
 from helpers.comparisons import comparison, judge, policy, rates, row, rule, values
 from srlm.errors import UnknownName, UsageError
-from srlm.stats.intervals import Estimate
 
 BETTER = rates("win_rate", both=400, gained=80, lost=20, neither=300)
 EQUAL = rates("win_rate", both=400, gained=20, lost=20, neither=360)
@@ -27,7 +26,7 @@ def only(one, *rules, **more):
 
 
 def finding(one, *rules, **more):
-    (found,) = only(one, *rules, **more).findings
+    (found,) = only(one, *rules, **more).results
     return found
 
 
@@ -48,7 +47,7 @@ def finding(one, *rules, **more):
 )
 def test_verdicts(one, kind, verdict):
     decided = only(one, rule(kind=kind, margin="5 points" if kind == "non-inferiority" else None))
-    assert decided.outcome == decided.findings[0].verdict == verdict
+    assert decided.outcome == decided.results[0].verdict == verdict
     assert decided.exit_code == EXIT[verdict]
     assert headline(decided).startswith(verdict.capitalize())
 
@@ -61,7 +60,7 @@ def test_superiority_with_a_margin_is_by_more_than_that():
 def test_worse_within_the_margin_passes_and_is_said():
     found = finding(SLIGHTLY_WORSE)
     assert (found.verdict, found.worse) == ("pass", True)
-    assert "certainly worse, within the margin" in finding_words(found).sentence
+    assert "significantly worse, within the margin" in rule_text(found).sentence
 
 
 def test_where_less_is_better_it_is_the_upper_end_that_must_stay_below():
@@ -70,8 +69,8 @@ def test_where_less_is_better_it_is_the_upper_end_that_must_stay_below():
     assert found.verdict == "pass"
     assert (found.threshold, found.difference.value) == (100, pytest.approx(40.995))
     assert 41 < found.bound < 42
-    words = finding_words(found)
-    assert "at most 42 characters more. It is certainly more, within the margin." in words.sentence
+    words = rule_text(found)
+    assert "at most 42 characters more. It is significantly more, within the margin." in words.sentence
     assert words.cells[5] == "below +100"
     assert finding(longer, rule("length", margin="30 characters", better="less")).verdict == "regression"
     assert finding(longer, rule("length", margin="30 characters", better="more")).verdict == "pass"
@@ -81,10 +80,10 @@ def test_an_open_rule_says_how_many_prompts_a_truly_equal_candidate_needs():
     found = finding(FEW)
     assert found.needed.assuming == "equal"
     assert found.needed.prompts > found.prompts == 20
-    cell = finding_words(found).cells[-1]
+    cell = rule_text(found).cells[-1]
     assert cell == f"{found.needed.prompts:,} (+{found.needed.prompts - 20:,})"
     more = f"{found.needed.prompts:,} prompts, {found.needed.prompts - 20:,} more than there are, in 80 % of tries"
-    assert more in finding_words(found).sentence
+    assert more in rule_text(found).sentence
     certain = finding(FEW, power=0.95).needed.prompts
     assert certain > found.needed.prompts
 
@@ -94,27 +93,27 @@ def test_with_prompts_enough_for_an_equal_candidate_the_number_is_for_what_was_m
     found = finding(looks_worse, rule(margin="4 points", risk=0.05), risk=0.001)
     assert (found.verdict, found.needed.assuming, found.needed.shows) == ("inconclusive", "measured", "pass")
     assert found.needed.prompts > found.prompts
-    assert "If the difference is as measured" in finding_words(found).sentence
+    assert "If the difference is as measured" in rule_text(found).sentence
     past = finding(rates("win_rate", both=500, gained=60, lost=117, neither=323), rule(risk=0.2), risk=0.0000001)
     assert past.difference.value < -0.05
     assert (past.verdict, past.needed.assuming, past.needed.shows) == ("inconclusive", "measured", "regression")
-    assert "to show that it is worse" in finding_words(past).sentence
+    assert "to show that it is worse" in rule_text(past).sentence
 
 
 def test_superiority_of_what_is_not_better_has_no_number_of_prompts():
     balanced = rates("win_rate", both=400, gained=20, lost=20, neither=360)
     found = finding(balanced, rule(kind="superiority", margin=None))
     assert found.needed is None
-    assert "no number of prompts would tell" in finding_words(found).sentence
-    assert finding_words(found).cells[-1] == "-"
+    assert "no number of prompts would decide it" in rule_text(found).sentence
+    assert rule_text(found).cells[-1] == "-"
 
 
 def test_without_any_interval_nothing_can_be_said():
     found = finding(row("win_rate", [0.5], [0.4]))
     assert (found.verdict, found.bound, found.needed) == ("inconclusive", None, None)
-    assert "a single prompt has" in finding_words(found).sentence
+    assert "a single prompt has" in rule_text(found).sentence
     nothing = finding(row("win_rate", [], []))
-    assert "no prompt has" in finding_words(nothing).sentence
+    assert "no prompt has" in rule_text(nothing).sentence
 
 
 def test_a_model_that_says_the_same_passes_with_prompts_enough():
@@ -146,11 +145,11 @@ def test_a_claim_of_regression_is_stricter_with_more_rules():
     others = [replace(EQUAL, key=f"m{number}") for number in range(4)]
     rules = [rule(), *(rule(one.key) for one in others)]
     many = decide(comparison(barely, *others), "M2", policy(*rules))
-    assert [one.verdict for one in many.findings] == ["inconclusive", *["pass"] * 4]
-    # Holm: what is found makes the next claim easier. With three others certainly worse, 5 % over two is left.
+    assert [one.verdict for one in many.results] == ["inconclusive", *["pass"] * 4]
+    # Holm: what is found makes the next claim easier. With three others significantly worse, 5 % over two is left.
     certain = [replace(WORSE, key=one.key) for one in others]
     steps = decide(comparison(barely, *certain), "M2", policy(*rules))
-    assert [one.verdict for one in steps.findings] == ["regression"] * 5
+    assert [one.verdict for one in steps.results] == ["regression"] * 5
 
 
 def test_each_rule_has_its_own_risk():
@@ -226,7 +225,7 @@ def test_a_metric_without_a_difference_is_refused():
 def test_a_margin_in_another_unit_is_refused(one, margin, said):
     with pytest.raises(UsageError, match=said):
         only(one, rule(one.key, margin=margin))
-    assert only(row("nlp_x", [5, 6, 7], [5, 6, 8], "number"), rule("nlp_x", margin=0.5)).findings
+    assert only(row("nlp_x", [5, 6, 7], [5, 6, 8], "number"), rule("nlp_x", margin=0.5)).results
 
 
 def test_a_direction_is_needed_where_there_is_none_and_refused_where_there_is_another():
@@ -258,7 +257,7 @@ def test_results_of_two_judges_decide_nothing():
 def test_several_models_may_stand_in_the_comparison():
     series = {name: values([0.5, 0.4, 0.6, 0.7]) for name in ("M1", "M2", "M3")}
     three = Comparison(["M1", "M2", "M3"], "M1", [metric("win_rate", "w", "%", "more", series, (0, 1))], [], [])
-    assert decide(compared(three), "M3", policy(rule(margin="60 points"))).candidate == "M3"
+    assert decide(from_comparison(three), "M3", policy(rule(margin="60 points"))).candidate == "M3"
 
 
 def test_what_calls_for_attention_is_passed_on_unless_it_is_about_others():
@@ -270,96 +269,3 @@ def test_what_calls_for_attention_is_passed_on_unless_it_is_about_others():
     whole = comparison(EQUAL, captions=["Of 16 prompts.", *calls, "Attention: M3 met none, M2-like as it is."])
     three = whole.model_copy(update={"models": ("M1", "M2", "M3")})
     assert decide(three, "M2", policy(rule())).notes == tuple(calls)
-
-
-# --- the judge --------------------------------------------------------------------------------------------------------
-
-
-def judged(floors, *judges, rows=(EQUAL,), on="win_rate"):
-    return decide(comparison(*rows, judges=judges), "M2", policy(rule(on), judge=floors))
-
-
-@pytest.mark.parametrize(
-    ("floor", "figures"),
-    [
-        ({"agreement": 0.65}, {"agreement": 0.64}),
-        ({"consistency": 0.5}, {"consistency": 0.49}),
-        ({"parsed": 0.95}, {"read": 0.94}),
-    ],
-)
-def test_a_card_below_its_floor_is_a_broken_judge_whatever_the_rules_say(floor, figures):
-    for one in (BETTER, WORSE, FEW):
-        assert judged(floor, judge(**figures), rows=(one,)).outcome == "judge broken"
-    assert judged(floor, judge()).outcome == "pass"
-    assert judged({}, judge(**figures)).outcome == "pass"
-    at_the_floor = {next(iter(figures)): next(iter(floor.values()))}
-    assert judged(floor, judge(**at_the_floor)).outcome == "pass"
-
-
-def test_a_card_of_a_judge_that_said_nothing_is_below_every_floor():
-    assert judged({"agreement": 0.1}, judge(agreement=float("nan"))).outcome == "judge broken"
-
-
-def test_the_judge_of_a_suite_without_a_rule_is_not_looked_at():
-    decided = judged({"agreement": 0.65}, judge(), judge("head-to-head", agreement=0.5))
-    assert (decided.outcome, [check.state for check in decided.checks]) == ("pass", ["holds"])
-
-
-@pytest.mark.parametrize("floor", ["agreement", "consistency", "parsed"])
-@pytest.mark.parametrize("judges", [[], [judge("head-to-head")]])
-def test_a_comparison_that_does_not_say_who_judged_passes_no_policy_that_asks_for_it(floor, judges):
-    decided = judged({floor: 0.1}, *judges)
-    assert decided.outcome == "judge broken"
-    assert "the suite alpaca" in headline(decided) and "who judged it" in headline(decided)
-    graded = replace(EQUAL, key="prompt_strict")
-    assert judged({floor: 0.1}, *judges, rows=(graded,), on="prompt_strict").outcome == "pass"  # nobody judged it
-
-
-def test_a_comparison_without_the_row_of_what_was_judged_is_no_pass_either():
-    decided = judged({"missing": 0.1}, judge())
-    assert decided.outcome == "judge broken"
-    assert "which of its prompts have a verdict" in headline(decided)
-
-
-def test_a_suite_without_a_card_is_said_and_not_refused():
-    graded = replace(EQUAL, key="mt_bench")
-    decided = judged({"agreement": 0.65}, replace(judge("mt-bench"), card=None), rows=(graded,), on="mt_bench")
-    assert decided.outcome == "pass"
-    assert [check.state for check in decided.checks] == ["unknown"]
-
-
-@pytest.mark.parametrize(
-    ("metric_key", "answered"),
-    [
-        ("win_rate", "judged"),
-        ("head_to_head", "head_to_head_judged"),
-        ("mt_bench_turn", "mt_bench_graded"),
-        ("rm_pairwise_half", "parse_rate"),
-        ("instruction_loose", "verifiable_answered"),
-    ],
-)
-@pytest.mark.parametrize("model", ["M1", "M2"])
-def test_verdicts_that_are_missing_break_it_for_candidate_and_baseline_alike(metric_key, answered, model):
-    def share(value):
-        return Estimate(value, value - 0.01, value + 0.01, 100, 100)
-
-    lacking = row(answered, [1.0, 1.0], [1.0, 1.0], tested=False)
-    shares = {name: Cell(share(0.94 if name == model else 1.0)) for name in ("M1", "M2")}
-    rows = (replace(EQUAL, key=metric_key), replace(lacking, cells=shares))
-    broken = judged({"missing": 0.05}, rows=rows, on=metric_key)
-    assert broken.outcome == "judge broken"
-    assert [(check.of, check.value) for check in broken.checks if check.state == "broken"] == [
-        (model, pytest.approx(0.06))
-    ]
-    assert judged({"missing": 0.06}, rows=rows, on=metric_key).outcome == "pass"
-
-
-@pytest.mark.parametrize("fooling", ["M1", "M2"])
-def test_a_model_that_fooled_the_judge_decides_nothing_and_never_passes(fooling):
-    whole = comparison(BETTER, replace(EQUAL, key="prompt_strict"), judges=[judge()])
-    known = whole.model_copy(update={"distrusted": {fooling: "it gave one and the same answer to 800 of 800 prompts"}})
-    decided = decide(known, "M2", policy(rule()))
-    assert decided.outcome == "judge broken"
-    assert "one and the same answer to 800" in headline(decided)
-    assert decide(known, "M2", policy(rule("prompt_strict"))).outcome == "pass"  # no judge was there to be fooled
-    assert decide(whole, "M2", policy(rule())).outcome == "pass"

@@ -8,16 +8,14 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from evals.compare.comparison import Comparison, SuiteJudge
-from evals.compare.export.json import as_json as comparison_json
-from evals.gate.comparison_json import Compared, compared, read_compared
+from evals.compare.comparison import Comparison
+from evals.gate.comparison_json import from_comparison
 from evals.gate.decision import decide
 from evals.gate.output.json import as_json
 from evals.gate.output.junit import as_junit
 from evals.gate.output.markdown import add_summary, as_markdown
 from evals.gate.output.terminal import print_decision
-from helpers.comparisons import card, comparison, judge, policy, rates, row, rule
-from srlm.errors import DataError
+from helpers.comparisons import comparison, judge, policy, rates, row, rule
 
 PASSING = rates("win_rate", both=400, gained=80, lost=20, neither=300)
 WORSE = rates("head_to_head", both=400, gained=20, lost=120, neither=260)
@@ -61,13 +59,13 @@ def test_junit_has_a_case_for_everything_and_counts_it():
         "head_to_head superiority": ["failure"],
         "prompt_strict non-inferiority": ["error"],
         "length non-inferiority": [],
-        "agrees with labelled pairs (alpaca), judge": ["error"],
-        "its verdicts on these can be read (alpaca), judge": [],
-        "agrees with labelled pairs (head-to-head), judge": [],
-        "its verdicts on these can be read (head-to-head), judge": [],
+        "agreement with labelled pairs (alpaca), judge": ["error"],
+        "parsed verdicts on labelled pairs (alpaca), judge": [],
+        "agreement with labelled pairs (head-to-head), judge": [],
+        "parsed verdicts on labelled pairs (head-to-head), judge": [],
     }
     assert suite.find(".//failure").get("type") == "regression"
-    assert "certainly worse" in suite.find(".//failure").get("message")
+    assert "significantly worse" in suite.find(".//failure").get("message")
     assert [one.get("type") for one in suite.iter("error")] == ["inconclusive", "judge broken"]
 
 
@@ -87,7 +85,7 @@ def hostile():
     whole = Comparison(
         ["M1", HOSTILE], "M1", [replace(PASSING, label=HOSTILE, cells=cells, series=series)], [HOSTILE], []
     )
-    return decide(compared(whole), HOSTILE, policy(rule()))
+    return decide(from_comparison(whole), HOSTILE, policy(rule()))
 
 
 def test_names_cannot_break_out_of_a_report():
@@ -105,11 +103,11 @@ def test_names_cannot_break_out_of_a_report():
 
 
 def test_markdown_says_the_outcome_first_and_why():
-    text = as_markdown(decided(captions=["Attention: 3 answers of M2 speak to the judge."]))
+    text = as_markdown(decided(captions=["Attention: 3 answers of M2 hold a prompt injection."]))
     lines = text.splitlines()
-    assert lines[0].startswith("**Regression: M2 against M1. Head_to_head in words: certainly worse")
+    assert lines[0].startswith("**Regression: M2 against M1. Head_to_head in words: significantly worse")
     assert len([line for line in lines if line.startswith("| ")]) == 1 + len(RULES)
-    assert lines[-1] == "- Attention: 3 answers of M2 speak to the judge."
+    assert lines[-1] == "- Attention: 3 answers of M2 hold a prompt injection."
 
 
 def test_a_summary_is_put_at_the_end_of_what_is_there(tmp_path):
@@ -131,7 +129,7 @@ def test_the_terminal_says_the_outcome_first_and_all_of_why(width):
     assert lines[0].startswith("Judge broken: M2 against M1 cannot be decided.")
     assert ("┃ rule" in out.getvalue()) == (width == 140)
     words = " ".join(out.getvalue().split())
-    for part in ("truly equal candidate would pass with", "certainly worse", "at least 65 %"):
+    for part in ("truly equal candidate would pass with", "significantly worse", "at least 65 %"):
         assert part in words
 
 
@@ -156,35 +154,3 @@ def test_json_has_all_of_it_and_no_nan():
     assert found["judge"][0]["state"] == "holds"
     nothing = json.loads(as_json(decided(rows=(row("win_rate", [], []),), rules=[rule()])), parse_constant=refuse)
     assert nothing["rules"][0]["bound"] is None
-
-
-# --- the comparison's JSON --------------------------------------------------------------------------------------------
-
-
-def test_a_comparison_comes_back_from_its_file_as_it_was(tmp_path):
-    whole = Comparison(
-        ["M1", "M2"], "M1", [PASSING, LENGTH], ["c"], [], judges=[SuiteJudge("alpaca", "j", "r", card())]
-    )
-    path = tmp_path / "comparison.json"
-    path.write_text(comparison_json(whole))
-    assert read_compared(path) == compared(whole)
-    later = json.loads(path.read_text()) | {"new": 1}
-    assert Compared.model_validate(later) == compared(whole)
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("{", "not JSON"),
-        ("[]", "is no comparison"),
-        ('{"schema": 2}', "written by a newer version"),
-        ("\xff", "not JSON"),
-    ],
-)
-def test_what_is_no_comparison_is_refused(tmp_path, text, said):
-    path = tmp_path / "comparison.json"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(DataError, match=said):
-        read_compared(path)
-    with pytest.raises(DataError, match="there is no such file"):
-        read_compared(tmp_path / "none.json")

@@ -1,13 +1,10 @@
 """A policy says what is wrong with it, and a margin is never taken in another unit than it was meant in."""
 
 from importlib.resources import files
-from io import BytesIO, TextIOWrapper
-from pathlib import Path
 
 import pytest
 
-from evals.gate.comparison_json import read_compared
-from evals.gate.policy import CalibrationPolicy, JudgePolicy, Policy, Rule, load_policy, read_margin
+from evals.gate.policy import CalibrationPolicy, JudgePolicy, Policy, Rule, load_policy, parse_margin
 from srlm.errors import DataError, UnknownName
 
 GOOD = """\
@@ -43,14 +40,14 @@ def policy(tmp_path):
     ],
 )
 def test_a_margin_is_read_with_its_unit(written, size, unit):
-    margin = read_margin(written)
+    margin = parse_margin(written)
     assert (margin.size, margin.unit) == (pytest.approx(size), unit)
 
 
 @pytest.mark.parametrize("written", ["5 %", "-5 points", "five points", "5 points of percent", "", True, None, "1e9x"])
 def test_what_is_no_margin_is_refused(written):
     with pytest.raises(ValueError, match="with its unit"):
-        read_margin(written)
+        parse_margin(written)
 
 
 def test_what_is_left_out_has_its_default(policy):
@@ -80,8 +77,8 @@ def test_what_is_left_out_has_its_default(policy):
         (f"{GOOD}judge: {{missing: -1}}\n", "judge.missing"),
         (f"{GOOD}judge: {{calibration: {{agreement: 0.9}}}}\n", "judge.calibration.file is missing"),
         (GOOD + GOOD.removeprefix("rules:\n"), "two rules of non-inferiority on win_rate"),
-        (f"{GOOD}rules: []\n", "rules is there twice"),
-        (f"{GOOD}    margin: 50 points\n", "margin is there twice"),
+        (f"{GOOD}rules: []\n", "rules is repeated"),
+        (f"{GOOD}    margin: 50 points\n", "margin is repeated"),
     ],
 )
 def test_a_mistake_is_named(policy, text, said):
@@ -144,29 +141,3 @@ def test_each_field_has_a_line_of_doc():
         for name, field in section.model_fields.items():
             if section is not Policy or name != "judge":
                 assert field.description, f"{section.__name__}.{name}"
-
-
-@pytest.mark.parametrize(
-    ("data", "said"),
-    [
-        (b'\xef\xbb\xbf{"schema": 1}', "is no comparison of this version"),
-        ('{"schema": 1}'.encode("utf-16"), "is no comparison of this version"),
-        (b'{"schema": 1, "baseline": "M1", "baseline": "M3"}', "the key 'baseline' is there twice"),
-        (b'{"schema": ' + b"9" * 5000 + b"}", "a number of thousands of digits"),
-        (b"[" * 100_000, "nested more than 100 deep"),
-        (b'{"schema": 99}', "was written by a newer version of srlm"),
-        (b'{"schema": 1, "captions": ["\\ud83d"]}', "half a character"),
-        (b"", "is empty. It is made by: srlm compare --format json"),
-        (b"key,value\n", "is a table"),
-    ],
-)
-def test_a_comparison_that_is_none_is_one_message(tmp_path, data, said):
-    (tmp_path / "c.json").write_bytes(data)
-    with pytest.raises(DataError, match=said):
-        read_compared(tmp_path / "c.json")
-
-
-def test_a_comparison_from_standard_input_is_read_the_same_way(monkeypatch):
-    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(b'\xef\xbb\xbf{"schema": 99}')))
-    with pytest.raises(DataError, match="standard input: was written by a newer version of srlm"):
-        read_compared(Path("-"))

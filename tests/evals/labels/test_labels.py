@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.labels.annotate import MOST, OTHER, label_prompts, read_categories, read_label
-from evals.labels.store import LENGTHS, Label, keep_prompts, known, labels_of, prompt_sets, read_labels, store_labels
+from evals.labels.store import LENGTHS, Label, known, labels_of, read_labels, store_labels
+from evals.prompt_sets import load_prompt_sets, save_prompts
 from helpers.scripted_engine import Scripted
 from srlm.console import Progress
 from srlm.errors import DataError
@@ -164,8 +165,8 @@ def test_an_instruction_cannot_close_its_tag_or_label_itself(ledger):
 def test_labels_are_kept_by_set_of_prompts(tmp_path):
     run = Run(tmp_path)
     assert labels_of(run, "2:abc") == {}
-    keep_prompts(run, "2:abc", prompts(2, category="mine"))
-    assert list(prompt_sets(run)) == ["2:abc"]
+    save_prompts(run, "2:abc", prompts(2, category="mine"))
+    assert list(load_prompt_sets(run)) == ["2:abc"]
     assert labels_of(run, "2:abc")["p1"] == Label("p1", "mine")
     assert labels_of(run, "3:abc") == {}
     store_labels(run, "2:abc", [Label("p0", "Travel", by="j"), Label("p1", by="j")])

@@ -90,7 +90,7 @@ def test_ids_are_there_once_and_every_inner_link_leads_somewhere(page):
 
 def test_figures_say_what_the_comparison_says(run, page):
     text = unescape(re.sub(r"<[^>]+>", " ", page.partition("<main")[2].partition("<script")[0]))
-    assert "M3 is better than SFT in win rate against the reference" in text
+    assert "M3 is significantly better than SFT in win rate against the reference" in text
     assert "This judge is weak" in text
     assert "1 calls, 0.2 s of the engines, $0.01" in text
     assert "paper 62.5" not in text and "paper 81.7" in text

@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 from helpers.tiny_models import ask, checkpoint, replies
 from srlm.engines import batch_size as memory
-from srlm.engines.batch_size import halving, room_for_tokens
+from srlm.engines.batch_size import retry_with_smaller_batch, token_capacity
 from srlm.engines.hf import HFEngine
 from srlm.errors import EngineError
 from srlm.types import Completion, Request
@@ -32,15 +32,15 @@ def full(error: Exception, limit: int, seen: list[int]) -> Any:
 )
 def test_half_as_many_until_they_fit(error: Exception) -> None:
     seen: list[int] = []
-    assert halving(full(error, 5, seen), 50, "tiny") == 3
+    assert retry_with_smaller_batch(full(error, 5, seen), 50, "tiny") == 3
     assert seen == [50, 25, 12, 6, 3]
-    assert halving(full(error, 5, seen), 5, "tiny") == 5
+    assert retry_with_smaller_batch(full(error, 5, seen), 5, "tiny") == 5
 
 
 def test_a_single_row_that_does_not_fit_is_an_error_of_ours() -> None:
     seen: list[int] = []
     with pytest.raises(EngineError, match=r"tiny does not fit.*smaller") as caught:
-        halving(full(MemoryError(), 0, seen), 3, "tiny")
+        retry_with_smaller_batch(full(MemoryError(), 0, seen), 3, "tiny")
     assert seen == [3, 1]
     assert caught.value.__cause__ is None
 
@@ -48,7 +48,7 @@ def test_a_single_row_that_does_not_fit_is_an_error_of_ours() -> None:
 def test_other_errors_pass() -> None:
     seen: list[int] = []
     with pytest.raises(RuntimeError, match="shapes"):
-        halving(full(RuntimeError("shapes do not match"), 1, seen), 8, "tiny")
+        retry_with_smaller_batch(full(RuntimeError("shapes do not match"), 1, seen), 8, "tiny")
     assert seen == [8]
 
 
@@ -98,9 +98,9 @@ def test_room_is_counted_in_bytes_of_keys_and_values(
 ) -> None:
     pages = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 1000}
     monkeypatch.setattr(memory.os, "sysconf", pages.__getitem__)
-    assert room_for_tokens(sized(dtype, **config)) == 4096 * 1000 // 4 // size
+    assert token_capacity(sized(dtype, **config)) == 4096 * 1000 // 4 // size
     monkeypatch.setattr(memory.os, "sysconf", lambda name: 1)
-    assert room_for_tokens(sized(dtype, **config)) == 1
+    assert token_capacity(sized(dtype, **config)) == 1
 
 
 # --- the engine in a memory for k rows --------------------------------------------------------------------------------

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srlm.engines.api_errors import Fault
-from srlm.engines.budget import Budget, likely_prompt_tokens, most, most_prompt_tokens, require_price
+from srlm.engines.api_errors import RequestError
+from srlm.engines.budget import Budget, estimate_prompt_tokens, max_cost, max_prompt_tokens, require_price
 from srlm.engines.capabilities import FULL, Capabilities
-from srlm.engines.engine import Done
-from srlm.engines.request_pool import Wire, fly
+from srlm.engines.client_config import ClientConfig
+from srlm.engines.engine import BatchResult
+from srlm.engines.request_pool import send_all
 from srlm.errors import BudgetSpent, UsageError
 from srlm.prices import Price
 from srlm.types import Completion, Failed, Message, Request, Sampling
@@ -27,7 +28,7 @@ PRICE = Price(3.0, 15.0)
 def at_once() -> Iterator[None]:
     """Workers that begin together are the harder case."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("srlm.engines.request_pool.STAGGER", 0.0)
+        patch.setattr("srlm.engines.request_pool.START_STAGGER_S", 0.0)
         yield
 
 
@@ -60,36 +61,36 @@ class Shop:
         APIResponseValidationError=ValueError,
     )
 
-    def __init__(self, budget: Budget, in_flight: int, seed: int, faults: float = 0.3) -> None:
+    def __init__(self, budget: Budget, max_connections: int, seed: int, faults: float = 0.3) -> None:
         self.budget, self.draw, self.faults, self.billed = budget, Random(seed), faults, 0.0
         self.highest = 0.0
-        self.wire = Wire(in_flight, deadline=20.0, first_wait=0.0001, longest_wait=0.0005)
+        self.client_config = ClientConfig(max_connections, deadline=20.0, initial_backoff=0.0001, max_backoff=0.0005)
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[None]:
         yield
 
-    def longest(self, request: Request, able: Capabilities) -> int:
+    def max_output_tokens(self, request: Request, capabilities: Capabilities) -> int:
         return request.sampling.max_tokens
 
-    def hopeless(self, fault: Fault) -> str | None:
+    def fatal_error_message(self, error: RequestError) -> str | None:
         return None
 
-    def adapt(self, fault: Fault, request: Request, able: Capabilities) -> None:
+    def adapt(self, error: RequestError, request: Request, capabilities: Capabilities) -> None:
         return None
 
-    def learn(self, able: Capabilities) -> None:
+    def update_capabilities(self, capabilities: Capabilities) -> None:
         pass
 
-    def asked(self, request: Request, able: Capabilities) -> str:
+    def identity_for(self, request: Request, capabilities: Capabilities) -> str:
         return self.name
 
-    async def call(self, client: Any, request: Request, able: Capabilities) -> Completion:
+    async def call(self, client: Any, request: Request, capabilities: Capabilities) -> Completion:
         await asyncio.sleep(self.draw.random() * 0.001)
         fate = self.draw.random()
         if fate < self.faults / 2:
             raise Refused(529)
-        read = self.draw.randint(1, most_prompt_tokens(request))
+        read = self.draw.randint(1, max_prompt_tokens(request))
         written = self.draw.randint(1, request.sampling.max_tokens)
         answer = Completion("x", "stop", read, written)
         self.billed += self.price.of(answer)
@@ -98,10 +99,10 @@ class Shop:
         return answer
 
 
-def buy(shop: Shop, requests: list[Request]) -> tuple[list[Done], BudgetSpent | None]:
+def buy(shop: Shop, requests: list[Request]) -> tuple[list[BatchResult], BudgetSpent | None]:
     done = []
     try:
-        for one in fly(shop, [[each] for each in requests], lambda: None):  # type: ignore[arg-type]
+        for one in send_all(shop, [[each] for each in requests], lambda: None):  # type: ignore[arg-type]
             done.append(one)
     except BudgetSpent as error:
         return done, error
@@ -112,11 +113,11 @@ def buy(shop: Shop, requests: list[Request]) -> tuple[list[Done], BudgetSpent | 
 @given(
     sizes=st.lists(st.tuples(st.integers(0, 400), st.integers(1, 300)), min_size=1, max_size=25),
     limit=st.floats(0.0, 0.1),
-    in_flight=st.integers(1, 8),
+    max_connections=st.integers(1, 8),
     seed=st.integers(0, 1000),
 )
-def test_the_limit_is_never_passed(sizes: list[tuple[int, int]], limit: float, in_flight: int, seed: int) -> None:
-    shop = Shop(Budget(limit), in_flight, seed)
+def test_the_limit_is_never_passed(sizes: list[tuple[int, int]], limit: float, max_connections: int, seed: int) -> None:
+    shop = Shop(Budget(limit), max_connections, seed)
     requests = [request("ü" * length, tokens) for length, tokens in sizes]
     done, error = buy(shop, requests)
     assert shop.billed <= limit + 1e-9
@@ -128,14 +129,14 @@ def test_the_limit_is_never_passed(sizes: list[tuple[int, int]], limit: float, i
     else:
         assert len(answered) < len(requests)
         # It did not stop early: the next call might really have been one too many.
-        dearest = max(most(one, PRICE, one.sampling.max_tokens) for one in requests)
+        dearest = max(max_cost(one, PRICE, one.sampling.max_tokens) for one in requests)
         assert shop.budget.spent + dearest > limit
-        assert f"{len(answered)} calls of this step" in str(error)
+        assert f"{len(answered)} of this step" in str(error)
 
 
 def test_all_is_answered_when_it_fits() -> None:
     requests = [request("hello", 5)] * 20
-    enough = 3 * sum(most(one, PRICE, 5) for one in requests)
+    enough = 3 * sum(max_cost(one, PRICE, 5) for one in requests)
     shop = Shop(Budget(enough), 4, 0, faults=0.0)
     done, error = buy(shop, requests)
     assert (len(done), error) == (20, None)
@@ -144,7 +145,7 @@ def test_all_is_answered_when_it_fits() -> None:
 
 def test_calls_wait_for_those_in_flight_before_the_command_gives_up() -> None:
     """Room for one call at its dearest: they go one by one, each frees what it did not need."""
-    each = most(request("hello", 1000), PRICE, 1000)
+    each = max_cost(request("hello", 1000), PRICE, 1000)
     shop = Shop(Budget(1.01 * each), 8, 0, faults=0.0)
     shop.draw.randint = lambda low, high: low  # type: ignore[method-assign,assignment]
     done, error = buy(shop, [request("hello", 1000)] * 8)
@@ -161,14 +162,14 @@ def test_nothing_is_asked_when_the_first_call_does_not_fit() -> None:
 
 
 def test_a_call_that_broke_counts_with_the_most_that_it_can_cost() -> None:
-    price = most(request("hello"), PRICE, 10)
+    price = max_cost(request("hello"), PRICE, 10)
     budget = Budget(2.5 * price)
     shop = Shop(budget, 1, 0, faults=1.0)
     shop.draw.random = lambda: 0.6  # type: ignore[method-assign]  # always breaks on the way back
     done, error = buy(shop, [request("hello")])
     assert error is not None
     assert budget.spent == pytest.approx(2 * price)
-    assert [one.faults for one in done] == [("connection broken",) * 2]
+    assert [one.failed_attempts for one in done] == [("connection broken",) * 2]
     assert done[0].replies == [Failed("connection broken")]
 
 
@@ -178,18 +179,18 @@ def test_a_call_that_was_refused_costs_nothing() -> None:
     fates = iter([0.0, 0.2, 0.0, 0.2, 0.0, 1.0])
     shop.draw.random = lambda: next(fates, 1.0)  # type: ignore[method-assign]
     done, _ = buy(shop, [request("hello")])
-    assert done[0].faults == ("HTTP 529", "HTTP 529")
+    assert done[0].failed_attempts == ("HTTP 529", "HTTP 529")
     assert budget.spent == pytest.approx(shop.billed)
 
 
 @given(st.text())
 def test_the_bound_holds_for_any_text(text: str) -> None:
-    bound = most_prompt_tokens(request(text))
+    bound = max_prompt_tokens(request(text))
     assert bound >= len(text.encode("utf-8", "replace")) + 16
-    assert likely_prompt_tokens(request(text)) <= bound
+    assert estimate_prompt_tokens(request(text)) <= bound
 
 
 def test_an_unknown_price_refuses_a_limit() -> None:
-    with pytest.raises(UsageError, match=r"price of openai:mine is not known.*--estimate"):
+    with pytest.raises(UsageError, match=r"price of openai:mine is unknown.*--estimate"):
         require_price("openai:mine", None)
     require_price("openai:known", PRICE)

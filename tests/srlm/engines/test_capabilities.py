@@ -12,11 +12,11 @@ pytest.importorskip("anthropic")
 from helpers.servers import Odd, Server, chat, refusing, serving
 from srlm.console import Progress
 from srlm.engines.budget import Budget
-from srlm.engines.capabilities import FULL, Capabilities, refusal
+from srlm.engines.capabilities import FULL, Capabilities, refused_field
+from srlm.engines.client_config import ClientConfig
 from srlm.engines.open import open_engine
-from srlm.engines.request_pool import Wire
 from srlm.errors import EngineError
-from srlm.inference import Caller, find, recall
+from srlm.inference import Caller, find_stored, load_capabilities
 from srlm.ledger import Ledger, request_key
 from srlm.ledger_export import export_calls, import_calls
 from srlm.types import Completion, Message, Reply, Request, Sampling
@@ -31,8 +31,8 @@ def put(
 ) -> tuple[list[Any], list[str], Any]:
     """The replies, what was said, and the engine of a command of its own."""
     said: list[str] = []
-    wire = Wire(deadline=3.0, first_wait=0.01, longest_wait=0.02, say=said.append)
-    engine = open_engine(server.spec(protocol, "judge"), wire=wire)
+    client = ClientConfig(deadline=3.0, initial_backoff=0.01, max_backoff=0.02, warn=said.append)
+    engine = open_engine(server.spec(protocol, "judge"), client=client)
     found = Caller(engine, ledger, "s", Progress(quiet=True)).ask(requests, "l")
     return found, said, engine
 
@@ -56,7 +56,7 @@ def shaped(shape: str, field: str) -> Any:
 @pytest.mark.parametrize("field", ["temperature", "top_p", "seed", "logprobs"])
 @pytest.mark.parametrize("status", [400, 422])
 def test_the_field_that_is_refused_is_found(shape: str, field: str, status: int) -> None:
-    assert refusal(status, shaped(shape, field), SENT, FULL) == field
+    assert refused_field(status, shaped(shape, field), SENT, FULL) == field
 
 
 @pytest.mark.parametrize(
@@ -83,14 +83,14 @@ def test_the_field_that_is_refused_is_found(shape: str, field: str, status: int)
     ],
 )
 def test_only_what_was_sent_and_is_refused_is_left_out(status: int, message: str, field: str | None) -> None:
-    assert refusal(status, {"error": {"message": message}}, SENT, FULL) == field
+    assert refused_field(status, {"error": {"message": message}}, SENT, FULL) == field
 
 
 def test_fewer_alternatives_are_asked_for_until_none_are() -> None:
     error = {"error": {"message": "bad", "param": "top_logprobs"}}
-    few = FULL.plus(["top_logprobs=5"])
-    assert few.top == 5
-    assert refusal(400, error, SENT, few) == "logprobs"
+    few = FULL.refusing(["top_logprobs=5"])
+    assert few.top_logprobs == 5
+    assert refused_field(400, error, SENT, few) == "logprobs"
 
 
 @pytest.mark.parametrize("field", ["temperature", "top_p", "seed", "stop", "logprobs", "max_tokens"])
@@ -148,7 +148,7 @@ def test_anthropics_samplings_are_not_sent_together(tmp_path: Path) -> None:
     with serving(odd=odd) as server:
         ledger = Ledger(tmp_path / "l.sqlite")
         _, said, _ = put(server, ledger, FREE, protocol="anthropic")
-        assert said == ["anthropic:judge refuses top_p: asked without it."]
+        assert said == ["anthropic:judge refuses top_p: sent without it."]
         assert "temperature" in server.log[-1].body
         put(server, ledger, FREE, protocol="anthropic")
         assert len(server.log) == 2
@@ -185,7 +185,7 @@ def test_without_probabilities_a_choice_is_a_vote_in_words_with_room(tmp_path: P
         assert isinstance(reply, Completion)
         assert reply.probabilities is None
         assert reply.text in {"A", "B"}
-        assert server.log[-1].body["max_tokens"] == 8 == engine.longest(CHOICE)
+        assert server.log[-1].body["max_tokens"] == 8 == engine.max_output_tokens(CHOICE)
 
 
 def test_a_stop_string_that_is_refused_is_cut_here(tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_an_exported_ledger_is_replayed_without_a_server(tmp_path: Path) -> None
 
 
 def test_words_that_are_none_are_not_learned() -> None:
-    assert Capabilities().plus(["rm -rf", "top_logprobs=x", "seed"]).refused == ("seed",)
+    assert Capabilities().refusing(["rm -rf", "top_logprobs=x", "seed"]).refused == ("seed",)
 
 
 def test_who_was_first_in_the_ledger_is_believed(tmp_path: Path) -> None:
@@ -272,5 +272,5 @@ def test_who_was_first_in_the_ledger_is_believed(tmp_path: Path) -> None:
     assert isinstance(reply, Completion)
     assert reply.text == "first"
     assert ledger.get(key) == reply
-    recall(engine, ledger)
-    assert find(engine, ledger, FREE) == (key, reply)
+    load_capabilities(engine, ledger)
+    assert find_stored(engine, ledger, FREE) == (key, reply)

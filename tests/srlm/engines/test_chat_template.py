@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 from helpers.tiny_models import BOS, STYLES, ask, checkpoint, load, replies
-from srlm.engines.chat_template import Chat, common_prefix, cut, part
+from srlm.engines.chat_template import ChatTokenizer, common_prefix, split_choices, truncate_at_stop
 from srlm.engines.hf import HFEngine
 from srlm.engines.load import eos_tokens, load_tokenizer
 from srlm.errors import EngineError
@@ -39,8 +39,8 @@ def tokenizer(folder: Path) -> Any:
 
 
 @pytest.fixture(scope="module")
-def chat(tokenizer: Any) -> Chat:
-    return Chat(tokenizer, name="tiny", context=512)
+def chat(tokenizer: Any) -> ChatTokenizer:
+    return ChatTokenizer(tokenizer, name="tiny", context=512)
 
 
 def trained(folder: Path, tmp_path: Path) -> tuple[list[int], list[int]]:
@@ -50,10 +50,11 @@ def trained(folder: Path, tmp_path: Path) -> tuple[list[int], list[int]]:
     from trl.trainer.sft_trainer import SFTTrainer
 
     from srlm.config.finetune import SFTConfig
-    from trainer.finetune.job import Supervision
-    from trainer.finetune.trl_common import load_for_training, shared_arguments
+    from trainer.finetune.job import SFTJob
+    from trainer.finetune.load_model import load_for_training
+    from trainer.finetune.trl_common import shared_arguments
 
-    job = Supervision(folder, tmp_path, (), SFTConfig(), "cpu", "float32", 0, "M1")
+    job = SFTJob(folder, tmp_path, (), SFTConfig(), "cpu", "float32", 0, "M1")
     model, tokenizer = load_for_training(folder, "cpu")
     example = {
         "prompt": [{"role": "user", "content": INSTRUCTION}],
@@ -72,7 +73,7 @@ def trained(folder: Path, tmp_path: Path) -> tuple[list[int], list[int]]:
 
 
 def test_the_prompt_is_what_training_puts_before_the_answer(
-    folder: Path, tmp_path: Path, tokenizer: Any, chat: Chat
+    folder: Path, tmp_path: Path, tokenizer: Any, chat: ChatTokenizer
 ) -> None:
     """Token by token in TRL's own batch; the loss counts the answer and the eos that ends its turn."""
     pytest.importorskip("trl")
@@ -89,7 +90,7 @@ def test_the_prompt_is_what_training_puts_before_the_answer(
     assert tokenizer.decode(counted[first + 1 :]).strip() == ""
 
 
-def test_there_is_one_bos_where_the_style_has_one(tokenizer: Any, chat: Chat) -> None:
+def test_there_is_one_bos_where_the_style_has_one(tokenizer: Any, chat: ChatTokenizer) -> None:
     """The tokenizers of these styles add one of their own to plain text: it must not come twice."""
     prompt = chat.tokens(ask(INSTRUCTION))
     if tokenizer.bos_token in BOS.values():
@@ -101,7 +102,7 @@ def test_there_is_one_bos_where_the_style_has_one(tokenizer: Any, chat: Chat) ->
         assert prompt[0] == tokenizer.encode("<|im_start|>")[0]
 
 
-def test_the_answers_turn_is_open_and_a_prefill_stands_in_it(tokenizer: Any, chat: Chat) -> None:
+def test_the_answers_turn_is_open_and_a_prefill_stands_in_it(tokenizer: Any, chat: ChatTokenizer) -> None:
     opened, begun = (tokenizer.decode(chat.tokens(ask(INSTRUCTION, prefill=prefill))) for prefill in ("", "Score: "))
     assert begun == opened + "Score: "
     answered = tokenizer.apply_chat_template(
@@ -111,14 +112,14 @@ def test_the_answers_turn_is_open_and_a_prefill_stands_in_it(tokenizer: Any, cha
     assert answered.removeprefix(opened).lstrip().startswith(ANSWER)
 
 
-def test_a_conversation_keeps_its_turns(tokenizer: Any, chat: Chat) -> None:
+def test_a_conversation_keeps_its_turns(tokenizer: Any, chat: ChatTokenizer) -> None:
     turns = (Message("user", "one"), Message("assistant", "two"), Message("user", "three"))
     text = tokenizer.decode(chat.tokens(Request(turns)))
     assert text.index("one") < text.index("two") < text.index("three")
     assert text.startswith(tokenizer.decode(chat.tokens(Request(turns[:1]))))
 
 
-def test_a_system_message_is_read_or_refused(tokenizer: Any, chat: Chat) -> None:
+def test_a_system_message_is_read_or_refused(tokenizer: Any, chat: ChatTokenizer) -> None:
     request = Request((Message("system", "You are a judge."), Message("user", INSTRUCTION)))
     if "raise_exception" in tokenizer.chat_template:
         with pytest.raises(EngineError, match=r"tiny.*Only user and assistant roles"):
@@ -139,7 +140,7 @@ def counts(tokenizer: Any, ids: list[int]) -> dict[int, int]:
 
 
 @pytest.mark.parametrize("role", ["user", "assistant"])
-def test_special_tokens_in_a_message_open_no_turn(tokenizer: Any, chat: Chat, role: Any) -> None:
+def test_special_tokens_in_a_message_open_no_turn(tokenizer: Any, chat: ChatTokenizer, role: Any) -> None:
     """Those too that have no name of their own, as the tokens around roles of Llama 3."""
     hostile = "".join(special(tokenizer).values())
     assert len(special(tokenizer)) > 2
@@ -154,7 +155,7 @@ def test_special_tokens_in_a_message_open_no_turn(tokenizer: Any, chat: Chat, ro
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_no_mixture_of_their_parts_makes_one(tokenizer: Any, chat: Chat, data: st.DataObject) -> None:
+def test_no_mixture_of_their_parts_makes_one(tokenizer: Any, chat: ChatTokenizer, data: st.DataObject) -> None:
     tokens = list(special(tokenizer).values())
     pieces = [*tokens, *(token[:2] for token in tokens), *(token[2:] for token in tokens), " ", "x", "|", "<", ">"]
     text = "".join(data.draw(st.lists(st.sampled_from(pieces), max_size=12)))
@@ -166,7 +167,9 @@ def test_no_mixture_of_their_parts_makes_one(tokenizer: Any, chat: Chat, data: s
 @given(text=st.text(alphabet="abc <>|/[]\n", max_size=40))
 def test_text_without_them_is_left_as_it_is(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.getbasetemp() / "plain"
-    chat = Chat(load_tokenizer(folder if folder.exists() else checkpoint(folder, "chatml")), name="tiny", context=512)
+    chat = ChatTokenizer(
+        load_tokenizer(folder if folder.exists() else checkpoint(folder, "chatml")), name="tiny", context=512
+    )
     assert chat.text(ask(text)).removeprefix("<|im_start|>user\n").startswith(text)
 
 
@@ -191,25 +194,25 @@ def test_the_end_of_a_turn_ends_decoding(tmp_path: Path) -> None:
 
 
 def test_a_prompt_that_leaves_no_room_for_a_token_is_refused(tokenizer: Any) -> None:
-    length = len(Chat(tokenizer, name="tiny", context=512).tokens(ask(INSTRUCTION)))
-    Chat(tokenizer, name="tiny", context=length + 1).tokens(ask(INSTRUCTION))
-    with pytest.raises(EngineError, match=f"{length} tokens does not fit into the {length} that tiny"):
-        Chat(tokenizer, name="tiny", context=length).tokens(ask(INSTRUCTION))
+    length = len(ChatTokenizer(tokenizer, name="tiny", context=512).tokens(ask(INSTRUCTION)))
+    ChatTokenizer(tokenizer, name="tiny", context=length + 1).tokens(ask(INSTRUCTION))
+    with pytest.raises(EngineError, match=f"{length} tokens does not fit into the {length} tokens of tiny"):
+        ChatTokenizer(tokenizer, name="tiny", context=length).tokens(ask(INSTRUCTION))
     choosing = ask(INSTRUCTION, choices=("A", "B"))
     with pytest.raises(EngineError, match="does not fit"):
-        Chat(tokenizer, name="tiny", context=length).choice(choosing)
+        ChatTokenizer(tokenizer, name="tiny", context=length).choice(choosing)
 
 
 def test_choices_part_at_their_first_differing_token() -> None:
-    assert part([[1, 2, 3], [1, 2, 4, 5]], "tiny", ("a", "b")).context == [1, 2]
-    assert part([[1, 2, 3], [1, 2, 4, 5]], "tiny", ("a", "b")).firsts == [3, 4]
-    with pytest.raises(EngineError, match="apart"):
-        part([[1, 2, 3], [1, 2, 3, 5]], "tiny", ("a", "ab"))
-    with pytest.raises(EngineError, match="apart"):
-        part([[1, 2], [1, 3], [1, 2, 4]], "tiny", ("a", "b", "c"))
+    assert split_choices([[1, 2, 3], [1, 2, 4, 5]], "tiny", ("a", "b")).context == [1, 2]
+    assert split_choices([[1, 2, 3], [1, 2, 4, 5]], "tiny", ("a", "b")).firsts == [3, 4]
+    with pytest.raises(EngineError, match="cannot distinguish"):
+        split_choices([[1, 2, 3], [1, 2, 3, 5]], "tiny", ("a", "ab"))
+    with pytest.raises(EngineError, match="cannot distinguish"):
+        split_choices([[1, 2], [1, 3], [1, 2, 4]], "tiny", ("a", "b", "c"))
 
 
-def test_choices_that_share_their_beginning_read_it_as_prompt(tokenizer: Any, chat: Chat) -> None:
+def test_choices_that_share_their_beginning_read_it_as_prompt(tokenizer: Any, chat: ChatTokenizer) -> None:
     choice = chat.choice(ask(INSTRUCTION, choices=("Score: 4", "Score: 5")))
     assert tokenizer.decode(choice.context).endswith("Score: ") or tokenizer.decode(choice.context).endswith("Score:")
     assert [tokenizer.decode([first]).strip() for first in choice.firsts] == ["4", "5"]
@@ -225,7 +228,7 @@ def test_common_prefix_leaves_every_prompt_a_token(prompts: list[list[int]]) -> 
 
 
 def test_text_is_cut_before_the_first_stop_string() -> None:
-    assert cut("one two three", ("three", "two")) == "one "
-    assert cut("one", ("two",)) == "one"
-    assert cut("one", ()) == "one"
-    assert cut("stop", ("stop",)) == ""
+    assert truncate_at_stop("one two three", ("three", "two")) == "one "
+    assert truncate_at_stop("one", ("two",)) == "one"
+    assert truncate_at_stop("one", ()) == "one"
+    assert truncate_at_stop("stop", ("stop",)) == ""

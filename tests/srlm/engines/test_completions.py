@@ -14,8 +14,8 @@ pytest.importorskip("anthropic")
 
 from helpers.servers import Odd, blocks, chat, serving
 from srlm.engines import http_body as body_module
+from srlm.engines.client_config import ClientConfig
 from srlm.engines.open import open_engine
-from srlm.engines.request_pool import Wire
 from srlm.errors import EngineError
 from srlm.types import Completion, Failed, Message, Reply, Request, Sampling
 
@@ -36,8 +36,8 @@ def asked(
     """The reply to a request of a server that always says the same."""
     with serving(odd=lambda body: Odd(data, status, headers)) as server:
         say = (said if said is not None else []).append
-        wire = Wire(deadline=4.0, first_wait=0.001, longest_wait=0.002, say=say)
-        (done,) = open_engine(server.spec(protocol, "m"), wire=wire).run([[request]], lambda: None)
+        client = ClientConfig(deadline=4.0, initial_backoff=0.001, max_backoff=0.002, warn=say)
+        (done,) = open_engine(server.spec(protocol, "m"), client=client).run([[request]], lambda: None)
         if attempts is not None:
             assert len(server.log) == attempts
     return done.replies[0]
@@ -266,7 +266,7 @@ def test_a_compressed_answer_is_read() -> None:
 
 @pytest.mark.parametrize("compressed", [True, False])
 def test_a_body_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch, compressed: bool) -> None:
-    monkeypatch.setattr(body_module, "MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(body_module, "MAX_BYTES", 1 << 20)
     raw = b'{"choices": [{"message": {"content": "' + b"x" * (64 << 20 if compressed else 4 << 20)
     data = gzip.compress(raw, 1) if compressed else raw
     del raw
@@ -295,7 +295,7 @@ def test_a_body_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch, comp
     ],
 )
 def test_a_whole_reply_of_another_shape_ends_the_command_at_once(data: Any, words: str) -> None:
-    with pytest.raises(EngineError, match=f"not as a server with the protocol 'openai' does: .*{words}"):
+    with pytest.raises(EngineError, match=f"not in the protocol 'openai': .*{words}"):
         asked(data)
 
 
@@ -318,7 +318,7 @@ def test_an_answer_in_an_odd_wrapping_is_read(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        ({"message": "Insufficient balance", "code": 402}, "no money left .*HTTP 402: Insufficient balance"),
+        ({"message": "Insufficient balance", "code": 402}, "no credit left .*HTTP 402: Insufficient balance"),
         ({"message": "bad key", "code": 401}, "refuses the key .*bad key"),
         ({"message": "no", "code": "403"}, "forbids these calls"),
     ],
@@ -333,9 +333,9 @@ def test_an_error_with_status_200_is_what_its_code_says(error: Any, words: str) 
 def test_an_error_with_status_200_may_pass() -> None:
     replies = [{"error": {"message": "Provider returned error", "code": 524}}, chat("Yes.")]
     with serving(odd=lambda body: Odd(replies.pop(0))) as server:
-        wire = Wire(deadline=4.0, first_wait=0.001)
-        (done,) = open_engine(server.spec("openai", "m"), wire=wire).run([[FREE]], lambda: None)
-    assert done.faults == ("HTTP 524",)
+        client = ClientConfig(deadline=4.0, initial_backoff=0.001)
+        (done,) = open_engine(server.spec("openai", "m"), client=client).run([[FREE]], lambda: None)
+    assert done.failed_attempts == ("HTTP 524",)
     assert isinstance(done.replies[0], Completion)
 
 

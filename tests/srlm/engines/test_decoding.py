@@ -207,4 +207,4 @@ def test_ended_rows_are_not_computed_along(model: Any, monkeypatch: pytest.Monke
     needed = sum(len(one.tokens) - (one.finish == "length") for one in rows)
     lengths = sorted(len(one.tokens) for one in rows)
     assert lengths[-1] > 3 * lengths[len(lengths) // 4]
-    assert needed <= watch.stepped <= needed / decoding.COMPACT
+    assert needed <= watch.stepped <= needed / decoding.COMPACT_SHARE

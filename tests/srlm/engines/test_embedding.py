@@ -38,7 +38,7 @@ def test_an_empty_text_is_nothing_and_equal_ones_are_equal(found):
 
 def test_each_text_is_counted_once(tiny_model):
     ticks = []
-    embed(tiny_model, TEXTS, device="cpu", dtype="float32", tick=lambda: ticks.append(1))
+    embed(tiny_model, TEXTS, device="cpu", dtype="float32", on_progress=lambda: ticks.append(1))
     assert len(ticks) == len(TEXTS)
 
 

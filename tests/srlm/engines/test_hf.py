@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 from helpers.tiny_models import STYLES, ask, checkpoint, reference, replies
 from srlm.engines import shared_prefix as attention
-from srlm.engines.hf import BATCH, REFILLS, HFEngine
+from srlm.engines.hf import MAX_BATCH, ROUNDS_PER_BATCH, HFEngine
 from srlm.engines.load import load_tokenizer
 from srlm.errors import EngineError, ModelError
 from srlm.types import GREEDY, Message, Request, Sampling
@@ -51,7 +51,7 @@ def test_the_plan_keeps_like_together(folder: Path) -> None:
     requests = mixture()
     plan = HFEngine(folder, name="tiny", dtype="float32").plan(requests)
     assert sorted(index for batch in plan for index in batch) == list(range(1400))
-    assert [len(batch) for batch in plan] == [BATCH, BATCH, 1120 - 2 * BATCH, 280]
+    assert [len(batch) for batch in plan] == [MAX_BATCH, MAX_BATCH, 1120 - 2 * MAX_BATCH, 280]
     assert plan == HFEngine(folder, name="other", dtype="bfloat16").plan(requests)
     for batch in plan:
         assert len({bool(requests[index].choices) for index in batch}) == 1
@@ -61,16 +61,16 @@ def test_the_plan_keeps_like_together(folder: Path) -> None:
 
 
 def test_batches_keep_within_a_given_number_of_tokens(engine: HFEngine) -> None:
-    """`REFILLS` times what is held at once; and no batch could have taken the next one's first request too."""
+    """`ROUNDS_PER_BATCH` times what is held at once; and no batch could have taken the next one's first request too."""
     requests = mixture()
     widths = [len(engine._chat.tokens(request)) + request.sampling.max_tokens for request in requests]
     plan = engine.plan(requests)
     assert sorted(index for batch in plan for index in batch) == list(range(1400))
     for batch, following in pairwise(plan):
-        assert len(batch) * max(widths[index] for index in batch) <= REFILLS * 800
+        assert len(batch) * max(widths[index] for index in batch) <= ROUNDS_PER_BATCH * 800
         if bool(requests[batch[0]].choices) == bool(requests[following[0]].choices):
             joined = [*batch, following[0]]
-            assert len(joined) * max(widths[index] for index in joined) > REFILLS * 800
+            assert len(joined) * max(widths[index] for index in joined) > ROUNDS_PER_BATCH * 800
     assert {len(batch) for batch in HFEngine(engine._folder, name="tiny", batch_tokens=1).plan(requests[:9])} == {1}
 
 
@@ -142,7 +142,7 @@ def test_choices_get_the_models_own_probabilities(
     theirs: Any, engine: HFEngine, monkeypatch: pytest.MonkeyPatch, read: int, stranger: bool
 ) -> None:
     """In one pass or in many; `stranger` shares no beginning with the others but the template's."""
-    monkeypatch.setattr(attention, "READ", read)
+    monkeypatch.setattr(attention, "MAX_READ_TOKENS", read)
     requests = [*judged(), *([ask("?", choices=("A", "B"))] if stranger else [])]
     found = replies(engine, requests)
     for request, reply in zip(requests, found, strict=True):
@@ -165,13 +165,13 @@ def test_more_choices_than_one_pass_reads_take_several(folder: Path, monkeypatch
     replies(engine, requests)
     assert passes == [1, 30]
     passes.clear()
-    monkeypatch.setattr(attention, "READ", 8 * longest)
+    monkeypatch.setattr(attention, "MAX_READ_TOKENS", 8 * longest)
     replies(engine, requests)
     assert passes == [1, 8, 8, 8, 6]
 
 
 def test_choices_that_begin_alike_are_refused(engine: HFEngine) -> None:
-    with pytest.raises(EngineError, match="apart"):
+    with pytest.raises(EngineError, match="cannot distinguish"):
         replies(engine, [ask("Which?", choices=("zz", "zz"))])
 
 
@@ -225,7 +225,7 @@ def test_a_model_whose_activations_are_not_finite_says_so(
     engine = HFEngine(checkpoint(tmp_path, "chatml"), name="tiny", device="cpu", dtype="float32")
     with torch.inference_mode():
         engine._model.lm_head.weight[7] = value
-    with pytest.raises(EngineError, match="tiny gives no numbers for the next token: its weights or activations"):
+    with pytest.raises(EngineError, match="tiny gives no finite scores for the next token: its weights or activations"):
         list(engine.run([[Request((Message("user", "A or B?"),), sampling, choices=choices)]]))
 
 

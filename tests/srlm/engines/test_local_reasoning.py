@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 from helpers.chat_templates import ALWAYS, CHATML, HARMONY, HYBRID, MAGISTRAL, OPENING
 from helpers.tiny_models import ask, byte_level, replies, save
-from srlm.engines.decoding import Slots
+from srlm.engines.decoding import SlotCache
 from srlm.engines.hf import HFEngine
 from srlm.engines.open import open_engine
 from srlm.types import Completion, Request
@@ -34,7 +34,7 @@ def that_writes(engine: HFEngine, text: str) -> list[int]:
     def writing(*args: Any, **rest: Any) -> Any:
         nonlocal steps
         output = forward(*args, **rest)
-        if isinstance(rest["past_key_values"], Slots):
+        if isinstance(rest["past_key_values"], SlotCache):
             steps += 1
         else:
             read.extend(rest["input_ids"][0].tolist())

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srlm.engines.reasoning import Parted, part_thoughts
+from srlm.engines.reasoning import SplitReply, split_reasoning
 
 FORMS = {
     "none": ("Score: 4", "", "Score: 4"),
@@ -31,29 +31,33 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 def test_a_thought_is_no_part_of_the_answer(form: str) -> None:
     text, thoughts, answer = FORMS[form]
-    assert part_thoughts(text) == Parted(thoughts, answer)
+    assert split_reasoning(text) == SplitReply(thoughts, answer)
 
 
 def test_a_thought_without_an_end_reaches_to_the_end() -> None:
-    assert part_thoughts("<think>\nIt is good.\nScore: 2") == Parted("<think>\nIt is good.\nScore: 2", "", closed=False)
-    assert part_thoughts("It is good.\nScore: 2", opened=True) == Parted("It is good.\nScore: 2", "", closed=False)
+    assert split_reasoning("<think>\nIt is good.\nScore: 2") == SplitReply(
+        "<think>\nIt is good.\nScore: 2", "", closed=False
+    )
+    assert split_reasoning("It is good.\nScore: 2", opened=True) == SplitReply(
+        "It is good.\nScore: 2", "", closed=False
+    )
 
 
 def test_a_prompt_that_opened_a_thought_is_told() -> None:
-    assert part_thoughts("\n</think>\n\nHello", opened=True) == Parted("\n</think>\n\n", "Hello")
+    assert split_reasoning("\n</think>\n\nHello", opened=True) == SplitReply("\n</think>\n\n", "Hello")
 
 
 def test_a_thought_inside_is_taken_out_and_the_whole_is_kept() -> None:
     text = "It is fine. <think>Score: 2</think> Score: 4"
-    parted = part_thoughts(text)
-    assert parted == Parted("<think>Score: 2</think>", "It is fine.  Score: 4")
+    parted = split_reasoning(text)
+    assert parted == SplitReply("<think>Score: 2</think>", "It is fine.  Score: 4")
     assert parted.written(text) == text
 
 
 @pytest.mark.parametrize("mark", ["`<think>`", '"<think>"', "'</think>'"])
 def test_a_quoted_mark_is_a_word(mark: str) -> None:
     text = f"R1 writes {mark} before it answers."
-    assert part_thoughts(text) == Parted("", text)
+    assert split_reasoning(text) == SplitReply("", text)
 
 
 PIECES = st.sampled_from(["<think>", "</think>", "<thinking>", "[THINK]", "[/THINK]", "`", " ", "\n", "Score: 2", "ok"])
@@ -61,17 +65,17 @@ PIECES = st.sampled_from(["<think>", "</think>", "<thinking>", "[THINK]", "[/THI
 
 @given(st.lists(PIECES | st.text(max_size=5)).map("".join), st.booleans())
 def test_nothing_is_lost(text: str, opened: bool) -> None:
-    parted = part_thoughts(text, opened=opened)
+    parted = split_reasoning(text, opened=opened)
     assert sorted(parted.thoughts + parted.answer) == sorted(text)
     assert parted.written(text) in (None, text)
-    assert part_thoughts(parted.answer).answer == parted.answer or parted.written(text) is not None
+    assert split_reasoning(parted.answer).answer == parted.answer or parted.written(text) is not None
 
 
 def test_a_text_full_of_marks_takes_time_in_proportion() -> None:
-    assert part_thoughts("<think>" * 200_000).answer == ""
-    assert part_thoughts("<" * 400_000 + "think").thoughts == ""
+    assert split_reasoning("<think>" * 200_000).answer == ""
+    assert split_reasoning("<" * 400_000 + "think").thoughts == ""
 
 
 def test_words_before_a_thought_keep_their_indent() -> None:
     text = "    Score: 0\n<think>\nScore: 0\n</think>\nI stop here."
-    assert part_thoughts(text) == Parted("<think>\nScore: 0\n</think>", "    Score: 0\n\nI stop here.")
+    assert split_reasoning(text) == SplitReply("<think>\nScore: 0\n</think>", "    Score: 0\n\nI stop here.")

@@ -21,9 +21,9 @@ from helpers.servers import REASONS, Server, preference, serving
 from srlm.console import Progress
 from srlm.engines import anthropic, openai, remote
 from srlm.engines import completions as replies
-from srlm.engines.api_errors import retry_after
+from srlm.engines.api_errors import parse_retry_after
+from srlm.engines.client_config import ClientConfig
 from srlm.engines.open import open_engine
-from srlm.engines.request_pool import Wire
 from srlm.errors import EngineError, UsageError
 from srlm.inference import Caller
 from srlm.judges.pairwise import Match, compare, load_pairwise
@@ -31,7 +31,7 @@ from srlm.ledger import Ledger
 from srlm.types import Answer, Completion, Failed, Message, Request, Sampling
 
 SECRET = "sk-secret-0123456789"
-WIRE = Wire(deadline=5.0, first_wait=0.02, longest_wait=0.2)
+CLIENT = ClientConfig(deadline=5.0, initial_backoff=0.02, max_backoff=0.2)
 PROTOCOLS = ("openai", "anthropic")
 
 
@@ -56,8 +56,8 @@ def calls(count: int) -> list[list[Request]]:
     return [[Request((Message("user", f"A or B? {number}"),), choices=("A", "B"))] for number in range(count)]
 
 
-def opened(server: Server, protocol: str = "openai", wire: Wire = WIRE) -> Any:
-    return open_engine(server.spec(protocol, "judge"), wire=wire)
+def opened(server: Server, protocol: str = "openai", client: ClientConfig = CLIENT) -> Any:
+    return open_engine(server.spec(protocol, "judge"), client=client)
 
 
 # --- what is sent and read --------------------------------------------------------------------------------------------
@@ -77,11 +77,11 @@ def test_probabilities_of_other_tokens_are_left_out() -> None:
     top = [
         openai.Alternative(token, logprob) for token, logprob in (("A", -0.51), (" B", -1.61), ("B", -3.0), ("x", -4.0))
     ]
-    found, mass = openai.over_choices(("A", "B"), tuple(top))
+    found, mass = openai.choice_probabilities(("A", "B"), tuple(top))
     a, b = math.exp(-0.51), math.exp(-1.61) + math.exp(-3.0)
     assert found == pytest.approx((a / (a + b), b / (a + b)))
     assert mass == pytest.approx(a + b)
-    assert openai.over_choices(("C", "D"), tuple(top)) == (None, 0.0)
+    assert openai.choice_probabilities(("C", "D"), tuple(top)) == (None, 0.0)
 
 
 def test_openai_gives_text_with_the_sampling_asked_for(server: Server) -> None:
@@ -128,7 +128,7 @@ def test_an_address_from_the_environment_is_not_followed(server: Server, monkeyp
 
 
 def test_half_of_a_surrogate_pair_becomes_text_that_can_be_written() -> None:
-    assert replies.as_text("cut \ud83d").encode() == b"cut ?"
+    assert replies.encodable("cut \ud83d").encode() == b"cut ?"
 
 
 def test_a_judge_that_always_votes_b_is_seen_through(
@@ -155,14 +155,14 @@ def test_servers_do_not_continue_a_given_beginning(server: Server) -> None:
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_third_of_the_attempts_may_fail(protocol: str) -> None:
     with serving(faults=0.3, hang=1.5) as server:
-        found = list(opened(server, protocol, replace(WIRE, deadline=2.5)).run(calls(120)))
+        found = list(opened(server, protocol, replace(CLIENT, deadline=2.5)).run(calls(120)))
         assert sorted(done.batch for done in found) == list(range(120))
         assert all(isinstance(reply, Completion) for done in found for reply in done.replies)
         assert len(server.answered) == 120
-        counted = Counter(fault for done in found for fault in done.faults)
+        counted = Counter(fault for done in found for fault in done.failed_attempts)
         assert counted == Counter(REASONS[attempt.fault] for attempt in server.failed if attempt.fault)
         assert {attempt.fault for attempt in server.failed} == set(REASONS)
-        slowest = max(found, key=lambda done: len(done.faults))
+        slowest = max(found, key=lambda done: len(done.failed_attempts))
         assert slowest.seconds > 0.02
 
 
@@ -171,14 +171,14 @@ def test_a_call_that_the_server_refuses_fails_alone_and_at_once(server: Server, 
     server.status = status
     found = list(opened(server).run(calls(3)))
     assert [done.replies for done in found] == [[Failed(f"HTTP {status}: no, Bearer none")]] * 3
-    assert [done.faults for done in found] == [(f"HTTP {status}",)] * 3
+    assert [done.failed_attempts for done in found] == [(f"HTTP {status}",)] * 3
     assert len(server.log) == 3
 
 
 def test_a_redirection_is_not_followed_because_the_key_would_go_along(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(remote.OTHER_KEY, SECRET)
+    monkeypatch.setenv(remote.SERVER_KEY_VARIABLE, SECRET)
     with serving() as elsewhere:
         send = server.RequestHandlerClass.end_headers
 
@@ -189,7 +189,7 @@ def test_a_redirection_is_not_followed_because_the_key_would_go_along(
         server.status = 307
         monkeypatch.setattr(server.RequestHandlerClass, "end_headers", end_headers)
         for protocol in PROTOCOLS:
-            with pytest.raises(EngineError, match=r"elsewhere \(HTTP 307\)"):
+            with pytest.raises(EngineError, match=r"redirects these calls \(HTTP 307\)"):
                 list(opened(server, protocol).run([[CHOICE]]))
         assert len(server.log) == 2
         assert elsewhere.log == []
@@ -200,11 +200,11 @@ def test_a_redirection_is_not_followed_because_the_key_would_go_along(
 def test_what_every_call_would_meet_ends_the_command(
     server: Server, monkeypatch: pytest.MonkeyPatch, protocol: str, status: int, words: str
 ) -> None:
-    monkeypatch.setenv(remote.OTHER_KEY, SECRET)
+    monkeypatch.setenv(remote.SERVER_KEY_VARIABLE, SECRET)
     server.status = status
     found = []
     with pytest.raises(EngineError, match=words) as raised:
-        found += list(opened(server, protocol, replace(WIRE, in_flight=1)).run(calls(20)))
+        found += list(opened(server, protocol, replace(CLIENT, max_connections=1)).run(calls(20)))
     assert len(server.log) == 1
     assert SECRET in "".join(server.log[0].headers.values())  # the server echoes it
     assert SECRET not in str(raised.value)
@@ -214,9 +214,9 @@ def test_the_attempts_before_an_error_are_counted(server: Server) -> None:
     server.status = 401
     done = []
     with pytest.raises(EngineError):
-        for one in opened(server, wire=replace(WIRE, in_flight=1)).run(calls(5)):
+        for one in opened(server, client=replace(CLIENT, max_connections=1)).run(calls(5)):
             done.append(one)
-    assert [one.faults for one in done] == [("HTTP 401",)]
+    assert [one.failed_attempts for one in done] == [("HTTP 401",)]
 
 
 def test_a_dead_server_is_one_error_after_the_deadline() -> None:
@@ -224,31 +224,31 @@ def test_a_dead_server_is_one_error_after_the_deadline() -> None:
         spec = gone.spec("openai", "judge")
     faults = []
     with pytest.raises(EngineError, match=r"answered nothing for 1 s; the last failure: no connection") as raised:
-        for done in open_engine(spec, wire=replace(WIRE, deadline=1.0)).run(calls(200)):
-            faults += done.faults
+        for done in open_engine(spec, client=replace(CLIENT, deadline=1.0)).run(calls(200)):
+            faults += done.failed_attempts
     assert set(faults) == {"no connection"}
     assert "same command" in str(raised.value)
 
 
 def test_a_server_that_never_answers_is_one_error_after_the_deadline() -> None:
     with serving(delay=5.0) as server, pytest.raises(EngineError, match="the last failure: timeout"):
-        list(opened(server, wire=replace(WIRE, deadline=1.0)).run(calls(3)))
+        list(opened(server, client=replace(CLIENT, deadline=1.0)).run(calls(3)))
 
 
 def test_a_server_that_answers_now_and_then_is_waited_for() -> None:
     """The deadline counts from the last answer, not from the first call."""
     with serving(delay=0.3) as server:
-        found = list(opened(server, wire=replace(WIRE, deadline=1.0, in_flight=1)).run(calls(6)))
+        found = list(opened(server, client=replace(CLIENT, deadline=1.0, max_connections=1)).run(calls(6)))
     assert len(found) == 6
 
 
 def test_silence_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("srlm.engines.request_pool.QUIET", 0.2)
+    monkeypatch.setattr("srlm.engines.request_pool.SILENCE_WARNING_S", 0.2)
     with serving() as gone:
         spec = gone.spec("openai", "judge")
     said: list[str] = []
     with pytest.raises(EngineError):
-        list(open_engine(spec, wire=replace(WIRE, deadline=1.0, say=said.append)).run(calls(5)))
+        list(open_engine(spec, client=replace(CLIENT, deadline=1.0, warn=said.append)).run(calls(5)))
     assert len(said) == 1
     assert "no connection" in said[0]
 
@@ -266,7 +266,7 @@ def test_the_server_says_how_long_to_wait(server: Server, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(asyncio, "sleep", noted)
     (done,) = opened(server).run([[CHOICE]])
-    assert done.faults == ("HTTP 429",)
+    assert done.failed_attempts == ("HTTP 429",)
     assert max(waits) == pytest.approx(0.6)
 
 
@@ -287,7 +287,7 @@ def test_the_server_says_how_long_to_wait(server: Server, monkeypatch: pytest.Mo
     ],
 )
 def test_retry_after_is_a_number_or_a_date(header: str | None, seconds: float) -> None:
-    assert retry_after(header, datetime(2030, 1, 1, tzinfo=UTC)) == seconds
+    assert parse_retry_after(header, datetime(2030, 1, 1, tzinfo=UTC)) == seconds
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_a_reply_of_another_shape_is_malformed_and_asked_for_again(
     )
     (done,) = opened(server).run([[CHOICE]])
     assert isinstance(done.replies[0], Completion)
-    assert done.faults == ("cut or malformed body",)
+    assert done.failed_attempts == ("cut or malformed body",)
 
 
 def test_an_empty_reply_is_no_answer(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -331,7 +331,7 @@ def test_an_empty_reply_is_no_answer(server: Server, monkeypatch: pytest.MonkeyP
     }
     monkeypatch.setattr(server.RequestHandlerClass, "chat", lambda self, asked: reply)
     (done,) = opened(server).run([[FREE]])
-    assert done.replies == [Failed("no answer in the reply: it is empty, and its end is called stop")]
+    assert done.replies == [Failed("no answer in the reply: it is empty, with finish reason stop")]
     assert len(server.log) == 3
 
 
@@ -340,14 +340,14 @@ def test_an_empty_reply_is_no_answer(server: Server, monkeypatch: pytest.MonkeyP
 
 def test_no_more_calls_are_in_flight_than_allowed() -> None:
     with serving(delay=0.05) as server:
-        list(opened(server, wire=replace(WIRE, in_flight=5)).run(calls(40)))
+        list(opened(server, client=replace(CLIENT, max_connections=5)).run(calls(40)))
         assert server.most_at_once == 5
 
 
 def test_a_reader_that_goes_leaves_nothing_running() -> None:
     with serving(delay=0.05) as server:
         before = threading.active_count()
-        running = opened(server, wire=replace(WIRE, in_flight=2)).run(calls(100))
+        running = opened(server, client=replace(CLIENT, max_connections=2)).run(calls(100))
         next(running)
         running.close()
         time.sleep(0.3)
@@ -378,7 +378,7 @@ def test_every_answer_is_ticked(server: Server) -> None:
 def test_the_providers_key_is_not_sent_to_another_address(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
         monkeypatch.setenv(variable, SECRET)
-    monkeypatch.delenv(remote.OTHER_KEY, raising=False)
+    monkeypatch.delenv(remote.SERVER_KEY_VARIABLE, raising=False)
     next(opened(server).run([[CHOICE]]))
     next(opened(server, "anthropic").run([[FREE]]))
     assert len(server.log) == 2
@@ -408,7 +408,7 @@ def test_a_key_that_is_none_is_refused_without_being_shown(key: str, monkeypatch
 
 
 def test_a_line_end_after_a_key_is_none_of_it(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(remote.OTHER_KEY, f"{SECRET}\n")
+    monkeypatch.setenv(remote.SERVER_KEY_VARIABLE, f"{SECRET}\n")
     next(opened(server).run([[CHOICE]]))
     assert server.log[0].headers["authorization"] == f"Bearer {SECRET}"
 

@@ -9,10 +9,10 @@ pytest.importorskip("openai")
 pytest.importorskip("anthropic")
 
 from helpers.servers import Odd, serving
-from srlm.engines.api_errors import fault_of
+from srlm.engines.api_errors import classify_error
+from srlm.engines.client_config import ClientConfig
 from srlm.engines.open import is_remote, open_engine, public_name
-from srlm.engines.request_pool import Wire
-from srlm.engines.server_address import is_private, proxy_of, split_name, without_credentials
+from srlm.engines.server_address import is_private, proxy_for, split_name, without_credentials
 from srlm.errors import EngineError, UsageError
 from srlm.types import Message, Request
 
@@ -80,7 +80,7 @@ def test_a_malformed_address_is_refused_without_being_shown(kind: str, address: 
 
 @pytest.mark.parametrize("spec", ["openai:", "openai:@http://host/v1", "anthropic: "])
 def test_a_name_is_needed(spec: str) -> None:
-    with pytest.raises(UsageError, match="no name of a model"):
+    with pytest.raises(UsageError, match="names no model"):
         open_engine(spec)
 
 
@@ -106,7 +106,7 @@ def test_too_little_is_shown_rather_than_too_much() -> None:
 def test_this_machine_is_reached_directly(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:1")
     monkeypatch.setenv("all_proxy", "socks://127.0.0.1:7897/")
-    assert proxy_of(f"http://{host}:8000/v1") is None
+    assert proxy_for(f"http://{host}:8000/v1") is None
 
 
 def test_a_call_to_this_machine_takes_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +123,7 @@ def test_a_proxy_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch, p
     with pytest.raises(UsageError, match="ALL_PROXY"):
         list(open_engine("openai:m@http://judge.example/v1").run([[REQUEST]], lambda: None))
     monkeypatch.setenv("no_proxy", "judge.example")
-    assert proxy_of("http://judge.example/v1") is None
+    assert proxy_for("http://judge.example/v1") is None
 
 
 def test_a_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,10 +152,10 @@ def test_what_is_private(address: str, private: bool) -> None:
 def test_a_key_without_encryption_is_warned_of_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SRLM_API_KEY", "sk-SECRET-0123456789")
     said: list[str] = []
-    wire = Wire(say=said.append)
+    client = ClientConfig(warn=said.append)
     for _ in range(2):
         for place in ("http://judge.example/v1", "https://judge.example/v1", "http://10.0.0.1/v1"):
-            open_engine(f"openai:m@{place}", wire=wire).connect()  # type: ignore[attr-defined]
+            open_engine(f"openai:m@{place}", client=client).connect()  # type: ignore[attr-defined]
     assert len(said) == 1
     assert "judge.example is sent without encryption" in said[0]
     assert "SECRET" not in said[0]
@@ -184,17 +184,17 @@ def test_a_certificate_that_cannot_be_verified_is_named() -> None:
     wrapped: Any = openai.APIConnectionError(request=None)  # type: ignore[arg-type]
     wrapped.__cause__ = ClientConnectorCertificateError()
     wrapped.__cause__.__cause__ = ssl.SSLCertVerificationError()
-    fault = fault_of(wrapped, openai)
-    assert (fault.reason, fault.again) == ("certificate not verified", False)
-    told = open_engine("openai:m@https://host/v1").hopeless(fault)  # type: ignore[attr-defined]
+    fault = classify_error(wrapped, openai)
+    assert (fault.reason, fault.retryable) == ("certificate not verified", False)
+    told = open_engine("openai:m@https://host/v1").fatal_error_message(fault)  # type: ignore[attr-defined]
     assert "certificate of https://host/v1 cannot be verified" in told
 
 
 def test_an_endless_deadline_is_no_number_for_the_wire() -> None:
     with serving() as server:
-        wire = Wire(deadline=float("inf"))
-        (done,) = open_engine(server.spec("openai", "m"), wire=wire).run([[REQUEST]], lambda: None)
-    assert done.faults == ()
+        client = ClientConfig(deadline=float("inf"))
+        (done,) = open_engine(server.spec("openai", "m"), client=client).run([[REQUEST]], lambda: None)
+    assert done.failed_attempts == ()
 
 
 # --- what ends a command at once --------------------------------------------------------------------------------------
@@ -203,25 +203,25 @@ def test_an_endless_deadline_is_no_number_for_the_wire() -> None:
 @pytest.mark.parametrize(
     ("status", "data", "headers", "words"),
     [
-        (429, {"error": {"message": "used up", "code": "insufficient_quota"}}, (), "no money left"),
-        (402, {"error": {"message": "Insufficient Balance"}}, (), "no money left"),
-        (400, {"error": {"message": "Your credit balance is too low"}}, (), "no money left"),
-        (429, {"error": {"message": "slow"}}, (("Retry-After", "86400"),), "left alone for 24 hours .*slow"),
-        (503, {}, (("Retry-After", "400000"),), "left alone for 5 days"),
-        (403, b"<html><title>Attention</title></html>", (), r"Something before .*an HTML page \(Attention\)"),
+        (429, {"error": {"message": "used up", "code": "insufficient_quota"}}, (), "no credit left"),
+        (402, {"error": {"message": "Insufficient Balance"}}, (), "no credit left"),
+        (400, {"error": {"message": "Your credit balance is too low"}}, (), "no credit left"),
+        (429, {"error": {"message": "slow"}}, (("Retry-After", "86400"),), "asks to wait 24 hours .*slow"),
+        (503, {}, (("Retry-After", "400000"),), "asks to wait 5 days"),
+        (403, b"<html><title>Attention</title></html>", (), r"in front of .*an HTML page \(Attention\)"),
         (401, {"error": {"message": "who are you"}}, (), "refuses the key .*who are you"),
-        (404, {"error": {"message": "gone"}}, (), "knows no model 'm'.*gone"),
+        (404, {"error": {"message": "gone"}}, (), "has no model 'm'.*gone"),
         (
             400,
             {"error": {"message": "The model `m` does not exist", "code": "model_not_found"}},
             (),
-            "knows no model 'm'",
+            "has no model 'm'",
         ),
     ],
 )
 def test_what_will_not_pass_ends_at_once(status: int, data: Any, headers: Any, words: str) -> None:
     with serving(odd=lambda body: Odd(data, status, headers)) as server:
-        wire = Wire(in_flight=1, deadline=60.0)
+        client = ClientConfig(max_connections=1, deadline=60.0)
         with pytest.raises(EngineError, match=words):
-            list(open_engine(server.spec("openai", "m"), wire=wire).run([[REQUEST]] * 5, lambda: None))
+            list(open_engine(server.spec("openai", "m"), client=client).run([[REQUEST]] * 5, lambda: None))
         assert len(server.log) == 1

@@ -1,10 +1,11 @@
-"""What is shown of a server's words: short, on one line, and no secret in it."""
+"""Messages of servers as they are shown: short, on one line, without secrets."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srlm.engines.server_messages import HIDDEN, LONGEST, message_of, parsed, shown
+from srlm.engines.server_messages import MAX_SHOWN, find_message, parse_body, safe_to_show
+from srlm.redact import HIDDEN
 
 KEY = "sk-own-0123456789-abcdefghij"
 
@@ -22,7 +23,7 @@ KEY = "sk-own-0123456789-abcdefghij"
     ],
 )
 def test_no_piece_of_the_key_is_shown(words: str) -> None:
-    told = shown(words, [KEY])
+    told = safe_to_show(words, [KEY])
     assert HIDDEN in told
     assert not any(KEY[start : start + 8] in told for start in range(len(KEY) - 7))
     assert KEY[-4:] not in told
@@ -39,7 +40,7 @@ def test_no_piece_of_the_key_is_shown(words: str) -> None:
     ],
 )
 def test_no_other_key_is_shown_either(words: str) -> None:
-    assert "abcdef123456" not in shown(words, [])
+    assert "abcdef123456" not in safe_to_show(words, [])
 
 
 @pytest.mark.parametrize(
@@ -55,13 +56,13 @@ def test_no_other_key_is_shown_either(words: str) -> None:
     ],
 )
 def test_words_are_one_line_without_orders_to_a_terminal(words: str, told: str) -> None:
-    assert shown(words, [KEY, ""]) == told
+    assert safe_to_show(words, [KEY, ""]) == told
 
 
 @given(st.text(max_size=600))
 def test_any_words_are_short_and_printable(words: str) -> None:
-    told = shown(words, [KEY])
-    assert len(told) <= LONGEST
+    told = safe_to_show(words, [KEY])
+    assert len(told) <= MAX_SHOWN
     assert told.isprintable()
 
 
@@ -81,4 +82,4 @@ def test_any_words_are_short_and_printable(words: str) -> None:
     ],
 )
 def test_the_message_is_found_in_any_shape(body: bytes, message: str) -> None:
-    assert message_of(parsed(body)) == message
+    assert find_message(parse_body(body)) == message

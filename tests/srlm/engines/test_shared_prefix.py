@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 from helpers.tiny_models import PAD, VOCABULARY, Watch, greedy, load, reference, row, run, save
 from srlm.engines import shared_prefix as attention
 from srlm.engines.architectures import require_architecture
-from srlm.engines.shared_prefix import ATTENTION, Reader, attention_for
+from srlm.engines.shared_prefix import ATTENTION, PrefixReader, attention_for
 from srlm.errors import ModelError
 
 WINDOW = 6
@@ -90,7 +90,7 @@ def test_greedy_answers_are_those_of_transformers(tmp_path: Path, monkeypatch: p
     answers_agree(folder)
     watch = Watch(model := load(folder), monkeypatch)
     with torch.inference_mode():
-        assert Reader(model, [BEGINNING + prompt for prompt in PROMPTS], PAD).shared == len(BEGINNING)
+        assert PrefixReader(model, [BEGINNING + prompt for prompt in PROMPTS], PAD).shared == len(BEGINNING)
     assert watch.passes == [(1, len(BEGINNING))]
 
 
@@ -100,7 +100,7 @@ def test_a_model_that_does_not_meet_the_prefix_reads_it_for_each_prompt(tmp_path
     folder = save(tmp_path, model_type, **changes)
     answers_agree(folder)
     with torch.inference_mode():
-        assert Reader(load(folder), [BEGINNING + prompt for prompt in PROMPTS], PAD).shared == 0
+        assert PrefixReader(load(folder), [BEGINNING + prompt for prompt in PROMPTS], PAD).shared == 0
 
 
 @pytest.mark.parametrize("name", ["mistral with a window", "gemma3", "qwen2 with a window in one layer"])
@@ -147,18 +147,18 @@ def test_what_is_compared_here_is_allowed(kind: str) -> None:
 @pytest.mark.parametrize(
     ("config", "says"),
     [
-        ({"model_type": "mamba"}, "mamba.*full or sliding attention.*vllm:PATH"),
+        ({"model_type": "mamba"}, "mamba.*full or sliding-window attention.*vllm:PATH"),
         ({"model_type": "bloom"}, "vllm:PATH"),
         ({"model_type": "falcon", "alibi": True}, "vllm:PATH"),
         ({"model_type": "rwkv"}, "vllm:PATH"),
         ({"model_type": "mpt"}, "vllm:PATH"),
         ({"model_type": "llava", "text_config": {"model_type": "llama"}}, "vllm:PATH"),
         ({"model_type": "gemma3", "text_config": {"model_type": "mamba"}}, "vllm:PATH"),
-        ({"model_type": "t5"}, "goes on with a text"),
-        ({"model_type": "bart", "is_encoder_decoder": True}, "goes on with a text"),
-        ({"model_type": "bert"}, "goes on with a text"),
+        ({"model_type": "t5"}, "is not a causal language model"),
+        ({"model_type": "bart", "is_encoder_decoder": True}, "is not a causal language model"),
+        ({"model_type": "bert"}, "is not a causal language model"),
         ({"model_type": "llama9"}, "does not know the architecture llama9"),
-        ({}, "names no model_type"),
+        ({}, "has no model_type"),
     ],
 )
 def test_what_nobody_has_compared_is_refused(config: dict[str, Any], says: str) -> None:
@@ -178,7 +178,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_logits_are_those_of_a_pass_over_each_prompt_alone(folder: Path, beginning: list[int]) -> None:
     prompts, model, theirs = [beginning + prompt for prompt in PROMPTS], load(folder), reference(folder)
     with torch.inference_mode():
-        reader = Reader(model, prompts, PAD)
+        reader = PrefixReader(model, prompts, PAD)
         chosen = [prompts[index] for index in (4, 0, 2)]
         logits, _, start = reader.read(chosen)
         expected = torch.stack([theirs(torch.tensor([prompt])).logits[0, -1] for prompt in chosen])
@@ -189,20 +189,20 @@ def test_logits_are_those_of_a_pass_over_each_prompt_alone(folder: Path, beginni
 def test_how_many_prompts_are_read_together(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted without what they share; one at least."""
     prompts = [BEGINNING + prompt for prompt in PROMPTS]
-    reader = Reader(load(folder), prompts, PAD)
-    assert reader.fits(prompts) == 5
-    monkeypatch.setattr(attention, "READ", 3 * 15)
-    assert reader.fits(prompts) == 3
-    assert reader.fits(prompts[:2]) == 2
-    monkeypatch.setattr(attention, "READ", 10)
-    assert reader.fits(prompts) == 1
+    reader = PrefixReader(load(folder), prompts, PAD)
+    assert reader.count_in_one_pass(prompts) == 5
+    monkeypatch.setattr(attention, "MAX_READ_TOKENS", 3 * 15)
+    assert reader.count_in_one_pass(prompts) == 3
+    assert reader.count_in_one_pass(prompts[:2]) == 2
+    monkeypatch.setattr(attention, "MAX_READ_TOKENS", 10)
+    assert reader.count_in_one_pass(prompts) == 1
 
 
 def test_prompts_that_do_not_fit_into_one_pass_are_read_in_several(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, theirs = load(folder), reference(folder)
-    monkeypatch.setattr(attention, "READ", 20)
+    monkeypatch.setattr(attention, "MAX_READ_TOKENS", 20)
     watch = Watch(model, monkeypatch)
     rows = run(model, PROMPTS, [row(index, limit=limit) for index, limit in enumerate(LIMITS)], at_once=5)
     assert [one.tokens for one in rows] == [greedy(theirs, *one) for one in zip(PROMPTS, LIMITS, strict=True)]

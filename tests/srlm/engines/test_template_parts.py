@@ -9,7 +9,7 @@ from helpers.chat_templates import ALWAYS, CHATML, HARMONY, HYBRID, MAGISTRAL, O
 
 pytest.importorskip("torch")
 from helpers.tiny_models import STYLES, byte_level
-from srlm.engines.chat_template import Chat, turn_of
+from srlm.engines.chat_template import ChatTokenizer, render_turn
 from srlm.engines.template_trial import require_template
 from srlm.errors import EngineError, ModelError
 from srlm.types import Message, Request
@@ -39,43 +39,45 @@ def tokenizer(template: Any, special: tuple[str, ...] = ()) -> Any:
 def test_the_turn_of_an_answer(template: str, prompt: str, opened: bool, empty: str, closed: str) -> None:
     """Words about thoughts in a message open none."""
     made = tokenizer(template)
-    turn = turn_of(made, ASKED, "open")
+    turn = render_turn(made, ASKED, "open")
     assert turn.prompt.endswith(prompt)
     assert "Is <think> a word?" in turn.prompt
     assert (turn.opened, turn.empty) == (opened, empty)
     assert turn.closing.rstrip("\n") == "<|im_end|>"
-    shut = turn_of(made, ASKED, "closed")
+    shut = render_turn(made, ASKED, "closed")
     assert (shut.prompt, shut.opened, shut.empty) == (turn.prompt + closed, False, "")
     assert shut.closing == turn.closing
 
 
 def test_a_message_can_turn_thinking_off() -> None:
-    turn = turn_of(tokenizer(SWITCH), [Message("user", "/no_think Hello")], "open")
+    turn = render_turn(tokenizer(SWITCH), [Message("user", "/no_think Hello")], "open")
     assert turn.prompt.endswith("<think>\n\n</think>\n")
     assert not turn.opened
 
 
 def test_a_template_without_a_beginning_of_its_own() -> None:
     """As Llama 2 and the puzzle world have it: the answer follows on the question, and only its end is marked."""
-    turn = turn_of(byte_level(STYLES["llama2"][2], "</s>", STYLES["llama2"][0]), [Message("user", "Hello")], "open")
+    turn = render_turn(byte_level(STYLES["llama2"][2], "</s>", STYLES["llama2"][0]), [Message("user", "Hello")], "open")
     assert (turn.prompt.endswith("[INST] Hello [/INST]"), turn.closing, turn.empty) == (True, " </s>", "")
 
 
 @pytest.mark.parametrize("template", [HYBRID, OPENING, ALWAYS, HARMONY])
 @pytest.mark.parametrize("rest", [{"choices": ("A", "B")}, {"prefill": "Score: "}])
 def test_what_is_chosen_or_begun_stands_behind_the_thoughts(template: str, rest: dict[str, Any]) -> None:
-    chat = Chat(tokenizer(template), name="tiny", context=512)
+    chat = ChatTokenizer(tokenizer(template), name="tiny", context=512)
     request = Request((Message("user", "Hello"),), **rest)
-    closed = turn_of(tokenizer(template), [Message("user", "Hello")], "closed").prompt
+    closed = render_turn(tokenizer(template), [Message("user", "Hello")], "closed").prompt
     assert chat.text(request) == closed + rest.get("prefill", "")
-    assert not chat.may_think(request)
-    assert chat.may_think(Request((Message("user", "Hello"),)))
+    assert not chat.may_reason(request)
+    assert chat.may_reason(Request((Message("user", "Hello"),)))
     assert chat.identity == ":thoughts-open"
-    assert Chat(tokenizer(template), name="tiny", context=512, thoughts="closed").identity == ":thoughts-closed"
+    assert (
+        ChatTokenizer(tokenizer(template), name="tiny", context=512, thoughts="closed").identity == ":thoughts-closed"
+    )
 
 
 def test_a_template_that_knows_of_no_thoughts_is_asked_as_ever() -> None:
-    chats = [Chat(tokenizer(CHATML), name="tiny", context=512, thoughts=which) for which in ("open", "closed")]  # type: ignore[arg-type]
+    chats = [ChatTokenizer(tokenizer(CHATML), name="tiny", context=512, thoughts=which) for which in ("open", "closed")]  # type: ignore[arg-type]
     assert [chat.identity for chat in chats] == ["", ""]
     assert {chat.text(Request((Message("user", "Hello"),))) for chat in chats} == {
         "<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n"
@@ -107,7 +109,7 @@ def test_thoughts_are_parted_from_the_answer(
     template: str, special: tuple[str, ...], wrote: str, thoughts: str, text: str
 ) -> None:
     made = tokenizer(template, special)
-    chat = Chat(made, name="tiny", context=512)
+    chat = ChatTokenizer(made, name="tiny", context=512)
     tokens = made.encode(wrote, add_special_tokens=False)
     found = chat.completion(Request((Message("user", "Hello"),)), tokens, 7, ended=True)
     assert (found.thoughts, found.text, found.written, found.finish) == (thoughts, text, None, "stop")
@@ -128,10 +130,10 @@ def test_thoughts_are_parted_from_the_answer(
         ("{% macro again(x) %}{{ again(x) }}{% endmacro %}{{ again(1) }}", "fails|come to an end"),
         ("{{ raise_exception('Only with tools.') }}", "refuses these messages: Only with tools"),
         ({"chat": CHATML, "tool_use": CHATML}, r"several chat templates \(chat, tool_use\).*default"),
-        ("{% for m in messages %}<|im_start|>{{ m.role }}<|im_end|>{% endfor %}", "leaves out what the user says"),
+        ("{% for m in messages %}<|im_start|>{{ m.role }}<|im_end|>{% endfor %}", "leaves out the user's message"),
         (5, "fails on these messages"),
         (TURNS, r"ignores add_generation_prompt.*<\|im_start\|>assistant"),
-        ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "come to an end"),
+        ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "does not end"),
         ("{{ 'x' * 99999999999 }}", "MemoryError"),
         ("{% set n = namespace(x='x') %}{% for a in range(99) %}{% set n.x = n.x ~ n.x %}{% endfor %}", "MemoryError"),
         ("{{ 10 ** 10 ** 10 }}", "powers"),
@@ -155,11 +157,13 @@ def test_a_long_template_is_none_that_does_not_end() -> None:
 
 
 def test_what_a_template_fails_on_later_is_one_error() -> None:
-    chat = Chat(tokenizer("{{ 1 // (messages | length - 2) }}{{ messages[0].content }}"), name="tiny", context=9)
+    chat = ChatTokenizer(
+        tokenizer("{{ 1 // (messages | length - 2) }}{{ messages[0].content }}"), name="tiny", context=9
+    )
     with pytest.raises(EngineError, match=r"chat template of tiny fails.*ZeroDivisionError"):
         chat.tokens(Request((Message("user", "one"), Message("assistant", "two"))))
 
 
 def test_an_answer_that_the_template_leaves_out_cannot_be_learned_from() -> None:
-    with pytest.raises(ModelError, match="does not write what the assistant answers"):
-        turn_of(tokenizer("{{ messages[0].content }}"), ASKED, "open")
+    with pytest.raises(ModelError, match="does not write the assistant's answers"):
+        render_turn(tokenizer("{{ messages[0].content }}"), ASKED, "open")

@@ -20,9 +20,9 @@ pytest.importorskip("openai")
 
 from srlm.config import TrainConfig
 from srlm.config_file import load_config
+from srlm.engines.client_config import ClientConfig
 from srlm.engines.open import is_remote, open_engine, public_name
-from srlm.engines.request_pool import Wire
-from srlm.engines.vllm import guarding
+from srlm.engines.vllm import reaper_command
 from srlm.engines.vllm_arguments import require_safe
 from srlm.errors import EngineError, MissingDependency, UsageError
 from srlm.prices import FREE
@@ -79,7 +79,9 @@ def server() -> Iterator[Server]:
 
 
 def reply(server: Server, request: Request) -> Completion | Failed:
-    engine = open_engine(f"vllm:judge@http://127.0.0.1:{server.server_address[1]}/v1", wire=Wire(deadline=5.0))
+    engine = open_engine(
+        f"vllm:judge@http://127.0.0.1:{server.server_address[1]}/v1", client=ClientConfig(deadline=5.0)
+    )
     assert engine.name == "vllm:judge"
     assert engine.price == FREE
     (done,) = engine.run([[request]])
@@ -110,7 +112,7 @@ def test_choices_part_after_what_they_share_and_must_part(server: Server) -> Non
     assert isinstance(reply(server, Request((Message("user", "Rate"),), choices=("10", "15"))), Completion)
     _, body = server.asked[-1]
     assert "".join(map(chr, body["prompt"])) == "[Rate]1"
-    with pytest.raises(EngineError, match="apart"):
+    with pytest.raises(EngineError, match="cannot distinguish"):
         reply(server, Request((Message("user", "Rate"),), choices=("1", "1")))
 
 
@@ -174,7 +176,7 @@ def test_a_configuration_cannot_make_vllm_run_other_code(
     arguments: dict[str, Any], name: str, tiny_model: Path
 ) -> None:
     """A run.yaml travels with its run; this is said before vLLM is looked for."""
-    with pytest.raises(UsageError, match=rf"vllm\.extra_args\.{name} is not for a configuration.*vllm serve"):
+    with pytest.raises(UsageError, match=rf"vllm\.extra_args\.{name} is not allowed in a configuration.*vllm serve"):
         open_engine(str(tiny_model), engine="vllm", vllm=arguments)
     require_safe({"max_num_seqs": 64, "load_format": "safetensors", "quantization": "fp8"})
 
@@ -185,7 +187,7 @@ def test_the_guard_runs_installed_code_alone(tmp_path: Path) -> None:
     (tmp_path / "json.py").write_text("import pathlib; pathlib.Path('ran').touch()")
     with subprocess.Popen([sys.executable, "-c", "pass"]) as ended:
         ended.wait()
-    guard = subprocess.run(guarding(ended.pid), cwd=tmp_path, check=False, timeout=60)
+    guard = subprocess.run(reaper_command(ended.pid), cwd=tmp_path, check=False, timeout=60)
     assert guard.returncode == 0
     assert not (tmp_path / "ran").exists()
 

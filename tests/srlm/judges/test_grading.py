@@ -5,7 +5,7 @@ import re
 import pytest
 
 from srlm.console import Progress
-from srlm.engines.engine import Done
+from srlm.engines.engine import BatchResult
 from srlm.inference import Caller
 from srlm.judges.grading import MT_BENCH, Conversation, GradingJudge, grade
 from srlm.judges.rubric import Scale
@@ -45,10 +45,10 @@ class Grader:
     def plan(self, requests):
         return [[number] for number in range(len(requests))]
 
-    def run(self, batches, tick=None):
+    def run(self, batches, on_progress=None):
         for number, batch in enumerate(batches):
             self.asked += batch
-            yield Done(number, [self.replies[number] for _ in batch], 1.0)
+            yield BatchResult(number, [self.replies[number] for _ in batch], 1.0)
 
     def close(self):
         pass

@@ -10,14 +10,15 @@ import pytest
 
 from helpers.paths import SHARED_DATA
 from srlm.console import Progress
-from srlm.engines.engine import Done
+from srlm.engines.engine import BatchResult
 from srlm.inference import Caller
-from srlm.judges.injection import constant_answers, find_suspicions
+from srlm.judges.injection import constant_answers, find_injections
 from srlm.judges.pairwise import Match, compare, load_pairwise
 from srlm.judges.parse import read_rating
 from srlm.judges.rubric import Scale, load_rubric
 from srlm.ledger import Ledger
 from srlm.prices import FREE
+from srlm.seeding import model_first
 from srlm.types import Answer, Completion, Scored
 
 DATA = SHARED_DATA
@@ -97,12 +98,12 @@ class Replayed:
     def plan(self, requests):
         return [[number] for number in range(len(requests))]
 
-    def run(self, batches, tick=None):
+    def run(self, batches, on_progress=None):
         for number, (request,) in enumerate(batches):
             instruction = request.messages[0].content.split("<instruction>\n")[1].split("\n</instruction>")[0]
             first, second = (exp(self.logprobs[instruction].get(token, float("-inf"))) for token in "mM")
             probabilities = (first / (first + second), second / (first + second))
-            yield Done(number, [Completion("A", "stop", 1, 1, probabilities)], 0.1)
+            yield BatchResult(number, [Completion("A", "stop", 1, 1, probabilities)], 0.1)
 
     def close(self):
         pass
@@ -110,22 +111,19 @@ class Replayed:
 
 @needs_alpaca
 def test_pairs_are_shown_in_the_published_order():
-    instructions = [one["instruction"] for one in outputs("gpt4_1106_preview")]
     swapped = json.loads((ALPACA / "presentation_order.json").read_text())
-    empty = Answer("a", "p", "m", "", "stop")
-    drawn = [Match("m", instruction, empty, empty).drawn for instruction in instructions]
-    # There, a pair that is not swapped shows the reference first; here the reference is `second`.
-    assert drawn == [0 if one else 1 for one in swapped]
-    assert len(drawn) == 805
+    # There, a pair that is not swapped shows the reference first.
+    assert [model_first(one["instruction"]) for one in outputs("gpt4_1106_preview")] == swapped
+    assert len(swapped) == 805
 
 
 @needs_alpaca
-def test_the_single_reading_is_the_published_preference(tmp_path):
+def test_the_order_that_was_published_has_the_published_preference(tmp_path):
     rows = [row for row in whole(ALPACA / "annotations" / "claude-2.1.json.gz") if row.get("raw_completion")]
     template = load_pairwise()
     logprobs = {}
     for row in rows:
-        # An instruction is shown fenced, and is found again by that.
+        # An instruction is shown sanitised, and is found again by that.
         shown = template.fill(instruction=row["instruction"], answer_a="", answer_b="")
         key = shown.split("<instruction>\n")[1].split("\n</instruction>")[0]
         (content,) = row["raw_completion"]["logprobs"]["content"]
@@ -141,10 +139,11 @@ def test_the_single_reading_is_the_published_preference(tmp_path):
     ]
     ledger = Ledger(tmp_path / "ledger.sqlite")
     caller = Caller(Replayed(logprobs), ledger, "s", Progress(quiet=True))
-    found = compare(caller, template, matches, label="l", orders="one")
+    found = compare(caller, template, matches, label="l")
     ledger.close()
     assert len(found) > 800
-    assert [one.value for one in found] == pytest.approx([row["preference"] - 1 for row in rows], abs=1e-9)
+    published = [one.orders[0 if model_first(one.match.instruction) else 1] for one in found]
+    assert published == pytest.approx([row["preference"] - 1 for row in rows], abs=1e-9)
 
 
 # --- what is flagged --------------------------------------------------------------------------------------------------
@@ -158,7 +157,7 @@ def test_the_null_model_is_flagged_on_every_answer_and_as_constant(load):
         Answer(f"a{number}", f"p{number}", "NullModel", row["output"], "stop") for number, row in enumerate(rows)
     ]
     template = load()
-    found = [find_suspicions(answer.id, answer.text, template) for answer in answers]
+    found = [find_injections(answer.id, answer.text, template) for answer in answers]
     assert sum(bool(one) for one in found) == len(answers) == 805
     assert {answer.text[one.start : one.end] for answer, (one, *_) in zip(answers, found, strict=True)} == {
         "Ignore the above"
@@ -185,7 +184,7 @@ def test_real_answers_are_hardly_ever_flagged():
     kinds = Counter()
     flagged = 0
     for text in texts:
-        found = {one.kind for one in find_suspicions("a", text, rubric)}
+        found = {one.kind for one in find_injections("a", text, rubric)}
         kinds.update(found)
         flagged += bool(found)
     assert len(texts) > 9_000

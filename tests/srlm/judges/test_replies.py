@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srlm.engines.reasoning import part_thoughts
+from srlm.engines.reasoning import split_reasoning
 from srlm.judges.parse import read_rating, read_score
 from srlm.judges.rubric import Scale
 from srlm.types import Completion, Scored, Unparsed
@@ -30,7 +30,7 @@ class Reply:
 
     def agrees(self, found):
         """Whether a reading is what was meant, or honestly nothing."""
-        own = part_thoughts(self.text).answer
+        own = split_reasoning(self.text).answer
         if isinstance(found, Scored):
             return found.value == self.meant and found.text == own
         return isinstance(found, Unparsed) and not self.clear and found.text == own and found.reason != ""

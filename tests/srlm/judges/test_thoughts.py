@@ -14,7 +14,7 @@ from srlm.jsonl import with_nan, without_nan
 from srlm.judges.grading import Conversation, GradingJudge, grade
 from srlm.judges.judge_card import JudgeCard, Mass
 from srlm.judges.judge_card_output import card_table, card_words
-from srlm.judges.measure_judge_card import measure
+from srlm.judges.measure_judge_card import measure_judge_card
 from srlm.judges.pairwise import VOTE, Match, Voting, compare, load_pairwise, voting_of
 from srlm.judges.parse import LEAST_MASS
 from srlm.judges.pointwise import PointwiseJudge, score
@@ -22,7 +22,7 @@ from srlm.judges.preference_data import LabelledSet
 from srlm.judges.rubric import load_rubric
 from srlm.judges.score_file import judge_answers
 from srlm.ledger import Ledger
-from srlm.strip_reasoning import length_note, parted
+from srlm.strip_reasoning import length_note, strip_reasoning
 from srlm.types import Answer, Completion, RankedAnswer, RankedPrompt, Sampling, Scored, Unparsed
 
 QUIET = Progress(quiet=True)
@@ -152,7 +152,7 @@ def card(ledger, mass, **more):
 
     engine = Scripted(say)
     labelled = LabelledSet("made", {"made": PROMPTS})
-    return measure(Caller(engine, ledger, "s", QUIET), labelled, limit=None, **more)
+    return measure_judge_card(Caller(engine, ledger, "s", QUIET), labelled, limit=None, **more)
 
 
 def test_a_card_says_how_much_its_choices_had(ledger):
@@ -160,10 +160,10 @@ def test_a_card_says_how_much_its_choices_had(ledger):
     assert (found.mass.median, found.mass.least, found.mass.below.value) == (0.3, LEAST_MASS, 0.25)
     assert (found.read, found.scores.mass.below.value) == (0.75, 0.25)
     words = " ".join(card_words(found))
-    assert words.count("was about to say something else") == 2
+    assert words.count("was about to write something else") == 2
     assert "--judge-tokens" in found.caption()
-    assert "probability of its choices together, median" in printed(found)
-    assert "verdicts with less, not read" in printed(found)
+    assert "total probability of the choices, median" in printed(found)
+    assert "unparsed verdicts, below it" in printed(found)
 
 
 def test_a_card_whose_masses_nobody_knows_is_as_it_was(ledger):
@@ -195,12 +195,12 @@ def printed(found):
 
 def test_what_an_engine_has_parted_stays_as_it_is():
     one = Completion("An answer.", "stop", 1, 1, thoughts="<think>So.</think>")
-    assert parted(one) is one
+    assert strip_reasoning(one) is one
 
 
 @pytest.mark.parametrize("text", ["<think>So.</think>\n\nYes.", "Yes, <think>so.</think> no.", "So.</think>Yes."])
 def test_nothing_of_what_was_written_is_lost(text):
-    found = parted(Completion(text, "stop", 1, 1))
+    found = strip_reasoning(Completion(text, "stop", 1, 1))
     assert "So." not in found.text
     assert "so." not in found.text
     assert (found.thoughts + found.text if found.written is None else found.written) == text

@@ -5,7 +5,7 @@ from srlm.puzzle.seed_data import ANSWERS, DEMONSTRATIONS, HELD_OUT, RANKED, dem
 from srlm.puzzle.task import Puzzle, puzzles
 from srlm.seed_data import load_seeds
 from trainer.data.sft_examples import eft_examples
-from trainer.generation.puzzles import made_prompts
+from trainer.generation.puzzles import puzzle_prompts
 
 
 def test_demonstrations_solve_their_puzzles():
@@ -31,18 +31,18 @@ def test_seeds_loop_and_test_have_no_puzzle_in_common():
     seeds = load_seeds("puzzle:3")
     used = [
         {one.instruction for one in group}
-        for group in (seeds.ift, seeds.eft, seeds.validation, made_prompts("M2", 1000, 3, []))
+        for group in (seeds.ift, seeds.eft, seeds.validation, puzzle_prompts("M2", 1000, 3, []))
     ]
     used.append({puzzle.relations for puzzle in puzzles("test", 0)})
     assert sum(map(len, used)) == len(set().union(*used))
 
 
 def test_iterations_get_puzzles_of_their_own():
-    first = made_prompts("M2", 1000, 0, [])
-    second = made_prompts("M3", 1000, 0, first)
+    first = puzzle_prompts("M2", 1000, 0, [])
+    second = puzzle_prompts("M3", 1000, 0, first)
     assert not {one.instruction for one in first} & {one.instruction for one in second}
-    assert made_prompts("M2", 1000, 0, []) == first
-    assert made_prompts("M2", 1000, 1, []) != first
+    assert puzzle_prompts("M2", 1000, 0, []) == first
+    assert puzzle_prompts("M2", 1000, 1, []) != first
 
 
 def test_seeds_hang_on_their_seed_alone():

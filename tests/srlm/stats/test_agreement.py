@@ -27,13 +27,6 @@ def test_kappa_by_hand():
     assert found.low < 0.4 < found.high
 
 
-def test_quadratic_kappa_by_hand():
-    # Squared distances 0, 0, 1, 4: mean 1.25. By chance: (1,1,2,3) against (1,1,3,1), all 16 pairs: mean 25/16 + ...
-    one, two = [1, 1, 2, 3], [1, 1, 3, 1]
-    chance = np.mean([(x - y) ** 2 for x in one for y in two])
-    assert cohen_kappa(one, two, weights="quadratic").value == pytest.approx(1 - 1.25 / chance)
-
-
 @settings(deadline=None)  # the first import takes long
 @given(rated)
 def test_kappa_is_that_of_scikit_learn(rows):
@@ -41,21 +34,20 @@ def test_kappa_is_that_of_scikit_learn(rows):
     one, two = [a for a, _, _ in rows], [b for _, b, _ in rows]
     if len({*one, *two}) < 2:
         return
-    for ours, theirs in (("equal", None), ("quadratic", "quadratic")):
-        found = cohen_kappa(one, two, weights=ours, resamples=1).value
-        assert found == pytest.approx(metrics.cohen_kappa_score(one, two, labels=range(6), weights=theirs))
+    found = cohen_kappa(one, two, resamples=1).value
+    assert found == pytest.approx(metrics.cohen_kappa_score(one, two, labels=range(6)))
 
 
-@given(rated, st.sampled_from(["equal", "quadratic"]))
-def test_bounds_symmetry_order_and_relabelling(rows, weights):
-    found = kappa(rows, weights=weights, resamples=50)
+@given(rated)
+def test_bounds_symmetry_order_and_relabelling(rows):
+    found = kappa(rows, resamples=50)
     if isnan(found.value):
         assert len({x for a, b, _ in rows for x in (a, b)}) == 1
         return
     assert found.value <= 1
-    swapped = kappa([(b, a, c) for a, b, c in rows], weights=weights, resamples=50)
-    turned = kappa(rows[::-1], weights=weights, resamples=50)
-    mirrored = kappa([(5 - a, 5 - b, c) for a, b, c in rows], weights=weights, resamples=50)
+    swapped = kappa([(b, a, c) for a, b, c in rows], resamples=50)
+    turned = kappa(rows[::-1], resamples=50)
+    mirrored = kappa([(5 - a, 5 - b, c) for a, b, c in rows], resamples=50)
     assert swapped.value == turned.value == pytest.approx(found.value)
     assert mirrored.value == pytest.approx(found.value)
     assert (turned.low, turned.high) == pytest.approx((found.low, found.high), nan_ok=True)
@@ -63,21 +55,13 @@ def test_bounds_symmetry_order_and_relabelling(rows, weights):
         assert found.low <= found.high <= 1
 
 
-def test_scales_of_grades_do_not_matter_to_quadratic_kappa():
-    rng = np.random.default_rng(1)
-    one, two = rng.integers(0, 6, 40), rng.integers(0, 6, 40)
-    plain = cohen_kappa(one, two, weights="quadratic")
-    assert cohen_kappa(one / 3 + 2, two / 3 + 2, weights="quadratic").value == pytest.approx(plain.value)
-
-
-def test_independent_raters_have_none_and_a_near_miss_weighs_less():
+def test_independent_raters_have_none_and_a_near_miss_is_a_miss():
     rng = np.random.default_rng(0)
     one = rng.integers(0, 6, 3_000)
-    chance = cohen_kappa(one, rng.integers(0, 6, 3_000), weights="quadratic")
+    chance = cohen_kappa(one, rng.integers(0, 6, 3_000))
     assert chance.low < 0 < chance.high
     near = np.clip(one + rng.choice([-1, 1], 3_000), 0, 5)
     assert cohen_kappa(one, near).value < 0.3
-    assert cohen_kappa(one, near, weights="quadratic").value > 0.8
 
 
 def test_clusters_that_repeat_do_not_make_it_surer():
@@ -100,16 +84,16 @@ def test_what_cannot_be_told_is_nan():
 
 
 @pytest.mark.parametrize(
-    ("a", "b", "weights"),
+    ("a", "b"),
     [
-        ([1], [1, 2], "equal"),
-        ([1.0, nan], [1.0, 2.0], "quadratic"),
-        ([1, nan, 2], [1, nan, 1], "equal"),  # two verdicts that nobody could read are no agreement
+        ([1], [1, 2]),
+        ([1.0, nan], [1.0, 2.0]),
+        ([1, nan, 2], [1, nan, 1]),  # two unparsed verdicts are no agreement
     ],
 )
-def test_what_is_no_rating_is_refused(a, b, weights):
+def test_what_is_no_rating_is_refused(a, b):
     with pytest.raises(ValueError, match=r"ratings|finite"):
-        cohen_kappa(a, b, weights=weights)
+        cohen_kappa(a, b)
 
 
 choices = st.sampled_from(["win", "tie", "loss"])

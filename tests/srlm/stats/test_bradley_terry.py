@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import minimize
 
 from srlm.stats.bradley_terry import ELO, bradley_terry
 from srlm.stats.intervals import mean_interval
@@ -39,16 +38,16 @@ def games(rows):
 
 
 def values(ranking):
-    return [one.value for one in ranking.elo]
+    return [one.value for one in ranking]
 
 
 def test_elo_of_the_papers_head_to_head():
     found = bradley_terry(*games(FIGURE_3), models=4)
     assert [round(one) for one in values(found)] == [0, -17, 124, 229]
-    assert [one.n for one in found.elo] == [768] * 4
-    assert found.elo[0].clusters == 256
-    assert isnan(found.elo[0].low)
-    assert all(one.low < one.value < one.high for one in found.elo[1:])
+    assert [one.n for one in found] == [768] * 4
+    assert found[0].clusters == 256
+    assert isnan(found[0].low)
+    assert all(one.low < one.value < one.high for one in found[1:])
 
 
 @pytest.mark.parametrize(("row", "printed"), list(zip(FIGURE_3, SCORES, strict=True)))
@@ -65,29 +64,8 @@ def test_sign_test_of_the_papers_human_evaluation(wins, losses, printed):
 
 
 def test_two_models_by_hand():
-    # 30 wins of 40 with ties as halves: odds of 3. Davidson's strength is that of the decided games: 25 to 5.
-    rows = [(1, 0, 25, 10, 5)]
-    half = bradley_terry(*games(rows), models=2)
-    assert values(half)[1] == pytest.approx(ELO * np.log(3))
-    davidson = bradley_terry(*games(rows), models=2, ties="davidson")
-    assert values(davidson)[1] == pytest.approx(ELO * np.log(5))
-    assert davidson.nu == pytest.approx(10 / np.sqrt(25 * 5))
-    assert isnan(half.nu)
-
-
-def test_davidson_against_an_optimiser_that_knows_nothing():
-    def loss(w):
-        s, eta = np.array([0.0, *w[:3]]), w[3]
-        total = 0.0
-        for i, j, win, tie, lost in FIGURE_3:
-            logits = np.array([s[i], eta + (s[i] + s[j]) / 2, s[j]])
-            total -= np.array([win, tie, lost]) @ (logits - np.logaddexp.reduce(logits))
-        return total
-
-    best = minimize(loss, np.zeros(4), method="BFGS", options={"gtol": 1e-7})
-    found = bradley_terry(*games(FIGURE_3), models=4, ties="davidson", resamples=2)
-    assert values(found)[1:] == pytest.approx(ELO * best.x[:3], abs=1e-3)
-    assert found.nu == pytest.approx(np.exp(best.x[3]), abs=1e-5)
+    # 30 wins of 40 with ties as halves: odds of 3.
+    assert values(bradley_terry(*games([(1, 0, 25, 10, 5)]), models=2))[1] == pytest.approx(ELO * np.log(3))
 
 
 def test_minorisation_maximisation_comes_to_the_same_strengths():
@@ -141,24 +119,24 @@ def same(one, two):
 
 
 @settings(max_examples=60, deadline=None)
-@given(played, st.sampled_from(["half", "davidson"]))
-def test_neither_sides_nor_order_nor_names_of_prompts_matter(rows, ties):
-    plain = rank(rows, ties=ties)
+@given(played)
+def test_neither_sides_nor_order_nor_names_of_prompts_matter(rows):
+    plain = rank(rows)
     for other in (
-        rank([(j, i, 1 - score, prompt) for i, j, score, prompt in rows], ties=ties),
-        rank(rows[::-1], ties=ties),
-        rank([(i, j, score, 9 - prompt) for i, j, score, prompt in rows], ties=ties),
+        rank([(j, i, 1 - score, prompt) for i, j, score, prompt in rows]),
+        rank(rows[::-1]),
+        rank([(i, j, score, 9 - prompt) for i, j, score, prompt in rows]),
     ):
         assert same(values(other), values(plain))
-        assert same([end for one in other.elo for end in (one.low, one.high)],
-                    [end for one in plain.elo for end in (one.low, one.high)])  # fmt: skip
+        assert same([end for one in other for end in (one.low, one.high)],
+                    [end for one in plain for end in (one.low, one.high)])  # fmt: skip
 
 
 @settings(max_examples=60, deadline=None)
-@given(played, st.permutations(range(4)), st.sampled_from(["half", "davidson"]))
-def test_relabelled_models_keep_their_strength(rows, order, ties):
-    plain = rank(rows, ties=ties)
-    renamed = rank([(order[i], order[j], s, p) for i, j, s, p in rows], ties=ties, anchor=order[0])
+@given(played, st.permutations(range(4)))
+def test_relabelled_models_keep_their_strength(rows, order):
+    plain = rank(rows)
+    renamed = rank([(order[i], order[j], s, p) for i, j, s, p in rows], anchor=order[0])
     assert same([values(renamed)[order[model]] for model in range(4)], values(plain))
 
 
@@ -170,10 +148,10 @@ def test_another_anchor_moves_all_alike(rows, anchor):
 
 
 @settings(max_examples=60, deadline=None)
-@given(played, st.sampled_from(["half", "davidson"]))
-def test_the_maximum_expects_the_score_that_was_seen(rows, ties):
+@given(played)
+def test_the_maximum_expects_the_score_that_was_seen(rows):
     rows = rows + CIRCLE
-    found = rank(rows, ties=ties)
+    found = rank(rows)
     s = np.array(values(found)) / ELO
     assert np.isfinite(s).all()
     for model in range(4):
@@ -181,8 +159,7 @@ def test_the_maximum_expects_the_score_that_was_seen(rows, ties):
         for i, j, score, _ in rows:
             if model in (i, j):
                 a, b = np.exp((s[i] - s[j]) / 2), np.exp((s[j] - s[i]) / 2)
-                tie = found.nu if ties == "davidson" else 0.0
-                share = (a + tie / 2) / (a + b + tie)
+                share = a / (a + b)
                 seen += score if model == i else 1 - score
                 expected += share if model == i else 1 - share
         assert seen == pytest.approx(expected, abs=1e-5)
@@ -198,22 +175,21 @@ def test_prompts_that_repeat_do_not_make_it_surer():
     first, second, score, prompt = games(FIGURE_3)
     single = bradley_terry(first, second, score, prompt, models=4)
     double = bradley_terry(first * 2, second * 2, score * 2, prompt * 2, models=4)
-    for one, two in zip(single.elo[1:], double.elo[1:], strict=True):
+    for one, two in zip(single[1:], double[1:], strict=True):
         assert (two.value, two.low, two.high) == pytest.approx((one.value, one.low, one.high))
 
 
 # --- where there is no maximum ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ties", ["half", "davidson"])
-def test_a_model_that_never_wins_is_infinitely_weak_and_leaves_the_others_alone(ties):
+def test_a_model_that_never_wins_is_infinitely_weak_and_leaves_the_others_alone():
     rows = [(1, 0, 12, 4, 4), (2, 0, 0, 0, 20), (2, 1, 0, 0, 20)]
-    found = bradley_terry(*games(rows), models=3, ties=ties)
-    alone = bradley_terry(*games(rows[:1]), models=2, ties=ties)
+    found = bradley_terry(*games(rows), models=3)
+    alone = bradley_terry(*games(rows[:1]), models=2)
     assert values(found)[2] == -inf
-    assert isnan(found.elo[2].low)
+    assert isnan(found[2].low)
     assert values(found)[1] == pytest.approx(values(alone)[1])
-    assert values(bradley_terry(*games(rows), models=3, anchor=2, ties=ties, resamples=9))[:2] == [inf, inf]
+    assert values(bradley_terry(*games(rows), models=3, anchor=2, resamples=9))[:2] == [inf, inf]
 
 
 def test_models_that_no_chain_of_games_joins_have_no_difference():
@@ -226,27 +202,21 @@ def test_models_that_no_chain_of_games_joins_have_no_difference():
 
 def test_rare_wins_give_an_interval_that_says_so():
     found = bradley_terry(*games([(1, 0, 1, 0, 40)]), models=2)
-    assert np.isfinite(found.elo[1].value)
-    assert found.elo[1].low == -inf
-    assert np.isfinite(found.elo[1].high)
+    assert np.isfinite(found[1].value)
+    assert found[1].low == -inf
+    assert np.isfinite(found[1].high)
 
 
-def test_ties_only_make_equals_unless_ties_are_an_outcome_without_bound():
-    rows = [(1, 0, 0, 9, 0)]
-    half = bradley_terry(*games(rows), models=2).elo[1]
+def test_ties_only_make_equals():
+    half = bradley_terry(*games([(1, 0, 0, 9, 0)]), models=2)[1]
     assert half.value == pytest.approx(0)
     assert isnan(half.low)  # nine prompts that all say the same do not make it certain
-    assert isnan(values(bradley_terry(*games(rows), models=2, ties="davidson"))[1])
-    # Wins and ties and no loss: the decided games alone say that it is infinitely stronger, or much so with large nu.
-    assert isnan(values(bradley_terry(*games([(1, 0, 4, 5, 0)]), models=2, ties="davidson"))[1])
-    circle = [(1, 0, 4, 5, 0), (2, 1, 4, 0, 0), (0, 2, 4, 0, 0)]
-    assert np.isfinite(values(bradley_terry(*games(circle), models=3, ties="davidson", resamples=2))).all()
 
 
 def test_nothing_played_and_one_prompt():
-    assert isnan(bradley_terry([], [], [], models=2).elo[1].value)
+    assert isnan(bradley_terry([], [], [], models=2)[1].value)
     one = bradley_terry([1, 1, 1], [0, 0, 0], [1, 0, 0.5], ["p"] * 3, models=2)
-    assert (one.elo[1].value, isnan(one.elo[1].low)) == (pytest.approx(0), True)
+    assert (one[1].value, isnan(one[1].low)) == (pytest.approx(0), True)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +225,6 @@ def test_nothing_played_and_one_prompt():
         ([0], [0], [1], {}),
         ([0], [2], [1], {}),
         ([0], [1], [1.5], {}),
-        ([0], [1], [0.7], {"ties": "davidson"}),
         ([0], [1], [1, 0], {}),
         ([0], [1], [1], {"anchor": 2}),
     ],

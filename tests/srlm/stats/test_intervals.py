@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from scipy.stats import t as student
 
-from srlm.stats.intervals import Estimate, Seen, bootstrap_ratio, mean_interval, wilson
+from srlm.stats.intervals import Estimate, ObservedRange, bootstrap_ratio, mean_interval, wilson
 
 # Head-to-head score = win + tie/2. The counts are those of Figure 3 of arXiv 2401.10020 (GPT-4 as judge, 256
 # prompts; its percentages are whole counts of 256); scores and intervals were derived apart from this code.
@@ -241,7 +241,7 @@ def test_a_scale_without_ends_keeps_the_ordinary_interval():
     lengths = [100.0, 300.0, 900.0]
     ordinary = mean_interval(lengths, bounds=NO_ENDS)
     assert ordinary.low < 0  # which says that three prompts tell next to nothing
-    assert mean_interval(lengths, bounds=Seen((100.0, 900.0))) == ordinary
+    assert mean_interval(lengths, bounds=ObservedRange((100.0, 900.0))) == ordinary
     assert mean_interval(lengths) == ordinary  # values outside of the bounds have others
     assert mean_interval([0.0, 5.0, 1.0], bounds=(0, inf)).low < 0
 

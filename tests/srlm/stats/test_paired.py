@@ -5,12 +5,12 @@ from math import isnan, nan
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import permutation_test, wilcoxon
+from scipy.stats import permutation_test
 
 from srlm.stats.intervals import mean_interval, wilson
-from srlm.stats.paired import holm, paired_difference, sign_test, signed_rank_test
+from srlm.stats.paired import holm, paired_difference, sign_test
 
 scores = st.floats(0, 1).map(lambda x: round(x, 3))
 items = st.lists(st.tuples(scores, scores, st.sampled_from("abcdefghij")), min_size=1, max_size=30)
@@ -151,33 +151,3 @@ def test_holm_is_monotone_and_never_below_the_raw_value(raw):
 def test_scores_of_other_prompts_are_refused():
     with pytest.raises(ValueError, match="same prompts"):
         paired_difference([1.0], [1.0, 0.0])
-
-
-# --- signed ranks -----------------------------------------------------------------------------------------------------
-
-
-def test_signed_ranks_by_hand():
-    # Ranks of 0, 1, 2, 3 are 1 to 4; the zero leaves with its rank: 2 + 3 - 4 = 1, which 6 of 8 signs reach.
-    assert signed_rank_test([0, 1, 2, -3]) == pytest.approx(1.0)
-    # 2 + 3 + 4 = 9, which only all positive and all negative reach.
-    assert signed_rank_test([0, 1, 2, 3]) == pytest.approx(2 / 8)
-    assert signed_rank_test([0, 0]) == 1
-    assert isnan(signed_rank_test([]))
-
-
-@settings(max_examples=50)
-@given(st.lists(st.integers(-6, 6), min_size=1, max_size=60))
-@example([*range(-5, 7)] * 2)  # more than are counted out
-def test_signed_ranks_are_scipys(differences):
-    found = signed_rank_test(differences)
-    assert 0 < found <= 1
-    assert found == pytest.approx(signed_rank_test([-one for one in reversed(differences)]))
-    assert found == pytest.approx(signed_rank_test([one**3 for one in differences]))
-    if sum(one != 0 for one in differences) > 14:
-        expected = wilcoxon(differences, zero_method="pratt", method="asymptotic").pvalue
-        assert found == pytest.approx(expected)
-
-
-def test_few_signed_ranks_without_ties_are_scipys_exact_ones():
-    differences = [0.3, -0.1, 0.7, 0.25, -0.5, 0.9, 1.1, 0.05]
-    assert signed_rank_test(differences) == pytest.approx(wilcoxon(differences, method="exact").pvalue)

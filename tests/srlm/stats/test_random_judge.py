@@ -6,7 +6,7 @@ from statistics import mean
 import numpy as np
 import pytest
 
-from srlm.stats.random_judge import luck
+from srlm.stats.random_judge import random_judge
 from srlm.stats.reward_model import Ranked, reward_model_metrics
 
 GROUPS = [
@@ -29,7 +29,7 @@ def test_each_draw_has_the_metrics_of_a_judge_with_these_scores():
         )
         for i in range(draws)
     ]
-    found = luck(GROUPS, draws, seed=7)
+    found = random_judge(GROUPS, draws, seed=7)
     for name in ("pairwise_accuracy", "similar_length", "exact_match", "spearman", "kendall_tau_b"):
         values = [getattr(one, name).value for one in each]
         assert getattr(found, name).value == pytest.approx(mean(values)), name
@@ -38,7 +38,7 @@ def test_each_draw_has_the_metrics_of_a_judge_with_these_scores():
 
 
 def test_luck_is_a_coin_on_average_and_orders_three_answers_one_time_in_six():
-    found = luck([GROUPS[0]] * 200, draws=500)
+    found = random_judge([GROUPS[0]] * 200, draws=500)
     assert found.pairwise_accuracy.value == pytest.approx(0.5, abs=0.01)
     assert found.exact_match.value == pytest.approx(1 / 6, abs=0.01)
     assert found.kendall_tau_b.value == pytest.approx(0, abs=0.01)
@@ -46,6 +46,6 @@ def test_luck_is_a_coin_on_average_and_orders_three_answers_one_time_in_six():
 
 
 def test_without_an_order_there_is_nothing_to_be_lucky_about():
-    found = luck([GROUPS[2]])
+    found = random_judge([GROUPS[2]])
     assert isnan(found.pairwise_accuracy.value)
     assert isnan(found.similar_length.value)

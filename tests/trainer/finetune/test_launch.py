@@ -1,4 +1,4 @@
-"""A training in processes of its own is the same training."""
+"""Training through a launcher gives the same result as in one process; errors of launchers."""
 
 from dataclasses import replace
 
@@ -7,33 +7,33 @@ import pytest
 from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.console import Progress
 from srlm.errors import TrainingFailed, UsageError
-from trainer.finetune.job import Preference, Supervision
-from trainer.finetune.launch import carry_out
+from trainer.finetune.job import DPOJob, SFTJob
+from trainer.finetune.launch import run_job
 
 QUIET = Progress(quiet=True)
 TWO = "torchrun --standalone --nproc-per-node 2"
 
 
 @pytest.fixture
-def supervision(tiny_model, examples, tmp_path):
-    """A job of three updates."""
+def sft(tiny_model, examples, tmp_path):
+    """A function: the job of an SFT of three updates."""
 
-    def make(name: str, batch_size: int = 8) -> Supervision:
+    def make(name: str, batch_size: int = 8) -> SFTJob:
         folder = tmp_path / name / "checkpoint"
         folder.mkdir(parents=True)
         config = SFTConfig(
             batch_size=batch_size, per_device_train_batch_size=4, learning_rate=1e-3, max_length=256, dropout=0
         )
-        return Supervision(tiny_model, folder, tuple(examples), config, "cpu", "float32", 7, name)
+        return SFTJob(tiny_model, folder, tuple(examples), config, "cpu", "float32", 7, name)
 
     return make
 
 
 @pytest.fixture
-def preference(moved_model, pairs, examples, tmp_path):
-    """A job of two updates with every term of the loss."""
+def dpo(perturbed_model, pairs, examples, tmp_path):
+    """A function: the job of a DPO of two updates with every term of the loss."""
 
-    def make(name: str) -> Preference:
+    def make(name: str) -> DPOJob:
         folder = tmp_path / name / "checkpoint"
         folder.mkdir(parents=True)
         config = DPOConfig(
@@ -46,8 +46,8 @@ def preference(moved_model, pairs, examples, tmp_path):
             replay=5,
             dropout=0,
         )
-        return Preference(
-            moved_model, folder, tuple(pairs), tuple(examples), config, "cpu", "float32", 7, name, consistency=0.9
+        return DPOJob(
+            perturbed_model, folder, tuple(pairs), tuple(examples), config, "cpu", "float32", 7, name, consistency=0.9
         )
 
     return make
@@ -58,57 +58,55 @@ def losses(log, job) -> list[float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["supervision", "preference"])
-def test_two_processes_learn_what_one_does(kind, request, log):
+@pytest.mark.parametrize("kind", ["sft", "dpo"])
+def test_two_processes_have_the_losses_of_one(kind, request, log):
     make = request.getfixturevalue(kind)
-    alone, beside = make("alone"), make("beside")
-    carry_out(alone, None, QUIET)
-    carry_out(beside, TWO, QUIET)
-    assert losses(log, beside) == pytest.approx(losses(log, alone), rel=1e-4)
+    alone, together = make("alone"), make("together")
+    run_job(alone, None, QUIET)
+    run_job(together, TWO, QUIET)
+    assert losses(log, together) == pytest.approx(losses(log, alone), rel=1e-4)
     assert len(losses(log, alone)) == alone.steps > 1
-    assert (beside.folder / "model.safetensors").is_file()
-    assert not (beside.folder.parent / "job.json").exists()
+    assert (together.folder / "model.safetensors").is_file()
+    assert not (together.folder.parent / "job.json").exists()
 
 
 @pytest.mark.slow
-def test_words_of_the_first_process_are_the_users(supervision):
-    job = supervision("odd", batch_size=5)
-    with pytest.raises(TrainingFailed, match="batch_size = 5 cannot be spread evenly over 2 processes"):
-        carry_out(job, TWO, QUIET)
+def test_an_error_of_the_first_process_is_the_message(sft):
+    job = sft("odd", batch_size=5)
+    with pytest.raises(TrainingFailed, match="batch_size = 5 is not divisible by the number of processes, 2"):
+        run_job(job, TWO, QUIET)
 
 
-def test_a_launcher_that_fails_leaves_its_words(supervision):
-    job = supervision("job")
+def test_the_output_of_a_launcher_that_fails_is_in_the_log(sft):
+    job = sft("job")
     with pytest.raises(TrainingFailed, match=r"ended with an error, see .*launch\.log"):
-        carry_out(job, "python -c 'import sys; sys.exit(\"no such device\")'", QUIET)
+        run_job(job, "python -c 'import sys; sys.exit(\"no such device\")'", QUIET)
     assert "no such device" in (job.folder.parent / "launch.log").read_text(encoding="utf-8")
 
 
-def test_a_launcher_that_is_not_there_is_named(supervision):
+def test_a_launcher_that_does_not_exist_is_named(sft):
     with pytest.raises(UsageError, match="launcher: acelerate cannot be started"):
-        carry_out(supervision("job"), "acelerate launch", QUIET)
+        run_job(sft("job"), "acelerate launch", QUIET)
 
 
-def test_a_job_is_the_same_after_the_way_through_a_file(supervision, preference):
+def test_a_job_survives_serialisation(sft, dpo):
     from trainer.finetune.job import JOB
 
-    for job in (supervision("one"), preference("two")):
+    for job in (sft("one"), dpo("two")):
         assert JOB.validate_json(JOB.dump_json(job)) == job
 
 
-def test_a_training_that_diverges_says_so_and_code_in_the_current_folder_does_not_run(
-    supervision, tmp_path, monkeypatch
-):
-    """The current folder is one of data, which may hold a json.py of anybody's."""
+def test_divergence_is_reported_and_code_in_the_current_folder_is_not_run(sft, tmp_path, monkeypatch):
+    """The current folder holds data, which may include an untrusted json.py."""
     here = tmp_path / "here"
     here.mkdir()
     for name in ("json", "torch", "trainer", "sitecustomize"):
         (here / f"{name}.py").write_text("open('it-ran', 'w')\nraise SystemExit('it ran')\n", encoding="utf-8")
     monkeypatch.chdir(here)
-    job = supervision("job")
+    job = sft("job")
     job = replace(job, config=job.config.model_copy(update={"learning_rate": 1e30}))
     with pytest.raises(TrainingFailed, match=r"job: the training diverged\. At step 2 of 3 .*sft.learning_rate"):
-        carry_out(job, "python", QUIET)
+        run_job(job, "python", QUIET)
     assert not (here / "it-ran").exists()
     assert list(job.folder.iterdir()) == []
 
@@ -133,3 +131,23 @@ def test_a_launcher_that_cannot_be_started_is_refused_before_anything_is_written
     assert "launcher" in result.err
     assert says in result.err
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("launcher", ["true", "echo", "python -c pass"])
+def test_a_launcher_that_wrote_no_model_is_an_error(sft, launcher):
+    with pytest.raises(TrainingFailed, match=r"wrote no complete model: 0 of .* weights are in .*launch\.log"):
+        run_job(sft("job"), launcher, QUIET)
+
+
+def test_a_launcher_that_wrote_a_part_of_a_model_is_an_error(sft, tiny_model):
+    job = sft("job")
+    save = f"""
+from safetensors.torch import load_file, save_file
+tensors = load_file({str(tiny_model / "model.safetensors")!r})
+tensors.pop("model.norm.weight")
+save_file(tensors, {str(job.folder / "model.safetensors")!r})
+"""
+    script = job.folder.parent / "save.py"
+    script.write_text(save, encoding="utf-8")
+    with pytest.raises(TrainingFailed, match=r"wrote no complete model: [\d,]+ of [\d,]+ weights"):
+        run_job(job, f"python {script}", QUIET)

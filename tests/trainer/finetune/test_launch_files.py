@@ -1,4 +1,4 @@
-"""The files for accelerate that the documentation names are ones that accelerate takes."""
+"""accelerate reads the configuration files that the documentation names."""
 
 import pytest
 
@@ -8,7 +8,7 @@ FOLDER = ROOT / "docs" / "scale"
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in FOLDER.glob("*.yaml")))
-def test_accelerate_takes_it(name):
+def test_accelerate_reads_it(name):
     from accelerate.commands.config.config_args import load_config_from_file
 
     text = (FOLDER / name).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Low-rank adapters: they start as the model that they stand beside, and end merged into it."""
+"""Low-rank adapters: they start as the identity, and end merged into the weights."""
 
 import math
 
@@ -10,9 +10,9 @@ from transformers import AutoModelForCausalLM
 
 from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.console import Progress
-from trainer.finetune.dpo import prefer
-from trainer.finetune.job import Preference, Supervision
-from trainer.finetune.sft import supervised
+from trainer.finetune.dpo import train_dpo
+from trainer.finetune.job import DPOJob, SFTJob
+from trainer.finetune.sft import train_sft
 
 CONSTANT = {
     "learning_rate": 1e-2,
@@ -33,27 +33,27 @@ def tuned(tmp_path, tiny_model, examples):
         folder = tmp_path / name / "checkpoint"
         folder.mkdir(parents=True)
         config = SFTConfig(**{**CONSTANT, **changes})
-        supervised(Supervision(tiny_model, folder, tuple(examples[:16]), config, *PLACE, "M1"), QUIET)
+        train_sft(SFTJob(tiny_model, folder, tuple(examples[:16]), config, *PLACE, "M1"), QUIET)
         return folder
 
     return train
 
 
-def test_merged_is_the_adapter(tuned, tiny_model):
-    """Of three steps the second's adapter beside M0 answers as the checkpoint of two steps does."""
+def test_the_checkpoint_equals_the_base_model_with_its_adapter(tuned, tiny_model):
+    """M0 with the adapter of the second of three steps has the logits of the checkpoint of two steps."""
     merged = tuned("two", epochs=2, lora=LORA)
     adapter = tuned("three", epochs=3, lora=LORA, save_steps=2).parent / "training" / "step-2"
     ids = torch.arange(40).reshape(2, 20) * 7 + 3
     with torch.no_grad():
         base = AutoModelForCausalLM.from_pretrained(tiny_model)
         before = base(ids).logits
-        beside = PeftModel.from_pretrained(base, adapter)(ids).logits
+        with_adapter = PeftModel.from_pretrained(base, adapter)(ids).logits
         alone = AutoModelForCausalLM.from_pretrained(merged)(ids).logits
-    assert torch.allclose(beside, alone, atol=1e-5)
+    assert torch.allclose(with_adapter, alone, atol=1e-5)
     assert not torch.allclose(before, alone, atol=1e-2)
 
 
-def test_only_linear_layers_are_tuned_and_the_checkpoint_is_whole(tuned, tiny_model):
+def test_only_linear_layers_are_trained_and_the_checkpoint_is_complete(tuned, tiny_model):
     folder = tuned("one", epochs=1, lora=LORA)
     before, after = load_file(tiny_model / "model.safetensors"), load_file(folder / "model.safetensors")
     assert before.keys() == after.keys()
@@ -62,14 +62,14 @@ def test_only_linear_layers_are_tuned_and_the_checkpoint_is_whole(tuned, tiny_mo
     assert not list(folder.glob("adapter*"))
 
 
-def test_the_first_losses_are_those_of_full_tuning(tuned, log, moved_model, pairs, tmp_path):
+def test_the_first_losses_are_those_of_full_fine_tuning(tuned, log, perturbed_model, pairs, tmp_path):
     full, low = log(tuned("full", epochs=2)), log(tuned("low", epochs=2, lora=LORA))
     assert full[0]["loss"] == pytest.approx(low[0]["loss"], rel=1e-6)
     assert full[1]["loss"] != low[1]["loss"]
     folder = tmp_path / "dpo" / "checkpoint"
     folder.mkdir(parents=True)
     config = DPOConfig(**CONSTANT, epochs=4, lora=LORA)
-    prefer(Preference(moved_model, folder, tuple(pairs), (), config, *PLACE, "M2"), QUIET)
+    train_dpo(DPOJob(perturbed_model, folder, tuple(pairs), (), config, *PLACE, "M2"), QUIET)
     entries = log(folder)
     assert entries[0]["loss"] == pytest.approx(math.log(2), abs=1e-6)
     assert entries[-1]["loss"] < entries[0]["loss"]

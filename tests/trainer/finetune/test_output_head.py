@@ -1,4 +1,4 @@
-"""The output layer scores the tokens that the loss counts, and nothing else; what comes out is TRL's own."""
+"""The output layer scores only labelled positions; outputs and gradients are those of TRL."""
 
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +12,12 @@ from trl.trainer.utils import add_fused_lm_head
 
 from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.console import Progress
-from trainer.finetune.collate import padded
-from trainer.finetune.dpo import prefer
-from trainer.finetune.job import Preference, Supervision
-from trainer.finetune.output_head import score_counted_tokens
-from trainer.finetune.sft import supervised
-from trainer.finetune.tokenize import read
+from trainer.finetune.collate import pad_batch
+from trainer.finetune.dpo import train_dpo
+from trainer.finetune.job import DPOJob, SFTJob
+from trainer.finetune.output_head import score_labelled_tokens
+from trainer.finetune.sft import train_sft
+from trainer.finetune.tokenize import tokenize_example
 
 OUTPUTS = ("log_probs", "entropy", "mean_logits", "is_top1")
 SMALL = {
@@ -40,13 +40,13 @@ def model(tiny_model):
 
 @pytest.fixture
 def batch(tiny_model, examples):
-    """Judge-like: a long prompt before each short answer, of unlike lengths."""
+    """Examples like those of a judge: a long prompt before each short answer, of different lengths."""
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
-    return padded([read(tokenizer, one) for one in examples[:6]])
+    return pad_batch([tokenize_example(tokenizer, one) for one in examples[:6]])
 
 
 def passed(model, batch):
-    """The head's figures, and the gradients of a loss that uses log-probabilities and entropy."""
+    """Return the head's outputs, and the gradients of a loss of log-probabilities and entropy."""
     ids, attention, labels = batch
     model.zero_grad()
     output = model(input_ids=ids, attention_mask=attention, labels=labels, use_cache=False, fused_lm_head=True)
@@ -60,9 +60,9 @@ def same_gradients(ours, theirs):
         torch.testing.assert_close(ours[name], gradient, rtol=1e-6, atol=1e-6 * gradient.abs().max().item())
 
 
-def test_every_figure_and_every_gradient_is_that_of_trl(model, batch):
+def test_every_output_and_every_gradient_is_that_of_trl(model, batch):
     theirs, gradients = passed(model, batch)
-    score_counted_tokens(model)
+    score_labelled_tokens(model)
     ours, own_gradients = passed(model, batch)
     for name in ("loss", *OUTPUTS, "label_mask"):
         torch.testing.assert_close(ours[name], theirs[name], rtol=1e-6, atol=1e-6)
@@ -70,8 +70,8 @@ def test_every_figure_and_every_gradient_is_that_of_trl(model, batch):
     same_gradients(own_gradients, gradients)
 
 
-def test_the_head_computes_for_labelled_positions_alone(model, batch):
-    """Counted in multiplications of the output layer, because time is not for tests."""
+def test_the_head_scores_only_labelled_positions(model, batch):
+    """Measured in operations of the output layer, because tests measure no time."""
     ids, attention, labels = batch
 
     def flops():
@@ -83,15 +83,15 @@ def test_the_head_computes_for_labelled_positions_alone(model, batch):
     every, counted = labels[:, 1:].numel(), int((labels[:, 1:] != -100).sum())
     assert counted < every / 2
     before = flops()
-    score_counted_tokens(model)
+    score_labelled_tokens(model)
     assert before - flops() == of_a_position * (every - counted)
 
 
-def test_other_models_keep_trls_own(model, tiny_model, batch):
+def test_other_models_keep_trls_head(model, tiny_model, batch):
     other = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
     add_fused_lm_head(other)
     before = other.forward
-    score_counted_tokens(model)
+    score_labelled_tokens(model)
     assert other.forward == before
     assert model.forward.__func__.__code__ is other.forward.__func__.__code__
     assert model.forward.__func__.__globals__["_use_triton"] is not other.forward.__func__.__globals__["_use_triton"]
@@ -99,7 +99,7 @@ def test_other_models_keep_trls_own(model, tiny_model, batch):
 
 def test_a_batch_without_a_label_has_a_loss_of_0(model, batch):
     ids, attention, labels = batch
-    score_counted_tokens(model)
+    score_labelled_tokens(model)
     output = model(
         input_ids=ids, attention_mask=attention, labels=torch.full_like(labels, -100), use_cache=False,
         fused_lm_head=True,
@@ -110,7 +110,7 @@ def test_a_batch_without_a_label_has_a_loss_of_0(model, batch):
 
 @contextmanager
 def gradients_of_each_step():
-    """What the optimisers are given, step by step."""
+    """Yield a list of the gradients that the optimisers are given, step by step."""
     seen: list[dict[int, torch.Tensor]] = []
 
     def note(optimiser, *_):
@@ -126,12 +126,12 @@ def gradients_of_each_step():
 
 def preferred(folder: Path, start: Path, pairs, examples, **changes):
     config = DPOConfig(**{**SMALL, "per_device_train_batch_size": 4, "learning_rate": 1e-3, **changes})
-    prefer(Preference(start, folder, pairs, examples, config, "cpu", "float32", 7, "M2"), Progress(quiet=True))
+    train_dpo(DPOJob(start, folder, pairs, examples, config, "cpu", "float32", 7, "M2"), Progress(quiet=True))
 
 
 def tuned(folder: Path, start: Path, pairs, examples, **changes):
     config = SFTConfig(**{**SMALL, "learning_rate": 1e-3, **changes})
-    supervised(Supervision(start, folder, examples[:16], config, "cpu", "float32", 3, "M1"), Progress(quiet=True))
+    train_sft(SFTJob(start, folder, examples[:16], config, "cpu", "float32", 3, "M1"), Progress(quiet=True))
 
 
 @pytest.mark.parametrize(
@@ -145,18 +145,18 @@ def tuned(folder: Path, start: Path, pairs, examples, **changes):
     ],
 )
 def test_losses_and_gradients_of_a_training_are_those_of_trl(
-    train, changes, moved_model, pairs, examples, log, tmp_path, monkeypatch
+    train, changes, perturbed_model, pairs, examples, log, tmp_path, monkeypatch
 ):
     def run(name):
         folder = tmp_path / name / "checkpoint"
         folder.mkdir(parents=True)
         with gradients_of_each_step() as seen:
-            train(folder, moved_model, tuple(pairs), tuple(examples), **changes)
+            train(folder, perturbed_model, tuple(pairs), tuple(examples), **changes)
         return log(folder), seen
 
     ours, own_gradients = run("ours")
     for module in ("trainer.finetune.sft", "trainer.finetune.dpo_loss"):
-        monkeypatch.setattr(f"{module}.score_counted_tokens", lambda model: None)
+        monkeypatch.setattr(f"{module}.score_labelled_tokens", lambda model: None)
     theirs, gradients = run("theirs")
     assert len(own_gradients) == len(gradients) >= 1
     for one, other in zip(own_gradients, gradients, strict=True):

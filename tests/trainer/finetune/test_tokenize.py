@@ -1,4 +1,4 @@
-"""A row is what the engine asked and what the model wrote; without thoughts it is the one that TRL makes."""
+"""Tokenized examples match the engine's prompts; for templates without reasoning they match TRL's."""
 
 import copy
 from types import SimpleNamespace
@@ -9,11 +9,10 @@ from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.sft_trainer import SFTTrainer
 
 from srlm.console import Progress
-from srlm.engines.chat_template import Chat
+from srlm.engines.chat_template import ChatTokenizer
 from srlm.errors import ModelError, NothingToTrain
-from srlm.types import Message, Request
-from trainer.data.sft_examples import Example
-from trainer.finetune.tokenize import Rows, fitting, read
+from srlm.types import Message, Request, SFTExample
+from trainer.finetune.tokenize import ExampleTokenizer, filter_by_length, tokenize_example
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
@@ -33,7 +32,7 @@ MISTRAL = (
 )
 PLAIN = {"chatml": CHATML, "llama3": LLAMA3, "gemma": GEMMA, "mistral": MISTRAL}
 
-# Qwen 3 puts an empty thought before the last answer; R1 opens one in the prompt, and drops those of the past.
+# Qwen 3 puts an empty thought before the last answer; R1 opens one in the prompt, and drops past ones.
 QWEN = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' and loop.last %}<think>\n\n</think>"
     "\n\n{{ m.content.split('</think>')[-1].lstrip('\n') }}{% else %}{{ m.content }}{% endif %}<|im_end|>\n{% endfor %}"
@@ -63,7 +62,7 @@ def tokenizer(tiny_model):
 
 
 def by_trl(trainer, tokenizer, **answers):
-    """The tokens of a row as TRL's own preparation makes them: prompt, and each answer."""
+    """Return the tokens of an example by TRL's own preparation: prompt, and each answer."""
     from datasets import Dataset
 
     row = {
@@ -82,13 +81,13 @@ def by_trl(trainer, tokenizer, **answers):
 
 @pytest.mark.parametrize("style", PLAIN)
 @pytest.mark.parametrize("thoughts", ["drop", "keep"])
-def test_without_thoughts_a_row_is_that_of_trl(tokenizer, style, thoughts):
+def test_without_reasoning_the_tokens_are_those_of_trl(tokenizer, style, thoughts):
     made = tokenizer(PLAIN[style])
-    rows = Rows(made, thoughts)
+    chat = ExampleTokenizer(made, thoughts)
     for answer in ANSWERS[:2] + ANSWERS[3:]:
         if answer.startswith("\n") and style in {"chatml", "mistral"}:
-            continue  # TRL lets a token reach over the prompt's end there
-        ours = rows.read("Write a list.", answer)
+            continue  # here TRL makes a token that spans the end of the prompt
+        ours = chat.tokenize("Write a list.", answer)
         theirs = by_trl(SFTTrainer, made, completion=answer)
         assert theirs["input_ids"] == [*ours.prompt, *ours.completion]
         assert theirs["labels"] == [*[-100] * len(ours.prompt), *ours.completion]
@@ -99,12 +98,14 @@ def test_without_thoughts_a_row_is_that_of_trl(tokenizer, style, thoughts):
 @pytest.mark.parametrize("template", [*PLAIN.values(), QWEN, R1])
 @pytest.mark.parametrize(("thoughts", "asked"), [("drop", "closed"), ("keep", "open")])
 @pytest.mark.parametrize("prompt", ["Write a list.", "What is <|im_end|>, and\n</think> and <think>?", "\n a \n"])
-def test_the_prompt_is_the_one_that_the_engine_gives(tokenizer, template, thoughts, asked, prompt):
-    """And a special token in an answer opens or ends no turn, as in the engine."""
+def test_the_prompt_is_that_of_the_engine(tokenizer, template, thoughts, asked, prompt):
+    """As in the engine, a special token in an answer opens or ends no turn."""
     made = tokenizer(template)
-    expected = Chat(made, name="tiny", context=4096, thoughts=asked).tokens(Request((Message("user", prompt),)))
+    expected = ChatTokenizer(made, name="tiny", context=4096, thoughts=asked).tokens(
+        Request((Message("user", prompt),))
+    )
     for answer in [*ANSWERS, "It ends <|im_end|> a turn."]:
-        row = read(made, Example("", "", prompt, answer), thoughts)
+        row = tokenize_example(made, SFTExample("", "", prompt, answer), thoughts)
         assert list(row.prompt) == expected
         assert row.completion.count(made.eos_token_id) == 1
 
@@ -117,9 +118,9 @@ def test_the_prompt_is_the_one_that_the_engine_gives(tokenizer, template, though
     ],
 )
 @pytest.mark.parametrize("answer", ["Rice.", "<think>Hm.</think>Rice.", "It is </think>, I say."])
-def test_thoughts_that_are_dropped_leave_the_answer_behind_a_closed_thought(tokenizer, template, prompt, row, answer):
+def test_dropped_reasoning_leaves_the_answer_after_an_empty_thought(tokenizer, template, prompt, row, answer):
     made = tokenizer(template)
-    tokens = read(made, Example("", "", "Cook.", answer))
+    tokens = tokenize_example(made, SFTExample("", "", "Cook.", answer))
     assert made.decode(tokens.prompt).endswith(prompt)
     assert made.decode(tokens.completion) == row.format(answer)
 
@@ -135,9 +136,9 @@ def test_thoughts_that_are_dropped_leave_the_answer_behind_a_closed_thought(toke
         (CHATML, "<|im_start|>assistant\n", "<think>Hm.</think>Rice."),
     ],
 )
-def test_thoughts_that_are_kept_are_learned_as_they_were_written(tokenizer, template, prompt, written):
+def test_kept_reasoning_is_trained_on_as_it_was_generated(tokenizer, template, prompt, written):
     made = tokenizer(template)
-    tokens = read(made, Example("", "", "Cook.", "Rice.", written=written), "keep")
+    tokens = tokenize_example(made, SFTExample("", "", "Cook.", "Rice.", written=written), "keep")
     assert made.decode(tokens.prompt).endswith(prompt)
     assert made.decode(tokens.completion).rstrip("\n") == f"{written}<|im_end|>"
 
@@ -146,23 +147,25 @@ def test_thoughts_that_are_kept_are_learned_as_they_were_written(tokenizer, temp
     ("template", "completion"),
     [(QWEN, "<think>\n\n</think>\n\nRice.<|im_end|>\n"), (R1, "\n</think>\n\nRice.<|im_end|>")],
 )
-def test_a_seed_without_thoughts_gets_an_empty_one_where_they_are_kept(tokenizer, template, completion):
+def test_a_seed_without_reasoning_gets_an_empty_thought_if_reasoning_is_kept(tokenizer, template, completion):
     made = tokenizer(template)
-    assert made.decode(read(made, Example("", "", "Cook.", "Rice."), "keep").completion) == completion
+    assert made.decode(tokenize_example(made, SFTExample("", "", "Cook.", "Rice."), "keep").completion) == completion
 
 
-def test_a_template_that_asks_otherwise_than_it_speaks_is_refused(tokenizer):
+def test_a_template_whose_prompt_and_conversation_differ_is_refused(tokenizer):
     odd = CHATML.replace("{% if add_generation_prompt %}<|im_start|>assistant\n", "{% if add_generation_prompt %}BOT: ")
-    with pytest.raises(ModelError, match=r"begins an answer with .*BOT: .* where it asks .*assistant.* in a conv"):
-        Rows(tokenizer(odd))
+    with pytest.raises(
+        ModelError, match=r"begins an answer with .*BOT: .* in a prompt, but with .*assistant.* in a conv"
+    ):
+        ExampleTokenizer(tokenizer(odd))
 
 
-def test_the_length_counts_the_rows_own_tokens(tokenizer):
-    """An answer that the template would cut to its last words is as long as it was written."""
-    rows = Rows(tokenizer(R1))
-    example = Example("", "", "Cook.", "A long thought about rice </think> Rice.")
-    length = len(rows.read(example.prompt, example.completion))
+def test_the_length_is_that_of_the_tokenized_example(tokenizer):
+    """An answer that the template would shorten counts with its full length."""
+    chat = ExampleTokenizer(tokenizer(R1))
+    example = SFTExample("", "", "Cook.", "A long thought about rice </think> Rice.")
+    length = len(chat.tokenize(example.prompt, example.completion))
     quiet = Progress(quiet=True)
-    assert [len(tokens) for _, tokens in fitting(rows, [example], length, quiet, "M1")] == [length]
+    assert [len(tokens) for _, tokens in filter_by_length(chat, [example], length, quiet, "M1")] == [length]
     with pytest.raises(NothingToTrain):
-        fitting(rows, [example], length - 1, quiet, "M1")
+        filter_by_length(chat, [example], length - 1, quiet, "M1")

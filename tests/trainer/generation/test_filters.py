@@ -1,4 +1,4 @@
-"""The filters of new instructions: every reason, its border, and ROUGE-L by hand."""
+"""Filters of new prompts: every reason, its limit, and ROUGE-L by hand."""
 
 import pytest
 from hypothesis import given, settings
@@ -11,8 +11,8 @@ KNOWN = "Explain to a child why the sky looks blue at noon."
 lists = st.lists(st.sampled_from("abcd"), max_size=8)
 
 
-def refusal(text, *, cut=False, known=(KNOWN,), **settings):
-    return InstructionFilter(InstructionsConfig(**settings), known).refusal(text, cut=cut)
+def rejection(text, *, truncated=False, known=(KNOWN,), **settings):
+    return InstructionFilter(InstructionsConfig(**settings), known).rejection_reason(text, truncated=truncated)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def refusal(text, *, cut=False, known=(KNOWN,), **settings):
     ],
 )
 def test_each_reason(text, reason):
-    assert refusal(text) == reason
+    assert rejection(text) == reason
 
 
 @pytest.mark.parametrize(
@@ -55,36 +55,36 @@ def test_each_reason(text, reason):
         "What does a café sell",
     ],
 )
-def test_what_is_kept(text):
-    assert refusal(text) is None
+def test_accepted_prompts(text):
+    assert rejection(text) is None
 
 
-def test_a_cut_instruction_is_refused_before_all_else():
-    assert refusal("", cut=True) == "cut at the length limit"
-    assert refusal("Name four long rivers", cut=True) == "cut at the length limit"
+def test_a_truncated_prompt_is_rejected_before_all_else():
+    assert rejection("", truncated=True) == "cut at the length limit"
+    assert rejection("Name four long rivers", truncated=True) == "cut at the length limit"
 
 
 def test_the_limits_are_those_of_the_configuration():
-    assert refusal("Two words", min_words=2, known=()) is None
-    assert refusal("Only three words", max_words=2, min_words=1) == "too long"
+    assert rejection("Two words", min_words=2, known=()) is None
+    assert rejection("Only three words", max_words=2, min_words=1) == "too long"
 
 
-def test_similarity_is_refused_above_the_limit_and_not_at_it():
+def test_similarity_is_rejected_above_the_limit_and_not_at_it():
     # Four words, two in common order: F = 2 * 2 / 8 = 0.5.
-    assert refusal("alpha beta one two", known=["alpha beta x y"], rouge_limit=0.5) is None
+    assert rejection("alpha beta one two", known=["alpha beta x y"], rouge_limit=0.5) is None
     assert (
-        refusal("alpha beta one two", known=["alpha beta x y"], rouge_limit=0.49)
+        rejection("alpha beta one two", known=["alpha beta x y"], rouge_limit=0.49)
         == "too similar to a known instruction"
     )
 
 
-def test_an_accepted_instruction_is_known_from_then_on():
+def test_an_accepted_prompt_is_known_from_then_on():
     check = InstructionFilter(InstructionsConfig(), [])
     text = "Name four long rivers"
-    assert check.refusal(text, cut=False) is None
-    assert check.refusal(text, cut=False) is None
+    assert check.rejection_reason(text, truncated=False) is None
+    assert check.rejection_reason(text, truncated=False) is None
     check.add(text)
-    assert check.refusal(text.lower(), cut=False) == "too similar to a known instruction"
+    assert check.rejection_reason(text.lower(), truncated=False) == "too similar to a known instruction"
 
 
 # --- ROUGE-L ----------------------------------------------------------------------------------------------------------
@@ -111,7 +111,7 @@ def test_rouge_l_by_hand(one, two, value):
 
 
 def subsequence(one, two):
-    """The longest common subsequence by the textbook's table."""
+    """Return the length of the longest common subsequence, by the textbook's table."""
     row = [0] * (len(two) + 1)
     for x in one:
         before = 0

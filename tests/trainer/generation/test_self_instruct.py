@@ -1,4 +1,4 @@
-"""Shots of new instructions, and their writing with a scripted model."""
+"""Few-shot examples of new prompts, and their generation with a scripted model."""
 
 from types import SimpleNamespace
 
@@ -6,12 +6,12 @@ import pytest
 
 from srlm.config import TrainConfig
 from srlm.console import Progress
-from srlm.engines.engine import Done
+from srlm.engines.engine import BatchResult
 from srlm.inference import Caller
 from srlm.ledger import Ledger
 from srlm.prices import FREE
 from srlm.types import Completion, Demonstration, Failed, Prompt
-from trainer.generation.self_instruct import _shots, write_prompts
+from trainer.generation.self_instruct import _draw_shots, generate_prompts
 
 SEEDS = [Demonstration(f"ift-{i}", f"Seed instruction number {i}", "yes") for i in range(20)]
 WRITTEN = [Prompt(f"M2-p{i:04d}", f"Written {i}", "generated") for i in range(10)]
@@ -22,35 +22,38 @@ def kinds(shots):
 
 
 @pytest.mark.parametrize(("written", "expected"), [(0, (8, 0)), (1, (7, 1)), (2, (6, 2)), (10, (6, 2))])
-def test_six_seeds_and_two_written_ones_once_there_are_some(written, expected):
+def test_six_seeds_and_two_generated_prompts_once_there_are_some(written, expected):
     for seed in range(20):
-        shots = _shots(SEEDS, WRITTEN[:written], 6, 2, seed)
+        shots = _draw_shots(SEEDS, WRITTEN[:written], 6, 2, seed)
         assert kinds(shots) == expected
         assert len({one.id for one in shots}) == 8
 
 
-def test_shots_are_a_function_of_their_seed():
-    assert _shots(SEEDS, WRITTEN, 6, 2, 1) == _shots(SEEDS, WRITTEN, 6, 2, 1)
-    assert len({tuple(one.id for one in _shots(SEEDS, WRITTEN, 6, 2, seed)) for seed in range(10)}) == 10
+def test_shots_depend_on_their_seed():
+    assert _draw_shots(SEEDS, WRITTEN, 6, 2, 1) == _draw_shots(SEEDS, WRITTEN, 6, 2, 1)
+    assert len({tuple(one.id for one in _draw_shots(SEEDS, WRITTEN, 6, 2, seed)) for seed in range(10)}) == 10
 
 
-def test_written_shots_stand_at_any_place():
+def test_generated_shots_can_be_at_any_position():
     places = {
-        i for seed in range(60) for i, one in enumerate(_shots(SEEDS, WRITTEN, 6, 2, seed)) if isinstance(one, Prompt)
+        i
+        for seed in range(60)
+        for i, one in enumerate(_draw_shots(SEEDS, WRITTEN, 6, 2, seed))
+        if isinstance(one, Prompt)
     }
     assert places == set(range(8))
 
 
 def test_few_seeds_give_fewer_shots():
-    assert kinds(_shots(SEEDS[:3], [], 6, 2, 0)) == (3, 0)
-    assert kinds(_shots(SEEDS, WRITTEN, 6, 0, 0)) == (6, 0)
+    assert kinds(_draw_shots(SEEDS[:3], [], 6, 2, 0)) == (3, 0)
+    assert kinds(_draw_shots(SEEDS, WRITTEN, 6, 0, 0)) == (6, 0)
 
 
-# --- writing ----------------------------------------------------------------------------------------------------------
+# --- generation -------------------------------------------------------------------------------------------------------
 
 
 class Writer:
-    """A model that writes what it is given, call by call."""
+    """A model that returns the given replies, call by call."""
 
     name = identity = "writer"
 
@@ -62,11 +65,11 @@ class Writer:
     def plan(self, requests):
         return [[index] for index in range(len(requests))]
 
-    def run(self, batches, tick=None):
+    def run(self, batches, on_progress=None):
         for number, batch in enumerate(batches):
             self.asked += batch
             text = next(self.replies, "Never the same words: " + str(number))
-            yield Done(number, [Completion(text, "stop", 1, 1) if isinstance(text, str) else text], 1.0)
+            yield BatchResult(number, [Completion(text, "stop", 1, 1) if isinstance(text, str) else text], 1.0)
 
     def close(self):
         pass
@@ -85,13 +88,13 @@ def write(tmp_path):
             run=SimpleNamespace(ledger=ledger),
             progress=Progress(quiet=True),
         )
-        return engine, *write_prompts(session, "M2", "M0", seeds, earlier)
+        return engine, *generate_prompts(session, "M2", "M0", seeds, earlier)
 
     yield go
     ledger.close()
 
 
-def test_accepted_and_refused_are_told_apart_and_remember_their_shots(write):
+def test_prompts_are_accepted_or_rejected_and_have_their_shots(write):
     replies = ["1. How do bees find home\n", "Too short", Failed("down")]
     engine, accepted, refused = write([*replies, "Which tea is best cold", "Why are lemons so sour"], count=3)
     assert [(one.id, one.instruction) for one in accepted] == [
@@ -108,7 +111,7 @@ def test_accepted_and_refused_are_told_apart_and_remember_their_shots(write):
     assert engine.asked[0].sampling.stop == ("\n",)
 
 
-def test_earlier_instructions_are_shots_and_cannot_be_written_again(write):
+def test_earlier_prompts_are_shots_and_are_not_accepted_again(write):
     earlier = [Prompt("M2-p0000", "How do bees find home", "generated")]
     engine, accepted, refused = write(["How do bees find home?"], earlier=earlier, max_rounds=1)
     assert [one.reason for one in refused] == ["too similar to a known instruction"]
@@ -116,7 +119,7 @@ def test_earlier_instructions_are_shots_and_cannot_be_written_again(write):
     assert "How do bees find home\n" in engine.asked[0].prefill
 
 
-def test_rounds_end(write):
+def test_the_number_of_rounds_is_limited(write):
     engine, accepted, refused = write(["no"] * 50, max_rounds=4)
     assert accepted == []
     assert len(engine.asked) == len(refused) == 4
@@ -131,11 +134,11 @@ def test_rounds_end(write):
         ("5 ways to boil rice", "5 ways to boil rice"),
     ],
 )
-def test_a_list_mark_is_taken_off(write, text, kept):
+def test_a_list_marker_is_removed(write, text, kept):
     _, accepted, _ = write([text], count=1)
     assert accepted[0].instruction == kept
 
 
-def test_a_decimal_is_no_list_mark(write):
+def test_a_decimal_number_is_no_list_marker(write):
     _, accepted, _ = write(["2.5 litres in gallons is what"], count=1)
     assert accepted[0].instruction == "2.5 litres in gallons is what"

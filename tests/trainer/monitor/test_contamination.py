@@ -1,4 +1,4 @@
-"""Diversity and contamination of instructions, by hand."""
+"""Diversity and contamination of prompts, by hand."""
 
 import pytest
 from hypothesis import given
@@ -20,9 +20,9 @@ def test_diversity_by_hand():
     assert diversity(["a b", "a c", "d e"]) == pytest.approx((0.5 + 1 + 1) / 3)
 
 
-def test_of_many_texts_some_are_compared_from_everywhere():
+def test_of_many_texts_an_even_sample_is_compared():
     texts = [f"word{i}" for i in range(1000)] + ["same"] * 1000
-    # Of 200 taken evenly, 100 are the same: C(100, 2) of C(200, 2) pairs have no distance.
+    # Of 200 taken evenly, 100 are the same: C(100, 2) of C(200, 2) pairs have distance 0.
     assert diversity(texts) == pytest.approx(1 - (100 * 99) / (200 * 199))
 
 
@@ -44,7 +44,7 @@ def test_thirteen_words_in_a_row_or_all_of_a_shorter_text(text, found):
 
 
 @given(words, words, words)
-def test_whatever_contains_a_held_out_text_is_found(before, text, after):
+def test_any_text_that_contains_a_held_out_text_is_found(before, text, after):
     assert contaminated([f"{before} {text} {after}"], [text]) == ([0] if text else [])
 
 

@@ -1,4 +1,4 @@
-"""The best answers alone: which are learned from, which instructions give none, and how often each is shown."""
+"""Best answers as examples: their selection, the reasons of prompts without one, and the weight."""
 
 from collections import Counter
 
@@ -6,13 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srlm.types import Answer, Prompt, Reward
-from trainer.data.sft_examples import Example
-from trainer.preferences.best_of_n import choose_positives, shown
+from srlm.types import Answer, Prompt, Reward, SFTExample
+from trainer.preferences.best_of_n import choose_positives, repeat_by_weight
 
 
 def case(name, *answers):
-    """An instruction with answers of given reward and text."""
+    """A prompt with answers of given reward and text."""
     written = [Answer(f"{name}-c{i}", name, "M1", text, "stop", i) for i, (_, text) in enumerate(answers)]
     rewards = [
         Reward(answer.id, value, None, int(value is not None), int(value is None), 0)
@@ -30,26 +29,26 @@ def chosen(*cases, least=5.0):
     )
 
 
-def test_every_answer_with_the_highest_mean_is_an_example():
+def test_every_answer_with_the_highest_reward_is_an_example():
     positives, dropped = chosen(case("p0", (5.0, "a"), (14 / 3, "b"), (5.0, "c"), (None, "d")))
     assert positives == [
-        Example("p0-c0", "positive", "Do p0.", "a"),
-        Example("p0-c2", "positive", "Do p0.", "c"),
+        SFTExample("p0-c0", "positive", "Do p0.", "a"),
+        SFTExample("p0-c2", "positive", "Do p0.", "c"),
     ]
     assert dropped == []
 
 
-def test_a_lower_threshold_is_itself_enough():
+def test_a_reward_equal_to_a_lower_threshold_is_enough():
     positives, _ = chosen(case("p0", (3.3333333333, "a"), (13 / 3, "b"), (10 / 3, "c")), least=10 / 3)
     assert [one.completion for one in positives] == ["a", "b", "c"]
 
 
-def test_the_same_answer_twice_is_one_example_and_another_instructions_is_another():
+def test_equal_answers_to_one_prompt_are_one_example():
     positives, _ = chosen(case("p0", (4.0, "a"), (5.0, "a"), (5.0, "a")), case("p1", (5.0, "a")))
     assert [one.id for one in positives] == ["p0-c1", "p1-c0"]
 
 
-def test_an_instruction_without_one_says_why():
+def test_a_prompt_without_one_has_a_reason():
     positives, dropped = chosen(case("p0", (4.0, "a"), (2.0, "b")), case("p1", (None, "a"), (None, "b")), case("p2"))
     assert positives == []
     assert [(one.id, one.reason, one.detail) for one in dropped] == [
@@ -60,17 +59,17 @@ def test_an_instruction_without_one_says_why():
 
 
 @pytest.mark.parametrize(("weight", "counts"), [(1, [1] * 10), (2, [2] * 10), (0.3, [0] * 7 + [1] * 3)])
-def test_the_weight_is_how_often_one_is_shown(weight, counts):
-    examples = [Example(f"e{n}", "positive", "x", str(n)) for n in range(10)]
-    found = Counter(one.id for one in shown(examples, weight, 0))
+def test_the_weight_is_the_number_of_repetitions(weight, counts):
+    examples = [SFTExample(f"e{n}", "positive", "x", str(n)) for n in range(10)]
+    found = Counter(one.id for one in repeat_by_weight(examples, weight, 0))
     assert sorted(found[one.id] for one in examples) == counts
 
 
 @given(st.integers(1, 30), st.floats(0.01, 4), st.integers(0, 5))
-def test_no_two_are_shown_more_than_once_apart_and_chance_is_seeded(count, weight, seed):
-    examples = [Example(f"e{n}", "positive", "x", str(n)) for n in range(count)]
-    found = shown(examples, weight, seed)
+def test_repetitions_differ_by_at_most_one_and_the_draw_is_seeded(count, weight, seed):
+    examples = [SFTExample(f"e{n}", "positive", "x", str(n)) for n in range(count)]
+    found = repeat_by_weight(examples, weight, seed)
     often = Counter(one.id for one in found)
     assert len(found) == max(1, round(weight * count))
     assert max(often.values()) - min(often[one.id] for one in examples) <= 1
-    assert found == shown(examples, weight, seed)
+    assert found == repeat_by_weight(examples, weight, seed)

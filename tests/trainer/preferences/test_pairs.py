@@ -1,4 +1,4 @@
-"""Best against worst: what becomes a pair, what is dropped and why, and that chance is seeded."""
+"""Preference pairs: best against worst, the reasons to drop a prompt, and the seeded draw."""
 
 import pytest
 from hypothesis import given, settings
@@ -50,14 +50,14 @@ def test_ties_are_dropped():
 
 
 @pytest.mark.parametrize("rewards", [(None, None), (None, 5.0, None), (5.0,), ()])
-def test_fewer_than_two_read_rewards_are_dropped(rewards):
+def test_fewer_than_two_readable_rewards_are_dropped(rewards):
     pairs, (dropped,) = chosen(case(*rewards))
     assert pairs == []
     assert dropped.reason == "fewer than two readable rewards"
     assert dropped.detail == f"{sum(one is not None for one in rewards)} of {len(rewards)}"
 
 
-def test_an_unread_answer_is_neither_the_best_nor_the_worst():
+def test_an_answer_without_a_reward_is_in_no_pair():
     (pair,), _ = chosen(case(None, 2.0, 1.0, None))
     assert (pair.chosen_id, pair.rejected_id) == ("p0-c1", "p0-c2")
     assert pair.reason.endswith("of 2 scored candidates")
@@ -68,20 +68,20 @@ def test_a_reward_of_zero_is_a_reward():
     assert (pair.rejected_id, pair.rejected_reward) == ("p0-c0", 0.0)
 
 
-def test_one_text_against_itself_is_dropped():
+def test_a_pair_of_equal_texts_is_dropped():
     pairs, (dropped,) = chosen(case(1.0, 2.0, texts=["same", "same"]))
     assert pairs == []
     assert dropped.reason == "best and worst are the same text"
 
 
-def test_shared_places_are_drawn_fairly_and_by_the_seed():
+def test_ties_are_drawn_uniformly_and_by_the_seed():
     drawn = [chosen(case(5.0, 5.0, 1.0, 1.0), seed=seed)[0][0] for seed in range(200)]
     ids = {(one.chosen_id, one.rejected_id) for one in drawn}
     assert ids == {(f"p0-c{c}", f"p0-c{r}") for c in (0, 1) for r in (2, 3)}
     assert 60 < sum(one.chosen_id == "p0-c0" for one in drawn) < 140
 
 
-def test_a_draw_does_not_depend_on_the_other_instructions():
+def test_a_draw_does_not_depend_on_the_other_prompts():
     cases = [case(5.0, 5.0, 1.0, 1.0, name=f"p{i}") for i in range(10)]
     together, _ = chosen(*cases, seed=3)
     assert together == [chosen(one, seed=3)[0][0] for one in cases]
@@ -91,7 +91,7 @@ def test_a_draw_does_not_depend_on_the_other_instructions():
 
 @settings(deadline=None)
 @given(st.lists(values, max_size=6), st.integers(0, 5))
-def test_every_instruction_is_a_pair_or_dropped_and_a_pair_has_a_gap(rewards, seed):
+def test_every_prompt_gives_a_pair_or_is_dropped_and_a_pair_has_a_gap(rewards, seed):
     cases = [case(*one, name=f"p{i}") for i, one in enumerate(rewards)]
     pairs, dropped = chosen(*cases, seed=seed)
     assert sorted([one.prompt_id for one in pairs] + [one.id for one in dropped]) == sorted(one[0].id for one in cases)
@@ -110,7 +110,7 @@ def test_every_instruction_is_a_pair_or_dropped_and_a_pair_has_a_gap(rewards, se
 
 
 def anchored(*rewards, name="p0", texts=None):
-    """Answers of an earlier model, with their rewards."""
+    """Return answers of an earlier model with their rewards."""
     answers = [
         Answer(f"{name}-a{i}", name, "M0", texts[i] if texts else f"{name} anchor {i}", "stop", i)
         for i in range(len(rewards))
@@ -130,14 +130,14 @@ def switched(one, anchors=((), ()), seed=0, **switches):
 
 
 @pytest.mark.parametrize(("min_gap", "kept"), [(0, True), (1.5, True), (5 / 3, True), (1.7, False), (5, False)])
-def test_a_gap_that_is_too_small_is_dropped(min_gap, kept):
+def test_a_pair_with_too_small_a_gap_is_dropped(min_gap, kept):
     pairs, dropped = switched(case(10 / 3, 5.0, 4.0), min_gap=min_gap)
     assert (len(pairs), len(dropped)) == (kept, not kept)
     if dropped:
         assert (dropped[0].reason, dropped[0].detail) == ("the gap is too small", "5.00 and 3.33")
 
 
-# Rewards 5, 4.2, 4, 2, 1.6, 1, so that the range is 4; texts of 60, 50, 10, 70, 80 and 20 characters.
+# Rewards 5, 4.2, 4, 2, 1.6, 1, with a range of 4; texts of 60, 50, 10, 70, 80 and 20 characters.
 @pytest.mark.parametrize(
     ("rho", "chosen_index", "rejected_index"),
     [
@@ -158,14 +158,14 @@ def test_the_length_rule_by_hand(rho, chosen_index, rejected_index):
     assert (pair.chosen_reward, pair.rejected_reward) == (rewards[chosen_index], rewards[rejected_index])
 
 
-def test_rho_zero_lets_length_decide_among_equals_alone():
+def test_with_rho_0_length_decides_only_among_equal_rewards():
     texts = ["a" * 30, "b" * 10, "c" * 5, "d" * 20, "e" * 40]
     for seed in range(10):
         (pair,), _ = switched(case(5.0, 5.0, 3.0, 1.0, 1.0, texts=texts), seed=seed, length_rho=0)
         assert (pair.chosen_id, pair.rejected_id) == ("p0-c1", "p0-c4")
 
 
-def test_the_worst_answer_of_an_earlier_model_is_rejected_where_it_is_worse():
+def test_the_worst_answer_of_an_earlier_model_is_rejected_if_it_is_worse():
     (pair,), _ = switched(case(4.0, 3.0, 2.0), anchored(2.5, 1.0, 5.0), rejected_from="base")
     assert (pair.chosen_id, pair.rejected_id, pair.rejected, pair.rejected_reward) == (
         "p0-c0",
@@ -177,19 +177,19 @@ def test_the_worst_answer_of_an_earlier_model_is_rejected_where_it_is_worse():
 
 
 @pytest.mark.parametrize("anchors", [(2.0, 3.0), (None,), ()])
-def test_an_earlier_model_that_is_no_worse_changes_nothing(anchors):
+def test_an_earlier_model_that_is_no_worse_has_no_effect(anchors):
     (pair,), _ = switched(case(4.0, 2.0), anchored(*anchors), rejected_from="base")
     assert (pair.chosen_id, pair.rejected_id) == ("p0-c0", "p0-c1")
 
 
-def test_an_earlier_model_is_never_chosen():
+def test_an_answer_of_an_earlier_model_is_never_chosen():
     (pair,), _ = switched(case(2.0, 1.0), anchored(5.0, 0.0), rejected_from="base")
     assert (pair.chosen_id, pair.rejected_id) == ("p0-c0", "p0-a1")
     _, (dropped,) = switched(case(None, None), anchored(5.0, 0.0), rejected_from="base")
     assert (dropped.reason, dropped.detail) == ("fewer than two readable rewards", "0 of 2")
 
 
-def test_equal_rewards_make_a_pair_with_a_worse_anchor():
+def test_equal_rewards_give_a_pair_with_a_worse_anchor():
     assert switched(case(3.0, 3.0))[0] == []
     (pair,), _ = switched(case(3.0, 3.0), anchored(1.0), rejected_from="base")
     assert (pair.chosen_reward, pair.rejected_reward) == (3.0, 1.0)
@@ -211,7 +211,7 @@ def test_the_length_rule_among_anchors():
     st.floats(0, 5),
     st.integers(0, 3),
 )
-def test_whatever_the_switches_the_chosen_one_has_the_higher_reward(own, earlier, lengths, rho, min_gap, seed):
+def test_with_any_switches_the_chosen_answer_has_the_higher_reward(own, earlier, lengths, rho, min_gap, seed):
     one = case(*own, texts=[f"c{i}{'x' * lengths[i]}" for i in range(len(own))])
     anchors = anchored(*earlier, texts=[f"a{i}{'x' * lengths[5 + i]}" for i in range(len(earlier))])
     pairs, dropped = switched(one, anchors, seed=seed, length_rho=rho, min_gap=min_gap, rejected_from="base")

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from evals.results import collect
 from evals.sample import Mark, Opinion, Reply, Sample, flags, link, opinion, pack
+from evals.sample_source import SampleSource
 from evals.suites.nlp.result import NlpResult
-from evals.suites.nlp.samples import task_samples
+from evals.suites.nlp.samples import samples
 from srlm.errors import DataError
 from srlm.runs import Run
-from srlm.types import Failed, Scored, Suspicion, Unparsed, Verdict
+from srlm.types import Failed, InjectionFlag, Scored, Unparsed, Verdict
 
 
 def opened(packed):
@@ -75,7 +76,7 @@ def test_a_verdict_that_was_not_read_says_so():
 
 
 def test_flags_are_those_of_the_answer_once():
-    found = [Suspicion("a", "verdict", 3, 5), Suspicion("a", "verdict", 3, 5), Suspicion("b", "tag", 0, 1)]
+    found = [InjectionFlag("a", "verdict", 3, 5), InjectionFlag("a", "verdict", 3, 5), InjectionFlag("b", "tag", 0, 1)]
     assert flags(found, "a") == ((3, 5, "verdict"),)
 
 
@@ -105,8 +106,8 @@ def test_items_of_lm_eval_with_line_separators_in_them_are_one_each(tmp_path, se
     }
     (folder / "samples_a_2026.jsonl").write_text(json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
     results = collect([NlpResult("M1", "id", {})])
-    (found,) = task_samples(Run(tmp_path / "run"), results)
+    (found,) = samples(SampleSource(Run(tmp_path / "run"), results))
     assert json.loads(found.prompt) == {"q": f"one{separator}two"}
     (folder / "samples_a_2026.jsonl").write_text(json.dumps(row | {"metrics": 3}) + "\n")
     with pytest.raises(DataError, match="a sample of a is none of lm-eval's"):
-        task_samples(Run(tmp_path / "run"), results)
+        samples(SampleSource(Run(tmp_path / "run"), results))

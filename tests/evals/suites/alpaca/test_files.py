@@ -15,7 +15,7 @@ from evals.suites.alpaca.files import (
     Annotations,
     preference_by_tokens,
     read_annotations,
-    read_gamed,
+    read_difficulties,
     write_annotations,
     write_outputs,
 )
@@ -56,8 +56,8 @@ def test_annotations_are_read_with_the_baseline_first(tmp_path):
     found = read_annotations(path)
     assert (found.model, found.baseline, found.annotator) == ("tuned", "base", "someone")
     assert [row.preference for row in found.rows] == [0.75, None, 0.75]
-    assert [row.turned for row in found.rows] == [False, False, True]
-    assert found.rows[2] == Annotation("Question 2?", "Red", "Blue", 0.75, turned=True)
+    assert [row.swapped for row in found.rows] == [False, False, True]
+    assert found.rows[2] == Annotation("Question 2?", "Red", "Blue", 0.75, swapped=True)
 
 
 def test_zero_is_a_draw_of_older_annotators(tmp_path):
@@ -214,7 +214,7 @@ def test_outputs_of_one_instruction_twice_are_refused(tmp_path):
 def test_the_gamed_rows_are_read_with_a_difficulty_for_each_prompt(tmp_path):
     path = tmp_path / "df_gamed.csv"
     path.write_text(f"{HEADER}\n0.25,0,1.5,0,False,c\n,1,-2,0.5,False,c\n0.75,0,0.5,0,False,v\n", encoding="utf-8")
-    found = read_gamed(path)
+    found = read_difficulties(path)
     assert found.difficulty.tolist() == [0, 0.5]
     assert found.row_tanh == pytest.approx(np.tanh([1.5, 0.5]))
     assert found.row_preference.tolist() == [0.25, 0.75]  # a row without a verdict says nothing
@@ -235,13 +235,13 @@ def test_the_gamed_rows_are_read_with_a_difficulty_for_each_prompt(tmp_path):
 def test_a_table_that_is_wrong_is_refused(tmp_path, text, words):
     path = tmp_path / "df_gamed.csv"
     path.write_text(text, encoding="utf-8")
-    assert words in refusal(read_gamed, path)
+    assert words in refusal(read_difficulties, path)
 
 
 @needs_data
 def test_the_difficulties_are_those_of_the_published_table():
     lines = (DATA / "instruction_difficulty.csv").read_text(encoding="utf-8").splitlines()[1:]
-    found = read_gamed(DATA / "df_gamed.csv")
+    found = read_difficulties(DATA / "df_gamed.csv")
     assert found.difficulty.tolist() == [float(line.split(",")[1]) for line in lines]
     assert found.row_preference @ found.row_tanh == pytest.approx(-182.6923898, abs=1e-6)
     assert found.row_preference @ found.row_difficulty == pytest.approx(413.0468489, abs=1e-6)

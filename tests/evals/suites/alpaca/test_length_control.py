@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from evals.suites.alpaca.length_control import GAMED_WEIGHT, GRID, Gamed, length_controlled
+from evals.suites.alpaca.length_control import GAMED_WEIGHT, GRID, AlpacaDifficulties, length_controlled
 
 SEEDS = st.integers(0, 10_000)
 WAYS = st.sampled_from(["published", "held", "fitted"])
@@ -20,7 +20,9 @@ def verdicts(seed, n=60, length=-1.5, own=0.4):
     gaps, difficulty = rng.normal(rng.normal(scale=300), 500, n).round(), rng.normal(size=n)
     preferences = np.round(expit(length * np.tanh(gaps / gaps.std(ddof=1)) + difficulty + own), 3)
     row_tanh, row_difficulty = np.tanh(rng.normal(size=2 * n)), np.tile(difficulty, 2)
-    gamed = Gamed(difficulty, row_tanh, row_difficulty, expit(length * row_tanh + 0.2 * rng.normal(size=2 * n)))
+    gamed = AlpacaDifficulties(
+        difficulty, row_tanh, row_difficulty, expit(length * row_tanh + 0.2 * rng.normal(size=2 * n))
+    )
     return gaps, preferences, gamed
 
 
@@ -67,7 +69,7 @@ def test_the_order_of_the_rows_does_not_matter(seed, way):
 def test_with_model_and_baseline_exchanged_the_rates_sum_to_one(seed, way):
     gaps, preferences, gamed = verdicts(seed)
     # The variants are of the baseline: exchanged, their rows must speak of the other side too.
-    mirrored = Gamed(gamed.difficulty, -gamed.row_tanh, gamed.row_difficulty, 1 - gamed.row_preference)
+    mirrored = AlpacaDifficulties(gamed.difficulty, -gamed.row_tanh, gamed.row_difficulty, 1 - gamed.row_preference)
     one = fit(gaps, preferences, gamed, way)
     two = fit(-gaps, 1 - preferences, mirrored, way)
     assert one.estimate.value + two.estimate.value == pytest.approx(1, abs=1e-8)

@@ -5,15 +5,16 @@ from math import inf, isnan, nan
 
 import pytest
 
-from evals.compare.breakdown import broken_down
+from evals.compare.breakdown import metric_breakdown
+from evals.compare.cells import format_estimate
 from evals.compare.comparison import compare_models
 from evals.compare.export.csv import as_csv
 from evals.compare.export.json import as_json
 from evals.compare.export.markdown import as_markdown
-from evals.compare.terminal import with_interval
 from evals.labels.store import Label
-from evals.model import Contestant
+from evals.model import EvalModel
 from evals.results import Provenance
+from evals.suite import Selection
 from evals.suites import load_results
 from evals.suites.alpaca.run import run_alpaca
 from evals.suites.head_to_head import metrics as matched
@@ -47,7 +48,7 @@ def text(words):
 
 def speaker(name, words=None):
     """A model that says what it is, the number of words it is worth."""
-    return Contestant(
+    return EvalModel(
         name, lambda: Scripted(lambda request: text(words or f"{name} {request.messages[0].content}"), name)
     )
 
@@ -65,7 +66,7 @@ def judging(strength, asked=None):
         p = 0.9 if "Question 5?" in content or strength[one] > strength[two] else 0.1
         return Completion("A", "stop", 1, 1, (p, 1 - p))
 
-    return Contestant("judge", lambda: Scripted(say, "judge", asked))
+    return EvalModel("judge", lambda: Scripted(say, "judge", asked))
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ def test_a_win_needs_both_orders_and_a_broken_call_is_nothing(run):
     assert None in found.outcomes[4].orders
     assert found.outcomes[4].preference is None
     assert found.outcomes[5].orders == pytest.approx((0.9, 0.1))
-    (side,) = matched.sides([found])
+    (side,) = matched.extra_tables(Selection([found], []))
     seen = {metric.key: metric.cells["M2 : M1"].estimate for metric in side.metrics}
     assert [seen[f"pair_{one}"].value for one in ("wins", "ties", "losses")] == [4, 1, 0]
     assert (seen["pair_score"].value, seen["pair_score"].n) == (0.9, 5)
@@ -125,7 +126,7 @@ def test_a_pair_has_one_file_and_one_set_of_calls_in_whatever_order(run):
 def test_alpacas_answers_are_not_asked_for_again(run):
     asked = []
     models = [
-        Contestant(name, lambda name=name: Scripted(lambda request: text(f"{name} says"), name, asked)) for name in "ab"
+        EvalModel(name, lambda name=name: Scripted(lambda request: text(f"{name} says"), name, asked)) for name in "ab"
     ]
     judge = judging({"a": 0, "b": 1})
     run_alpaca(models, PROMPTS, judge, load_labelled(), SAMPLING, run, Progress(quiet=True))
@@ -138,14 +139,16 @@ def test_an_answer_that_never_came_leaves_its_prompt_unjudged(run):
     def mostly(request):
         return Failed("it broke") if "2" in request.messages[0].content else text("M1 Question says this")
 
-    models = [Contestant("M1", lambda: Scripted(mostly, "M1")), speaker("M2")]
+    models = [EvalModel("M1", lambda: Scripted(mostly, "M1")), speaker("M2")]
     (found,) = run_head_to_head(
         models, None, PROMPTS, judging({"M1": 0, "M2": 1}), load_labelled(), SAMPLING, run, Progress(quiet=True)
     )
     lost = found.outcomes[2]
     assert (lost.preference, lost.orders, lost.verdict_ids, lost.opponent_length) == (None, (None, None), (), 0)
     assert len(found.outcomes) == 6
-    assert any("2 of 6 prompts of M2 against M1 have no" in line for line in matched.captions([found], ["M1", "M2"]))
+    assert any(
+        "2 of 6 prompts of M2 against M1 have no" in line for line in matched.captions(Selection([found], ["M1", "M2"]))
+    )
 
 
 def test_answers_that_speak_to_the_judge_are_counted_on_both_sides(run):
@@ -155,7 +158,7 @@ def test_answers_that_speak_to_the_judge_are_counted_on_both_sides(run):
     )
     assert (found.flagged, found.constant) == ((0, 6), (0, 6))
     assert found.swapped().flagged == (6, 0)
-    lines = matched.captions([found], ["M1", "M2"])
+    lines = matched.captions(Selection([found], ["M1", "M2"]))
     assert any("6 answers of M1 hold something" in line for line in lines)
     assert any("M1 gave one and the same answer to 6 prompts" in line for line in lines)
 
@@ -194,7 +197,7 @@ def test_turning_round_twice_is_nothing_and_once_is_the_opposite():
         pytest.approx((0.6, 0.3)),
         (pytest.approx(0.1), None),
     ]
-    (one,), (two,) = matched.sides([found]), matched.sides([turned])
+    (one,), (two,) = matched.extra_tables(Selection([found], [])), matched.extra_tables(Selection([turned], []))
     assert row(one.metrics, "pair_first_position").cells["M2 : M1"].estimate.value == pytest.approx(
         row(two.metrics, "pair_first_position").cells["M1 : M2"].estimate.value
     )
@@ -211,7 +214,9 @@ def test_scores_are_of_the_column_against_the_baseline_whichever_way_they_are_st
     assert paired.p_value == pytest.approx(2 * 2 / 2**3)  # Holm: the smaller of two
     turned = compare_models(found, ["M1"], "M2")
     assert row(turned.metrics, "head_to_head").cells["M1"].estimate.value == 0.125
-    assert any(line.startswith("SFT and M1 cannot be told apart in head-to-head") for line in comparison.words)
+    assert any(
+        line.startswith("No significant difference between SFT and M1 in head-to-head") for line in comparison.words
+    )
 
 
 def test_the_difference_to_the_baseline_is_the_score_less_a_half_when_all_is_won_too():
@@ -219,11 +224,11 @@ def test_the_difference_to_the_baseline_is_the_score_less_a_half_when_all_is_won
     won = row(comparison.metrics, "head_to_head").cells["M2"]
     assert won.paired.difference.low == pytest.approx(won.estimate.low - 0.5)
     assert won.paired.difference.high == pytest.approx(won.estimate.high - 0.5)
-    assert comparison.words[0].startswith("M2 is better than M1 in head-to-head")
+    assert comparison.words[0].startswith("M2 is significantly better than M1 in head-to-head")
 
 
 def test_position_is_tested_on_prompts_where_both_verdicts_went_to_one_place():
-    (side,) = matched.sides([result("M2", "M1", *[FIRST] * 7, SECOND, WIN, EVEN)])
+    (side,) = matched.extra_tables(Selection([result("M2", "M1", *[FIRST] * 7, SECOND, WIN, EVEN)], []))
     seen = {metric.key: metric.cells["M2 : M1"].estimate for metric in side.metrics}
     assert seen["pair_first_position"].value == pytest.approx((14 + 0 + 1 + 1) / 20)
     assert seen["pair_position_p"].value == pytest.approx(2 * (1 + 8) / 2**8)
@@ -232,7 +237,7 @@ def test_position_is_tested_on_prompts_where_both_verdicts_went_to_one_place():
 
 def test_the_sign_tests_of_all_pairs_are_adjusted_together():
     met = [result("M2", "M1", *[WIN] * 6), result("M3", "M1", *[WIN] * 5, LOSS), result("M3", "M2", UNREAD)]
-    (side,) = matched.sides(met)
+    (side,) = matched.extra_tables(Selection(met, []))
     cells = row(side.metrics, "pair_p").cells
     assert [one.estimate.value for one in cells.values()] == pytest.approx(
         [2 * 2 / 2**6, 2 * (1 + 6) / 2**6, nan], nan_ok=True
@@ -257,7 +262,7 @@ def test_a_model_that_never_wins_has_no_elo_that_a_reader_could_take_for_a_figur
     comparison = compare_models(results(result("M2", "M1", LOSS, LOSS)), ["M2"], "M1")
     one = row(comparison.metrics, "head_to_head_elo").cells["M2"].estimate
     assert (one.value, isnan(one.low)) == (-inf, True)
-    assert with_interval(one, "elo") == "-inf"
+    assert format_estimate(one, "elo") == "-inf"
     printed = json.loads(as_json(comparison))
     (found,) = [metric for metric in printed["metrics"] if metric["key"] == "head_to_head_elo"]
     assert found["models"]["M2"]["value"] is None
@@ -298,13 +303,13 @@ def test_pairs_stand_in_markdown_with_counts_and_shares():
     comparison = compare_models(results(result("M2", "M1", WIN, WIN, FIRST, LOSS)), ["M2"], "M1")
     printed = as_markdown(comparison)
     assert "| the first wins, prompts | 2 (50.0 %) |" in printed
-    assert with_interval(Estimate(142, nan, nan, 256, 256), "count") == "142 (55.5 %)"
+    assert format_estimate(Estimate(142, nan, nan, 256, 256), "count") == "142 (55.5 %)"
 
 
 def test_wins_can_be_taken_apart_by_what_the_prompts_are():
     found = results(result("M2", "M1", *[WIN] * 12, *[LOSS] * 9, *[FIRST] * 3))
     labels = {f"e{i}": Label(f"e{i}", "easy" if i < 12 else "hard") for i in range(24)}
-    comparison = compare_models(found, ["M2"], "M1", (), lambda _, metric: broken_down(metric, labels, "category"))
+    comparison = compare_models(found, ["M2"], "M1", (), lambda _, metric: metric_breakdown(metric, labels, "category"))
     side = comparison.sides[-1]
     easy, hard = side.metrics
     assert (easy.cells["M2"].estimate.value, hard.cells["M2"].estimate.value) == (1, 0.125)

@@ -70,7 +70,7 @@ def test_majorities_by_hand(run):
     assert (pair(found, "annotators").value, pair(found, "votes").value) == (3, 20)
     assert pair(found, "length").value == 13
     assert any("M2 : M1 7 of 8" in line for line in found.captions)
-    assert any("M2 and M1 cannot be told apart in people's votes" in line for line in found.words)
+    assert any("No significant difference between M2 and M1 in people's votes" in line for line in found.words)
 
 
 def test_agreement_with_and_without_ties(run):
@@ -91,7 +91,7 @@ def test_one_annotator_agrees_with_nobody_and_it_is_said(run):
     assert not any(one.key == "human_pair_agreement" for side in found.sides for one in side.metrics)
     assert any("one person voted" in line for line in found.captions)
     assert pair(found, "p").value == pytest.approx(2 / 2**8)
-    assert any("M2 is better than M1 in people's votes" in line for line in found.words)
+    assert any("M2 is significantly better than M1 in people's votes" in line for line in found.words)
 
 
 def test_agreement_with_the_judge(run):

@@ -11,7 +11,7 @@ import pytest
 
 from evals.compare.comparison import compare_models
 from evals.compare.export.json import as_json
-from evals.model import Checkpoint, Contestant
+from evals.model import Checkpoint, EvalModel
 from evals.results import Provenance, collect
 from evals.suites import load_results
 from evals.suites.nlp import metrics as retained
@@ -31,7 +31,7 @@ QUICK = ["arc_easy", "social_iqa", "mmlu_anatomy"]
 
 
 def checkpoint(folder, name="M1"):
-    return Contestant(
+    return EvalModel(
         name, lambda: pytest.fail("the engine is not needed"), False, Checkpoint(lambda: folder, "cpu", "float32")
     )
 
@@ -230,7 +230,7 @@ def test_prompts_that_were_cut_are_counted():
 
 
 def test_servers_are_refused():
-    remote = Contestant("openai:gpt", lambda: pytest.fail("no call"), remote=True)
+    remote = EvalModel("openai:gpt", lambda: pytest.fail("no call"), remote=True)
     with pytest.raises(UsageError, match=r"a server does not tell \(openai:gpt\)"):
         require_checkpoints([remote])
 
@@ -295,7 +295,7 @@ def test_what_was_kept_and_what_was_lost():
     assert (lost.paired.wins, lost.paired.losses, lost.paired.p_value) == (0, 20, 2 * 0.5**20)
     assert rows["nlp_piqa_word_perplexity"].cells["M1"].paired is None
     assert found.words[-1] == (
-        "What M1 kept of M0 on NLP tasks: worse in PIQA; better in own_task; not to be told apart in ARC-Easy."
+        "What M1 kept of M0 on NLP tasks: worse in PIQA; better in own_task; no significant difference in ARC-Easy."
     )
     assert "Not every model has results of gsm8k: left out." in found.captions
 
@@ -330,7 +330,7 @@ def test_amounts_are_told_in_their_own_unit():
 
     before, after = [30.0 + item % 3 for item in range(20)], [32.5 + item % 3 for item in range(20)]
     found = compare_models(collect([scored("M0", before), scored("M1", after)]), ["M1"], "M0")
-    assert found.words[0].startswith("M1 is better than M0 in short, rouge1: +2.50 points [")
+    assert found.words[0].startswith("M1 is significantly better than M0 in short, rouge1: +2.50 points [")
     (row,) = json.loads(as_json(found))["metrics"]
     assert (row["unit"], row["models"]["M1"]["difference"]["value"]) == ("number", 2.5)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evals.suites.reward_model.baselines import NAMES, trivial_judge
+from evals.suites.reward_model.baselines import NAMES, heuristic_judge
 from srlm.stats.reward_model import Ranked
 
 GROUPS = [
@@ -21,14 +21,14 @@ GROUPS = [
     ],
 )
 def test_scores_are_of_the_length_or_of_the_place_and_not_of_any_judge(name, pairs, similar, matches):
-    found = trivial_judge(name, GROUPS)
+    found = heuristic_judge(name, GROUPS)
     assert (found.pairwise_accuracy.value, found.pairwise_accuracy.n) == (pairs, 4)
     assert (found.similar_length.value, found.similar_length.n) == (similar, 2)
     assert found.exact_match.value == matches
 
 
 def test_random_is_near_a_half_and_says_how_near():
-    found = trivial_judge("random", GROUPS)
+    found = heuristic_judge("random", GROUPS)
     assert found.pairwise_accuracy.value == pytest.approx(0.5, abs=0.05)
     assert (found.pairwise_accuracy.low, found.pairwise_accuracy.high) == (0, 1)
     assert found.exact_match.value == pytest.approx((1 / 6 + 1 / 2) / 2, abs=0.05)

@@ -1,0 +1,61 @@
+"""Samples of the suite reward: each instruction with its ranked answers and every model's verdicts on them."""
+
+from dataclasses import replace
+from itertools import combinations
+
+from evals.sample import Mark, Reply, Sample, flags, opinion
+from evals.sample_source import UNREAD, SampleSource, by_answer, by_id, records
+from evals.suites.reward_model.result import RewardResult
+from srlm.types import RankedPrompt
+
+
+def samples(source: SampleSource) -> list[Sample]:
+    """Return the ranked instructions that models judged; all results are of the same ones."""
+    results = source.results.of(RewardResult)
+    found = source.prompts("reward", (one.provenance.prompts for one in results.values()))
+    ranked = by_id(records(source.run, "seeds/validation", RankedPrompt))
+    verdicts = {model: by_answer(source.verdicts("reward", model)) for model in results}
+    first = next(iter(results.values()), None)
+    for prompt_id, group in zip(first.instruction_ids, first.groups, strict=True) if first else ():
+        texts = [one.text for one in ranked[prompt_id].answers] if prompt_id in ranked else []
+        for place, rank in enumerate(group.ranks):
+            answer_id = f"{prompt_id}-a{place}"
+            said = [(model, verdict) for model, of_model in verdicts.items() for verdict in of_model.get(answer_id, [])]
+            found.add(
+                prompt_id,
+                Reply(
+                    f"rank {rank:g}",
+                    texts[place] if place < len(texts) else "",
+                    "ranked by people" if place < len(texts) else "its text is not among the run's held-out seeds",
+                    tuple(mark for one in results.values() for mark in _marks(one, prompt_id, place)),
+                    tuple(replace(opinion(verdict, "on this answer"), by=model) for model, verdict in said),
+                    flags((one for _, verdict in said for one in verdict.injection_suspected), answer_id),
+                ),
+            )
+    return found.samples()
+
+
+def _marks(result: RewardResult, prompt_id: str, answer: int) -> list[Mark]:
+    """Return how a model orders an answer and those ranked below it, each outcome once."""
+    if prompt_id not in result.instruction_ids:
+        return []
+    group = result.groups[result.instruction_ids.index(prompt_id)]
+    if answer >= len(group.ranks):
+        return []
+    score = group.scores[answer]
+    shown = "" if score is None else f"{score:.2f}"
+    found: dict[str, None] = {}
+    for one, two in combinations(range(len(group.ranks)), 2):
+        if answer not in (one, two) or group.ranks[one] == group.ranks[two]:
+            continue
+        better, worse = (one, two) if group.ranks[one] < group.ranks[two] else (two, one)
+        high, low = group.scores[better], group.scores[worse]
+        if answer != better:
+            continue
+        if high is None or low is None:
+            found[UNREAD] = None
+        else:
+            found["as people" if high > low else "a tie" if high == low else "the other way"] = None
+    return [Mark(result.model, outcome, score=shown) for outcome in found] or [
+        Mark(result.model, "scored" if shown else UNREAD, score=shown)
+    ]

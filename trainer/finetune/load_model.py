@@ -1,0 +1,63 @@
+"""Load the model that a training starts from: float32 master weights, with the dropout that the settings ask for.
+
+Dropout is set in the model's configuration for the time of training, because transformers' models read it from nowhere
+else. `trainer/finetune/save.py` restores the original rates when it writes the result.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from srlm.engines.device import pick_device
+from srlm.engines.load import load_model, load_tokenizer
+from srlm.errors import ModelError
+from trainer.finetune.distributed import world_size
+from trainer.finetune.libraries import require_libraries, silence_libraries
+
+DROPOUT_NAMES = (
+    "attention_dropout",
+    "attn_pdrop",
+    "dropout",
+    "embd_pdrop",
+    "emb_pdrop",
+    "embedding_dropout",
+    "hidden_dropout",
+    "resid_pdrop",
+    "residual_dropout",
+)
+"""Configuration names of dropout rates in causal language models. Those of classification heads are left out."""
+
+
+def load_for_training(folder: Path, device: str, dropout: float = 0) -> tuple[Any, Any]:
+    """Load a checkpoint's model in float32 and its tokenizer. Updates of 1e-6 would vanish in bfloat16 weights.
+
+    Raises:
+        ModelError: dropout is set and the architecture has none; or weights are missing or not finite.
+    """
+    require_libraries()
+    import torch
+
+    silence_libraries()
+    # With several processes, accelerate gives each its device or its share of the weights.
+    place = pick_device(device) if world_size() == 1 else "cpu"
+    rates = dict.fromkeys(dropout_settings(folder, dropout), dropout)
+    model = load_model(folder, torch.float32, place, settings=rates)
+    model.config.name_or_path = ""  # trackers and adapters would copy the path
+    return model, load_tokenizer(folder)
+
+
+def dropout_settings(folder: Path, dropout: float) -> list[str]:
+    """Return the names of the dropout rates in a checkpoint's configuration.
+
+    Raises:
+        ModelError: `dropout` is above 0 and the architecture has none.
+    """
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    names = [name for name in DROPOUT_NAMES if hasattr(config, name)]
+    if dropout and not names:
+        raise ModelError(
+            f"The architecture of {folder} ({config.model_type}) has no dropout. Train it without: "
+            "--set sft.dropout=0 --set dpo.dropout=0"
+        )
+    return names
