@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srlm.cli.models import budget_of, contestant, wire_of
+from srlm.api.models import ModelOpener
 from srlm.cli.options import DEFAULT_RUNS, Estimate, MaxConnections, MaxCost, RunName, Runs, Timeout, command
 from srlm.cli.suite_options import VALUES
 
@@ -53,9 +53,9 @@ def evaluate(
     progress = Progress()
     home = _home(runs, run, models)
     try:
-        budget, wire = budget_of(max_cost), wire_of(max_connections, timeout, progress)
-        named = {model: contestant(model, home, wire, budget) for model in models}
-        judge_model = contestant(judge or PACKAGED, home, wire, budget)
+        opener = ModelOpener(progress, max_connections=max_connections, timeout=timeout, max_cost=max_cost)
+        named = {model: opener.model(model, home) for model in models}
+        judge_model = opener.model(judge or PACKAGED, home)
         evaluation = prepare(named, suite, judge_model, home, progress, context.meta[VALUES])
         if judge is None and judged([*evaluation.jobs]):
             progress.say("No --judge is given: the packaged 135M model judges. It is too small to be trusted.")
