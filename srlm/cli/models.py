@@ -57,9 +57,9 @@ def named_model(spec: str, run: str | None, runs: Path, wire: "ClientConfig", ma
 
 def wire_of(max_connections: int | None, timeout: float | None, progress: "Progress") -> "ClientConfig":
     """How a server's calls travel, by the options."""
-    from srlm.engines.client_config import DEADLINE, MAX_CONNECTIONS, ClientConfig
+    from srlm.engines.client_config import DEFAULT_TIMEOUT_S, DEFAULT_MAX_CONNECTIONS, ClientConfig
 
-    return ClientConfig(max_connections or MAX_CONNECTIONS, timeout or DEADLINE, warn=progress.say)
+    return ClientConfig(max_connections or DEFAULT_MAX_CONNECTIONS, timeout or DEFAULT_TIMEOUT_S, warn=progress.say)
 
 
 def budget_of(max_cost: float | None) -> "Budget | None":
