@@ -6,7 +6,7 @@ from srlm.iteration_metrics import IterationMetrics
 from srlm.runs import Run
 from srlm.trackers import FOLDER, open_trackers
 
-DERIVED = ("canary_gap", "pair_yield", "length_gap_share", "contaminated_share")
+DERIVED = ("degenerate_gap", "pair_yield", "length_gap_share", "contaminated_share")
 """Metrics that are properties of the record and not stored in it."""
 
 
