@@ -1,9 +1,4 @@
-"""`srlm eval` takes the options that the suites declare: its help groups them, and a new suite's are there by itself."""
-
-from evals.evaluate import SUITES, Suite
-from evals.options import LIMIT, Job, Option
-
-FOLD = Option("fold", str, "Along which line to fold.", metavar="LINE")
+"""`srlm eval` takes the options that the suites declare, and its help groups them by suite."""
 
 
 def test_the_help_groups_options_by_suite(cli):
@@ -16,22 +11,3 @@ def test_the_help_groups_options_by_suite(cli):
         "Options of reward: --ranked",
     ):
         assert part in text
-
-
-def test_a_suite_from_outside_brings_its_option(cli, own_run, monkeypatch):
-    seen = []
-
-    def prepare(preparation):
-        seen.append((preparation.get(FOLD), preparation.get(LIMIT), list(preparation.names)))
-        return Job(lambda models, judge, run, progress: [])
-
-    suite = Suite("paper", "folded paper", (FOLD, LIMIT), prepare)
-    monkeypatch.setattr("evals.evaluate.SUITES", (*SUITES, suite))
-    text = " ".join(cli("eval", "--help").out.split())
-    assert "paper folded paper" in text
-    assert "Options of paper: --fold LINE Along which line to fold." in text
-    result = cli("eval", "M1", "--suite", "paper", "--fold", "here", "--limit", 3, *own_run.at)
-    assert (result.code, seen) == (0, [("here", 3, ["M1"])]), result.err
-    refused = cli("eval", "M1", "--suite", "reward", "--fold", "here", *own_run.at)
-    assert refused.code == 2
-    assert "--fold is of the suite paper, and not of reward" in refused.errors[0]
