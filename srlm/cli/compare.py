@@ -121,7 +121,7 @@ def compare(
         breakdown,
         [read_difficulties(alpaca_difficulties)] if alpaca_difficulties else (),
     )
-    if by is not None and not any(side.baseline for side in comparison.sides):
+    if by is not None and not any(side.baseline for side in comparison.extra_tables):
         raise UsageError(
             f"No prompt of these results has a label of this kind ({by}). A judge gives them: srlm label --judge SPEC. "
             "Or name a file of yours: --labels FILE"
