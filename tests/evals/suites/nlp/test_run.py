@@ -295,8 +295,8 @@ def test_what_was_kept_and_what_was_lost():
     assert (lost.paired.wins, lost.paired.losses, lost.paired.p_value) == (0, 20, 2 * 0.5**20)
     assert rows["nlp_piqa_word_perplexity"].cells["M1"].paired is None
     assert found.conclusions[-1] == (
-        "Knowledge retention of M1 against M0 on NLP tasks: significantly worse in PIQA; significantly better in own_task; "
-        "no significant difference in ARC-Easy."
+        "Knowledge retention of M1 against M0 on NLP tasks: significantly worse in PIQA; significantly better in "
+        "own_task; no significant difference in ARC-Easy."
     )
     assert "Not every model has results of gsm8k: left out." in found.captions
 
