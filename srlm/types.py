@@ -1,14 +1,14 @@
-"""What flows through srlm. This file is the architecture: everything else turns one of these into the next.
+"""The records of srlm. This file is the architecture: each step of a training or an evaluation maps one to the next.
 
-    trainer:  Prompt -> Answer (N candidates) -> Verdict -> Reward -> PreferencePair
-    evals:    Prompt -> Answer -> Verdict -> Outcome -> (evals.compare.comparison)
+    training:    Prompt -> Answer (N candidates) -> Verdict -> Reward -> PreferencePair -> DPO
+    evaluation:  Prompt -> Answer (one per model) -> Verdict -> Outcome -> metrics (evals.metric)
 
-Every record is frozen, goes to JSON and back (`srlm.jsonl`), and carries its own id, its parents' ids and a schema
-version. Ids are readable paths, so that a person can follow them: `M2-p0007` is the eighth new prompt on the way to
-M2, `M2-p0007-c2` its third candidate, `M2-p0007-c2-v0` the first verdict on that.
+Every record is a frozen dataclass and goes to JSON and back (`srlm.jsonl`). It has an id, the ids of its parents and a
+schema version. Ids are readable paths: `M2-p0007` is the eighth new prompt in the training of M2, `M2-p0007-c2` its
+third candidate, `M2-p0007-c2-v0` the first verdict on that candidate. `call` is the key of the ledger's entry.
 
-A verdict is one of three things and never a magic number: `Scored`, `Unparsed` (the judge answered, we could not read
-it) or `Failed` (no answer came). The last two never become a score, a tie, a loss, or half of a pair.
+A verdict has one of three forms and never a magic number: `Scored`, `Unparsed` (the judge's reply cannot be read) or
+`Failed` (there is no reply). The last two never become a score, a tie, a loss, or half of a pair.
 """
 
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from pydantic import BeforeValidator, Field
 SCHEMA = 1
 
 
-# --- what goes to a model and comes back ------------------------------------------------------------------------------
+# --- calls of models --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How text is drawn. Temperature 0 is greedy; `top_p` keeps the smallest set of tokens with that mass."""
+    """Sampling parameters. Temperature 0 is greedy decoding; `top_p` is the probability mass of nucleus sampling."""
 
     temperature: float
     top_p: float
@@ -46,11 +46,11 @@ GREEDY = Sampling(temperature=0.0, top_p=1.0, max_tokens=1)
 
 @dataclass(frozen=True)
 class Request:
-    """One call of one model: the whole of what determines its answer.
+    """One call of a model: everything that determines its reply.
 
-    `prefill` begins the assistant's turn, the model goes on from there. With `choices` no text is drawn: the reply
-    holds the probability of each choice as the next words, renormalised over the choices. A `sampling` of more than
-    one token leaves a model behind a server room to think before it names a choice in words.
+    `prefill` is the beginning of the assistant's turn, which the model continues. With `choices` no text is sampled:
+    the reply has the probability of each choice as the next words, renormalised over the choices. A model behind a
+    server may reason first, and then name a choice in words, if `sampling` allows more than one token.
     """
 
     messages: tuple[Message, ...]
@@ -62,16 +62,16 @@ class Request:
 
 
 Finish = Literal["stop", "length", "cut"]
-"""How a text ended: by itself, at `max_tokens`, or cut by the server for another reason, such as a content filter."""
+"""End of a text: complete, at `max_tokens`, or cut by the server for another reason, such as a content filter."""
 
 
 @dataclass(frozen=True)
 class Completion:
-    """What a model answered.
+    """A model's reply.
 
-    `text` is the answer alone. `thoughts` are what a reasoning model wrote before it, with the marks that it put around
-    them; `written` is the whole where that is not `thoughts` and `text` one after the other. `mass` is the probability
-    of all choices together, before `probabilities` were renormalised over them; None where nobody knows it.
+    `text` is the answer without reasoning. `thoughts` is the reasoning before it, with its tags. `written` is all text
+    that the model generated, if that is not `thoughts` followed by `text`. `probabilities` are those of the request's
+    choices; `mass` is their sum before they were renormalised, None if unknown.
     """
 
     text: str
@@ -86,7 +86,7 @@ class Completion:
 
 @dataclass(frozen=True)
 class Failed:
-    """No answer came: the call was refused, timed out or broke. Retried by the next run, never stored as an answer."""
+    """A call without a reply: refused, timed out or broken. It is never cached, and repeated by the next command."""
 
     reason: str
     kind: Literal["failed"] = "failed"
@@ -95,12 +95,12 @@ class Failed:
 Reply = Completion | Failed
 
 
-# --- what a judge says ------------------------------------------------------------------------------------------------
+# --- verdicts ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A verdict that could be read: its value on the rubric's scale and the judge's own words."""
+    """A parsed verdict: its value on the rubric's scale, and the judge's reply."""
 
     value: float
     text: str
@@ -110,7 +110,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class Unparsed:
-    """The judge answered, but no score can be read from it without guessing."""
+    """A reply of the judge from which no score can be read without guessing."""
 
     text: str
     reason: str
@@ -119,9 +119,9 @@ class Unparsed:
 
 @dataclass(frozen=True)
 class InjectionFlag:
-    """A piece of a judged text that speaks to the judge, not to the reader: the characters start to end of the answer.
+    """A suspected prompt injection: the characters from start to end of a judged answer.
 
-    `kind` names what it looks like, such as "verdict" for the judge's own output format.
+    `kind` is the kind of pattern, such as "verdict" for the judge's own output format (`srlm.judges.injection`).
     """
 
     answer_id: str
@@ -133,12 +133,15 @@ class InjectionFlag:
 ParsedVerdict = Annotated[Scored | Unparsed | Failed, Field(discriminator="kind")]
 
 
-# --- what a run is made of --------------------------------------------------------------------------------------------
+# --- records of a run -------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """An instruction. `parents` are the ids of its few shots; the labels are those of the paper's Figures 9 and 10."""
+    """An instruction. `parents` are the ids of its few-shot examples.
+
+    `category`, `complexity` and `expected_length` are the labels of the paper's Figures 9 and 10.
+    """
 
     id: str
     instruction: str
@@ -155,7 +158,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Demonstration:
-    """An instruction with a good answer: one example of IFT, instruction fine-tuning."""
+    """An instruction with a good answer: an example of instruction fine-tuning (IFT)."""
 
     id: str
     instruction: str
@@ -182,7 +185,11 @@ class SFTExample:
 
 
 def read_rank(value: Any) -> Any:
-    """A rank as it is kept: whole numbers stay whole, so that 1 and 1.0 are one rank."""
+    """Return a rank as it is stored: whole numbers as int, so that 1 and 1.0 are the same rank.
+
+    Raises:
+        ValueError: it is not finite.
+    """
     if isinstance(value, float) and not isfinite(value):
         raise ValueError("a rank must be a number")
     return int(value) if isinstance(value, str | float) and float(value).is_integer() else value
@@ -190,9 +197,9 @@ def read_rank(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class RankedAnswer:
-    """One of several answers to an instruction: rank 0 is the best; score and rationale, where a judge wrote them.
+    """One of several answers to an instruction. Rank 0 is the best; `score` and `rationale` are a judge's, if any.
 
-    Only the order of ranks counts. Those of ties may be their mean, such as 1.5.
+    Only the order of ranks counts. Ties may have their mean rank, such as 1.5.
     """
 
     text: str
@@ -203,7 +210,7 @@ class RankedAnswer:
 
 @dataclass(frozen=True)
 class RankedPrompt:
-    """An instruction with answers of known order: what EFT is made of, and what a judge is measured against."""
+    """An instruction with answers ranked by people: an example of EFT, and test data of a judge."""
 
     id: str
     instruction: str
@@ -213,16 +220,20 @@ class RankedPrompt:
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
-        """Refuse a prompt that ranks nothing."""
+        """Refuse answers that all have the same rank.
+
+        Raises:
+            ValueError: there are no two answers of different rank.
+        """
         if len({answer.rank for answer in self.answers}) < 2:
             raise ValueError("at least two answers of different rank are needed")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model wrote for a prompt. In the trainer N of them are the candidates; in a suite there is one.
+    """A model's answer to a prompt: one of N candidates in training, the only one in an evaluation.
 
-    `thoughts` and `written` are those of its `Completion`: kept and shown, never judged and never counted in a length.
+    `thoughts` and `written` are those of its `Completion`: stored and shown, never judged or counted in a length.
     """
 
     id: str
@@ -239,9 +250,9 @@ class Answer:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a judge said once, of one answer (pointwise) or of two in the order shown (pairwise).
+    """One judgement of one answer (pointwise) or of two, in the order shown (pairwise). `reading` is the parsed reply.
 
-    `thoughts` came before what it said, and are no part of the reading. `mass` is that of the choices it had.
+    `thoughts` is the judge's reasoning before its reply, which is not parsed. `mass` is that of its `Completion`.
     """
 
     id: str
@@ -259,9 +270,10 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Reward:
-    """The mean of the verdicts on one answer that could be read; None when none could.
+    """The mean of the parsed verdicts on one answer; None without one.
 
-    `spread` is their range or, for the one verdict that is an expectation, the standard deviation of its distribution.
+    `spread` is their range or, for a single verdict that is an expectation, the standard deviation of its distribution.
+    `scored`, `unparsed` and `failed` count the verdicts.
     """
 
     answer_id: str
@@ -275,7 +287,7 @@ class Reward:
 
 @dataclass(frozen=True)
 class PreferencePair:
-    """What DPO learns from. `prompt`, `chosen` and `rejected` are the columns that TRL reads."""
+    """A training example of DPO. `prompt`, `chosen` and `rejected` are the columns that TRL reads."""
 
     id: str
     prompt_id: str
@@ -292,7 +304,7 @@ class PreferencePair:
 
 @dataclass(frozen=True)
 class Dropped:
-    """A prompt that gave no training pair, or a new instruction that a filter refused, and why."""
+    """A prompt without a training pair, or a new instruction refused by a filter, with the reason."""
 
     id: str
     reason: str
@@ -302,11 +314,10 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One model's answer against the reference on one prompt.
+    """A model's answer compared with its opponent's on one prompt.
 
-    `preference` is the judge's probability that the model's answer is the better one, the mean of both orders of
-    presentation; None when either order has no readable verdict. `orders` are the two single values.
-    Lengths are in characters.
+    `preference` is the judge's probability that the model's answer is better, the mean of both orders of presentation;
+    None if either order has no parsed verdict. `orders` are the two single values. Lengths are in characters.
     """
 
     prompt_id: str

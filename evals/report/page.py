@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from shlex import quote
 
-from evals.model_order import in_order, models_in
+from evals.model_order import models_in, sort_results
 from evals.report.samples.suites import judged_samples
 from evals.report.samples.training import learned_samples
 from evals.report.section import Section
@@ -70,7 +70,7 @@ def gather(
     run: Run, progress: Progress, *, baseline: str | None, paper: bool, mapped: bool
 ) -> tuple[list[Sample], list[Section]]:
     """All samples and sections of a run, in the order of the page."""
-    results = in_order(run, load_results(run))
+    results = sort_results(run, load_results(run))
     known = models_in(results)
     if baseline is not None and baseline not in known:
         raise UnknownName(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from evals.gate.decision import Decision
     from evals.gate.judge_drift import DriftResult, PinnedVerdicts
     from evals.gate.policy import Policy
-    from evals.model import Contestant
+    from evals.model import EvalModel
     from srlm.console import Progress
     from srlm.engines.client_config import ClientConfig
     from srlm.engines.engine import Engine
@@ -130,7 +130,7 @@ def _compared(
 
 def _pinned_judge(
     judge: str | None, run: str | None, runs: Path, wire: "ClientConfig", max_cost: float | None
-) -> "Contestant":
+) -> "EvalModel":
     from srlm.errors import UsageError
 
     if judge is None:
@@ -139,7 +139,7 @@ def _pinned_judge(
 
 
 def _ask_again(
-    found: "ComparisonJson", policy: "Policy", path: Path, model: "Contestant", only: bool, progress: "Progress"
+    found: "ComparisonJson", policy: "Policy", path: Path, model: "EvalModel", only: bool, progress: "Progress"
 ) -> "DriftResult | None":
     """What the judge says of its pinned pairs today; None if only the estimate was wanted."""
     from evals.gate.judge_drift import measure_drift, read_pinned_verdicts, refuse_other_judges
@@ -219,8 +219,8 @@ def pin(
         _refuse_existing(output)
     labelled = load_labelled(pairs)
     progress = Progress()
-    if labelled.words:
-        progress.say(labelled.words)
+    if labelled.skipped_message:
+        progress.say(labelled.skipped_message)
     model = named_model(spec, run, runs, wire_of(max_connections, timeout, progress), max_cost)
 
     def work(engine: "Engine", calls: "Ledger", progress: "Progress") -> "PinnedVerdicts":

@@ -195,19 +195,19 @@ def card(
     from srlm.inference import Caller
     from srlm.judges.judge_card import store_card
     from srlm.judges.judge_card_output import card_json, print_card
-    from srlm.judges.measure_judge_card import measure
+    from srlm.judges.measure_judge_card import measure_judge_card
     from srlm.judges.pairwise import voting_of
     from srlm.judges.preference_data import load_labelled
 
     scorer = _scorer(rubric, scoring, samples, temperature, top_p, max_tokens, least_mass)
     labelled = load_labelled(pairs)
     progress = Progress()
-    if labelled.words:
-        progress.say(labelled.words)
+    if labelled.skipped_message:
+        progress.say(labelled.skipped_message)
     model = named_model(spec, run, runs, wire_of(max_connections, timeout, progress), max_cost)
 
     def work(engine: "Engine", calls: "Ledger", progress: Progress) -> "JudgeCard":
-        return measure(
+        return measure_judge_card(
             Caller(engine, calls, "judge/card", progress),
             labelled,
             limit=limit,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from evals.model import Contestant
+    from evals.model import EvalModel
     from srlm.console import Progress
     from srlm.engines.budget import Budget
     from srlm.engines.client_config import ClientConfig
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def contestant(spec: str, home: "Run | None", wire: "ClientConfig", budget: "Budget | None") -> "Contestant":
+def contestant(spec: str, home: "Run | None", wire: "ClientConfig", budget: "Budget | None") -> "EvalModel":
     """A model by its name in a run, or by what `srlm.engines.open` knows. A wrong name is refused before any work."""
-    from evals.model import Checkpoint, Contestant
+    from evals.model import Checkpoint, EvalModel
     from srlm.engines.open import is_remote, open_engine, public_name
     from srlm.model_hub import is_model_name, model_folder, model_name
 
@@ -42,12 +42,12 @@ def contestant(spec: str, home: "Run | None", wire: "ClientConfig", budget: "Bud
     opened = partial(open_engine, place, name=name, client=wire, budget=budget, **settings)
     if is_remote(place):
         opened().close()  # an unknown price or a wrong address is said now, before anything is made
-        return Contestant(name, opened, remote=True)
+        return EvalModel(name, opened, remote=True)
     number = {key: settings[key] for key in ("device", "dtype") if key in settings}
-    return Contestant(name, opened, checkpoint=Checkpoint(partial(model_folder, place.removeprefix("vllm:")), **number))
+    return EvalModel(name, opened, checkpoint=Checkpoint(partial(model_folder, place.removeprefix("vllm:")), **number))
 
 
-def named_model(spec: str, run: str | None, runs: Path, wire: "ClientConfig", max_cost: float | None) -> "Contestant":
+def named_model(spec: str, run: str | None, runs: Path, wire: "ClientConfig", max_cost: float | None) -> "EvalModel":
     """A model for work that needs no run: by its name in the one that is named, or that there is, if any."""
     from srlm.runs import open_run
 
@@ -70,17 +70,17 @@ def budget_of(max_cost: float | None) -> "Budget | None":
 
 
 def done_with(
-    work: "Callable[[Engine, Ledger, Progress], T]", model: "Contestant", ledger: Path, only: bool, progress: "Progress"
+    work: "Callable[[Engine, Ledger, Progress], T]", model: "EvalModel", ledger: Path, only: bool, progress: "Progress"
 ) -> "T | None":
     """Do the work, and say before what a server will be asked; None if `only` that was wanted."""
     from evals.dry_run import dry_run
-    from evals.model import opened
+    from evals.model import load
     from srlm.console import Progress, stdout
     from srlm.ledger import Ledger
     from srlm.ledger_lock import lock_ledger
 
     def counted(kept: "Ledger | None") -> str:
-        with dry_run(kept) as counting, opened(counting.wrap(model)) as engine:
+        with dry_run(kept) as counting, load(counting.wrap(model)) as engine:
             work(engine, counting.run.ledger, Progress(quiet=True))
             if not only:
                 counting.require_keys()
@@ -93,7 +93,7 @@ def done_with(
             stdout().print(lines, soft_wrap=True, markup=False)
             return None
         # The model is opened first: where there is none, no ledger is made.
-        with opened(model) as engine, lock_ledger(ledger, progress.say) as waited:
+        with load(model) as engine, lock_ledger(ledger, progress.say) as waited:
             kept = kept or Ledger(ledger)
             if model.remote:
                 progress.say(counted(kept) if waited else lines)

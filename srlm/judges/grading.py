@@ -1,7 +1,7 @@
-"""Grades 1-10 for the answers of a conversation of one or two turns, with or without reference answers.
+"""Single-answer grading, 1-10, of conversations of one or two turns, with or without reference answers.
 
-The single-answer grading of MT-Bench (arXiv 2306.05685, section 3.1 and appendix A), with prompts of our own. In a
-second turn the whole conversation is shown and the second answer is graded.
+The method is that of MT-Bench (arXiv 2306.05685, section 3.1 and appendix A), with prompts of our own. For a second
+turn the judge sees the whole conversation and grades the second answer.
 """
 
 from collections.abc import Sequence
@@ -17,19 +17,23 @@ from srlm.types import Answer, Failed, Message, Request, Sampling, Verdict
 TURNS = ("one", "two")
 PROMPTS = ("grade-first", "grade-second")
 MT_BENCH = Sampling(temperature=0.0, top_p=1.0, max_tokens=2048)
-"""How MT-Bench draws its judge's words: greedily, with room for a long explanation."""
+"""Sampling of MT-Bench's judge: greedy decoding, with enough tokens for a long explanation."""
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """What is graded: questions and a model's answers, turn by turn. The last answer gets the grade."""
+    """Questions and a model's answers, turn by turn. The last answer is graded."""
 
     questions: tuple[str, ...]
     answers: tuple[Answer, ...]
     references: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no conversation of one or two turns."""
+        """Refuse a conversation that does not have one or two complete turns.
+
+        Raises:
+            ValueError: questions, answers and references differ in number, or there are more than two turns.
+        """
         if not 1 <= self.turn <= len(TURNS) or len(self.answers) != self.turn:
             raise ValueError("a conversation has one or two turns, each a question with an answer")
         if self.references is not None and len(self.references) != self.turn:
@@ -37,12 +41,12 @@ class Conversation:
 
     @property
     def turn(self) -> int:
-        """Which turn is graded, from 1."""
+        """The number of the graded turn, from 1."""
         return len(self.questions)
 
     @property
     def slots(self) -> dict[str, str]:
-        """Its texts by the slots of a prompt."""
+        """The texts by the names of the prompt's slots."""
         texts: dict[str, str] = {}
         for name, question, answer in zip(TURNS, self.questions, self.answers, strict=False):
             texts |= {f"question_{name}": question, f"answer_{name}": answer.text}
@@ -53,18 +57,18 @@ class Conversation:
 
 @dataclass(frozen=True)
 class GradingJudge:
-    """How conversations are graded."""
+    """A judge that grades conversations."""
 
     sampling: Sampling = MT_BENCH
 
     def rubric(self, item: Conversation) -> Rubric:
-        """The prompt for a conversation of this form."""
+        """Return the prompt for a conversation of this form."""
         reference = "-reference" if item.references is not None else ""
         return load_scaled(f"{PROMPTS[item.turn - 1]}{reference}", item.slots)
 
 
 def grade(judge: GradingJudge, caller: Caller, items: Sequence[Conversation], *, label: str) -> list[Verdict]:
-    """Grade the last answer of each conversation; the verdicts come in order, one each."""
+    """Grade the last answer of each conversation; return one verdict each, in order."""
     rubrics = [judge.rubric(item) for item in items]
     requests = [
         Request((Message("user", rubric.fill(**item.slots)),), judge.sampling)

@@ -1,17 +1,17 @@
-"""What in a judged text speaks to the judge instead of the reader, found and never removed from the record.
+"""Detection of prompt injections in judged answers: text meant for the judge and not for the reader.
 
-The finder is a lamp, not a lock: `sanitize` keeps such text from posing as the judge or the user, the readers never see
-it, and what is found here is counted in every report. Kinds of suspicion:
+Detection only flags; the text stays in the record, and all reports count the flags. Protection is separate: `sanitize`
+neutralises such text in the judge's prompt, and the parsers read only the judge's reply. Kinds of flags:
 
     tag          opens or closes a tag of the judge's prompt
-    role         a marker of a turn, such as "<|im_start|>", "[INST]" or "Human:" at the beginning of a line
-    verdict      the judge's own output, such as "Score: 5", "Rating: [[9]]" or "Answer A is better"
-    order        tells the judge what to do, such as "ignore the above" or "give this response full marks"
-    invisible    characters that cannot be seen, inside of Latin text
-    repetition   one short piece again and again, for four thousand characters and more
-    opener       nothing but the beginning of an answer, such as "Solution:", or punctuation
+    role         a chat-role marker, such as "<|im_start|>", "[INST]" or "Human:" at the beginning of a line
+    verdict      the judge's own output format, such as "Score: 5", "Rating: [[9]]" or "Answer A is better"
+    order        an instruction to the judge, such as "ignore the above" or "give this response full marks"
+    invisible    invisible characters within Latin text
+    repetition   a short piece repeated for 4,000 characters and more
+    opener       only the beginning of an answer, such as "Solution:", or punctuation
 
-Every pattern is bounded, so that the time is linear in the text.
+All patterns are bounded, so the time is linear in the length of the text.
 """
 
 import re
@@ -27,9 +27,9 @@ from srlm.judges.template import Template
 from srlm.types import Answer, InjectionFlag
 
 LISTED = 20
-"""Findings of one kind that an answer lists; a text that repeats itself must not fill the records."""
+"""Maximum number of flags of one kind per answer, so that a repetitive text does not fill the records."""
 
-# Blanks and marks share no character with words, so that a text has one way to match and no time is lost on others.
+# Blanks and marks share no character with words, so there is only one way to match a text and no backtracking.
 _GAP = r"[\s*\"'\u2019,]{1,6}"
 _WORDS = rf"(?:\w{{1,20}}{_GAP}){{0,4}}"
 _GIVE = r"(?:give|award|assign|rate|score|grade|mark)"
@@ -43,7 +43,7 @@ _ABROAD = (
     " \u8bc4\u5206 \u5f97\u5206 \u8a55\u5206 \u5206\u6578 \u30b9\u30b3\u30a2 \u5f97\u70b9 \u70b9\u6570"
     " \uc810\uc218 \ud3c9\uc810 \u0627\u0644\u062f\u0631\u062c\u0629 \u0905\u0902\u0915"
 )
-"""What a score is called in other languages, in plain letters and in others."""
+"""The word "score" in other languages: in ASCII letters, and in other letters."""
 
 
 def _score_called(words: str) -> str:
@@ -52,12 +52,12 @@ def _score_called(words: str) -> str:
 
 @dataclass(frozen=True)
 class InjectionPattern:
-    """A pattern, and words of which a text must hold one: these are looked for first, because that is much faster."""
+    """A pattern, and words of which a text must contain at least one: a search for them first is much faster."""
 
     kind: str
     words: tuple[str, ...]
     pattern: re.Pattern[str]
-    abroad: bool = False  # looked for in the letters that are there, not in those that a model takes them for
+    abroad: bool = False  # matched against the original letters, not their Latin look-alikes
 
 
 def _pattern(kind: str, words: str, pattern: str, *, abroad: bool = False) -> InjectionPattern:
@@ -125,9 +125,9 @@ def _tags(tags: frozenset[str]) -> tuple[InjectionPattern, ...]:
 
 
 def find_injections(answer_id: str, text: str, template: Template) -> tuple[InjectionFlag, ...]:
-    """What in a text speaks to the judge, in the order of its place; at most `LISTED` of each kind.
+    """Find suspected prompt injections in a text, ordered by position; at most `LISTED` of each kind.
 
-    Words are looked for as a model reads them: without characters that cannot be seen, wide letters as plain ones.
+    Patterns are matched as a model reads the text: without invisible characters, full-width letters as plain ones.
     """
     kept: Sequence[int] = range(len(text))
     plain = text
@@ -139,20 +139,20 @@ def find_injections(answer_id: str, text: str, template: Template) -> tuple[Inje
     small = read.lower()
     written = small if read is plain else plain.lower()
     others = not plain.isascii()
-    here = [
-        clue
-        for clue in (*PATTERNS, *_tags(template.tags))
-        if (others or not clue.abroad) and any(map((written if clue.abroad else small).__contains__, clue.words))
+    possible = [
+        one
+        for one in (*PATTERNS, *_tags(template.tags))
+        if (others or not one.abroad) and any(map((written if one.abroad else small).__contains__, one.words))
     ]
 
     def spans(kind: str) -> Iterator[tuple[int, int]]:
-        for clue in here:
-            if clue.kind == kind:
-                for match in clue.pattern.finditer(plain if clue.abroad else read):
+        for one in possible:
+            if one.kind == kind:
+                for match in one.pattern.finditer(plain if one.abroad else read):
                     yield kept[match.start()], kept[match.end() - 1] + 1
 
     found: dict[str, Iterable[tuple[int, int]]] = {
-        **{kind: spans(kind) for kind in dict.fromkeys(clue.kind for clue in here)},
+        **{kind: spans(kind) for kind in dict.fromkeys(one.kind for one in possible)},
         "invisible": (match.span() for match in HIDDEN.finditer(text)) if unseen else (),
         "repetition": runs(text),
         "opener": [(0, len(text))] if is_opener(text) else (),
@@ -160,29 +160,29 @@ def find_injections(answer_id: str, text: str, template: Template) -> tuple[Inje
     listed = [
         InjectionFlag(answer_id, kind, start, end)
         for kind, places in found.items()
-        for start, end in islice(_apart(places), LISTED)
+        for start, end in islice(_without_overlap(places), LISTED)
     ]
     return tuple(sorted(listed, key=lambda one: (one.start, one.end, one.kind)))
 
 
 def find_all_injections(answers: Sequence[Answer], template: Template) -> tuple[InjectionFlag, ...]:
-    """What speaks to the judge in any of several answers that are judged together."""
+    """Find suspected prompt injections in several answers that are judged together."""
     return tuple(one for answer in answers for one in find_injections(answer.id, answer.text, template))
 
 
 def constant_answers(answers: Iterable[Answer]) -> int:
-    """How many prompts got one and the same answer, the most common one; 0 where all answers differ.
+    """Count the prompts with the most common answer; 0 if all answers differ.
 
-    A constant answer can carry an attack that no single look at it shows: one such entry reached a length-controlled
-    win rate of 86.5 % in AlpacaEval 2.
+    A constant answer can attack a judge without any flag: one such entry reached a length-controlled win rate of 86.5 %
+    in AlpacaEval 2.
     """
     of_text = Counter(text for text, _ in {(answer.text.strip(), answer.prompt_id) for answer in answers})
     most = max(of_text.values(), default=0)
     return most if most > 1 else 0
 
 
-def _apart(places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Spans as they come, without those that begin where an earlier one stands."""
+def _without_overlap(places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield the spans that do not begin within an earlier one."""
     seen: list[tuple[int, int]] = []
     for start, end in places:
         if not any(one <= start < two for one, two in seen):

@@ -1,7 +1,7 @@
-"""A verdict that is a JSON object: {"rationale": "...", "score": 4}.
+"""Verdicts as a JSON object: {"rationale": "...", "score": 4}.
 
-It counts where it is all of the reply, or a code block at the end of it before which the judge does not speak of what
-somebody else wrote: such a block may be the candidate's.
+The object must be the whole reply, or a code block at its end. A block is refused if the judge refers to the
+candidate's text just before it, because then it may be the candidate's.
 """
 
 import json
@@ -30,11 +30,11 @@ _SPOKEN_OF = re.compile(
     re.IGNORECASE,
 )
 _LOOKED_AT = 300
-"""Characters before a block in which the judge may speak of it."""
+"""Characters before a block that are searched for a reference to the candidate's text."""
 
 
 def object_score(text: str, scale: Scale) -> float | str:
-    """The score of a reply that is, or ends in, one JSON object; or the reason why there is none."""
+    """Return the score of a reply that is, or ends in, one JSON object; or the reason why there is none."""
     stripped = without_end(text).strip()
     block = _AT_END.search(stripped)
     if block is not None:
@@ -57,7 +57,7 @@ def object_score(text: str, scale: Scale) -> float | str:
 
 
 def _points(value: Any, scale: Scale) -> float | str:
-    """What the object holds under its score, as a whole number of points."""
+    """Return the object's score as a whole number of points, or the reason why it is none."""
     if isinstance(value, str):
         return read_value(plain_signs(value), scale)
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -1,7 +1,8 @@
-"""How far a judge can be trusted: what `srlm.judges.measure_judge_card` found on pairs of answers that people have labelled.
+"""Judge cards: the measured reliability of a judge on pairs of answers labelled by people.
 
-A judge that agrees with the labels in half of the pairs is a coin. Every figure that a judge gave is shown with its
-card. What cannot be known (no pair of different length, no price, an old card) is nan, and printed as unknown.
+Agreement with half of the labels is chance level. Every metric from a judge is shown with its card. Values that are not
+known (no pair of different length, no price, an old card) are nan, and printed as unknown. Cards are computed by
+`srlm.judges.measure_judge_card`.
 """
 
 import hashlib
@@ -14,23 +15,24 @@ from pydantic import TypeAdapter, ValidationError
 
 from srlm.errors import DataError
 from srlm.jsonl import explain, read_json, with_nan, without_nan, write_json
+from srlm.stats.formatting import percent
 from srlm.stats.intervals import Estimate
 from srlm.types import SCHEMA
 
 WEAK = 0.65
-"""Below this lower bound of agreement a judge is called weak: on near-equal answers people agree with each other in
-63-81 % of cases (Zheng et al. 2023, Table 5), and ours are clearly graded."""
+"""Lower bound of the agreement below which a judge is called weak: on near-equal answers people agree with each other
+in 63-81 % of cases (Zheng et al. 2023, Table 5), and the packaged pairs have clear differences."""
 
 UNKNOWN = Estimate(nan, nan, nan, 0, 0)
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """What became of the calls, and what they took. Rates and means are clustered by instruction.
+    """Failed and unparsed verdicts, time and cost. Rates and means are clustered by instruction.
 
-    `failed` is the share of all verdicts for which no answer came, `parsed` the share of the answers that could be
-    read. `seconds` and `cost` (US dollars) are per thousand verdicts. Seconds are those that the engine was busy when
-    the answer was computed, as the ledger has them; calls in flight side by side each count their own.
+    `failed` is the share of calls without a reply, `parsed` the share of the replies that could be parsed. `seconds`
+    and `cost` (US dollars) are per thousand verdicts. Seconds are the engine's time for the reply, from the ledger;
+    concurrent requests count their own time each.
     """
 
     verdicts: int = 0
@@ -42,10 +44,10 @@ class Reliability:
 
 @dataclass(frozen=True)
 class Mass:
-    """How much of its probability the judge gave its choices, before they were renormalised.
+    """The probability that the judge gave to all choices together, before they were renormalised.
 
-    `median` is over the verdicts of which it is known, None where it is of none. `below` is the share of them that had
-    less than `least` and were not read: there the judge was about to say something else.
+    `median` is over the verdicts with a known probability, None without any. `below` is the share of them with less
+    than `least`, which are unparsed: the judge was about to write something else.
     """
 
     median: float | None = None
@@ -54,21 +56,21 @@ class Mass:
 
     @property
     def words(self) -> str:
-        """What the judge does elsewhere, as the end of a sentence; nothing where it always names a choice."""
+        """The share of verdicts below `least`, as the end of a sentence; "" if there are none."""
         if not self.below.value > 0:
             return ""
         return (
-            f"in {percent(self.below)} of its verdicts it was about to say something else than a choice, and these are "
-            "not read"
+            f"in {percent(self.below)} of its verdicts it was about to write something else than a choice, and these "
+            "are unparsed"
         )
 
 
 @dataclass(frozen=True)
 class LengthBias:
-    """On the pairs of different length between which it decides: how often it prefers the longer answer.
+    """Length bias: how often the judge prefers the longer answer, on decided pairs of different length.
 
-    `labelled` is how often the longer one is the better one by the labels, on the same pairs; `excess` the difference,
-    its bias for (above 0) or against (below 0) length.
+    `labelled` is how often the longer answer is the labelled one, on the same pairs. `excess` is the difference: the
+    bias for (above 0) or against (below 0) length.
     """
 
     preferred: Estimate = UNKNOWN
@@ -78,11 +80,11 @@ class LengthBias:
 
 @dataclass(frozen=True)
 class ScoreCard:
-    """What a judge of single answers is worth: its scores of the two answers of each labelled pair.
+    """Reliability of a pointwise judge: its scores of both answers of each labelled pair.
 
     `agreement` counts a pair with equal scores as half; `ties` is the share of such pairs. `histogram` counts answers
-    by their mean score, rounded to the nearest whole one, from `lowest` up. Pairs and answers without a readable
-    verdict are left out, and seen in `reliability`.
+    by their mean score, rounded to the nearest integer, from `lowest` up. Pairs and answers without a parsed verdict
+    are left out, and counted in `reliability`.
     """
 
     rubric: str
@@ -99,27 +101,27 @@ class ScoreCard:
 
     @property
     def weak(self) -> bool:
-        """Whether its agreement with the labels may be as low as `WEAK`."""
+        """True if the lower bound of the agreement is below `WEAK`."""
         return not self.agreement.low >= WEAK
 
     def caption(self, judge: str) -> str:
-        """These figures in one sentence, to stand under scores that this judge gave."""
+        """Summarise the card in one sentence, for a caption under this judge's scores."""
         verdict = "This judge is weak" if self.weak else "Judge"
         return (
-            f"{verdict}: the scores of {judge} ({self.scoring}) order labelled answers as people do in "
-            f"{percent(self.agreement)} of {self.agreement.n} pairs (50 % is a coin) and are equal in "
-            f"{percent(self.ties)}; it gives the longer answer more in {_length(self.length)}; "
-            f"{percent(self.reliability.parsed)} of its replies could be read."
+            f"{verdict}: the scores of {judge} ({self.scoring}) agree with the labels in "
+            f"{percent(self.agreement)} of {self.agreement.n} pairs (50 % is chance) and are equal in "
+            f"{percent(self.ties)}; the longer answer scores higher in {_length(self.length)}; "
+            f"{percent(self.reliability.parsed)} of its replies could be parsed."
         )
 
 
 @dataclass(frozen=True)
 class JudgeCard:
-    """What a judge is worth. The first rates are those of the pairwise judge, over labelled pairs, by instruction.
+    """Reliability of a judge on labelled pairs. Rates are those of the pairwise judge, clustered by instruction.
 
     `first_position` counts single verdicts, all others pairs of verdicts, one in each order. `subsets` has the
-    agreement on each part of the labelled set, where it has parts. `scores` is missing where only pairs were judged.
-    Cards that older versions wrote lack what has a default here.
+    agreement on each part of a labelled set with several parts. `scores` is None if only pairs were judged. Fields with
+    a default may be missing in cards of older versions.
     """
 
     judge: str
@@ -143,29 +145,20 @@ class JudgeCard:
 
     @property
     def weak(self) -> bool:
-        """Whether its agreement with the labels may be as low as `WEAK`."""
+        """True if the lower bound of the agreement is below `WEAK`."""
         return not self.agreement.low >= WEAK
 
     def caption(self) -> str:
-        """The pairwise card in one sentence, to stand under a table."""
+        """Summarise the pairwise card in one sentence, for a caption under a table."""
         verdict = "This judge is weak" if self.weak else "Judge"
         longer = percent(self.longer_preferred) if isnan(self.length.preferred.value) else _length(self.length)
         return (
             f"{verdict}: {self.judge} agrees with the labelled order in {percent(self.agreement)} of "
-            f"{self.agreement.n} pairs (50 % is a coin), names the same winner in both orders in "
+            f"{self.agreement.n} pairs (50 % is chance), has the same winner in both orders in "
             f"{percent(self.consistency)}, prefers the answer shown first in {percent(self.first_position)} and the "
-            f"longer one in {longer}; {self.read:.0%} of its verdicts could be read"
-            f"{f': {self.mass.words} (--judge-tokens lets it think first)' if self.mass.words else ''}."
+            f"longer one in {longer}; {self.read:.0%} of its verdicts could be parsed"
+            f"{f': {self.mass.words} (--judge-tokens lets it reason first)' if self.mass.words else ''}."
         )
-
-
-def percent(estimate: Estimate) -> str:
-    """An estimate of a rate as "55 % [48, 62]"; "an unknown share" where nothing was there to count."""
-    if isnan(estimate.value):
-        return "an unknown share"
-    if isnan(estimate.low):
-        return f"{100 * estimate.value:.0f} %"
-    return f"{100 * estimate.value:.0f} % [{100 * estimate.low:.0f}, {100 * estimate.high:.0f}]"
 
 
 def _length(length: LengthBias) -> str:
@@ -175,7 +168,7 @@ def _length(length: LengthBias) -> str:
 
 
 def store_card(ledger: Path, card: JudgeCard) -> Path:
-    """Write a card beside the ledger that its calls are in. One of the same judge, measured alike, is overwritten."""
+    """Write a card next to the ledger of its calls. A card of the same judge and measurement is overwritten."""
     scored = (card.scores.rubric, card.scores.scoring) if card.scores else ()
     how = (card.identity, card.rubric, card.labelled_digest, card.pairs, *scored)
     digest = hashlib.sha256(repr(how).encode()).hexdigest()[:8]
@@ -185,7 +178,7 @@ def store_card(ledger: Path, card: JudgeCard) -> Path:
 
 
 def find_judge_card(ledger: Path, identity: str, rubric: str, scoring: str) -> tuple[Path, JudgeCard] | None:
-    """The card, beside this ledger, of a model that scores in this way; of several the one measured on most pairs.
+    """Find the card of a pointwise judge next to this ledger; of several the one measured on most pairs.
 
     Raises:
         DataError: a card is damaged.
@@ -196,7 +189,7 @@ def find_judge_card(ledger: Path, identity: str, rubric: str, scoring: str) -> t
         try:
             card = adapter.validate_python(with_nan(read_json(path)))
         except ValidationError as error:
-            raise DataError(path, f"is no judge's card of this version ({explain(error)}); delete it.") from None
+            raise DataError(path, f"is not a judge card of this version ({explain(error)}). Delete it.") from None
         if card.scores and (card.identity, card.scores.rubric, card.scores.scoring) == (identity, rubric, scoring):
             found.append((path, card))
     return max(found, key=lambda one: one[1].pairs, default=None)

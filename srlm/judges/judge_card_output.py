@@ -1,4 +1,4 @@
-"""A judge's card as a table, in words, and as JSON."""
+"""Output of a judge card: table, sentences, JSON."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from srlm.escape import one_line
 from srlm.jsonl import without_nan
-from srlm.judges.judge_card import WEAK, JudgeCard, Mass, Reliability, ScoreCard, percent
+from srlm.judges.judge_card import WEAK, JudgeCard, Mass, Reliability, ScoreCard
+from srlm.stats.formatting import number_cell, percent, percent_cell
 from srlm.stats.intervals import Estimate
 
 if TYPE_CHECKING:
@@ -17,98 +18,97 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 BAR = 24
-"""Characters of the longest bar of a histogram."""
+"""Width of the longest bar of a histogram, in characters."""
 LONG = 12
-"""Scales of more points are printed without those that never occur."""
+"""Scales with more points are printed without the scores that do not occur."""
 MANY = 0.9
-"""Above this share a habit of the judge is said in words."""
+"""Share of verdicts above which a bias of the judge gets a sentence."""
 
 
 def print_card(console: "Console", card: JudgeCard, path: Path) -> None:
-    """The whole card, for people."""
+    """Print the card: table, histogram and sentences."""
     console.print(card_table(card))
     if card.scores:
         print_histogram(console, card.scores.histogram, card.scores.lowest)
     console.print()
     for line in card_words(card):
         console.print(f"- {one_line(line)}", markup=False)
-    console.print(f"\nThe card is in {path}", soft_wrap=True, markup=False)
+    console.print(f"\nJudge card: {path}", soft_wrap=True, markup=False)
 
 
 def card_json(card: JudgeCard, path: Path) -> str:
-    """What is stored, with the words, and the place."""
+    """Return the stored card as JSON, with its sentences and its file."""
     data = {**without_nan(asdict(card)), "words": card_words(card), "file": str(path)}
     return json.dumps(data, ensure_ascii=False, indent=2)
 
 
 def card_table(card: JudgeCard) -> "Table":
-    """All figures of a card: those of the pairwise judge, and those of its scores."""
+    """Build the table of all metrics of a card: of the pairwise judge, and of its scores."""
     from rich.table import Table
 
     scores = card.scores
-    table = Table(title=shown(f"Card of the judge {card.judge}: shares in %, 95 % intervals"), title_justify="left")
+    table = Table(title=table_cell(f"Judge card of {card.judge}: rates in %, 95 % intervals"), title_justify="left")
     table.add_column("")
     table.add_column("pairs, both orders", justify="right")
     if scores:
-        table.add_column(shown(f"scores, {scores.scoring}"), justify="right")
+        table.add_column(table_cell(f"scores, {scores.scoring}"), justify="right")
 
     def row(label: str, pairs: str, single: str = "-") -> None:
-        table.add_row(shown(label), pairs, *([single] if scores else []))
+        table.add_row(table_cell(label), pairs, *([single] if scores else []))
 
-    row("agrees with the labels", share(card.agreement), share(scores.agreement if scores else None))
+    def rates(label: str, pairs: Estimate, single: Estimate | None) -> None:
+        row(label, percent_cell(pairs), percent_cell(single))
+
+    rates("agrees with the labels", card.agreement, scores.agreement if scores else None)
     for subset, estimate in card.subsets.items():
-        row(f"  on {subset}, n = {estimate.n}", share(estimate), share(scores.subsets.get(subset) if scores else None))
-    row("same winner in both orders", share(card.consistency))
-    row("prefers the answer shown first", share(card.first_position))
-    row("prefers the longer answer", share(card.length.preferred), share(scores.length.preferred if scores else None))
-    row(
-        "  the labelled one is the longer",
-        share(card.length.labelled),
-        share(scores.length.labelled if scores else None),
-    )
-    row("equal scores for both answers", "-", share(scores.ties if scores else None))
+        rates(f"  on {subset}, n = {estimate.n}", estimate, scores.subsets.get(subset) if scores else None)
+    row("same winner in both orders", percent_cell(card.consistency))
+    row("prefers the answer shown first", percent_cell(card.first_position))
+    rates("prefers the longer answer", card.length.preferred, scores.length.preferred if scores else None)
+    rates("  the labelled answer is the longer", card.length.labelled, scores.length.labelled if scores else None)
+    row("equal scores for both answers", "-", percent_cell(scores.ties if scores else None))
     one, two = card.reliability, scores.reliability if scores else Reliability()
-    row("replies that could be read", share(one.parsed), share(two.parsed))
+    rates("parsed replies", one.parsed, two.parsed)
     _mass_rows(row, card)
-    row("calls that failed", share(one.failed), share(two.failed))
-    row("mean score", "-", plain(scores.mean) if scores else "-")
-    row("engine seconds per 1,000 verdicts", plain(one.seconds), plain(two.seconds))
-    row("US dollars per 1,000 verdicts", plain(one.cost), plain(two.cost))
+    rates("failed calls", one.failed, two.failed)
+    row("mean score", "-", number_cell(scores.mean) if scores else "-")
+    row("engine seconds per 1,000 verdicts", number_cell(one.seconds), number_cell(two.seconds))
+    row("US dollars per 1,000 verdicts", number_cell(one.cost), number_cell(two.cost))
     row("verdicts", f"{one.verdicts:,}", f"{two.verdicts:,}")
     return table
 
 
 def _mass_rows(row: "Callable[[str, str, str], None]", card: JudgeCard) -> None:
-    """How probable the choices were, where that is known of either way to judge."""
+    """Add the probability of the choices, if it is known for pairs or for scores."""
     masses = [card.mass, card.scores.mass if card.scores else Mass()]
     if all(one.median is None for one in masses):
         return
     median, least, below = (
         ["-" if one.median is None else f"{100 * one.median:.2g}" for one in masses],
         ["-" if one.least is None else f"{100 * one.least:g}" for one in masses],
-        ["-" if one.median is None else share(one.below) for one in masses],
+        ["-" if one.median is None else percent_cell(one.below) for one in masses],
     )
-    row("probability of its choices together, median", *median)
-    row("  the least with which a verdict is read", *least)
-    row("  verdicts with less, not read", *below)
+    row("total probability of the choices, median", *median)
+    row("  minimum for a parsed verdict", *least)
+    row("  unparsed verdicts, below it", *below)
 
 
-def shown(text: str) -> str:
-    """A name for a cell of a rich table: on one line, and no markup."""
+def table_cell(text: str) -> str:
+    """Escape text for a cell of a rich table: on one line, without markup."""
     from rich.markup import escape
 
     return escape(one_line(text))
 
 
 def print_histogram(console: "Console", counts: Sequence[int], lowest: int) -> None:
-    """The counts of scores as bars."""
+    """Print the counts of scores as bars."""
     console.print("\nAnswers by their mean score, rounded")
     for line in histogram_lines(counts, lowest):
         console.print(f"  {line}", markup=False)
 
 
 def histogram_lines(counts: Sequence[int], lowest: int) -> list[str]:
-    """A bar for each whole score: "3  ########  17"; on a long scale, for those that occur."""
+    """Return a bar for each score: "3  ########  17"; on a long scale only for those that occur."""
     most, places = max(counts, default=0), len(str(lowest + len(counts) - 1))
     return [
         f"{lowest + place:>{places}}  {'#' * -(-BAR * count // most) if most else '':<{BAR}}  {count:,}"
@@ -118,20 +118,20 @@ def histogram_lines(counts: Sequence[int], lowest: int) -> list[str]:
 
 
 def card_words(card: JudgeCard) -> list[str]:
-    """What the judge is worth, in sentences: of pairs, then of single answers."""
+    """Summarise the reliability of the judge in sentences: of pairs, then of single answers."""
     origin = f"{card.labelled or 'of unknown origin'}, {card.instructions:,} instructions"
     words = [f"On {card.pairs:,} labelled pairs ({origin}): {_worth(card.agreement)}"]
     if card.first_position.value >= MANY or card.first_position.value <= 1 - MANY:
         place = "first" if card.first_position.value > 0.5 else "second"
         words.append(
-            f"It goes by the position and hardly by the answers: it names the one shown {place} in "
+            f"Strong position bias: it names the answer shown {place} in "
             f"{percent(card.first_position if place == 'first' else _opposite(card.first_position))} of its verdicts."
         )
     elif card.consistency.high < MANY:
-        words.append(f"Only {percent(card.consistency)} of the pairs keep their winner when the order is turned round.")
+        words.append(f"Only {percent(card.consistency)} of the pairs have the same winner in both orders.")
     if card.mass.words:
-        words.append(f"Of two answers, {card.mass.words}; --judge-tokens lets a judge behind a server think first.")
-    words += _about_length("Between two answers", card.length.excess)
+        words.append(f"On pairs, {card.mass.words}; --judge-tokens lets a judge behind a server reason first.")
+    words += _about_length("On pairs", card.length.excess)
     if card.scores:
         words += _about_scores(card.scores)
     return words
@@ -140,34 +140,34 @@ def card_words(card: JudgeCard) -> list[str]:
 def _about_scores(scores: ScoreCard) -> list[str]:
     words = [f"By its scores ({scores.scoring}): {_worth(scores.agreement)}"]
     if scores.ties.value > 0.5:
-        words.append(f"It gives both answers the same score in {percent(scores.ties)} of the pairs.")
+        words.append(f"Both answers have the same score in {percent(scores.ties)} of the pairs.")
     if scores.mass.words:
-        words.append(f"By its digits, {scores.mass.words}; --scoring sampled lets it write before it scores.")
+        words.append(f"In its scores, {scores.mass.words}; --scoring sampled lets it write its reasons first.")
     return words + _about_length("In its scores", scores.length.excess)
 
 
 def _worth(agreement: Estimate) -> str:
-    """What an agreement with the labels says of a judge."""
+    """Interpret an agreement with the labels in a sentence."""
     share = f"it agrees with the labels in {percent(agreement)}"
     if isnan(agreement.value):
-        return "not one pair could be judged, so nothing is known of it."
+        return "no verdict could be parsed, so its reliability is unknown."
     if isnan(agreement.low):
-        return f"{share}; from one instruction nothing follows."
+        return f"{share}; a single instruction gives no interval."
     if agreement.high < 0.5:
-        return f"{share}, which is worse than a coin: it prefers what people find worse."
+        return f"{share}, which is below chance: it prefers the answers that people find worse."
     if agreement.low <= 0.5:
-        return f"{share}, which cannot be told from a coin."
+        return f"{share}, which is not significantly different from chance."
     if agreement.low < WEAK:
-        return f"{share}, better than a coin, but a weak judge: two people agree in 63 to 81 % of close cases."
-    return f"{share}, about as often as two people agree with each other, or more."
+        return f"{share}, above chance, but a weak judge: two people agree in 63 to 81 % of close cases."
+    return f"{share}, about as often as two people agree, or more."
 
 
 def _about_length(where: str, excess: Estimate) -> list[str]:
     if isnan(excess.low) or excess.low <= 0 <= excess.high:
         return []
     more, points = ("more", excess) if excess.value > 0 else ("less", _negative(excess))
-    figures = f"{100 * points.value:.0f} points [{100 * points.low:.0f}, {100 * points.high:.0f}]"
-    return [f"{where} it prefers the longer one {more} often than the labels do, by {figures}."]
+    interval = f"{100 * points.value:.0f} points [{100 * points.low:.0f}, {100 * points.high:.0f}]"
+    return [f"{where} it prefers the longer answer {more} often than the labels, by {interval}."]
 
 
 def _negative(one: Estimate) -> Estimate:
@@ -176,20 +176,3 @@ def _negative(one: Estimate) -> Estimate:
 
 def _opposite(one: Estimate) -> Estimate:
     return Estimate(1 - one.value, 1 - one.high, 1 - one.low, one.n, one.clusters)
-
-
-def share(one: Estimate | None) -> str:
-    """A rate for a column that is in percent."""
-    if one is None or isnan(one.value):
-        return "unknown"
-    return percent(one).replace(" %", "")
-
-
-def plain(one: Estimate) -> str:
-    """A figure as it is, with its interval: "3.21 [2.90, 3.52]"."""
-    if isnan(one.value):
-        return "unknown"
-    places = 0 if abs(one.value) >= 100 else 2
-    if isnan(one.low):
-        return f"{one.value:,.{places}f}"
-    return f"{one.value:,.{places}f} [{one.low:,.{places}f}, {one.high:,.{places}f}]"

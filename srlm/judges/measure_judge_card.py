@@ -1,7 +1,7 @@
-"""Measure a judge on labelled pairs: pairwise in both orders and, where asked for, by its scores of the single answers.
+"""Measurement of a judge card: a judge on labelled pairs, pairwise in both orders and optionally by scores.
 
-All rates are over what could be read, clustered by instruction, because verdicts on one instruction are not
-independent. Time and cost come from the ledger, so that a second run, which asks nothing, gives the same card.
+All rates are over parsed verdicts, clustered by instruction, because verdicts on one instruction are not independent.
+Time and cost come from the ledger, so a second run, which makes no call, gives the same card.
 """
 
 from collections import Counter, defaultdict
@@ -20,10 +20,10 @@ from srlm.stats.intervals import Estimate, bootstrap_ratio, mean_interval
 from srlm.types import Failed, Scored, Verdict
 
 Observation = tuple[str, float]
-"""One observation: its cluster, which is the instruction, and what was seen: 1, 0, or a half for a tie."""
+"""An observation: its cluster (the instruction) and its value: 1, 0, or a half for a tie."""
 
 
-def measure(
+def measure_judge_card(
     caller: Caller,
     labelled: LabelledSet,
     *,
@@ -31,7 +31,7 @@ def measure(
     pointwise: PointwiseJudge | None = None,
     voting: Voting = VOTE,
 ) -> JudgeCard:
-    """Measure a judge on at most `limit` labelled pairs, and its scores too if `pointwise` says how it gives them.
+    """Measure a judge on at most `limit` labelled pairs, and its scores too if `pointwise` is given.
 
     Raises:
         EngineFailed: no call at all was answered.
@@ -44,7 +44,7 @@ def measure(
         caller,
         template,
         matches,
-        label=f"judge's card of {engine.name}: {len(matches)} pairs in both orders",
+        label=f"judge card of {engine.name}: {len(matches)} pairs in both orders",
         voting=voting,
     )
     read = [one for one in found if one.value is not None]
@@ -56,7 +56,7 @@ def measure(
         rubric=voting.label(template),
         agreement=rate((match.instruction, _sign(lead)) for match, lead in leads),
         consistency=rate((one.match.instruction, float(bool(one.consistent))) for one in read),
-        first_position=rate(hit for one in read for hit in _shown_first(one)),
+        first_position=rate(seen for one in read for seen in _shown_first(one)),
         longer_preferred=length.preferred,
         read=sum(isinstance(verdict.reading, Scored) for _, verdict in verdicts) / max(1, len(verdicts)),
         identity=engine.identity,
@@ -73,15 +73,15 @@ def measure(
 
 
 def _by_subset(leads: Iterable[tuple[Match, float]], subset_of: dict[str, str]) -> dict[str, Estimate]:
-    """The agreement on each part of the labelled set, where it has parts."""
-    hits: dict[str, list[Observation]] = {subset: [] for subset in subset_of.values()}
+    """Compute the agreement on each part of the labelled set; nothing for a set with one part."""
+    observations: dict[str, list[Observation]] = {subset: [] for subset in subset_of.values()}
     for match, lead in leads:
-        hits[subset_of[match.id]].append((match.instruction, _sign(lead)))
-    return {subset: rate(hits[subset]) for subset in sorted(hits)} if len(hits) > 1 else {}
+        observations[subset_of[match.id]].append((match.instruction, _sign(lead)))
+    return {subset: rate(observations[subset]) for subset in sorted(observations)} if len(observations) > 1 else {}
 
 
 def _shown_first(one: Preference) -> list[Observation]:
-    """Whether each of its two verdicts is for the answer that was shown first."""
+    """Return for both verdicts an observation: 1 if it is for the answer shown first."""
     first, second = one.orders
     if first is None or second is None:
         return []
@@ -91,7 +91,7 @@ def _shown_first(one: Preference) -> list[Observation]:
 def _measure_scores(
     judge: PointwiseJudge, caller: Caller, subset_of: dict[str, str], matches: Sequence[Match]
 ) -> ScoreCard:
-    """Score every answer of the pairs once, then look at the pairs."""
+    """Score every answer of the pairs once, and compare the scores of each pair."""
     answers = {answer.id: (match.instruction, answer) for match in matches for answer in (match.first, match.second)}
     items = list(answers.values())
     verdicts = score(
@@ -99,7 +99,7 @@ def _measure_scores(
         caller,
         items,
         seed=0,
-        label=f"judge's card of {caller.engine.name}: scores of {len(items)} answers",
+        label=f"judge card of {caller.engine.name}: scores of {len(items)} answers",
     )
     value = {one.answer_id: one.value for one in rewards([answer for _, answer in items], verdicts)}
     given = [(answers[key][0], found) for key, found in value.items() if found is not None]
@@ -127,27 +127,27 @@ def _measure_scores(
 
 
 def scoring_description(judge: PointwiseJudge) -> str:
-    """How a judge scores, in words: "expected", or "sampled x 3"."""
+    """Return the scoring of a judge as text: "expected", or "sampled x 3"."""
     return f"{judge.scoring} x {judge.samples}" if judge.scoring == "sampled" else judge.scoring
 
 
 def histogram(values: Iterable[float], scale: Scale) -> tuple[int, ...]:
-    """How many values are nearest to each whole number of the scale; a half goes up."""
+    """Count the values nearest to each integer of the scale; a half is rounded up."""
     counts = Counter(floor(value + 0.5) for value in values)
     return tuple(counts[point] for point in scale.values)
 
 
-def rate(hits: Iterable[Observation]) -> Estimate:
-    """The share of hits with its interval; nan where there is nothing to count."""
+def rate(observations: Iterable[Observation]) -> Estimate:
+    """Average the observations with an interval; nan without any."""
     totals, counts = defaultdict[str, float](float), Counter[str]()
-    for cluster, hit in hits:
-        totals[cluster] += hit
+    for cluster, value in observations:
+        totals[cluster] += value
         counts[cluster] += 1
     return bootstrap_ratio([totals[cluster] for cluster in counts], list(counts.values()))
 
 
 def reliability(verdicts: Sequence[tuple[str, Verdict]], ledger: Ledger) -> Reliability:
-    """What became of the calls behind these (cluster, verdict), and what they took."""
+    """Summarise failures, time and cost of these (cluster, verdict)."""
     answered = [(cluster, one) for cluster, one in verdicts if not isinstance(one.reading, Failed)]
     took = [(cluster, row) for cluster, one in answered for row in ledger.time_and_cost([one.call or ""])]
     costs = [(cluster, cost) for cluster, (_, cost) in took if cost is not None]
@@ -161,7 +161,7 @@ def reliability(verdicts: Sequence[tuple[str, Verdict]], ledger: Ledger) -> Reli
 
 
 def mass(verdicts: Sequence[tuple[str, Verdict]], least: float) -> Mass:
-    """How much of its probability the judge gave its choices in these (cluster, verdict)."""
+    """Summarise the total probability of the choices in these (cluster, verdict)."""
     known = [(cluster, one.mass) for cluster, one in verdicts if one.mass is not None]
     if not known:
         return Mass()
@@ -171,13 +171,13 @@ def mass(verdicts: Sequence[tuple[str, Verdict]], least: float) -> Mass:
 
 
 def _per_thousand(amounts: Sequence[tuple[str, float]]) -> Estimate:
-    # Nothing bounds them from above, so where all calls took the same there is a value without an interval.
+    # They have no upper bound, so if all calls took the same time there is a value without an interval.
     one = mean_interval([amount for _, amount in amounts], [owner for owner, _ in amounts], bounds=(0, inf))
     return Estimate(1000 * one.value, 1000 * one.low, 1000 * one.high, one.n, one.clusters)
 
 
 def _length(leads: Iterable[tuple[Match, float]]) -> LengthBias:
-    """Its preference for the longer answer: `leads` are matches with the lead that it gives to the better answer."""
+    """Compute the length bias: `leads` are matches with the lead that the judge gives to the better answer."""
     preferred: list[Observation] = []
     labelled: list[Observation] = []
     for match, lead in leads:
@@ -192,5 +192,5 @@ def _length(leads: Iterable[tuple[Match, float]]) -> LengthBias:
 
 
 def _sign(lead: float) -> float:
-    """1 for a lead, 0 for the opposite, a half for none."""
+    """Return 1 for a lead, 0 for the opposite, a half for none."""
     return 0.5 if lead == 0 else float(lead > 0)

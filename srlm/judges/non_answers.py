@@ -1,7 +1,7 @@
-"""Answers that answer nothing: a lone mark of punctuation, or the words with which an answer begins.
+"""Detection of answers without content: punctuation only, or only the words with which an answer begins.
 
-Judges that are models take ":" or "Let's solve this problem step by step." for a right answer surprisingly often (Zhao
-et al. 2025, arXiv 2507.08794, who call them master keys). Whoever writes nothing else is not talking to a reader.
+LLM judges often score ":" or "Let's solve this problem step by step." as a correct answer (Zhao et al. 2025, arXiv
+2507.08794, who call them master keys).
 """
 
 import re
@@ -10,9 +10,9 @@ from functools import lru_cache
 from importlib.resources import files
 
 LONGEST = 160
-"""Characters of such an answer at the most."""
+"""Maximum length of such an answer in characters."""
 MARKS = 20
-"""Characters of punctuation alone at the most: more of them are a rule, or art."""
+"""Maximum number of characters of punctuation: more of them are a rule, or art."""
 
 _THING = (
     r"(?:complete |final |correct |full |detailed |step[ -]by[ -]step )?"
@@ -34,32 +34,32 @@ _BEGUN = (
     r"(?: is| is as follows| as follows| below)?",
 )
 _ENGLISH = re.compile(
-    rf"(?:(?:sure|certainly|of course|ok|okay|alright|absolutely|great question|well)[ ,]*)?(?:{'|'.join(_BEGUN)})",
+    rf"(?:(?:sure|certain(?:ly)|of course|ok|okay|alright|absolutely|great question|well)[ ,]*)?(?:{'|'.join(_BEGUN)})",
     re.IGNORECASE,
 )
-"""How answers begin, in English and without punctuation."""
+"""Beginnings of answers, in English and without punctuation."""
 
 
 _ASCII = {code: " " for code in range(128) if unicodedata.category(chr(code))[0] in "PZCS"}
-"""The same as below for plain text, where it takes a tenth of the time."""
+"""Punctuation of ASCII text -> blanks, which takes a tenth of the time of the general case below."""
 
 
 @lru_cache(maxsize=1)
 def _elsewhere() -> frozenset[str]:
-    """The same in other languages, without blanks and marks."""
+    """Load beginnings of answers in other languages, without blanks and punctuation."""
     lines = files("srlm.judges").joinpath("non_answers.txt").read_text(encoding="utf-8").splitlines()
     return frozenset("".join(_words(line)).casefold() for line in lines)
 
 
 def _words(text: str) -> list[str]:
-    """The words of a text, without punctuation."""
+    """Split a text into words, without punctuation."""
     if text.isascii():
         return text.translate(_ASCII).split()
     return "".join(" " if unicodedata.category(one)[0] in "PZCS" else one for one in text).split()
 
 
 def is_opener(text: str) -> bool:
-    """Whether a text is nothing but the beginning of an answer, or punctuation. An empty one is not: it is empty."""
+    """Return True if a text is only the beginning of an answer, or punctuation. An empty text is neither."""
     if not text or len(text) > LONGEST:
         return False
     words = _words(text)

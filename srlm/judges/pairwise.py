@@ -1,14 +1,14 @@
-"""Which of two answers is better. Judges favour a position (Zheng et al. 2023, section 3.3), so both orders are asked.
+"""Pairwise LLM-as-a-judge: the better of two answers, in both orders of presentation.
 
-The judge's next token is compared between "A" and "B": a verdict's value is the probability of the answer shown first.
-An engine that gives no probabilities gives a plain vote, 1 or 0. A `Preference` can be read in three ways:
+Judges have a position bias (Zheng et al. 2023, section 3.3), so each pair is judged in both orders. The value of a
+verdict is the probability of "A" against "B" as the judge's next token, that is of the answer shown first. Engines
+without probabilities give a plain vote, 1 or 0. A `Preference` has two values:
 
-    verdict   win, tie or loss; a tie when the orders disagree: the head-to-head of arXiv 2401.10020, section 3.2
-    mean      of both orders: uses how sure the judge is, and a liking for a position cancels out
-    single    one order a pair, drawn from the instruction: AlpacaEval 2 (arXiv 2404.04475), at half of the calls
+    verdict   win, tie or loss; a tie if the orders disagree: the head-to-head of arXiv 2401.10020, section 3.2
+    value     mean of both orders: it has the judge's confidence, and a position bias cancels out
 
-A judge that thinks before it answers is about to say something else than "A" or "B": such verdicts are not read, by the
-probability that both have together. `Voting` gives a judge behind a server room to think; its words are then the vote.
+A judge that reasons before it answers would give its next token neither "A" nor "B": its verdict is unparsed if both
+have too little probability together. `Voting` allows a judge behind a server to reason first and then vote in words.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,6 @@ from srlm.inference import Caller
 from srlm.judges.injection import find_all_injections
 from srlm.judges.parse import LEAST_MASS, read_choice
 from srlm.judges.template import Template, load_template
-from srlm.seeding import model_first
 from srlm.strip_reasoning import mass_of, thoughts_of
 from srlm.types import GREEDY, Answer, Failed, InjectionFlag, Message, Request, Scored, Verdict
 
@@ -29,25 +28,25 @@ CHOICES = ("A", "B")
 
 @dataclass(frozen=True)
 class Voting:
-    """How a judge is asked to choose: in how many tokens, and how much of its probability both answers must have."""
+    """Settings of a judge's vote: maximum number of tokens, and minimum probability of both choices together."""
 
     tokens: int = 1
     least_mass: float = LEAST_MASS
 
     def label(self, template: Template) -> str:
-        """The template by its name and digest, with what is not as usual: verdicts of two labels are not alike."""
+        """Return the name and digest of the template, with the settings that are not the default."""
         more = f" in {self.tokens} tokens" if self.tokens != 1 else ""
         mass = f" with a mass of {self.least_mass:g}" if self.least_mass != LEAST_MASS else ""
         return f"{template.name}:{template.digest}{more}{mass}"
 
 
 def voting_of(tokens: int | None, least_mass: float | None) -> Voting:
-    """How a judge is asked to choose by options, each of which may not be given."""
+    """Return the settings of a vote from command-line options, with the default for None."""
     return Voting(tokens or 1, LEAST_MASS if least_mass is None else least_mass)
 
 
 VOTE = Voting()
-"""The next token alone, as always."""
+"""The default: one token."""
 
 
 @dataclass(frozen=True)
@@ -59,26 +58,17 @@ class Match:
     first: Answer
     second: Answer
 
-    @property
-    def drawn(self) -> int:
-        """The order that is shown where only one is: 0 for (first, second), 1 for (second, first).
-
-        A coin that depends on the instruction alone, the one of AlpacaEval 2: with a model's answer as `first` and the
-        reference as `second`, a judge sees every pair as it did there.
-        """
-        return 0 if model_first(self.instruction) else 1
-
     def shown(self, order: int) -> tuple[Answer, Answer]:
-        """Its answers as a judge sees them."""
+        """Return both answers in the order of presentation: (first, second) for 0, (second, first) for 1."""
         return (self.first, self.second) if order == 0 else (self.second, self.first)
 
 
 @dataclass(frozen=True)
 class Preference:
-    """A judged match. `orders` are two estimates of one probability, that `first` is better.
+    """A judged match. `orders` are two estimates of the probability that `first` is better.
 
-    The one is from the order (first, second), the other from (second, first); None where there is no readable verdict.
-    `verdicts` are those that were asked for: one, or both in that order.
+    One is from the order (first, second), the other from (second, first); None without a parsed verdict. `verdicts` are
+    in the same order.
     """
 
     match: Match
@@ -87,34 +77,24 @@ class Preference:
 
     @property
     def value(self) -> float | None:
-        """The mean of both orders, or the single one where only one was asked."""
-        return self.single if len(self.verdicts) == 1 else self.mean
-
-    @property
-    def verdict(self) -> Literal["win", "tie", "loss"] | None:
-        """What both orders say of `first`; a tie when they disagree, or when either is undecided."""
-        return verdict_of(self.orders)
-
-    @property
-    def mean(self) -> float | None:
-        """None when either order gave no readable verdict: half a comparison would carry the judge's position bias."""
+        """The mean of both orders; None if one is missing, because a single order has the judge's position bias."""
         one, two = self.orders
         return None if one is None or two is None else (one + two) / 2
 
     @property
-    def single(self) -> float | None:
-        """What the order says that the instruction draws."""
-        return self.orders[self.match.drawn]
+    def verdict(self) -> Literal["win", "tie", "loss"] | None:
+        """The result of `first`; a tie if the orders disagree or one is undecided, None if one is missing."""
+        return verdict_of(self.orders)
 
     @property
     def consistent(self) -> bool | None:
-        """Whether both orders name the same winner; None where one is missing."""
+        """True if both orders have the same winner; None if one is missing."""
         one, two = self.orders
         return None if one is None or two is None else (one > 0.5) == (two > 0.5)
 
 
 def verdict_of(orders: tuple[float | None, float | None]) -> Literal["win", "tie", "loss"] | None:
-    """What two estimates of one probability, from both orders, say of the first answer; None where one is missing."""
+    """Return the result of the first answer from two estimates of its probability; None if one is missing."""
     one, two = orders
     if one is None or two is None:
         return None
@@ -124,39 +104,32 @@ def verdict_of(orders: tuple[float | None, float | None]) -> Literal["win", "tie
 
 
 def load_pairwise() -> Template:
-    """The pairwise prompt that ships with srlm."""
+    """Load the pairwise prompt of srlm."""
     return load_template("pairwise", SLOTS)
 
 
 def compare(
-    caller: Caller,
-    template: Template,
-    matches: Sequence[Match],
-    *,
-    label: str,
-    orders: Literal["both", "one"] = "both",
-    voting: Voting = VOTE,
+    caller: Caller, template: Template, matches: Sequence[Match], *, label: str, voting: Voting = VOTE
 ) -> list[Preference]:
-    """Judge every match in both orders, or in the one that its instruction draws."""
-    asked = [(match, order) for match in matches for order in ((0, 1) if orders == "both" else (match.drawn,))]
+    """Judge every match in both orders."""
+    asked = [(match, order) for match in matches for order in (0, 1)]
     requests: list[Request] = []
     sampling = replace(GREEDY, max_tokens=voting.tokens)
     for match, order in asked:
         one, two = match.shown(order)
         filled = template.fill(instruction=match.instruction, answer_a=one.text, answer_b=two.text)
         requests.append(Request((Message("user", filled),), sampling, choices=CHOICES))
-    suspected: list[tuple[InjectionFlag, ...]] = []
+    flagged: list[tuple[InjectionFlag, ...]] = []
 
-    def look() -> Iterator[None]:
+    def flag() -> Iterator[None]:
         for match in matches:
-            suspected.append(find_all_injections((match.first, match.second), template))
+            flagged.append(find_all_injections((match.first, match.second), template))
             yield
 
-    looking = look()
-    replies = caller.ask(requests, label, background=looking)
-    for _ in looking:
+    flagging = flag()
+    replies = caller.ask(requests, label, background=flagging)
+    for _ in flagging:
         pass
-    each = 2 if orders == "both" else 1
     verdicts: list[Verdict] = []
     for number, ((match, order), (key, reply)) in enumerate(zip(asked, replies, strict=True)):
         verdicts.append(
@@ -168,12 +141,12 @@ def compare(
                 reading=reply if isinstance(reply, Failed) else read_choice(reply, CHOICES, voting.least_mass),
                 sample=order,
                 call=key[:16],
-                injection_suspected=suspected[number // each],
+                injection_suspected=flagged[number // 2],
                 thoughts=thoughts_of(reply),
                 mass=mass_of(reply),
             )
         )
-    return [_preference(match, verdicts[each * number : each * number + each]) for number, match in enumerate(matches)]
+    return [_preference(match, verdicts[2 * number : 2 * number + 2]) for number, match in enumerate(matches)]
 
 
 def _preference(match: Match, verdicts: Sequence[Verdict]) -> Preference:

@@ -1,11 +1,10 @@
-"""A score out of a judge's own words, or the reason why there is none.
+"""Parsing of verdicts: the score in a judge's reply, or the reason why there is none.
 
-Only the judge's reply is ever read, never the text that it judged, and of the reply never its thoughts. The reply must
-end by itself. Its last line that begins with "Score:" counts, or its last "Rating: [[7]]"; where there is no such line
-a JSON object with a score that is all of the reply, or its end. A value inside a sentence, a quotation or a code block
-may be the candidate's and does not. A value that is off the scale, or that comes as a choice ("4 or 5", "3-4"), is
-refused, and so is one after which the judge speaks of scores again. Nothing is guessed: what cannot be read is
-`Unparsed`.
+Only the judge's reply is parsed, without its reasoning, never the text that it judged. The reply must be complete. Its
+last line that begins with "Score:" counts, or its last "Rating: [[7]]"; without such a line, a JSON object with a score
+that is the whole reply or its end. A value within a sentence, a quotation or a code block may be the candidate's and
+does not count. Refused are values outside the scale, alternatives ("4 or 5", "3-4"), and values after which the judge
+mentions scores again. Nothing is guessed: all other replies are `Unparsed`.
 """
 
 import re
@@ -20,9 +19,9 @@ from srlm.strip_reasoning import strip_reasoning
 from srlm.types import Completion, Scored, Unparsed
 
 LEAST_MASS = 0.01
-"""The share of a judge's probability that its choices must have, or it was about to say something else."""
+"""Minimum probability of all choices together; below it the judge was about to write something else."""
 LEAST_DIGITS = 0.001
-"""The same of digits behind "Score: ": there a judge cannot begin to think, and an untrained one is sure of nothing."""
+"""The same for digits after "Score: ", where a judge cannot begin to reason and an untrained one is less certain."""
 
 CUT = "the reply was cut before its end"
 ROOM = "--max-tokens (srlm judge), --judge-tokens (srlm eval) or judge.sampling.max_tokens (srlm train)"
@@ -40,7 +39,7 @@ _AROUND = " \t*_.:()[]\"'`$"
 
 
 def read_score(reply: Completion, scale: Scale = POINTS) -> Scored | Unparsed:
-    """Read the verdict of a pointwise judge (arXiv 2401.10020, Figure 2: "Score: <total points>")."""
+    """Parse the verdict of a pointwise judge (arXiv 2401.10020, Figure 2: "Score: <total points>")."""
     text = _whole(reply)
     if isinstance(text, Unparsed):
         return text
@@ -64,9 +63,9 @@ def read_score(reply: Completion, scale: Scale = POINTS) -> Scored | Unparsed:
 
 
 def read_rating(reply: Completion, scale: Scale) -> Scored | Unparsed:
-    """Read the verdict of a grading judge, "Rating: [[7]]" as in MT-Bench (arXiv 2306.05685); half points are allowed.
+    """Parse the verdict of a grading judge, "Rating: [[7]]" as in MT-Bench (arXiv 2306.05685); half points are allowed.
 
-    It stands at the end of a line, after its label or alone.
+    It must be at the end of a line, after its label or alone.
     """
     text = _whole(reply)
     if isinstance(text, Unparsed):
@@ -94,19 +93,19 @@ def read_rating(reply: Completion, scale: Scale) -> Scored | Unparsed:
 def read_choice(
     reply: Completion, choices: tuple[str, ...], least_mass: float = LEAST_MASS, option: str = "--judge-tokens"
 ) -> Scored | Unparsed:
-    """Read a verdict between two: the value is the probability, or the plain vote, for the first choice.
+    """Parse a verdict between two choices: its value is the probability of the first, or 1 or 0 for a plain vote.
 
     A vote is one of the choices alone, or in the last line of several.
 
     Args:
-        reply: what the judge answered.
+        reply: the judge's reply.
         choices: two words.
-        least_mass: of its probability that both must have together, where it is known.
-        option: what gives the judge more tokens, for the message.
+        least_mass: minimum probability of both choices together, if it is known.
+        option: the option that gives the judge more tokens, for the message.
     """
     reply = strip_reasoning(reply)
     if reply.probabilities is not None:
-        refused = unfit(reply, least_mass)
+        refused = _unusable(reply, least_mass)
         return refused or Scored(reply.probabilities[0], reply.text, reply.probabilities)
     # A vote of one token always ends at its limit.
     one_token = reply.finish == "length" and reply.completion_tokens <= 1 and not reply.thoughts
@@ -122,8 +121,8 @@ def read_choice(
     return Unparsed(text, f"neither {choices[0]} nor {choices[1]} alone")
 
 
-def unfit(reply: Completion, least_mass: float) -> Unparsed | None:
-    """Why the probabilities of a reply are no verdict; None where they are one."""
+def _unusable(reply: Completion, least_mass: float) -> Unparsed | None:
+    """Return the reason why the probabilities of a reply are no verdict; None if they are one."""
     found = reply.probabilities or ()
     if not found or not all(isfinite(one) and 0 <= one <= 1 + 1e-6 for one in found):
         return Unparsed(reply.text, "its probabilities are no numbers: the judge's weights may be damaged")
@@ -141,7 +140,7 @@ def unfit(reply: Completion, least_mass: float) -> Unparsed | None:
 
 
 def _whole(reply: Completion, option: str = ROOM) -> str | Unparsed:
-    """The judge's words, without its thoughts, where they came to their end; else why they hold no verdict."""
+    """Return the text of a complete reply, without its reasoning; else the reason why it has no verdict."""
     reply = strip_reasoning(reply)
     if reply.text.strip():
         return reply.text if reply.finish == "stop" else Unparsed(reply.text, CUT)
@@ -157,14 +156,14 @@ def _whole(reply: Completion, option: str = ROOM) -> str | Unparsed:
 
 
 def _labelled(line: Line) -> str | None:
-    """What a score line holds after its label; None when it is none."""
+    """Return the text after the label of a score line; None for any other line."""
     plain = "" if line.quoted else unwrapped(line.plain)
     label = _LABEL.match(plain)
     return plain[label.end() :] if label else None
 
 
 def _rated(line: Line) -> str | None:
-    """The rating with which a line ends; None where there is none, or two that differ."""
+    """Return the rating at the end of a line; None without one, or with two that differ."""
     plain = "" if line.quoted else line.plain
     matches = list(_RATING.finditer(plain))
     if not matches or len({float(match[1]) for match in matches}) > 1:
@@ -176,9 +175,9 @@ def _rated(line: Line) -> str | None:
 
 
 def expectation(reply: Completion, values: Sequence[int], least_mass: float = LEAST_DIGITS) -> Scored | Unparsed:
-    """Read the verdict of a judge whose digits' probabilities are known: their mean."""
+    """Compute the expected score from the probabilities of the digits."""
     reply = strip_reasoning(reply)
-    refused = unfit(reply, least_mass)
+    refused = _unusable(reply, least_mass)
     found = reply.probabilities
     if refused is not None or found is None:
         return refused or Unparsed(reply.text, "no probabilities")

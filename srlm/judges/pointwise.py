@@ -1,8 +1,8 @@
-"""Scores for single answers: the LLM-as-a-Judge of the paper (arXiv 2401.10020, section 2.1, Figure 2).
+"""Pointwise LLM-as-a-judge: scores of single answers (arXiv 2401.10020, section 2.1, Figure 2).
 
-`sampled` lets the judge write its reasons and then a score, several times; the mean counts. `expected` reads one
-forward pass: the mean over the probabilities of the rubric's digits where the score would stand, so there are no ties
-and nothing to parse.
+`sampled`: the judge writes its reasons and then a score, several times; the reward is the mean. `expected`: one forward
+pass gives the probabilities of the rubric's digits in place of the score; the reward is the expectation, so there are
+no ties and nothing to parse.
 """
 
 from collections.abc import Sequence
@@ -26,9 +26,9 @@ SCORE_LINE = "Score: "
 
 @dataclass(frozen=True)
 class PointwiseJudge:
-    """How answers are scored: by which rubric, in which of the two ways, how often.
+    """A pointwise judge: its rubric, the kind of scoring, and the number of samples.
 
-    `least_mass` is the share of the judge's probability that the digits must have, for `expected`.
+    `least_mass` is the minimum probability of all digits together, for `expected`.
     """
 
     rubric: Rubric
@@ -38,19 +38,19 @@ class PointwiseJudge:
     least_mass: float = LEAST_DIGITS
 
     def __post_init__(self) -> None:
-        """Refuse to read one digit's probability on a scale whose values have two.
+        """Refuse `expected` scoring on a scale with values of two digits.
 
         Raises:
             UsageError: the scoring is `expected` and the scale goes beyond 9.
         """
         if self.scoring == "expected" and self.rubric.scale.highest > ONE_DIGIT:
             raise UsageError(
-                f"The scoring 'expected' compares the probabilities of single digits, and the scale of the rubric "
+                f"The scoring 'expected' compares the probabilities of single digits, but the scale of the rubric "
                 f"{self.rubric.name} is {self.rubric.scale}. Use scoring=sampled, or a scale within 0-{ONE_DIGIT}."
             )
 
     def requests(self, instruction: str, response: str, seed: int) -> list[Request]:
-        """The calls that score one answer."""
+        """Return the calls that score one answer."""
         messages = (Message("user", self.rubric.fill(instruction=instruction, response=response)),)
         if self.scoring == "expected":
             return [Request(messages, prefill=SCORE_LINE, choices=tuple(map(str, self.rubric.scale.values)))]
@@ -61,10 +61,10 @@ class PointwiseJudge:
 
 
 def configured_judge(config: JudgeConfig) -> PointwiseJudge:
-    """The judge that a configuration describes.
+    """Build the judge of a configuration.
 
     Raises:
-        UsageError: the rubric is not there or wrong, or does not go with the scoring.
+        UsageError: the rubric is missing or wrong, or does not fit the scoring.
     """
     return PointwiseJudge(
         load_rubric(config.rubric), config.scoring, config.samples, config.sampling.resolved(), config.least_mass
@@ -72,12 +72,12 @@ def configured_judge(config: JudgeConfig) -> PointwiseJudge:
 
 
 def verdict_text(rationale: str, score: int) -> str:
-    """What a judge should write: the target of EFT, and the form that `parse.read_score` reads."""
+    """Return the text that a judge should write: the target of EFT, in the format of `parse.read_score`."""
     return f"{rationale}\n{bare_verdict(score)}"
 
 
 def bare_verdict(score: int) -> str:
-    """The score line alone, which is all that `expected` looks at."""
+    """Return the score line alone, for judges that are trained for `expected` scoring."""
     return f"{SCORE_LINE}{score}"
 
 
@@ -89,7 +89,7 @@ def score(
     seed: int,
     label: str,
 ) -> list[Verdict]:
-    """Judge (instruction, answer) pairs; the verdicts come in order, `samples` for each answer."""
+    """Judge (instruction, answer) pairs; return the verdicts in order, `samples` per answer."""
     requests: list[Request] = []
     owners: list[Answer] = []
     for instruction, answer in items:
@@ -97,7 +97,7 @@ def score(
         requests += calls
         owners += [answer] * len(calls)
     replies = caller.ask(requests, label)
-    suspected = {answer.id: find_injections(answer.id, answer.text, judge.rubric) for _, answer in items}
+    flagged = {answer.id: find_injections(answer.id, answer.text, judge.rubric) for _, answer in items}
     return [
         Verdict(
             id=f"{answer.id}-v{request.sample}",
@@ -107,7 +107,7 @@ def score(
             reading=_read(reply, judge.rubric.scale, judge.least_mass),
             sample=request.sample,
             call=key[:16],
-            injection_suspected=suspected[answer.id],
+            injection_suspected=flagged[answer.id],
             thoughts=thoughts_of(reply),
             mass=mass_of(reply),
         )
@@ -124,7 +124,7 @@ def _read(reply: Completion | Failed, scale: Scale, least_mass: float) -> Scored
 
 
 def rewards(answers: Sequence[Answer], verdicts: Sequence[Verdict]) -> list[Reward]:
-    """The mean of each answer's readable verdicts. An answer without one has no reward: None, not zero."""
+    """Average the parsed verdicts of each answer. An answer without one has no reward: None, not zero."""
     of: dict[str, list[Verdict]] = {answer.id: [] for answer in answers}
     for verdict in verdicts:
         of[verdict.answer_ids[0]].append(verdict)
@@ -145,7 +145,7 @@ def _reward(answer_id: str, given: list[Verdict]) -> Reward:
 
 
 def _spread(readings: Sequence[Scored]) -> float | None:
-    """How far the judge is from being sure: the range of its samples, or how wide its one distribution is."""
+    """Return the range of the sampled scores, or the standard deviation of a single score's distribution."""
     if not readings:
         return None
     probabilities = readings[0].probabilities

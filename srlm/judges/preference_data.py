@@ -1,14 +1,14 @@
-"""Pairs of answers whose order people have labelled: what a judge is measured on.
+"""Labelled preference pairs: the test data of a judge.
 
-    (nothing)       the held-out part of the seeds that ship with srlm
-    FILE            JSON or JSON Lines, plain or gzip, of one of these kinds of record:
+    (none given)    the held-out part of srlm's packaged seed data
+    FILE            JSON or JSON Lines, plain or gzip, with one of these kinds of records:
                       input, output_1, output_2, label (1 or 2)      LLMBar (arXiv 2310.07641)
                       prompt, chosen, rejected                       RewardBench, TRL; as text or messages
                       instruction, answers (text, rank)              srlm's own eft.jsonl
-    FOLDER          such files; each is a subset, for which the card shows its own agreement
+    FOLDER          such files; each is a subset with its own agreement in the judge card
 
-Where a file of srlm's own has a validation split, only that is taken: a judge may have been trained on the rest. In a
-folder, hidden files and files whose first record is no pair (README.json) are passed over, and said to be.
+Of a file of srlm's own with a validation split, only that split is used: a judge may have been trained on the rest. In
+a folder, hidden files and files whose first record is no pair (README.json) are skipped, with a message.
 """
 
 from collections.abc import Sequence
@@ -33,26 +33,26 @@ _RANKED = TypeAdapter(RankedPrompt)
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """Instructions with answers of known order. `subsets` has them by the file that they came from.
+    """Instructions with ranked answers, in one subset per file.
 
-    `passed_over` names the files of the folder that hold no pairs.
+    `skipped` are the names of the folder's files without pairs.
     """
 
     name: str
     subsets: dict[str, tuple[RankedPrompt, ...]]
-    passed_over: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
 
     @property
-    def words(self) -> str | None:
-        """What is to be said of the files that were passed over."""
-        if not self.passed_over:
+    def skipped_message(self) -> str | None:
+        """A sentence about the skipped files; None without any."""
+        if not self.skipped:
             return None
-        some = f" and {len(self.passed_over) - 4} more" if len(self.passed_over) > 4 else ""
-        return f"Passed over, as they hold no pairs: {', '.join(self.passed_over[:4])}{some}."
+        more = f" and {len(self.skipped) - 4} more" if len(self.skipped) > 4 else ""
+        return f"Skipped files without labelled pairs: {', '.join(self.skipped[:4])}{more}."
 
     @property
     def digest(self) -> str:
-        """The first 12 hexadecimal digits of the SHA-256 of all texts and ranks: tells sets of one name apart."""
+        """The first 12 hexadecimal digits of the SHA-256 of all texts and ranks."""
         texts = [
             (prompt.instruction, [(answer.rank, answer.text) for answer in prompt.answers])
             for prompts in self.subsets.values()
@@ -61,20 +61,20 @@ class LabelledSet:
         return digest_of(repr(texts))
 
     def matches(self, limit: int | None) -> list[tuple[str, Match]]:
-        """Pairs with their subset, the better answer first; `limit` of them, spread over subsets and instructions."""
+        """Return (subset, pair), the better answer first; at most `limit`, spread over subsets and instructions."""
         by_subset = [[(name, match) for match in labelled_matches(one)] for name, one in self.subsets.items()]
         spread = [pair for turn in zip_longest(*by_subset) for pair in turn if pair is not None]
         return spread[:limit]
 
 
 def labelled_matches(ranked: Sequence[RankedPrompt], limit: int | None = None) -> list[Match]:
-    """Pairs of answers with different rank, the better one first; at most `limit`, spread evenly over instructions."""
+    """Return pairs of answers of different rank, the better first; at most `limit`, spread over instructions."""
     of_prompt = [_pairs(prompt) for prompt in ranked]
     return [pair for turn in zip_longest(*of_prompt) for pair in turn if pair is not None][:limit]
 
 
 def _pairs(prompt: RankedPrompt) -> list[Match]:
-    """The pairs of one instruction, in an order that has nothing to do with rank."""
+    """Return the pairs of one instruction in an order that is independent of rank."""
     places = sorted(range(len(prompt.answers)), key=lambda place: prompt.answers[place].rank)
     pairs = [(a, b) for a, b in combinations(places, 2) if prompt.answers[a].rank != prompt.answers[b].rank]
     pairs.sort(key=lambda pair: derive_seed("card", prompt.id, *(prompt.answers[place].text for place in pair)))
@@ -89,10 +89,10 @@ def _pairs(prompt: RankedPrompt) -> list[Match]:
 
 
 def load_labelled(path: Path | None = None) -> LabelledSet:
-    """Labelled pairs out of a file or a folder; those that ship with srlm, if none is given.
+    """Load labelled pairs from a file or a folder; by default the packaged ones.
 
     Raises:
-        DataError: there is no such file, or a record is none of the kinds above; its line is named.
+        DataError: there is no such file, or a record is none of the kinds above; the message has its line.
     """
     if path is None:
         return LabelledSet(EMBEDDED, {EMBEDDED: load_seeds(EMBEDDED).validation})
@@ -108,8 +108,8 @@ def load_labelled(path: Path | None = None) -> LabelledSet:
         else:
             passed.append(one.name)
     if not subsets:
-        there = f"; it has {', '.join(one.name for one in sorted(path.iterdir())[:4])}" if any(path.iterdir()) else ""
-        raise DataError(path, f"holds no file of labelled pairs ({', '.join(SUFFIXES)}){there}.")
+        has = f"; it has {', '.join(one.name for one in sorted(path.iterdir())[:4])}" if any(path.iterdir()) else ""
+        raise DataError(path, f"has no file of labelled pairs ({', '.join(SUFFIXES)}){has}.")
     return LabelledSet(path.resolve().name, subsets, tuple(passed))
 
 
@@ -124,12 +124,12 @@ def _read(path: Path, rows: Sequence[Row]) -> tuple[RankedPrompt, ...]:
 
 
 def _has_pairs(row: Row) -> bool:
-    """Whether a record is meant as one of the kinds, right or wrong."""
+    """Return True if a record has a field of one of the kinds, even if it is malformed."""
     return bool({"answers", "output_1", "chosen", "rejected"} & row.data.keys())
 
 
 def _ranked(row: Row, identifier: str) -> RankedPrompt:
-    """A record of any of the three kinds."""
+    """Convert a record of any of the three kinds."""
     if "answers" in row.data:
         try:
             return _RANKED.validate_python({**row.data, "id": identifier})
@@ -148,12 +148,12 @@ def _ranked(row: Row, identifier: str) -> RankedPrompt:
         instruction = asked if known and asked and "prompt" not in row.data else question_in(row, "prompt")
         return _pair(row, identifier, instruction, chosen, rejected)
     raise row.unlike(
-        "is no labelled pair: input, output_1, output_2 and label, or prompt, chosen and rejected, or instruction "
-        "and answers are expected."
+        "is not a labelled pair. Expected are input, output_1, output_2 and label, or prompt, chosen and rejected, or "
+        "instruction and answers."
     )
 
 
 def _pair(row: Row, identifier: str, instruction: str, better: str, worse: str) -> RankedPrompt:
     if better == worse:
-        raise row.wrong("both answers are the same text, so neither can be the better one.")
+        raise row.wrong("both answers have the same text, so neither is better.")
     return RankedPrompt(identifier, instruction, (RankedAnswer(better, 0), RankedAnswer(worse, 1)), "train")

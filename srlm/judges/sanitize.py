@@ -1,10 +1,9 @@
-"""Hostile text made harmless for a prompt: shown to the judge as what it is, unable to pose as the judge or the user.
+"""Sanitisation of untrusted text for a judge's prompt: the text cannot pose as the judge, the user or the template.
 
-A candidate cannot open or close a tag of the template, and markers of a turn ("<|im_start|>", "[INST]", "Human:") are
-broken up by a space, for every engine, because a server may read them inside of a message too; so are the marks of
-thoughts and of calls of tools. Letters that only look like Latin ones count as these. Characters that hide in Latin
-text are left out, and so is most of a very long repetition, which would fill the judge's context: a mark says how
-much. Everything else stays as the candidate wrote it.
+Tags of the template are escaped. Chat-role markers ("<|im_start|>", "[INST]", "Human:") are broken up by a space, for
+every engine, because a server may parse them within a message too; so are the tags of reasoning and tool calls. Letters
+that look like Latin ones count as these. Invisible characters in Latin text are removed. A very long repetition is cut,
+because it would fill the judge's context; a mark gives the number of characters left out. All else stays as written.
 """
 
 import re
@@ -15,11 +14,11 @@ from functools import lru_cache
 import numpy as np
 
 RUN = 4000
-"""Characters from which on a repetition is one: shorter ones are rules of a table, or a small model's stammer."""
+"""Minimum length of a repetition in characters: shorter ones are rules of a table, or a small model's stammer."""
 PERIOD = 250
-"""The longest piece whose repetition is looked for."""
+"""Maximum length of the repeated piece."""
 SHOWN = 2 * PERIOD
-"""Characters of a run that the judge sees."""
+"""Characters of a repetition that the judge sees."""
 
 ROLE_TOKEN = re.compile(
     r"<[|\uff5c][^|\uff5c<>\n]{1,40}[|\uff5c]>|\[/?(?:INST|SYSTEM_PROMPT|TOOL_CALLS|TOOL_RESULTS)\]|<</?SYS>>"
@@ -28,7 +27,7 @@ ROLE_TOKEN = re.compile(
     r"|tool_result|function_calls?)[ \t]{0,8}>|\[/?THINK\]",
     re.IGNORECASE,
 )
-"""Special tokens by which chat templates open and close a turn, a thought, or a call of a tool."""
+"""Special tokens of chat templates that open and close a turn, reasoning, or a tool call."""
 
 _BLANKS = " \t\xa0\u061c\u115f\u1160\u1680\u2000-\u200f\u202f\u205f\u2800\u3000\u3164\ufeff\uffa0"
 
@@ -38,24 +37,24 @@ ROLE_LINE = re.compile(
     rf"|#{{1,6}}[{_BLANKS}]{{0,4}}(?:instruction|input|response))[{_BLANKS}]{{0,4}}[:\uff1a\ufe55]",
     re.IGNORECASE | re.MULTILINE,
 )
-"""Plain words that open a turn in templates without special tokens."""
+"""Plain-text role markers, for chat templates without special tokens."""
 
 _JOINERS = "\u00ad\u200c-\u200f\ufe00-\ufe0f"
 HIDDEN = re.compile(
-    # Orders of direction, invisible operators, and letters of the tag block, which spell flags after a black flag.
+    # Marks of writing direction, invisible operators, and letters of the tag block (flags after a black flag).
     r"[\u180e\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufff9-\ufffb]+"
     r"|(?<![\U0001f3f4\U000e0020-\U000e007e])[\U000e0000-\U000e007f]+"
-    # Blanks without width serve scripts that write no spaces; joiners serve emoji and scripts that join letters.
+    # Zero-width spaces serve scripts without spaces; joiners serve emoji and scripts that join letters.
     rf"|(?<=[!-~])[\u034f\u200b\ufeff{_JOINERS}]+(?=[!-~])|(?<=[!-~])[\u034f\u200b\ufeff]+"
-    # From its first character on alone: else a long run is read anew from each of them.
+    # Only from its first character on: else a long run would be scanned again from each character.
     r"|(?<![\u034f\u200b\ufeff])[\u034f\u200b\ufeff]+(?=[!-~])"
 )
-"""Characters that cannot be seen, where they serve no script and no emoji."""
+"""Invisible characters that serve no script and no emoji."""
 
 _INVISIBLE_MARKS = {"\u034f", *"\u115f\u1160\u2800\u3164\uffa0", *(chr(code) for code in range(0xFE00, 0xFE10))}
 
 FULL_WIDTH = {code + 0xFEE0: chr(code) for code in range(0x21, 0x7F)}
-"""Wide letters, digits and signs as plain ones."""
+"""Full-width letters, digits and signs -> plain ones."""
 _LOOKALIKES = str.maketrans(
     "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0455\u0458\u0501\u04bb\u043a\u043c\u0442\u043d"
     "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0425\u0406\u0405\u0408"
@@ -75,18 +74,18 @@ _SEPARATORS = [one for one in map(chr, _READ) if one.isascii()]
 
 
 def as_read(text: str) -> str:
-    """Text as a model may read it, character by character.
+    """Return the text as a model may read it, with the same number of characters.
 
-    Wide letters and those that look like Latin ones are read as these, and each separator ends a line.
+    Full-width letters and look-alikes become Latin letters, and each separator becomes the end of a line.
     """
-    if text.isascii():  # most are, and then few characters can be meant
+    if text.isascii():  # most texts are, and few ASCII characters are mapped
         return text.translate(_READ) if any(map(text.__contains__, _SEPARATORS)) else text
     return text.translate(_READ) if _OTHERWISE.search(text) else text
 
 
 @lru_cache(maxsize=64)  # a pair is shown in both orders, one after the other
 def sanitize(text: str, tags: frozenset[str]) -> str:
-    """Text as data: it opens and closes no turn and none of the template's tags, however it spells them."""
+    """Neutralise chat-role markers and the template's tags in untrusted text, in any spelling."""
     unseen = invisible(text)
     if unseen:
         text = HIDDEN.sub("", text)
@@ -96,7 +95,7 @@ def sanitize(text: str, tags: frozenset[str]) -> str:
     if not tags:
         return text
     tag = tag_pattern(tags)
-    # A model reads past characters that cannot be seen: a tag that is one only without them is fenced too.
+    # A model ignores invisible characters: a tag that appears only without them is escaped too.
     if unseen:
         visible = "".join(character for character in text if character not in unseen)
         if len(tag.findall(as_read(visible))) > len(tag.findall(as_read(text))):
@@ -105,9 +104,9 @@ def sanitize(text: str, tags: frozenset[str]) -> str:
 
 
 def _changed(text: str, pattern: re.Pattern[str], signs: str, change: Callable[[str], str]) -> str:
-    """Text with each piece changed that matches as a model reads it; all else stays as it is written.
+    """Change each piece of the text that matches as a model reads it.
 
-    One of the `signs` is in every match: most texts have none, which is found much faster.
+    Every match contains one of the `signs`. Most texts have none, and a search for them first is much faster.
     """
     read = as_read(text)
     found = list(pattern.finditer(read)) if any(map(read.__contains__, signs)) else []
@@ -122,25 +121,25 @@ def _changed(text: str, pattern: re.Pattern[str], signs: str, change: Callable[[
 
 
 TAG_OPENINGS = ("<", "\uff1c", "\ufe64")
-"""How a tag may open."""
+"""Characters that may open a tag."""
 
 
 @lru_cache(maxsize=64)
 def tag_pattern(tags: frozenset[str]) -> re.Pattern[str]:
-    """One of the tags, opened or closed, whatever blanks and slashes stand before its name."""
+    """Return a pattern of any of the tags, opened or closed, with any blanks and slashes before its name."""
     names = "|".join(sorted(map(re.escape, tags)))
     return re.compile(rf"[{''.join(TAG_OPENINGS)}][\s/\\]*(?:{names})\b[^<>\uff1c\ufe64\n]{{0,60}}>?", re.IGNORECASE)
 
 
 def invisible(text: str) -> set[str]:
-    """The characters of a text that leave no trace on paper."""
+    """Return the invisible characters of a text."""
     if text.isascii():
         return set()
     return {one for one in set(text) if unicodedata.category(one) == "Cf" or one in _INVISIBLE_MARKS}
 
 
 def shorten(text: str) -> str:
-    """Text with each very long repetition cut to its beginning, and a mark in place of the rest."""
+    """Cut each very long repetition to its beginning, with a mark in place of the rest."""
     pieces: list[str] = []
     done = 0
     for start, end in runs(text):

@@ -1,9 +1,9 @@
-"""Judge a file of answers: read what other tools wrote, score every answer, and say what the scores look like.
+"""Scores for a file of answers: read another tool's file, score every answer, and summarise the scores.
 
 A record has `instruction` and `output` (AlpacaEval's model_outputs), or `prompt` with `response` or `completion`, each
-as text or as messages; or one question with its answer as `messages` or `conversations` (ShareGPT). Where it has an
-`input` beside the instruction, as Alpaca's records do, the judge sees both. The records that are written hold
-instruction and output again, so that they can be judged anew.
+as text or as messages; or one question with its answer as `messages` or `conversations` (ShareGPT). If it has an
+`input` with the instruction, as Alpaca's records do, the judge sees both. Written records contain instruction and
+output too, so that they can be judged again.
 """
 
 from collections import Counter
@@ -31,7 +31,7 @@ STAGE = "judge"
 
 @dataclass(frozen=True)
 class JudgedAnswer:
-    """An answer with all that the judge said of it. `reward` and `spread` are as in `srlm.types.Reward`."""
+    """An answer with its verdicts. `reward` and `spread` are those of `srlm.types.Reward`."""
 
     id: str
     instruction: str
@@ -50,16 +50,16 @@ class JudgedAnswer:
 
     @property
     def flags(self) -> list[str]:
-        """The kinds of text in it that speak to the judge, each once."""
+        """The kinds of suspected prompt injections in the answer, each once."""
         return sorted({one.kind for verdict in self.verdicts for one in verdict.injection_suspected})
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What the scores of a file look like. Rates and means are clustered by instruction.
+    """Summary of the scores of a file. Rates and means are clustered by instruction.
 
-    `length` is the rank correlation of score and length in characters. `flagged` counts answers with any flag,
-    `flags` those with each kind. `constant` counts the instructions that got one and the same answer.
+    `length` is the rank correlation of score and length in characters. `flagged` counts answers with a suspected prompt
+    injection, `flags` those of each kind. `constant` counts the instructions with the most common answer.
     """
 
     answers: int
@@ -77,10 +77,10 @@ class Summary:
 
 
 def read_answers(path: Path) -> list[tuple[str, Answer]]:
-    """The (instruction, answer) of a file's records. Answers are called by their own `id`, else by their number.
+    """Read the (instruction, answer) of a file's records. An answer's id is the record's `id`, else its number.
 
     Raises:
-        DataError: the file cannot be read, a record lacks a field, or an id comes twice; the line is named.
+        DataError: the file cannot be read, a record lacks a field, or an id is repeated; the message has the line.
     """
     found: list[tuple[str, Answer]] = []
     seen: set[str] = set()
@@ -88,7 +88,7 @@ def read_answers(path: Path) -> list[tuple[str, Answer]]:
         instruction, output = asked_and_answered(row)
         identifier = row.identifier("id") if row.data.get("id") is not None else f"{row.number:04d}"
         if identifier in seen:
-            raise row.wrong(f"the id {identifier!r:.60} was there before; ids must differ.")
+            raise row.wrong(f"the id {identifier!r:.60} is repeated; ids must be unique.")
         seen.add(identifier)
         names = [name for name in ("generator", "model") if row.data.get(name)]
         model = row.text(names[0]) if names else "unknown"
@@ -99,7 +99,7 @@ def read_answers(path: Path) -> list[tuple[str, Answer]]:
 def judge_answers(
     judge: PointwiseJudge, engine: Engine, items: Sequence[tuple[str, Answer]], ledger: Ledger, progress: Progress
 ) -> list[JudgedAnswer]:
-    """Score (instruction, answer) pairs; what the ledger holds is not asked again.
+    """Score (instruction, answer) pairs; calls in the ledger are not repeated.
 
     Raises:
         EngineFailed: no call at all was answered.
@@ -136,7 +136,7 @@ def judge_answers(
 
 
 def summarise(judged: Sequence[JudgedAnswer], scale: Scale) -> Summary:
-    """What the scores look like on their scale."""
+    """Summarise the scores on their scale."""
     given = [(one, one.reward) for one in judged if one.reward is not None]
     values, owners = [value for _, value in given], [one.instruction for one, _ in given]
     answered = [
@@ -166,10 +166,10 @@ def summarise(judged: Sequence[JudgedAnswer], scale: Scale) -> Summary:
 def refuse_other_file(
     path: Path, items: Sequence[tuple[str, Answer]], *, judge: str, rubric: str, scoring: str
 ) -> None:
-    """Let a file be overwritten only by what it was: these answers, or the first of them, judged in this way.
+    """Refuse to overwrite a file with other contents than these answers, or the first of them, judged in this way.
 
     Raises:
-        UsageError: it holds something else.
+        UsageError: it has other contents.
     """
     if not path.exists():
         return
@@ -179,10 +179,10 @@ def refuse_other_file(
     except DataError:
         rows = [{}]
     if not all({"id", "instruction", "output", "verdicts"} <= row.keys() for row in rows):
-        raise UsageError(f"{path} exists, and it is no file of judged answers. {hint}")
+        raise UsageError(f"{path} exists and is not a file of judged answers. {hint}")
     for name, ours in (("judge", judge), ("rubric", rubric), ("scoring", scoring)):
         if rows[0].get(name) != ours:
-            raise UsageError(f"{path} exists, with another {name} ({rows[0].get(name)!s:.60}, not {ours}). {hint}")
+            raise UsageError(f"{path} exists with another {name} ({rows[0].get(name)!s:.60}, not {ours}). {hint}")
     answers = {(answer.id, instruction, answer.text) for instruction, answer in items}
     if not {tuple(str(row[name]) for name in ("id", "instruction", "output")) for row in rows} <= answers:
-        raise UsageError(f"{path} exists, and holds judged answers of another file. {hint}")
+        raise UsageError(f"{path} exists and has judged answers of another file. {hint}")

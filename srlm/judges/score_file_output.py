@@ -1,4 +1,4 @@
-"""The summary of a judged file as a table, in words, and as JSON, always with the judge's card or the way to one."""
+"""Output of the scores of a file: table, sentences, JSON, with the judge card or the command that makes it."""
 
 import json
 from dataclasses import asdict
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from srlm.escape import one_line
 from srlm.jsonl import without_nan
 from srlm.judges.judge_card import JudgeCard
-from srlm.judges.judge_card_output import plain, print_histogram, share, shown
+from srlm.judges.judge_card_output import print_histogram, table_cell
 from srlm.judges.score_file import Summary
+from srlm.stats.formatting import number_cell, percent_cell
 from srlm.types import SCHEMA
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def print_summary(
     console: "Console", summary: Summary, card: tuple[Path, JudgeCard] | None, measure: str, written: Path
 ) -> None:
-    """The summary, for people. `measure` is the command that makes the card where there is none."""
+    """Print the summary. `measure` is the command that makes the judge card, if there is none."""
     console.print(summary_table(summary))
     print_histogram(console, summary.histogram, summary.lowest)
     console.print()
@@ -29,14 +30,15 @@ def print_summary(
         console.print(f"- {one_line(line)}", markup=False)
     if card is not None and card[1].scores:
         caption = one_line(card[1].scores.caption(card[1].judge))
-        console.print(f"- {caption} The whole card: {card[0]}", markup=False)
+        console.print(f"- {caption} Judge card: {card[0]}", markup=False)
     else:
-        console.print(f"- Nothing is known of this judge; measure it with: {measure}", soft_wrap=True, markup=False)
-    console.print(f"\nScores and the judge's words are in {written}", soft_wrap=True, markup=False)
+        line = f"- The reliability of this judge is unknown; measure it with: {measure}"
+        console.print(line, soft_wrap=True, markup=False)
+    console.print(f"\nScores and the judge's replies: {written}", soft_wrap=True, markup=False)
 
 
 def summary_json(summary: Summary, card: tuple[Path, JudgeCard] | None, written: Path) -> str:
-    """The summary with the card, null where there is none."""
+    """Return the summary as JSON, with the judge card or null."""
     data = {
         "schema": SCHEMA,
         "file": str(written),
@@ -48,7 +50,7 @@ def summary_json(summary: Summary, card: tuple[Path, JudgeCard] | None, written:
 
 
 def summary_table(summary: Summary) -> "Table":
-    """What the scores of a file look like."""
+    """Build the table of the summary."""
     from rich.table import Table
 
     table = Table(show_header=False)
@@ -56,36 +58,36 @@ def summary_table(summary: Summary) -> "Table":
     table.add_column("", justify="right")
     table.add_row("answers", f"{summary.answers:,} to {summary.instructions:,} instructions")
     table.add_row("with a score", f"{summary.scored:,}")
-    table.add_row("mean score", plain(summary.mean))
-    table.add_row("replies that could be read, %", share(summary.parsed))
-    table.add_row("calls that failed, %", share(summary.failed))
-    table.add_row(f"score and length, rank correlation, n = {summary.length.n}", plain(summary.length))
-    table.add_row("answers that speak to the judge", f"{summary.flagged:,}")
+    table.add_row("mean score", number_cell(summary.mean))
+    table.add_row("parsed replies, %", percent_cell(summary.parsed))
+    table.add_row("failed calls, %", percent_cell(summary.failed))
+    table.add_row(f"rank correlation of score and length, n = {summary.length.n}", number_cell(summary.length))
+    table.add_row("answers with a suspected prompt injection", f"{summary.flagged:,}")
     for kind, count in summary.flags.items():
-        table.add_row(shown(f"  by {kind}"), f"{count:,}")
-    table.add_row("instructions with one and the same answer", f"{summary.constant:,}")
+        table.add_row(table_cell(f"  by {kind}"), f"{count:,}")
+    table.add_row("instructions with the same answer", f"{summary.constant:,}")
     return table
 
 
 def summary_words(summary: Summary) -> list[str]:
-    """What a reader of the scores must know, in sentences."""
+    """Return the warnings about the scores, in sentences."""
     words: list[str] = []
     missing = summary.answers - summary.scored
     if missing:
         words.append(
-            f"{missing:,} of {summary.answers:,} answers have no score; they are no zeros, and not in the mean."
+            f"{missing:,} of {summary.answers:,} answers have no score. They do not count as 0 and are not in the mean."
         )
     if summary.flagged:
         words.append(
-            f"{summary.flagged:,} answers hold text that speaks to the judge, or only begin to answer. Read them "
-            "before you trust their scores."
+            f"{summary.flagged:,} answers contain a suspected prompt injection, or only the beginning of an answer. "
+            "Read them before you trust their scores."
         )
     if summary.constant * 2 > summary.instructions > 2:
         words.append(
-            f"One and the same answer stands under {summary.constant:,} of {summary.instructions:,} instructions. It "
-            "can serve no reader: it aims at the judge, and such entries have topped leaderboards."
+            f"{summary.constant:,} of {summary.instructions:,} instructions have the same answer. It cannot help a "
+            "reader, only influence the judge; such entries have topped leaderboards."
         )
     if not isnan(summary.length.low) and (summary.length.low > 0 or summary.length.high < 0):
         more = "higher" if summary.length.value > 0 else "lower"
-        words.append(f"Longer answers score {more}: {plain(summary.length)} (rank correlation).")
+        words.append(f"Longer answers score {more}: {number_cell(summary.length)} (rank correlation).")
     return words

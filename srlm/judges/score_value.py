@@ -1,6 +1,6 @@
-"""The number after a score's label, in the forms that judges write: "4", "**4**/5", "$4$", "\\boxed{4}", "four (good)".
+"""The number after a score's label, in the formats of judges: "4", "**4**/5", "$4$", "\\boxed{4}", "four (good)".
 
-What leaves a choice ("4 or 5", "3-4"), or says more than a name for the number, is none.
+Refused are alternatives ("4 or 5", "3-4"), and any further words that are not just a name for the number.
 """
 
 import re
@@ -26,11 +26,11 @@ _DOUBT = re.compile(
     r"|nearly|between|about|around|roughly|approximately|say|said|ask|was|were|would|should|could|might|may)(?:s|ed|ly)?\b",
     re.IGNORECASE,
 )
-"""Words behind a number by which it may not be meant."""
+"""Words after a number that make it ambiguous."""
 
 
 def read_value(words: str, scale: Scale) -> float | str:
-    """The whole number of points that a label is followed by, or the reason why there is none."""
+    """Return the whole number of points after a label, or the reason why there is none."""
     match = _VALUE.fullmatch(unwrapped(words))
     if match is None or (match["remark"] and _DOUBT.search(match["remark"])):
         return "the score line holds no single number"
@@ -47,7 +47,7 @@ def read_value(words: str, scale: Scale) -> float | str:
 
 
 def unwrapped(text: str) -> str:
-    """Text without brackets or marks of a formula around the whole or around a number."""
+    """Remove brackets and formula delimiters around the text or around a number."""
     text = text.strip()
     while len(text) > 1 and text[0] + text[-1] in {"[]", "<>", "()", "$$"}:
         text = text[1:-1].strip()

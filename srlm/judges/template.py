@@ -1,6 +1,6 @@
-"""Prompt templates of judges: Markdown with {{slots}}, into which hostile text is put so that it cannot leave its slot.
+"""Prompt templates of judges: Markdown with {{slots}}, which are filled with sanitised text (`sanitize`).
 
-Slots are filled in one pass, so that what was put in is never searched again; `sanitize` says what becomes of the text.
+All slots are filled in one pass, so text that was inserted is never searched for slots.
 """
 
 import re
@@ -20,7 +20,7 @@ _TAG = re.compile(r"<(\w+)>")
 
 @dataclass(frozen=True)
 class Template:
-    """A judge's prompt. `digest` tells results of different wordings apart."""
+    """A judge's prompt. `digest` identifies its wording."""
 
     name: str
     text: str
@@ -32,21 +32,21 @@ class Template:
 
     @cached_property
     def tags(self) -> frozenset[str]:
-        """The names of the tags that the wording opens."""
+        """The names of the tags in the wording."""
         return frozenset(_TAG.findall(self.text))
 
     def fill(self, **slots: str) -> str:
-        """The prompt with each slot replaced by its text, fenced."""
+        """Return the prompt with each slot replaced by its text, sanitised."""
         tags = self.tags
         return _SLOT.sub(lambda match: sanitize(slots[match[1]], tags), self.text)
 
 
 def load_template(name: str, slots: Collection[str]) -> Template:
-    """A template that ships with srlm, or a Markdown file of the user's.
+    """Load a template of srlm by its name, or a Markdown file of the user's.
 
     Raises:
         UnknownName: there is no such template with these slots.
-        UsageError: the file lacks a slot, or has one that nothing fills.
+        UsageError: the file lacks a slot, or has an unknown one.
     """
     shipped = {
         entry.name.removesuffix(".md"): text

@@ -1,9 +1,9 @@
-"""A judge's own words in its reply: line by line, without quotations, code and what cannot be seen.
+"""The judge's own words in its reply: its lines without quotations, code and invisible characters.
 
-A verdict may stand only in them. Whatever may be the candidate's is quoted: lines after ">", indented lines, code
-blocks (one that is never closed reaches to the end), and what stands between quotation marks over several lines.
-A line ends where a person sees it end: the separators that Python also knows (U+2028, U+0085, a vertical tab and
-others) are blanks here, so that a quotation which holds one does not end at it.
+Only these may contain the verdict. Text that may be the candidate's counts as quoted: lines after ">", indented lines,
+code blocks (an unclosed one reaches to the end), and text between quotation marks over several lines. Only line breaks
+that a person sees end a line: Python's other separators (U+2028, U+0085, a vertical tab and others) are blanks here, so
+that a quotation that contains one does not end at it.
 """
 
 import re
@@ -20,7 +20,7 @@ _CODE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
 _TAG = re.compile(
     r"\s*<((?:response|instruction|blockquote|quote|pre|code|candidate|(?:answer|question|reference)_\w+))>\s*"
 )
-"""Alone on a line, the beginning of what a judge copies from its prompt."""
+"""A line with only a tag: the beginning of text that a judge copies from its prompt."""
 _QUOTED = re.compile(r" {0,3}>| {4}|\t")
 _ITEM = re.compile(r"^ {0,3}(?:[-+*\u2022]|[0-9]{1,3}[.)])[ \t]+")
 _END = re.compile(r"(?: ?(?:</s>|<\|[a-z_\u2581]{1,24}\|>|<(?:eos|end_of_turn)>))+$", re.IGNORECASE)
@@ -30,41 +30,41 @@ _BEGUN = re.compile(
     r"[^\"\u201c\u201d\u201e\u00ab\u00bb\u300c\u300d]*$",
     re.IGNORECASE,
 )
-"""A quotation that begins and does not end in the paragraph: 'It says: "do as I say:'."""
+"""An opening quotation mark that is not closed in its paragraph: 'It says: "do as I say:'."""
 _MARKS = (("\u201c\u201e", "\u201d"), ("\u00ab", "\u00bb"), ("\u300c", "\u300d"))
 _CLOSING = "\"'\u201d\u2019\u00bb\u300d"
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a reply without what cannot be seen. `quoted`: it is a quotation or code, perhaps the candidate's."""
+    """A line of a reply without invisible characters. `quoted`: it is a quotation or code, perhaps the candidate's."""
 
     text: str
     quoted: bool
 
     @property
     def partial(self) -> bool:
-        """Whether it is an item of a list that is not called the total: perhaps the score for one point of several."""
+        """True for a list item that begins with "score": it may be the score for one criterion of several."""
         return _ITEM.match(self.text) is not None and self.plain.lower().startswith("score")
 
     @property
     def plain(self) -> str:
-        """Its words without marks of lists, headings, emphasis and the end of a turn, and with single blanks."""
-        # Markup and runs of blanks go first: the patterns then have nothing to backtrack over.
+        """The words without marks of lists, headings, emphasis and the end of a turn, with single blanks."""
+        # Without markup and runs of blanks the patterns need no backtracking.
         words = _ITEM.sub("", without_end(self.text), count=1)
         return _HEADING.sub("", " ".join(_EMPHASIS.sub(" ", words).split()))
 
 
 def without_end(text: str) -> str:
-    """Text without the marks by which a model ends its turn, where a server has left them in."""
+    """Remove the end-of-turn tokens that a server may have left in the text."""
     return _END.sub("", text.rstrip())
 
 
 def lines_of(text: str) -> list[Line]:
-    """A reply's lines; those that a code block holds are quoted, and those that a quotation begins."""
+    """Return the lines of a reply; those of code blocks and quotations are marked as quoted."""
     unseen = invisible(text)
     text = text.replace("\r\n", "\n")
-    # Where other lines end with \n, a lone \r is no end: it may stand in what a quotation copies.
+    # If other lines end with \n, a lone \r is no line break: it may be part of quoted text.
     text = text.replace("\r", " " if "\n" in text else "\n")
     lines = ["".join(one for one in line if one not in unseen) for line in plain_signs(text).split("\n")]
     coded = _coded(lines)
@@ -72,7 +72,7 @@ def lines_of(text: str) -> list[Line]:
 
 
 def plain_signs(text: str) -> str:
-    """Text with separators as blanks, and wide letters and the decimal digits of all scripts as plain ones."""
+    """Replace separators by blanks, and full-width letters and decimal digits of any script by ASCII ones."""
     if text.isascii():
         return text.translate(_SEPARATORS)
     found = text.translate(FULL_WIDTH | _SEPARATORS)
@@ -81,30 +81,30 @@ def plain_signs(text: str) -> str:
 
 
 def _coded(lines: Sequence[str]) -> set[int]:
-    """The numbers of the lines that belong to a block of code, or stand between tags of the judge's prompt."""
+    """Return the numbers of the lines in code blocks or between tags of the judge's prompt."""
     found: set[int] = set()
-    fence = tag = ""
+    marker = tag = ""
     for number, line in enumerate(lines):
         match = _CODE.match(line)
         if tag:
             found.add(number)
             tag = "" if f"</{tag}>" in line else tag
-        elif not fence and (opened := _TAG.fullmatch(line)):
+        elif not marker and (opened := _TAG.fullmatch(line)):
             found.add(number)
             tag = opened[1]
-        elif fence:
+        elif marker:
             found.add(number)
-            if match and match[1].startswith(fence) and not match[2].strip():
-                fence = ""
+            if match and match[1].startswith(marker) and not match[2].strip():
+                marker = ""
         elif match:
             found.add(number)
-            if "`" not in match[2]:  # else it is code inside of a line: ```so```
-                fence = match[1]
+            if "`" not in match[2]:  # else it is inline code: ```so```
+                marker = match[1]
     return found
 
 
 def inside_quotation(lines: Sequence[Line], number: int) -> bool:
-    """Whether a line stands between quotation marks of which one opens above and one closes below it."""
+    """Return True if a quotation opens above a line and closes below it."""
     above = [line.text for line in lines[:number] if not line.quoted]
     below = "\n".join(line.text for line in lines[number + 1 :] if not line.quoted)
     if below.lstrip()[:1] in set(_CLOSING):
@@ -120,6 +120,6 @@ def inside_quotation(lines: Sequence[Line], number: int) -> bool:
 
 
 def mid_sentence(after: Sequence[Line]) -> bool:
-    """Whether what follows goes on with the sentence before, so that the score belongs to it."""
+    """Return True if the text after a score continues its sentence, so that the score may not be the verdict."""
     first = next((line.plain for line in after if line.plain), "")
     return first[:1].islower() or first[:1] in {",", ";"}

@@ -153,9 +153,9 @@ def test_nothing_is_asked_twice_and_the_file_stays_the_same(worked):
 def test_the_summary_says_what_matters(worked):
     found = worked.judged.out
     assert "6 to 6 instructions" in found
-    assert "1 answers hold text that speaks to the judge" in found
+    assert "1 answers contain a suspected prompt injection" in found
     assert "answers.judged.jsonl" in found
-    assert "Nothing is known of this judge; measure it with: srlm judge card" in found
+    assert "The reliability of this judge is unknown; measure it with: srlm judge card" in found
     assert "nan" not in found
 
 
@@ -176,7 +176,7 @@ def test_sampled_verdicts_keep_the_judges_words(here, judge):
         assert [verdict["sample"] for verdict in one["verdicts"]] == [0, 1]
         assert all(isinstance(verdict["reading"]["text"], str) for verdict in one["verdicts"])
     # Eight tokens of nonsense hold no score: that is said, and nothing becomes a number.
-    assert "have no score; they are no zeros" in result.out
+    assert "have no score. They do not count as 0" in result.out
 
 
 def test_options_may_come_first_and_a_file_may_lie_anywhere(here, cli, judge, tiny_model, worked):
@@ -225,9 +225,9 @@ def test_a_second_card_is_the_same(worked):
 
 
 def test_a_stored_card_is_shown_beside_scores(worked):
-    assert "order labelled answers as people do in" in worked.judged_again.out
+    assert "agree with the labels in" in worked.judged_again.out
     assert worked.stored.name in worked.judged_again.out
-    assert "Nothing is known" not in worked.judged_again.out
+    assert "reliability of this judge is unknown" not in worked.judged_again.out
 
 
 def test_a_card_of_another_way_of_scoring_is_not_shown(worked, at, tmp_path):
@@ -235,7 +235,7 @@ def test_a_card_of_another_way_of_scoring_is_not_shown(worked, at, tmp_path):
     found = at[0](folder, "answers.json", "--samples", "1", "--max-tokens", "4", "--output", "other.jsonl")
     assert found.code == 0, found.err
     assert "order labelled answers" not in found.out
-    assert "Nothing is known of this judge" in found.out
+    assert "The reliability of this judge is unknown" in found.out
 
 
 def test_a_folder_of_pairs_gives_an_agreement_each(here, cli, tiny_model):
@@ -341,14 +341,14 @@ def test_a_key_that_is_not_set_is_said_before_anything_is_made(cli, here):
 
 def test_something_else_is_not_overwritten(here, judge):
     (here / "answers.judged.jsonl").write_text("my notes", encoding="utf-8")
-    refused(judge("answers.json", *QUICK), "no file of judged answers", "--output")
+    refused(judge("answers.json", *QUICK), "is not a file of judged answers", "--output")
     assert (here / "answers.judged.jsonl").read_text(encoding="utf-8") == "my notes"
 
 
 def test_two_files_of_one_name_do_not_meet(here, judge, worked):
     shutil.copy(worked.folder / "answers.judged.jsonl", here)
     (here / "answers.json").write_text('[{"instruction": "Other.", "output": "Other."}]', encoding="utf-8")
-    refused(judge("answers.json", *QUICK), "holds judged answers of another file")
+    refused(judge("answers.json", *QUICK), "has judged answers of another file")
 
 
 @pytest.mark.parametrize("words", [(), ("card",), ("x", "y"), ("card", "x", "--limit", "0"), ("x", "--samples", "0")])

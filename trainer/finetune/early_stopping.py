@@ -154,7 +154,7 @@ def _compare_two(
         matches,
         label=f"{model}: {public_name(judge)} compares the answers of step {step} with those of step {before}",
     )
-    read = [(one.mean, len(one.match.first.text) - len(one.match.second.text)) for one in preferences]
+    read = [(one.value, len(one.match.first.text) - len(one.match.second.text)) for one in preferences]
     means = [mean for mean, _ in read if mean is not None]
     if not means:
         raise EngineFailed(

@@ -13,7 +13,7 @@ from evals.compare.comparison import MUST_MATCH, Comparison, compare_models
 from evals.compare.paper import add_paper_values
 from evals.compare.sentences import difference_sentences
 from evals.metric import ExtraTable, Metric, is_significant
-from evals.model_order import ordered
+from evals.model_order import sort_models
 from evals.report.charts.dots import Dot
 from evals.report.charts.svg import shape, variable
 from evals.report.section import Facets, Figure, Finding, Key, Section, Table, metric_table
@@ -44,7 +44,7 @@ def told(run: Run, results: Results, baseline: str | None, paper: bool) -> dict[
         having = suite.models(results)
         if not having:
             continue
-        models = ordered(run, having)
+        models = sort_models(run, having)
         first = next((name for name in (baseline, *FIRST) if name in models), models[0])
         refused = ""
         try:

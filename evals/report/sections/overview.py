@@ -14,9 +14,10 @@ from evals.results import CardedResult, Results
 from srlm.engines.server_address import without_credentials
 from srlm.errors import DataError
 from srlm.jsonl import read_json
-from srlm.judges.judge_card import JudgeCard, percent
+from srlm.judges.judge_card import JudgeCard
 from srlm.ledger import Ledger, LedgerRow, total
 from srlm.runs import Run
+from srlm.stats.formatting import percent
 
 
 def conclusions(found: Mapping[str, Told]) -> Section:

@@ -14,14 +14,15 @@ from srlm.engines.engine import BatchResult
 from srlm.errors import DataError, EngineError
 from srlm.inference import Caller
 from srlm.jsonl import with_nan, without_nan
-from srlm.judges.judge_card import WEAK, JudgeCard, find_judge_card, percent, store_card
+from srlm.judges.judge_card import WEAK, JudgeCard, find_judge_card, store_card
 from srlm.judges.judge_card_output import card_table, card_words, histogram_lines
-from srlm.judges.measure_judge_card import histogram, measure
+from srlm.judges.measure_judge_card import histogram, measure_judge_card
 from srlm.judges.pointwise import configured_judge
 from srlm.judges.preference_data import LabelledSet
 from srlm.judges.rubric import Scale
 from srlm.ledger import Ledger
 from srlm.prices import FREE
+from srlm.stats.formatting import percent
 from srlm.stats.intervals import Estimate
 from srlm.types import Completion, Failed, RankedAnswer, RankedPrompt
 
@@ -116,7 +117,7 @@ def always_first(first, second):
 def card(prefer, ledger, prompts=None, limit=100, **more):
     judge = prefer if isinstance(prefer, Judge) else Judge(prefer)
     labelled = LabelledSet("made", {"made": prompts or ranked()})
-    return measure(Caller(judge, ledger, "card", QUIET), labelled, limit=limit, **more)
+    return measure_judge_card(Caller(judge, ledger, "card", QUIET), labelled, limit=limit, **more)
 
 
 # --- pairs ------------------------------------------------------------------------------------------------------------
@@ -137,7 +138,7 @@ def test_a_judge_that_is_always_wrong(ledger):
     found = card(lambda first, second: 1 - right(first, second), ledger)
     assert (found.agreement.value, found.consistency.value, found.longer_preferred.value) == (0, 1, 1)
     assert found.weak
-    assert "worse than a coin" in card_words(found)[0]
+    assert "below chance" in card_words(found)[0]
 
 
 def test_a_judge_that_always_takes_the_first(ledger):
@@ -147,14 +148,14 @@ def test_a_judge_that_always_takes_the_first(ledger):
     assert found.caption().startswith("This judge is weak")
     assert isnan(found.longer_preferred.value)
     words = card_words(found)
-    assert "cannot be told from a coin" in words[0]
-    assert "names the one shown first in 100 %" in words[1]
+    assert "not significantly different from chance" in words[0]
+    assert "names the answer shown first in 100 %" in words[1]
 
 
 def test_a_judge_that_always_takes_the_second(ledger):
     found = card(lambda first, second: 0.0, ledger)
     assert (found.agreement.value, found.consistency.value, found.first_position.value) == (0.5, 0, 0)
-    assert "names the one shown second in 100 %" in card_words(found)[1]
+    assert "names the answer shown second in 100 %" in card_words(found)[1]
 
 
 def test_a_judge_that_cannot_decide_has_no_position(ledger):
@@ -220,7 +221,7 @@ def test_a_judge_that_can_never_be_read_is_weak(ledger):
     assert found.read == 0
     assert found.weak
     assert found.agreement.n == 0
-    assert "nothing is known of it" in card_words(found)[0]
+    assert "its reliability is unknown" in card_words(found)[0]
 
 
 def test_a_judge_that_never_answers_has_no_card(ledger):
@@ -241,7 +242,7 @@ def test_subsets_have_an_agreement_each(ledger):
     judge = Judge(
         lambda first, second: right(first, second) if first.startswith("e") else 1 - right(first, second), rank_of
     )
-    found = measure(Caller(judge, ledger, "card", QUIET), labelled, limit=None, pointwise=EXPECTED)
+    found = measure_judge_card(Caller(judge, ledger, "card", QUIET), labelled, limit=None, pointwise=EXPECTED)
     assert {name: one.value for name, one in found.subsets.items()} == {"easy": 1, "hard": 0}
     assert {name: one.n for name, one in found.subsets.items()} == {"easy": 36, "hard": 15}
     assert {name: one.value for name, one in found.scores.subsets.items()} == {"easy": 0, "hard": 0}
@@ -402,7 +403,7 @@ def test_a_damaged_card_is_named(tmp_path):
     path = tmp_path / "cards" / "x.json"
     path.parent.mkdir()
     path.write_text('{"judge": "x"}', encoding="utf-8")
-    with pytest.raises(DataError, match=r"x\.json.*delete it"):
+    with pytest.raises(DataError, match=r"x\.json.*Delete it"):
         find_judge_card(tmp_path / "ledger.sqlite", "i", "r", "s")
 
 
@@ -418,7 +419,9 @@ def test_the_table_is_whole_at_any_width(ledger, width, pointwise):
     from rich.console import Console
 
     labelled = LabelledSet("llmbar", {"Adversarial_Neighbor": ranked(), "Natural": ranked(prefix="n")})
-    found = measure(Caller(Judge(right, rank_of), ledger, "card", QUIET), labelled, limit=None, pointwise=pointwise)
+    found = measure_judge_card(
+        Caller(Judge(right, rank_of), ledger, "card", QUIET), labelled, limit=None, pointwise=pointwise
+    )
     console = Console(width=width, record=True, file=StringIO())
     console.print(card_table(found))
     text = console.export_text()

@@ -104,11 +104,11 @@ def test_verdicts_stay_with_their_matches(ledger):
     assert [one.orders for one in found] == [(0.0, 0.0), (1.0, 1.0), (0.0, 1.0), (1.0, 1.0), (0.0, 1.0)]
 
 
-# --- the three readings -----------------------------------------------------------------------------------------------
+# --- the two values ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("shown_first", "shown_second", "verdict", "mean"),
+    ("shown_first", "shown_second", "verdict", "value"),
     [
         (0.9, 0.2, "win", 0.85),
         (0.1, 0.7, "loss", 0.2),
@@ -118,59 +118,12 @@ def test_verdicts_stay_with_their_matches(ledger):
         (0.5, 0.5, "tie", 0.5),
     ],
 )
-def test_the_verdict_is_a_tie_when_the_orders_disagree(ledger, shown_first, shown_second, verdict, mean):
+def test_the_verdict_is_a_tie_when_the_orders_disagree(ledger, shown_first, shown_second, verdict, value):
     (found,) = judged(lambda first, second: shown_first if first == "good" else shown_second, ledger)
     assert found.verdict == verdict
-    assert found.mean == found.value == pytest.approx(mean)
+    assert found.value == pytest.approx(value)
 
 
-def test_a_missing_order_leaves_no_verdict_and_no_mean(ledger):
+def test_a_missing_order_leaves_no_verdict_and_no_value(ledger):
     (found,) = judged(lambda first, second: None if first == "bad" else 0.9, ledger)
-    assert (found.verdict, found.mean, found.value, found.consistent) == (None, None, None, None)
-
-
-def test_of_both_orders_the_single_reading_is_the_one_that_the_instruction_draws(ledger):
-    (found,) = judged(lambda first, second: 0.9 if first == "good" else 0.4, ledger)
-    assert found.single == found.orders[found.match.drawn]
-
-
-def test_one_order_costs_one_call_a_pair_and_is_the_one_of_both(ledger):
-    def prefer(first, second):
-        return 0.9 if first.startswith("good") else 0.3
-
-    matches = [
-        Match(
-            f"m{i}",
-            f"Say {i}.",
-            Answer(f"a{i}", "p", "M1", f"good {i}", "stop"),
-            Answer(f"b{i}", "p", "R", "x", "stop"),
-        )
-        for i in range(20)
-    ]
-    judge = Judge(prefer)
-    caller = Caller(judge, ledger, "s", QUIET)
-    found = compare(caller, load_pairwise(), matches, label="l", orders="one")
-    assert len(judge.asked) == 20
-    assert {one.match.drawn for one in found} == {0, 1}
-    for one in found:
-        (verdict,) = one.verdicts
-        drawn = one.match.drawn
-        assert verdict.id == f"{one.match.id}-v{drawn}"
-        assert verdict.answer_ids[drawn] == one.match.first.id
-        assert one.orders[1 - drawn] is None
-        assert one.value == one.single == pytest.approx(0.9 if drawn == 0 else 0.7)
-        assert (one.mean, one.verdict, one.consistent) == (None, None, None)
-    both = compare(caller, load_pairwise(), matches, label="l")
-    assert len(judge.asked) == 40, "the order that was asked before is not asked again"
-    assert [one.single for one in both] == [one.value for one in found]
-
-
-def test_a_plain_vote_in_one_order(ledger):
-    found = compare(
-        Caller(Judge(lambda first, second: "A" if first == "good" else "B"), ledger, "s", QUIET),
-        load_pairwise(),
-        [match()],
-        label="l",
-        orders="one",
-    )
-    assert [one.value for one in found] == [1.0]
+    assert (found.verdict, found.value, found.consistent) == (None, None, None)

@@ -130,7 +130,7 @@ def test_the_digest_tells_sets_of_one_name_apart(tmp_path):
         ({**PAIR, "chosen": ["It."]}, "chosen must be text or messages"),
         ({**RANKED, "answers": RANKED["answers"][:1]}, "at least two answers"),
         ({**RANKED, "answers": [{"text": "x"}]}, "answers.0.rank"),
-        ({"question": "x"}, "no labelled pair"),
+        ({"question": "x"}, "is not a labelled pair"),
         ([1], "a JSON object is expected, not a list"),
     ],
 )
@@ -144,7 +144,7 @@ def test_a_record_that_is_no_pair_is_named(tmp_path, record, words):
 
 
 def test_a_folder_without_data_is_refused(tmp_path):
-    with pytest.raises(DataError, match="holds no file of labelled pairs"):
+    with pytest.raises(DataError, match="has no file of labelled pairs"):
         load_labelled(tmp_path)
 
 
@@ -233,7 +233,7 @@ def test_files_of_a_folder_that_hold_no_pairs_are_passed_over_with_a_word(tmp_pa
     (tmp_path / "dataset_info.json").write_text('{"builder_name": "json"}')
     found = load_labelled(tmp_path)
     assert [*found.subsets] == ["x"]
-    assert found.words == "Passed over, as they hold no pairs: ._x.jsonl, dataset_info.json."
+    assert found.skipped_message == "Skipped files without labelled pairs: ._x.jsonl, dataset_info.json."
     (tmp_path / "x.jsonl").unlink()
-    with pytest.raises(DataError, match=r"holds no file of labelled pairs .*; it has \._x\.jsonl, dataset_info"):
+    with pytest.raises(DataError, match=r"has no file of labelled pairs .*; it has \._x\.jsonl, dataset_info"):
         load_labelled(tmp_path)

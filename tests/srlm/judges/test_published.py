@@ -18,6 +18,7 @@ from srlm.judges.parse import read_rating
 from srlm.judges.rubric import Scale, load_rubric
 from srlm.ledger import Ledger
 from srlm.prices import FREE
+from srlm.seeding import model_first
 from srlm.types import Answer, Completion, Scored
 
 DATA = SHARED_DATA
@@ -110,22 +111,19 @@ class Replayed:
 
 @needs_alpaca
 def test_pairs_are_shown_in_the_published_order():
-    instructions = [one["instruction"] for one in outputs("gpt4_1106_preview")]
     swapped = json.loads((ALPACA / "presentation_order.json").read_text())
-    empty = Answer("a", "p", "m", "", "stop")
-    drawn = [Match("m", instruction, empty, empty).drawn for instruction in instructions]
-    # There, a pair that is not swapped shows the reference first; here the reference is `second`.
-    assert drawn == [0 if one else 1 for one in swapped]
-    assert len(drawn) == 805
+    # There, a pair that is not swapped shows the reference first.
+    assert [model_first(one["instruction"]) for one in outputs("gpt4_1106_preview")] == swapped
+    assert len(swapped) == 805
 
 
 @needs_alpaca
-def test_the_single_reading_is_the_published_preference(tmp_path):
+def test_the_order_that_was_published_has_the_published_preference(tmp_path):
     rows = [row for row in whole(ALPACA / "annotations" / "claude-2.1.json.gz") if row.get("raw_completion")]
     template = load_pairwise()
     logprobs = {}
     for row in rows:
-        # An instruction is shown fenced, and is found again by that.
+        # An instruction is shown sanitised, and is found again by that.
         shown = template.fill(instruction=row["instruction"], answer_a="", answer_b="")
         key = shown.split("<instruction>\n")[1].split("\n</instruction>")[0]
         (content,) = row["raw_completion"]["logprobs"]["content"]
@@ -141,10 +139,11 @@ def test_the_single_reading_is_the_published_preference(tmp_path):
     ]
     ledger = Ledger(tmp_path / "ledger.sqlite")
     caller = Caller(Replayed(logprobs), ledger, "s", Progress(quiet=True))
-    found = compare(caller, template, matches, label="l", orders="one")
+    found = compare(caller, template, matches, label="l")
     ledger.close()
     assert len(found) > 800
-    assert [one.value for one in found] == pytest.approx([row["preference"] - 1 for row in rows], abs=1e-9)
+    published = [one.orders[0 if model_first(one.match.instruction) else 1] for one in found]
+    assert published == pytest.approx([row["preference"] - 1 for row in rows], abs=1e-9)
 
 
 # --- what is flagged --------------------------------------------------------------------------------------------------

@@ -101,7 +101,7 @@ def test_an_input_belongs_to_the_instruction(tmp_path):
 def test_own_ids_stay_and_must_differ(tmp_path):
     record = {"prompt": "Say it.", "response": "It."}
     assert [one.id for _, one in read(tmp_path / "x.json", [{**record, "id": 7}, {**record, "id": "b"}])] == ["7", "b"]
-    with pytest.raises(DataError, match=r"record 2: the id 'b' was there before"):
+    with pytest.raises(DataError, match=r"record 2: the id 'b' is repeated"):
         read(tmp_path / "x.json", [{**record, "id": "b"}, {**record, "id": "b"}])
 
 
@@ -129,7 +129,7 @@ def test_the_null_model_is_seen_for_what_it_is(ledger):
     summary = summarise(judge_answers(judge, Grader(lambda text: 5), found[:40], ledger, QUIET), POINTS)
     assert summary.constant == 40
     assert summary.flagged == 40
-    assert any("One and the same answer stands under 40 of 40" in line for line in summary_words(summary))
+    assert any("40 of 40 instructions have the same answer" in line for line in summary_words(summary))
 
 
 # --- judging and the summary ------------------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ def test_text_that_speaks_to_the_judge_is_counted_by_answer(ledger):
     assert summary.flagged == 2
     assert summary.flags["verdict"] == 2
     assert summary.flags["role"] == 1
-    assert any("2 answers hold text that speaks to the judge" in line for line in summary_words(summary))
+    assert any("2 answers contain a suspected prompt injection" in line for line in summary_words(summary))
 
 
 def test_nothing_scored_is_unknown(ledger):
@@ -249,7 +249,7 @@ def test_a_file_of_other_judgements_is_not_overwritten(ledger, tmp_path, how, wo
 def test_a_file_of_something_else_is_not_overwritten(tmp_path, content):
     path = tmp_path / "x.judged.jsonl"
     path.write_bytes(content)
-    with pytest.raises(UsageError, match="no file of judged answers"):
+    with pytest.raises(UsageError, match="is not a file of judged answers"):
         check(path, "a")
     assert path.read_bytes() == content
 

@@ -14,7 +14,7 @@ from srlm.jsonl import with_nan, without_nan
 from srlm.judges.grading import Conversation, GradingJudge, grade
 from srlm.judges.judge_card import JudgeCard, Mass
 from srlm.judges.judge_card_output import card_table, card_words
-from srlm.judges.measure_judge_card import measure
+from srlm.judges.measure_judge_card import measure_judge_card
 from srlm.judges.pairwise import VOTE, Match, Voting, compare, load_pairwise, voting_of
 from srlm.judges.parse import LEAST_MASS
 from srlm.judges.pointwise import PointwiseJudge, score
@@ -152,7 +152,7 @@ def card(ledger, mass, **more):
 
     engine = Scripted(say)
     labelled = LabelledSet("made", {"made": PROMPTS})
-    return measure(Caller(engine, ledger, "s", QUIET), labelled, limit=None, **more)
+    return measure_judge_card(Caller(engine, ledger, "s", QUIET), labelled, limit=None, **more)
 
 
 def test_a_card_says_how_much_its_choices_had(ledger):
@@ -160,10 +160,10 @@ def test_a_card_says_how_much_its_choices_had(ledger):
     assert (found.mass.median, found.mass.least, found.mass.below.value) == (0.3, LEAST_MASS, 0.25)
     assert (found.read, found.scores.mass.below.value) == (0.75, 0.25)
     words = " ".join(card_words(found))
-    assert words.count("was about to say something else") == 2
+    assert words.count("was about to write something else") == 2
     assert "--judge-tokens" in found.caption()
-    assert "probability of its choices together, median" in printed(found)
-    assert "verdicts with less, not read" in printed(found)
+    assert "total probability of the choices, median" in printed(found)
+    assert "unparsed verdicts, below it" in printed(found)
 
 
 def test_a_card_whose_masses_nobody_knows_is_as_it_was(ledger):

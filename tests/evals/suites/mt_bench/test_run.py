@@ -6,7 +6,7 @@ import re
 import pytest
 
 from evals.compare.comparison import compare_models
-from evals.model import Contestant
+from evals.model import EvalModel
 from evals.suites import load_results
 from evals.suites.mt_bench.data import Question
 from evals.suites.mt_bench.files import read_answers, read_judgements
@@ -30,7 +30,7 @@ QUESTIONS = [
 
 
 def contestant(name, say, asked=None):
-    return Contestant(name, lambda: Scripted(say, name, asked))
+    return EvalModel(name, lambda: Scripted(say, name, asked))
 
 
 def text(words):
