@@ -72,6 +72,7 @@ class Comparison:
     extra_tables: list[ExtraTable] = field(default_factory=list)
     judges: list[SuiteJudge] = field(default_factory=list)
     untrusted: dict[str, str] = field(default_factory=dict)
+    files: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def captions(self) -> list[str]:

@@ -94,8 +94,8 @@ def gather(
     return [*judged_samples(run, results), *learned_samples(run)], sections
 
 
-def render(name: str, sections: list[Section], samples: list[Sample]) -> str:
-    """The HTML."""
+def render(name: str, sections: list[Section], samples: list[Sample], *, files: bool = False) -> str:
+    """Return the HTML of the page of a run, or of files, which have no samples."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -111,6 +111,7 @@ def render(name: str, sections: list[Section], samples: list[Sample]) -> str:
     environment.filters["svg"] = Markup  # drawn by evals.report.charts.svg, which escapes what it writes
     return environment.get_template("page.html").render(
         name=name,
+        files=files,
         version=__version__,
         sections=sections,
         shown=[one for one in sections if not one.missing],

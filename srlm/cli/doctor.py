@@ -18,18 +18,18 @@ def doctor(
     from rich.table import Table
 
     from srlm.console import stdout
-    from srlm.doctor import examine
+    from srlm.doctor import run_checks
 
-    findings = examine(runs, load=load)
+    checks = run_checks(runs, load=load)
     table = Table(show_header=True, box=None)
     for column in ("", "what", "found", "to mend it"):
         table.add_column(column, overflow="fold")
     marks = {"ok": "[green]ok[/green]", "missing": "[red]missing[/red]", "optional": "[yellow]optional[/yellow]"}
-    for finding in findings:
-        table.add_row(marks[finding.state], *map(escape, (finding.what, finding.found, finding.mend)))
+    for check in checks:
+        table.add_row(marks[check.status], *map(escape, (check.name, check.detail, check.fix)))
     console = stdout()
     console.print(table)
-    if any(finding.state == "missing" for finding in findings):
+    if any(check.status == "missing" for check in checks):
         console.print("srlm train cannot run here yet: see the last column.")
         raise typer.Exit(2)
     console.print("srlm train can run here.")

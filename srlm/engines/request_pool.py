@@ -59,12 +59,12 @@ class PooledEngine(Protocol):
 
     @property
     def sdk(self) -> Any:
-        """The SDK's module."""
+        """Import and return the SDK's module."""
         ...
 
     @property
     def secrets(self) -> list[str]:
-        """Strings that no message may contain."""
+        """Return the strings that no message may contain."""
         ...
 
     def connect(self) -> AbstractAsyncContextManager[Any]:
@@ -125,7 +125,10 @@ def send_all(
 
 
 class RequestPool:
-    """The concurrent calls of one `run`. `results` has the results, then the error that ended the run if any, then None."""
+    """The concurrent calls of one `run`.
+
+    `results` receives the results, then the error that ended the run, if there was one, then None.
+    """
 
     def __init__(self, engine: PooledEngine, batches: Sequence[Sequence[Request]]) -> None:
         self.results: SimpleQueue[BatchResult | BaseException | None] = SimpleQueue()
@@ -156,7 +159,7 @@ class RequestPool:
         self._ended.set()
 
     def next(self) -> BatchResult | BaseException | None:
-        """Return the next result. After an idle wait, results are first collected: each wake-up costs the loop its turn."""
+        """Return the next result. After an idle wait, results are first collected: a wake-up interrupts the loop."""
         if self.results.empty():
             first = self.results.get()
             if first is None:
@@ -220,7 +223,7 @@ class RequestPool:
             self._silence.reschedule(now + self._deadline)
 
     async def _answer(self, client: Any, request: Request, failures: list[str]) -> tuple[Reply, str | None]:
-        """Make a call with retries; return its reply and the identity that was asked. Add failed attempts to `failures`."""
+        """Make a call with retries; return its reply and the identity that was asked. Fill `failures`."""
         from tenacity import AsyncRetrying, retry_if_exception
 
         unusable: list[RequestError] = []
@@ -247,14 +250,15 @@ class RequestPool:
         if error.retry_after >= self._deadline:
             return EngineFailed(
                 f"{self._engine.name} asks to wait {_days(error.retry_after)} ({error.description}), longer than "
-                f"the deadline of {duration(self._deadline)}. Completed calls are kept; run the same command again to resume."
+                f"the deadline of {duration(self._deadline)}. Completed calls are kept; run the same command again "
+                "to resume."
             )
         if error.reason == MALFORMED and not self._answered:
             return EngineError(self._engine.wrong_protocol_message(error))
         return None
 
     def _should_retry(self, error: RequestError, unusable: list[RequestError]) -> bool:
-        """Return whether another attempt may succeed in time; `unusable` are the call's complete but useless replies."""
+        """Return whether another attempt may succeed in time; `unusable` collects complete but unusable replies."""
         if not error.retryable or error.retry_after >= self._deadline or self._engine.fatal_error_message(error):
             return False
         if error.max_attempts is not None:
@@ -333,8 +337,8 @@ class RequestPool:
         if silent > SILENCE_WARNING_S:
             self._answered_at += self._deadline  # no second warning in this period
             self._config.warn(
-                f"{self._engine.name} has answered nothing for {duration(silent)} ({error.description}). Retrying until "
-                f"{duration(self._deadline)} have passed; completed calls are kept."
+                f"{self._engine.name} has answered nothing for {duration(silent)} ({error.description}). Retrying "
+                f"until {duration(self._deadline)} have passed; completed calls are kept."
             )
 
 

@@ -299,7 +299,7 @@ def test_where_no_answer_is_good_enough_the_message_has_the_counts(train):
     assert result.code == 8
     (message,) = result.errors
     best = max(one["value"] for one in records(run, "M2/rewards"))
-    assert f"M2: no answer has a reward of 4.999, the best has {best:.2f}. 10 instructions, 50 candidates" in message
+    assert f"M2: no answer has a reward of at least 4.999, the best has {best:.2f}. 10 instructions, 50 candidates" in message
     assert "Traceback" not in result.err
     reasons = {one["reason"] for one in records(run, "M2/dropped")}
     assert reasons == {"no reward of 4.999"}

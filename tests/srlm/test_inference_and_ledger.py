@@ -116,6 +116,16 @@ def test_the_key_is_the_same_on_every_day_and_machine():
     assert request_key("w", request("ü")) == sha256(canonical.encode()).hexdigest()
 
 
+def test_known_requests_have_the_keys_that_older_versions_gave_them():
+    """Literal digests: a changed key would make every stored call unfindable."""
+    judged = Request((Message("system", "Judge."), Message("user", "ü")), choices=("A", "B"))
+    assert request_key("weights:1", REQUEST) == "d11f266248805ce90a4b4e8814684452752f89b0fa5c3b39a9f48ecf96957dc9"
+    assert (
+        request_key("openai:gpt-4o@openai without temperature", judged)
+        == "04ed42e4b9f0be04f0b041493dc3b0e2207f0d39fc238a18930319e4c87ba969"
+    )
+
+
 @settings(deadline=None)
 @given(st.text(), st.text())
 def test_identity_and_text_do_not_run_into_each_other(one, two):

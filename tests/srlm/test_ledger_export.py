@@ -258,7 +258,7 @@ def test_an_export_that_breaks_leaves_the_file_that_was_there(ledger, tmp_path, 
         yield "s", "m", CALL
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Ledger, "saved", breaks)
+    monkeypatch.setattr(Ledger, "readable_calls", breaks)
     with pytest.raises(KeyboardInterrupt):
         export_calls(ledger, path)
     assert path.read_bytes() == before

@@ -30,9 +30,9 @@ def fill(folder: Path, *names: str) -> None:
         (["checkpoint-9/config.json", "checkpoint-10/config.json"], "", ["checkpoints of a training", "checkpoint-10"]),
         (["checkpoint/config.json", "training.jsonl"], "", ["no config.json", "model/checkpoint"]),
         (["snapshots/a1/config.json"], "", ["no config.json", "snapshots/a1"]),
-        (["consolidated.00.pth"], "", ["format of their maker's"]),
-        (["config.json", "model.safetensors"], "model.safetensors", ["is a file of a checkpoint", "Name the folder"]),
-        (["config.json", "pytorch_model.bin"], "", ["pytorch_model.bin", "can hold code", "save_pretrained"]),
+        (["consolidated.00.pth"], "", ["publisher's own format"]),
+        (["config.json", "model.safetensors"], "model.safetensors", ["is a file of a checkpoint", "Give its folder"]),
+        (["config.json", "pytorch_model.bin"], "", ["pytorch_model.bin", "can contain code", "save_pretrained"]),
         (["config.json"], "", ["cannot be loaded", "has no weights"]),
         (["notes.txt"], "notes.txt", ["is a file, and a model is a folder"]),
         ([".hidden"], "", ["no config.json", "It needs one"]),
@@ -49,10 +49,10 @@ def test_what_is_no_checkpoint_is_told_by_name(tmp_path: Path, files: list[str],
 
 def test_a_link_that_leads_nowhere_is_one(tmp_path: Path) -> None:
     (tmp_path / "gone").symlink_to("nowhere")
-    with pytest.raises(ModelError, match="is a link to nowhere, which is not there"):
+    with pytest.raises(ModelError, match="is a link to nowhere, which does not exist"):
         model_folder(str(tmp_path / "gone"))
     (tmp_path / "config.json").symlink_to("blobs/1")
-    with pytest.raises(ModelError, match="is a link to blobs/1, which is not there"):
+    with pytest.raises(ModelError, match="is a link to blobs/1, which does not exist"):
         model_folder(str(tmp_path))
 
 

@@ -50,7 +50,7 @@ CHECKS = (
     ),
     Check(
         "mean reward of the candidates minus that of degenerate answers",
-        lambda one: one.canary_gap,
+        lambda one: one.degenerate_gap,
         "min_degenerate_gap",
         True,
         "points",

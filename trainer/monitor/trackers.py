@@ -4,15 +4,15 @@ from dataclasses import asdict
 
 from srlm.iteration_metrics import IterationMetrics
 from srlm.runs import Run
-from srlm.trackers import FOLDER, tracked
+from srlm.trackers import FOLDER, open_trackers
 
-DERIVED = ("canary_gap", "pair_yield", "length_gap_share", "contaminated_share")
+DERIVED = ("degenerate_gap", "pair_yield", "length_gap_share", "contaminated_share")
 """Metrics that are properties of the record and not stored in it."""
 
 
 def report_metrics(run: Run, number: int, metrics: IterationMetrics) -> None:
     """Log the metrics of an iteration at its number. Logged again, they replace the earlier values."""
-    with tracked(run.config.report_to, run.folder / FOLDER / "monitor", "monitor", run.name, number) as trackers:
+    with open_trackers(run.config.report_to, run.folder / FOLDER / "monitor", "monitor", run.name, number) as trackers:
         for one in trackers:
             one.log({f"monitor/{name}": value for name, value in scalars(metrics).items()}, step=number)
 

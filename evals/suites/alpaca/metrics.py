@@ -34,6 +34,7 @@ LENGTH_CONTROL: dict[Way, str] = {
     "fitted": "Length-controlled: fitted without difficulties of the prompts; trust it only where mean lengths are "
     f"similar (elsewhere up to {ERROR['fitted']} points from published values).",
 }
+RESAMPLES = 1_000
 NO_DIFFERENCE = Paired(Estimate(nan, nan, nan, 0, 0), nan, 0, 0, 0)
 
 
@@ -161,13 +162,21 @@ def _lc_method(result: AlpacaResult, difficulties: AlpacaDifficulties | None) ->
     return "held" if result.provenance.judge == PUBLISHED_ANNOTATOR else "fitted"
 
 
-def _fit(outcomes: Collection[Outcome], method: Way, difficulties: AlpacaDifficulties | None) -> LengthControlled:
+def fit_result(result: AlpacaResult, difficulties: AlpacaDifficulties | None, resamples: int) -> LengthControlled:
+    """Fit one model as a comparison does; without resamples it has no interval."""
+    answered = [one for one in result.outcomes if one.verdict_ids]
+    return _fit(answered, _lc_method(result, difficulties), difficulties, resamples)
+
+
+def _fit(
+    outcomes: Collection[Outcome], method: Way, difficulties: AlpacaDifficulties | None, resamples: int = RESAMPLES
+) -> LengthControlled:
     gaps = np.array([float(one.opponent_length - one.length) for one in outcomes])
     preferences = np.array([nan if one.preference is None else one.preference for one in outcomes])
     places = None
     if difficulties is not None:
         places = np.array([_place(one.prompt_id, difficulties.difficulty.size) for one in outcomes], dtype=np.intp)
-    return length_controlled(gaps, preferences, difficulties, places, way=method)
+    return length_controlled(gaps, preferences, difficulties, places, way=method, resamples=resamples)
 
 
 def _place(prompt_id: str, prompts: int) -> int:

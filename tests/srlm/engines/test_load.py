@@ -126,13 +126,13 @@ POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 123\
         (edit(num_hidden_layers=1), r"left over are 9 \(model\.layers\.1"),
         (spoiled(float("nan")), r"not finite: model\.layers\.1\.mlp\.up_proj\.weight \(1 in all\)"),
         (spoiled(float("inf")), "not finite"),
-        (written("model.safetensors", POINTER), r"model\.safetensors is only a pointer of git-lfs.*git lfs pull"),
-        (written("model.safetensors", "\x00" * 100), r"model\.safetensors is no whole file of safetensors \("),
-        (written("tokenizer.json", POINTER), r"tokenizer\.json is only a pointer of git-lfs"),
-        (written("config.json", POINTER), r"config\.json is only a pointer of git-lfs"),
+        (written("model.safetensors", POINTER), r"model\.safetensors is only a git-lfs pointer.*git lfs pull"),
+        (written("model.safetensors", "\x00" * 100), r"model\.safetensors is no complete safetensors file \("),
+        (written("tokenizer.json", POINTER), r"tokenizer\.json is only a git-lfs pointer"),
+        (written("config.json", POINTER), r"config\.json is only a git-lfs pointer"),
         (sharded(missing=True), r"model-00002-of-00002\.safetensors is missing \(1 of 2"),
         (written("config.json", '{"model_type": "llama",\n"vocab'), r"config\.json, line 2: not JSON"),
-        (written("config.json", "[1]"), "must hold an object, and holds a list"),
+        (written("config.json", "[1]"), "must contain an object, and contains a list"),
         (written("config.json", '{"a":' * 99999), "nested too deeply"),
         (written("config.json", f'{{"a": {"1" * 5000}}}'), "a number in it is too long"),
         (written("generation_config.json", "{"), r"generation_config\.json, line 1: not JSON"),
@@ -188,7 +188,7 @@ def test_an_index_names_safetensors_inside_of_the_folder(folder: Path, name: str
     (folder / "model.safetensors").unlink()
     (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": {"a": name}}))
     for read in (weight_files, fingerprint):
-        with pytest.raises(ModelError, match="inside of the folder only"):
+        with pytest.raises(ModelError, match="only from .safetensors files inside of the folder"):
             read(folder)
 
 
@@ -196,7 +196,7 @@ def test_a_pickle_under_the_name_of_safetensors_is_not_read(folder: Path) -> Non
     torch.save({"a": torch.zeros(1)}, folder / "w.bin")
     (folder / "model.safetensors").unlink()
     (folder / "model.safetensors").symlink_to("w.bin")
-    with pytest.raises(ModelError, match="no whole file of safetensors"):
+    with pytest.raises(ModelError, match="no complete safetensors file"):
         load_model(folder, torch.float32, "cpu")
 
 
