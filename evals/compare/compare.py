@@ -73,7 +73,9 @@ def compare_sources(
 
 
 def file_settings(
-    prompts: str | None = None, repeats: RepeatRule | None = None, alpaca_difficulties: Path | None = None
+    prompts: str | Path | None = None,
+    repeats: RepeatRule | None = None,
+    alpaca_difficulties: str | Path | None = None,
 ) -> list[object]:
     """Return the settings that options give.
 
@@ -88,8 +90,8 @@ def file_settings(
     if repeats is not None and repeats not in get_args(RepeatRule):
         raise UnknownName("For --repeats, the word", repeats, get_args(RepeatRule))
     found = [
-        read_difficulties(alpaca_difficulties) if alpaca_difficulties else None,
-        read_prompts(prompts) if prompts else None,
+        read_difficulties(Path(alpaca_difficulties)) if alpaca_difficulties else None,
+        read_prompts(str(prompts)) if prompts else None,
         Repeats(repeats) if repeats else None,
     ]
     return [one for one in found if one is not None]
