@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from evals.model import Contestant
+from evals.model import EvalModel
 from srlm.engines.budget import estimate_prompt_tokens, max_prompt_tokens
 from srlm.engines.engine import BatchResult, Engine, OnProgress, no_progress
 from srlm.engines.remote import RemoteEngine
@@ -105,7 +105,7 @@ class DryRun:
     pending: dict[str, PendingCalls] = field(default_factory=dict)
     engines: dict[str, Engine] = field(default_factory=dict)
 
-    def wrap(self, model: Contestant) -> Contestant:
+    def wrap(self, model: EvalModel) -> EvalModel:
         """Return a model whose engines count requests instead of sending them."""
 
         def open_it() -> Engine:
@@ -114,7 +114,7 @@ class DryRun:
             pending = self.pending.setdefault(engine.identity, PendingCalls(engine.name, engine.price))
             return DryRunEngine(engine, self.ledger, pending)
 
-        return Contestant(model.name, open_it)
+        return EvalModel(model.name, open_it)
 
     def require_keys(self) -> None:
         """Refuse calls that could not be made, before other models have worked for an hour.

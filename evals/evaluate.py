@@ -12,7 +12,7 @@ from typing import Any
 from evals.compare.tracking import log_results
 from evals.dry_run import dry_run
 from evals.evaluation_results import EvaluationResults, model_names
-from evals.model import Contestant
+from evals.model import EvalModel
 from evals.options import Job, Preparation, split_list, takers_of
 from evals.suites import evaluable_suites
 from srlm.console import Progress
@@ -28,8 +28,8 @@ ALL = "all"
 class Evaluation:
     """Prepared suites, with the models and the outside judge that they run on."""
 
-    models: tuple[Contestant, ...]
-    judge: Contestant
+    models: tuple[EvalModel, ...]
+    judge: EvalModel
     run: Run
     jobs: Mapping[str, Job]
 
@@ -71,9 +71,9 @@ class Evaluation:
 
 
 def evaluate(
-    models: Mapping[str, Contestant],
+    models: Mapping[str, EvalModel],
     suites: str | Sequence[str],
-    judge: Contestant,
+    judge: EvalModel,
     run: Run,
     progress: Progress,
     options: Mapping[str, Any],
@@ -97,9 +97,9 @@ def evaluate(
 
 
 def prepare(
-    models: Mapping[str, Contestant],
+    models: Mapping[str, EvalModel],
     suites: str | Sequence[str],
-    judge: Contestant,
+    judge: EvalModel,
     run: Run,
     progress: Progress,
     options: Mapping[str, Any],

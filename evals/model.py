@@ -1,4 +1,4 @@
-"""The models that a command names, opened one at a time."""
+"""Models to evaluate, loaded one at a time."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,11 +18,8 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
-class Contestant:
-    """A model under its name in tables, how to open it, and whether its calls go to a server.
-
-    `checkpoint` is None for a model that is not here.
-    """
+class EvalModel:
+    """A model to evaluate: display name, lazy loader, local or remote. `checkpoint` is None for a remote model."""
 
     name: str
     open: Callable[[], Engine]
@@ -31,9 +28,9 @@ class Contestant:
 
 
 @contextmanager
-def opened(contestant: Contestant) -> Iterator[Engine]:
-    """Open a model, and free its memory afterwards."""
-    engine = contestant.open()
+def load(model: EvalModel) -> Iterator[Engine]:
+    """Load a model, and free its memory afterwards."""
+    engine = model.open()
     try:
         yield engine
     finally:

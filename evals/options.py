@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from srlm.errors import UsageError
 
 if TYPE_CHECKING:
-    from evals.model import Contestant
+    from evals.model import EvalModel
     from srlm.console import Progress
     from srlm.runs import Run
 
@@ -99,7 +99,7 @@ class Preparation:
 
     options: Mapping[str, Any]
     names: Sequence[str]
-    models: "Sequence[Contestant]"
+    models: "Sequence[EvalModel]"
     run: "Run"
     progress: "Progress"
     declared: Mapping[str, Sequence[Option[Any]]] = field(default_factory=dict)
@@ -123,7 +123,7 @@ class Job:
     (or pair). `engines` is False for a suite that loads its models by itself: a dry run leaves it out.
     """
 
-    run: "Callable[[Sequence[Contestant], Contestant, Run, Progress], Sequence[Any]]"
+    run: "Callable[[Sequence[EvalModel], EvalModel, Run, Progress], Sequence[Any]]"
     engines: bool = True
 
 

@@ -1,10 +1,10 @@
-"""What the suites share in which a judge compares two answers."""
+"""Pairwise judge session of the suites in which a judge compares two answers."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from evals.model import Contestant, opened
+from evals.model import EvalModel, load
 from evals.prompt_sets import prompts_digest, save_prompts
 from evals.results import Provenance, stage_name
 from srlm.console import Progress
@@ -17,7 +17,7 @@ from srlm.judges.preference_data import LabelledSet
 from srlm.judges.template import Template
 from srlm.ledger import Ledger
 from srlm.runs import Run
-from srlm.types import Answer, Prompt, Sampling, Verdict
+from srlm.types import Answer, Outcome, Prompt, Sampling, Verdict
 
 REFERENCE = "reference"
 """The name under which references are a model's opponent."""
@@ -29,11 +29,11 @@ Pair = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Sitting:
-    """A judge of pairs, opened for a suite: its card, and the provenance of all that it decides there."""
+class PairwiseJudgeSession:
+    """A loaded pairwise judge with its reliability card and the provenance of its verdicts."""
 
     suite: str
-    judge: Contestant
+    judge: EvalModel
     engine: Engine
     template: Template
     card: JudgeCard
@@ -42,47 +42,56 @@ class Sitting:
     progress: Progress
     voting: Voting
 
-    def decide(
-        self, models: str | tuple[str, str], matches: Sequence[Match], whom: str
+    def judge_pairs(
+        self, models: str | Pair, matches: Sequence[Match], label: str
     ) -> tuple[list[Preference], Provenance]:
-        """The preferences in both orders, whose verdicts are written down; and the provenance with their days."""
+        """Judge pairs of answers in both orders, and store the verdicts.
+
+        Args:
+            models: the model or the pair that the verdicts are on, for the name of their file.
+            matches: the pairs of answers.
+            label: the models in words, for the user.
+
+        Returns:
+            The preferences, and the provenance with the days of the verdicts.
+        """
         preferences = compare(
             Caller(self.engine, self.run.ledger, f"evals/{self.suite}", self.progress),
             self.template,
             matches,
-            label=f"{self.engine.name} judges {whom} in both orders",
+            label=f"{self.engine.name} judges {label} in both orders",
             voting=self.voting,
         )
         verdicts = [one for found in preferences for one in found.verdicts]
         self.run.write(stage_name(self.run, self.suite, models, "verdicts"), verdicts)
-        return preferences, dated(self.provenance, self.judge, verdicts, self.run.ledger)
+        return preferences, with_dates(self.provenance, self.judge, verdicts, self.run.ledger)
 
 
 @contextmanager
-def sitting(
+def open_pairwise_judge(
     suite: str,
-    judge: Contestant,
+    judge: EvalModel,
     labelled: LabelledSet,
     prompts: Sequence[Prompt],
     sampling: Sampling,
     run: Run,
     progress: Progress,
     voting: Voting = VOTE,
-) -> Iterator[Sitting]:
-    """Open the judge, measure its card on labelled pairs, and keep the prompts that it will be asked about."""
-    with opened(judge) as engine:
+) -> Iterator[PairwiseJudgeSession]:
+    """Load the judge, measure its card on labelled pairs, and store the prompts that it is about to judge."""
+    with load(judge) as engine:
         caller = Caller(engine, run.ledger, "evals/card", progress)
         card = measure_judge_card(caller, labelled, limit=CARD_PAIRS, voting=voting)
         template = load_pairwise()
-        provenance = judged_by(engine, template, prompts, sampling, voting)
+        provenance = make_provenance(engine, template, prompts, sampling, voting)
         save_prompts(run, provenance.prompts, prompts)
-        yield Sitting(suite, judge, engine, template, card, provenance, run, progress, voting)
+        yield PairwiseJudgeSession(suite, judge, engine, template, card, provenance, run, progress, voting)
 
 
-def judged_by(
+def make_provenance(
     judge: Engine, template: Template, prompts: Sequence[Prompt], sampling: Sampling, voting: Voting = VOTE
 ) -> Provenance:
-    """Whose verdicts they are, by which prompt, on what, and how it was answered."""
+    """Build the provenance of verdicts: judge, prompt template, prompt set, and sampling of the answers."""
     return Provenance(
         judge=f"{judge.name} {judge.identity}",
         rubric=voting.label(template),
@@ -91,13 +100,32 @@ def judged_by(
     )
 
 
-def dated(provenance: Provenance, judge: Contestant, verdicts: Iterable[Verdict], ledger: Ledger) -> Provenance:
-    """With the days on which the verdicts came, where the judge is behind a server."""
+def with_dates(provenance: Provenance, judge: EvalModel, verdicts: Iterable[Verdict], ledger: Ledger) -> Provenance:
+    """Add the days on which the verdicts came, if the judge is remote."""
     return (
         replace(provenance, dates=ledger.days(one.call for one in verdicts if one.call)) if judge.remote else provenance
     )
 
 
-def flagged(found: Preference, answer: Answer) -> bool:
-    """Whether an answer of the match holds something that speaks to the judge."""
+def has_injection(found: Preference, answer: Answer) -> bool:
+    """Check if an answer of the match holds a prompt injection."""
     return any(one.answer_id == answer.id for verdict in found.verdicts for one in verdict.injection_suspected)
+
+
+def make_outcome(
+    pair: Pair, prompt_id: str, answer: Answer | None, opponent_answer: Answer | None, found: Preference | None
+) -> Outcome:
+    """Build the outcome of a prompt; without a preference where either model has no answer.
+
+    Such a prompt stays in the result: it must not shrink the denominator.
+    """
+    return Outcome(
+        prompt_id=prompt_id,
+        model=pair[0],
+        opponent=pair[1],
+        preference=found.value if found else None,
+        orders=found.orders if found else (None, None),
+        length=len(answer.text) if answer else 0,
+        opponent_length=len(opponent_answer.text) if opponent_answer else 0,
+        verdict_ids=tuple(verdict.id for verdict in found.verdicts) if found else (),
+    )

@@ -20,6 +20,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -176,11 +177,25 @@ class Run:
         self._lock = acquire_lock(self.folder / ".lock", busy)
 
     def close(self) -> None:
-        """Close the ledger and release the lock."""
+        """Close the ledger and release the lock. The ledger is opened again at its next use."""
         if self._ledger is not None:
             self._ledger.close()
         if self._lock is not None:
             self._lock.release()
+        self._ledger = self._lock = None
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r})"
+
+    def _repr_html_(self) -> str:
+        """Return a table of the models and their stages, for a notebook."""
+        rows = []
+        for model in self.models() if (self.folder / "run.yaml").exists() else []:
+            stages = sorted(path.stem for path in (self.folder / model).glob("*.jsonl"))
+            rows.append(f"<tr><td>{escape(model)}</td><td>{escape(', '.join(stages))}</td></tr>")
+        head = "<thead><tr><th>model</th><th>stages</th></tr></thead>"
+        caption = f"<caption>{escape(str(self.folder))}</caption>"
+        return "\n".join(["<table>", caption, head, "<tbody>", *rows, "</tbody>", "</table>"])
 
 
 def open_run(root: Path, name: str | None) -> Run:
@@ -217,12 +232,12 @@ def plan_run(root: Path, name: str, config: TrainConfig) -> Run:
     return Run(root / name, config)
 
 
-def without_secrets(data: Any) -> Any:
+def public_config(data: Any) -> Any:
     """Return a configuration as data, with user names, passwords and keys removed from its addresses."""
     if isinstance(data, dict):
-        return {key: without_secrets(value) for key, value in data.items()}
+        return {key: public_config(value) for key, value in data.items()}
     if isinstance(data, list):
-        return [without_secrets(value) for value in data]
+        return [public_config(value) for value in data]
     return public_name(data) if isinstance(data, str) and is_remote(data) else data
 
 
@@ -234,16 +249,16 @@ def start_run(root: Path, name: str, config: TrainConfig) -> Run:
         UsageError: the name is not valid for a new run.
     """
     run = Run(plan_run(root, name, config).folder)
-    resolved = without_secrets(config.model_dump(mode="json"))
+    resolved = public_config(config.model_dump(mode="json"))
     stored = run.folder / "run.yaml"
     if stored.exists():
         # A setting that a later version added has its default, which is the behaviour of runs without it.
         before = run.config.model_dump(mode="json")
-        changes = differences(without_secrets(before), resolved)
+        changes = differences(public_config(before), resolved)
         real = [change for change in changes if change.partition(" ")[0] not in MACHINE]
         if real:
             raise RunChanged(run.folder, real)
-        if changes or before != without_secrets(before):
+        if changes or before != public_config(before):
             write_text(stored, yaml.safe_dump(resolved, sort_keys=False))
         return run
     if not (run.folder / "manifest.json").exists():

@@ -7,7 +7,7 @@ from evals.suites.mt_bench import run as mt_bench
 from evals.suites.mt_bench.data import Question
 from evals.suites.nlp import tasks as nlp_tasks
 from evals.suites.reward_model import run as reward_model
-from evals.suites.verifiable.benchmark import Exam, Item
+from evals.suites.verifiable.benchmark import CheckedBenchmark, CheckedPrompt
 from srlm.judges.grading import GradingJudge
 from srlm.types import Prompt, RankedAnswer, RankedPrompt
 
@@ -19,8 +19,11 @@ def test_of_prompts_with_references():
 
 
 def test_of_an_exam():
-    items = (Item(PROMPTS[0], ("one", "two"), ({"n": 2, "a": "x"}, {})), Item(PROMPTS[1], ("three",), ({},)))
-    assert Exam("exam", "nobody", items, 10, check=lambda item, answer: None).digest == "2:48791e855f82"
+    items = (
+        CheckedPrompt(PROMPTS[0], ("one", "two"), ({"n": 2, "a": "x"}, {})),
+        CheckedPrompt(PROMPTS[1], ("three",), ({},)),
+    )
+    assert CheckedBenchmark("exam", "nobody", items, 10, check=lambda item, answer: None).digest == "2:48791e855f82"
 
 
 def test_of_ranked_answers():

@@ -3,7 +3,7 @@
 import pytest
 
 from evals.dry_run import PendingCalls, dry_run, estimate
-from evals.model import Contestant, opened
+from evals.model import EvalModel, load
 from srlm.console import Progress
 from srlm.engines.engine import BatchResult
 from srlm.inference import Caller
@@ -46,7 +46,7 @@ def put(engine, requests, ledger):
 
 
 def count_calls(model, requests, ledger):
-    with dry_run(ledger) as counting, opened(counting.wrap(Contestant("m", lambda: model))) as engine:
+    with dry_run(ledger) as counting, load(counting.wrap(EvalModel("m", lambda: model))) as engine:
         return put(engine, requests, counting.run.ledger), list(counting.pending.values())
 
 
@@ -74,7 +74,7 @@ def test_the_same_call_twice_is_one(ledger):
 
 def test_a_choice_is_one_token_and_even(ledger):
     with dry_run(ledger) as counting:
-        engine = counting.wrap(Contestant("m", Model)).open()
+        engine = counting.wrap(EvalModel("m", Model)).open()
         (done,) = engine.run([[request("a", choices=("A", "B"))]])
         (expected,) = counting.pending.values()
     assert done.replies[0].probabilities == (0.5, 0.5)
@@ -84,7 +84,7 @@ def test_a_choice_is_one_token_and_even(ledger):
 def test_two_openings_of_one_model_are_one_line(ledger):
     with dry_run(ledger) as counting:
         for text in ("a", "b"):
-            with opened(counting.wrap(Contestant("m", Model))) as engine:
+            with load(counting.wrap(EvalModel("m", Model))) as engine:
                 put(engine, [request(text)], counting.run.ledger)
         folder = counting.run.folder
         assert [one.calls for one in counting.pending.values()] == [2]

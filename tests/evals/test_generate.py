@@ -6,8 +6,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from evals.answer_checks import ending_warnings
-from evals.generate import answer_prompts, endings_of
-from evals.model import Contestant
+from evals.generate import answer_prompts, count_endings
+from evals.model import EvalModel
 from evals.report.samples.suites import judged_samples
 from evals.results import Endings, collect, files_folder
 from evals.single_turn import read_outputs
@@ -22,7 +22,7 @@ from evals.suites.mt_bench.data import Question
 from evals.suites.mt_bench.generate import converse
 from evals.suites.mt_bench.run import run_mt_bench
 from evals.suites.verifiable import metrics as verified
-from evals.suites.verifiable.countdown import countdown_exam
+from evals.suites.verifiable.countdown import countdown_benchmark
 from evals.suites.verifiable.result import PromptCheck
 from evals.suites.verifiable.run import run_verifiable
 from helpers.scripted_engine import Scripted
@@ -68,7 +68,7 @@ def judge(request):
 
 
 def contestant(name, say=thinker, asked=None):
-    return Contestant(name, lambda: Scripted(say, name, asked))
+    return EvalModel(name, lambda: Scripted(say, name, asked))
 
 
 ENDINGS = Endings(4, 1, 1, 1)
@@ -84,7 +84,7 @@ def test_an_answer_is_what_came_after_the_thoughts(run, as_written):
     found = answer_prompts(caller, PROMPTS, SAMPLING, as_written=as_written)
     assert [one.text for one in found.values()] == ["", "Short", "An answer.", "An answer."]
     assert all(one.thoughts == DRAFT for one in found.values())
-    assert endings_of(found.values()) == ENDINGS
+    assert count_endings(found.values()) == ENDINGS
 
 
 def test_alpaca_judges_measures_and_hands_on_the_answer_alone(run):
@@ -145,8 +145,8 @@ def test_grades_are_of_answers_and_read_after_the_thoughts(run):
 
 
 def test_a_program_checks_the_answer_alone(run):
-    exam = countdown_exam(4)
-    solutions = {one.prompt.instruction: one.prompt.reference for one in exam.items}
+    benchmark = countdown_benchmark(4)
+    solutions = {one.prompt.instruction: one.prompt.reference for one in benchmark.items}
 
     def solve(request):
         return Completion(f"{DRAFT}Answer: {solutions[request.messages[0].content]}", "cut", 9, 64)
@@ -154,7 +154,7 @@ def test_a_program_checks_the_answer_alone(run):
     def think(request):
         return Completion(f"<think>\nAnswer: {solutions[request.messages[0].content]}\n", "length", 9, 64)
 
-    right, wrong = run_verifiable([contestant("m", solve), contestant("n", think)], exam, None, run, QUIET)
+    right, wrong = run_verifiable([contestant("m", solve), contestant("n", think)], benchmark, None, run, QUIET)
     assert all(all(one.strict) for one in right.checked)
     assert not any(any(one.strict) for one in wrong.checked)
     assert {one.length for one in wrong.checked} == {0}

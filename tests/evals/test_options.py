@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from evals.evaluate import choose_suites, prepare
-from evals.model import Contestant
+from evals.model import EvalModel
 from evals.options import LIMIT, Option, group_options, max_tokens, split_list, takers_of
 from evals.suites import evaluable_suites
 from srlm.config import TrainConfig
@@ -19,8 +19,8 @@ SHARE = Option("share", float, "How much.", least=0, most=1)
 
 def prepared(tmp_path, suites, **options):
     run = plan_run(tmp_path, "r", TrainConfig(model="smollm2"))
-    models = {name: Contestant(name, lambda: None) for name in ("M1", "M2")}
-    return prepare(models, suites, Contestant("judge", lambda: None), run, Progress(quiet=True), options)
+    models = {name: EvalModel(name, lambda: None) for name in ("M1", "M2")}
+    return prepare(models, suites, EvalModel("judge", lambda: None), run, Progress(quiet=True), options)
 
 
 def test_options_are_grouped_by_the_suites_that_take_them():
@@ -115,7 +115,7 @@ def test_of_all_suites_those_that_cannot_begin_are_left_out(tmp_path, capsys, mo
     monkeypatch.setattr("evals.suites.SUITES", [one for one in evaluable_suites() if one.outside_judge])
     run = plan_run(tmp_path, "r", TrainConfig(model="smollm2"))
     progress = Progress()
-    found = prepare({"M1": Contestant("M1", lambda: None)}, "all", Contestant("j", lambda: None), run, progress, {})
+    found = prepare({"M1": EvalModel("M1", lambda: None)}, "all", EvalModel("j", lambda: None), run, progress, {})
     said = capsys.readouterr().err
     assert "Left out is head-to-head: head-to-head needs two models" in said
     assert "head-to-head" not in found.jobs

@@ -1,9 +1,18 @@
-"""`srlm eval` takes the options that the suites declare: its help groups them, and a new suite's are there by itself."""
+"""Options of `srlm eval` as the suites declare them: its help groups them, and a new suite brings its own."""
 
-from evals.evaluate import SUITES, Suite
+from dataclasses import dataclass
+
 from evals.options import LIMIT, Job, Option
+from evals.suite import Suite
+from evals.suites import SUITES
 
 FOLD = Option("fold", str, "Along which line to fold.", metavar="LINE")
+
+
+@dataclass(frozen=True)
+class PaperResult:
+    model: str
+    suite: str = "paper"
 
 
 def test_the_help_groups_options_by_suite(cli):
@@ -25,8 +34,8 @@ def test_a_suite_from_outside_brings_its_option(cli, own_run, monkeypatch):
         seen.append((preparation.get(FOLD), preparation.get(LIMIT), list(preparation.names)))
         return Job(lambda models, judge, run, progress: [])
 
-    suite = Suite("paper", "folded paper", (FOLD, LIMIT), prepare)
-    monkeypatch.setattr("evals.evaluate.SUITES", (*SUITES, suite))
+    suite = Suite("paper", "Paper", "folded paper", PaperResult, list, list, options=(FOLD, LIMIT), prepare=prepare)
+    monkeypatch.setattr("evals.suites.SUITES", (*SUITES, suite))
     text = " ".join(cli("eval", "--help").out.split())
     assert "paper folded paper" in text
     assert "Options of paper: --fold LINE Along which line to fold." in text

@@ -5,7 +5,7 @@ from dataclasses import replace
 from shlex import join, quote
 
 from evals import suites
-from evals.model_order import ordered
+from evals.model_order import sort_models
 from evals.report.section import Section
 from evals.report.sections.common import Told, all_figures, suite_section
 from evals.report.sections.pairs import head_to_head, human
@@ -35,7 +35,7 @@ IDS = {"alpaca": "win-rates"}
 
 def suite_sections(run: Run, results: Results, found: Mapping[str, Told]) -> list[Section]:
     """Return a section for each suite: drawn, or with the command that makes its results."""
-    every = ordered(run, {model for one in found.values() for model in one.comparison.models})
+    every = sort_models(run, {model for one in found.values() for model in one.comparison.models})
     place = {model: number for number, model in enumerate(every)}
     trained = join(run.models()[1:]) or "MODEL"
     known = {one.name: one for one in suites.SUITES}

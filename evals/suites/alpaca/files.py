@@ -35,7 +35,7 @@ class Annotation:
     """One record of annotations.json, with the baseline first.
 
     `preference` is that for the model, from 0 to 1, None where it is missing; `by_tokens` is what the judge's
-    log-probabilities say, None where there are none. `turned` records had the baseline as output_2.
+    log-probabilities say, None where there are none. `swapped` records had the baseline as output_2.
     """
 
     instruction: str
@@ -43,18 +43,25 @@ class Annotation:
     model_output: str
     preference: float | None
     by_tokens: float | None = None
-    turned: bool = False
+    swapped: bool = False
     dataset: str = ""
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """Somebody's verdicts on one model against one baseline, in the order of the file."""
+    """Third-party annotations of one model against one baseline, in the order of the file."""
 
     model: str
     baseline: str
     annotator: str
     rows: tuple[Annotation, ...]
+
+
+@dataclass(frozen=True)
+class BenchmarkPrompts:
+    """The baseline's outputs on all prompts of the benchmark, in its order: a setting of the importer."""
+
+    outputs: tuple[Output, ...]
 
 
 def read_annotations(path: Path) -> Annotations:
@@ -83,7 +90,7 @@ def annotations_in(records: Sequence[Row]) -> Annotations:
             )
         if _annotator(record) != annotator:
             raise record.error(f"is a verdict of {_annotator(record)}, the first one of {annotator}: one judge a file.")
-        row = _annotation(record, turned=pair != (baseline, model))
+        row = _annotation(record, swapped=pair != (baseline, model))
         once.add(record, row.instruction, "the instruction")
         rows.append(row)
     if all(row.preference is None for row in rows):
@@ -165,13 +172,13 @@ def preference_by_tokens(completion: Any, instruction: str) -> float | None:
     return (small if model_first(instruction) else large) / (small + large)
 
 
-def _annotation(record: Row, *, turned: bool) -> Annotation:
+def _annotation(record: Row, *, swapped: bool) -> Annotation:
     instruction, outputs = record.text("instruction"), (record.text("output_1"), record.text("output_2"))
     preference, by_tokens = _preference(record), preference_by_tokens(record.data.get("raw_completion"), instruction)
-    if turned:
+    if swapped:
         outputs = outputs[::-1]
         preference, by_tokens = (None if one is None else 1 - one for one in (preference, by_tokens))
-    return Annotation(instruction, *outputs, preference, by_tokens, turned, optional_text(record, "dataset"))
+    return Annotation(instruction, *outputs, preference, by_tokens, swapped, optional_text(record, "dataset"))
 
 
 def _preference(record: Row) -> float | None:

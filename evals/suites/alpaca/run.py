@@ -1,17 +1,17 @@
-"""Answers against references: the win rate of AlpacaEval 2.0 (arXiv 2404.04475), on its prompts or ours.
+"""Run of AlpacaEval 2.0 (arXiv 2404.04475): the win rate against reference answers, on its prompts or ours.
 
-The judge's next-token probability of "A" against "B" is the preference, as in AlpacaEval 2; unlike there, each pair
-is shown in both orders and their mean counts, because a judge's liking for a position would otherwise be noise or
-bias. The answers and preferences are also written as alpaca_eval's files, so that its tools, and
-`srlm eval --annotations`, read them. Left out: a judge that is shown one order only, as there.
+The judge's next-token probability of "A" against "B" is the preference, as in AlpacaEval 2. Unlike there, each pair is
+judged in both orders and the mean counts, so that position bias is neither noise nor bias of the win rate. The answers
+and preferences are also written as alpaca_eval's files, for its tools and for `srlm compare FILE`. Left out: verdicts
+in one order only, as in AlpacaEval.
 """
 
 from collections.abc import Sequence
 
-from evals.generate import answers_of, endings_of
-from evals.model import Contestant
+from evals.generate import count_endings, generate_answers
+from evals.model import EvalModel
 from evals.options import JUDGE_TOKENS, LEAST_MASS, LIMIT, Job, Preparation
-from evals.pairwise import REFERENCE, flagged, sitting
+from evals.pairwise import REFERENCE, has_injection, make_outcome, open_pairwise_judge
 from evals.results import Provenance, files_folder, save, stage_name
 from evals.single_turn import MAX_TOKENS, PROMPTS, Output, load_prompts, sampling_of
 from evals.suites.alpaca.files import Annotation, Annotations, write_annotations, write_outputs
@@ -22,7 +22,7 @@ from srlm.judges.judge_card import JudgeCard
 from srlm.judges.pairwise import VOTE, Match, Preference, Voting, voting_of
 from srlm.judges.preference_data import LabelledSet, load_labelled
 from srlm.runs import Run
-from srlm.types import Answer, Outcome, Prompt, Sampling
+from srlm.types import Answer, Prompt, Sampling
 
 OPTIONS = (PROMPTS, LIMIT, MAX_TOKENS, JUDGE_TOKENS, LEAST_MASS)
 
@@ -39,39 +39,38 @@ def prepare(preparation: Preparation) -> Job:
 
 
 def run_alpaca(
-    contestants: Sequence[Contestant],
+    models: Sequence[EvalModel],
     prompts: Sequence[Prompt],
-    judge: Contestant,
+    judge: EvalModel,
     labelled: LabelledSet,
     sampling: Sampling,
     run: Run,
     progress: Progress,
     voting: Voting = VOTE,
 ) -> list[AlpacaResult]:
-    """Answer the prompts with every model, judge against the references, store one result a model.
+    """Answer the prompts with each model, judge the answers against the references, and store one result per model.
 
     Args:
-        contestants: the models.
+        models: to evaluate.
         prompts: with references.
         judge: an outside judge.
-        labelled: ranked answers on which the judge's card is measured.
-        sampling: how the models answer.
-        run: where answers, verdicts and results are written.
-        progress: what the user sees.
-        voting: how the judge chooses.
+        labelled: labelled pairs, on which the judge's card is measured.
+        sampling: of the models' answers.
+        run: stores answers, verdicts and results.
+        progress: shows the progress.
+        voting: the form of the judge's verdicts.
     """
-    identities, answers = answers_of(
-        contestants, prompts, sampling, run.ledger, stage="evals/alpaca", progress=progress
+    identities, answers = generate_answers(
+        models, prompts, sampling, run.ledger, stage="evals/alpaca", progress=progress
     )
     results: list[AlpacaResult] = []
-    with sitting("alpaca", judge, labelled, prompts, sampling, run, progress, voting) as court:
-        for contestant in contestants:
-            model = contestant.name
-            preferences, seen = court.decide(model, _matches(prompts, answers[model]), model)
-            run.write(stage_name(run, "alpaca", model, "answers"), answers[model].values())
-            result = _result(model, identities[model], seen, court.card, prompts, answers, preferences)
+    with open_pairwise_judge("alpaca", judge, labelled, prompts, sampling, run, progress, voting) as session:
+        for name in (one.name for one in models):
+            preferences, provenance = session.judge_pairs(name, _matches(prompts, answers[name]), name)
+            run.write(stage_name(run, "alpaca", name, "answers"), answers[name].values())
+            result = _result(name, identities[name], provenance, session.card, prompts, answers[name], preferences)
             save(run, result)
-            _write_files(run, model, court.engine.name, prompts, answers[model], result)
+            _write_files(run, session.engine.name, prompts, answers[name], result)
             results.append(result)
     return results
 
@@ -82,11 +81,15 @@ def _matches(prompts: Sequence[Prompt], answers: dict[str, Answer]) -> list[Matc
             id=answers[prompt.id].id,
             instruction=prompt.instruction,
             first=answers[prompt.id],
-            second=Answer(f"{REFERENCE}:{prompt.id}", prompt.id, REFERENCE, prompt.reference or "", "stop"),
+            second=_reference(prompt),
         )
         for prompt in prompts
         if prompt.id in answers
     ]
+
+
+def _reference(prompt: Prompt) -> Answer:
+    return Answer(f"{REFERENCE}:{prompt.id}", prompt.id, REFERENCE, prompt.reference or "", "stop")
 
 
 def _result(
@@ -95,28 +98,17 @@ def _result(
     provenance: Provenance,
     card: JudgeCard,
     prompts: Sequence[Prompt],
-    answers: dict[str, dict[str, Answer]],
+    answers: dict[str, Answer],
     preferences: Sequence[Preference],
 ) -> AlpacaResult:
+    pair = (model, REFERENCE)
     outcomes = [
-        Outcome(
-            prompt_id=found.match.first.prompt_id,
-            model=model,
-            opponent=REFERENCE,
-            preference=found.value,
-            orders=found.orders,
-            length=len(found.match.first.text),
-            opponent_length=len(found.match.second.text),
-            verdict_ids=tuple(verdict.id for verdict in found.verdicts),
-        )
+        make_outcome(pair, found.match.first.prompt_id, found.match.first, found.match.second, found)
         for found in preferences
     ]
     judged = {outcome.prompt_id for outcome in outcomes}
-    # A prompt whose answer never came stays in the result, without a preference: it must not shrink the denominator.
     missing = [
-        Outcome(prompt.id, model, REFERENCE, None, (None, None), 0, len(prompt.reference or ""), ())
-        for prompt in prompts
-        if prompt.id not in judged
+        make_outcome(pair, prompt.id, None, _reference(prompt), None) for prompt in prompts if prompt.id not in judged
     ]
     return AlpacaResult(
         model,
@@ -124,16 +116,17 @@ def _result(
         provenance,
         card,
         (*outcomes, *missing),
-        flagged=sum(flagged(found, found.match.first) for found in preferences),
-        constant=constant_answers(answers[model].values()),
-        endings=endings_of(answers[model].values()),
+        flagged=sum(has_injection(found, found.match.first) for found in preferences),
+        constant=constant_answers(answers.values()),
+        endings=count_endings(answers.values()),
     )
 
 
 def _write_files(
-    run: Run, model: str, judge: str, prompts: Sequence[Prompt], answers: dict[str, Answer], result: AlpacaResult
+    run: Run, judge: str, prompts: Sequence[Prompt], answers: dict[str, Answer], result: AlpacaResult
 ) -> None:
-    """The same as alpaca_eval's files. A prompt without an answer has no record there, one without a verdict null."""
+    """Write alpaca_eval's files. A prompt without an answer has no record there, one without a verdict has null."""
+    model = result.model
     preferences = {outcome.prompt_id: outcome.preference for outcome in result.outcomes}
     answered = [prompt for prompt in sorted(prompts, key=lambda prompt: prompt.id) if prompt.id in answers]
     outputs = [Output(one.instruction, answers[one.id].text, model, one.category or "") for one in answered]

@@ -1,18 +1,18 @@
-"""Models against each other: win, tie or loss on each prompt, as in Figure 3 of arXiv 2401.10020.
+"""Run of head-to-head: win, tie or loss of one model against another on each prompt (arXiv 2401.10020, Figure 3).
 
-An outside judge sees every two answers in both orders. A win needs both; orders that disagree are a tie, as in the
-paper (section 3.2). A verdict that could not be read is neither, and counted. Answers are drawn as in the suite
-alpaca, from the same prompts: what was answered there is not asked again. Which pairs: all of them, or each model with
-a baseline. Left out: the paper's own 256 prompts, which are not public.
+An outside judge sees both answers in both orders. A win needs both verdicts; orders that disagree are a tie, as in the
+paper (section 3.2). A verdict that cannot be read is neither, and is counted. Answers are sampled as in the suite
+alpaca, from the same prompts, so that calls are shared. Compared are all pairs, or each model with a baseline. Left
+out: the paper's own 256 prompts, which are not public.
 """
 
 from collections.abc import Sequence
 from itertools import combinations
 
-from evals.generate import answers_of, endings_of
-from evals.model import Contestant
+from evals.generate import count_endings, generate_answers
+from evals.model import EvalModel
 from evals.options import JUDGE_TOKENS, LEAST_MASS, LIMIT, Job, Option, Preparation
-from evals.pairwise import Pair, flagged, sitting
+from evals.pairwise import Pair, has_injection, make_outcome, open_pairwise_judge
 from evals.results import Provenance, save, stage_name
 from evals.single_turn import MAX_TOKENS, PROMPTS, load_prompts, sampling_of
 from evals.suites.head_to_head.result import HeadToHeadResult
@@ -23,7 +23,7 @@ from srlm.judges.judge_card import JudgeCard
 from srlm.judges.pairwise import VOTE, Match, Preference, Voting, voting_of
 from srlm.judges.preference_data import LabelledSet, load_labelled
 from srlm.runs import Run
-from srlm.types import Answer, Outcome, Prompt, Sampling
+from srlm.types import Answer, Prompt, Sampling
 
 BASELINE = Option("baseline", str, "The model that all others are compared with; all pairs, if not given.")
 OPTIONS = (PROMPTS, BASELINE, LIMIT, MAX_TOKENS, JUDGE_TOKENS, LEAST_MASS)
@@ -51,9 +51,9 @@ def prepare(preparation: Preparation) -> Job:
 
 
 def pairs_of(models: Sequence[str], baseline: str | None = None) -> list[Pair]:
-    """All pairs of models, or with a baseline each of the others with it.
+    """Return all pairs of models, or with a baseline its pairs with each of the others.
 
-    A pair is ordered by name, M2 before M1, however they were given: so it has one file, and is judged once.
+    A pair is sorted by name, M2 before M1, whatever the order of the models: so it has one file, and is judged once.
     """
     names = list(dict.fromkeys(models))
     chosen = combinations(names, 2) if baseline is None else ((baseline, one) for one in names if one != baseline)
@@ -61,39 +61,40 @@ def pairs_of(models: Sequence[str], baseline: str | None = None) -> list[Pair]:
 
 
 def run_head_to_head(
-    contestants: Sequence[Contestant],
+    models: Sequence[EvalModel],
     baseline: str | None,
     prompts: Sequence[Prompt],
-    judge: Contestant,
+    judge: EvalModel,
     labelled: LabelledSet,
     sampling: Sampling,
     run: Run,
     progress: Progress,
     voting: Voting = VOTE,
 ) -> list[HeadToHeadResult]:
-    """Answer the prompts with every model, judge the pairs, store one result a pair.
+    """Answer the prompts with each model, judge the pairs, and store one result per pair.
 
     Args:
-        contestants: the models, two at the least.
-        baseline: the one that all others are set against; all pairs, if None.
-        prompts: what they answer.
+        models: to evaluate, two at least.
+        baseline: the opponent of all others; all pairs, if None.
+        prompts: to answer.
         judge: an outside judge.
-        labelled: ranked answers on which the judge's card is measured.
-        sampling: how the models answer.
-        run: where answers, verdicts and results are written.
-        progress: what the user sees.
-        voting: how the judge chooses.
+        labelled: labelled pairs, on which the judge's card is measured.
+        sampling: of the models' answers.
+        run: stores answers, verdicts and results.
+        progress: shows the progress.
+        voting: the form of the judge's verdicts.
     """
-    identities, answers = answers_of(
-        contestants, prompts, sampling, run.ledger, stage="evals/head-to-head", progress=progress
+    identities, answers = generate_answers(
+        models, prompts, sampling, run.ledger, stage="evals/head-to-head", progress=progress
     )
     for model, found in answers.items():
         run.write(stage_name(run, "head-to-head", model, "answers"), found.values())
     results: list[HeadToHeadResult] = []
-    with sitting("head-to-head", judge, labelled, prompts, sampling, run, progress, voting) as court:
+    with open_pairwise_judge("head-to-head", judge, labelled, prompts, sampling, run, progress, voting) as session:
         for pair in pairs_of(list(answers), baseline):
-            preferences, seen = court.decide(pair, _matches(pair, prompts, answers), f"{pair[0]} against {pair[1]}")
-            result = _result(pair, identities, seen, court.card, prompts, answers, preferences)
+            matches, label = _matches(pair, prompts, answers), f"{pair[0]} against {pair[1]}"
+            preferences, provenance = session.judge_pairs(pair, matches, label)
+            result = _result(pair, identities, provenance, session.card, prompts, answers, preferences)
             save(run, result)
             results.append(result)
     return results
@@ -117,32 +118,21 @@ def _result(
     answers: dict[str, dict[str, Answer]],
     preferences: Sequence[Preference],
 ) -> HeadToHeadResult:
-    found = {one.match.first.prompt_id: one for one in preferences}
+    one, two = (answers[model] for model in pair)
+    found = {each.match.first.prompt_id: each for each in preferences}
     return HeadToHeadResult(
         *pair,
         identities=(identities[pair[0]], identities[pair[1]]),
         provenance=provenance,
         card=card,
-        outcomes=tuple(_outcome(pair, prompt.id, answers, found.get(prompt.id)) for prompt in prompts),
-        flagged=(
-            sum(flagged(one, one.match.first) for one in preferences),
-            sum(flagged(one, one.match.second) for one in preferences),
+        outcomes=tuple(
+            make_outcome(pair, prompt.id, one.get(prompt.id), two.get(prompt.id), found.get(prompt.id))
+            for prompt in prompts
         ),
-        constant=(constant_answers(answers[pair[0]].values()), constant_answers(answers[pair[1]].values())),
-        endings=(endings_of(answers[pair[0]].values()), endings_of(answers[pair[1]].values())),
-    )
-
-
-def _outcome(pair: Pair, prompt_id: str, answers: dict[str, dict[str, Answer]], found: Preference | None) -> Outcome:
-    """A prompt that either model did not answer stays in the result, without a preference."""
-    one, two = (answers[model].get(prompt_id) for model in pair)
-    return Outcome(
-        prompt_id=prompt_id,
-        model=pair[0],
-        opponent=pair[1],
-        preference=found.value if found else None,
-        orders=found.orders if found else (None, None),
-        length=len(one.text) if one else 0,
-        opponent_length=len(two.text) if two else 0,
-        verdict_ids=tuple(verdict.id for verdict in found.verdicts) if found else (),
+        flagged=(
+            sum(has_injection(each, each.match.first) for each in preferences),
+            sum(has_injection(each, each.match.second) for each in preferences),
+        ),
+        constant=(constant_answers(one.values()), constant_answers(two.values())),
+        endings=(count_endings(one.values()), count_endings(two.values())),
     )

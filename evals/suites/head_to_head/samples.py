@@ -1,6 +1,6 @@
 """Samples of the suite head-to-head: each answer once, with its outcome against each opponent."""
 
-from evals.model_order import ordered
+from evals.model_order import sort_models
 from evals.sample import Reply, Sample
 from evals.sample_source import SampleSource, by_id, joined_reply, pairwise_reply
 from evals.suites.head_to_head.result import HeadToHeadResult
@@ -10,7 +10,7 @@ def samples(source: SampleSource) -> list[Sample]:
     """Return the prompts that pairs of models were asked."""
     results = source.results.of(HeadToHeadResult)
     found = source.prompts("head-to-head", (one.provenance.prompts for one in results.values()))
-    models = ordered(source.run, {model for pair in results for model in pair})
+    models = sort_models(source.run, {model for pair in results for model in pair})
     answers = {model: source.answers("head-to-head", model) for model in models}
     replies: dict[str, dict[str, list[Reply]]] = {}
     for pair, result in results.items():

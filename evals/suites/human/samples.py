@@ -1,6 +1,6 @@
 """Samples of human annotation: the answers that annotators were shown, with each vote."""
 
-from evals.model_order import ordered
+from evals.model_order import sort_models
 from evals.sample import Mark, Opinion, Reply, Sample
 from evals.sample_source import SampleSource, joined_reply
 from evals.suites.human.metrics import decisions
@@ -30,7 +30,7 @@ def samples(source: SampleSource) -> list[Sample]:
                 replies.setdefault(pair.prompt_id, {}).setdefault(side.model, []).append(reply)
                 found.prompts.setdefault(pair.prompt_id, Prompt(pair.prompt_id, pair.instruction, "evaluation"))
     for prompt, by_model in replies.items():
-        found.replies[prompt] = [joined_reply(by_model[model]) for model in ordered(source.run, {*by_model})]
+        found.replies[prompt] = [joined_reply(by_model[model]) for model in sort_models(source.run, {*by_model})]
     return found.samples()
 
 

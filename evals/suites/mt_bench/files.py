@@ -8,12 +8,13 @@ verdicts on pairs of answers, which FastChat keeps in files of their own.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.resources import as_file, files
 from math import nan
 from pathlib import Path
 from typing import Any, Literal
 
+from evals.settings import RepeatRule
 from evals.suites.mt_bench.data import NUMBERED, SCALE, WITH_REFERENCE, Question
 from evals.suites.mt_bench.generate import Turns
 from srlm.errors import DataError
@@ -31,67 +32,113 @@ _RATINGS = (re.compile(r"\[\[(\d+\.?\d*)\]\]"), re.compile(r"\[(\d+\.?\d*)\]"))
 
 @dataclass(frozen=True)
 class Judgement:
-    """A judge's words on one turn. `score` is what the file says, None where it says that there is none."""
+    """A judgement of one turn. `score` is that of the file, None where the file has none.
+
+    `records` are the judgements of which this is the mean, where the file repeats a turn.
+    """
 
     question: int
     turn: Literal[1, 2]
     score: float | None
     text: str
+    records: "tuple[Judgement, ...]" = ()
 
     @property
     def broken(self) -> bool:
-        """Whether the judge was never heard."""
+        """Check if the call to the judge failed."""
         return self.text == ERROR_MARKER
 
     @property
     def by_text(self) -> float | None:
-        """The score that FastChat's rule finds in the words."""
+        """Return the score that FastChat's rule finds in the words."""
         found = next((match for pattern in _RATINGS if (match := pattern.search(self.text))), None)
         return float(found[1]) if found else None
+
+    @property
+    def differs(self) -> bool:
+        """Check if the score is not what FastChat's rule finds in the words; of a mean, any of its scores."""
+        return any(one.differs for one in self.records) if self.records else self.score != self.by_text
 
 
 @dataclass(frozen=True)
 class Judgements:
-    """One judge's grades of several models, each in the order of the file."""
+    """One judge's grades of several models, each in the order of the file.
+
+    `repeated` counts the further records of turns that the file judges several times, by model.
+    """
 
     judge: str
     models: dict[str, tuple[Judgement, ...]]
+    repeated: dict[str, int] = field(default_factory=dict)
 
 
-def read_judgements(path: Path, categories: Mapping[int, str] = NUMBERED) -> Judgements:
+@dataclass(frozen=True)
+class Questions:
+    """The categories of the benchmark's questions, by number: a setting of the importer."""
+
+    categories: Mapping[int, str]
+
+
+def read_judgements(
+    path: Path, categories: Mapping[int, str] = NUMBERED, repeats: RepeatRule | None = None
+) -> Judgements:
     """Read grades of single answers.
 
     Args:
         path: such as model_judgment/gpt-4_single.jsonl.
-        categories: of the questions that there are, by number.
+        categories: of the benchmark's questions, by number.
+        repeats: the way to read a turn that is judged several times; None refuses it.
 
     Raises:
-        DataError: a record lacks a field, repeats a turn of a model, is of another judge, on a question that is not
-            there, about a pair of answers, or holds a score that is none; or no record holds any.
+        DataError: a record lacks a field, repeats a turn of a model, is of another judge, on an unknown question,
+            about a pair of answers, or holds a score that is none; or no record holds any.
     """
-    return judgements_in(read_rows(path), categories)
+    return judgements_in(read_rows(path), categories, repeats)
 
 
-def judgements_in(records: Sequence[Row], categories: Mapping[int, str] = NUMBERED) -> Judgements:
-    """The same out of the records of a file, of which there is one at least."""
+def judgements_in(
+    records: Sequence[Row], categories: Mapping[int, str] = NUMBERED, repeats: RepeatRule | None = None
+) -> Judgements:
+    """Read the judgements in the records of a file, of which there is one at least. See `read_judgements`."""
     judge = _judge(records[0])
-    once = UniqueKeys()
-    models: dict[str, list[Judgement]] = {}
+    first: dict[tuple[str, int, int], Row] = {}
+    models: dict[str, dict[tuple[int, int], list[Judgement]]] = {}
     for record in records:
         if _judge(record) != judge:
             raise record.error(f"is a judgement of {_judge(record)}, the first one of {judge}: one judge a file.")
         model, one = record.text("model"), _judgement(record)
         if one.question not in categories:
             raise record.error(
-                f"there is no question {one.question}. Other questions than MT-Bench's are read by srlm eval --suite "
-                "mt-bench, with their question.jsonl as --prompts."
+                f"there is no question {one.question}. For other questions than MT-Bench's, name their question.jsonl: "
+                "--prompts FILE"
             )
-        place = (model, one.question, one.turn)
-        once.add(record, place, f"the judgement of {model} on turn {one.turn} of question {one.question}")
-        models.setdefault(model, []).append(one)
-    if all(one.score is None for given in models.values() for one in given):
+        before = first.setdefault((model, one.question, one.turn), record)
+        if before is not record and repeats is None:
+            raise record.error(
+                f"has the judgement of {model} on turn {one.turn} of question {one.question} of {before.unit} "
+                f"{before.number} again, as FastChat writes it when it is run twice. Name the one that counts, or "
+                "their mean: --repeats first, last or mean."
+            )
+        models.setdefault(model, {}).setdefault((one.question, one.turn), []).append(one)
+    if all(one.score is None for turns in models.values() for given in turns.values() for one in given):
         raise DataError(records[0].path, f"holds no score: each of its records has {NO_SCORE}.")
-    return Judgements(judge, {model: tuple(given) for model, given in models.items()})
+    return Judgements(
+        judge,
+        {model: tuple(_merged(given, repeats) for given in turns.values()) for model, turns in models.items()},
+        {model: sum(len(given) - 1 for given in turns.values()) for model, turns in models.items()},
+    )
+
+
+def _merged(given: Sequence[Judgement], repeats: RepeatRule | None) -> Judgement:
+    """Return the judgement of a turn.
+
+    With the mean of its scores each turn counts once. FastChat's mean is over all records, which is the same where
+    every turn has as many.
+    """
+    if len(given) == 1 or repeats != "mean":
+        return given[-1 if repeats == "last" else 0]
+    scores = [one.score for one in given if one.score is not None]
+    return replace(given[-1], score=sum(scores) / len(scores) if scores else None, records=tuple(given))
 
 
 def read_questions(path: Path) -> list[Question]:

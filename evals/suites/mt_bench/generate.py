@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from evals.generate import answer_in
+from evals.generate import make_answer
 from evals.suites.mt_bench.data import TEMPERATURES, Question
 from srlm.inference import Caller
 from srlm.seeding import derive_seed
@@ -36,7 +36,7 @@ def converse(caller: Caller, questions: Sequence[Question], max_tokens: int) -> 
         replies = caller.ask(requests, label)
         for one, (key, reply) in zip(asked, replies, strict=True):
             if isinstance(reply, Completion):
-                answer = answer_in(f"{model}:{one.id}-t{turn}", str(one.id), model, key, reply)
+                answer = make_answer(f"{model}:{one.id}-t{turn}", str(one.id), model, key, reply)
                 found[one.id] = (*found[one.id], answer)
     return found
 

@@ -1,9 +1,9 @@
-"""MT-Bench (arXiv 2306.05685): two-turn questions; a judge grades each answer 1-10, beside a reference where it helps.
+"""Run of MT-Bench (arXiv 2306.05685): two-turn questions; a judge grades each answer 1-10, some with a reference.
 
-The questions and the references are FastChat's and come from the user. The temperature is that of each category there,
-the judge's prompts are our own. A turn without an answer or without a readable grade stays in the result, and in no
-mean. The answers and grades are also written as FastChat's files, so that its tools, and `srlm eval --annotations`,
-read them. Left out: FastChat's verdicts on pairs of answers; the suite alpaca compares.
+The questions and the references are FastChat's and come from the user, or are packaged. The temperature of each
+category is FastChat's, the judge's prompts are our own. A turn without an answer or without a readable grade stays in
+the result, and is in no mean. The answers and grades are also written as FastChat's files, for its tools and for
+`srlm compare FILE`. Left out: FastChat's verdicts on pairs of answers; the suite alpaca compares.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from evals.generate import endings_of
-from evals.model import Contestant, opened
+from evals.generate import count_endings
+from evals.model import EvalModel, load
 from evals.options import JUDGE_TOKENS, LIMIT, Job, Option, Preparation, max_tokens
-from evals.pairwise import dated
+from evals.pairwise import with_dates
 from evals.prompt_sets import save_prompts
 from evals.results import Provenance, files_folder, save, stage_name
 from evals.suites.mt_bench.data import Question
@@ -59,64 +59,65 @@ def prepare(preparation: Preparation) -> Job:
 
 
 def run_mt_bench(
-    contestants: Sequence[Contestant],
+    models: Sequence[EvalModel],
     questions: Sequence[Question],
-    judge: Contestant,
+    judge: EvalModel,
     max_tokens: int | None,
     run: Run,
     progress: Progress,
     judge_tokens: int | None = None,
 ) -> list[MtBenchResult]:
-    """Answer both turns with every model, grade every answer, store one result a model.
+    """Answer both turns with each model, grade every answer, and store one result per model.
 
     Args:
-        contestants: the models.
+        models: to evaluate.
         questions: with references where their category has them.
         judge: an outside judge.
         max_tokens: of an answer; FastChat's, if None.
-        run: where answers, verdicts and results are written.
-        progress: what the user sees.
-        judge_tokens: of a grade with its reasons, and what the judge thinks before; FastChat's, if None.
+        run: stores answers, verdicts and results.
+        progress: shows the progress.
+        judge_tokens: of a grade with its explanation and the judge's reasoning; FastChat's, if None.
     """
     limit, grading = max_tokens or MAX_TOKENS, GradingJudge()
     if judge_tokens is not None:
         grading = GradingJudge(replace(grading.sampling, max_tokens=judge_tokens))
     answers: dict[str, dict[int, Turns]] = {}
     identities: dict[str, str] = {}
-    for contestant in contestants:
-        with opened(contestant) as engine:
-            identities[contestant.name] = engine.identity
-            answers[contestant.name] = converse(Caller(engine, run.ledger, STAGE, progress), questions, limit)
+    for model in models:
+        with load(model) as engine:
+            identities[model.name] = engine.identity
+            answers[model.name] = converse(Caller(engine, run.ledger, STAGE, progress), questions, limit)
     results: list[MtBenchResult] = []
-    with opened(judge) as engine:
+    with load(judge) as engine:
         provenance = _provenance(engine, grading, questions, limit)
         save_prompts(run, provenance.prompts, [_prompt(one) for one in questions])
-        for contestant in contestants:
-            model, given = contestant.name, answers[contestant.name]
-            items = conversations(questions, given)
-            label = f"{engine.name} grades {len(items)} answers of {model}"
+        for name, turns in answers.items():
+            items = conversations(questions, turns)
+            label = f"{engine.name} grades {len(items)} answers of {name}"
             verdicts = grade(grading, Caller(engine, run.ledger, STAGE, progress), items, label=label)
-            run.write(
-                stage_name(run, "mt-bench", model, "answers"), [answer for turns in given.values() for answer in turns]
-            )
-            run.write(stage_name(run, "mt-bench", model, "verdicts"), verdicts)
+            given = [answer for both in turns.values() for answer in both]
+            run.write(stage_name(run, "mt-bench", name, "answers"), given)
+            run.write(stage_name(run, "mt-bench", name, "verdicts"), verdicts)
             by_answer = {verdict.answer_ids[0]: verdict for verdict in verdicts}
-            grades = tuple(
-                _grade(question, turn, given[question.id], by_answer) for question in questions for turn in _TURNS
+            result = MtBenchResult(
+                name,
+                identities[name],
+                with_dates(provenance, judge, verdicts, run.ledger),
+                tuple(_grade(one, turn, turns[one.id], by_answer) for one in questions for turn in _TURNS),
+                _count_injections(verdicts),
+                endings=count_endings(given),
             )
-            seen = dated(provenance, judge, verdicts, run.ledger)
-            endings = endings_of(answer for turns in given.values() for answer in turns)
-            results.append(MtBenchResult(model, identities[model], seen, grades, _flagged(verdicts), endings=endings))
-            save(run, results[-1])
-            folder = files_folder(run, "mt-bench", model)
-            write_answers(folder / "model_answer.jsonl", model, given)
+            save(run, result)
+            folder = files_folder(run, "mt-bench", name)
+            write_answers(folder / "model_answer.jsonl", name, turns)
             graded = list(zip(items, verdicts, strict=True))
-            write_judgements(folder / "model_judgment.jsonl", model, grading, graded)
+            write_judgements(folder / "model_judgment.jsonl", name, grading, graded)
+            results.append(result)
     return results
 
 
 def conversations(questions: Sequence[Question], answers: Mapping[int, Turns]) -> list[Conversation]:
-    """What there is to grade: each answer that came, with what was said before it."""
+    """Return the answers to grade, each with the turns before it."""
     return [
         Conversation(one.turns[:turn], answers[one.id][:turn], one.references and one.references[:turn])
         for one in questions
@@ -125,7 +126,7 @@ def conversations(questions: Sequence[Question], answers: Mapping[int, Turns]) -
 
 
 def _prompt(question: Question) -> Prompt:
-    """Both turns as one instruction, under the name that grades know the question by."""
+    """Return both turns as one instruction, with the id that grades have for the question."""
     return Prompt(str(question.id), "\n\n".join(question.turns), "evaluation", category=question.category)
 
 
@@ -136,14 +137,14 @@ def _provenance(engine: Engine, judge: GradingJudge, questions: Sequence[Questio
     text = "\x1e".join(repr(one) for one in sorted(questions, key=lambda one: one.id))
     return Provenance(
         judge=f"{engine.name} {engine.identity}",
-        rubric=" ".join(sorted(judge.rubric(item).label for item in items)) + _room(judge),
+        rubric=" ".join(sorted(judge.rubric(item).label for item in items)) + _token_limit(judge),
         prompts=digest_of_set(len(questions), [text]),
         sampling=f"temperature by category, top-p=1.0 max_tokens={max_tokens}",
     )
 
 
-def _room(judge: GradingJudge) -> str:
-    """How many tokens the judge has, where these are not FastChat's: such grades are not alike."""
+def _token_limit(judge: GradingJudge) -> str:
+    """Return the judge's token limit, if it is not FastChat's: such grades are not comparable."""
     tokens = judge.sampling.max_tokens
     return "" if tokens == MT_BENCH.max_tokens else f" in {tokens} tokens"
 
@@ -159,8 +160,8 @@ def _grade(question: Question, turn: Literal[1, 2], turns: Turns, verdicts: Mapp
     return Grade(question.id, question.category, turn, None, state, length)
 
 
-def _flagged(verdicts: Sequence[Verdict]) -> int:
-    """Answers that hold something that speaks to the judge."""
+def _count_injections(verdicts: Sequence[Verdict]) -> int:
+    """Count the answers that hold a prompt injection."""
     return sum(
         any(one.answer_id == verdict.answer_ids[0] for one in verdict.injection_suspected) for verdict in verdicts
     )

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from evals.model import Checkpoint, Contestant
+from evals.model import Checkpoint, EvalModel
 from evals.options import LIMIT, Job, Option, Preparation, split_list
 from evals.results import Provenance, files_folder, load_one, save
 from evals.suites.nlp.convert import task_result
@@ -68,12 +68,12 @@ def _local_folder(preparation: Preparation) -> Path | None:
 
 
 def run_nlp(
-    contestants: Sequence[Contestant], tasks: Tasks, batch_size: int, run: Run, progress: Progress
+    models: Sequence[EvalModel], tasks: Tasks, batch_size: int, run: Run, progress: Progress
 ) -> list[NlpResult]:
     """Ask every model every task; what a model has done before is not done again.
 
     Args:
-        contestants: the models, all of them checkpoints (`require_checkpoints`).
+        models: to evaluate, all of them checkpoints (`require_checkpoints`).
         tasks: what to ask.
         batch_size: prompts side by side, as in lm-eval's command.
         run: where results are written.
@@ -82,10 +82,10 @@ def run_nlp(
     Raises:
         ModelError: a checkpoint cannot be loaded.
     """
-    return [_evaluated(name, one, tasks, batch_size, run, progress) for name, one in require_checkpoints(contestants)]
+    return [_evaluated(name, one, tasks, batch_size, run, progress) for name, one in require_checkpoints(models)]
 
 
-def require_checkpoints(contestants: Sequence[Contestant]) -> list[tuple[str, Checkpoint]]:
+def require_checkpoints(models: Sequence[EvalModel]) -> list[tuple[str, Checkpoint]]:
     """The checkpoints of models.
 
     Raises:
@@ -94,9 +94,9 @@ def require_checkpoints(contestants: Sequence[Contestant]) -> list[tuple[str, Ch
     """
     for library, extra in (("torch", "local"), ("transformers", "local"), ("accelerate", "nlp")):
         require(library, "The suite nlp", extra)
-    found = [(one.name, one.checkpoint) for one in contestants if one.checkpoint is not None]
-    if len(found) < len(contestants):
-        servers = ", ".join(one.name for one in contestants if one.checkpoint is None)
+    found = [(one.name, one.checkpoint) for one in models if one.checkpoint is not None]
+    if len(found) < len(models):
+        servers = ", ".join(one.name for one in models if one.checkpoint is None)
         raise UsageError(
             f"The suite nlp compares the probabilities of given answers, which a server does not tell ({servers}). "
             "Name checkpoints: a model of the run, a folder, hf:OWNER/NAME, or smollm2."

@@ -1,15 +1,15 @@
-"""A checkpoint as a judge of ranked answers: the paper's five reward-model metrics.
+"""Run of the suite reward: a model as a judge of ranked answers, for the paper's five reward-model metrics.
 
-Each model scores every answer of held-out ranked instructions with the rubric and in the way that its run uses, or in
-several ways, which is the paper's ablation of the judge's prompt (arXiv 2401.10020, section 3.2.2, Tables 4 and 5).
-What is stored are the rewards beside the ranks; `srlm.stats.reward_model` computes the metrics.
+Each model scores every answer of held-out ranked instructions with the rubric and the scoring of its run, or with
+several, which is the paper's ablation of the judge's prompt (arXiv 2401.10020, section 3.2.2, Tables 4 and 5). The
+result has the rewards with the human ranks; `srlm.stats.reward_model` computes the metrics.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evals.model import Contestant, opened
+from evals.model import EvalModel, load
 from evals.options import JUDGE_TOKENS, LEAST_MASS, LIMIT, Job, Option, Preparation, split_list
 from evals.prompt_sets import save_prompts
 from evals.results import Provenance, save, stage_name
@@ -39,14 +39,14 @@ OPTIONS = (RANKED, RUBRIC, SCORING, LIMIT, JUDGE_TOKENS, LEAST_MASS)
 
 
 def prepare(preparation: Preparation) -> Job:
-    """Load the ranked answers, and the judge in each way to score.
+    """Load the ranked answers, and the judge with each rubric and scoring.
 
     Raises:
         UsageError: there are no ranked answers for validation, or a scoring is unknown.
     """
     ranked, judge = _load_ranked(preparation), _judge_of(preparation)
-    ways = {_suffix(judge, one): configured_judge(one) for one in _ways(judge, preparation)}
-    return Job(lambda models, _, run, progress: run_reward_model(models, ranked, ways, run, progress))
+    judges = {_suffix(judge, one): configured_judge(one) for one in _variants(judge, preparation)}
+    return Job(lambda models, _, run, progress: run_reward_model(models, ranked, judges, run, progress))
 
 
 def _load_ranked(preparation: Preparation) -> Sequence[RankedPrompt]:
@@ -84,7 +84,7 @@ def _judge_of(preparation: Preparation) -> JudgeConfig:
     return own.model_copy(update=changes)
 
 
-def _ways(own: JudgeConfig, preparation: Preparation) -> list[JudgeConfig]:
+def _variants(own: JudgeConfig, preparation: Preparation) -> list[JudgeConfig]:
     """Return the run's judge with every rubric and scoring of the options."""
     scorings = split_list(preparation.get(SCORING)) or [own.scoring]
     for one in scorings:
@@ -103,20 +103,20 @@ def _suffix(own: JudgeConfig, other: JudgeConfig) -> str:
 
 
 def run_reward_model(
-    contestants: Sequence[Contestant],
+    models: Sequence[EvalModel],
     ranked: Sequence[RankedPrompt],
     judges: Mapping[str, PointwiseJudge],
     run: Run,
     progress: Progress,
 ) -> list[RewardResult]:
-    """Let every model score the ranked answers in every way; store one result a model and way.
+    """Score the ranked answers with each model and judge prompt, and store one result for each.
 
     Args:
-        contestants: the models.
+        models: to evaluate.
         ranked: instructions with answers that people ranked.
-        judges: the ways; each key is added to the model's name, and is empty for the way of the run.
-        run: where verdicts and results are written.
-        progress: what the user sees.
+        judges: the judge prompts; each key is added to the model's name, and is empty for that of the run.
+        run: stores verdicts and results.
+        progress: shows the progress.
     """
     results: list[RewardResult] = []
     answers = [
@@ -127,10 +127,10 @@ def run_reward_model(
     save_prompts(
         run, _digest(ranked), [Prompt(one.id, one.instruction, "evaluation", category=one.kind) for one in ranked]
     )
-    for contestant in contestants:
-        with opened(contestant) as engine:
-            for way, judge in judges.items():
-                name = f"{contestant.name} {way}".strip()
+    for model in models:
+        with load(model) as engine:
+            for suffix, judge in judges.items():
+                name = f"{model.name} {suffix}".strip()
                 verdicts = score(
                     judge,
                     Caller(engine, run.ledger, "evals/reward", progress),

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from evals.suites.verifiable.arithmetic import Expression, read_expression
-from evals.suites.verifiable.benchmark import Exam, Followed, Item
+from evals.suites.verifiable.benchmark import CheckedBenchmark, CheckedPrompt, CheckResult
 from srlm.seeding import derive_seed
 from srlm.types import Prompt
 
@@ -53,20 +53,20 @@ class Countdown:
     solution: str
 
     @property
-    def item(self) -> Item:
+    def item(self) -> CheckedPrompt:
         """It as an item of an exam; its category is how many numbers there are."""
         name = "-".join(map(str, (COUNTDOWN, *self.numbers, self.target)))
         given = f"{', '.join(map(str, self.numbers[:-1]))} and {self.numbers[-1]}"
         instruction = PROMPT.format(target=self.target, numbers=given)
         category = f"{len(self.numbers)} numbers"
         prompt = Prompt(name, instruction, "evaluation", category=category, reference=self.solution)
-        return Item(prompt, CONDITIONS, ({}, {"numbers": self.numbers}, {"target": self.target}))
+        return CheckedPrompt(prompt, CONDITIONS, ({}, {"numbers": self.numbers}, {"target": self.target}))
 
 
-def countdown_exam(limit: int | None) -> Exam:
+def countdown_benchmark(limit: int | None) -> CheckedBenchmark:
     """The first items; each of the three conditions is an instruction. An answer that cannot be read keeps none."""
     items = tuple(one.item for one in islice(countdowns(), limit or ITEMS))
-    return Exam(COUNTDOWN, "exact arithmetic", items, MAX_TOKENS, _check)
+    return CheckedBenchmark(COUNTDOWN, "exact arithmetic", items, MAX_TOKENS, _check)
 
 
 def countdowns() -> Iterator[Countdown]:
@@ -120,11 +120,11 @@ def _combined(chance: random.Random, larger: tuple[int, str], smaller: tuple[int
     return results[sign], f"({left} {sign} {right})"
 
 
-def _check(item: Item, answer: str) -> Followed:
+def _check(item: CheckedPrompt, answer: str) -> CheckResult:
     numbers: Sequence[int] = item.arguments[1]["numbers"]
     target: int = item.arguments[2]["target"]
     found = read_answer(answer, target)
     if found is None:
-        return Followed((False,) * len(CONDITIONS))
+        return CheckResult((False,) * len(CONDITIONS))
     foreign = Counter(found.numbers) - Counter(numbers)
-    return Followed((True, not foreign, found.value == target))
+    return CheckResult((True, not foreign, found.value == target))

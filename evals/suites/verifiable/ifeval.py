@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from evals.generate import choose_prompts
-from evals.suites.verifiable.benchmark import Exam, Followed, Item
+from evals.suites.verifiable.benchmark import CheckedBenchmark, CheckedPrompt, CheckResult
 from srlm.errors import MissingData
 from srlm.json_files import SUFFIXES, Row, UniqueKeys, read_or_fetch, read_rows
 from srlm.optional_deps import require
@@ -35,7 +35,7 @@ SPLITTER = "punkt_tab"
 NEED_SPLITTER = frozenset({"length_constraints:number_sentences", "change_case:capital_word_frequency"})
 
 
-def ifeval_exam(place: str | None, limit: int | None) -> Exam:
+def ifeval_benchmark(place: str | None, limit: int | None) -> CheckedBenchmark:
     """Load IFEval, of which `limit` prompts are used, from a file, a folder or a name on the Hub, else from `HUB`.
 
     Raises:
@@ -51,12 +51,12 @@ def ifeval_exam(place: str | None, limit: int | None) -> Exam:
     used = tuple(items[prompt.id] for prompt in chosen)
     _require_splitter(used)
 
-    def check(item: Item, answer: str) -> Followed:
+    def check(item: CheckedPrompt, answer: str) -> CheckResult:
         with _chance(item):
             found = checker.process_results(_document(item), [answer])
-        return Followed(tuple(found["inst_level_strict_acc"]), tuple(found["inst_level_loose_acc"]))
+        return CheckResult(tuple(found["inst_level_strict_acc"]), tuple(found["inst_level_loose_acc"]))
 
-    return Exam("ifeval", f"lm-eval {version('lm_eval')}", used, MAX_TOKENS, check)
+    return CheckedBenchmark("ifeval", f"lm-eval {version('lm_eval')}", used, MAX_TOKENS, check)
 
 
 def _checker() -> Any:
@@ -89,10 +89,10 @@ def _read_local(path: Path) -> list[Row]:
     return read_rows(next((path / name for name in names if (path / name).is_file()), path / f"{IFEVAL}.jsonl"))
 
 
-def _items(rows: Sequence[Row], checker: Any) -> dict[str, Item]:
+def _items(rows: Sequence[Row], checker: Any) -> dict[str, CheckedPrompt]:
     """The items by the id of their prompt, each tried out on lm-eval."""
     once = UniqueKeys()
-    items: dict[str, Item] = {}
+    items: dict[str, CheckedPrompt] = {}
     for row in rows:
         item = _item(row)
         once.add(row, item.prompt.id, f"the key {row.data['key']}")
@@ -104,7 +104,7 @@ def _items(rows: Sequence[Row], checker: Any) -> dict[str, Item]:
     return items
 
 
-def _item(row: Row) -> Item:
+def _item(row: Row) -> CheckedPrompt:
     names, arguments = row.data.get("instruction_id_list"), row.data.get("kwargs")
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise row.error("the field instruction_id_list must be a list of names.")
@@ -116,10 +116,10 @@ def _item(row: Row) -> Item:
         raise row.error("the field key must be a number or a name.")
     given = tuple({name: value for name, value in one.items() if value is not None} for one in arguments)
     prompt = Prompt(f"ifeval-{row.data['key']}", row.text("prompt"), "evaluation")
-    return Item(prompt, tuple(names), given)
+    return CheckedPrompt(prompt, tuple(names), given)
 
 
-def _document(item: Item) -> dict[str, Any]:
+def _document(item: CheckedPrompt) -> dict[str, Any]:
     """An item as lm-eval takes it."""
     return {
         "key": item.prompt.id,
@@ -129,7 +129,7 @@ def _document(item: Item) -> dict[str, Any]:
     }
 
 
-def _require_splitter(items: Sequence[Item]) -> None:
+def _require_splitter(items: Sequence[CheckedPrompt]) -> None:
     import nltk
 
     need = sum(not NEED_SPLITTER.isdisjoint(item.instructions) for item in items)
@@ -146,7 +146,7 @@ def _require_splitter(items: Sequence[Item]) -> None:
 
 
 @contextmanager
-def _chance(item: Item) -> Iterator[None]:
+def _chance(item: CheckedPrompt) -> Iterator[None]:
     """The global random numbers of this item, and afterwards those that were there before."""
     before = random.getstate()
     random.seed(derive_seed("ifeval", item.prompt.id))

@@ -1,22 +1,22 @@
-"""Instructions whose fulfilment a program checks, so that no judge is needed: IFEval (arXiv 2311.07911), or puzzles.
+"""Run of a checked benchmark, where a program is the judge: IFEval (arXiv 2311.07911), Countdown, or puzzles.
 
-Answers are greedy, as IFEval's are. What is stored is which instructions each answer follows; `evals.suites.verifiable.metrics` turns
-it into the four published figures: prompts of which all instructions are followed, and single instructions, both as
-written (strict) and with common decorations taken off (loose). What a model thinks before its answer is no part of it.
-An answer that was cut at the token limit is checked like any other, and counted; one that never came stays in the
-result and is no failure.
+Answers are greedy, as in IFEval. The result has the instructions that each answer follows; the suite's metrics are the
+four published ones: prompts whose instructions are all followed, and single instructions, both as written (strict) and
+without common decorations (loose). Reasoning is not part of an answer. An answer that was cut at the token limit is
+checked like any other, and is counted; one that never came stays in the result and is no failure.
 """
 
 from collections.abc import Sequence
 
-from evals.generate import answer_prompts, endings_of
-from evals.model import Contestant, opened
+from evals.generate import answer_prompts, count_endings
+from evals.model import EvalModel, load
 from evals.options import LIMIT, Job, Option, Preparation, max_tokens
 from evals.prompt_sets import save_prompts
 from evals.results import Provenance, save, stage_name
-from evals.suites.verifiable.benchmark import Exam, Item, puzzle_exam
-from evals.suites.verifiable.countdown import COUNTDOWN, countdown_exam
-from evals.suites.verifiable.ifeval import ifeval_exam
+from evals.suites.verifiable.benchmark import CheckedBenchmark, CheckedPrompt
+from evals.suites.verifiable.countdown import COUNTDOWN, countdown_benchmark
+from evals.suites.verifiable.ifeval import ifeval_benchmark
+from evals.suites.verifiable.puzzle import puzzle_benchmark
 from evals.suites.verifiable.result import PromptCheck, VerifiableResult
 from srlm.console import Progress
 from srlm.errors import SrlmError
@@ -40,53 +40,57 @@ def prepare(preparation: Preparation) -> Job:
     place, limit = preparation.get(DATA), preparation.get(LIMIT)
     if place is None and puzzle_seed(preparation.run.config.model) is not None:
         place = PUZZLE
-    packaged = {PUZZLE: puzzle_exam, COUNTDOWN: countdown_exam}
+    packaged = {PUZZLE: puzzle_benchmark, COUNTDOWN: countdown_benchmark}
     try:
-        exam = packaged[place](limit) if place in packaged else ifeval_exam(place, limit)
+        benchmark = packaged[place](limit) if place in packaged else ifeval_benchmark(place, limit)
     except SrlmError as error:
         if not preparation.every or preparation.get(DATA) is not None:
             raise
         preparation.progress.say(f"In place of IFEval, countdown is asked: {error}")
-        exam = countdown_exam(limit)  # needs neither network nor file
+        benchmark = countdown_benchmark(limit)  # needs neither network nor file
     tokens = preparation.get(MAX_TOKENS)
-    return Job(lambda models, _, run, progress: run_verifiable(models, exam, tokens, run, progress))
+    return Job(lambda models, _, run, progress: run_verifiable(models, benchmark, tokens, run, progress))
 
 
 def run_verifiable(
-    contestants: Sequence[Contestant], exam: Exam, max_tokens: int | None, run: Run, progress: Progress
+    models: Sequence[EvalModel], benchmark: CheckedBenchmark, max_tokens: int | None, run: Run, progress: Progress
 ) -> list[VerifiableResult]:
-    """Let every model sit the exam; store one result a model.
+    """Run the benchmark for each model, and store one result per model.
 
     Args:
-        contestants: the models.
-        exam: prompts, and the program that checks their answers.
-        max_tokens: of an answer; the exam's, if None.
-        run: where answers and results are written.
-        progress: what the user sees.
+        models: to evaluate.
+        benchmark: prompts, and the program that checks the answers.
+        max_tokens: of an answer; the benchmark's, if None.
+        run: stores answers and results.
+        progress: shows the progress.
     """
-    sampling = Sampling(0.0, 1.0, max_tokens or exam.max_tokens)
+    sampling = Sampling(0.0, 1.0, max_tokens or benchmark.max_tokens)
     provenance = Provenance(
-        judge=exam.checker, rubric=exam.name, prompts=exam.digest, sampling=f"greedy, max_tokens={sampling.max_tokens}"
+        judge=benchmark.checker,
+        rubric=benchmark.name,
+        prompts=benchmark.digest,
+        sampling=f"greedy, max_tokens={sampling.max_tokens}",
     )
-    prompts = [item.prompt for item in exam.items]
-    save_prompts(run, exam.digest, prompts)
+    prompts = [item.prompt for item in benchmark.items]
+    save_prompts(run, benchmark.digest, prompts)
     results: list[VerifiableResult] = []
-    for contestant in contestants:
-        with opened(contestant) as engine:
+    for model in models:
+        with load(model) as engine:
             identity = engine.identity
             caller = Caller(engine, run.ledger, "evals/verifiable", progress)
             answers = answer_prompts(caller, prompts, sampling, as_written=True)
-        run.write(stage_name(run, "verifiable", contestant.name, "answers"), answers.values())
-        checked = tuple(_checked(exam, item, answers.get(item.prompt.id)) for item in exam.items)
-        endings = endings_of(answers.values())
-        results.append(VerifiableResult(contestant.name, identity, provenance, checked, endings=endings))
+        run.write(stage_name(run, "verifiable", model.name, "answers"), answers.values())
+        checked = tuple(_checked(benchmark, item, answers.get(item.prompt.id)) for item in benchmark.items)
+        results.append(
+            VerifiableResult(model.name, identity, provenance, checked, endings=count_endings(answers.values()))
+        )
         save(run, results[-1])
     return results
 
 
-def _checked(exam: Exam, item: Item, answer: Answer | None) -> PromptCheck:
+def _checked(benchmark: CheckedBenchmark, item: CheckedPrompt, answer: Answer | None) -> PromptCheck:
     if answer is None:
         return PromptCheck(item.prompt.id, item.instructions, None, None, 0, None)
-    followed = exam.check(item, answer.text)
+    followed = benchmark.check(item, answer.text)
     length = len(answer.text.strip())
     return PromptCheck(item.prompt.id, item.instructions, followed.strict, followed.loose, length, answer.finish)

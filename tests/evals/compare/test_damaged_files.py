@@ -11,7 +11,7 @@ from evals.compare.export.json import as_json
 from evals.compare.import_results import read_results, result_file
 from evals.evaluate import prepare
 from evals.gate.comparison_json import read_comparison
-from evals.model import Contestant
+from evals.model import EvalModel
 from evals.results import collect
 from helpers.foreign_files import (
     ANNOTATIONS,
@@ -122,5 +122,5 @@ def test_how_many_ranked_answers_are_given_and_used_is_said(tmp_path):
     ):
         (tmp_path / "eft.jsonl").write_text("".join(json.dumps(one) + "\n" for one in chosen))
         progress = Said()
-        prepare({}, "reward", Contestant("judge", lambda: None), home, progress, {"ranked": str(tmp_path)})
+        prepare({}, "reward", EvalModel("judge", lambda: None), home, progress, {"ranked": str(tmp_path)})
         assert [line[: len(words or "")] for line in progress.lines] == ([words] if words else [])

@@ -1,6 +1,6 @@
 """The alpaca suite with scripted engines: hostile and constant answers are counted, and nothing else."""
 
-from evals.model import Contestant
+from evals.model import EvalModel
 from evals.single_turn import read_outputs
 from evals.suites import load_results
 from evals.suites.alpaca.files import read_annotations
@@ -17,7 +17,7 @@ PROMPTS = [Prompt(f"e{number}", f"Question {number}?", "evaluation", reference="
 
 
 def contestant(name, say):
-    return Contestant(name, lambda: Scripted(say, name))
+    return EvalModel(name, lambda: Scripted(say, name))
 
 
 def text(words):

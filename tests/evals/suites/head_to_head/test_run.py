@@ -12,7 +12,7 @@ from evals.compare.export.csv import as_csv
 from evals.compare.export.json import as_json
 from evals.compare.export.markdown import as_markdown
 from evals.labels.store import Label
-from evals.model import Contestant
+from evals.model import EvalModel
 from evals.results import Provenance
 from evals.suite import Selection
 from evals.suites import load_results
@@ -48,7 +48,7 @@ def text(words):
 
 def speaker(name, words=None):
     """A model that says what it is, the number of words it is worth."""
-    return Contestant(
+    return EvalModel(
         name, lambda: Scripted(lambda request: text(words or f"{name} {request.messages[0].content}"), name)
     )
 
@@ -66,7 +66,7 @@ def judging(strength, asked=None):
         p = 0.9 if "Question 5?" in content or strength[one] > strength[two] else 0.1
         return Completion("A", "stop", 1, 1, (p, 1 - p))
 
-    return Contestant("judge", lambda: Scripted(say, "judge", asked))
+    return EvalModel("judge", lambda: Scripted(say, "judge", asked))
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_a_pair_has_one_file_and_one_set_of_calls_in_whatever_order(run):
 def test_alpacas_answers_are_not_asked_for_again(run):
     asked = []
     models = [
-        Contestant(name, lambda name=name: Scripted(lambda request: text(f"{name} says"), name, asked)) for name in "ab"
+        EvalModel(name, lambda name=name: Scripted(lambda request: text(f"{name} says"), name, asked)) for name in "ab"
     ]
     judge = judging({"a": 0, "b": 1})
     run_alpaca(models, PROMPTS, judge, load_labelled(), SAMPLING, run, Progress(quiet=True))
@@ -139,7 +139,7 @@ def test_an_answer_that_never_came_leaves_its_prompt_unjudged(run):
     def mostly(request):
         return Failed("it broke") if "2" in request.messages[0].content else text("M1 Question says this")
 
-    models = [Contestant("M1", lambda: Scripted(mostly, "M1")), speaker("M2")]
+    models = [EvalModel("M1", lambda: Scripted(mostly, "M1")), speaker("M2")]
     (found,) = run_head_to_head(
         models, None, PROMPTS, judging({"M1": 0, "M2": 1}), load_labelled(), SAMPLING, run, Progress(quiet=True)
     )

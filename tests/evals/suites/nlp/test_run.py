@@ -11,7 +11,7 @@ import pytest
 
 from evals.compare.comparison import compare_models
 from evals.compare.export.json import as_json
-from evals.model import Checkpoint, Contestant
+from evals.model import Checkpoint, EvalModel
 from evals.results import Provenance, collect
 from evals.suites import load_results
 from evals.suites.nlp import metrics as retained
@@ -31,7 +31,7 @@ QUICK = ["arc_easy", "social_iqa", "mmlu_anatomy"]
 
 
 def checkpoint(folder, name="M1"):
-    return Contestant(
+    return EvalModel(
         name, lambda: pytest.fail("the engine is not needed"), False, Checkpoint(lambda: folder, "cpu", "float32")
     )
 
@@ -230,7 +230,7 @@ def test_prompts_that_were_cut_are_counted():
 
 
 def test_servers_are_refused():
-    remote = Contestant("openai:gpt", lambda: pytest.fail("no call"), remote=True)
+    remote = EvalModel("openai:gpt", lambda: pytest.fail("no call"), remote=True)
     with pytest.raises(UsageError, match=r"a server does not tell \(openai:gpt\)"):
         require_checkpoints([remote])
 

@@ -13,18 +13,18 @@ from evals.suites.verifiable.countdown import (
     SIZES,
     TARGETS,
     Countdown,
-    countdown_exam,
+    countdown_benchmark,
     countdowns,
     read_answer,
 )
 
-EXAM = countdown_exam(None)
+BENCHMARK = countdown_benchmark(None)
 GAME = Countdown((3, 6, 25, 50, 75, 100), 952, "((100 + 6) * 3 * 75 - 50) / 25")
 FRACTIONS = Countdown((3, 3, 8, 8), 24, "8 / (3 - 8 / 3)")
 
 
 def check(one, answer):
-    return EXAM.check(one.item, answer).strict
+    return BENCHMARK.check(one.item, answer).strict
 
 
 def test_every_item_has_a_solution_of_all_its_numbers():
@@ -39,11 +39,11 @@ def test_every_item_has_a_solution_of_all_its_numbers():
 
 
 def test_items_are_the_same_each_time_different_from_each_other_and_of_all_sizes():
-    again = countdown_exam(None)
-    assert again.digest == EXAM.digest
-    assert len({item.prompt.id for item in EXAM.items}) == ITEMS
-    assert countdown_exam(10).items == EXAM.items[:10]
-    sizes = [item.prompt.category for item in EXAM.items]
+    again = countdown_benchmark(None)
+    assert again.digest == BENCHMARK.digest
+    assert len({item.prompt.id for item in BENCHMARK.items}) == ITEMS
+    assert countdown_benchmark(10).items == BENCHMARK.items[:10]
+    sizes = [item.prompt.category for item in BENCHMARK.items]
     assert {size: sizes.count(f"{size} numbers") for size in SIZES} == dict.fromkeys(SIZES, ITEMS // len(SIZES))
 
 
@@ -99,7 +99,7 @@ def test_no_answer_raises_and_none_is_right_that_does_not_come_to_the_target(tex
     assert strict[2] == (found is not None and found.value == GAME.target)
 
 
-@given(st.sampled_from(EXAM.items), st.text(max_size=200))
+@given(st.sampled_from(BENCHMARK.items), st.text(max_size=200))
 def test_nothing_above_the_last_answer_line_matters(item, above):
     answer = f"{above}\nAnswer: {item.prompt.reference}"
-    assert EXAM.check(item, answer).strict == (True, True, True)
+    assert BENCHMARK.check(item, answer).strict == (True, True, True)

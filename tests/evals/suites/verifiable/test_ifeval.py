@@ -8,10 +8,10 @@ import nltk
 import pytest
 
 from evals.compare.comparison import compare_models
-from evals.model import Contestant
+from evals.model import EvalModel
 from evals.suites import load_results
-from evals.suites.verifiable.benchmark import puzzle_exam
-from evals.suites.verifiable.ifeval import NEED_SPLITTER, ifeval_exam
+from evals.suites.verifiable.ifeval import NEED_SPLITTER, ifeval_benchmark
+from evals.suites.verifiable.puzzle import puzzle_benchmark
 from evals.suites.verifiable.run import run_verifiable
 from helpers.scripted_engine import Scripted
 from srlm.config_file import load_config
@@ -76,7 +76,7 @@ def written(path, rows):
 
 
 def contestant(name, replies):
-    return Contestant(name, lambda: Scripted(lambda request: replies[request.messages[-1].content], name))
+    return EvalModel(name, lambda: Scripted(lambda request: replies[request.messages[-1].content], name))
 
 
 def said(answers, finish="stop"):
@@ -99,10 +99,10 @@ def compared(run, models):
 def test_the_four_figures_are_those_of_lm_eval(tmp_path, run):
     from lm_eval.tasks.ifeval import utils
 
-    exam = ifeval_exam(written(tmp_path / "prompts.jsonl", documents()), None)
+    benchmark = ifeval_benchmark(written(tmp_path / "prompts.jsonl", documents()), None)
     answers = {"good": GOOD, "mixed": MIXED}
     run_verifiable(
-        [contestant(name, said(one)) for name, one in answers.items()], exam, None, run, Progress(quiet=True)
+        [contestant(name, said(one)) for name, one in answers.items()], benchmark, None, run, Progress(quiet=True)
     )
     cells, _ = compared(run, ["good", "mixed"])
     for name, texts in answers.items():
@@ -121,9 +121,9 @@ def test_the_four_figures_are_those_of_lm_eval(tmp_path, run):
 
 
 def test_two_models_are_compared_by_mcnemars_exact_test(tmp_path, run):
-    exam = ifeval_exam(written(tmp_path / "prompts.jsonl", documents()), None)
+    benchmark = ifeval_benchmark(written(tmp_path / "prompts.jsonl", documents()), None)
     players = [contestant("mixed", said(MIXED)), contestant("good", said(GOOD))]
-    run_verifiable(players, exam, None, run, Progress(quiet=True))
+    run_verifiable(players, benchmark, None, run, Progress(quiet=True))
     cells, found = compared(run, ["mixed", "good"])
     whole = cells["prompt_strict"]["good"].paired
     assert (whole.wins, whole.ties, whole.losses, whole.p_value) == (6, 0, 0, 2 * 0.5**6)
@@ -134,11 +134,11 @@ def test_two_models_are_compared_by_mcnemars_exact_test(tmp_path, run):
 
 
 def test_cut_and_missing_answers_are_counted(tmp_path, run):
-    exam = ifeval_exam(written(tmp_path / "prompts.jsonl", documents()), None)
+    benchmark = ifeval_benchmark(written(tmp_path / "prompts.jsonl", documents()), None)
     replies = said(GOOD)
     replies[DOCUMENTS[0][0]] = Completion(GOOD[0], "length", 1, 1)
     replies[DOCUMENTS[1][0]] = Failed("timeout")
-    (result,) = run_verifiable([contestant("m", replies)], exam, 64, run, Progress(quiet=True))
+    (result,) = run_verifiable([contestant("m", replies)], benchmark, 64, run, Progress(quiet=True))
     assert result.provenance.sampling == "greedy, max_tokens=64"
     cells, found = compared(run, ["m"])
     figures = {key: (one["m"].estimate.value, one["m"].estimate.n) for key, one in cells.items()}
@@ -150,11 +150,11 @@ def test_cut_and_missing_answers_are_counted(tmp_path, run):
 
 
 def test_models_without_a_prompt_in_common_are_not_tested(tmp_path, run):
-    exam = ifeval_exam(written(tmp_path / "prompts.jsonl", documents()), None)
+    benchmark = ifeval_benchmark(written(tmp_path / "prompts.jsonl", documents()), None)
     first, rest = said(GOOD), said(GOOD)
     for number, (prompt, _) in enumerate(DOCUMENTS):
         (first if number else rest)[prompt] = Failed("timeout")
-    run_verifiable([contestant("a", first), contestant("b", rest)], exam, None, run, Progress(quiet=True))
+    run_verifiable([contestant("a", first), contestant("b", rest)], benchmark, None, run, Progress(quiet=True))
     cells, found = compared(run, ["a", "b"])
     assert all(isnan(cells[key]["b"].paired.p_value) for key in ("prompt_strict", "instruction_strict"))
     assert found.words == []
@@ -162,10 +162,10 @@ def test_models_without_a_prompt_in_common_are_not_tested(tmp_path, run):
 
 def test_a_limit_takes_the_same_prompts_and_a_larger_one_more_of_them(tmp_path):
     place = written(tmp_path / "prompts.jsonl", documents())
-    chosen = [{item.prompt.id for item in ifeval_exam(place, limit).items} for limit in (2, 4, None)]
+    chosen = [{item.prompt.id for item in ifeval_benchmark(place, limit).items} for limit in (2, 4, None)]
     assert [len(one) for one in chosen] == [2, 4, 6]
     assert chosen[0] < chosen[1] < chosen[2]
-    assert ifeval_exam(place, 4).digest != ifeval_exam(place, 2).digest
+    assert ifeval_benchmark(place, 4).digest != ifeval_benchmark(place, 2).digest
 
 
 def test_an_answer_gets_one_and_the_same_verdict(tmp_path):
@@ -177,14 +177,14 @@ def test_an_answer_gets_one_and_the_same_verdict(tmp_path):
         "kwargs": [{"language": "en"}],
     }
     place = written(tmp_path / "prompts.jsonl", [*documents(), english])
-    exam = ifeval_exam(place, None)
-    for item in exam.items:
+    benchmark = ifeval_benchmark(place, None)
+    for item in benchmark.items:
         for text in ("aaabbb der die das the a is", "hallo tea"):
             found = set()
             for seed in range(20):
                 random.seed(seed)
                 state = random.getstate()
-                found.add(exam.check(item, text))
+                found.add(benchmark.check(item, text))
                 assert random.getstate() == state
             assert len(found) == 1
 
@@ -222,9 +222,9 @@ def test_without_the_splitter_only_exams_that_need_it_are_refused(tmp_path, no_s
         "instruction_id_list": ["length_constraints:number_sentences"],
         "kwargs": [{"relation": "at least", "num_sentences": 3}],
     }
-    ifeval_exam(written(tmp_path / "without.jsonl", documents()), None)
+    ifeval_benchmark(written(tmp_path / "without.jsonl", documents()), None)
     with pytest.raises(MissingData, match=r"^1 of the 7 prompts .* python -m nltk.downloader .* NLTK_DATA") as caught:
-        ifeval_exam(written(tmp_path / "with.jsonl", [*documents(), sentences]), None)
+        ifeval_benchmark(written(tmp_path / "with.jsonl", [*documents(), sentences]), None)
     assert "\n" not in str(caught.value)
 
 
@@ -248,21 +248,22 @@ def test_a_wrong_record_is_named_with_its_line(tmp_path, change, problem):
     rows = [{**documents()[0], "key": number} for number in range(3)]
     place = written(tmp_path / "prompts.jsonl", [rows[0], rows[1], {**rows[2], **change}])
     with pytest.raises(DataError, match=f"line 3: .*{problem}"):
-        ifeval_exam(place, None)
+        ifeval_benchmark(place, None)
 
 
 # --- puzzles ----------------------------------------------------------------------------------------------------------
 
 
 def test_puzzles_are_checked_relation_by_relation(run):
-    exam = puzzle_exam(4)
-    assert {Puzzle(item.prompt.instruction).part for item in exam.items} == {"test"}
-    solved = [Puzzle(item.prompt.instruction).solve(random.Random(0)) for item in exam.items]
+    benchmark = puzzle_benchmark(4)
+    assert {Puzzle(item.prompt.instruction).part for item in benchmark.items} == {"test"}
+    solved = [Puzzle(item.prompt.instruction).solve(random.Random(0)) for item in benchmark.items]
     texts = [f" {solved[0]}\n", solved[1][:-1], "no puzzle", ""]
     replies = {
-        item.prompt.instruction: Completion(text, "stop", 1, 1) for item, text in zip(exam.items, texts, strict=True)
+        item.prompt.instruction: Completion(text, "stop", 1, 1)
+        for item, text in zip(benchmark.items, texts, strict=True)
     }
-    run_verifiable([contestant("m", replies)], exam, None, run, Progress(quiet=True))
+    run_verifiable([contestant("m", replies)], benchmark, None, run, Progress(quiet=True))
     cells, found = compared(run, ["m"])
     assert not {"prompt_loose", "instruction_loose"} & cells.keys()
     assert cells["prompt_strict"]["m"].estimate.value == 1 / 4
