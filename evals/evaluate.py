@@ -45,7 +45,7 @@ class Evaluation:
         Raises:
             UsageError: `require_keys`, and a model has calls to make but no key.
         """
-        with dry_run(self.run.kept) as counting:
+        with dry_run(self.run.existing_ledger) as counting:
             models, judge = [counting.wrap(one) for one in self.models], counting.wrap(self.judge)
             for job in self.jobs.values():
                 if job.engines:

@@ -11,6 +11,7 @@ from evals.pairwise_metrics import results_between
 from evals.results import ComparableResult, Results, load, models_of
 from evals.sample import Sample
 from evals.sample_source import SampleSource
+from evals.settings import find_setting
 from srlm.errors import UsageError
 from srlm.runs import Run
 
@@ -36,7 +37,7 @@ class Selection(Generic[R]):
 
     def setting(self, kind: type[S]) -> S | None:
         """Return the setting of a class, None where the comparison has none."""
-        return next((one for one in self.settings if isinstance(one, kind)), None)
+        return find_setting(self.settings, kind)
 
 
 def _not_by_eval(preparation: Preparation) -> Job:

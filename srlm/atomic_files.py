@@ -1,8 +1,7 @@
-"""Files that appear under their name only when they are whole: written beside it, synced, renamed.
+"""Atomic writing of files: to a temporary file in the same folder, which is synced and renamed.
 
-A link stays, and the file behind it is replaced. A file that is there keeps its permissions, a new one gets those that
-the user's umask leaves. What is no file is never renamed over: /dev/stdout and its like are written through, anything
-else is refused.
+A symbolic link stays, and its target is replaced. An existing file keeps its permissions; a new file gets those of the
+user's umask. Streams such as /dev/stdout are written to directly; other special files are refused.
 """
 
 import errno
@@ -19,25 +18,25 @@ from srlm.errors import DataError, UsageError
 
 READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 SHOWN = 4096
-"""Bytes of a file that are looked at to say what it is."""
+"""Number of bytes that are read to recognise a file."""
 
 _THROUGH = ("/dev/", "/proc/self/fd/")
-"""Where the names of streams are; a pipe or a device elsewhere is somebody's."""
+"""Folders with the names of streams; a pipe or a device elsewhere is not written to."""
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file so that it is either absent or whole, also when the process is killed."""
+    """Write a file so that it is either absent or complete, even if the process is killed."""
     write_pieces(path, [text])
 
 
 def write_pieces(path: Path, pieces: Iterable[str]) -> None:
-    """Like `write_text`, for a text that need not be in memory as a whole.
+    """Write a file like `write_text`, from a text that need not be in memory as a whole.
 
-    Where nothing can be written, a file that holds this very text already is left as it is.
+    If the folder is not writable, a file with the same text is left as it is.
 
     Raises:
-        DataError: there is a folder, or something else that is no file.
-        OSError: it cannot be written; it names `path`, and what was there stays.
+        DataError: there is a folder or a special file of this name.
+        OSError: it cannot be written; the error has `path`, and an existing file stays.
     """
     if is_stream(path):
         _write_through(path, pieces)
@@ -59,7 +58,7 @@ def write_pieces(path: Path, pieces: Iterable[str]) -> None:
             file.flush()
             os.fsync(file.fileno())
         if mode is not None:
-            with suppress(OSError):  # some disks know no permissions
+            with suppress(OSError):  # some disks have no permissions
                 temporary.chmod(mode)
         temporary.replace(target)
     except BaseException as error:
@@ -71,7 +70,7 @@ def write_pieces(path: Path, pieces: Iterable[str]) -> None:
 
 
 def is_stream(path: Path) -> bool:
-    """Whether a path is standard output, a pipe of the shell's or a device such as /dev/null, by its own name."""
+    """Return True for the name of standard output, a pipe of the shell or a device such as /dev/null."""
     try:
         mode = path.stat().st_mode
     except OSError:
@@ -82,15 +81,15 @@ def is_stream(path: Path) -> bool:
 
 
 def require_writable(path: Path, what: str, known: Callable[[str], bool]) -> None:
-    """Refuse a place for `what` before the work for it is done.
+    """Refuse an unusable output path before the work for it is done.
 
     Args:
-        path: where it is to be written.
-        what: such as "a report".
-        known: whether the beginning of a file, as text, is one of an earlier `what`, which may be replaced.
+        path: the output file.
+        what: the kind of file, such as "a report".
+        known: True if the beginning of a file, as text, is that of an earlier `what`, which may be replaced.
 
     Raises:
-        DataError: there is a folder, something that is no file, or nothing may be written there.
+        DataError: there is a folder or a special file, or the folder is not writable.
         UsageError: there is a file of another kind.
     """
     if is_stream(path):
@@ -99,22 +98,22 @@ def require_writable(path: Path, what: str, known: Callable[[str], bool]) -> Non
     target = Path(os.path.realpath(path))
     place = next(one for one in target.parents if os.path.lexists(one))
     if not place.is_dir():
-        raise DataError(path, f"cannot be written: {place} is no folder.")
+        raise DataError(path, f"cannot be written: {place} is not a folder.")
     if not os.access(place, os.W_OK | os.X_OK):
-        raise DataError(path, f"cannot be written: in {place} nothing may be written. Name another place.")
+        raise DataError(path, f"cannot be written: {place} is not writable. Choose another folder.")
     try:
         with target.open("rb") as file:
             begins = file.read(SHOWN)
     except FileNotFoundError:
         return
     except OSError as error:
-        raise DataError(path, f"is there, and cannot be read ({error.strerror}). Name another file.") from None
+        raise DataError(path, f"exists and cannot be read ({error.strerror}). Choose another file.") from None
     if begins.strip() and not known(begins.decode("utf-8", "replace")):
-        raise UsageError(f"{path} is there, and is not {what}. Name another file, or move that one away.")
+        raise UsageError(f"{path} exists and is not {what}. Name another file, or move that one away.")
 
 
 def _mode(path: Path) -> int | None:
-    """The permissions of a file; None where there is none."""
+    """Return the permissions of a file; None without one."""
     try:
         return stat.S_IMODE(path.stat().st_mode)
     except OSError:
@@ -122,15 +121,15 @@ def _mode(path: Path) -> int | None:
 
 
 def _refuse_other(path: Path) -> None:
-    """Refuse what is there and no file."""
+    """Refuse an existing folder or special file."""
     try:
         mode = path.stat().st_mode
     except OSError:
-        return  # whatever it is, opening it says so
+        return  # opening it gives the error
     if stat.S_ISDIR(mode):
         raise DataError(path, "is a folder. Name a file.")
     if not stat.S_ISREG(mode):
-        raise DataError(path, "is no file but a device, a pipe or the like. Name a file, or /dev/stdout.")
+        raise DataError(path, "is not a file but a device, a pipe or the like. Name a file, or /dev/stdout.")
 
 
 def _is_named_stream(path: Path) -> bool:
@@ -139,7 +138,7 @@ def _is_named_stream(path: Path) -> bool:
 
 
 def _descriptor(path: Path) -> int | None:
-    """The number behind /dev/stdout, /dev/fd/3 and their like; None for any other path."""
+    """Return the descriptor of /dev/stdout, /dev/fd/3 and the like; None for any other path."""
     name = str(path.absolute())
     named = {"/dev/stdout": 1, "/dev/stderr": 2}
     if name in named:
@@ -150,7 +149,7 @@ def _descriptor(path: Path) -> int | None:
 
 @contextmanager
 def _stream(path: Path) -> Iterator[IO[str]]:
-    """Open a stream. Through its own descriptor, so that a file behind it goes on at its place."""
+    """Open a stream by its own descriptor, so that a redirected file is continued at its position."""
     number = _descriptor(path)
     sys.stdout.flush()
     if number is None:
@@ -170,7 +169,7 @@ def _write_through(path: Path, pieces: Iterable[str]) -> None:
 
 
 def _holds(path: Path, pieces: Iterable[str]) -> bool:
-    """Whether a file is what would be written."""
+    """Return True if a file has the text that would be written."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return all(file.read(len(piece)) == piece for piece in pieces) and not file.read(1)
@@ -179,5 +178,5 @@ def _holds(path: Path, pieces: Iterable[str]) -> bool:
 
 
 def _naming(error: OSError, path: Path) -> OSError:
-    """The same error about the path that the user knows."""
+    """Return the same error with the path that the user gave."""
     return OSError(error.errno, error.strerror or str(error), str(path))

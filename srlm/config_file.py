@@ -1,7 +1,7 @@
-"""From a file to a configuration: presets, files of the user's own, and changes on the command line.
+"""Configuration files: presets, user files, and changes on the command line (`--set`).
 
-A preset is a YAML file beside this package (`srlm/presets`); a user's own file has the same form, and may begin with
-`preset: NAME` to change only some fields. `--set dpo.beta=0.2` changes one. The resolved whole is written into the run.
+A preset is a YAML file in `srlm/presets`. A user's file has the same form, and may begin with `preset: NAME` to change
+only some settings. `--set dpo.beta=0.2` changes one. The resolved configuration is written into the run.
 """
 
 import re
@@ -21,17 +21,17 @@ _EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
 
 def preset_names() -> list[str]:
-    """Names of the presets that ship with srlm."""
+    """Return the names of srlm's presets."""
     return sorted(
         entry.name.removesuffix(".yaml") for entry in files("srlm.presets").iterdir() if entry.name.endswith(".yaml")
     )
 
 
 def load_config(name_or_path: str, changes: list[str]) -> TrainConfig:
-    """Resolve a preset or a YAML file, and then `changes` such as "dpo.beta=0.2".
+    """Load a preset or a YAML file, and apply `changes` such as "dpo.beta=0.2".
 
     Raises:
-        UsageError: unknown preset, unknown key, or a value out of its range; the message names the key.
+        UsageError: the preset or a key is unknown, or a value is out of range; the message has the key.
     """
     data = _read(name_or_path)
     for change in changes:
@@ -42,13 +42,13 @@ def load_config(name_or_path: str, changes: list[str]) -> TrainConfig:
     try:
         return TrainConfig.model_validate(data)
     except ValidationError as error:
-        raise UsageError(_say(error)) from None
+        raise UsageError(_message(error)) from None
 
 
 def _read(name_or_path: str, chain: tuple[str, ...] = ()) -> dict[str, Any]:
     path = Path(name_or_path)
     if name_or_path in chain:
-        raise UsageError(f"{name_or_path} is built upon itself: {' -> '.join([*chain, name_or_path])}.")
+        raise UsageError(f"{name_or_path} inherits from itself: {' -> '.join([*chain, name_or_path])}.")
     if path.suffix in {".yaml", ".yml"} or "/" in name_or_path:
         if not path.is_file():
             raise UsageError(f"{path} does not exist. Give a YAML file, or a preset: {', '.join(preset_names())}.")
@@ -71,8 +71,8 @@ def _read(name_or_path: str, chain: tuple[str, ...] = ()) -> dict[str, Any]:
     base = found.pop("preset", None)
     if not base:
         return found
-    beside = path.parent / str(base)
-    of_base = str(beside) if beside.suffix in {".yaml", ".yml"} else str(base)
+    sibling = path.parent / str(base)
+    of_base = str(sibling) if sibling.suffix in {".yaml", ".yml"} else str(base)
     return _merge(_read(of_base, (*chain, name_or_path)), found)
 
 
@@ -98,18 +98,18 @@ def _apply(data: dict[str, Any], change: str) -> None:
         data = data.setdefault(section, {})
         if not isinstance(data, dict):
             raise UsageError(f"--set {change!r:.200}: {section} is a value, not a section.")
-    # YAML 1.1 reads 1e-6 as text, because it has no point; people write learning rates so.
+    # YAML 1.1 reads 1e-6 as text, because it has no point, but learning rates are written this way.
     if _EXPONENT.fullmatch(value):
         data[last] = float(value)
         return
     try:
         data[last] = parse_yaml(value)
     except NotYamlError:
-        data[last] = value  # a word with a colon in it, or 2024-13-01
+        data[last] = value  # text with a colon, or 2024-13-01
 
 
-def _say(error: ValidationError) -> str:
-    """Name the key of the first error, and for an unknown key those that its section has."""
+def _message(error: ValidationError) -> str:
+    """Describe the first error with its key; for an unknown key, list those of its section."""
     first = error.errors(include_url=False)[0]
     parts = [str(part) for part in first["loc"]]
     key = ".".join(parts)
@@ -120,7 +120,7 @@ def _say(error: ValidationError) -> str:
         known = [".".join([*parts[:-1], name]) for name in model.model_fields]
         return str(UnknownName("The configuration key", key[:SHOWN], known))
     if first["type"] == "missing":
-        return f"The configuration has no {key}; it is needed."
+        return f"The configuration has no {key}, which is required."
     given = f", not {shown(first['input'])}" if parts and not isinstance(first["input"], dict) else ""
     message = first["msg"].removeprefix("Value error, ")
     return f"Configuration {key or 'as a whole'}: {message[0].lower()}{message[1:]}{given}."

@@ -1,7 +1,7 @@
-"""Questions and answers that stand in a record as messages: TRL's conversational form, ShareGPT's, OpenAI's.
+"""Questions and answers in records with messages: the conversational formats of TRL, ShareGPT and OpenAI.
 
-A question is one turn of the user, with the words of the system before it, and an answer the turn of the assistant that
-comes after. Conversations of more turns are refused: a judge is shown one instruction and one response.
+A question is one turn of the user, after the system message if there is one; an answer is the assistant's turn after
+it. Conversations of more turns are refused: a judge sees one instruction and one response.
 """
 
 from collections.abc import Sequence
@@ -28,14 +28,14 @@ _ROLES = {
 }
 
 Turn = tuple[str, str]
-"""A role, and what was said."""
+"""Role and content."""
 
 
 def question_in(row: Row, *names: str) -> str:
-    """The question of a field that holds it as text or as messages.
+    """Return the question of a field with text or messages.
 
     Raises:
-        DataError: none of the fields is there, or it holds something else; the record is named.
+        DataError: none of the fields exists, or it is neither; the message has the record's position.
     """
     name = _present(row, names)
     value = row.data.get(name)
@@ -43,10 +43,10 @@ def question_in(row: Row, *names: str) -> str:
 
 
 def answer_in(row: Row, *names: str) -> tuple[str | None, str]:
-    """The answer of a field that holds it as text or as messages; before it the question, where it is there too.
+    """Return (question, answer) of a field with text or messages; the question is None if it is not in the field.
 
     Raises:
-        DataError: none of the fields is there, or it holds something else; the record is named.
+        DataError: none of the fields exists, or it is neither; the message has the record's position.
     """
     name = _present(row, names)
     value = row.data.get(name)
@@ -54,16 +54,16 @@ def answer_in(row: Row, *names: str) -> tuple[str | None, str]:
         return None, row.text(*names)
     turns = _turns(row, name, value)
     if turns[-1][0] != ASSISTANT:
-        raise row.wrong(f"the last message of {name} must be the assistant's; it is the {turns[-1][0]}'s.")
+        raise row.error(f"the last message of {name} must be the assistant's; it is the {turns[-1][0]}'s.")
     before = turns[:-1]
     return (_question(row, name, before) if before else None), turns[-1][1]
 
 
 def asked_and_answered(row: Row) -> tuple[str, str]:
-    """The question and the answer of a record that holds one of each; an `input` beside the instruction is part of it.
+    """Return the question and the answer of a record; an `input` is appended to the instruction.
 
     Raises:
-        DataError: one of them is missing, or is something else; the record is named.
+        DataError: one of them is missing or has a wrong type; the message has the record's position.
     """
     fields = ANSWERS if {*ANSWERS} & row.data.keys() or not {*CONVERSATIONS} & row.data.keys() else CONVERSATIONS
     asked, answer = answer_in(row, *fields)
@@ -80,28 +80,30 @@ def _present(row: Row, names: Sequence[str]) -> str:
 
 def _turns(row: Row, name: str, value: list[Any]) -> list[Turn]:
     if not value:
-        raise row.wrong(f"the field {name} is an empty list; text or messages are expected.")
+        raise row.error(f"the field {name} is an empty list; text or messages are expected.")
     return [_turn(row, name, one) for one in value]
 
 
 def _turn(row: Row, name: str, message: Any) -> Turn:
     if not isinstance(message, dict) or not {"role", "from"} & message.keys():
-        raise row.unlike(f"the field {name} must be text or messages (role, content), not a list of something else.")
+        raise row.error_with_hint(
+            f"the field {name} must be text or messages (role, content), not a list of something else."
+        )
     role, content = message.get("role", message.get("from")), message.get("content", message.get("value"))
     known = _ROLES.get(role) if isinstance(role, str) else None
     if known is None:
-        raise row.wrong(f"the role {str(role)[:40]!r} in {name} is none of system, user and assistant.")
+        raise row.error(f"the role {str(role)[:40]!r} in {name} is none of system, user and assistant.")
     if isinstance(content, list) and all(isinstance(one, dict) and isinstance(one.get("text"), str) for one in content):
         content = "".join(one["text"] for one in content)
     if not isinstance(content, str):
-        raise row.wrong(f"the content of a message in {name} must be text, not {kind_of(content)}.")
+        raise row.error(f"the content of a message in {name} must be text, not {kind_of(content)}.")
     return known, content
 
 
 def _question(row: Row, name: str, turns: Sequence[Turn]) -> str:
     roles = [role for role, _ in turns]
     if roles not in ([USER], [SYSTEM, USER]):
-        raise row.wrong(
+        raise row.error(
             f"{name} has {len(turns)} messages before the answer ({', '.join(roles[:5])}); a question of one turn is "
             "expected, with a system message at the most. Leave out conversations of several turns."
         )

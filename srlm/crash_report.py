@@ -1,7 +1,7 @@
-"""What is said and kept of an error that nobody foresaw: a message, and a report that its reader can pass on.
+"""Crash reports: the message and the file for an unexpected error.
 
-The report has the versions, the command and the traceback. Secrets are taken out of both, long values are cut, and no
-local variable is in it: what a run is about stays with its owner.
+The report has the versions, the command and the traceback. Secrets are removed, long values are cut, and local
+variables are left out, so that it contains no data of the run.
 """
 
 import os
@@ -17,9 +17,9 @@ from importlib import metadata
 from pathlib import Path
 
 LONG = 200
-"""Characters of a message or a word that a report has at the most."""
+"""Maximum number of characters of a message or a word in a report."""
 FRAMES = 40
-"""Calls of a traceback, the last ones."""
+"""Number of calls of a traceback, the last ones."""
 LIBRARIES = ("srlm", "typer", "rich", "pydantic", "numpy", "scipy", "torch", "transformers", "trl", "vllm", "openai")
 
 _SECRETS = (
@@ -32,18 +32,18 @@ _NAMED = re.compile(r"(?i)(key|token|secret|passw|credential)")
 
 
 def message(error: BaseException, report: Path | None) -> str:
-    """One sentence on what happened, and what its reader can do. `report` is None where none could be written."""
+    """Return the message for the user. `report` is None if it could not be written."""
     frames = traceback.extract_tb(error.__traceback__, limit=-1)
     place = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
     kept = f" with this file, which has no data and no key of yours: {report}" if report else ""
     return (
-        f"An error that srlm does not know: {type(error).__name__}{place}. What is done is kept. If the same command "
-        f"fails again, please report it{kept}"
+        f"Unexpected error: {type(error).__name__}{place}. Completed work is kept. If the same command fails again, "
+        f"please report it{kept}"
     )
 
 
 def keep_report(error: BaseException, command: Sequence[str]) -> Path | None:
-    """Write a report into the folder for temporary files; None where that cannot be done."""
+    """Write a report into the folder for temporary files; return None if that fails."""
     with suppress(Exception):
         number, name = tempfile.mkstemp(prefix="srlm-error-", suffix=".txt")
         with open(number, "w", encoding="utf-8", errors="backslashreplace") as file:  # noqa: PTH123  # a descriptor
@@ -53,12 +53,12 @@ def keep_report(error: BaseException, command: Sequence[str]) -> Path | None:
 
 
 def report(error: BaseException, command: Sequence[str]) -> str:
-    """The whole text of a report."""
+    """Return the text of a report."""
     lines = [f"{name} {version}" for name in LIBRARIES if (version := _version(name))]
     words = shlex.join(word if len(word) <= LONG else f"{word[:LONG]}..." for word in command)
     return "\n".join(
         [
-            "A report of an error in srlm, for whoever mends it. Read it before you pass it on.",
+            "Crash report of srlm, for its developers. Read it before you send it.",
             "",
             f"Python {platform.python_version()}, {platform.system()} {platform.machine()}",
             *lines,
@@ -72,7 +72,7 @@ def report(error: BaseException, command: Sequence[str]) -> str:
 
 
 def _chain(error: BaseException) -> list[str]:
-    """The traceback of an error, and of that from which it came: places and code, messages cut."""
+    """Format the traceback of an error and of its cause: places and code, messages cut."""
     before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     lines = [*_chain(before), "", "and then:", ""] if before is not None and before is not error else []
     lines += [line.rstrip() for line in traceback.format_tb(error.__traceback__, limit=-FRAMES)]
@@ -81,7 +81,7 @@ def _chain(error: BaseException) -> list[str]:
 
 
 def _private(text: str) -> str:
-    """Without secrets, and without the name of the home folder."""
+    """Remove secrets and the name of the home folder."""
     for name, value in os.environ.items():
         if _NAMED.search(name) and len(value) >= 8:
             text = text.replace(value, "***")

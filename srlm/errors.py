@@ -23,11 +23,12 @@ SrlmError                     2    base of the tree: one message, no traceback
 No message holds a secret: engines report the type and the status of a failure, not its headers.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import ClassVar
+
+from srlm.redact import remove_url_credentials
 
 USAGE_EXIT = 2
 STRICT_EXIT = 5
@@ -65,14 +66,6 @@ LONGEST_NAME = 200
 """Characters of a name in a message."""
 
 
-_CREDENTIALS = re.compile(r"(?<=://)[^\s'\"]*@")
-
-
-def without_secrets(text: str) -> str:
-    """Remove user names and passwords from addresses: "http://user:password@host" -> "http://host"."""
-    return _CREDENTIALS.sub("", text)
-
-
 class SrlmError(Exception):
     """Base of all errors with a message for the user."""
 
@@ -91,7 +84,7 @@ class UnknownName(UsageError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
         self.kind, self.known = kind, list(known)
-        name = without_secrets(name)
+        name = remove_url_credentials(name)
         if len(name) > LONGEST_NAME:
             name = f"{name[:LONGEST_NAME]}..."
         self.name = name
@@ -113,7 +106,7 @@ class RunChanged(UsageError):
 
     def __init__(self, run: Path, changes: list[str]) -> None:
         self.run, self.changes = run, changes
-        listed = without_secrets("; ".join(changes[:8])) + ("; ..." if len(changes) > 8 else "")
+        listed = remove_url_credentials("; ".join(changes[:8])) + ("; ..." if len(changes) > 8 else "")
         super().__init__(
             f"The run {run} was started with another configuration ({listed}). "
             "Give the new one its own --name, or repeat the old settings to go on with this run."

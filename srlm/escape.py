@@ -1,9 +1,9 @@
-"""Text of others made harmless for where it is shown: a terminal, a log, a workflow's log, Markdown.
+"""Escaping of untrusted text for its output: a terminal, a log, the log of a GitHub workflow, Markdown.
 
-Names of models, judges, subsets and prompts come out of files of strangers. A terminal obeys control characters in
-them, a reader is misled by characters that turn the direction of writing round, and GitHub's runner obeys lines that
-begin with "::". What could be obeyed is written as JSON escapes it, so that whoever reads sees that it is there, and
-text that is JSON stays the same data.
+Names of models, judges, subsets and prompts come from third-party files. A terminal executes control characters in
+them, characters that reverse the writing direction mislead a reader, and GitHub's runner executes lines that begin with
+"::". Such characters are written as JSON escapes, so that a reader sees them, and text that is JSON stays the same
+data.
 """
 
 import codecs
@@ -11,51 +11,51 @@ import json
 import re
 
 ESCAPE = "srlm.escape"
-"""The name of an error handler of `str.encode`: what an encoding lacks is written as JSON escapes it."""
+"""Name of an error handler of `str.encode` that writes missing characters as JSON escapes."""
 
-_OBEYED = (
-    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters; tab and newline are looked at apart
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # the direction of writing
+_EXECUTED = (
+    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters; tab and newline are separate
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # the writing direction
     "\u2028\u2029\ufeff\ufff9-\ufffb"  # lines, paragraphs, annotations
-    "\U000e0000-\U000e007f"  # tags, which nobody sees
-    "\ud800-\udfff"  # halves of characters, which no encoding has
+    "\U000e0000-\U000e007f"  # tags, which are invisible
+    "\ud800-\udfff"  # lone surrogates, which no encoding has
 )
-_HARMFUL = re.compile(f"[{_OBEYED}]")
-_HARMFUL_OR_BREAK = re.compile(f"[{_OBEYED}\t\n]")
+_HARMFUL = re.compile(f"[{_EXECUTED}]")
+_HARMFUL_OR_BREAK = re.compile(f"[{_EXECUTED}\t\n]")
 _COMMAND = re.compile(r"^(\s*)::|##\[", re.MULTILINE)
-"""What GitHub's runner obeys: `::` where a line begins, `##[` anywhere."""
+"""Commands of GitHub's runner: `::` at the beginning of a line, `##[` anywhere."""
 _ACTIVE = re.compile(
-    r"([\\`*<>|&!~$]|(?<!\w)_|_(?!\w)|\[(?=[\^\[])|\](?=[(\[:])|(?<=\])\()"  # marks; of brackets those of links
-    r"|(?<=\w)(:)(?=//)|(?<=\bwww)(\.)",  # addresses, which become links without any mark
+    r"([\\`*<>|&!~$]|(?<!\w)_|_(?!\w)|\[(?=[\^\[])|\](?=[(\[:])|(?<=\])\()"  # marks; only the brackets of links
+    r"|(?<=\w)(:)(?=//)|(?<=\bwww)(\.)",  # addresses, which become links without a mark
     re.IGNORECASE,
 )
 _OPENING = re.compile(r"^(?=[#+=\[-])|^(\d{1,9})(?=[.)])")
-"""What makes a heading, a list, a box to tick or a definition where a line of Markdown begins."""
+"""Beginnings of a line that make a heading, a list, a checkbox or a definition in Markdown."""
 
 
 def harmless(text: str) -> str:
-    """Text of several lines, in which nothing is obeyed by a terminal; newlines and tabs stay."""
+    """Escape everything in a text that a terminal would execute; newlines and tabs stay."""
     return _HARMFUL.sub(_escaped, text)
 
 
 def one_line(text: str) -> str:
-    """A name or a sentence on one line: newlines and tabs are written as escapes, too."""
+    """Escape a name or a sentence to be on one line: newlines and tabs too."""
     return _HARMFUL_OR_BREAK.sub(_escaped, text)
 
 
 def escape_workflow_commands(text: str) -> str:
-    """Whole lines, as they go to a log, in which no runner finds a command."""
+    """Escape the commands of GitHub's runner in whole lines of a log."""
     return _COMMAND.sub(lambda found: "##\\u005b" if found[0] == "##[" else f"{found[1]}\\::", text)
 
 
 def markdown(text: str) -> str:
-    """A name or a sentence as text in Markdown: on one line, no markup, HTML, link or end of a table's cell."""
+    """Escape a name or a sentence for Markdown: on one line, without markup, HTML, links or ends of table cells."""
     shown = _ACTIVE.sub(r"\\\g<0>", one_line(" ".join(text.split())))
     return _OPENING.sub(lambda found: f"{found[1]}\\" if found[1] else "\\", shown)
 
 
 def encodable(text: str, encoding: str) -> str:
-    """Text that `encoding` has characters for: signs of ours by similar ones, all others as escapes."""
+    """Replace characters that `encoding` lacks: srlm's own signs by similar ones, all others by escapes."""
     try:
         text.encode(encoding)
     except UnicodeEncodeError:

@@ -1,8 +1,8 @@
-"""Names that users give as names of files: one file on every system, and different names stay different.
+"""File names from names of models and results: valid on every system, and different for different names.
 
-A name is quoted as in an address ("openai:gpt-4o" -> "openai%3Agpt-4o"). What some system takes for something else is
-quoted further: "." and "..", a dot at the end, the devices of Windows; and a name too long for a disk is cut and ends
-in its digest. Disks that do not tell M2 from m2 need to know what else is there, see `distinct_name`.
+A name is quoted as in a URL ("openai:gpt-4o" -> "openai%3Agpt-4o"). Names with a special meaning on some system are
+quoted further: "." and "..", a dot at the end, devices of Windows. A name that is too long is cut and ends with its
+digest. For disks that ignore case (M2 and m2), see `distinct_name`.
 """
 
 import re
@@ -11,21 +11,21 @@ from hashlib import sha256
 from urllib.parse import quote
 
 LONGEST = 110
-"""Characters of a name: two of them, what stands between and an ending fit into the 255 bytes that disks allow."""
+"""Maximum length of a name: two of them with a separator and an ending fit into the 255 bytes of a file name."""
 
 ENDINGS = ("", ".json", ".jsonl", ".answers.jsonl", ".verdicts.jsonl")
-"""What stands behind such a name; nothing for a folder."""
+"""Endings after such a name; none for a folder."""
 
 _DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE | re.DOTALL)
 
 
 def is_device(name: str) -> bool:
-    """Whether Windows has a device of that name, whatever its ending."""
+    """Return True for the name of a Windows device, with any ending."""
     return _DEVICE.fullmatch(name) is not None
 
 
 def file_name(name: str) -> str:
-    """A name as a part of a file's name."""
+    """Return a name as a part of a file name."""
     quoted = quote(name, safe="", errors="surrogatepass")
     if is_device(name) or set(name) == {"."}:
         quoted = f"%{ord(name[0]):02X}{quoted[1:]}"
@@ -35,21 +35,21 @@ def file_name(name: str) -> str:
 
 
 def cut(quoted: str, name: str, longest: int = LONGEST) -> str:
-    """A quoted name that is not too long: the beginning of one that is, with the digest of the whole."""
+    """Cut a quoted name that is too long, and append the digest of the whole name."""
     return quoted if len(quoted) <= longest else f"{quoted[: longest - 18]}{_mark(name)}"
 
 
 def distinct_name(taken: Iterable[str], before: str, name: str, whole: str) -> str:
-    """The name for something new or old in a folder.
+    """Return the name of an existing or new file in a folder.
 
     Args:
-        taken: names of the files of the folder.
-        before: how earlier versions called it; it keeps that name where it has it.
-        name: how it is called now.
-        whole: what tells it from others.
+        taken: names of the files in the folder.
+        before: the name in earlier versions; an existing file keeps it.
+        name: the present name.
+        whole: text that identifies the file, for the digest.
 
     Returns:
-        `before` or `name`; with a digest where another file has that name in other letters (M2 and m2).
+        `before` or `name`; with a digest if another file has the same name in different case (M2 and m2).
     """
     files = set(taken)
     for one in (before, name, apart := f"{name}{_mark(whole)}"):
@@ -60,5 +60,5 @@ def distinct_name(taken: Iterable[str], before: str, name: str, whole: str) -> s
 
 
 def _mark(name: str) -> str:
-    """A digest behind a sign that no quoted name has."""
+    """Return a digest after a sign that no quoted name contains."""
     return f"%-{sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"

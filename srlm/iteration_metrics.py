@@ -1,6 +1,6 @@
-"""The figures of an iteration as a run keeps them: M2/health.jsonl, one row an iteration.
+"""Metrics of one training iteration, stored in health.jsonl of the model's folder.
 
-The trainer writes them (`trainer.monitor.metrics`) and the report draws them (`evals.report`), so they belong to the kernel.
+The trainer computes them (`trainer.monitor.metrics`) and the report plots them (`evals.report`).
 """
 
 from dataclasses import dataclass, field
@@ -10,24 +10,26 @@ from srlm.types import SCHEMA
 
 @dataclass(frozen=True)
 class IterationMetrics:
-    """Figures of one iteration.
+    """Metrics of one iteration.
 
     Lengths are in characters, rewards and scores in points of the rubric, gaps are chosen minus rejected, and rates and
-    shares between 0 and 1. None is what there was nothing to measure on.
+    shares are between 0 and 1. None means not measured: there were no data.
 
     Attributes:
-        duplicate_rate: instructions refused as too similar to a known one, of all that were written.
+        duplicate_rate: share of the written instructions refused as too similar to a known one.
         diversity: mean distance of two new instructions, see `trainer.monitor.contamination`.
         contaminated: ids of new instructions that overlap with the evaluation set.
-        length_drift: relative change of the mean length against the iteration before.
-        score_histogram: readable verdicts by their rounded score; `highest` is the scale's.
-        one_score_share: of the readable verdicts, those with the most common score (rounded to hundredths).
-        top_share: of the readable verdicts, those that round to the highest score.
-        spread: mean over candidates of how far the verdicts on one differ, see `srlm.types.Reward`.
-        only_thoughts: candidates whose tokens all went into thoughts, so that there is no answer.
-        canary_rewards: mean reward of the worthless answers, by their kind.
+        length_drift: relative change of the mean length since the iteration before.
+        cut_share: share of the candidates that were cut at the token limit or by the server.
+        score_histogram: parsed verdicts by their rounded score; `highest` is that of the scale.
+        one_score_share: share of the parsed verdicts with the most frequent score (rounded to hundredths).
+        top_share: share of the parsed verdicts that round to the highest score.
+        spread: mean over candidates of the spread of their verdicts, see `srlm.types.Reward`.
+        only_thoughts: candidates without an answer, because all their tokens went into reasoning.
+        canary_reward: mean reward of the degenerate answers.
+        canary_rewards: the same, by their kind.
         frozen_reward: the frozen judge's mean reward of the candidates that both judges scored.
-        self_excess: M_t's mean reward of the same candidates, less the frozen judge's.
+        self_excess: M_t's mean reward of the same candidates minus the frozen judge's.
     """
 
     model: str
@@ -60,8 +62,8 @@ class IterationMetrics:
     only_thoughts: int = 0
 
     @property
-    def canary_gap(self) -> float | None:
-        """The candidates' mean reward less the worthless answers'."""
+    def degenerate_gap(self) -> float | None:
+        """The mean reward of the candidates minus that of the degenerate answers."""
         return _difference(self.mean_reward, self.canary_reward)
 
     @property
@@ -71,23 +73,23 @@ class IterationMetrics:
 
     @property
     def length_gap_share(self) -> float | None:
-        """The length gap over the mean length."""
+        """The length gap divided by the mean length."""
         return self.length_gap / self.mean_length if self.length_gap is not None and self.mean_length else None
 
     @property
     def contaminated_share(self) -> float | None:
-        """Contaminated instructions of all new ones."""
+        """The share of new instructions that are contaminated."""
         return len(self.contaminated) / self.instructions if self.instructions else None
 
 
 @dataclass(frozen=True)
 class PositivesMetrics(IterationMetrics):
-    """Figures of an iteration that learns from positives: the same, without a pair.
+    """Metrics of an iteration with learn_from=positives: the same, without pairs.
 
     Attributes:
-        positives: answers that are learned from.
+        positives: best answers, used as SFT examples.
         positive_instructions: instructions with at least one of them.
-        positives_longer: their mean length less that of all candidates.
+        positives_longer: their mean length minus that of all candidates.
     """
 
     positives: int = 0
@@ -96,7 +98,7 @@ class PositivesMetrics(IterationMetrics):
 
     @property
     def pair_yield(self) -> None:
-        """There is none to measure."""
+        """None: there are no pairs."""
 
 
 def _difference(one: float | None, two: float | None) -> float | None:

@@ -1,7 +1,6 @@
-"""The records of a file that another tool wrote: a JSON array or JSON Lines, plain or gzip, each with its place.
+"""Records of JSON files from other tools: a JSON array or JSON Lines, plain or gzip, each with its position.
 
-What a record must hold is said by whoever reads it; this file finds the records, and words what is wrong with one so
-that a person finds it in the file again.
+Callers define the fields of a record. This module finds the records, and makes error messages with their positions.
 """
 
 from collections.abc import Callable, Hashable, Iterator
@@ -21,72 +20,72 @@ SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
 
 @dataclass(frozen=True)
 class Row:
-    """A record, and where it stands: the line of JSON Lines, or the place in a JSON array, from 1."""
+    """A record with its position, from 1: the line of JSON Lines, or the index in a JSON array."""
 
     path: Path
     unit: Unit
     number: int
     data: dict[str, Any]
 
-    def wrong(self, problem: str) -> DataError:
-        """The error that names this record."""
+    def error(self, problem: str) -> DataError:
+        """Return an error with the position of this record."""
         if self.unit == "line":
             return DataError(self.path, problem, self.number)
         return DataError(self.path, f"record {self.number}: {problem}")
 
-    def unlike(self, problem: str) -> DataError:
-        """The same, with what the record looks like, where that is known."""
-        return self.wrong(f"{problem}{looks_like(self.data, self.path)}")
+    def error_with_hint(self, problem: str) -> DataError:
+        """Return an error with the position and, if it is recognised, the format of the record."""
+        return self.error(f"{problem}{looks_like(self.data, self.path)}")
 
     def text(self, *names: str) -> str:
-        """The text of the first of these fields that is there.
+        """Return the text of the first of these fields that exists.
 
         Raises:
-            DataError: none of them is there, or it holds no text.
+            DataError: none of them exists, or it is not text.
         """
         name = next((name for name in names if name in self.data), None)
         if name is None:
             has = ", ".join(str(one)[:40] for one in sorted(self.data)[:8]) or "no field at all"
-            raise self.unlike(f"the field {' or '.join(names)} is missing; it has {has}.")
+            raise self.error_with_hint(f"the field {' or '.join(names)} is missing; it has {has}.")
         value = self.data[name]
         if not isinstance(value, str):
-            raise self.unlike(f"the field {name} must be text, not {kind_of(value)}.")
+            raise self.error_with_hint(f"the field {name} must be text, not {kind_of(value)}.")
         return value
 
     def identifier(self, *names: str) -> str:
-        """What a record is called by the first of these fields that is there: a text, or a whole number as one.
+        """Return the id of a record from the first of these fields that exists: text, or an integer as text.
 
         Raises:
-            DataError: none of them is there, or it holds something else.
+            DataError: none of them exists, or it is neither.
         """
         value = next((self.data[name] for name in names if name in self.data), "")
         if isinstance(value, int) and not isinstance(value, bool):
             try:
                 return str(value)
             except ValueError:
-                raise self.wrong("an id of thousands of digits.") from None
+                raise self.error("the id has thousands of digits.") from None
         return self.text(*names)
 
 
 class UniqueKeys:
-    """What the records of a file may hold once only."""
+    """Keys that must be unique in a file, such as ids."""
 
     def __init__(self) -> None:
         self._first: dict[Hashable, Row] = {}
 
     def add(self, record: Row, key: Hashable, what: str) -> None:
-        """Remember the key of a record; `what` it stands for is said of a second one.
+        """Add the key of a record; `what` describes it in the message.
 
         Raises:
-            DataError: an earlier record has the same key; both are named.
+            DataError: an earlier record has the same key; the message has both positions.
         """
         first = self._first.setdefault(key, record)
         if first is not record:
-            raise record.wrong(f"has {what} of {first.unit} {first.number} again.")
+            raise record.error(f"has {what} of {first.unit} {first.number} again.")
 
 
 def read_values(path: Path) -> Iterator[tuple[Unit, int, Any]]:
-    """All values of a file with their places, whatever they are.
+    """Read all JSON values of a file with their positions.
 
     Raises:
         DataError: the file is missing, no text, or not JSON.
@@ -95,7 +94,7 @@ def read_values(path: Path) -> Iterator[tuple[Unit, int, Any]]:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """All records of a file.
+    """Read all records of a file.
 
     Raises:
         DataError: the file is missing, no text, not JSON, empty, or a record is no JSON object.
@@ -107,10 +106,10 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def read_or_fetch(place: str, read: Callable[[Path], T], fetch: Callable[[], T], advice: str) -> T:
-    """What a file holds; or what the Hub gives, where the place is no file and is not called like one.
+    """Read a file, or fetch data from the Hub if the place is neither a file nor has a file's suffix.
 
     Raises:
-        DataError: there is neither, with the advice; or what `read` and `fetch` raise.
+        DataError: there is neither, with the advice; or the error of `read` or `fetch`.
     """
     path = Path(place).expanduser()
     if path.exists() or path.suffix in {".json", ".jsonl", ".gz"}:
@@ -119,18 +118,18 @@ def read_or_fetch(place: str, read: Callable[[Path], T], fetch: Callable[[], T],
         return fetch()
     except SrlmError:
         raise
-    except Exception as error:  # the Hub client raises a dozen kinds, all meaning that the data is not here
-        problem = f"is no local file, and the Hub does not give it ({type(error).__name__}). {advice}"
+    except Exception as error:  # the Hub client has a dozen exceptions, all meaning that the data are not available
+        problem = f"is not a local file, and cannot be loaded from the Hub ({type(error).__name__}). {advice}"
         raise DataError(path, problem) from None
 
 
 def _row(path: Path, unit: Unit, number: int, data: Any) -> Row:
     if not isinstance(data, dict):
-        raise Row(path, unit, number, {}).wrong(f"a JSON object is expected, not {kind_of(data)}.")
+        raise Row(path, unit, number, {}).error(f"a JSON object is expected, not {kind_of(data)}.")
     return Row(path, unit, number, data)
 
 
 def kind_of(value: Any) -> str:
-    """What a value of JSON is, in words."""
+    """Return the type of a JSON value in words."""
     kinds: dict[type, str] = {list: "a list", dict: "an object", bool: "true or false", type(None): "null", str: "text"}
     return kinds.get(type(value), "a number")

@@ -1,7 +1,7 @@
-"""Records to JSON Lines and back: validated when read, atomic when written (`srlm.atomic_files`).
+"""Records in JSON Lines: validated when read, written atomically (`srlm.atomic_files`).
 
-A file appears under its name only when it is whole, so the existence of a file says that the stage that writes it has
-ended. Reading names the file and the line of the first record that is wrong.
+A file exists only if it is complete, so a stage is complete if its file exists. Errors have the file and the line of
+the first wrong record.
 """
 
 import json
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 def explain(error: ValidationError | OverflowError) -> str:
-    """Say in one line what pydantic found wrong, without the value itself."""
+    """Describe a validation error in one line, without the value itself."""
     if isinstance(error, OverflowError):
         return "a number is too large"
     first = error.errors(include_url=False, include_input=False)[0]
@@ -37,37 +37,37 @@ def parse_lines(path: Path, record: type[T]) -> list[T]:
     """Read a JSON Lines file of one kind of record.
 
     Raises:
-        DataError: the file is missing, no text, of a newer version, or a line is not such a record; it is named.
+        DataError: the file is missing, not text, of a newer version, or a line is not such a record.
     """
     adapter = TypeAdapter(record)
     records: list[T] = []
     for unit, number, data in read_values(path):
         if isinstance(data, dict) and data.get("schema", SCHEMA) != SCHEMA:
-            refuse_newer(data, Row(path, unit, number, data).wrong)
+            refuse_newer(data, Row(path, unit, number, data).error)
         try:
             records.append(adapter.validate_python(data, strict=False))
         except (ValidationError, OverflowError) as error:
             row = Row(path, unit, number, data if isinstance(data, dict) else {})
-            raise row.unlike(f"{explain(error)}.") from None
+            raise row.error_with_hint(f"{explain(error)}.") from None
     return records
 
 
-def refuse_newer(data: Any, wrong: Callable[[str], DataError]) -> None:
-    """Refuse data of a later version of srlm: what it means may have changed.
+def refuse_newer(data: Any, error: Callable[[str], DataError]) -> None:
+    """Refuse data of a later version of srlm, because their meaning may have changed.
 
     Raises:
-        DataError: made by `wrong`, of the words.
+        DataError: made by `error` from the message.
     """
     schema = data.get("schema") if isinstance(data, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:
-        raise wrong(
+        raise error(
             f"was written by a newer version of srlm (schema {str(schema)[:20]}; this one reads up to {SCHEMA}). "
             "Install that version to read it."
         )
 
 
 def read_records(path: Path, record: type[T]) -> list[T]:
-    """Like `parse_lines`, for a file that a user gives: an empty one is an error too."""
+    """Read like `parse_lines`, for a user's file: an empty one is an error too."""
     records = parse_lines(path, record)
     if not records:
         raise DataError(path, "is empty: one JSON object a line is expected.")
@@ -75,17 +75,17 @@ def read_records(path: Path, record: type[T]) -> list[T]:
 
 
 def to_json(record: Any) -> dict[str, Any]:
-    """A record as plain JSON data; a dictionary as it is. None stays: a reward that is missing must be seen to be."""
+    """Convert a record to plain JSON data; a dictionary stays as it is. None stays, as null: a missing reward."""
     return record if isinstance(record, dict) else asdict(record)
 
 
 def write_records(path: Path, records: Iterable[Any]) -> None:
-    """Write records as JSON Lines, atomically. The same records give the same bytes."""
+    """Write records as JSON Lines, atomically. Equal records give equal bytes."""
     write_pieces(path, (json.dumps(to_json(record), ensure_ascii=False) + "\n" for record in records))
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write JSON data for people and machines, atomically."""
+    """Write indented JSON, atomically."""
     write_text(path, json.dumps(data, ensure_ascii=False, indent=2) + "\n")
 
 
@@ -93,7 +93,7 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        DataError: it is missing, no JSON, or of a newer version.
+        DataError: it is missing, not JSON, or of a newer version.
     """
     data = json_value(path, read_text(path))
     refuse_newer(data, lambda problem: DataError(path, problem))
@@ -101,7 +101,7 @@ def read_json(path: Path) -> Any:
 
 
 def without_nan(data: Any) -> Any:
-    """JSON data in which an undefined figure is null: JSON has no NaN."""
+    """Replace NaN by null in JSON data: JSON has no NaN."""
     if isinstance(data, dict):
         return {key: without_nan(value) for key, value in data.items()}
     if isinstance(data, list | tuple):
@@ -110,10 +110,10 @@ def without_nan(data: Any) -> Any:
 
 
 def with_nan(data: Any) -> Any:
-    """The other way: null in an estimate is an undefined figure."""
+    """Replace null by NaN in the estimates of JSON data: the inverse of `without_nan`."""
     if isinstance(data, dict):
-        figure = data.keys() == {"value", "low", "high", "n", "clusters"}
-        return {key: nan if figure and value is None else with_nan(value) for key, value in data.items()}
+        estimate = data.keys() == {"value", "low", "high", "n", "clusters"}
+        return {key: nan if estimate and value is None else with_nan(value) for key, value in data.items()}
     return [with_nan(value) for value in data] if isinstance(data, list) else data
 
 

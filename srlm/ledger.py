@@ -1,7 +1,7 @@
-"""Every paid or computed call, once: SQLite, keyed by the content of the request.
+"""The ledger: an SQLite cache of every paid or computed call, keyed by the content of the request.
 
-A batch is committed in one transaction or not at all, so that a process killed at any moment leaves either the whole
-batch or nothing of it. Failures are counted but never stored as answers. One door writes: `Ledger._transaction`.
+A batch is committed in one transaction or not at all: a process killed at any moment leaves either the complete batch
+or nothing of it. Failures are counted but never stored as answers. All writes go through `Ledger._transaction`.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from srlm.errors import DataError
 from srlm.jsonl import explain
 from srlm.ledger_readonly import open_to_read
 from srlm.ledger_schema import (
-    FEWEST_BYTES,
+    MIN_FREE_BYTES,
     NotWritable,
     damaged,
     not_writable,
@@ -32,8 +32,8 @@ from srlm.ledger_schema import (
 )
 from srlm.types import Completion, Request
 
-MOST_ROWS = 1 << 62
-"""Beyond any ledger."""
+MAX_ROWID = 1 << 62
+"""Beyond the rows of any ledger."""
 
 _INSERT = "INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"
 _SUMMARY = """
@@ -42,22 +42,21 @@ SELECT stage, model, count(*), sum(prompt_tokens >> 32), sum(prompt_tokens & 429
        sum(cost), count(*) - count(cost)
 FROM calls GROUP BY stage, model
 """
-"""Tokens in two halves: a server may have said numbers whose sum SQLite cannot hold."""
+"""Token counts are summed in two halves: servers may report numbers whose sum SQLite cannot hold."""
 _ALL = "SELECT rowid, stage, model, key, request, reply, seconds, cost, day FROM calls WHERE rowid > ? ORDER BY rowid"
 _REASONS = "SELECT stage, model, reason, count(*) FROM failures GROUP BY stage, model, reason ORDER BY reason"
 
 
 _CAPABILITIES = "CREATE TABLE IF NOT EXISTS capabilities (identity TEXT PRIMARY KEY NOT NULL, refused TEXT NOT NULL)"
-"""Made when there is something to write: ledgers without it are read as they are."""
+"""Created when there is something to write: ledgers without it are read as they are."""
 
 
 @dataclass(frozen=True)
 class Call:
     """An answered call as it is stored.
 
-    `cost` is in US dollars, None when the price is not known; `seconds` is None only for calls of the first ledgers,
-    which did not count it. `day` is the day on which the answer came, in UTC (2026-11-23), None where that was not
-    written down.
+    `cost` is in US dollars, None if the price is unknown; `seconds` is None only for calls of the first ledgers, which
+    did not measure it. `day` is the UTC date of the answer (2026-11-23), None if it was not recorded.
     """
 
     key: str
@@ -70,10 +69,10 @@ class Call:
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """What one stage had of one model.
+    """Calls of one stage to one model.
 
-    `seconds` and `cost` are sums over the calls where they are known, None where that is no call at all; `untimed` and
-    `unpriced` count the others. `failures` are attempts without an answer, by reason.
+    `seconds` and `cost` are sums over the calls for which they are known, None if there is no such call; `untimed` and
+    `unpriced` count the others. `failures` counts attempts without an answer by reason.
     """
 
     stage: str
@@ -89,7 +88,7 @@ class LedgerRow:
 
     @property
     def failed(self) -> int:
-        """Number of failed attempts."""
+        """Return the number of failed attempts."""
         return sum(self.failures.values())
 
 
@@ -98,19 +97,19 @@ _REQUEST = TypeAdapter(Request)
 
 
 def request_key(identity: str, request: Request) -> str:
-    """SHA-256 of the whole content of a call: what the model is, and what it was asked."""
+    """Compute the key of a call: SHA-256 of the model's identity and the whole request."""
     canonical = json.dumps([identity, request], default=vars, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 class Ledger:
-    """A run's calls on disk. Safe against kill -9 and for two processes on one run (SQLite's write-ahead log)."""
+    """The calls of a run on disk. Safe against kill -9 and for concurrent processes (SQLite's write-ahead log)."""
 
     def __init__(self, path: Path) -> None:
-        """Open a ledger, making one if there is none. One that cannot be written is opened to be read.
+        """Open a ledger, and create it if it does not exist. One that cannot be written is opened read-only.
 
         Raises:
-            DataError: the file is no ledger, or a damaged one; or it cannot even be read.
+            DataError: the file is no ledger, is damaged, or cannot be read.
         """
         self.path = path
         self._unwritable: NotWritable | None = None
@@ -122,7 +121,7 @@ class Ledger:
             self._connection, self._unwritable = open_to_read(path), error
 
     def require_writable(self) -> None:
-        """Refuse work whose answers could not be kept, before it is done.
+        """Refuse work whose answers could not be stored, before it is done.
 
         Raises:
             NotWritable: the ledger cannot be written.
@@ -133,52 +132,49 @@ class Ledger:
             try_to_write(self._connection)
         except sqlite3.Error as error:
             raise refusal(self.path, error) from None
-        if shutil.disk_usage(self.path.parent).free < FEWEST_BYTES:
+        if shutil.disk_usage(self.path.parent).free < MIN_FREE_BYTES:
             raise not_writable(self.path, "no room")
 
     def get(self, key: str) -> Completion | None:
-        """The answer to a request, if it was ever given."""
+        """Return the stored answer of a key; None if there is none."""
         row = self._first("SELECT reply FROM calls WHERE key = ?", (key,))
         return self._completion(row[0]) if row else None
 
     def call(self, prefix: str) -> tuple[str, Request, Completion] | None:
-        """A call by the beginning of its key: (model, request, completion)."""
+        """Find a call by the beginning of its key; return (model, request, completion), None if there is none."""
         row = self._first(
             "SELECT model, request, reply FROM calls WHERE key >= ? AND key < ? LIMIT 1", (prefix, prefix + "g")
         )
         return (row[0], self._request(row[1]), self._completion(row[2])) if row else None
 
     def time_and_cost(self, keys: Sequence[str]) -> list[tuple[float, float | None]]:
-        """Seconds and cost of calls by their keys, or the beginnings of these.
+        """Return (seconds, cost) of calls by their keys or the beginnings of these.
 
-        A call that is not here, or whose time was not taken, is left out. A cost that nobody knows is None.
+        Calls that are not in the ledger or were not timed are left out; the cost is None if the price is unknown.
         """
         query = "SELECT seconds, cost FROM calls WHERE key >= ? AND key < ? LIMIT 1"
         rows = (self._first(query, (key, key + "g")) for key in keys if key)
         return [(row[0], row[1]) for row in rows if row is not None and row[0] is not None]
 
     def days(self, keys: Iterable[str]) -> tuple[str, str] | None:
-        """The first and the last day on which calls were answered, by their keys or the beginnings of these.
-
-        None where no day is known.
-        """
+        """Return the first and the last day of the answers to these calls, by keys or beginnings; None if unknown."""
         query = "SELECT day FROM calls WHERE key >= ? AND key < ? LIMIT 1"
         rows = (self._first(query, (key, key + "g")) for key in keys if key)
         known = {row[0] for row in rows if row is not None and row[0] is not None}
         return (min(known), max(known)) if known else None
 
     def refused(self, identity: str) -> tuple[str, ...]:
-        """What a server refuses of requests, as `srlm.engines.capabilities` says it, in the order it was learned."""
+        """Return the fields that a server refuses, in the notation and order of `srlm.engines.capabilities`."""
         try:
             query = "SELECT refused FROM capabilities WHERE identity = ?"
             row = self._connection.execute(query, (identity,)).fetchone()
             found = json.loads(row[0]) if row else []
         except (sqlite3.DatabaseError, ValueError):
-            return ()  # no table, or nothing that was written by srlm: it is learned again
+            return ()  # no table, or not written by srlm: the fields are found again
         return tuple(word for word in found if isinstance(word, str)) if isinstance(found, list) else ()
 
     def servers(self) -> list[tuple[str, tuple[str, ...]]]:
-        """Every model that is known to refuse something, with that."""
+        """Return every model that refuses a field, with these fields."""
         try:
             names = self._connection.execute("SELECT identity FROM capabilities ORDER BY identity").fetchall()
         except sqlite3.DatabaseError:
@@ -186,7 +182,7 @@ class Ledger:
         return [(name, self.refused(name)) for (name,) in names if isinstance(name, str)]
 
     def keep_refused(self, identity: str, words: Sequence[str]) -> None:
-        """Keep what a server refuses, behind what is known of it here already."""
+        """Store the fields that a server refuses, after those that are stored already."""
         with self._transaction():
             self._connection.execute(_CAPABILITIES)
             known = self.refused(identity)
@@ -194,9 +190,9 @@ class Ledger:
             self._connection.execute("INSERT OR REPLACE INTO capabilities VALUES (?, ?)", (identity, merged))
 
     def commit(self, stage: str, model: str, calls: Sequence[Call], failures: Sequence[str] = ()) -> int:
-        """Write the answers of one batch, and count its failures, in one transaction.
+        """Write the answers and failures of one batch in one transaction.
 
-        Returns how many answers were new; one that is here already stays.
+        Return the number of new answers; a stored answer is never replaced.
         """
         with self._transaction():
             before = self._connection.total_changes
@@ -209,9 +205,9 @@ class Ledger:
         return new
 
     def import_calls(self, calls: Iterable[tuple[str, str, Call]]) -> int:
-        """Take in calls of another ledger as (stage, model, call), all or, when `calls` raises, none of them.
+        """Import calls of another ledger as (stage, model, call): all of them, or none if `calls` raises.
 
-        Returns how many were new; an answer that is here already stays.
+        Return the number of new ones; a stored answer is never replaced.
         """
         with self._transaction():
             before = self._connection.total_changes
@@ -219,14 +215,14 @@ class Ledger:
             return self._connection.total_changes - before
 
     def calls(self) -> Iterator[tuple[str, str, Call]]:
-        """All calls as (stage, model, call), one at a time, as the ledger is at the first of them."""
+        """Yield all calls as (stage, model, call), from one snapshot of the ledger."""
         for _, stage, model, key, request, reply, *taken in self._rows(_ALL, (0,)):
             yield stage, model, Call(key, self._request(request), self._completion(reply), *taken)
 
     def readable_calls(self) -> Iterator[tuple[str, str, Call] | None]:
-        """All calls that can be read, as `answered` has them, and None for each place where something cannot."""
+        """Yield all readable calls as `calls` does, and None for each place that cannot be read."""
         after, step = 0, 1
-        while after < MOST_ROWS:
+        while after < MAX_ROWID:
             try:
                 for row, *found in self._rows(_ALL, (after,)):
                     after, step = row, 1
@@ -244,7 +240,7 @@ class Ledger:
             return None
 
     def summary(self) -> list[LedgerRow]:
-        """What was called, what it took and what failed, by stage and model. Reads the whole ledger."""
+        """Count calls, tokens, time, cost and failures by stage and model. Reads the whole ledger."""
         failures: dict[tuple[str, str], dict[str, int]] = {}
         for stage, model, reason, count in self._rows(_REASONS):
             failures.setdefault((str(stage), str(model)), {})[str(reason)] = count
@@ -258,28 +254,28 @@ class Ledger:
         return sorted([*called, *unanswered], key=lambda row: (row.stage, row.model))
 
     def count(self) -> int:
-        """Number of answered calls."""
+        """Return the number of answered calls."""
         return sum(int(count) for (count,) in self._rows("SELECT count(*) FROM calls"))
 
     def close(self) -> None:
-        """Close the file; the ledger is not used after it."""
+        """Close the file; the ledger must not be used afterwards."""
         self._connection.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """Everything that is written inside, or nothing of it."""
+        """Commit all writes of the block, or none."""
         if self._unwritable is not None:
             raise self._unwritable
         try:
             with transaction(self._connection):
                 yield
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.ProgrammingError):  # ours, and not the file's
+            if isinstance(error, sqlite3.ProgrammingError):  # a bug of srlm, no damage of the file
                 raise
             raise refusal(self.path, error) from None
 
     def _rows(self, query: str, values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
-        """What a query finds; damage that it meets is said."""
+        """Yield the rows of a query; raise a `DataError` for damage."""
         try:
             yield from self._connection.execute(query, values)
         except sqlite3.Error as error:
@@ -302,7 +298,7 @@ class Ledger:
 
 
 def total(rows: Sequence[LedgerRow]) -> LedgerRow:
-    """The sum of rows, with neither stage nor model."""
+    """Sum rows over stages and models."""
     seconds = [row.seconds for row in rows if row.seconds is not None]
     costs = [row.cost for row in rows if row.cost is not None]
     failures: Counter[str] = Counter()
@@ -323,7 +319,7 @@ def total(rows: Sequence[LedgerRow]) -> LedgerRow:
 
 
 def _row(stage: str, model: str, call: Call) -> tuple[object, ...]:
-    """A call as the columns of its table."""
+    """Convert a call to the columns of its table."""
     return (
         call.key,
         stage,

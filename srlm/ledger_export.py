@@ -1,8 +1,8 @@
-"""A ledger as JSON Lines and back, so that a judged evaluation can be replayed elsewhere, without a key or a server.
+"""Export a ledger to JSON Lines and import it, to replay an evaluation without a key or a server.
 
-A line is one answered call under its ledger key; what asks the same question of the same model there finds the answer.
-The key cannot be computed again from the line: what the model is, its identity, is in the key alone. It could only show
-that a question was changed, not an answer, so a file is to be trusted as one trusts the run that it comes from.
+A line is one answered call with its ledger key; the same request to the same model finds the answer there. The key
+cannot be recomputed from the line, because the model's identity is only in the key. It would reveal a changed request
+but not a changed answer, so a file must be trusted like the run that it comes from.
 """
 
 import json
@@ -24,16 +24,16 @@ from srlm.ledger import Call, Ledger
 from srlm.read_text import lines_of
 from srlm.types import Completion, Request
 
-MOST_TOKENS = 1 << 63
-"""Whole numbers that SQLite can hold."""
+MAX_TOKENS = 1 << 63
+"""Limit of SQLite's integers."""
 
 _Measure = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 ROUNDING = 1e-6
-"""By how much a sum of probabilities may be above 1."""
+"""Tolerance by which a sum of probabilities may exceed 1."""
 
 
-def _a_day(value: str) -> str:
-    """A day that there is."""
+def _valid_day(value: str) -> str:
+    """Validate a date."""
     try:
         date.fromisoformat(value)
     except ValueError:
@@ -42,13 +42,13 @@ def _a_day(value: str) -> str:
 
 
 _KEY, _DAY = re.compile("[0-9a-f]{64}"), re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_Day = Annotated[str, Field(pattern=f"^{_DAY.pattern}$"), AfterValidator(_a_day)]
+_Day = Annotated[str, Field(pattern=f"^{_DAY.pattern}$"), AfterValidator(_valid_day)]
 _Name = Annotated[str, Field(min_length=1)]
 
 
 @dataclass(frozen=True)
 class ExportedCall:
-    """One line of the file. `seconds`, `cost` (US dollars) and `day` (UTC) are null where nobody knows them."""
+    """One line of the file. `seconds`, `cost` (US dollars) and `day` (UTC) are null if unknown."""
 
     key: Annotated[str, Field(pattern=f"^{_KEY.pattern}$")]
     stage: _Name
@@ -61,13 +61,13 @@ class ExportedCall:
     schema: Literal[1] = 1
 
     def __post_init__(self) -> None:
-        """Refuse token counts, probabilities and ways of drawing that are none."""
+        """Refuse invalid token counts, probabilities and sampling parameters."""
         counts = (self.completion.prompt_tokens, self.completion.completion_tokens)
-        if not all(0 <= count < MOST_TOKENS for count in counts):
+        if not all(0 <= count < MAX_TOKENS for count in counts):
             raise ValueError("token counts are whole numbers from 0 on")
         given = self.completion.probabilities
         masses = [*(given or ()), *([] if self.completion.mass is None else [self.completion.mass])]
-        if not all(0 <= one <= 1 + ROUNDING for one in masses):  # of NaN, too, this holds not
+        if not all(0 <= one <= 1 + ROUNDING for one in masses):  # false for NaN too
             raise ValueError("probabilities are numbers from 0 to 1")
         if given is not None and sum(given) > 1 + ROUNDING:
             raise ValueError("the probabilities of all choices are more than 1 together")
@@ -80,7 +80,7 @@ class ExportedCall:
 
 @dataclass(frozen=True)
 class ExportedServer:
-    """A line before the calls: what a model refuses of requests. Without it, calls that were asked so are not found."""
+    """A line before the calls: the fields that a server refuses. Calls without these fields are found only with it."""
 
     identity: _Name
     refused: tuple[_Name, ...]
@@ -91,10 +91,10 @@ _LINE, _SERVER = TypeAdapter(ExportedCall), TypeAdapter(ExportedServer)
 
 
 def export_calls(ledger: Ledger, path: Path) -> int:
-    """Write all calls, in the order of the ledger; the file appears when it is whole. Returns how many there are.
+    """Write all calls in the order of the ledger; the file appears when it is complete. Return their number.
 
     Raises:
-        DataError: the ledger is damaged. What could be read is in the file.
+        DataError: the ledger is damaged. The file has the calls that could be read.
     """
     count = lost = 0
 
@@ -116,40 +116,40 @@ def export_calls(ledger: Ledger, path: Path) -> int:
     if lost:
         raise DataError(
             ledger.path,
-            f"is damaged. The {count:,} calls that can be read are in {path}; what stood at {lost:,} other places is "
-            "lost. To go on with them, move the ledger away and take them into a new one with --import.",
+            f"is damaged. The {count:,} calls that can be read are in {path}; those at {lost:,} other places are lost. "
+            "To continue with them, move the ledger away and import them into a new one with --import.",
         )
     return count
 
 
 def _line(stage: str, model: str, call: Call) -> str | None:
-    """A call as a line; None where it would not be taken in again, as its ledger is damaged."""
+    """Serialise a call; None for a call of a damaged ledger that could not be imported again."""
     try:
         line = ExportedCall(call.key, stage, model, call.request, call.completion, call.seconds, call.cost, call.day)
-        return _LINE.dump_json(line, warnings=False).decode() + "\n" if _columns_hold(line) else None
+        return _LINE.dump_json(line, warnings=False).decode() + "\n" if _valid_columns(line) else None
     except (ValueError, TypeError, PydanticSerializationError):
         return None
 
 
-def _columns_hold(line: ExportedCall) -> bool:
-    """Whether the columns beside request and reply, which are looked at when they are read, hold what they should.
+def _valid_columns(line: ExportedCall) -> bool:
+    """Return whether the columns other than request and reply, which are validated when read, have valid values.
 
-    SQLite keeps anything in any column. To validate whole lines would take half as long again as to write them.
+    SQLite stores anything in any column. Validating whole lines would take half as long again as writing them.
     """
     measures = [one for one in (line.seconds, line.cost) if one is not None]
     return (
         all(isinstance(one, str) and one for one in (line.key, line.stage, line.model))
         and _KEY.fullmatch(line.key) is not None
         and all(isinstance(one, int | float) and 0 <= one < inf for one in measures)
-        and (line.day is None or (_DAY.fullmatch(line.day) is not None and bool(_a_day(line.day))))
+        and (line.day is None or (_DAY.fullmatch(line.day) is not None and bool(_valid_day(line.day))))
     )
 
 
 def import_calls(ledger: Ledger, path: Path) -> tuple[int, int]:
-    """Take the calls of a file into a ledger: (how many were new, how many the file has). What is there already stays.
+    """Import the calls of a file: (number of new calls, number of calls in the file). Stored answers stay.
 
     Raises:
-        DataError: the file cannot be read, or a line is wrong; it is named, and nothing was taken in.
+        DataError: the file cannot be read, or a line is invalid; nothing was imported.
     """
     count = 0
     servers: list[ExportedServer] = []
@@ -174,18 +174,18 @@ def import_calls(ledger: Ledger, path: Path) -> tuple[int, int]:
 
 
 def _read(path: Path) -> Iterator[ExportedCall | ExportedServer]:
-    """The lines of an exported file, plain or gzip, one at a time."""
+    """Yield the lines of an exported file, plain or gzip."""
     for number, line in lines_of(path):
         try:
             about_server = line.lstrip().startswith('{"identity"')
             yield (_SERVER if about_server else _LINE).validate_json(line, strict=True)
         except (ValidationError, OverflowError) as error:
-            refuse_newer(_loosely(line), lambda problem, number=number: DataError(path, problem, number))  # type: ignore[misc]
+            refuse_newer(_parse_loosely(line), lambda problem, number=number: DataError(path, problem, number))  # type: ignore[misc]
             raise DataError(path, f"{explain(error)}. Nothing was imported.", number) from None
 
 
-def _loosely(line: str) -> Any:
-    """A line as JSON, where it is that, to see of which version it is."""
+def _parse_loosely(line: str) -> Any:
+    """Parse a line as JSON to see its version; None if it is not JSON."""
     try:
         return json.loads(line)
     except (ValueError, RecursionError):

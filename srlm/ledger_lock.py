@@ -1,4 +1,4 @@
-"""One command at a time asks models through a ledger: what the first is answered, the second finds there.
+"""A lock for one command at a time on a ledger: the second finds in the ledger what the first was answered.
 
 A training has a lock of its own (`srlm.runs.Run.lock`): a model of a run can be evaluated while the next one trains.
 """
@@ -10,10 +10,10 @@ from pathlib import Path
 
 @contextmanager
 def lock_ledger(ledger: Path, say: Callable[[str], None]) -> Iterator[bool]:
-    """Wait until no other command asks through this ledger, and say so; the block is told whether it had to wait.
+    """Wait until no other command uses this ledger, with a message; yield whether it had to wait.
 
-    The lock ends with the process, however that ends. Where none can be made, nothing can be written either, and
-    nobody is waited for.
+    The lock is released when the process ends, in any way. Where no lock file can be created, the ledger cannot be
+    written either, and there is no wait.
     """
     from filelock import FileLock, Timeout
 
@@ -24,8 +24,8 @@ def lock_ledger(ledger: Path, say: Callable[[str], None]) -> Iterator[bool]:
         lock.acquire()
     except Timeout:
         say(
-            f"Another srlm command asks models through {ledger}. This one waits until that has ended, so that nothing "
-            "is asked twice; Ctrl-C stops it."
+            f"Another srlm command is using the ledger {ledger}. This one waits until that has ended, so that no call "
+            "is made twice; Ctrl-C stops it."
         )
         lock.acquire(timeout=-1)
         waited = True

@@ -1,6 +1,6 @@
-"""A ledger that cannot be written, opened to be read: a read-only disk, a full one, or somebody else's run.
+"""Open a ledger that cannot be written, for reading: on a read-only or full disk, or of another user's run.
 
-Nothing is changed, and the newest calls are seen, which SQLite keeps in a file beside (-wal) until it is closed.
+Nothing is changed, and the newest calls are included, which SQLite keeps in a separate file (-wal) until it is closed.
 """
 
 import os
@@ -12,20 +12,20 @@ from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 from srlm.errors import DataError
-from srlm.ledger_schema import VERSION, is_busy, prepare, refusal, refuse_strange, version_of
+from srlm.ledger_schema import VERSION, is_busy, prepare, refusal, require_ledger, version_of
 
 
 def open_to_read(path: Path) -> sqlite3.Connection:
-    """Open a ledger's file that is there; whatever is written through the connection is refused.
+    """Open the file of an existing ledger; writes through the connection are refused.
 
     Raises:
-        DataError: it is no ledger, a damaged one, one of a newer srlm, or cannot even be read.
+        DataError: it is no ledger, is damaged, is of a newer srlm, or cannot be read.
     """
     if not os.access(path, os.R_OK):
         raise DataError(path, "cannot be read: you have no permission. It is left as it is.")
     try:
         connection = _opened(path)
-        if refuse_strange(connection, path) and version_of(connection) != VERSION:
+        if require_ledger(connection, path) and version_of(connection) != VERSION:
             connection = _renewed(connection, path)
         connection.execute("PRAGMA query_only=ON")
     except sqlite3.Error as error:
@@ -36,7 +36,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    """As it is; as a file that nobody changes, where SQLite may make no files beside it; or a copy with its log."""
+    """Open the file read-only; as immutable, where SQLite may create no files next to it; or a copy with its log."""
     log = path.with_name(f"{path.name}-wal")
     try:
         return _connected(path, "mode=ro")
@@ -64,7 +64,7 @@ def _connected(path: Path, how: str) -> sqlite3.Connection:
 
 
 def _renewed(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
-    """The tables of an older version as they are now, in memory."""
+    """Return the tables of an older version converted to the current one, in memory."""
     with closing(connection):
         copy = _in_memory(connection)
     prepare(copy, path)

@@ -1,4 +1,4 @@
-"""The ledger's file: its tables, made or brought up to date by whichever process opens it first."""
+"""Schema and migration of the ledger's SQLite file; the first process that opens an older file migrates it."""
 
 import os
 import shlex
@@ -12,25 +12,25 @@ from pathlib import Path
 from srlm.errors import DataError
 
 VERSION = 2
-"""Of the tables, in the file's `user_version`; 0 are the ledgers that had no version yet, and files just made.
+"""Schema version, in the file's `user_version`; 0 is the first schema, which had no version, and a new file.
 
-Ledgers of version 1 do not know on which day a call was answered.
+Ledgers of version 1 have no column `day`.
 """
 
-PATIENCE_SECONDS = 60.0
-"""How long a process waits while others write."""
+BUSY_TIMEOUT_S = 60.0
+"""Time that a process waits while others write."""
 
 PAGE = 16384
-"""Bytes of a page of a new file. Calls of 2 to 5 kB fill it well: with SQLite's 4096 the file is 1.7 times as large."""
+"""Bytes of a page of a new file. It fits calls of 2 to 5 kB: with SQLite's 4096 the file is 1.7 times as large."""
 
-PAUSE_SECONDS = 0.01
+BUSY_POLL_S = 0.01
 BUSY_MASK = 0xFF
-"""The part of SQLite's error codes that says what is wrong, whatever the details."""
+"""Bits of SQLite's primary error code, without the extended ones."""
 
-FEWEST_BYTES = 65536
-"""Room without which SQLite writes nothing: its log and the index of that."""
+MIN_FREE_BYTES = 65536
+"""Free space below which SQLite cannot write: its log and the index of that."""
 
-KEPT = "What is in it is kept. Make it writable or make room, and give the same command again: it goes on from there."
+KEPT = "Its content is kept. Make it writable or free some space, then run the same command again to resume."
 
 _UNWRITABLE = {
     sqlite3.SQLITE_READONLY,
@@ -43,10 +43,10 @@ _UNWRITABLE = {
     sqlite3.SQLITE_NOMEM,
     sqlite3.SQLITE_PROTOCOL,
 }
-"""What is no fault of the file."""
+"""Error codes that are no damage of the file."""
 
-# A plain table with an index beside it, though the key is all that is ever looked for: WITHOUT ROWID took three times
-# as long to fill with a million calls of 2 kB, in no order, and was no faster to look one up.
+# A plain table with an index, though rows are only looked up by key: WITHOUT ROWID took three times as long to fill
+# with a million calls of 2 kB in random order, and lookups were no faster.
 _CALLS = """
 CREATE TABLE calls (
     key TEXT PRIMARY KEY NOT NULL, stage TEXT NOT NULL, model TEXT NOT NULL, request TEXT NOT NULL, reply TEXT NOT NULL,
@@ -62,32 +62,33 @@ CREATE TABLE IF NOT EXISTS failures (
 
 
 class NotWritable(DataError):
-    """A ledger that cannot be written, though nothing may be wrong with it."""
+    """A ledger that cannot be written, though it may be undamaged."""
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """Open a ledger's file, making it if there is none, and copying the tables of an older one into new ones.
+    """Open a ledger's file; create it if it does not exist, and migrate an older one.
 
     Raises:
-        DataError: the file is no ledger, a damaged one, or one of a newer srlm.
-        NotWritable: it or its folder is read-only, its disk is full or broken. `srlm.ledger_readonly` may open it all the same.
+        DataError: the file is no ledger, is damaged, or is of a newer srlm.
+        NotWritable: the file or its folder is read-only, or its disk is full or broken. `srlm.ledger_readonly` may
+            still open it.
     """
-    refuse_other(path)
+    require_file(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise NotWritable(path, f"cannot be made: {error.strerror}. Name another place.") from None
+        raise NotWritable(path, f"cannot be created: {error.strerror}. Choose another path.") from None
     connection: sqlite3.Connection | None = None
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:
             if connection is None:
-                connection = sqlite3.connect(path, timeout=PATIENCE_SECONDS, isolation_level=None)
+                connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
             _begin(connection, path)
         except sqlite3.Error as error:
-            # While another process makes the file or closes it as the last one, SQLite says "locked" without waiting.
+            # While another process creates the file or closes it last, SQLite reports "locked" without waiting.
             if is_busy(error) and time.monotonic() < deadline:
-                time.sleep(PAUSE_SECONDS)
+                time.sleep(BUSY_POLL_S)
                 continue
             if connection is not None:
                 connection.close()
@@ -99,26 +100,26 @@ def open_database(path: Path) -> sqlite3.Connection:
         return connection
 
 
-def refuse_other(path: Path) -> None:
-    """Refuse what is there and no file, such as a folder.
+def require_file(path: Path) -> None:
+    """Refuse a path that exists and is no file, such as a folder.
 
     Raises:
-        DataError: that is there.
+        DataError: it is none.
     """
     if path.exists() and not path.is_file():
-        raise DataError(path, "is no file, so no ledger. Name the file: that of a run is ledger.sqlite in its folder.")
+        raise DataError(path, "is no file, so no ledger. Give the file: that of a run is ledger.sqlite in its folder.")
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Whether another process is in the way, for whatever reason."""
+    """Return whether another process holds the file."""
     return _code(error) == sqlite3.SQLITE_BUSY
 
 
 def refusal(path: Path, error: sqlite3.Error, doing: str = "written") -> DataError:
-    """What could not be done with a ledger, as a message: what is wrong, what is lost, and what to do."""
+    """Build the error for a failed operation on a ledger: the cause, what is lost, the next step."""
     code = _code(error)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return DataError(path, f"is held by another process ({error}). Wait for that, or stop it.")
+        return DataError(path, f"is locked by another process ({error}). Wait for it, or stop it.")
     if code in _UNWRITABLE:
         if doing != "written":
             return DataError(path, f"cannot be {doing} ({error}). It is left as it is.")
@@ -127,27 +128,27 @@ def refusal(path: Path, error: sqlite3.Error, doing: str = "written") -> DataErr
 
 
 def not_writable(path: Path, problem: str) -> NotWritable:
-    """The message about a ledger that may be whole, but cannot be written."""
+    """Build the error for a ledger that cannot be written, though it may be undamaged."""
     return NotWritable(path, f"cannot be written ({problem}){_why(path)}. {KEPT}")
 
 
 def damaged(path: Path, problem: str) -> DataError:
-    """The message about a file that is not as a ledger is, with what can still be saved."""
+    """Build the error for a file that is no valid ledger, with how to save its calls."""
     return DataError(
         path,
-        f"is no ledger, or a damaged one ({problem}). Keep a copy of it. What can be read of its calls is saved by: "
+        f"is no ledger, or a damaged one ({problem}). Keep a copy of it. Save the calls that can be read with: "
         f"srlm ledger --ledger {shlex.quote(str(path))} --export calls.jsonl  (for more, try SQLite's own: sqlite3 "
-        "FILE .recover). Then move it away, take the calls into a new one with --import, or go on without it.",
+        "FILE .recover). Then move it away, and import the calls into a new one with --import, or continue without it.",
     )
 
 
 def _code(error: sqlite3.Error) -> int:
-    """SQLite's own number without the details; errors of the module sqlite3 itself have none."""
+    """Return SQLite's primary error code; errors of the module sqlite3 itself have none."""
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & BUSY_MASK
 
 
 def _why(path: Path) -> str:
-    """What the system says of a place where SQLite cannot write."""
+    """Return the operating system's reason why SQLite cannot write."""
     place = next(one for one in [path.absolute(), *path.absolute().parents] if one.exists())
     folder = place if place.is_dir() else place.parent
     if hasattr(os, "statvfs") and os.statvfs(folder).f_flag & os.ST_RDONLY:
@@ -155,13 +156,13 @@ def _why(path: Path) -> str:
     for one in (place, folder):
         if not os.access(one, os.W_OK):
             return f": you may not write {one}"
-    return ": the disk is full" if shutil.disk_usage(folder).free < FEWEST_BYTES else ""
+    return ": the disk is full" if shutil.disk_usage(folder).free < MIN_FREE_BYTES else ""
 
 
 def _begin(connection: sqlite3.Connection, path: Path) -> None:
-    """Look at what is there before anything is changed, and set up what is ours."""
+    """Check the file before anything is changed, then set it up."""
     if version_of(connection) != VERSION:
-        refuse_strange(connection, path)
+        require_ledger(connection, path)
     connection.execute(f"PRAGMA page_size={PAGE}")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
@@ -171,7 +172,7 @@ def _begin(connection: sqlite3.Connection, path: Path) -> None:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Everything that is written inside, or nothing of it."""
+    """Commit all writes of the block, or none."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -183,7 +184,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def try_to_write(connection: sqlite3.Connection) -> None:
-    """Change nothing, in the way of a change: a transaction alone begins on a read-only file as well."""
+    """Write without a change: BEGIN alone succeeds on a read-only file as well."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         connection.execute(f"PRAGMA user_version = {VERSION}")
@@ -193,18 +194,18 @@ def try_to_write(connection: sqlite3.Connection) -> None:
 
 
 def version_of(connection: sqlite3.Connection) -> int:
-    """The version of a file's tables; see `VERSION`."""
+    """Return the schema version of a file; see `VERSION`."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def refuse_strange(connection: sqlite3.Connection, path: Path) -> set[str]:
-    """The names of what is in a file, as long as it is a ledger of this version or an older one, or empty.
+def require_ledger(connection: sqlite3.Connection, path: Path) -> set[str]:
+    """Return the names of a file's tables, if it is a ledger of this or an older version, or empty.
 
     Raises:
         DataError: it is of a newer version, or no ledger.
     """
     if version_of(connection) > VERSION:
-        raise DataError(path, "was written by a newer version of srlm. Use that, or another ledger.")
+        raise DataError(path, "was written by a newer version of srlm. Upgrade srlm, or use another ledger.")
     names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     if names and "calls" not in names:
         raise DataError(path, "is an SQLite file, but no ledger.")
@@ -212,13 +213,13 @@ def refuse_strange(connection: sqlite3.Connection, path: Path) -> set[str]:
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the tables, or bring those of older versions up to date.
+    """Create the tables, or migrate those of an older version.
 
-    Of several processes the first one does, the others wait and find them.
+    Of several processes the first one does it; the others wait.
     """
     with transaction(connection):
         version = version_of(connection)
-        names = refuse_strange(connection, path)
+        names = require_ledger(connection, path)
         if version == VERSION:
             return
         if version == 1:

@@ -1,8 +1,8 @@
-"""The model card beside a checkpoint: README.md as the Hugging Face Hub reads it, written by huggingface_hub.
+"""The model card of a checkpoint: README.md in the format of the Hugging Face Hub, written with huggingface_hub.
 
-It is a function of how the model came about and of what was measured of it: training writes it into the checkpoint, and
-each evaluation writes it anew, whole or not at all. Neither the ledger's fingerprint nor a loader reads it. No path of
-this machine stands in it, and no licence: that is the base model's, and for those who publish it to say.
+It describes the training and all evaluations of the model: training writes it into the checkpoint, and each evaluation
+rewrites it atomically. Neither the ledger's fingerprint nor a loader reads it. It contains no path of this machine.
+Left out: the licence, which follows from the base model's and is the publisher's to state.
 """
 
 from collections.abc import Sequence
@@ -29,20 +29,20 @@ MONITORED = {
     "instructions": "new instructions",
     "candidates": "answers to them",
     "mean_length": "mean length of an answer, characters",
-    "length_drift": "change of it against the iteration before",
-    "parse_rate": "share of the verdicts that could be read",
+    "length_drift": "relative change since the iteration before",
+    "parse_rate": "share of parsed verdicts",
     "mean_reward": "mean reward of the answers, by the model that wrote them",
-    "canary_reward": "mean reward of worthless answers, by the same",
+    "canary_reward": "mean reward of degenerate answers, by the same",
     "frozen_reward": "mean reward of the answers, by the frozen judge",
-    "length_gap": "chosen less rejected, characters",
-    "reward_gap": "chosen less rejected, points",
+    "length_gap": "chosen minus rejected, characters",
+    "reward_gap": "chosen minus rejected, points",
 }
-"""Figures of `health.jsonl` that the card shows."""
+"""Metrics of `health.jsonl` in the card, with their labels."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A figure of the model. `heading` is its label with the unit of `shown`, which is its value with its interval."""
+    """A metric of the model. `heading` is its label with the unit; `shown` is its value with its interval."""
 
     key: str
     label: str
@@ -53,7 +53,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a suite measured of a model; in head-to-head, `against` another. The notes say what the figures are of."""
+    """Results of a suite for a model; in head-to-head `against` another. The notes are captions of the metrics."""
 
     suite: str
     figures: tuple[Measured, ...]
@@ -62,17 +62,17 @@ class Evaluation:
 
     @property
     def title(self) -> str:
-        """How it is called."""
+        """The heading of the results."""
         return self.suite if self.against is None else f"{self.suite} against {self.against}"
 
 
 def write_card(run: Run, model: str, folder: Path, evaluations: Sequence[Evaluation] = ()) -> None:
-    """Write the card of a model of the run into the folder of its checkpoint, in place of one that is there."""
+    """Write the card of a model of the run into the folder of its checkpoint, and replace an existing one."""
     write_text(folder / NAME, model_card(run, model, evaluations))
 
 
 def model_card(run: Run, model: str, evaluations: Sequence[Evaluation] = ()) -> str:
-    """The card: metadata with a model-index, and the text."""
+    """Return the card: metadata with a model-index, and the text."""
     require("huggingface_hub", "A model card", "local")
     from huggingface_hub import EvalResult, ModelCardData
 
@@ -119,12 +119,12 @@ def _tuned_from_base(run: Run, model: str) -> bool:
 
 
 def _before(run: Run, model: str) -> str:
-    """The model that wrote and judged what this one learned from."""
+    """Return the name of the model that generated and judged this one's training data."""
     return f"M{int(model.removeprefix('M')) - 1}"
 
 
 def _on_the_hub(base: str) -> str | None:
-    """The Hub's name of the base model, where it has one."""
+    """Return the Hub's name of the base model, if it has one."""
     if base == PACKAGED:
         return "HuggingFaceTB/SmolLM2-135M-Instruct"
     return base.removeprefix("hf:") if base.startswith("hf:") else None
@@ -137,27 +137,27 @@ def _base(base: str) -> str:
 
 
 def _origin(run: Run, model: str) -> str:
-    """What the model is, in a sentence."""
+    """Describe the model in two sentences."""
     how = "was trained with srlm by the self-rewarding loop of Yuan et al. 2024 (arXiv 2401.10020)"
     if model == "SFT":
-        what = "It is the baseline of the loop: tuned on demonstrations alone."
+        what = "It is the SFT baseline: fine-tuned on demonstrations alone."
     elif model == "M1":
-        what = "It is the loop's first model, the one that answers and judges its own answers from here on."
+        what = "It is the first model of the loop: it answers new instructions and judges its own answers."
     else:
         before = _before(run, model)
         what = (
-            f"It learned from answers to new instructions that {before}, the model before it, wrote and scored itself."
+            f"It was trained on answers to new instructions that {before}, the model before it, generated and scored."
         )
     return f"This model {how}, from {_base(run.config.model)}. {what}"
 
 
 def _training(run: Run, model: str, learned: str) -> str:
-    """From what, on how many examples, with which settings and versions."""
+    """Describe the training: start, number of examples, settings and versions."""
     config = run.config
     counted = {
         "demonstrations": "seeds/ift" if learned == "SFT" else None,
         "judgements": "M1/judgements" if learned == "SFT" and model != "SFT" else None,
-        "answers of its own that were rewarded best": f"{model}/positives",
+        "best answers of the model before it": f"{model}/positives",
         "preference pairs": f"{model}/pairs",
     }
     counts = {
@@ -175,31 +175,31 @@ def _training(run: Run, model: str, learned: str) -> str:
         ("versions", ", ".join(f"{name} {versions[name]}" for name in LIBRARIES if versions.get(name))),
     ]
     section = learned.lower()
-    # Left out is what can name a path, and what is no part of this training.
+    # Left out: settings that may contain a path, and those that are not of this training.
     given: dict[str, Any] = getattr(config, section).model_dump(mode="json", exclude={"stopping", "baseline"})
     settings = {key: value for key, value in given.items() if f"{section}.{key}" not in MACHINE}
     return f"{_table(('', ''), rows)}\n\nSettings:\n\n```yaml\n{yaml.safe_dump(settings, sort_keys=False).strip()}\n```"
 
 
 def _rewards(run: Run, model: str) -> str:
-    """Who scored the answers, and how; a rubric or a judge of the user's is not called by its path."""
+    """Describe the scoring of the answers; a user's rubric or judge is given without its path."""
     judge = run.config.judge
     by = "a frozen judge" if run.config.pairs.scored_by == "frozen" else _before(run, model)
-    how = f"{judge.samples} verdicts an answer" if judge.scoring == "sampled" else "the mean over all scores"
+    how = f"{judge.samples} verdicts per answer" if judge.scoring == "sampled" else "the expected score"
     return f"by {by}, rubric {Path(judge.rubric).stem}, {how}"
 
 
 def _monitored(run: Run, model: str) -> list[str]:
-    """What the monitor measured on the way to this model."""
+    """Return the section with the monitor's metrics of the training data."""
     if not run.path(f"{model}/health").exists():
         return []
     (health,) = parse_lines(run.path(f"{model}/health"), dict)
     rows = [(label, f"{health[key]:g}") for key, label in MONITORED.items() if health.get(key) is not None]
     return [
-        "## What it learned from",
-        f"Measured on the material that {_before(run, model)} made for it; rewards are in points of the rubric, up to "
-        f"{health['highest']}, and are the model's opinion of itself: not a measure of quality.",
-        _table(("figure", "value"), rows),
+        "## Training data",
+        f"Metrics of the data that {_before(run, model)} generated for it. Rewards are in points of the rubric, up to "
+        f"{health['highest']}, and are the model's scores of its own answers: not a measure of quality.",
+        _table(("metric", "value"), rows),
     ]
 
 
@@ -211,27 +211,27 @@ def _evaluated(evaluations: Sequence[Evaluation]) -> list[str]:
             for figure in one.figures
             if not isnan(figure.estimate.value)
         ]
-        found += [f"### {one.title}", _table(("figure", "value [95 % interval]", "n"), rows), *one.notes]
+        found += [f"### {one.title}", _table(("metric", "value [95 % interval]", "n"), rows), *one.notes]
     return found
 
 
 def _limits(run: Run, model: str) -> list[str]:
     lines = [
-        "- The intervals are over prompts. Another seed of the training would give another model, and no interval here "
-        "covers that.",
-        "- A judged figure is worth as much as its judge, whose card stands with it. A judge's preference is not a "
+        "- The intervals are over prompts. Another seed of the training would give another model; the intervals do not "
+        "include that variance.",
+        "- A metric from a judge is only as reliable as the judge, see its judge card. A judge's preference is not a "
         "person's.",
-        "- Nothing here was tested for safety. What the base model gets wrong, this one may as well.",
+        "- The model was not tested for safety. It may have all faults of the base model.",
     ]
     if model not in {"SFT", "M1"}:
         lines.append(
-            "- A model that learns from its own scores can learn what pleases it: length, or a manner. Read the mean "
-            "lengths beside every win rate."
+            "- A model trained on its own scores may learn its own biases, such as length or style. Compare the mean "
+            "lengths with every win rate."
         )
     return ["\n".join(lines)]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
+    """Format a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)

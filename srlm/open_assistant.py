@@ -1,7 +1,7 @@
 """Open Assistant's data as demonstrations and ranked prompts: messages or trees, or a folder of three files.
 
-Of the messages only first turns in English that were not deleted are taken. A message has its rank as a number, and
-none where it is null, or the NaN that pandas makes of it. A text that is null is refused: it is nobody's answer.
+Only first turns in English that were not deleted are used. The rank of a message is a number; null, or the NaN that
+pandas writes for it, means no rank. A text that is null is refused.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,15 +24,15 @@ _VALIDATION_SHARE = 4
 
 
 def split_of(prompt_id: str) -> Split:
-    """The split of a prompt that has none: validation in one case of four, by its id."""
+    """Return the split of a prompt without one: validation for a quarter of the prompts, by id."""
     return "validation" if derive_seed("split", prompt_id) % _VALIDATION_SHARE == 0 else "train"
 
 
 def read_open_assistant(place: str) -> Given:
-    """Demonstrations and ranked prompts of a file, a folder, or a data set of the Hub.
+    """Read demonstrations and ranked prompts from a file, a folder, or a data set on the Hub.
 
     Raises:
-        DataError: a file is missing or malformed, its line is named; or it gives too little.
+        DataError: a file is missing or malformed (the message has the line), or has too few records.
     """
     path = Path(place).expanduser()
     if path.is_dir():
@@ -44,8 +44,9 @@ def read_open_assistant(place: str) -> Given:
 
     try:
         given = [dict(row) for row in datasets.load_dataset(place, split="train+validation")]
-    except Exception as error:  # the Hub client raises a dozen kinds, all meaning that the data is not here
-        raise DataError(path, f"is no local file, and the Hub does not give it ({type(error).__name__}).") from None
+    except Exception as error:  # the Hub client has a dozen exceptions, all meaning that the data are not available
+        problem = f"is not a local file, and cannot be loaded from the Hub ({type(error).__name__})."
+        raise DataError(path, problem) from None
     return _of_messages(path, (Row(path, "record", number, row) for number, row in enumerate(given, start=1)))
 
 
@@ -79,15 +80,15 @@ def _either(folder: Path, name: str) -> Path:
 def _rows(path: Path) -> Iterator[Row]:
     for unit, number, data in read_values(path):
         if not isinstance(data, dict):
-            raise Row(path, unit, number, {}).wrong("not a record of Open Assistant: a JSON object is expected.")
+            raise Row(path, unit, number, {}).error("not a record of Open Assistant: a JSON object is expected.")
         yield Row(path, unit, number, data)
 
 
 def _checked(row: Row, convert: Callable[[Row], T]) -> T:
     try:
         return convert(row)
-    except ValueError as error:  # of the records themselves: no two different ranks
-        raise row.wrong(f"not a record of Open Assistant ({error}).") from None
+    except ValueError as error:  # raised by the record itself: no two different ranks
+        raise row.error(f"not a record of Open Assistant ({error}).") from None
 
 
 def _demonstration(row: Row, once: UniqueKeys) -> Demonstration:
@@ -99,13 +100,13 @@ def _demonstration(row: Row, once: UniqueKeys) -> Demonstration:
 def _ranked(row: Row, once: UniqueKeys, split: Split) -> RankedPrompt:
     given = row.data.get("responses")
     if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
-        raise row.unlike("the field responses must be a list of objects with text and rank.")
+        raise row.error_with_hint("the field responses must be a list of objects with text and rank.")
     answers = []
     for one in given:
         part = Row(row.path, row.unit, row.number, one)
         rank = _rank(part)
         if rank is None:
-            raise part.wrong("the field rank must be a number.")
+            raise part.error("the field rank must be a number.")
         answers.append(RankedAnswer(part.text("text"), rank))
     identifier = row.identifier("prompt_id")
     once.add(row, (identifier, split), "the prompt_id")
@@ -113,7 +114,7 @@ def _ranked(row: Row, once: UniqueKeys, split: Split) -> RankedPrompt:
 
 
 def _rank(row: Row) -> float | None:
-    """A rank, None where there is none."""
+    """Return the rank; None without one."""
     value = row.data.get("rank")
     if _is_missing(value):
         return None
@@ -122,12 +123,12 @@ def _rank(row: Row) -> float | None:
     except (ValueError, OverflowError):
         number = float("inf")
     if not isfinite(number):
-        raise row.wrong(f"the field rank must be a number, not {value!r:.40}.")
+        raise row.error(f"the field rank must be a number, not {value!r:.40}.")
     return int(number) if number.is_integer() else number
 
 
 def _messages(rows: Iterable[Row]) -> Iterator[tuple[Row, _Message | None]]:
-    """All messages of lines that are messages or whole trees of them."""
+    """Yield all messages of rows that are messages or trees of messages."""
     for row in rows:
         if "message_tree_id" not in row.data or "message_id" in row.data:
             yield row, _message(row)
@@ -136,7 +137,7 @@ def _messages(rows: Iterable[Row]) -> Iterator[tuple[Row, _Message | None]]:
         while left:
             node = left.pop()
             if not isinstance(node, Mapping):
-                raise row.wrong("not a tree of Open Assistant: prompt and replies must be messages.")
+                raise row.error("not a tree of Open Assistant: prompt and replies must be messages.")
             part = Row(row.path, row.unit, row.number, dict(node))
             yield part, _message(part)
             replies = node.get("replies") or []
@@ -144,7 +145,7 @@ def _messages(rows: Iterable[Row]) -> Iterator[tuple[Row, _Message | None]]:
 
 
 def _message(row: Row) -> _Message | None:
-    """A message in English that was not deleted; None for any other."""
+    """Return a message in English that was not deleted; None for any other."""
     identifier, role = row.identifier("message_id"), row.text("role")
     if row.data.get("lang") != "en" or row.data.get("deleted"):
         return None
@@ -157,7 +158,7 @@ def _is_missing(value: Any) -> bool:
 
 
 def _of_messages(path: Path, rows: Iterable[Row]) -> Given:
-    """First turns of trees: a third of the prompts with several ranked replies (by id) go to EFT, others to IFT."""
+    """Divide first turns of trees: a third of those with several ranked replies (by id) go to EFT, the others to IFT."""
     questions: dict[str, str] = {}
     replies: dict[str, list[RankedAnswer]] = {}
     once = UniqueKeys()
@@ -178,5 +179,5 @@ def _of_messages(path: Path, rows: Iterable[Row]) -> Given:
         elif answers and answers[0].rank == 0:
             ift.append(Demonstration(key, question, answers[0].text))
     if not ift or not ranked:
-        raise DataError(path, f"gives {len(ift)} demonstrations and {len(ranked)} ranked prompts; both are needed.")
+        raise DataError(path, f"has {len(ift)} demonstrations and {len(ranked)} ranked prompts; both are needed.")
     return ift, ranked

@@ -1,4 +1,4 @@
-"""Optional libraries: checked for before they are imported, so that the message can say how to get them."""
+"""Optional dependencies: checked before they are imported, so that the message has the command to install them."""
 
 import importlib.util
 
@@ -6,7 +6,7 @@ from srlm.errors import MissingDependency
 
 
 def require(library: str, purpose: str, extra: str) -> None:
-    """Return if a library can be imported; else say which command installs it.
+    """Return if a library is installed; else raise an error with the command that installs it.
 
     Raises:
         MissingDependency: it is not installed.

@@ -1,7 +1,7 @@
-"""What a call costs, in US dollars. A price that nobody knows is None, and said to be unknown; never taken as 0.
+"""Prices of API calls in US dollars. An unknown price is None and reported as unknown, never counted as 0.
 
-Prices come from the library genai-prices, which carries a dated list of its makers. The list is read as it was
-installed and never fetched, so that the same installation gives the same figures.
+Prices come from the library genai-prices, which contains a dated list of the providers' prices. The list is read as
+installed and never fetched, so that one installation always computes the same costs.
 """
 
 from dataclasses import dataclass
@@ -16,20 +16,20 @@ LIBRARY = "genai-prices"
 
 @dataclass(frozen=True)
 class Price:
-    """US dollars for a million tokens read and for a million tokens written."""
+    """Price in US dollars per million prompt tokens and per million completion tokens."""
 
     prompt: float
     completion: float
 
     def of(self, completion: Completion) -> float:
-        """The cost of one answered call."""
+        """Return the cost of one answered call."""
         return (completion.prompt_tokens * self.prompt + completion.completion_tokens * self.completion) / MILLION
 
 
 def cost_of(price: "Price", completion: Completion) -> float | None:
-    """The cost of an answered call; None where the server did not say how many tokens it took.
+    """Return the cost of an answered call; None if the server did not report its tokens.
 
-    A count of 0 stands for one that is not known: each call has a prompt, and what was written has tokens.
+    A count of 0 means unknown: every call has a prompt, and every text has tokens.
     """
     written = completion.text or completion.thoughts
     if price != FREE and (not completion.prompt_tokens or (written and not completion.completion_tokens)):
@@ -38,14 +38,14 @@ def cost_of(price: "Price", completion: Completion) -> float | None:
 
 
 FREE = Price(0.0, 0.0)
-"""A model on the user's own machine."""
+"""Price of a model on the user's own machine."""
 
 
 def price_of(provider: str, model: str) -> Price | None:
-    """What a provider such as "openai" takes for a model today; None when the list does not know it, or is not there.
+    """Look up today's price of a model of a provider such as "openai"; None if the list does not have it.
 
-    It is the plain price. Where long prompts cost more, it is that of short ones, as a judge's are; discounts, for
-    prompts that the provider kept or for slow batches, are left out.
+    It is the base price: where long prompts cost more, that of short ones, like a judge's. Left out: discounts for
+    cached prompts and for batch processing.
     """
     try:
         from genai_prices import Usage, calc_price
@@ -60,9 +60,9 @@ def price_of(provider: str, model: str) -> Price | None:
 
 
 def prices_dated() -> str | None:
-    """Which price list is installed, such as "genai-prices 0.2.3"; None when there is none.
+    """Return the installed price list, such as "genai-prices 0.2.3"; None if there is none.
 
-    The list bears no date but its version's.
+    Its date is that of the library's version.
     """
     try:
         return f"{LIBRARY} {version(LIBRARY)}"
@@ -71,5 +71,5 @@ def prices_dated() -> str | None:
 
 
 def _plain(price: Any) -> float | None:
-    """A price, or the first of a ladder of prices; the library computes in decimals."""
+    """Convert a price, or the first of tiered prices, from the library's decimals."""
     return None if price is None else float(getattr(price, "base", price))

@@ -1,8 +1,8 @@
-"""JSON out of text that somebody else wrote: an array, one value a line, or values over several lines.
+"""Strict parsing of untrusted JSON: an array, one value per line, or values over several lines.
 
-What Python's reader takes without a word or answers with its own errors is refused with the line: a key that an object
-has twice, half a character (a lone surrogate), numbers of thousands of digits, and nesting that a later step could not
-follow. NaN and Infinity are read; they are refused where they stand for a number that counts.
+Refused, with the line, are texts that Python's parser accepts or answers with its own errors: duplicate keys in an
+object, lone surrogates, numbers of thousands of digits, and nesting that a later step could not process. NaN and
+Infinity are parsed; callers refuse them where a number is required.
 """
 
 import json
@@ -18,14 +18,14 @@ from srlm.read_text import MOST_LINE, converted, is_gzip
 Unit = Literal["line", "record"]
 
 MOST_NESTED = 100
-"""Levels of arrays and objects."""
+"""Maximum depth of arrays and objects."""
 
 _BLANK = re.compile(r"\s*")
 _TABLE = re.compile(r'"?\w[\w ./-]*"?([,;\t]"?\w[\w ./-]*"?)+\s*')
 
 
 class _TwiceError(ValueError):
-    """An object has a key twice."""
+    """Duplicate key in an object."""
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -41,10 +41,10 @@ _SCAN: Callable[[str, int], tuple[Any, int]] = getattr(_DECODER, "scan_once")  #
 
 
 def json_values(path: Path, text: str) -> Iterator[tuple[Unit, int, Any]]:
-    """The records of a text with their places, from 1: those of an array, or the values of lines.
+    """Yield the records of a text with their positions, from 1: those of an array, or the values of lines.
 
     Raises:
-        DataError: it is not JSON, or JSON that is refused; the line is named.
+        DataError: it is not JSON, or JSON that is refused; the message has the line.
     """
     begin = _start(text, 0)
     if text[begin : begin + 1] == "[":
@@ -62,7 +62,7 @@ def json_values(path: Path, text: str) -> Iterator[tuple[Unit, int, Any]]:
             yield from _over_lines(path, text)
             return
         first = False
-        # What nearly all lines are is read without a function of Python's around it.
+        # Nearly all lines take this fast path, without a Python function around the parser.
         if (
             not halves
             and len(line) <= MOST_LINE
@@ -79,10 +79,10 @@ def json_values(path: Path, text: str) -> Iterator[tuple[Unit, int, Any]]:
 
 
 def json_value(path: Path, text: str, line: int | None = None, halves: bool = True) -> Any:
-    """The one value of a text, `line` of its file where it is one of many. Without `halves` none is looked for.
+    """Parse the single value of a text, which is `line` of its file if given. `halves`: check for lone surrogates.
 
     Raises:
-        DataError: it is not JSON, or JSON that is refused; the line is named.
+        DataError: it is not JSON, or JSON that is refused; the message has the line.
     """
     if len(text) > MOST_LINE:
         raise DataError(path, f"one JSON value of more than {MOST_LINE >> 20} million characters.", line)
@@ -97,7 +97,7 @@ def json_value(path: Path, text: str, line: int | None = None, halves: bool = Tr
 
 
 def not_json(path: Path, text: str, error: json.JSONDecodeError) -> str:
-    """What is said of text that is not JSON: what it is, where that can be seen."""
+    """Return the message for text that is not JSON, with its format if it is recognised."""
     head = text.split("\n", 1)[0]
     kind = path.name.removesuffix(".gz").lower()
     if kind.endswith((".csv", ".tsv")) or (error.pos == 0 and _TABLE.fullmatch(head)):
@@ -107,7 +107,7 @@ def not_json(path: Path, text: str, error: json.JSONDecodeError) -> str:
 
 
 def _goes_on(line: str) -> bool:
-    """Whether a line is the beginning of a value, so that more lines belong to it."""
+    """Return True if a line is only the beginning of a value."""
     try:
         _DECODER.decode(line)
     except json.JSONDecodeError as error:
@@ -118,7 +118,7 @@ def _goes_on(line: str) -> bool:
 
 
 def _over_lines(path: Path, text: str) -> Iterator[tuple[Unit, int, Any]]:
-    """Values over several lines, as indented JSON has them, one after the other."""
+    """Yield the values of indented JSON, one after the other."""
     if len(text) > MOST_LINE:
         raise DataError(path, f"JSON over several lines, of more than {MOST_LINE >> 20} million characters.")
     place = _start(text, 0)
@@ -128,7 +128,8 @@ def _over_lines(path: Path, text: str) -> Iterator[tuple[Unit, int, Any]]:
             found, end = _DECODER.raw_decode(text, place)
         except json.JSONDecodeError as error:
             if error.pos >= len(text.rstrip()):
-                raise DataError(path, "not JSON: what begins here is not closed. Is the file whole?", line) from None
+                problem = "not JSON: the value that begins here is not closed. Is the file complete?"
+                raise DataError(path, problem, line) from None
             raise DataError(path, not_json(path, text, error), error.lineno) from None
         except (RecursionError, ValueError) as error:
             raise DataError(path, _refused(error), line) from None
@@ -146,7 +147,7 @@ def _start(text: str, place: int) -> int:
 
 def _refused(error: Exception) -> str:
     if isinstance(error, _TwiceError):
-        return f"the key {str(error)[:60]!r} is there twice in one object; which of the two counts, nobody knows."
+        return f"the key {str(error)[:60]!r} is repeated in one object. Remove one of them."
     if isinstance(error, RecursionError):
         return f"JSON that cannot be read: it is nested more than {MOST_NESTED} deep."
     return "JSON that cannot be read: a number of thousands of digits."
@@ -157,7 +158,7 @@ def _may_have_halves(text: str) -> bool:
 
 
 def _check(path: Path, text: str, found: Any, line: int | None, halves: bool = True) -> None:
-    """Refuse what would break a later step."""
+    """Refuse values that would break a later step."""
     if len(text) > 2 * MOST_NESTED and text.count("[") + text.count("{") > MOST_NESTED and _deeper(found):
         raise DataError(path, _refused(RecursionError()), line)
     if halves and _may_have_halves(text) and (name := _half(found)) is not None:
@@ -166,7 +167,7 @@ def _check(path: Path, text: str, found: Any, line: int | None, halves: bool = T
 
 def _of_half(name: str) -> str:
     where = f"the field {name[:60]}" if name else "a text"
-    return f"{where} holds half a character (a lone surrogate, such as \\ud83d)."
+    return f"{where} contains half a character (a lone surrogate, such as \\ud83d)."
 
 
 def _deeper(found: Any) -> bool:
@@ -183,7 +184,7 @@ def _inside(value: Any) -> Iterable[Any]:
 
 
 def _half(found: Any) -> str | None:
-    """The field in which half a character stands; None where there is none."""
+    """Return the field with a lone surrogate; None without one."""
     if _whole(found):
         return None
     if isinstance(found, list):

@@ -1,8 +1,8 @@
-"""Text out of a file that somebody else wrote: UTF-8, 16 or 32, with a byte order mark or without, plain or gzip.
+"""Text from untrusted files: UTF-8, 16 or 32, with or without a byte order mark, plain or gzip.
 
-What a file is, is found by its content and never by its name. All that is read has a bound, so that no file fills the
-memory: what unpacks to far more than it weighs, and what is no regular file (a device, a pipe), is refused. Files that
-are no text, such as Parquet or Excel, are named, with the command that makes one of JSON out of them.
+The format is detected from the content, never from the name. All reading is bounded, so that no file fills the memory:
+archives with an extreme compression ratio and special files (devices, pipes) are refused. For binary formats, such as
+Parquet or Excel, the message has the command that converts the file to JSON.
 """
 
 import gzip
@@ -17,13 +17,13 @@ from typing import IO, Any, cast
 from srlm.errors import DataError
 
 MOST_TEXT = 1 << 31
-"""Bytes of a whole file, unpacked."""
+"""Maximum size of a file in bytes, uncompressed."""
 MOST_LINE = 1 << 28
-"""Characters of one line, and of one JSON value: in memory it takes about eight times as much."""
+"""Maximum length of a line and of a JSON value in characters; in memory it takes about eight times as much."""
 MOST_RATIO = 250
-"""How many bytes one of gzip may become: JSON of one and the same record again and again stays below."""
+"""Maximum compression ratio of gzip: JSON with the same record repeated stays below it."""
 _FREE = 1 << 26
-"""Bytes that may be unpacked whatever the ratio is."""
+"""Uncompressed bytes that are allowed at any ratio."""
 _PIECE = 1 << 22
 _GZIP = b"\x1f\x8b"
 
@@ -32,9 +32,9 @@ _BINARY: dict[bytes, tuple[str, str]] = {
     b"ARROW1": ("an Arrow file", "read_feather"),
     b"\xd0\xcf\x11\xe0": ("an old Excel file", "read_excel"),
     b"PK\x03\x04": ("a zip archive or an Excel file", "unzip"),
-    b"BZh": ("packed with bzip2", "bunzip2 -k"),
-    b"\xfd7zXZ\x00": ("packed with xz", "unxz -k"),
-    b"\x28\xb5\x2f\xfd": ("packed with zstd", "unzstd"),
+    b"BZh": ("compressed with bzip2", "bunzip2 -k"),
+    b"\xfd7zXZ\x00": ("compressed with xz", "unxz -k"),
+    b"\x28\xb5\x2f\xfd": ("compressed with zstd", "unzstd"),
     b"SQLite format 3\x00": ("an SQLite database", ""),
     b"\x80\x04\x95": ("a Python pickle, which srlm never loads", ""),
     b"%PDF-": ("a PDF", ""),
@@ -43,20 +43,20 @@ _BINARY: dict[bytes, tuple[str, str]] = {
 
 
 def read_text(path: Path) -> str:
-    """The whole of a text file.
+    """Read a text file.
 
     Raises:
-        DataError: the file is missing, a folder, a device or a pipe, damaged, too large, or no text.
+        DataError: the file is missing, a folder, a device or a pipe, damaged, too large, or not text.
     """
     with opened(path) as file:
         return text_of(path, file)
 
 
 def opened(path: Path) -> IO[bytes]:
-    """A regular file, open for reading.
+    """Open a regular file for reading.
 
     Raises:
-        DataError: there is none of this name, or it cannot be read.
+        DataError: there is no such file, or it cannot be read.
     """
     try:
         mode = path.stat().st_mode
@@ -72,7 +72,7 @@ def opened(path: Path) -> IO[bytes]:
 
 
 def text_of(path: Path, file: IO[bytes]) -> str:
-    """All text of an open file; `path` is what messages call it.
+    """Read the text of an open file; `path` is its name in messages.
 
     Raises:
         DataError: as `read_text`.
@@ -89,12 +89,12 @@ def text_of(path: Path, file: IO[bytes]) -> str:
     except UnicodeDecodeError as error:
         raise DataError(path, _not_text(data, encoding, error)) from None
     _refuse_pages(path, text)
-    # Files of old Macintosh tools: inside of JSON's texts there is no bare carriage return.
+    # Files of old Macintosh tools: JSON strings contain no bare carriage return.
     return text if "\n" in text or "\r" not in text else text.replace("\r", "\n")
 
 
 def lines_of(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a file with their numbers, from 1, without the whole in memory; empty ones are left out.
+    """Yield the lines of a file with their numbers, from 1, without the whole file in memory; skip empty lines.
 
     Raises:
         DataError: as `read_text`, or a line is too long.
@@ -122,7 +122,7 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def is_gzip(path: Path) -> bool:
-    """Whether a file is packed, whatever its name says."""
+    """Return True if the content of a file is gzip."""
     try:
         with opened(path) as file:
             return file.read(2) == _GZIP
@@ -131,7 +131,7 @@ def is_gzip(path: Path) -> bool:
 
 
 def _all(path: Path, file: IO[bytes], most: int, holds: str = "holds") -> bytes:
-    """All bytes, of which there may be `most`."""
+    """Read all bytes of a file of at most `most`."""
     pieces: list[bytes] = []
     size = 0
     try:
@@ -141,8 +141,8 @@ def _all(path: Path, file: IO[bytes], most: int, holds: str = "holds") -> bytes:
             if size > most:
                 raise DataError(
                     path,
-                    f"{holds} more than {most >> 20:,} MB of text, which is the most that is read of a file like it. "
-                    "If it is what it should be, divide it into smaller ones.",
+                    f"{holds} more than {most >> 20:,} MB of text, the maximum for a file like it. If that is correct, "
+                    "split it into smaller files.",
                 )
     except (EOFError, zlib.error, OSError) as error:
         raise DataError(path, _damaged(error)) from None
@@ -158,7 +158,7 @@ def _damaged(error: Exception) -> str:
 
 
 def converted(path: Path, reader: str) -> str:
-    """The command that makes JSON Lines of a table, by a reader of pandas such as "read_csv"."""
+    """Return the command that converts a table to JSON Lines, with a reader of pandas such as "read_csv"."""
     new = path.name.removesuffix(".gz").rpartition(".")[0] or path.name
     return (
         f"""python -c "import pandas; pandas.{reader}({path.name!r}).to_json({new + ".jsonl"!r}, """

@@ -1,7 +1,7 @@
-"""YAML that somebody wrote by hand, as data: each key once, nothing that grows when it is read, one message if wrong.
+"""Strict parsing of YAML files: unique keys, bounded size, and one message for all errors.
 
-PyYAML takes the last of two equal keys, answers impossible days, long numbers and deep nesting with Python's errors,
-and lets a few aliases stand for more than fits into a memory.
+PyYAML takes the last of two equal keys, raises Python's errors for impossible dates, long numbers and deep nesting, and
+lets a few aliases expand to more than fits into memory.
 """
 
 from collections.abc import Hashable
@@ -14,15 +14,15 @@ from srlm.errors import DataError
 from srlm.read_text import read_text
 
 MOST_NODES = 20_000
-"""Values, each as often as aliases repeat it."""
+"""Maximum number of values, with the repetitions of aliases."""
 MOST_NESTED = 50
 MOST_DIGITS = 400
 SHOWN = 80
-"""Characters of a value in a message."""
+"""Maximum length of a value in a message, in characters."""
 
 
 class NotYamlError(ValueError):
-    """Text that is refused, with the line where that is known."""
+    """Refused text, with the line if it is known."""
 
     def __init__(self, problem: str, line: int | None = None) -> None:
         super().__init__(problem)
@@ -31,10 +31,10 @@ class NotYamlError(ValueError):
 
 
 class _OnceEach(yaml.SafeLoader):
-    """A safe loader in which a mapping has each key once."""
+    """A safe loader that refuses duplicate keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """A mapping; `<<` may give keys that are there already, which is what it is for."""
+        """Build a mapping with unique keys; `<<` may repeat keys, which is its purpose."""
         seen: set[Any] = set()
         for key_node, _ in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
@@ -43,17 +43,17 @@ class _OnceEach(yaml.SafeLoader):
             if isinstance(key, Hashable):
                 if key in seen:
                     raise yaml.constructor.ConstructorError(
-                        problem=f"the key {str(key)[:SHOWN]} is there twice", problem_mark=key_node.start_mark
+                        problem=f"the key {str(key)[:SHOWN]} is repeated", problem_mark=key_node.start_mark
                     )
                 seen.add(key)
         return super().construct_mapping(node, deep)
 
 
 def read_yaml(path: Path) -> Any:
-    """What a YAML file holds.
+    """Read a YAML file.
 
     Raises:
-        DataError: it cannot be read, or is not YAML; the line is named.
+        DataError: it cannot be read, or is not YAML; the message has the line.
     """
     try:
         return parse_yaml(read_text(path))
@@ -62,7 +62,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def parse_yaml(text: str) -> Any:
-    """What YAML text holds.
+    """Parse YAML text.
 
     Raises:
         NotYamlError: it is not YAML, or YAML that is refused.
@@ -83,10 +83,10 @@ def parse_yaml(text: str) -> Any:
         raise NotYamlError(f"not YAML ({problem})", mark.line + 1 if mark else None) from None
     except RecursionError:
         raise NotYamlError(f"YAML that is nested more than {MOST_NESTED} deep") from None
-    except Exception as error:  # a date that there is not, a number of 5000 digits: any class of Python's
+    except Exception as error:  # an impossible date, a number of 5000 digits: any exception of Python
         raise NotYamlError(
-            f"YAML with a value that there is not, such as the day 2024-13-01 or a number of thousands of digits "
-            f"({type(error).__name__}); text stands between quotation marks"
+            f"YAML with an impossible value, such as the date 2024-13-01 or a number of thousands of digits "
+            f"({type(error).__name__}); put text between quotation marks"
         ) from None
     finally:
         if loader is not None:
@@ -94,18 +94,22 @@ def parse_yaml(text: str) -> Any:
 
 
 def shown(value: Any) -> str:
-    """A value as a message shows it, cut."""
+    """Format a value for a message, cut to a maximum length."""
     try:
         text = repr(value)
-    except ValueError:  # a whole number of thousands of digits
+    except ValueError:  # an integer of thousands of digits
         return "a number of thousands of digits"
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def _refuse_growth(node: yaml.Node, sizes: dict[int, int], above: tuple[int, ...], depth: int) -> int:
-    """How many values a node stands for, its aliases' included."""
+    """Return the number of values of a node, with those of its aliases.
+
+    Raises:
+        NotYamlError: there are too many, they are nested too deep, or a number is too long.
+    """
     if id(node) in above:
-        raise NotYamlError("YAML in which a value holds itself", node.start_mark.line + 1)
+        raise NotYamlError("YAML in which a value contains itself", node.start_mark.line + 1)
     if id(node) in sizes:
         return sizes[id(node)]
     if depth > MOST_NESTED:

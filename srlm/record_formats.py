@@ -1,6 +1,6 @@
-"""What a record looks like that is not what was expected: the forms of other tools, and what makes the expected one.
+"""Recognition of other tools' record formats, for error messages: the format, and how to convert it.
 
-Nothing is read here. A reader that misses a field asks what it has in its hands, so that its message can say it.
+Readers call it when a field is missing. Nothing is read here.
 """
 
 from collections.abc import Mapping
@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 _LOOKED_AT = 20
-"""Records, of an object that may hold many."""
+"""Maximum number of records of an object to look at."""
 
 
 def looks_like(data: Any, path: Path) -> str:
-    """A sentence that says what a record seems to be and what helps, with a blank before it; "" where nobody knows."""
+    """Return a sentence on the format of a record and its conversion, after a blank; "" if it is unknown."""
     if not isinstance(data, Mapping) or not data:
         return ""
-    said = _table(data, path) or _conversation(data) or _known(data) or _wrapper(data, path)
-    return f" {said}" if said else ""
+    hint = _table(data, path) or _conversation(data) or _known(data) or _wrapper(data, path)
+    return f" {hint}" if hint else ""
 
 
 def _table(data: Mapping[str, Any], path: Path) -> str | None:
-    """The forms of pandas' to_json that are no list of records."""
+    """Recognise the orients of pandas' to_json that are not lists of records."""
     orient = None
     values = [*islice(data.values(), _LOOKED_AT)]
     if isinstance(data.get("columns"), list) and isinstance(data.get("data"), list):
@@ -56,7 +56,7 @@ def _conversation(data: Mapping[str, Any]) -> str | None:
 def _known(data: Mapping[str, Any]) -> str | None:
     keys = data.keys()
     if "message_tree_id" in keys:
-        return "It is of Open Assistant; give it as oasst:FILE."
+        return "It is Open Assistant's format; give it as oasst:FILE."
     if {"instruction", "completions"} <= keys or {"instruction", "generations"} <= keys:
         return (
             "It looks like UltraFeedback, whose answers have scores; give its binarized form (prompt, chosen, "
@@ -65,9 +65,9 @@ def _known(data: Mapping[str, Any]) -> str | None:
     if {"prompt", "completion"} <= keys and isinstance(data.get("label"), bool):
         return "It looks like TRL's unpaired preferences, which label single answers; pairs have chosen and rejected."
     if {"features", "splits"} <= keys or "builder_name" in keys:
-        return "It looks like dataset_info.json, which describes a data set and is none."
+        return "It looks like dataset_info.json, which describes a data set but has no records."
     if {"chosen", "rejected"} <= keys and "prompt" not in keys:
-        return "It has pairs without a prompt: part it from the answers first (trl.data_utils.extract_prompt)."
+        return "It has pairs without a prompt: split it from the answers first (trl.data_utils.extract_prompt)."
     if {"instruction", "output"} <= keys:
         return "It looks like Alpaca's form (instruction, input, output)."
     if keys == {"text"}:
@@ -76,7 +76,7 @@ def _known(data: Mapping[str, Any]) -> str | None:
 
 
 def _wrapper(data: Mapping[str, Any], path: Path) -> str | None:
-    """An object around the records."""
+    """Recognise an object that contains the records."""
     if {"instruction", "prompt", "id", "question_id"} & data.keys():  # it is a record itself
         return None
     for name, value in data.items():

@@ -1,19 +1,18 @@
-"""The run directory: where everything that a run made can be found again, and where it goes on after it was stopped.
+"""The run folder: all files of a run, and the state from which it is resumed.
 
     run.yaml            the resolved configuration
     manifest.json       versions and machine
-    ledger.sqlite       every call of every model
-    seeds/              the seeds as they were used
-    SFT/ M1/ M2/ M3/    one folder a model: records of each stage (JSON Lines), training log, checkpoint/,
-                        and while it trains training/, from where a training that was stopped goes on, and
-                        kept/, the checkpoints that a judge chooses from
+    ledger.sqlite       the cached calls of all models
+    seeds/              the seed data as it was used
+    SFT/ M1/ M2/ M3/    one folder per model: records of each stage (JSON Lines), training log, checkpoint/; during a
+                        training also training/, the checkpoint to resume from, and kept/, the snapshots for early
+                        stopping
     evals/              results of the suites
-    tracking/           what the monitor and the suites report to trackers, where that is wanted; a training's is in
-                        the model's folder
+    tracking/           metrics logged by the monitor and the suites, if a tracker is configured; those of a training
+                        are in the model's folder
 
-A stage's file is written whole or not at all, so its existence says that the stage has ended. Going on means to run the
-same command again: ended stages are read, the others are computed, and calls that were already answered come from the
-ledger.
+The file of a stage is written atomically, so a stage is complete if its file exists. To resume, run the same command
+again: completed stages are read, the others are computed, and cached calls come from the ledger.
 """
 
 import platform
@@ -21,6 +20,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -33,6 +33,7 @@ from srlm.config import TrainConfig
 from srlm.config_file import differences
 from srlm.engines.open import is_remote, public_name
 from srlm.errors import DataError, RunChanged, UnknownName, UsageError
+from srlm.file_lock import acquire_lock
 from srlm.filenames import is_device
 from srlm.jsonl import explain, parse_lines, write_json, write_records
 from srlm.ledger import Ledger
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 LONGEST = 100
-"""Bytes of a run's name."""
+"""Maximum length of a run's name in bytes."""
 LIBRARIES = (
     "srlm",
     "torch",
@@ -65,16 +66,16 @@ MACHINE = frozenset(
         *(f"{section}.{key}" for section in ("sft", "dpo") for key in ("per_device_train_batch_size", "save_steps")),
     }
 )
-"""Settings that say how a machine copes, or who is told, and not what is computed: a run goes on with others."""
+"""Settings of the machine and of logging, which do not affect the results: a run can be resumed with other values."""
 
 
 _NAME = re.compile(r"[^\W_][\w .,=+@()-]*(?<! )(?<!\.)")
 
 
 class Run:
-    """One run directory. `worked` tells whether this process computed anything in it.
+    """A run folder. `worked` is True if this process computed anything in it.
 
-    `planned` is the configuration of one that is not there yet: `start_run` begins it.
+    `planned` is the configuration of a run that does not exist yet; `start_run` creates it.
     """
 
     def __init__(self, folder: Path, planned: TrainConfig | None = None) -> None:
@@ -87,29 +88,34 @@ class Run:
 
     @property
     def ledger(self) -> Ledger:
-        """The run's calls, opened at first use."""
+        """The run's ledger, opened at first use."""
         if self._ledger is None:
             self._ledger = Ledger(self.folder / "ledger.sqlite")
         return self._ledger
 
     @property
     def config(self) -> TrainConfig:
-        """The configuration that the run was started with, or will be."""
+        """The configuration with which the run was started, or will be."""
         if self._planned is not None:
             return self._planned
         return TrainConfig.model_validate(_stored(self.folder / "run.yaml"))
 
     @property
-    def kept(self) -> Ledger | None:
-        """The run's calls, if any were made. Nothing is made for it."""
+    def existing_ledger(self) -> Ledger | None:
+        """The run's ledger, if there is one; none is created."""
         return self.ledger if self._ledger or (self.folder / "ledger.sqlite").exists() else None
 
     def path(self, stage: str) -> Path:
-        """The file of a stage such as "M2/pairs"."""
+        """Return the file of a stage such as "M2/pairs"."""
         return self.folder / f"{stage}.jsonl"
 
+    def records(self, stage: str, record: type[T]) -> list[T]:
+        """Read the records of a completed stage; return none for any other stage."""
+        path = self.path(stage)
+        return parse_lines(path, record) if path.exists() else []
+
     def stage(self, stage: str, record: type[T], produce: Callable[[], Iterable[T]]) -> list[T]:
-        """The records of a stage: read if it has ended, else produced and written."""
+        """Return the records of a stage: read if it is complete, else produced and written."""
         path = self.path(stage)
         if not path.exists():
             records = list(produce())
@@ -117,8 +123,8 @@ class Run:
             return records
         return parse_lines(path, record)
 
-    def remembered(self, stage: str, record: type[T], produce: Callable[[], Iterable[T]]) -> list[T]:
-        """Like `stage`, for what is kept to save time alone: where it cannot be written, it is computed again."""
+    def cached(self, stage: str, record: type[T], produce: Callable[[], Iterable[T]]) -> list[T]:
+        """Return the records like `stage`, for a mere cache: a folder that is not writable is no error."""
         path = self.path(stage)
         if path.exists():
             return parse_lines(path, record)
@@ -128,12 +134,12 @@ class Run:
         return records
 
     def write(self, stage: str, records: Iterable[Any]) -> None:
-        """Write a stage's file, whole or not at all."""
+        """Write the file of a stage atomically."""
         self.worked = True
         write_records(self.path(stage), records)
 
     def checkpoint(self, model: str, produce: Callable[[Path], None]) -> Path:
-        """The checkpoint of a model: found, or produced into a folder that takes its name only when whole."""
+        """Return the checkpoint of a model: found, or produced in a folder that is renamed when complete."""
         final = self.folder / model / "checkpoint"
         if not final.exists():
             self.worked = True
@@ -147,50 +153,57 @@ class Run:
         return final
 
     def models(self) -> list[str]:
-        """Names of the models that this run has, M0 first."""
+        """Return the names of the models of this run, M0 first."""
         trained = [path.parent.name for path in self.folder.glob("*/checkpoint")]
         return ["M0", *sorted(trained, key=lambda name: (name != "SFT", len(name), name))]
 
     def model(self, name: str) -> str:
-        """What a model name of this run stands for: a folder, or the name of M0.
+        """Return the checkpoint folder of a model of this run; for M0, its name.
 
         Raises:
-            UnknownName: the run has no such model (yet).
+            UnknownName: the run does not have this model (yet).
         """
         if name not in self.models():
             raise UnknownName(f"In the run {self.name}, the model", name, self.models())
         return self.config.model if name == "M0" else str(self.folder / name / "checkpoint")
 
     def lock(self) -> None:
-        """Keep other processes from training this run. The lock ends with the process, however that ends.
+        """Keep other processes from training this run.
 
         Raises:
-            UsageError: another process is training it.
+            UsageError: another process is training it, or its folder is not writable.
         """
-        from filelock import FileLock, Timeout
-
-        self._lock = FileLock(self.folder / ".lock", timeout=0)
-        try:
-            self._lock.acquire()
-        except Timeout:
-            raise UsageError(f"Another process is training the run {self.folder}. Wait for it, or stop it.") from None
-        except OSError as error:
-            raise UsageError(f"In {self.folder} nothing can be written ({error.strerror}).") from None
+        busy = f"Another process is training the run {self.folder}. Wait for it, or stop it."
+        self._lock = acquire_lock(self.folder / ".lock", busy)
 
     def close(self) -> None:
-        """Close the ledger and let go of the lock."""
+        """Close the ledger and release the lock. The ledger is opened again at its next use."""
         if self._ledger is not None:
             self._ledger.close()
         if self._lock is not None:
             self._lock.release()
+        self._ledger = self._lock = None
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r})"
+
+    def _repr_html_(self) -> str:
+        """Return a table of the models and their stages, for a notebook."""
+        rows = []
+        for model in self.models() if (self.folder / "run.yaml").exists() else []:
+            stages = sorted(path.stem for path in (self.folder / model).glob("*.jsonl"))
+            rows.append(f"<tr><td>{escape(model)}</td><td>{escape(', '.join(stages))}</td></tr>")
+        head = "<thead><tr><th>model</th><th>stages</th></tr></thead>"
+        caption = f"<caption>{escape(str(self.folder))}</caption>"
+        return "\n".join(["<table>", caption, head, "<tbody>", *rows, "</tbody>", "</table>"])
 
 
 def open_run(root: Path, name: str | None) -> Run:
-    """A run by its name, or the one that was touched last.
+    """Open a run by its name, or the one modified last.
 
     Raises:
-        UsageError: there is no run at all.
-        UnknownName: there is none of that name.
+        UsageError: there is no run.
+        UnknownName: there is no run of that name.
     """
     folders = sorted(root.glob("*/run.yaml"), key=lambda path: max(path.stat().st_mtime, path.parent.stat().st_mtime))
     if not folders:
@@ -202,50 +215,50 @@ def open_run(root: Path, name: str | None) -> Run:
 
 
 def plan_run(root: Path, name: str, config: TrainConfig) -> Run:
-    """A run that may not be there yet. Nothing is made.
+    """Return a run that may not exist yet. Nothing is created.
 
     Raises:
-        UsageError: a new one cannot have that name.
+        UsageError: the name is not valid for a new run.
     """
     plain = Path(name).name == name and name not in ("", ".", "..")
     if plain and (root / name / "run.yaml").exists():
-        return Run(root / name)  # whatever an earlier version called it
+        return Run(root / name)  # an earlier version may have allowed the name
     if not plain or not _NAME.fullmatch(name) or is_device(name) or len(name.encode()) > LONGEST:
         raise UsageError(
-            f"{name!r} is no name for a run. It begins with a letter or a digit, and goes on with letters, digits, "
-            f"blanks and any of . , = + @ ( ) _ -, up to {LONGEST} bytes; at its end is neither blank nor dot, and "
-            "Windows has no device of its name."
+            f"{name!r} is not a valid name of a run. It must begin with a letter or a digit, and may contain letters, "
+            f"digits, blanks and any of . , = + @ ( ) _ -, up to {LONGEST} bytes. It must not end with a blank or a "
+            "dot, or be the name of a Windows device."
         )
     return Run(root / name, config)
 
 
-def without_secrets(data: Any) -> Any:
-    """A configuration as data, without what addresses carry that nobody else may read: names and passwords, keys."""
+def public_config(data: Any) -> Any:
+    """Return a configuration as data, with user names, passwords and keys removed from its addresses."""
     if isinstance(data, dict):
-        return {key: without_secrets(value) for key, value in data.items()}
+        return {key: public_config(value) for key, value in data.items()}
     if isinstance(data, list):
-        return [without_secrets(value) for value in data]
+        return [public_config(value) for value in data]
     return public_name(data) if isinstance(data, str) and is_remote(data) else data
 
 
 def start_run(root: Path, name: str, config: TrainConfig) -> Run:
-    """Start a run, or go on with it. Settings of the machine may change on the way.
+    """Create a run, or resume it. Settings of the machine may differ (`MACHINE`).
 
     Raises:
         RunChanged: it was started with another configuration.
-        UsageError: a new one cannot have that name.
+        UsageError: the name is not valid for a new run.
     """
     run = Run(plan_run(root, name, config).folder)
-    resolved = without_secrets(config.model_dump(mode="json"))
+    resolved = public_config(config.model_dump(mode="json"))
     stored = run.folder / "run.yaml"
     if stored.exists():
-        # A setting that came with a later version is at its default, which is what runs without it had.
+        # A setting that a later version added has its default, which is the behaviour of runs without it.
         before = run.config.model_dump(mode="json")
-        changes = differences(without_secrets(before), resolved)
+        changes = differences(public_config(before), resolved)
         real = [change for change in changes if change.partition(" ")[0] not in MACHINE]
         if real:
             raise RunChanged(run.folder, real)
-        if changes or before != without_secrets(before):
+        if changes or before != public_config(before):
             write_text(stored, yaml.safe_dump(resolved, sort_keys=False))
         return run
     if not (run.folder / "manifest.json").exists():
@@ -255,7 +268,7 @@ def start_run(root: Path, name: str, config: TrainConfig) -> Run:
 
 
 def _stored(path: Path) -> dict[str, Any]:
-    """The configuration that a run was started with, as data."""
+    """Read the configuration with which a run was started, with the present names of its settings."""
     try:
         data = read_yaml(path)
         if isinstance(data, dict):
@@ -264,13 +277,13 @@ def _stored(path: Path) -> dict[str, Any]:
     except (DataError, ValidationError) as error:
         why = explain(error) if isinstance(error, ValidationError) else str(error).removeprefix(str(path)).lstrip(":, ")
         raise DataError(
-            path, f"is damaged, or of another version of srlm ({why.rstrip('.')}). Start anew under another --name."
+            path, f"is damaged, or of another version of srlm ({why.rstrip('.')}). Start a new run with another --name."
         ) from None
     return dict(data)
 
 
 def manifest() -> dict[str, Any]:
-    """What made a run: versions and machine. No library is imported for it, and no name of a user or host is in it."""
+    """Return the versions and the machine of a run. No library is imported, and no user or host name is included."""
     versions: dict[str, str | None] = {}
     for library in LIBRARIES:
         try:

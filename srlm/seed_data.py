@@ -1,16 +1,16 @@
-"""Seeds and evaluation instructions by name: embedded in the package, a folder of the user's, or Open Assistant.
+"""Seed data and evaluation instructions by name: embedded in the package, a user's folder, or Open Assistant.
 
-    embedded              the ones written for srlm (docs/reference/data.md)
+    embedded              those written for srlm (docs/reference/data.md)
     FOLDER                ift.jsonl (id, instruction, response) and eft.jsonl (id, instruction, answers: [text, rank,
-                          and where known score and rationale], split); also .json, and packed as .gz
+                          optionally score and rationale], split); also .json, and .gz
     oasst:FILE_OR_FOLDER  Open Assistant messages or trees as published, or a folder with instructions, ranked_train and
                           ranked_validation as .jsonl or .jsonl.gz (srlm/open_assistant.py)
-    oasst:OWNER/NAME      the same data set on the Hub
-    puzzle:SEED           made by the checker of the puzzle world (docs/explain/puzzle.md); "puzzle" alone: seed 0
+    oasst:OWNER/NAME      a data set of the same format on the Hub
+    puzzle:SEED           made by the checker of the puzzle task (docs/explain/puzzle.md); "puzzle" alone: seed 0
 
-IFT takes the first user turn with the reply that people ranked best (arXiv 2401.10020, section 3.1.1); EFT takes
-other first turns with several ranked replies. Where prompts have no split, or all are for training, one of four goes
-to validation, by its id; where all are for validation, all are.
+IFT uses first user turns with the reply that people ranked best (arXiv 2401.10020, section 3.1.1); EFT uses other first
+turns with several ranked replies. If prompts have no split, or all are for training, a quarter of them, by id, goes to
+validation; if all are for validation, they stay there.
 """
 
 from collections.abc import Callable, Iterable
@@ -37,7 +37,7 @@ _FORMS = (".jsonl", ".jsonl.gz", ".json", ".json.gz")
 
 @dataclass(frozen=True)
 class Seeds:
-    """What people wrote: demonstrations for IFT, ranked answers for EFT, and ranked answers held out from training."""
+    """Human data: demonstrations for IFT, ranked answers for EFT, and ranked answers held out from training."""
 
     ift: tuple[Demonstration, ...]
     eft: tuple[RankedPrompt, ...]
@@ -45,17 +45,17 @@ class Seeds:
 
 
 def evaluation_set() -> list[Prompt]:
-    """The embedded evaluation instructions, with labels and references; disjoint from the embedded seeds."""
+    """Return the embedded evaluation instructions, with labels and references; disjoint from the embedded seeds."""
     with as_file(files("srlm.data") / "eval.jsonl") as path:
         return read_records(path, Prompt)
 
 
 def load_seeds(source: str) -> Seeds:
-    """Load seeds by name.
+    """Load seed data by name.
 
     Raises:
         UnknownName: no such source.
-        DataError: a file is missing, empty or malformed; its line is named.
+        DataError: a file is missing, empty or malformed; the message has the line.
     """
     if source == EMBEDDED:
         with as_file(files("srlm.data")) as folder:
@@ -82,23 +82,23 @@ def _from_folder(folder: Path) -> Seeds:
 
 
 def _file_of(folder: Path, name: str) -> Path:
-    """The file of a part, plain or packed; what it would be called where there is none."""
+    """Return the file of a part, plain or gzip; its plain name if there is none."""
     return next((path for suffix in _FORMS if (path := folder / f"{name}{suffix}").is_file()), folder / f"{name}.jsonl")
 
 
 def _read(path: Path, record: type[T], fields: Callable[[Row], dict[str, Any]]) -> list[tuple[Row, T]]:
-    """The records of a file that a user gives, each id once."""
+    """Read the records of a user's file; ids must be unique."""
     adapter = TypeAdapter(record)
     once = UniqueKeys()
     found: list[tuple[Row, T]] = []
     for unit, number, data in read_values(path):
         row = Row(path, unit, number, data if isinstance(data, dict) else {})
-        refuse_newer(data, row.wrong)
+        refuse_newer(data, row.error)
         try:
             one = adapter.validate_python(fields(row) if isinstance(data, dict) else data)
         except (ValidationError, OverflowError) as error:
-            advice = " What is held out from training is validation." if "split: " in explain(error) else ""
-            raise row.unlike(f"{explain(error)}.{advice}") from None
+            advice = " The part held out from training is called validation." if "split: " in explain(error) else ""
+            raise row.error_with_hint(f"{explain(error)}.{advice}") from None
         once.add(row, one.id, f"the id {one.id!r:.60}")  # type: ignore[attr-defined]
         found.append((row, one))
     if not found:
@@ -107,13 +107,13 @@ def _read(path: Path, record: type[T], fields: Callable[[Row], dict[str, Any]]) 
 
 
 def _own_fields(row: Row) -> dict[str, Any]:
-    """A record as it is; an id that is a number as text, and a missing one made of the record's place."""
+    """Return the fields of a record with an id as text; a missing id is made from the record's position."""
     known = row.identifier("id") if row.data.get("id") is not None else f"{row.path.name[:3]}-{row.number:04d}"
     return {**row.data, "id": known}
 
 
 def _demonstration(row: Row) -> dict[str, Any]:
-    """The same of an instruction with its answer: also in Alpaca's form, with prompt and completion, or as messages."""
+    """Return the fields of a demonstration: also of Alpaca's format, with prompt and completion, or as messages."""
     fields = _own_fields(row)
     if "response" in fields or not {"output", "completion", *CONVERSATIONS} & fields.keys():
         return fields

@@ -1,8 +1,8 @@
-"""Figures on their way to TensorBoard and Weights & Biases: accelerate's trackers, each in a folder of the run.
+"""Experiment trackers: TensorBoard and Weights & Biases through accelerate, each in a folder of the run.
 
-The setting `report_to` says to which. A training reports through transformers' callbacks (`trainer/finetune/trackers.py`) into
-the tracker's run that is open here; what the monitor and the suites measured is logged by the tracker itself.
-How W&B is reached, or that it is not (WANDB_MODE=offline), is said by its own variables.
+The setting `report_to` selects them. A training reports through transformers' callbacks
+(`trainer.finetune.trackers`) into the tracker's run that is open here; the metrics of the monitor and of the suites are
+logged by the tracker itself. W&B is configured by its own environment variables (WANDB_MODE=offline ...).
 """
 
 import os
@@ -17,17 +17,17 @@ from srlm.errors import UsageError
 from srlm.optional_deps import require
 
 FOLDER = "tracking"
-"""How a folder of events is called: in a model's folder its training, in the run's the monitor and the suites."""
+"""Name of the folder with events: a model's folder has that of its training, the run's those of monitor and suites."""
 
 PROJECT = "srlm"
-"""W&B's project, if WANDB_PROJECT names no other."""
+"""W&B's project, unless WANDB_PROJECT names another."""
 
 
 def require_trackers(names: Collection[str]) -> None:
-    """Say which tracker is not installed, before anything is computed.
+    """Refuse trackers that are not installed, before anything is computed.
 
     Raises:
-        MissingDependency: with the command that installs it.
+        MissingDependency: the message has the command that installs it.
     """
     for name in names:
         require(name, f"report_to={name}", "trackers")
@@ -35,18 +35,18 @@ def require_trackers(names: Collection[str]) -> None:
 
 
 @contextmanager
-def tracked(names: Collection[str], folder: Path, name: str, group: str, since: int = 0) -> Iterator[list[Any]]:
-    """Open trackers of accelerate, and close them in the end.
+def open_trackers(names: Collection[str], folder: Path, name: str, group: str, since: int = 0) -> Iterator[list[Any]]:
+    """Open trackers of accelerate; close them at the end of the block.
 
     Args:
         names: which, see `srlm.config.TrainConfig.report_to`.
-        folder: where their files lie. TensorBoard shows it as one run, and to W&B it always is the same run.
-        name: what W&B calls it.
-        group: what W&B groups it by.
-        since: the first step that is to be logged. TensorBoard forgets what the folder has from there on.
+        folder: of their files. It is one run in TensorBoard and always the same run in W&B.
+        name: of the run in W&B.
+        group: of the run in W&B.
+        since: the first step that is logged. TensorBoard drops what the folder has from there on.
 
     Raises:
-        UsageError: W&B lacks a key, or cannot be reached.
+        UsageError: W&B has no key, or cannot be reached.
     """
     with ExitStack() as stack:
         opened = []
@@ -77,21 +77,21 @@ def _wandb(folder: Path, name: str, group: str) -> Any:
         dir=str(folder),
         id=_identifier(folder / "wandb-id"),
         resume="allow",
-        # Neither what the terminal shows nor how the command was called goes there: an address may carry credentials.
+        # Neither terminal output nor the command line is sent: an address may contain credentials.
         settings={"console": "off", "silent": True, "disable_git": True, "disable_code": True, "x_disable_meta": True},
     )
     try:
         tracker.start()
     except wandb.Error as error:
         raise UsageError(
-            f"report_to=wandb: W&B does not begin ({type(error).__name__}). Log in with `wandb login`, or keep its "
-            "files here with WANDB_MODE=offline and send them later with `wandb sync`. What is done is kept."
+            f"report_to=wandb: W&B cannot start ({type(error).__name__}). Log in with `wandb login`, or keep its "
+            "files here with WANDB_MODE=offline and upload them later with `wandb sync`. Completed stages are kept."
         ) from None
     return tracker
 
 
 def _identifier(file: Path) -> str:
-    """W&B's id of the run in a folder: drawn once, so that what was stopped goes on as the same run."""
+    """Return W&B's id of the run in a folder: created once, so that a stopped run is resumed as the same run."""
     if not file.exists():
         write_text(file, uuid4().hex[:8])
     return file.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Time AlpacaEval's analysis of one model beside the alpaca_eval package, on the same annotations.
+"""Time AlpacaEval's analysis of one model next to the alpaca_eval package, on the same annotations.
 
     python tools/bench_alpaca.py [--folder DIR] [--python PYTHON]
 
@@ -18,9 +18,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from evals.suites.alpaca.files import read_annotations, read_difficulties
 from evals.suites.alpaca.length_control import AlpacaDifficulties, length_controlled
-from evals.suites.alpaca.rescore import arrays
 
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data" / "alpaca_eval"
 TURNS = 3
@@ -77,7 +78,7 @@ def bench(folder: Path | None = None, python: str | None = None) -> dict[str, An
 
 def _processes(file: Path, gamed: Path, python: str | None) -> dict[str, float]:
     """The whole analysis of one model, turn by turn, the first turn warming the disk."""
-    srlm = [str(Path(sys.executable).parent / "srlm"), "eval", "--annotations", str(file), "--gamed", str(gamed)]
+    srlm = [str(Path(sys.executable).parent / "srlm"), "compare", str(file), "--alpaca-difficulties", str(gamed)]
     ours, theirs = [], []
     for _ in range(TURNS + 1):
         ours.append(_seconds(srlm))
@@ -95,7 +96,9 @@ def _seconds(command: list[str]) -> float:
 
 def _ours(file: Path, gamed: AlpacaDifficulties) -> tuple[list[float], float]:
     """Seconds of single fits, C by cross-validation included as in theirs, and of the refits of an interval alone."""
-    gaps, preferences = arrays(read_annotations(file))
+    rows = read_annotations(file).rows
+    gaps = np.array([float(len(row.baseline_output) - len(row.model_output)) for row in rows])
+    preferences = np.array([np.nan if row.preference is None else row.preference for row in rows])
     fits = []
     for _ in range(FITS):
         began = time.perf_counter()

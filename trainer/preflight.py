@@ -4,6 +4,7 @@ from pathlib import Path
 
 from srlm.checkpoint_files import read_config
 from srlm.config import TrainConfig
+from srlm.disk import require_disk
 from srlm.engines.architectures import require_architecture
 from srlm.engines.budget import Budget
 from srlm.engines.device import pick_device
@@ -15,7 +16,7 @@ from srlm.errors import UnknownName, UsageError
 from srlm.judges.pairwise import CHOICES
 from srlm.judges.pointwise import PointwiseJudge, configured_judge
 from srlm.judges.rubric import Scale
-from srlm.model_hub import is_model_name, model_folder, require_disk
+from srlm.model_hub import is_model_name, model_folder
 from srlm.optional_deps import require
 from srlm.puzzle.task import PUZZLE
 from srlm.runs import Run

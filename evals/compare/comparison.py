@@ -60,6 +60,7 @@ class Comparison:
     sides: list[ExtraTable] = field(default_factory=list)
     judges: list[SuiteJudge] = field(default_factory=list)
     distrusted: dict[str, str] = field(default_factory=dict)
+    files: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

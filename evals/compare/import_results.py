@@ -1,13 +1,13 @@
 """Import of other tools' result files: the tool is recognised by the content of a file."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from evals import suites
-from evals.importer import AnyImporter, ResultFile
+from evals.importer import AnyImporter, FileSummary, ResultFile, Settings
 from srlm.errors import DataError
 from srlm.json_files import SUFFIXES, read_rows
 
@@ -26,6 +26,7 @@ class Imported:
 
     results: list[Any]
     models: list[list[str]]
+    summaries: list[FileSummary] = field(default_factory=list)
 
 
 def result_file(word: str) -> ResultFile | None:
@@ -36,8 +37,12 @@ def result_file(word: str) -> ResultFile | None:
     return ResultFile(Path(word).expanduser()) if _names_a_file(word) else None
 
 
-def read_results(files: Sequence[ResultFile]) -> Imported:
+def read_results(files: Sequence[ResultFile], settings: Settings = ()) -> Imported:
     """Read the results of all files. Several files of one tool may belong together, such as tasks of one model.
+
+    Args:
+        files: to read.
+        settings: see `evals.settings`.
 
     Raises:
         DataError: a file is of none of the known tools, or a record in it is wrong.
@@ -46,10 +51,29 @@ def read_results(files: Sequence[ResultFile]) -> Imported:
     contents: dict[AnyImporter, list[Any]] = {one: [] for one in _importers()}
     models: list[list[str]] = []
     for file in files:
-        importer, content = _read(file)
+        importer, content = _read(file, settings)
         contents[importer].append(content)
         models.append(importer.models(content))
-    return Imported([result for importer, found in contents.items() for result in importer.convert(found)], models)
+    results: list[Any] = []
+    summaries: list[FileSummary] = []
+    for importer, found in contents.items():
+        converted = importer.convert(found, settings)
+        results += converted
+        summaries += importer.summarize(found, converted, settings)
+    return Imported(results, models, summaries)
+
+
+def read_prompts(place: str) -> object:
+    """Read the prompts of a benchmark, as a setting.
+
+    Raises:
+        DataError: no suite knows what is there.
+    """
+    found = (importer.read_prompts(place) for importer in _importers())
+    setting = next((one for one in found if one is not None), None)
+    if setting is None:
+        raise DataError(Path(place), "holds no prompts of a benchmark whose results srlm reads.")
+    return setting
 
 
 def _importers() -> list[AnyImporter]:
@@ -62,15 +86,15 @@ def _formats() -> str:
     return f"{', '.join(others)} or {last}"
 
 
-def _read(file: ResultFile) -> tuple[AnyImporter, Any]:
+def _read(file: ResultFile, settings: Settings) -> tuple[AnyImporter, Any]:
     _refuse_folder(file.path)
     rows = read_rows(file.path)
     for importer in _importers():
         if importer.recognise(rows):
-            return importer, importer.read(file, rows)
+            return importer, importer.read(file, rows, settings)
     keys = rows[0].data.keys()
     tool = next((f" It looks like a file of {tool}." for tool, known in OTHERS.items() if known <= keys), "")
-    raise rows[0].unlike(f"is no file of results that srlm knows: {_formats()}.{tool}")
+    raise rows[0].error_with_hint(f"is no file of results that srlm knows: {_formats()}.{tool}")
 
 
 def _names_a_file(word: str) -> bool:

@@ -13,7 +13,7 @@ from evals.suites import load_results
 from srlm.filenames import file_name
 from srlm.model_card import Evaluation, Measured, write_card
 from srlm.runs import Run
-from srlm.trackers import FOLDER, tracked
+from srlm.trackers import FOLDER, open_trackers
 
 
 def log_results(run: Run, models: Sequence[str]) -> None:
@@ -28,7 +28,7 @@ def log_results(run: Run, models: Sequence[str]) -> None:
         if model != "M0" and model in run.models():
             write_card(run, model, Path(run.model(model)), evaluations)
         folder = run.folder / FOLDER / "evals" / file_name(model)
-        with tracked(run.config.report_to, folder, f"{model} evaluated", run.name) as trackers:
+        with open_trackers(run.config.report_to, folder, f"{model} evaluated", run.name) as trackers:
             for one in trackers:
                 # W&B drops what comes twice at a step; without one it takes each evaluation as a further row.
                 one.log(tracked_values(evaluations), step=iteration(model) if one.name == "tensorboard" else None)

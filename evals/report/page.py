@@ -24,12 +24,12 @@ from evals.report.sections.text_map import TITLE as MAP_TITLE
 from evals.report.sections.text_map import map_section
 from evals.sample import Sample, pack
 from evals.suites import load_results
-from srlm import __version__
 from srlm.atomic_files import write_text
 from srlm.console import Progress
 from srlm.errors import UnknownName
 from srlm.optional_deps import require
 from srlm.runs import Run
+from srlm.version import __version__
 
 WARNINGS = ("Attention", "This judge is weak")
 """How captions of a comparison begin that must not be overlooked."""
@@ -94,8 +94,8 @@ def gather(
     return [*judged_samples(run, results), *learned_samples(run)], sections
 
 
-def render(name: str, sections: list[Section], samples: list[Sample]) -> str:
-    """The HTML."""
+def render(name: str, sections: list[Section], samples: list[Sample], *, files: bool = False) -> str:
+    """Return the HTML of the page of a run, or of files, which have no samples."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -111,6 +111,7 @@ def render(name: str, sections: list[Section], samples: list[Sample]) -> str:
     environment.filters["svg"] = Markup  # drawn by evals.report.charts.svg, which escapes what it writes
     return environment.get_template("page.html").render(
         name=name,
+        files=files,
         version=__version__,
         sections=sections,
         shown=[one for one in sections if not one.missing],

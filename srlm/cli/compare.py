@@ -1,4 +1,4 @@
-"""`srlm compare`: models side by side, with what is and what is not significant."""
+"""`srlm compare`: metrics of several models, with tested differences."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +10,7 @@ from srlm.cli.options import DEFAULT_RUNS, RunName, Runs
 
 
 class Format(StrEnum):
-    """How the comparison is printed."""
+    """Forms of a printed comparison."""
 
     table = "table"
     markdown = "markdown"
@@ -21,17 +21,44 @@ class Format(StrEnum):
 
 
 class Reference(StrEnum):
-    """Whose figures can stand beside ours."""
+    """Sources of reported values to show next to ours."""
 
     paper = "paper"
 
 
 class By(StrEnum):
-    """What a prompt can be told apart by."""
+    """Labels of prompts."""
 
     category = "category"
     complexity = "complexity"
     length = "length"
+
+
+class RepeatRule(StrEnum):
+    """Ways to read records that a file has several times."""
+
+    mean = "mean"
+    first = "first"
+    last = "last"
+
+
+Prompts = Annotated[
+    str | None,
+    typer.Option(
+        "--prompts",
+        metavar="FILE",
+        help="Prompts of the benchmark of FILE, in their order: AlpacaEval's model_outputs.json of the baseline (or "
+        "tatsu-lab/alpaca_eval), or FastChat's question.jsonl. Results that lack some are then known to.",
+    ),
+]
+Repeats = Annotated[
+    RepeatRule | None,
+    typer.Option(
+        "--repeats",
+        help="Read judgements that FILE has several times, as FastChat writes them when it is run twice: their mean, "
+        "the first or the last.",
+    ),
+]
 
 
 def compare(
@@ -67,7 +94,7 @@ def compare(
         Reference | None,
         typer.Option(
             "--reference",
-            help="Put what the self-rewarding paper printed for SFT, M1, M2 and M3 beside models of these names.",
+            help="Add the values that the self-rewarding paper reports for models of the names SFT, M1, M2, M3.",
         ),
     ] = None,
     alpaca_difficulties: Annotated[
@@ -78,65 +105,41 @@ def compare(
             help="AlpacaEval's df_gamed.csv, for the length control of its leaderboard.",
         ),
     ] = None,
+    prompts: Prompts = None,
+    repeats: Repeats = None,
     run: RunName = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
-    """Compare models that were evaluated: win rate, length, reward-model figures, differences with paired tests."""
-    from evals.compare.breakdown import by_label
-    from evals.compare.comparison import MUST_MATCH, compare_models
+    """Compare models that were evaluated, or other tools' files of results: differences with paired tests."""
+    from evals.compare.compare import compare_sources, file_settings
     from evals.compare.export.csv import as_csv
     from evals.compare.export.html import as_html
     from evals.compare.export.json import as_json
     from evals.compare.export.latex import as_latex
     from evals.compare.export.markdown import as_markdown
-    from evals.compare.import_results import read_results, result_file
-    from evals.compare.paper import add_paper_values
     from evals.compare.terminal import print_comparison
-    from evals.labels.store import read_labels
-    from evals.results import collect, merge
-    from evals.suites import load_results
-    from evals.suites.alpaca.files import read_difficulties
     from srlm.console import say, say_data, stdout
-    from srlm.errors import UnknownName, UsageError
     from srlm.runs import open_run
 
-    differing = [one.strip() for one in allow_mismatch.split(",") if one.strip()]
-    for one in differing:
-        if one not in MUST_MATCH:
-            raise UnknownName("For --allow-mismatch, the word", one, MUST_MATCH)
-    if labels is not None and by is None:
-        raise UsageError("--labels goes with --by category, --by complexity or --by length.")
-    files = {word: file for word in [*models, *([baseline] if baseline else [])] if (file := result_file(word))}
-    imported = read_results([*files.values()])
-    within = dict(zip(files, imported.models, strict=True))
-    home = open_run(runs, run) if run is not None or any(word not in within for word in models) else None
-    results = merge(load_results(home), imported.results) if home else collect(imported.results)
-    names = [name for word in models for name in within.get(word, [word])]
-    breakdown = by_label(home, by.value, read_labels(labels) if labels else None) if by else None
-    comparison = compare_models(
-        results,
-        names,
-        within.get(baseline, [baseline])[0] if baseline else names[0],
-        differing,
-        breakdown,
-        [read_difficulties(alpaca_difficulties)] if alpaca_difficulties else (),
+    comparison = compare_sources(
+        models,
+        lambda: open_run(runs, run),
+        baseline=baseline,
+        allow_mismatch=[one.strip() for one in allow_mismatch.split(",") if one.strip()],
+        by=None if by is None else by.value,
+        labels=labels,
+        paper=reference is not None,
+        settings=file_settings(prompts, None if repeats is None else repeats.value, alpaca_difficulties),
+        with_run=run is not None,
     )
-    if by is not None and not any(side.baseline for side in comparison.sides):
-        raise UsageError(
-            f"No prompt of these results has a label of this kind ({by}). A judge gives them: srlm label --judge SPEC. "
-            "Or name a file of yours: --labels FILE"
-        )
-    if reference is not None:
-        comparison = add_paper_values(comparison)
-    if format is not Format.table:
-        write = {
-            Format.markdown: as_markdown,
-            Format.csv: as_csv,
-            Format.json: as_json,
-            Format.latex: as_latex,
-            Format.html: as_html,
-        }
-        text = write[format](comparison).rstrip("\n")
-        (say_data if format is Format.json else say)(text)
-        return
-    print_comparison(stdout(), comparison)
+    write = {
+        Format.markdown: as_markdown,
+        Format.csv: as_csv,
+        Format.json: as_json,
+        Format.latex: as_latex,
+        Format.html: as_html,
+    }
+    if format is Format.table:
+        print_comparison(stdout(), comparison)
+    else:
+        (say_data if format is Format.json else say)(write[format](comparison).rstrip("\n"))

@@ -1,13 +1,12 @@
 """`srlm eval`: run evaluation suites on models."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srlm.cli.models import budget_of, contestant, wire_of
+from srlm.api.models import ModelOpener
 from srlm.cli.options import DEFAULT_RUNS, Estimate, MaxConnections, MaxCost, RunName, Runs, Timeout, command
-from srlm.cli.recompute import Format, recompute
 from srlm.cli.suite_options import VALUES
 
 if TYPE_CHECKING:
@@ -29,24 +28,6 @@ def evaluate(
         str | None,
         typer.Option("--judge", help="Outside judge, for suites that ask one; if not given, the packaged model."),
     ] = None,
-    annotations: Annotated[
-        Path | None,
-        typer.Option(
-            "--annotations",
-            metavar="FILE",
-            help="Without a model: win rates out of AlpacaEval's annotations.json; with --suite mt-bench, mean grades "
-            "out of FastChat's judgements.",
-        ),
-    ] = None,
-    gamed: Annotated[
-        Path | None,
-        typer.Option(
-            "--gamed", metavar="FILE", help="AlpacaEval's df_gamed.csv, for its length control of --annotations."
-        ),
-    ] = None,
-    format: Annotated[Format, typer.Option("--format", help="How to print the figures of --annotations.")] = (
-        Format.table
-    ),
     max_connections: MaxConnections = None,
     timeout: Timeout = None,
     max_cost: MaxCost = None,
@@ -66,28 +47,16 @@ def evaluate(
     from srlm.errors import UsageError
     from srlm.model_hub import PACKAGED
 
-    names, every = choose_suites(suite)
-    options: dict[str, Any] = context.meta[VALUES]
-    if annotations is not None:
-        given = {f"--{key.replace('_', '-')}": value for key, value in options.items() if key != "prompts"}
-        asking = {"models": models, "--judge": judge, **given, "--estimate": estimate}
-        if found := [name for name, value in asking.items() if value]:
-            raise UsageError(
-                f"--annotations goes without {' and '.join(found)}: no model is asked, the verdicts are in the file."
-            )
-        recompute(names, annotations, gamed, options["prompts"], format)
-        return
-    if gamed is not None or format is not Format.table:
-        raise UsageError("--gamed and --format go with --annotations.")
+    _, every = choose_suites(suite)
     if not models:
-        raise UsageError("Name at least one model, such as: srlm eval M1. Or give --annotations FILE.")
+        raise UsageError("Name at least one model, such as: srlm eval M1")
     progress = Progress()
     home = _home(runs, run, models)
     try:
-        budget, wire = budget_of(max_cost), wire_of(max_connections, timeout, progress)
-        named = {model: contestant(model, home, wire, budget) for model in models}
-        judge_model = contestant(judge or PACKAGED, home, wire, budget)
-        evaluation = prepare(named, suite, judge_model, home, progress, options)
+        opener = ModelOpener(progress, max_connections=max_connections, timeout=timeout, max_cost=max_cost)
+        named = {model: opener.model(model, home) for model in models}
+        judge_model = opener.model(judge or PACKAGED, home)
+        evaluation = prepare(named, suite, judge_model, home, progress, context.meta[VALUES])
         if judge is None and judged([*evaluation.jobs]):
             progress.say("No --judge is given: the packaged 135M model judges. It is too small to be trusted.")
         if estimate:

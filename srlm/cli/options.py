@@ -1,11 +1,16 @@
 """Options that several commands share."""
 
 import shlex
+from collections.abc import Callable
 from math import isnan
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from srlm.api import models
+
+DEFAULT_RUNS = models.DEFAULT_RUNS
 
 MAX_SECONDS = 86_400
 """Of a timeout, one day: a larger one is none, and no clock can wait for infinity."""
@@ -80,4 +85,9 @@ def command(*words: object) -> str:
     return shlex.join(map(str, words))
 
 
-DEFAULT_RUNS = Path("results/runs")
+def print_estimate(work: Callable[[], object]) -> None:
+    """Print the calls, tokens and cost of a call of the Python API, without doing its work."""
+    from srlm import api
+    from srlm.console import stdout
+
+    stdout().print(api.estimate(work), soft_wrap=True, markup=False)

@@ -4,6 +4,7 @@ Local: `hf` (transformers) with `decoding`, `shared_prefix`, `top_p`, `batch_siz
 `vllm_arguments`, `reaper`. Checkpoints: `load`, `load_errors`, `weight_checks`, `fingerprint`, `architectures`. Chat
 templates: `chat_template`, `template_parts`, `template_trial`, `reasoning`.
 
-Servers: `openai`, `anthropic`, `vllm_server`, all on `remote`, which sends calls through `request_pool` and uses
-`client_config`, `budget`, `capabilities`, `completions`, `http_body`, `api_errors`, `server_messages`, `server_address`.
+Servers: `openai`, `anthropic`, `vllm_server`, all on `remote`, which sends calls through `request_pool`; with
+`client_config`, `budget`, `capabilities`, `completions`, `http_body`, `api_errors`, `remote_messages`,
+`server_messages`, `server_address`.
 """

@@ -62,8 +62,8 @@ class Budget:
         """Build the error for a call that does not fit; `kept` calls of the step are answered."""
         return BudgetSpent(
             f"--max-cost {self.limit:g} is reached: ${self.spent:.4f} are spent, and the next call of {model} may cost "
-            f"${amount:.4f}. Completed calls are kept ({kept} of this step); run the same command again to resume, with "
-            "a --max-cost for the remaining calls.",
+            f"${amount:.4f}. Completed calls are kept ({kept} of this step); run the same command again to resume, "
+            "with a --max-cost for the remaining calls.",
             limit=self.limit,
             spent=self.spent,
             next_call=amount,

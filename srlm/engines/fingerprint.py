@@ -3,7 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from srlm.checkpoint_files import INDEX, WEIGHTS, read_object, weight_files
+from srlm.checkpoint_files import read_object, weight_files
+from srlm.checkpoint_messages import INDEX, WEIGHTS
 
 FINGERPRINTED = (
     "*.safetensors",

@@ -6,13 +6,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from srlm.checkpoint_files import (
-    TOKENIZERS,
     read_config,
     read_object,
     require_checkpoint,
     require_no_pointer,
     require_weights,
 )
+from srlm.checkpoint_messages import TOKENIZERS
 from srlm.engines.architectures import is_known, require_settings, vocabulary_size
 from srlm.engines.load_errors import translate_errors
 from srlm.engines.template_trial import require_template

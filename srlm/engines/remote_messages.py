@@ -28,8 +28,8 @@ def fatal_error_message(error: RequestError, *, name: str, model: str, server: s
         return f"{name} refuses the key (HTTP 401{detail}). Check the environment variable {key_variable}."
     if status == 403 and error.is_html:
         return (
-            f"A firewall or proxy in front of {server} forbids these calls (HTTP 403{detail}); the key was not checked. "
-            "Ask its administrator, or try another network."
+            f"A firewall or proxy in front of {server} forbids these calls (HTTP 403{detail}); the key was not "
+            "checked. Ask its administrator, or try another network."
         )
     if status == 403:
         return (

@@ -95,7 +95,7 @@ class PrefixReader:
         width: int | None = None,
         **others: Any,
     ) -> torch.Tensor:
-        """Read [B, Q] tokens at the columns first ... first + Q - 1 of `width` columns; return the last logits [B, V]."""
+        """Read tokens [B, Q] at the columns first ... first + Q - 1 of `width`; return the last logits [B, V]."""
         device = self._model.device
         ids, start = ids.to(device), start.to(device)
         shared = self.shared if self._prefix else 0

@@ -55,8 +55,8 @@ def require_template(tokenizer: Any, folder: Path) -> None:
         raise ModelError(str(error)) from None
     if len(prompt) > MAX_CHARACTERS:
         raise ModelError(
-            f"The chat template of {folder} writes {len(prompt)} characters for one short question. Use the template of "
-            "the model that it was made from."
+            f"The chat template of {folder} writes {len(prompt)} characters for one short question. Use the template "
+            "of the model that it was made from."
         )
     if QUESTION.lower() not in prompt.lower():
         raise ModelError(

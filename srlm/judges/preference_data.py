@@ -134,11 +134,11 @@ def _ranked(row: Row, identifier: str) -> RankedPrompt:
         try:
             return _RANKED.validate_python({**row.data, "id": identifier})
         except (ValidationError, OverflowError) as error:
-            raise row.unlike(f"{explain(error)}.") from None
+            raise row.error_with_hint(f"{explain(error)}.") from None
     if "output_1" in row.data:
         label = row.data.get("label")
         if label not in (1, 2) or isinstance(label, bool):
-            raise row.wrong("the field label must be 1 or 2, the number of the better output.")
+            raise row.error("the field label must be 1 or 2, the number of the better output.")
         outputs = row.text("output_1"), row.text("output_2")
         better, worse = outputs if label == 1 else outputs[::-1]
         return _pair(row, identifier, row.text("input"), better, worse)
@@ -147,7 +147,7 @@ def _ranked(row: Row, identifier: str) -> RankedPrompt:
         known = asked is not None and asked == asked_too
         instruction = asked if known and asked and "prompt" not in row.data else question_in(row, "prompt")
         return _pair(row, identifier, instruction, chosen, rejected)
-    raise row.unlike(
+    raise row.error_with_hint(
         "is not a labelled pair. Expected are input, output_1, output_2 and label, or prompt, chosen and rejected, or "
         "instruction and answers."
     )
@@ -155,5 +155,5 @@ def _ranked(row: Row, identifier: str) -> RankedPrompt:
 
 def _pair(row: Row, identifier: str, instruction: str, better: str, worse: str) -> RankedPrompt:
     if better == worse:
-        raise row.wrong("both answers have the same text, so neither is better.")
+        raise row.error("both answers have the same text, so neither is better.")
     return RankedPrompt(identifier, instruction, (RankedAnswer(better, 0), RankedAnswer(worse, 1)), "train")

@@ -88,7 +88,7 @@ def read_answers(path: Path) -> list[tuple[str, Answer]]:
         instruction, output = asked_and_answered(row)
         identifier = row.identifier("id") if row.data.get("id") is not None else f"{row.number:04d}"
         if identifier in seen:
-            raise row.wrong(f"the id {identifier!r:.60} is repeated; ids must be unique.")
+            raise row.error(f"the id {identifier!r:.60} is repeated; ids must be unique.")
         seen.add(identifier)
         names = [name for name in ("generator", "model") if row.data.get(name)]
         model = row.text(names[0]) if names else "unknown"

@@ -1,7 +1,7 @@
-"""A Llama of a quarter million random weights whose whole vocabulary is that of the puzzles.
+"""An untrained Llama with 224k weights and a vocabulary of the puzzles only.
 
-Relations, digits, y and n are a token each, and so is each piece of the puzzle's rubric between its slots: the model
-needs no English to know which of its two tasks it has. What the vocabulary lacks becomes one unknown token.
+Relations, digits, y and n are one token each, and so is each part of the puzzle rubric between its slots: the model
+needs no English to distinguish its two tasks. Any other text is the unknown token.
 """
 
 import json
@@ -32,25 +32,25 @@ SIZES: dict[str, Any] = {
     "num_key_value_heads": 8,
     "max_position_embeddings": 2048,
     "tie_word_embeddings": True,
-    # With the usual 0.02 so small a model does not learn to judge in the time that it has here.
+    # With the usual 0.02, such a small model does not learn to judge within the steps of the preset.
     "initializer_range": 0.1,
 }
 
 
 def phrases() -> list[str]:
-    """The pieces of the rubric between its slots."""
+    """Return the parts of the rubric between its slots."""
     rubric = (files("srlm.judges.prompts") / "puzzle.md").read_text(encoding="utf-8").strip()
     return [piece for piece in re.split(r"\{\{\w+\}\}", rubric) if piece]
 
 
 def digest() -> str:
-    """Tells models of different sizes, vocabularies or templates apart."""
+    """Hash everything that defines the model but its seed: sizes, vocabulary, template."""
     parts = [SIZES, CHARACTERS, phrases(), LABEL, TEMPLATE]
     return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def tokenizer() -> Any:
-    """Characters and phrases, with a chat template; nothing is learned from data."""
+    """Build the tokenizer of characters and phrases with its chat template; nothing is trained."""
     from tokenizers import AddedToken, Tokenizer, decoders, models
     from transformers import PreTrainedTokenizerFast
 
@@ -73,7 +73,7 @@ def tokenizer() -> Any:
 
 
 def build(seed: int, folder: Path) -> None:
-    """Write the checkpoint with the random weights of a seed; the folder appears only when it is whole.
+    """Write the checkpoint with the random weights of a seed; the folder appears only when complete.
 
     Raises:
         MissingDependency: torch or transformers is not installed.

@@ -1,11 +1,11 @@
-"""The seeds of the puzzle world, made by its checker: solved puzzles for IFT, judged answers for EFT.
+"""Seed data of the puzzle task, made by its checker: solved puzzles for IFT, judged answers for EFT.
 
-In the place of people who rank answers stands `Puzzle.check`: a judgement's rationale is its row of y and n.
+`Puzzle.check` replaces human rankings: the rationale of a judgement is its row of y and n.
 """
 
 import random
 
-from srlm.puzzle.task import VALUES, Part, Puzzle, puzzles
+from srlm.puzzle.task import VALUES, Puzzle, Split, puzzles
 from srlm.seeding import derive_seed
 from srlm.types import Demonstration, RankedAnswer, RankedPrompt
 
@@ -13,15 +13,15 @@ DEMONSTRATIONS = 48
 RANKED = 500
 HELD_OUT = 100
 ANSWERS = 4
-"""Judged answers to each ranked puzzle, so that there are 2,000 judgements to learn from."""
+"""Judged answers to each ranked puzzle: 2,000 judgements for training."""
 SOLVED, MALFORMED = 0.15, 0.05
 """Shares of the judged answers; the others are solutions with some digits changed."""
 CHANGES = 4
-"""Digits that are changed at the most."""
+"""Maximum number of changed digits."""
 
 
 def demonstrations(seed: int) -> list[Demonstration]:
-    """Solved puzzles."""
+    """Create solved puzzles."""
     made = []
     for number, puzzle in enumerate(puzzles("ift", seed)[:DEMONSTRATIONS]):
         made.append(Demonstration(f"ift-{number:03d}", puzzle.relations, _solution(puzzle, _chance(seed, puzzle))))
@@ -29,35 +29,35 @@ def demonstrations(seed: int) -> list[Demonstration]:
 
 
 def ranked(seed: int) -> list[RankedPrompt]:
-    """Puzzles with answers of every quality, with scores: the training part, then the part held out from it."""
-    chosen: list[tuple[Part, int]] = [("eft", RANKED), ("validation", HELD_OUT)]
+    """Create puzzles with scored answers of all qualities: the training split, then the validation split."""
+    chosen: list[tuple[Split, int]] = [("eft", RANKED), ("validation", HELD_OUT)]
     return [
         RankedPrompt(
-            id=f"{part}-{number:03d}",
+            id=f"{split}-{number:03d}",
             instruction=puzzle.relations,
             answers=_answers(puzzle, _chance(seed, puzzle)),
-            split="validation" if part == "validation" else "train",
+            split="validation" if split == "validation" else "train",
         )
-        for part, count in chosen
-        for number, puzzle in enumerate(puzzles(part, seed)[:count])
+        for split, count in chosen
+        for number, puzzle in enumerate(puzzles(split, seed)[:count])
     ]
 
 
-def changed(answer: str, count: int, chance: random.Random) -> str:
-    """An answer with so many of its digits replaced by others."""
+def changed(answer: str, count: int, rng: random.Random) -> str:
+    """Replace `count` digits of an answer by other digits."""
     digits = list(answer)
-    for place in chance.sample(range(len(digits)), count):
-        digits[place] = chance.choice([str(value) for value in range(1, VALUES + 1) if str(value) != digits[place]])
+    for place in rng.sample(range(len(digits)), count):
+        digits[place] = rng.choice([str(value) for value in range(1, VALUES + 1) if str(value) != digits[place]])
     return "".join(digits)
 
 
-def _answers(puzzle: Puzzle, chance: random.Random) -> tuple[RankedAnswer, ...]:
-    """Answers of at least two scores, the best first; equal scores have equal rank."""
+def _answers(puzzle: Puzzle, rng: random.Random) -> tuple[RankedAnswer, ...]:
+    """Sample answers with at least two different scores, the best first; equal scores have equal rank."""
     texts: set[str] = set()
     while len(texts) < ANSWERS or len({puzzle.score(text) for text in texts}) < 2:
         if len(texts) == ANSWERS:
             texts.clear()
-        texts.add(_attempt(puzzle, chance))
+        texts.add(_attempt(puzzle, rng))
     ordered = sorted(texts, key=lambda text: (-puzzle.score(text), text))
     scores = sorted({puzzle.score(text) for text in texts}, reverse=True)
     return tuple(
@@ -65,19 +65,19 @@ def _answers(puzzle: Puzzle, chance: random.Random) -> tuple[RankedAnswer, ...]:
     )
 
 
-def _attempt(puzzle: Puzzle, chance: random.Random) -> str:
-    """What a model might write: a solution, something of the wrong length, or a solution with mistakes."""
-    solution = _solution(puzzle, chance)
-    luck = chance.random()
-    if luck < SOLVED:
+def _attempt(puzzle: Puzzle, rng: random.Random) -> str:
+    """Sample what a model might write: a solution, a string of the wrong length, or a solution with errors."""
+    solution = _solution(puzzle, rng)
+    drawn = rng.random()
+    if drawn < SOLVED:
         return solution
-    if luck < SOLVED + MALFORMED:
-        return chance.choice([solution[:-1], solution + chance.choice(solution)])
-    return changed(solution, chance.randint(1, CHANGES), chance)
+    if drawn < SOLVED + MALFORMED:
+        return rng.choice([solution[:-1], solution + rng.choice(solution)])
+    return changed(solution, rng.randint(1, CHANGES), rng)
 
 
-def _solution(puzzle: Puzzle, chance: random.Random) -> str:
-    solution = puzzle.solve(chance)
+def _solution(puzzle: Puzzle, rng: random.Random) -> str:
+    solution = puzzle.solve(rng)
     if solution is None:
         raise ValueError(f"{puzzle.relations} has no solution")
     return solution

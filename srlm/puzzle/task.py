@@ -1,10 +1,9 @@
-"""The puzzle: digits 1 to 5 such that each pair of neighbours stands in the relation that is given, "<", "=" or ">".
+"""The puzzle: digits 1 to 5 such that neighbours satisfy the given relations, "<", "=" or ">".
 
-"<<>" is solved by "1352". To write a solution one must look ahead: "<<<<" has to begin with 1. To check one it is
-enough to look at two digits at a time. All functions are pure; randomness comes in as a generator.
+"1352" solves "<<>". Writing a solution needs look-ahead: "<<<<" has to start with 1. Checking one needs two digits at a
+time. All functions are pure; randomness is passed as a generator.
 
-What may be used for what is decided once for all puzzles, by the hash of their relations: no seed of any run can bring
-a puzzle of the test set into training.
+The split of a puzzle is fixed by the hash of its relations: no seed of any run brings a test puzzle into training.
 """
 
 import random
@@ -24,35 +23,35 @@ RELATIONS = "<=>"
 FULL_SCORE = 5
 
 PUZZLE = "puzzle"
-"""How a configuration names this world's model, seeds and instructions."""
+"""Name of the task's model, seed data and instructions in a configuration."""
 
-Part = Literal["ift", "eft", "validation", "loop", "test"]
-SHARES: dict[Part, int] = {"ift": 1, "eft": 4, "validation": 1, "loop": 10, "test": 4}
-"""How many of 20 puzzles may be used for what: demonstrations, judgements, judgements held out, the loop, the test."""
+Split = Literal["ift", "eft", "validation", "loop", "test"]
+SHARES: dict[Split, int] = {"ift": 1, "eft": 4, "validation": 1, "loop": 10, "test": 4}
+"""Number of puzzles of each split, of 20: demonstrations, judgements, validation judgements, the loop, the test."""
 
 
 @dataclass(frozen=True)
 class Puzzle:
-    """The relations between neighbours, from left to right."""
+    """A puzzle: the relations between neighbours, from left to right."""
 
     relations: str
 
     def __post_init__(self) -> None:
-        """Refuse what is no puzzle."""
+        """Refuse a string that is no puzzle."""
         if not self.relations or set(self.relations) - set(RELATIONS):
             raise ValueError(f"a puzzle is written in {RELATIONS}, not {self.relations!r}")
 
     @cached_property
     def solutions(self) -> int:
-        """How many there are."""
+        """Return the number of solutions."""
         return sum(_ways(self.relations))
 
     def well_formed(self, answer: str) -> bool:
-        """Whether an answer has as many digits as it should, and nothing else."""
+        """Return whether an answer has the right number of digits, and nothing else."""
         return len(answer) == len(self.relations) + 1 and all(digit in _DIGITS for digit in answer)
 
     def check(self, answer: str) -> str:
-        """A letter for each relation: "y" where the answer keeps it, "n" where not, and "n" for all if malformed."""
+        """Return "y" for each relation that the answer satisfies, else "n"; all "n" for a malformed answer."""
         if not self.well_formed(answer):
             return "n" * len(self.relations)
         neighbours = pairwise(answer)
@@ -62,28 +61,28 @@ class Puzzle:
         )
 
     def score(self, answer: str) -> int:
-        """5 for a solution, a point less for each violated relation, never below 0; 0 for a malformed answer."""
+        """Return 5 for a solution, one less for each violated relation, at least 0; 0 for a malformed answer."""
         return max(0, FULL_SCORE - self.check(answer).count("n")) if self.well_formed(answer) else 0
 
-    def solve(self, chance: random.Random) -> str | None:
-        """A solution, each with the same probability; None where there is none."""
+    def solve(self, rng: random.Random) -> str | None:
+        """Sample a solution uniformly; None if there is none."""
         if not self.solutions:
             return None
         answer = ""
         for place in range(len(self.relations) + 1):
             weights = _ways(self.relations[place:])
             fitting = [digit for digit in _DIGITS if not answer or _holds(answer[-1], self.relations[place - 1], digit)]
-            answer += chance.choices(fitting, [weights[_DIGITS.index(digit)] for digit in fitting])[0]
+            answer += rng.choices(fitting, [weights[_DIGITS.index(digit)] for digit in fitting])[0]
         return answer
 
     @property
-    def part(self) -> Part:
-        """What this puzzle may be used for."""
+    def split(self) -> Split:
+        """Return the split of this puzzle."""
         place = derive_seed("puzzle", self.relations) % sum(SHARES.values())
-        for part, share in SHARES.items():
+        for split, share in SHARES.items():
             place -= share
             if place < 0:
-                return part
+                return split
         raise AssertionError("the shares cover every place")
 
 
@@ -96,7 +95,7 @@ def _holds(left: str, relation: str, right: str) -> bool:
 
 @cache
 def _ways(relations: str) -> tuple[int, ...]:
-    """For each first digit, how many strings of digits keep all relations."""
+    """Return the number of strings of digits that satisfy all relations, for each first digit."""
     if not relations:
         return (1,) * VALUES
     rest = _ways(relations[1:])
@@ -106,14 +105,14 @@ def _ways(relations: str) -> tuple[int, ...]:
     )
 
 
-def puzzles(part: Part, seed: int) -> list[Puzzle]:
-    """All puzzles of a part that have a solution, in an order that hangs on the seed."""
-    return sorted(_solvable(part), key=lambda puzzle: derive_seed(seed, part, puzzle.relations))
+def puzzles(split: Split, seed: int) -> list[Puzzle]:
+    """Return all solvable puzzles of a split, in an order that depends on the seed."""
+    return sorted(_solvable(split), key=lambda puzzle: derive_seed(seed, split, puzzle.relations))
 
 
 @cache
-def _solvable(part: Part) -> tuple[Puzzle, ...]:
-    return tuple(puzzle for puzzle in _all() if puzzle.part == part and puzzle.solutions)
+def _solvable(split: Split) -> tuple[Puzzle, ...]:
+    return tuple(puzzle for puzzle in _all() if puzzle.split == split and puzzle.solutions)
 
 
 def _all() -> Iterator[Puzzle]:
@@ -121,7 +120,7 @@ def _all() -> Iterator[Puzzle]:
 
 
 def puzzle_seed(name: str) -> int | None:
-    """The seed that "puzzle:7" names, 0 for "puzzle"; None for any other name."""
+    """Return the seed in a name: 7 for "puzzle:7", 0 for "puzzle"; None for any other name."""
     kind, colon, seed = name.partition(":")
     if kind != PUZZLE or (colon and not (seed.isascii() and seed.isdigit())):
         return None

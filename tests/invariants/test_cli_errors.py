@@ -68,14 +68,14 @@ def test_unknown_key_in_a_file(train, tmp_path):
         ("judge.samples=0", ("judge.samples", "greater than or equal to 1", "not 0")),
         ("candidates=1", ("candidates", "greater than or equal to 2", "not 1")),
         ("pairs.min_gap=-1", ("pairs.min_gap", "greater than or equal to 0")),
-        ("pairs.min_gap=6", ("pairs.min_gap is 6", "scale 0-5", "5 at the most")),
+        ("pairs.min_gap=6", ("pairs.min_gap is 6", "scale 0-5", "at most 5")),
         ("pairs.length_rho=0.5", ("pairs.length_rho", "0.49", "not 0.5")),
         ("pairs.scored_by=frozen", ("pairs.scored_by", "judge.frozen")),
         ("dpo.stopping.every=0", ("dpo.stopping.every", "greater than or equal to 1", "not 0")),
         ("dpo.stopping.judge=gpt-4", ("For dpo.stopping.judge, the model 'gpt-4' does not exist", "hf:OWNER/NAME")),
         ("dpo.stopping.judge=openai:gpt-4o", ("openai:gpt-4o needs a key",)),
         ("learn_from=negatives", ("learn_from", "'pairs' or 'positives'")),
-        ("learn_from=positives", ("judge.scoring=expected", "never comes to 5", "positives.min_reward")),
+        ("learn_from=positives", ("judge.scoring=expected", "never reaches 5", "positives.min_reward")),
         ("positives.weight=0", ("positives.weight", "greater than 0", "not 0")),
         ("pairs.rejected_from=M7", ("pairs.rejected_from", "'base' or 'M1'")),
         ("monitor.min_parse_rate=80", ("monitor.min_parse_rate", "less than or equal to 1")),
@@ -345,9 +345,9 @@ def test_ranks_that_the_judge_never_agrees_with(train, seeds):
     [
         (
             ("judge.scoring=sampled", "judge.samples=1", "judge.sampling.max_tokens=4"),
-            ("0% of 15 verdicts readable", "fewer than two readable rewards: 3", "more EFT examples"),
+            ("0% of 15 verdicts parsed", "fewer than two readable rewards: 3", "more EFT examples"),
         ),
-        (("pairs.min_gap=4.9",), ("100% of 15 verdicts readable", "the gap is too small: 3", "pairs.min_gap")),
+        (("pairs.min_gap=4.9",), ("100% of 15 verdicts parsed", "the gap is too small: 3", "pairs.min_gap")),
     ],
 )
 def test_seeds_that_leave_no_pair(train, seeds, changes, parts):
@@ -495,7 +495,7 @@ def test_name_in_brackets(cli, own_run, tiny_config, name):
 
 
 def test_eval_of_nothing(cli):
-    check_refused(cli("eval"), "Name at least one model", "--annotations FILE")
+    check_refused(cli("eval"), "Name at least one model", "srlm eval M1")
 
 
 def check_usage(result, part):

@@ -161,7 +161,7 @@ def test_an_unknown_price_is_said_to_be_unknown(cli, own_run):
         assert "the price is unknown" in cli(*words, "--estimate").out
         refused = cli(*words, "--max-cost", 1)
         assert refused.code == 2
-        assert "price of openai:of-my-own is not known" in refused.errors[0]
+        assert "price of openai:of-my-own is unknown" in refused.errors[0]
         assert server.log == []
 
 
@@ -253,6 +253,6 @@ def test_a_training_whose_judge_has_no_known_price_is_refused_before_any_work(
             (tmp_path / "r" / "run.yaml").write_text("model: x\n", encoding="utf-8")
         refused = cli("train", tiny_config, *words, "--max-cost", 1)
         assert refused.code == 2
-        assert "price of openai:of-my-own is not known" in refused.errors[0]
+        assert "price of openai:of-my-own is unknown" in refused.errors[0]
         assert [path.name for path in tmp_path.rglob("*")] == (["r", "run.yaml"] if begun else [])
         assert server.log == []

@@ -46,7 +46,7 @@ def test_the_loop_learns_from_puzzles_of_its_own(trained):
     made = [one["instruction"] for model in ("M2", "M3") for one in lines(trained / f"s0/{model}/instructions.jsonl")]
     assert len(set(made)) == len(made) == 24
     assert not seeds & set(made)
-    assert {Puzzle(one).part for one in made} == {"loop"}
+    assert {Puzzle(one).split for one in made} == {"loop"}
 
 
 def test_m1_sees_each_demonstration_as_often_as_it_should(trained):

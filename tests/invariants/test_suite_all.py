@@ -76,4 +76,4 @@ def test_alpacas_instructions_come_from_the_hub_where_they_are_named(cli, own_ru
     assert [one["instruction"] for one in written] == [one["instruction"] for one in OUTPUTS]
     missing = cli.apart("eval", "M1", "--prompts", "owner/other", *options, env=online)
     assert (missing.code, missing.out) == (2, "")
-    assert "owner/other: is no local file, and the Hub does not give it" in missing.err
+    assert "owner/other: is not a local file, and cannot be loaded from the Hub" in missing.err

@@ -65,7 +65,7 @@ def test_countdown_needs_no_file_either(cli, own_run):
 
 @pytest.mark.parametrize(
     ("data", "named"),
-    [(("--data", "nowhere.jsonl"), "nowhere.jsonl: there is no such file"), ((), "google/IFEval: is no local file")],
+    [(("--data", "nowhere.jsonl"), "nowhere.jsonl: there is no such file"), ((), "google/IFEval: is not a local file")],
 )
 def test_prompts_that_are_not_there(cli, own_run, data, named):
     result = cli("eval", "M1", "--suite", "reward,verifiable", *data, *own_run.at)

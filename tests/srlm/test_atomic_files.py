@@ -131,7 +131,7 @@ def test_on_a_read_only_disk_the_same_text_is_no_error_and_another_names_the_use
 
 def test_a_parent_that_is_a_file_is_named_before_the_work(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="is no folder"):
+    with pytest.raises(DataError, match="is not a folder"):
         require_writable(tmp_path / "file" / "x", "a report", bool)
     with pytest.raises(OSError, match=r"directory|exists") as caught:
         write_text(tmp_path / "file" / "x", "x")
@@ -140,7 +140,7 @@ def test_a_parent_that_is_a_file_is_named_before_the_work(tmp_path):
 
 def test_a_place_where_nothing_may_be_written_is_named_before_the_work(tmp_path, monkeypatch):
     monkeypatch.setattr("srlm.atomic_files.os.access", lambda place, how: False)
-    with pytest.raises(DataError, match="nothing may be written"):
+    with pytest.raises(DataError, match="is not writable"):
         require_writable(tmp_path / "new" / "x", "a report", bool)
 
 
@@ -156,6 +156,6 @@ def test_only_a_file_of_the_same_kind_may_be_replaced(tmp_path):
         require_writable(path, "a report", known)
     for content in (b"SQLite format 3\0\xff\xff", b"notes"):
         path.write_bytes(content)
-        with pytest.raises(UsageError, match=r"x\.html is there, and is not a report"):
+        with pytest.raises(UsageError, match=r"x\.html exists and is not a report"):
             require_writable(path, "a report", known)
     assert not is_stream(path)

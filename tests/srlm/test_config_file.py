@@ -207,7 +207,7 @@ def test_a_file_of_ones_own_needs_no_preset(tmp_path):
         ("model: m\n\tseed: 1\n", r"run\.yaml, line 2: not YAML"),
         ("- model\n", r"run\.yaml: a mapping of keys to values is expected"),
         ("", r"run\.yaml: a mapping of keys to values is expected"),
-        ("seed: 1\n", r"The configuration has no model; it is needed"),
+        ("seed: 1\n", r"The configuration has no model, which is required"),
         ("preset: none\n", r"The preset 'none' does not exist"),
         ("model: m\nsed: 1\n", r"'sed' does not exist. Did you mean 'seed'\?"),
         ("model: m\n1: 2\n", r"Configuration 1: "),

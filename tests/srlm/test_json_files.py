@@ -102,7 +102,7 @@ def test_a_hub_that_gives_nothing_is_one_error_with_advice():
 
     with pytest.raises(DataError) as caught:
         read_or_fetch("owner/name", read_rows, unreachable, "Go there.")
-    words = "owner/name: is no local file, and the Hub does not give it (ConnectionError). Go there."
+    words = "owner/name: is not a local file, and cannot be loaded from the Hub (ConnectionError). Go there."
     assert str(caught.value) == words
     with pytest.raises(MissingDependency):
         read_or_fetch("owner/name", read_rows, not_installed, "")

@@ -6,7 +6,18 @@ from srlm.config_file import load_config
 from srlm.errors import UnknownName
 from srlm.lineage import find_lineage
 from srlm.runs import start_run
-from srlm.types import Answer, Demonstration, Dropped, PreferencePair, Prompt, Reward, Scored, Unparsed, Verdict
+from srlm.types import (
+    Answer,
+    Demonstration,
+    Dropped,
+    PreferencePair,
+    Prompt,
+    Reward,
+    Scored,
+    SFTExample,
+    Unparsed,
+    Verdict,
+)
 
 
 def candidates(prompt, model="M1"):
@@ -93,5 +104,5 @@ def test_an_id_of_no_record_is_unknown_also_below_an_instruction(run, identifier
 def test_positives_with_line_separators_in_them_are_one_record_each(run, separator):
     found = find_lineage(run, "M2-p0000")
     learned = found.candidates[0].answer.id
-    run.write("M2/positives", [{"id": learned, "prompt": "p", "completion": f"one{separator}two"}])
+    run.write("M2/positives", [SFTExample(learned, "positive", "p", f"one{separator}two")])
     assert find_lineage(run, "M2-p0000").positives == {learned}

@@ -308,12 +308,12 @@ def test_rows_that_are_no_messages_are_refused(tmp_path):
 
 @pytest.mark.parametrize("rows", [[], tree("german", (0, 1), lang="de")])
 def test_a_file_without_a_usable_message_is_refused(tmp_path, rows):
-    with pytest.raises(DataError, match=r"m\.jsonl: gives 0 demonstrations and 0 ranked prompts; both are needed"):
+    with pytest.raises(DataError, match=r"m\.jsonl: has 0 demonstrations and 0 ranked prompts; both are needed"):
         load_seeds(messages_file(tmp_path / "m.jsonl", rows))
 
 
 def test_a_file_that_gives_nothing_to_rank_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"m\.jsonl: gives 1 demonstrations and 0 ranked prompts; both are needed"):
+    with pytest.raises(DataError, match=r"m\.jsonl: has 1 demonstrations and 0 ranked prompts; both are needed"):
         load_seeds(messages_file(tmp_path / "m.jsonl", tree("a", (0,))))
 
 
@@ -433,13 +433,13 @@ def test_demonstrations_of_other_tools_are_read(tmp_path, row):
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ([ranked("a", "test")], "split: .*What is held out from training is validation"),
+        ([ranked("a", "test")], "split: .*The part held out from training is called validation"),
         ([ranked("a", ranks=(0, float("nan")))], "a rank must be a number"),
         ([ranked("a", ranks=(0, float("inf")))], "a rank must be a number"),
         ([ranked("a") | {"answers": [{"text": None, "rank": 0}, {"text": "x", "rank": 1}]}], "answers.0.text"),
-        ([ranked("a") | {"id": "half \ud83d"}], "the field id holds half a character"),
+        ([ranked("a") | {"id": "half \ud83d"}], "the field id contains half a character"),
         ([ranked("a") | {"schema": 99}], "was written by a newer version of srlm"),
-        (['{"id": "a", "id": "b"}'], "the key 'id' is there twice"),
+        (['{"id": "a", "id": "b"}'], "the key 'id' is repeated"),
     ],
 )
 def test_ranked_answers_that_are_wrong_are_named(tmp_path, rows, words):

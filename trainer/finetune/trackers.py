@@ -6,7 +6,7 @@ from copy import copy
 from pathlib import Path
 from typing import Any
 
-from srlm.trackers import FOLDER, tracked
+from srlm.trackers import FOLDER, open_trackers
 from trainer.finetune.job import DPOJob, SFTJob
 
 PATH_ARGUMENTS = frozenset({"output_dir", "logging_dir"})
@@ -34,7 +34,7 @@ def report_training(trainer: Any, job: SFTJob | DPOJob, since: int) -> Iterator[
     kinds = {"tensorboard": (TensorBoardCallback, TensorBoard), "wandb": (WandbCallback, WandB)}
     model = job.folder.parent
     names = job.report_to if PartialState().is_main_process else ()
-    with tracked(names, model / FOLDER, model.name, model.parent.name, since) as trackers:
+    with open_trackers(names, model / FOLDER, model.name, model.parent.name, since) as trackers:
         for one in trackers:
             theirs, ours = kinds[one.name]
             trainer.remove_callback(theirs)

@@ -83,6 +83,7 @@ def as_json(comparison: Comparison) -> str:
         ],
         "distrusted": comparison.distrusted,
         "judges": [without_nan(asdict(judge)) for judge in comparison.judges],
+        **({"files": comparison.files} if comparison.files else {}),
     }
     return json.dumps(data, ensure_ascii=False, indent=2)
 

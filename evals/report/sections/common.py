@@ -12,6 +12,7 @@ from evals.compare.cells import format_estimate, row_label
 from evals.compare.comparison import MUST_MATCH, Comparison, compare_models
 from evals.compare.paper import add_paper_values
 from evals.compare.sentences import difference_sentences
+from evals.importer import Settings
 from evals.metric import ExtraTable, Metric, is_significant
 from evals.model_order import sort_models
 from evals.report.charts.dots import Dot
@@ -37,7 +38,7 @@ class Told:
     refused: str = ""
 
 
-def told(run: Run, results: Results, baseline: str | None, paper: bool) -> dict[str, Told]:
+def told(run: Run, results: Results, baseline: str | None, paper: bool, settings: Settings = ()) -> dict[str, Told]:
     """The comparison of each suite that has results, by its name."""
     found: dict[str, Told] = {}
     for suite in suites.SUITES:
@@ -48,10 +49,10 @@ def told(run: Run, results: Results, baseline: str | None, paper: bool) -> dict[
         first = next((name for name in (baseline, *FIRST) if name in models), models[0])
         refused = ""
         try:
-            comparison = compare_models(results, models, first, suites=[suite])
+            comparison = compare_models(results, models, first, settings=settings, suites=[suite])
         except UsageError as error:
             refused = str(error)
-            comparison = compare_models(results, models, first, MUST_MATCH, suites=[suite])
+            comparison = compare_models(results, models, first, MUST_MATCH, settings=settings, suites=[suite])
         if paper:
             comparison = add_paper_values(comparison)
         found[suite.name] = Told(suite.name, comparison, refused)

@@ -109,7 +109,7 @@ def places(run: Run, found: Sequence[Text], model: str, progress: Progress) -> l
     digest = hashlib.sha256(f"v1 {fingerprint(folder)} {PERPLEXITY}".encode())
     for text in found:
         digest.update(repr(asdict(text)).encode("utf-8", "replace"))
-    return run.remembered(
+    return run.cached(
         f"report/map-{digest.hexdigest()[:12]}", Place, lambda: _computed(run, found, folder, model, progress)
     )
 

@@ -35,7 +35,7 @@ class Annotation:
     """One record of annotations.json, with the baseline first.
 
     `preference` is that for the model, from 0 to 1, None where it is missing; `by_tokens` is what the judge's
-    log-probabilities say, None where there are none. `turned` records had the baseline as output_2.
+    log-probabilities say, None where there are none. `swapped` records had the baseline as output_2.
     """
 
     instruction: str
@@ -43,18 +43,25 @@ class Annotation:
     model_output: str
     preference: float | None
     by_tokens: float | None = None
-    turned: bool = False
+    swapped: bool = False
     dataset: str = ""
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """Somebody's verdicts on one model against one baseline, in the order of the file."""
+    """Third-party annotations of one model against one baseline, in the order of the file."""
 
     model: str
     baseline: str
     annotator: str
     rows: tuple[Annotation, ...]
+
+
+@dataclass(frozen=True)
+class BenchmarkPrompts:
+    """The baseline's outputs on all prompts of the benchmark, in its order: a setting of the importer."""
+
+    outputs: tuple[Output, ...]
 
 
 def read_annotations(path: Path) -> Annotations:
@@ -77,13 +84,13 @@ def annotations_in(records: Sequence[Row]) -> Annotations:
     for record in records:
         pair = record.text("generator_1"), record.text("generator_2")
         if pair not in {(baseline, model), (model, baseline)}:
-            raise record.wrong(
+            raise record.error(
                 f"is about {pair[1]} against {pair[0]}, the first one about {model} against {baseline}: give each "
                 "model a file of its own."
             )
         if _annotator(record) != annotator:
-            raise record.wrong(f"is a verdict of {_annotator(record)}, the first one of {annotator}: one judge a file.")
-        row = _annotation(record, turned=pair != (baseline, model))
+            raise record.error(f"is a verdict of {_annotator(record)}, the first one of {annotator}: one judge a file.")
+        row = _annotation(record, swapped=pair != (baseline, model))
         once.add(record, row.instruction, "the instruction")
         rows.append(row)
     if all(row.preference is None for row in rows):
@@ -165,18 +172,18 @@ def preference_by_tokens(completion: Any, instruction: str) -> float | None:
     return (small if model_first(instruction) else large) / (small + large)
 
 
-def _annotation(record: Row, *, turned: bool) -> Annotation:
+def _annotation(record: Row, *, swapped: bool) -> Annotation:
     instruction, outputs = record.text("instruction"), (record.text("output_1"), record.text("output_2"))
     preference, by_tokens = _preference(record), preference_by_tokens(record.data.get("raw_completion"), instruction)
-    if turned:
+    if swapped:
         outputs = outputs[::-1]
         preference, by_tokens = (None if one is None else 1 - one for one in (preference, by_tokens))
-    return Annotation(instruction, *outputs, preference, by_tokens, turned, optional_text(record, "dataset"))
+    return Annotation(instruction, *outputs, preference, by_tokens, swapped, optional_text(record, "dataset"))
 
 
 def _preference(record: Row) -> float | None:
     if "preference" not in record.data:
-        raise record.wrong("the field preference is missing: a number from 1 to 2, or null.")
+        raise record.error("the field preference is missing: a number from 1 to 2, or null.")
     value = record.data["preference"]
     if value is None:
         return None
@@ -184,7 +191,7 @@ def _preference(record: Row) -> float | None:
     if number and value == 0:
         return DRAW
     if not number or not 1 <= value <= 2:
-        raise record.wrong(f"the preference must be a number from 1 (the baseline) to 2, or null, not {value!r:.40}.")
+        raise record.error(f"the preference must be a number from 1 (the baseline) to 2, or null, not {value!r:.40}.")
     return float(value) - 1
 
 

@@ -7,14 +7,18 @@ result without a preference, so that a model does not gain by leaving out hard p
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from evals.importer import Importer, ResultFile, refuse_twice
+from evals.importer import Importer, ResultFile, Settings, refuse_twice
 from evals.prompt_sets import prompts_digest
 from evals.results import Provenance
-from evals.single_turn import Output, prompts_of
-from evals.suites.alpaca.files import Annotation, Annotations, annotations_in
+from evals.settings import find_setting
+from evals.single_turn import Output, outputs_at, prompts_of
+from evals.suites.alpaca.file_summary import summarize
+from evals.suites.alpaca.files import Annotation, Annotations, BenchmarkPrompts, annotations_in
 from evals.suites.alpaca.result import AlpacaResult
-from srlm.json_files import Row
+from srlm.errors import UsageError
+from srlm.json_files import Row, read_rows
 from srlm.judges.injection import constant_answers, find_injections
 from srlm.judges.pairwise import load_pairwise
 from srlm.types import Answer, Outcome, Prompt
@@ -22,16 +26,18 @@ from srlm.types import Answer, Outcome, Prompt
 NAMELESS = "a judge without a name"
 
 
-def alpaca_results(files: Sequence[Annotations]) -> list[AlpacaResult]:
+def alpaca_results(files: Sequence[Annotations], settings: Settings = ()) -> list[AlpacaResult]:
     """Convert each file to a result, in their order.
 
-    Prompts are in the order of the longest file of a baseline, followed by those that only other files have. Files
-    whose baselines wrote different outputs to one prompt are not of one benchmark, and get different digests.
+    Prompts are those of the setting `BenchmarkPrompts`, in its order. Without it they are in the order of the longest
+    file of a baseline, followed by those that only other files have. Files whose baselines wrote different outputs to
+    one prompt are not of one benchmark, and get different digests.
 
     Raises:
-        UsageError: two files are of the same model.
+        UsageError: two files are of the same model, or a file has a prompt that is not the benchmark's.
     """
     refuse_twice("AlpacaEval's annotations", [one.model for one in files])
+    benchmark = find_setting(settings, BenchmarkPrompts)
     sets: list[dict[str, Annotation]] = []
     set_of: dict[int, int] = {}
     for number in sorted(range(len(files)), key=lambda number: -len(files[number].rows)):
@@ -41,11 +47,26 @@ def alpaca_results(files: Sequence[Annotations]) -> list[AlpacaResult]:
         for row in files[number].rows:
             sets[place].setdefault(row.instruction, row)
         set_of[number] = place
-    prompts = [
-        prompts_of([Output(row.instruction, row.baseline_output, "", row.dataset) for row in known.values()])
+    outputs = [
+        {row.instruction: Output(row.instruction, row.baseline_output, "", row.dataset) for row in known.values()}
         for known in sets
     ]
+    if benchmark is not None:
+        for file in files:
+            _require_prompts(file, benchmark)
+        outputs = [{one.instruction: known.get(one.instruction, one) for one in benchmark.outputs} for known in outputs]
+    prompts = [prompts_of([*known.values()]) for known in outputs]
     return [_result(one, prompts[set_of[number]]) for number, one in enumerate(files)]
+
+
+def _require_prompts(file: Annotations, benchmark: BenchmarkPrompts) -> None:
+    known = {one.instruction for one in benchmark.outputs}
+    for number, row in enumerate(file.rows, start=1):
+        if row.instruction not in known:
+            raise UsageError(
+                f"Record {number} of the annotations of {file.model} has an instruction that the --prompts file lacks. "
+                "Give the prompts that the annotations were made with."
+            )
 
 
 def _fits(file: Annotations, known: dict[str, Annotation]) -> bool:
@@ -88,7 +109,14 @@ def _outcome(file: Annotations, prompt: Prompt, row: Annotation | None) -> Outco
     )
 
 
-def _read(file: ResultFile, rows: Sequence[Row]) -> Annotations:
+def _read_prompts(place: str) -> BenchmarkPrompts | None:
+    path = Path(place).expanduser()
+    if path.is_dir() or (path.is_file() and "instruction" not in read_rows(path)[0].data):
+        return None
+    return BenchmarkPrompts(tuple(outputs_at(place)))
+
+
+def _read(file: ResultFile, rows: Sequence[Row], settings: Settings) -> Annotations:
     annotations = annotations_in(rows)
     return annotations if file.name is None else replace(annotations, model=file.name)
 
@@ -100,4 +128,6 @@ IMPORTER = Importer(
     read=_read,
     models=lambda content: [content.model],
     convert=alpaca_results,
+    summarize=summarize,
+    read_prompts=_read_prompts,
 )

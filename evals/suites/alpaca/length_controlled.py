@@ -23,6 +23,7 @@ from srlm.stats.student_t import student_quantile
 from srlm.types import Outcome
 
 KEY = "length_controlled_win_rate"
+RESAMPLES = 1_000
 NOTHING = Paired(Estimate(nan, nan, nan, 0, 0), nan, 0, 0, 0)
 
 
@@ -52,13 +53,21 @@ def way_of(result: AlpacaResult, gamed: AlpacaDifficulties | None) -> Way:
     return "held" if result.provenance.judge == PUBLISHED_ANNOTATOR else "fitted"
 
 
-def _fitted(outcomes: Collection[Outcome], way: Way, gamed: AlpacaDifficulties | None) -> LengthControlled:
+def fit_result(result: AlpacaResult, difficulties: AlpacaDifficulties | None, resamples: int) -> LengthControlled:
+    """Fit one model as the comparison does; without resamples it has no interval."""
+    answered = [one for one in result.outcomes if one.verdict_ids]
+    return _fitted(answered, way_of(result, difficulties), difficulties, resamples)
+
+
+def _fitted(
+    outcomes: Collection[Outcome], way: Way, gamed: AlpacaDifficulties | None, resamples: int = RESAMPLES
+) -> LengthControlled:
     gaps = np.array([float(one.opponent_length - one.length) for one in outcomes])
     preferences = np.array([nan if one.preference is None else one.preference for one in outcomes])
     places = None
     if gamed is not None:
         places = np.array([_place(one.prompt_id, gamed) for one in outcomes], dtype=np.intp)
-    return length_controlled(gaps, preferences, gamed, places, way=way)
+    return length_controlled(gaps, preferences, gamed, places, way=way, resamples=resamples)
 
 
 def _place(prompt: str, gamed: AlpacaDifficulties) -> int:

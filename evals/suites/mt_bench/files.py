@@ -8,12 +8,13 @@ verdicts on pairs of answers, which FastChat keeps in files of their own.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.resources import as_file, files
 from math import nan
 from pathlib import Path
 from typing import Any, Literal
 
+from evals.settings import RepeatRule
 from evals.suites.mt_bench.data import NUMBERED, SCALE, WITH_REFERENCE, Question
 from evals.suites.mt_bench.generate import Turns
 from srlm.errors import DataError
@@ -31,67 +32,113 @@ _RATINGS = (re.compile(r"\[\[(\d+\.?\d*)\]\]"), re.compile(r"\[(\d+\.?\d*)\]"))
 
 @dataclass(frozen=True)
 class Judgement:
-    """A judge's words on one turn. `score` is what the file says, None where it says that there is none."""
+    """A judgement of one turn. `score` is that of the file, None where the file has none.
+
+    `records` are the judgements of which this is the mean, where the file repeats a turn.
+    """
 
     question: int
     turn: Literal[1, 2]
     score: float | None
     text: str
+    records: "tuple[Judgement, ...]" = ()
 
     @property
     def broken(self) -> bool:
-        """Whether the judge was never heard."""
+        """Check if the call to the judge failed."""
         return self.text == ERROR_MARKER
 
     @property
     def by_text(self) -> float | None:
-        """The score that FastChat's rule finds in the words."""
+        """Return the score that FastChat's rule finds in the words."""
         found = next((match for pattern in _RATINGS if (match := pattern.search(self.text))), None)
         return float(found[1]) if found else None
+
+    @property
+    def differs(self) -> bool:
+        """Check if the score is not what FastChat's rule finds in the words; of a mean, any of its scores."""
+        return any(one.differs for one in self.records) if self.records else self.score != self.by_text
 
 
 @dataclass(frozen=True)
 class Judgements:
-    """One judge's grades of several models, each in the order of the file."""
+    """One judge's grades of several models, each in the order of the file.
+
+    `repeated` counts the further records of turns that the file judges several times, by model.
+    """
 
     judge: str
     models: dict[str, tuple[Judgement, ...]]
+    repeated: dict[str, int] = field(default_factory=dict)
 
 
-def read_judgements(path: Path, categories: Mapping[int, str] = NUMBERED) -> Judgements:
+@dataclass(frozen=True)
+class Questions:
+    """The categories of the benchmark's questions, by number: a setting of the importer."""
+
+    categories: Mapping[int, str]
+
+
+def read_judgements(
+    path: Path, categories: Mapping[int, str] = NUMBERED, repeats: RepeatRule | None = None
+) -> Judgements:
     """Read grades of single answers.
 
     Args:
         path: such as model_judgment/gpt-4_single.jsonl.
-        categories: of the questions that there are, by number.
+        categories: of the benchmark's questions, by number.
+        repeats: the way to read a turn that is judged several times; None refuses it.
 
     Raises:
-        DataError: a record lacks a field, repeats a turn of a model, is of another judge, on a question that is not
-            there, about a pair of answers, or holds a score that is none; or no record holds any.
+        DataError: a record lacks a field, repeats a turn of a model, is of another judge, on an unknown question,
+            about a pair of answers, or holds a score that is none; or no record holds any.
     """
-    return judgements_in(read_rows(path), categories)
+    return judgements_in(read_rows(path), categories, repeats)
 
 
-def judgements_in(records: Sequence[Row], categories: Mapping[int, str] = NUMBERED) -> Judgements:
-    """The same out of the records of a file, of which there is one at least."""
+def judgements_in(
+    records: Sequence[Row], categories: Mapping[int, str] = NUMBERED, repeats: RepeatRule | None = None
+) -> Judgements:
+    """Read the judgements in the records of a file, of which there is one at least. See `read_judgements`."""
     judge = _judge(records[0])
-    once = UniqueKeys()
-    models: dict[str, list[Judgement]] = {}
+    first: dict[tuple[str, int, int], Row] = {}
+    models: dict[str, dict[tuple[int, int], list[Judgement]]] = {}
     for record in records:
         if _judge(record) != judge:
-            raise record.wrong(f"is a judgement of {_judge(record)}, the first one of {judge}: one judge a file.")
+            raise record.error(f"is a judgement of {_judge(record)}, the first one of {judge}: one judge a file.")
         model, one = record.text("model"), _judgement(record)
         if one.question not in categories:
-            raise record.wrong(
-                f"there is no question {one.question}. Other questions than MT-Bench's are read by srlm eval --suite "
-                "mt-bench, with their question.jsonl as --prompts."
+            raise record.error(
+                f"there is no question {one.question}. For other questions than MT-Bench's, name their question.jsonl: "
+                "--prompts FILE"
             )
-        place = (model, one.question, one.turn)
-        once.add(record, place, f"the judgement of {model} on turn {one.turn} of question {one.question}")
-        models.setdefault(model, []).append(one)
-    if all(one.score is None for given in models.values() for one in given):
+        before = first.setdefault((model, one.question, one.turn), record)
+        if before is not record and repeats is None:
+            raise record.error(
+                f"has the judgement of {model} on turn {one.turn} of question {one.question} of {before.unit} "
+                f"{before.number} again, as FastChat writes it when it is run twice. Name the one that counts, or "
+                "their mean: --repeats first, last or mean."
+            )
+        models.setdefault(model, {}).setdefault((one.question, one.turn), []).append(one)
+    if all(one.score is None for turns in models.values() for given in turns.values() for one in given):
         raise DataError(records[0].path, f"holds no score: each of its records has {NO_SCORE}.")
-    return Judgements(judge, {model: tuple(given) for model, given in models.items()})
+    return Judgements(
+        judge,
+        {model: tuple(_merged(given, repeats) for given in turns.values()) for model, turns in models.items()},
+        {model: sum(len(given) - 1 for given in turns.values()) for model, turns in models.items()},
+    )
+
+
+def _merged(given: Sequence[Judgement], repeats: RepeatRule | None) -> Judgement:
+    """Return the judgement of a turn.
+
+    With the mean of its scores each turn counts once. FastChat's mean is over all records, which is the same where
+    every turn has as many.
+    """
+    if len(given) == 1 or repeats != "mean":
+        return given[-1 if repeats == "last" else 0]
+    scores = [one.score for one in given if one.score is not None]
+    return replace(given[-1], score=sum(scores) / len(scores) if scores else None, records=tuple(given))
 
 
 def read_questions(path: Path) -> list[Question]:
@@ -154,7 +201,7 @@ def read_answers(path: Path) -> dict[int, tuple[str, str]]:
         number, choices = _number(record), record.data.get("choices")
         once.add(record, number, f"the answer to question {number}")
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-            raise record.wrong("the field choices must be a list of objects with turns.")
+            raise record.error("the field choices must be a list of objects with turns.")
         found[number] = _two(record, "choices[0].turns", choices[0].get("turns"))
     return found
 
@@ -195,7 +242,7 @@ def _question_file(path: Path) -> Path:
 def _judgement(record: Row) -> Judgement:
     turn = record.data.get("turn")
     if isinstance(turn, bool) or turn not in (1, 2):
-        raise record.wrong(f"the field turn must be 1 or 2, not {turn!r:.40}.")
+        raise record.error(f"the field turn must be 1 or 2, not {turn!r:.40}.")
     return Judgement(_number(record), 1 if turn == 1 else 2, _score(record), record.text("judgment"))
 
 
@@ -205,29 +252,29 @@ def _score(record: Row) -> float | None:
     if score == NO_SCORE:
         return None
     if not 0 <= score <= SCALE[1]:
-        raise record.wrong(f"the score must be a number from 0 to 10, or {NO_SCORE} for none, not {value!r:.40}.")
+        raise record.error(f"the score must be a number from 0 to 10, or {NO_SCORE} for none, not {value!r:.40}.")
     return float(score)
 
 
 def _judge(record: Row) -> str:
     if "g1_winner" in record.data:
-        raise record.wrong("is a verdict on a pair of answers; grades of single answers are expected.")
+        raise record.error("is a verdict on a pair of answers; grades of single answers are expected.")
     value = record.data.get("judge")
     if not isinstance(value, list) or len(value) != 2 or not all(isinstance(one, str) for one in value):
-        raise record.wrong("the field judge must be a list of two texts, the judge's name and its prompt's.")
+        raise record.error("the field judge must be a list of two texts, the judge's name and its prompt's.")
     return str(value[0])
 
 
 def _number(record: Row) -> int:
     value = record.data.get("question_id")
     if not isinstance(value, int) or isinstance(value, bool):
-        raise record.wrong(f"the field question_id must be a whole number, not {value!r:.40}.")
+        raise record.error(f"the field question_id must be a whole number, not {value!r:.40}.")
     return value
 
 
 def _two(record: Row, name: str, value: Any) -> tuple[str, str]:
     if not isinstance(value, list) or len(value) != 2 or not all(isinstance(one, str) for one in value):
-        raise record.wrong(f"the field {name} must be a list of two texts.")
+        raise record.error(f"the field {name} must be a list of two texts.")
     return value[0], value[1]
 
 

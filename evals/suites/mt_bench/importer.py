@@ -2,32 +2,36 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from evals.importer import Importer, ResultFile, refuse_twice
+from evals.importer import Importer, ResultFile, Settings, refuse_twice
 from evals.results import Provenance
+from evals.settings import Repeats, find_setting
 from evals.suites.mt_bench.data import NUMBERED
-from evals.suites.mt_bench.files import Judgement, Judgements, judgements_in
+from evals.suites.mt_bench.file_summary import summarize
+from evals.suites.mt_bench.files import Judgement, Judgements, Questions, judgements_in, read_questions
 from evals.suites.mt_bench.result import Grade, MtBenchResult, State
 from srlm.digest import digest_of_set
 from srlm.errors import UsageError
-from srlm.json_files import Row
+from srlm.json_files import Row, read_rows
 
 RUBRIC = "FastChat's"
 
 
-def mt_bench_results(files: Sequence[Judgements]) -> list[MtBenchResult]:
+def mt_bench_results(files: Sequence[Judgements], settings: Settings = ()) -> list[MtBenchResult]:
     """Convert the grades of each model to a result, in the order of the files.
 
     Raises:
         UsageError: two files have the same model.
     """
     refuse_twice("MT-Bench judgements", [model for one in files for model in one.models])
+    categories = categories_of(settings)
     return [
         MtBenchResult(
             model,
             f"judgements by {file.judge}",
-            Provenance(file.judge, RUBRIC, _digest(), "as its file has them"),
-            tuple(grades_of(given, NUMBERED)),
+            Provenance(file.judge, RUBRIC, _digest(categories), "as its file has them"),
+            tuple(grades_of(given, categories)),
         )
         for file in files
         for model, given in file.models.items()
@@ -50,13 +54,27 @@ def state_of(one: Judgement) -> State:
     return "failed" if one.broken else "unparsed"
 
 
-def _digest() -> str:
-    """Hash the numbers of the published questions: judgements do not hold their words."""
-    return digest_of_set(len(NUMBERED), [repr(sorted(NUMBERED))])
+def categories_of(settings: Settings) -> Mapping[int, str]:
+    """Return the categories of the questions, by number: those of the setting, else MT-Bench's."""
+    questions = find_setting(settings, Questions)
+    return NUMBERED if questions is None else questions.categories
 
 
-def _read(file: ResultFile, rows: Sequence[Row]) -> Judgements:
-    found = judgements_in(rows)
+def _digest(categories: Mapping[int, str]) -> str:
+    """Hash the numbers of the questions: judgements do not hold their words."""
+    return digest_of_set(len(categories), [repr(sorted(categories))])
+
+
+def _read_prompts(place: str) -> Questions | None:
+    path = Path(place).expanduser()
+    if path.is_dir() or "turns" in read_rows(path)[0].data:
+        return Questions({one.id: one.category for one in read_questions(path)})
+    return None
+
+
+def _read(file: ResultFile, rows: Sequence[Row], settings: Settings) -> Judgements:
+    repeats = find_setting(settings, Repeats)
+    found = judgements_in(rows, categories_of(settings), None if repeats is None else repeats.rule)
     if file.name is None:
         return found
     if len(found.models) > 1:
@@ -65,7 +83,7 @@ def _read(file: ResultFile, rows: Sequence[Row]) -> Judgements:
             f"...), so it cannot be called {file.name}. Leave the name out."
         )
     (grades,) = found.models.values()
-    return replace(found, models={file.name: grades})
+    return replace(found, models={file.name: grades}, repeated={file.name: sum(found.repeated.values())})
 
 
 IMPORTER = Importer(
@@ -75,4 +93,6 @@ IMPORTER = Importer(
     read=_read,
     models=lambda content: [*content.models],
     convert=mt_bench_results,
+    summarize=summarize,
+    read_prompts=_read_prompts,
 )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from evals.importer import Importer
+from evals.importer import Importer, Settings
 from evals.results import Provenance
 from evals.suites.nlp.convert import figures_of, task_result
 from evals.suites.nlp.result import NlpResult, TaskResult
@@ -124,7 +124,7 @@ def _recognise(rows: Sequence[Row]) -> bool:
     return len(rows) == 1 and is_nlp_file(first) and "config_general" not in first  # lighteval has that field
 
 
-def _join(found: Sequence[NlpResult]) -> list[NlpResult]:
+def _join(found: Sequence[NlpResult], settings: Settings) -> list[NlpResult]:
     """Join the tasks of each model.
 
     Raises:
@@ -147,7 +147,7 @@ IMPORTER = Importer(
     format="lm-eval's results_*.json",
     patterns=("results_*.json", "*/results_*.json"),
     recognise=_recognise,
-    read=lambda file, rows: nlp_results(file.path, rows[0].data, file.name),
+    read=lambda file, rows, _: nlp_results(file.path, rows[0].data, file.name),
     models=lambda content: [content.model],
     convert=_join,
 )

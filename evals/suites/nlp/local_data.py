@@ -99,7 +99,7 @@ def _require_same_fields(rows: Sequence[Row]) -> None:
     for row in rows:
         missing = rows[0].data.keys() - row.data.keys()
         if missing:
-            raise row.wrong(f"the field {min(missing)} is missing, which the first one has.")
+            raise row.error(f"the field {min(missing)} is missing, which the first one has.")
 
 
 def local_task(mirror: Mirror) -> type[Any]:

@@ -99,7 +99,7 @@ def _items(rows: Sequence[Row], checker: Any) -> dict[str, CheckedPrompt]:
         try:
             checker.process_results(_document(item), [""])  # of an empty answer only the arguments are looked at
         except Exception as error:  # whatever lm-eval's thirty classes raise on arguments that they do not know
-            raise row.wrong(f"lm-eval cannot check this prompt ({type(error).__name__}: {error}).") from None
+            raise row.error(f"lm-eval cannot check this prompt ({type(error).__name__}: {error}).") from None
         items[item.prompt.id] = item
     return items
 
@@ -107,13 +107,13 @@ def _items(rows: Sequence[Row], checker: Any) -> dict[str, CheckedPrompt]:
 def _item(row: Row) -> CheckedPrompt:
     names, arguments = row.data.get("instruction_id_list"), row.data.get("kwargs")
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-        raise row.wrong("the field instruction_id_list must be a list of names.")
+        raise row.error("the field instruction_id_list must be a list of names.")
     if not isinstance(arguments, list) or not all(isinstance(one, dict) for one in arguments):
-        raise row.wrong("the field kwargs must be a list of objects.")
+        raise row.error("the field kwargs must be a list of objects.")
     if len(arguments) != len(names):
-        raise row.wrong(f"{len(names)} instructions have {len(arguments)} kwargs.")
+        raise row.error(f"{len(names)} instructions have {len(arguments)} kwargs.")
     if not isinstance(row.data.get("key"), int | str):
-        raise row.wrong("the field key must be a number or a name.")
+        raise row.error("the field key must be a number or a name.")
     given = tuple({name: value for name, value in one.items() if value is not None} for one in arguments)
     prompt = Prompt(f"ifeval-{row.data['key']}", row.text("prompt"), "evaluation")
     return CheckedPrompt(prompt, tuple(names), given)

@@ -279,5 +279,5 @@ def test_a_key_twice_in_an_annotation_is_refused(tmp_path):
     (tmp_path / "x.json").write_text(
         json.dumps([annotation(1)]).replace('"preference"', '"preference": 2, "preference"')
     )
-    with pytest.raises(DataError, match="the key 'preference' is there twice"):
+    with pytest.raises(DataError, match="the key 'preference' is repeated"):
         read(str(tmp_path / "x.json"))

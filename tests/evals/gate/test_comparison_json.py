@@ -50,7 +50,7 @@ def test_what_is_no_comparison_is_refused(tmp_path, text, said):
     [
         (b'\xef\xbb\xbf{"schema": 1}', "is no comparison of this version"),
         ('{"schema": 1}'.encode("utf-16"), "is no comparison of this version"),
-        (b'{"schema": 1, "baseline": "M1", "baseline": "M3"}', "the key 'baseline' is there twice"),
+        (b'{"schema": 1, "baseline": "M1", "baseline": "M3"}', "the key 'baseline' is repeated"),
         (b'{"schema": ' + b"9" * 5000 + b"}", "a number of thousands of digits"),
         (b"[" * 100_000, "nested more than 100 deep"),
         (b'{"schema": 99}', "was written by a newer version of srlm"),

@@ -77,8 +77,8 @@ def test_what_is_left_out_has_its_default(policy):
         (f"{GOOD}judge: {{missing: -1}}\n", "judge.missing"),
         (f"{GOOD}judge: {{calibration: {{agreement: 0.9}}}}\n", "judge.calibration.file is missing"),
         (GOOD + GOOD.removeprefix("rules:\n"), "two rules of non-inferiority on win_rate"),
-        (f"{GOOD}rules: []\n", "rules is there twice"),
-        (f"{GOOD}    margin: 50 points\n", "margin is there twice"),
+        (f"{GOOD}rules: []\n", "rules is repeated"),
+        (f"{GOOD}    margin: 50 points\n", "margin is repeated"),
     ],
 )
 def test_a_mistake_is_named(policy, text, said):

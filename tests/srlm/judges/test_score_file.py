@@ -287,8 +287,8 @@ def test_messages_are_read(tmp_path, record, read):
     [
         ({"id": ["x"]}, "the field id must be text, not a list"),
         ({"generator": {"name": "m"}}, "the field generator must be text, not an object"),
-        ({"model": "half \ud83d"}, "the field model holds half a character"),
-        ({"id": "half \ud83d"}, "the field id holds half a character"),
+        ({"model": "half \ud83d"}, "the field model contains half a character"),
+        ({"id": "half \ud83d"}, "the field id contains half a character"),
     ],
 )
 def test_what_is_no_name_is_refused_before_any_call(tmp_path, odd, words):

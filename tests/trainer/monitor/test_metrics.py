@@ -27,7 +27,7 @@ def test_metrics_by_hand(records):
     assert (found.one_score_share, found.top_share, found.spread) == (0.4, 0.2, 0.5)
     assert (found.parse_rate, found.failed_verdicts) == (0.8333, 2)
     assert (found.canary_reward, found.canary_rewards) == (1.5, {"empty": 0.75, "score": 3.0})
-    assert found.canary_gap == 1.25
+    assert found.degenerate_gap == 1.25
     # Both judges scored c0 alone: 4 by M_t, 1 by the frozen judge.
     assert (found.frozen_reward, found.self_excess) == (1.0, 3.0)
     assert (found.pairs, found.dropped, found.pair_yield) == (1, {"fewer than two readable rewards": 1}, 0.5)
@@ -56,10 +56,12 @@ def test_an_iteration_with_nothing_has_no_means():
     assert (found.mean_reward, found.length_gap, found.reward_gap) == (None, None, None)
     assert (found.candidates, found.pairs, found.parse_rate, found.score_histogram) == (0, 0, 0, {})
     assert find_alerts(found, MonitorConfig()) == []
-    assert [one for one in (found.canary_gap, found.pair_yield, found.length_gap_share, found.self_excess) if one] == []
+    assert [
+        one for one in (found.degenerate_gap, found.pair_yield, found.length_gap_share, found.self_excess) if one
+    ] == []
 
 
-def test_without_a_readable_verdict_there_is_no_mean_reward(verdicts):
+def test_without_a_parsed_verdict_there_is_no_mean_reward(verdicts):
     own = Scores(verdicts(*[Unparsed("", "")] * 4), [Reward("c", None, None, 0, 4, 0)])
     found = compute_metrics(
         IterationRecords("M2", candidates=[Answer("c", "p", "M1", "x", "stop")], own=own), POINTS, None

@@ -56,8 +56,8 @@ def test_annotations_are_read_with_the_baseline_first(tmp_path):
     found = read_annotations(path)
     assert (found.model, found.baseline, found.annotator) == ("tuned", "base", "someone")
     assert [row.preference for row in found.rows] == [0.75, None, 0.75]
-    assert [row.turned for row in found.rows] == [False, False, True]
-    assert found.rows[2] == Annotation("Question 2?", "Red", "Blue", 0.75, turned=True)
+    assert [row.swapped for row in found.rows] == [False, False, True]
+    assert found.rows[2] == Annotation("Question 2?", "Red", "Blue", 0.75, swapped=True)
 
 
 def test_zero_is_a_draw_of_older_annotators(tmp_path):

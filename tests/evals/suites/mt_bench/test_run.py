@@ -9,10 +9,11 @@ from evals.compare.comparison import compare_models
 from evals.model import EvalModel
 from evals.suites import load_results
 from evals.suites.mt_bench.data import Question
-from evals.suites.mt_bench.files import read_answers, read_judgements
+from evals.suites.mt_bench.file_summary import count_records
+from evals.suites.mt_bench.files import Questions, read_answers, read_judgements
 from evals.suites.mt_bench.generate import choose_questions
 from evals.suites.mt_bench.grades import mean_grades
-from evals.suites.mt_bench.rescore import recompute
+from evals.suites.mt_bench.importer import mt_bench_results
 from evals.suites.mt_bench.result import MtBenchResult
 from evals.suites.mt_bench.run import run_mt_bench
 from helpers.scripted_engine import Scripted
@@ -199,9 +200,9 @@ def test_the_result_is_written_as_fastchats_files_too(run):
     judgements = read_judgements(folder / "model_judgment.jsonl")
     assert (judgements.judge, list(judgements.models)) == ("judge", ["a:b"])
     categories = {one.id: one.category for one in QUESTIONS}
-    (again,) = recompute(judgements, categories)
-    assert again.figures == mean_grades(found.grades)
-    counts = again.counts
+    (again,) = mt_bench_results([judgements], [Questions(categories)])
+    assert mean_grades(again.grades) == mean_grades(found.grades)
+    counts = count_records(judgements.models["a:b"], again)
     # FastChat's rule would have found a rating in the middle of a sentence, where ours does not.
     assert (counts.unread, counts.failed, counts.absent, counts.differ) == (1, 1, 1, 1)
     record = json.loads((folder / "model_judgment.jsonl").read_text(encoding="utf-8").splitlines()[2])

@@ -1,6 +1,6 @@
-"""Annotations recomputed: nine models of AlpacaEval's leaderboard, and files with every kind of gap.
+"""Annotations compared: nine models of AlpacaEval's leaderboard, and files with every kind of gap.
 
-The leaderboard's figures stand in files beside the annotations; skipped where those are not there.
+The leaderboard's figures are in files next to the annotations; skipped where those are not there.
 """
 
 import csv
@@ -13,10 +13,14 @@ from math import exp
 import numpy as np
 import pytest
 
-from evals.single_turn import read_outputs
-from evals.suites.alpaca.files import Annotation, Annotations, read_annotations, read_difficulties
+from evals.compare.comparison import compare_models
+from evals.compare.export.json import as_json
+from evals.compare.sources import Sources
+from evals.results import collect
+from evals.single_turn import Output, read_outputs
+from evals.suites.alpaca.files import Annotation, Annotations, BenchmarkPrompts, read_annotations, read_difficulties
+from evals.suites.alpaca.importer import IMPORTER
 from evals.suites.alpaca.length_control import ERROR, HELD_LENGTH, length_controlled, tanh_gap
-from evals.suites.alpaca.rescore import arrays, as_json, captions, recompute
 from helpers.paths import SHARED_DATA
 from srlm.errors import UsageError
 
@@ -25,6 +29,34 @@ MODELS = sorted(path.name.removesuffix(".json.gz") for path in (DATA / "annotati
 needs_data = pytest.mark.skipif(not MODELS, reason=f"needs AlpacaEval's annotations in {DATA}")
 each_model = pytest.mark.parametrize("model", MODELS)
 BASELINE = DATA / "model_outputs" / "gpt4_1106_preview.json.gz"
+
+
+class Found:
+    """A comparison of one file: the metrics of its model, and what else is shown and exported of it."""
+
+    def __init__(self, annotations, *settings):
+        results = IMPORTER.convert([annotations], settings)
+        found = collect(results)
+        summaries = IMPORTER.summarize([annotations], results, settings)
+        comparison = compare_models(found, [annotations.model], annotations.model, settings=settings)
+        self.comparison = Sources(found, {}, summaries, None).add_summaries(comparison)
+        cells = {one.key: one.cells[annotations.model].estimate for one in comparison.metrics}
+        self.win_rate, self.discrete_win_rate = cells["win_rate"], cells["discrete_win_rate"]
+        self.length_controlled = cells["length_controlled_win_rate"]
+        (self.data,) = json.loads(as_json(self.comparison))["files"]
+        self.counts, self.way = self.data["counts"], self.data["length_control"]["way"]
+        (table,) = self.comparison.sides
+        self.said = " ".join([*self.comparison.captions, *table.captions])
+        self.table = {
+            one.key.removeprefix("alpaca_file_"): one.cells[annotations.model].estimate for one in table.metrics
+        }
+
+
+def arrays(annotations):
+    """The gaps in characters, and the preferences, nan where one is missing."""
+    rows = annotations.rows
+    gaps = np.array([float(len(row.baseline_output) - len(row.model_output)) for row in rows])
+    return gaps, np.array([np.nan if row.preference is None else row.preference for row in rows])
 
 
 def loaded(name):
@@ -38,7 +70,7 @@ def leaderboard():
 
 
 @pytest.fixture(scope="module")
-def gamed():
+def difficulties():
     return read_difficulties(DATA / "df_gamed.csv")
 
 
@@ -48,9 +80,9 @@ def annotations():
 
 
 @pytest.fixture(scope="module")
-def published(annotations, gamed):
+def published(annotations, difficulties):
     """All figures of a model, with the published difficulties."""
-    return cache(lambda model: recompute(annotations[model], gamed))
+    return cache(lambda model: Found(annotations[model], difficulties))
 
 
 # --- the leaderboard --------------------------------------------------------------------------------------------------
@@ -64,21 +96,22 @@ def test_there_are_nine_models():
 @needs_data
 @each_model
 def test_raw_and_discrete_win_rates_are_the_leaderboards(model, annotations, leaderboard):
-    found, published = recompute(annotations[model]), leaderboard[model]
+    found, published = Found(annotations[model]), leaderboard[model]
     assert 100 * found.win_rate.value == pytest.approx(float(published["win_rate"]), abs=1e-6)
     assert 100 * found.discrete_win_rate.value == pytest.approx(float(published["discrete_win_rate"]), abs=1e-6)
     counts = [int(published[name]) for name in ("n_wins", "n_draws", "n_wins_base", "n_total")]
-    assert [found.wins, found.draws, found.losses, found.counts.records] == counts
+    assert [found.data[one] for one in ("wins", "draws", "losses")] + [found.counts["records"]] == counts
+    assert [found.table[one].value for one in ("wins", "draws", "losses", "records")] == counts
     half = 100 * (found.win_rate.high - found.win_rate.low) / 2
     assert half == pytest.approx(1.963 * float(published["standard_error"]), rel=1e-3)  # t with 804 or 802 degrees
 
 
 @needs_data
 @each_model
-def test_at_the_leaderboards_c_the_length_controlled_rate_is_its_own(model, annotations, gamed, leaderboard):
+def test_at_the_leaderboards_c_the_length_controlled_rate_is_its_own(model, annotations, difficulties, leaderboard):
     expected = loaded("expected_lc.json")[model]
     found = length_controlled(
-        *arrays(annotations[model]), gamed, way="published", strength=expected["C_of_leaderboard"], resamples=0
+        *arrays(annotations[model]), difficulties, way="published", strength=expected["C_of_leaderboard"], resamples=0
     )
     published = float(leaderboard[model]["length_controlled_winrate"])
     assert 100 * found.estimate.value == pytest.approx(published, abs=0.02)
@@ -92,9 +125,9 @@ def test_at_the_leaderboards_c_the_length_controlled_rate_is_its_own(model, anno
 def test_with_our_own_choice_of_c_it_is_near(model, published, leaderboard):
     found = published(model).length_controlled
     rate = float(leaderboard[model]["length_controlled_winrate"])
-    assert found.way == "published"
-    assert 100 * found.estimate.value == pytest.approx(rate, abs=ERROR["published"])
-    assert 100 * found.estimate.low < rate < 100 * found.estimate.high
+    assert published(model).way == "published"
+    assert 100 * found.value == pytest.approx(rate, abs=ERROR["published"])
+    assert 100 * found.low < rate < 100 * found.high
 
 
 @needs_data
@@ -102,13 +135,13 @@ def test_with_our_own_choice_of_c_it_is_near(model, published, leaderboard):
 @pytest.mark.parametrize("way", ["held", "fitted"])
 def test_without_difficulties_it_is_within_the_bound_that_is_printed(model, way, annotations, leaderboard):
     judge = annotations[model].annotator if way == "held" else "another judge"
-    found = recompute(replace(annotations[model], annotator=judge))
+    found = Found(replace(annotations[model], annotator=judge))
     published = float(leaderboard[model]["length_controlled_winrate"])
-    assert found.length_controlled.way == way
-    assert 100 * found.length_controlled.estimate.value == pytest.approx(published, abs=ERROR[way])
-    said = " ".join(captions(found))
-    assert f"off by at most {ERROR[way]} points" in said
-    assert way == "fitted" or f"held at {HELD_LENGTH}." in said
+    assert found.way == way
+    assert 100 * found.length_controlled.value == pytest.approx(published, abs=ERROR[way])
+    assert f"off by up to {ERROR[way]} points" in found.said
+    assert found.data["length_control"]["error_points"] == ERROR[way]
+    assert way == "fitted" or f"(length held): {HELD_LENGTH} (length)" in found.said
 
 
 @needs_data
@@ -137,41 +170,42 @@ def test_preferences_come_back_from_the_judges_tokens(model, annotations):
     identical = sum(row.baseline_output == row.model_output for row in found)
     assert len(by_tokens) == len(found) - identical
     assert max(abs(one - two) for one, two in by_tokens) < 1e-9
-    counts = recompute(annotations[model]).counts
-    assert (counts.by_tokens, counts.by_tokens_differ) == (len(by_tokens), 0)
+    counts = Found(annotations[model]).counts
+    assert (counts["by_tokens"], counts["by_tokens_differ"]) == (len(by_tokens), 0)
 
 
 @needs_data
 def test_the_order_of_presentation_is_alpaca_evals(annotations):
-    found = recompute(annotations["alpaca-7b"]).counts
-    assert found.model_first == sum(loaded("presentation_order.json"))
+    found = Found(annotations["alpaca-7b"]).counts
+    assert found["model_first"] == sum(loaded("presentation_order.json"))
 
 
 @needs_data
-def test_rows_that_are_missing_are_named_and_their_neighbours_get_their_own_difficulties(annotations, gamed, published):
+def test_rows_that_are_missing_are_named_and_their_neighbours_get_their_own_difficulties(
+    annotations, difficulties, published
+):
     short = annotations["text_davinci_001"]
     by_place = published("text_davinci_001")
-    assert "2 of 805 prompts have no record; no figure counts them." in " ".join(captions(by_place))
-    assert "Give --prompts" in " ".join(captions(by_place))
-    instructions = [one.instruction for one in read_outputs(BASELINE)]
-    aligned = recompute(short, gamed, instructions)
-    assert aligned.counts.absent == (248, 505)
-    assert "2 of 805 prompts have no record (248, 505)" in " ".join(captions(aligned))
+    assert "2 of 805 prompts have no record of text_davinci_001; no metric counts them." in by_place.said
+    assert "Give --prompts" in by_place.said
+    aligned = Found(short, difficulties, BenchmarkPrompts(tuple(read_outputs(BASELINE))))
+    assert aligned.counts["absent"] == [248, 505]
+    assert "2 of 805 prompts have no record of text_davinci_001 (248, 505)" in aligned.said
+    assert "Give --prompts" not in aligned.said
     # The published 9.03 % rests on difficulties of neighbours; with its own the model gets less.
-    assert 100 * by_place.length_controlled.estimate.value == pytest.approx(9.03, abs=0.2)
-    assert 100 * aligned.length_controlled.estimate.value == pytest.approx(6.48, abs=0.1)
+    assert 100 * by_place.length_controlled.value == pytest.approx(9.03, abs=0.2)
+    assert 100 * aligned.length_controlled.value == pytest.approx(6.48, abs=0.1)
 
 
 @needs_data
-def test_a_whole_file_is_aligned_by_its_order_and_by_its_prompts_alike(annotations, gamed, published):
-    instructions = [one.instruction for one in read_outputs(BASELINE)]
+def test_a_whole_file_is_aligned_by_its_order_and_by_its_prompts_alike(annotations, difficulties, published):
+    prompts = BenchmarkPrompts(tuple(read_outputs(BASELINE)))
     whole = annotations["claude-2.1"]
     shuffled = replace(whole, rows=tuple(sorted(whole.rows, key=lambda row: row.instruction)))
-    one, two = published("claude-2.1"), recompute(shuffled, gamed, instructions)
+    one, two = published("claude-2.1"), Found(shuffled, difficulties, prompts)
     assert two.win_rate.value == pytest.approx(one.win_rate.value)
     # Folds go by place, and may lead to another C of the grid.
-    rates = [found.length_controlled.estimate.value for found in (one, two)]
-    assert rates[1] == pytest.approx(rates[0], abs=0.002)
+    assert two.length_controlled.value == pytest.approx(one.length_controlled.value, abs=0.002)
 
 
 @needs_data
@@ -179,7 +213,7 @@ def test_a_whole_file_is_aligned_by_its_order_and_by_its_prompts_alike(annotatio
 def test_the_package_of_alpaca_eval_found_the_same_with_these_files(model, published):
     theirs = loaded("expected_lc.json")[model]["alpaca_eval_0_6_6"]["sklearn_1_9_1_stable_group_folds"]
     found = published(model).length_controlled
-    assert 100 * found.estimate.value == pytest.approx(theirs["length_controlled_winrate"], abs=0.1)
+    assert 100 * found.value == pytest.approx(theirs["length_controlled_winrate"], abs=0.1)
 
 
 # --- gaps -------------------------------------------------------------------------------------------------------------
@@ -197,44 +231,43 @@ def made_up(n=40, **changes):
 
 
 def test_missing_preferences_identical_and_empty_outputs_are_counted_and_change_n_alone():
-    found = recompute(
-        made_up(rows={0: {"preference": None}, 3: {"preference": None}, 5: {"model_output": ""}, 6: {"turned": True}})
+    found = Found(
+        made_up(rows={0: {"preference": None}, 3: {"preference": None}, 5: {"model_output": ""}, 6: {"swapped": True}})
     )
-    counts = found.counts
-    assert (counts.records, counts.without_preference, counts.empty_outputs, counts.turned) == (40, 2, 1, 1)
-    assert found.win_rate.n == found.discrete_win_rate.n == found.length_controlled.estimate.n == 38
-    assert found.wins + found.draws + found.losses == 38
-    text = " ".join(captions(found))
-    assert "2 without a preference" in text
-    assert "1 records name the model first" in text
+    names = ("records", "without_preference", "empty_outputs", "swapped")
+    assert [found.counts[name] for name in names] == [40, 2, 1, 1]
+    assert [found.table[name].value for name in names] == [40, 2, 1, 1]
+    assert found.win_rate.n == found.discrete_win_rate.n == found.length_controlled.n == 38
+    assert found.data["wins"] + found.data["draws"] + found.data["losses"] == 38
+    assert found.table["wins"].n == 38
 
 
 def test_a_draw_is_half_a_win():
     rows = {place: {"preference": 0.5} for place in range(40)}
-    found = recompute(made_up(rows=rows))
-    assert (found.wins, found.draws, found.losses) == (0, 40, 0)
+    found = Found(made_up(rows=rows))
+    assert [found.data[one] for one in ("wins", "draws", "losses")] == [0, 40, 0]
     assert found.discrete_win_rate.value == 0.5
 
 
 def test_tokens_that_say_something_else_are_counted():
-    found = recompute(
-        made_up(rows={2: {"preference": 0.25, "by_tokens": 0.75}, 3: {"preference": 0.1, "by_tokens": 0.1}})
-    )
-    assert (found.counts.by_tokens, found.counts.by_tokens_differ) == (2, 1)
-    assert "but for 1 (largest difference 0.5)" in " ".join(captions(found))
+    found = Found(made_up(rows={2: {"preference": 0.25, "by_tokens": 0.75}, 3: {"preference": 0.1, "by_tokens": 0.1}}))
+    assert (found.counts["by_tokens"], found.counts["by_tokens_differ"]) == (2, 1)
+    assert found.counts["largest_difference"] == 0.5
+    assert "Attention: 1 preferences of tuned are not what the judge's log-probabilities give" in found.said
+    assert "(largest difference 0.5)" in found.said
 
 
 def test_too_few_preferences_give_no_length_controlled_rate():
-    found = recompute(made_up(n=6))
-    assert "too few preferences" in " ".join(captions(found))
-    data = as_json(found)
-    assert data["length_controlled"]["estimate"]["value"] is None
-    json.dumps(data, allow_nan=False)
+    found = Found(made_up(n=6))
+    assert "too few preferences" in found.said
+    assert found.data["length_control"]["own"] is None
+    json.dumps(found.data, allow_nan=False)
 
 
 def test_an_instruction_outside_of_the_prompts_is_refused():
+    prompts = BenchmarkPrompts(tuple(Output(f"Question {place}?", "b", "base") for place in range(39)))
     with pytest.raises(UsageError, match="Record 40"):
-        recompute(made_up(), None, [f"Question {place}?" for place in range(39)])
+        Found(made_up(), prompts)
 
 
 def test_the_length_feature_has_the_published_form():
