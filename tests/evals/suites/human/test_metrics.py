@@ -13,7 +13,7 @@ from evals.compare.export.latex import as_latex
 from evals.compare.export.markdown import as_markdown
 from evals.suites import load_results
 from evals.suites.human.metrics import decisions, judge_decisions
-from evals.suites.human.pair_sampling import sheet_of
+from evals.suites.human.pair_sampling import get_or_draw
 from evals.suites.human.result import HumanResult, votes_folder
 from evals.suites.human.votes import Vote, append_vote
 from helpers.human_votes import LOSS, TIE, WIN, prompts, run_of
@@ -37,7 +37,7 @@ def run(tmp_path):
     asked = prompts(COUNT)
     texts = [("x" * (10 + number), "y" * 5) for number in range(COUNT)]
     found = run_of(tmp_path, "M2", "M1", asked, texts, JUDGE)
-    sheet_of(found, load_results(found), ("M2", "M1"), None, None, None)
+    get_or_draw(found, load_results(found), ("M2", "M1"), None, None, None)
     return found
 
 
