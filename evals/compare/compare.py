@@ -63,7 +63,7 @@ def compare_sources(
     breakdown = by_label(sources.run, by, read_labels(labels) if labels else None) if by else None
     first = sources.models([baseline])[0] if baseline else models[0]
     comparison = compare_models(sources.results, models, first, allow_mismatch, breakdown, settings)
-    if by is not None and not any(side.baseline for side in comparison.sides):
+    if by is not None and not any(table.baseline for table in comparison.extra_tables):
         raise UsageError(
             f"No prompt of these results has a label of this kind ({by}). A judge gives them: srlm label --judge SPEC. "
             "Or name a file of yours: --labels FILE"

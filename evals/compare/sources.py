@@ -50,8 +50,8 @@ class Sources:
     def add_summaries(self, comparison: Comparison) -> Comparison:
         """Add the counts of the files of compared models, a table for each kind of file."""
         chosen = [one for model in comparison.models for one in self.summaries if one.model == model]
-        sides = [*comparison.sides, *summary_tables(chosen)]
-        return replace(comparison, sides=sides, files=[one.data for one in chosen])
+        tables = [*comparison.extra_tables, *summary_tables(chosen)]
+        return replace(comparison, extra_tables=tables, files=[one.data for one in chosen])
 
 
 def load_sources(

@@ -128,7 +128,7 @@ def pin_judge(
     Example:
         >>> srlm.pin_judge("openai:gpt-4.1", "calibration.json")  # doctest: +SKIP
     """
-    from evals.gate.judge_drift import pin_judge as pin
+    from evals.gate.judge_drift import pin_judge as pin_verdicts
     from srlm.console import Progress
     from srlm.jsonl import without_nan, write_json
     from srlm.judges.preference_data import load_labelled
@@ -143,7 +143,7 @@ def pin_judge(
     model = opener.model(spec, find_run_if_any(run, runs))
 
     def work(engine: "Engine", calls: "Ledger", progress: "Progress") -> "PinnedVerdicts":
-        return pin(engine, labelled, calls, limit=limit, progress=progress)
+        return pin_verdicts(engine, labelled, calls, limit=limit, progress=progress)
 
     with TemporaryDirectory() as folder:
         found = run_with_estimate(work, model, Path(folder) / "ledger.sqlite", progress)

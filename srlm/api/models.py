@@ -56,9 +56,11 @@ class ModelOpener:
         max_cost: float | None = None,
     ) -> None:
         from srlm.engines.budget import Budget
-        from srlm.engines.client_config import DEADLINE, MAX_CONNECTIONS, ClientConfig
+        from srlm.engines.client_config import DEFAULT_MAX_CONNECTIONS, DEFAULT_TIMEOUT_S, ClientConfig
 
-        self._client = ClientConfig(max_connections or MAX_CONNECTIONS, timeout or DEADLINE, warn=progress.say)
+        self._client = ClientConfig(
+            max_connections or DEFAULT_MAX_CONNECTIONS, timeout or DEFAULT_TIMEOUT_S, warn=progress.say
+        )
         self._budget = None if max_cost is None else Budget(max_cost)
 
     def model(self, spec: str, run: "Run | None") -> "EvalModel":

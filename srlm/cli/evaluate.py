@@ -94,7 +94,7 @@ def _show(found: "EvaluationResults", *, compared: bool) -> None:
         print_extra_tables(stdout(), suite.extra_tables(Selection(pairs, [])) if pairs else [])
     cards = [one.card.caption() for one in found.results if isinstance(one, CardedResult) and one.card]
     answered = [one for one in found.results if isinstance(getattr(one, "endings", None), Endings)]
-    lines = [line for one in answered for line in ending_warnings(one.model, one.endings)]
+    lines = [str(note) for one in answered for note in ending_warnings(one.model, one.endings)]
     for line in [*dict.fromkeys(cards), *lines]:
         stdout().print(line, soft_wrap=True, markup=False)
     for comparison in ablations(found.results):

@@ -401,7 +401,13 @@ def test_each_iteration_is_said_in_a_line_and_all_in_one_table(finished_run):
         (line,) = [one for one in printed.err.splitlines() if one.startswith(f"{model}: ") and "pairs of" in one]
         (figures,) = finished_run.records(f"{model}/health")
         assert f"{model}: {figures['pairs']} pairs of {figures['instructions']} instructions" in line
-    for label in ("mean reward", "of degenerate answers", "since the iteration before", "diversity", "evaluation set"):
+    for label in (
+        "mean reward",
+        "of degenerate answers",
+        "change to the iteration before",
+        "diversity",
+        "evaluation set",
+    ):
         (row,) = [one for one in printed.out.splitlines() if label in one]
         assert len(row.split("│")) == 5
 
