@@ -160,7 +160,7 @@ def pin(
     run: RunName = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
-    """Store a judge's verdicts, so that later gates detect its drift.
+    """Store a judge's verdicts, so that later gates detect drift.
 
     The verdicts are on labelled pairs, in both orders. An existing file is not overwritten.
     """
