@@ -80,7 +80,7 @@ def gate(
     run: RunName = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
-    """Decide by a policy whether a model may replace another one, for CI.
+    """Decide by a policy whether a model may replace another one.
 
     Exit code 0: it passes. 1: it is significantly worse. 3: inconclusive; the output has the sample size that is
     needed. 4: the judge is broken. 2: the command, the policy or the data cannot be used.
@@ -143,7 +143,7 @@ def _print(decided: "Decision", format: Format) -> None:
 def init(
     output: Annotated[Path, typer.Option("--output", help="File of the policy.")] = Path("gate.yaml"),
 ) -> None:
-    """Write a policy to begin with: defaults, and a comment for each line. An existing file is not overwritten."""
+    """Write a policy to begin with, with a comment for each line. An existing file is not overwritten."""
     from importlib.resources import files
 
     from srlm.api.gating import refuse_existing
@@ -176,7 +176,10 @@ def pin(
     run: RunName = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
-    """Store a judge's verdicts on labelled pairs, so that later gates detect drift. No existing file is overwritten."""
+    """Store a judge's verdicts, so that later gates detect drift.
+
+    The verdicts are on labelled pairs, in both orders. An existing file is not overwritten.
+    """
     from srlm import api
     from srlm.console import say
 

@@ -45,7 +45,10 @@ def report(
     alpaca_difficulties: AlpacaDifficulties = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
-    """Write a run as one HTML page: metrics, and the prompts, answers and verdicts that they came from."""
+    """Write a run as one HTML page.
+
+    It has the metrics, and the prompts, answers and verdicts that they were computed from.
+    """
     from srlm import api
     from srlm.atomic_files import is_stream
 
