@@ -160,7 +160,7 @@ def read_questions(path: Path) -> list[Question]:
 
 
 def read_referenced_questions(path: Path) -> list[Question]:
-    """Read the questions with the reference answers that stand in the folder reference_answer beside them.
+    """Read the questions with the reference answers of the folder reference_answer next to them.
 
     Raises:
         DataError: as `read_questions`, or an answer to mathematics, reasoning or coding is missing.
@@ -172,7 +172,7 @@ def read_referenced_questions(path: Path) -> list[Question]:
         return questions
     files = sorted(one for one in folder.glob("*.jsonl*") if one.suffix in {".jsonl", ".gz"})
     if len(files) != 1:
-        raise DataError(folder, f"one file of reference answers is expected beside {file.name}, not {len(files)}.")
+        raise DataError(folder, f"one file of reference answers is expected next to {file.name}, not {len(files)}.")
     references = read_answers(files[0])
     lacking = [number for number in needed if number not in references]
     if lacking:
