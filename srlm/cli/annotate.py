@@ -57,21 +57,21 @@ def annotate(
     the agreement with the judge.
     """
     from evals.suites import load_results
-    from evals.suites.human.blinding import Booth, named
-    from evals.suites.human.pair_sampling import only_one, pair_of, sheet_of
+    from evals.suites.human.blinding import AnnotationSession, clean_name
+    from evals.suites.human.pair_sampling import exclusive_lock, get_or_draw, order_pair
     from evals.suites.human.result import votes_folder
     from evals.suites.human.server import AnnotationServer
     from srlm.runs import open_run
 
     home = open_run(runs, run)
-    name = named(annotator) if annotator is not None else None
+    name = clean_name(annotator) if annotator is not None else None
     results = load_results(home)
-    pair = pair_of(results, model, opponent)
+    pair = order_pair(results, model, opponent)
     folder = votes_folder(home, pair)
     with ExitStack() as stack:
-        stack.enter_context(only_one(folder))
-        sheet = sheet_of(home, results, pair, suite, pairs, seed)
-        server = stack.enter_context(AnnotationServer(Booth(sheet, folder), name, port))
+        stack.enter_context(exclusive_lock(folder))
+        sheet = get_or_draw(home, results, pair, suite, pairs, seed)
+        server = stack.enter_context(AnnotationServer(AnnotationSession(sheet, folder), name, port))
         stopped = _told_to_stop()
         say(
             f"{len(sheet.pairs)} pairs of {sheet.model} and {sheet.opponent} from the suite {sheet.source}. The page:\n"
@@ -108,7 +108,7 @@ def _has_screen() -> bool:
 
 
 def _say(server: "AnnotationServer", sheet: "AnnotationSet", at: str) -> None:
-    counts = server.booth.counts()
+    counts = server.session.counts()
     say("")
     for name, count in counts.items():
         say(f"{name}: {count} of {len(sheet.pairs)} votes stand.")

@@ -72,4 +72,5 @@ def is_out_of_memory(error: Exception) -> bool:
     """Return whether an exception means that the memory of any device is exhausted."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return "allocate memory" in str(error) or "out of memory" in str(error)
+    words = str(error).lower()
+    return "allocate memory" in words or "out of memory" in words

@@ -141,7 +141,7 @@ def test_ten_pairs_by_keyboard_and_no_kill_loses_a_vote(cli, run, page, seen):
     ]
 
     received = "".join([*seen.received, page.content()])
-    assert '"ballots": [{' in received
+    assert '"pairs": [{' in received
     assert [word for word in (MODEL, OPPONENT, str(run.folder)) if word in received] == []
     assert seen.hosts() == {"127.0.0.1"}
 

@@ -23,6 +23,8 @@ def translate_resource_errors(label: str, section: str, micro_batch_size: int, m
         OutOfMemory: a micro-batch does not fit into memory.
         NoDiskSpace: a file could not be written completely.
     """
+    from srlm.engines.batch_size import is_out_of_memory  # now, and not when there is no memory left
+
     try:
         yield
     except Exception as error:
@@ -40,12 +42,6 @@ def translate_resource_errors(label: str, section: str, micro_batch_size: int, m
                 f"before the end of a training. {RESUME_ADVICE}"
             ) from None
         raise
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return true for an out-of-memory error; torch's own class is a RuntimeError."""
-    words = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in words or "allocate memory" in words
 
 
 def is_disk_full(error: BaseException) -> bool:
