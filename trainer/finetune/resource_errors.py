@@ -26,6 +26,8 @@ def translate_resource_errors(label: str, section: str, micro_batch_size: int, m
     try:
         yield
     except Exception as error:
+        from srlm.engines.batch_size import is_out_of_memory  # needs torch
+
         if is_out_of_memory(error):
             now = f"{section}.per_device_train_batch_size = {micro_batch_size}"
             then = (
@@ -40,12 +42,6 @@ def translate_resource_errors(label: str, section: str, micro_batch_size: int, m
                 f"before the end of a training. {RESUME_ADVICE}"
             ) from None
         raise
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return true for an out-of-memory error; torch's own class is a RuntimeError."""
-    words = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in words or "allocate memory" in words
 
 
 def is_disk_full(error: BaseException) -> bool:
