@@ -10,20 +10,35 @@ al. 2024 (arXiv 2401.10020), and `evals.suites`, one folder a benchmark.
 import os
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from srlm.api import doctor, estimate, gate, judge, judge_card, label, open_run, pin_judge, report, train
+from srlm.version import __version__
 
-# TRL and vLLM send usage statistics. Whoever wants that sets these variables; they are read when the libraries are
-# imported, which is after this.
+if TYPE_CHECKING:
+    from srlm.api import (
+        compare,
+        doctor,
+        estimate,
+        evaluate,
+        gate,
+        judge,
+        judge_card,
+        label,
+        open_run,
+        pin_judge,
+        report,
+        train,
+    )
+
+# TRL and vLLM send usage statistics unless these variables are set before they are imported. A value of the user's
+# stays.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
 
-__version__ = "0.1.0"
-
 __all__ = [
     "__version__",
+    "compare",
     "doctor",
     "estimate",
+    "evaluate",
     "gate",
     "judge",
     "judge_card",

@@ -177,7 +177,7 @@ class Run:
         self._lock = acquire_lock(self.folder / ".lock", busy)
 
     def close(self) -> None:
-        """Close the ledger and release the lock. The ledger is opened again when it is used again."""
+        """Close the ledger and release the lock. The ledger is opened again at its next use."""
         if self._ledger is not None:
             self._ledger.close()
         if self._lock is not None:

@@ -159,7 +159,7 @@ KINDS: tuple[By, ...] = ("category", "complexity", "length")
 
 @dataclass(frozen=True)
 class Diagnosis(Displayed):
-    """What works on a machine, and what is missing."""
+    """Checks of a machine: what works, and what is missing."""
 
     checks: tuple[Check, ...]
 
@@ -174,7 +174,7 @@ class Diagnosis(Displayed):
 
     def _tables(self) -> list[TextTable]:
         rows = [(one.status, one.name, one.detail, one.fix) for one in self.checks]
-        return [TextTable("", ("", "what", "found", "to fix it"), rows)]
+        return [TextTable("", ("status", "what", "found", "to fix it"), rows)]
 
     def _records(self) -> list[dict[str, Any]]:
         return [asdict(one) for one in self.checks]

@@ -11,9 +11,12 @@ import typer
 from srlm.cli.options import (
     DEFAULT_RUNS,
     MAX_ITEMS,
+    AlpacaDifficulties,
     Estimate,
     MaxConnections,
     MaxCost,
+    Prompts,
+    Repeats,
     RunName,
     Runs,
     Timeout,
@@ -33,12 +36,19 @@ class Format(StrEnum):
 
 
 def gate(
-    candidate: Annotated[str, typer.Argument(metavar="CANDIDATE", help="The model to decide about, such as M2.")],
+    candidate: Annotated[
+        str,
+        typer.Argument(
+            metavar="CANDIDATE",
+            help="The model to decide about, such as M2, or a file of its results, as srlm compare reads them.",
+        ),
+    ],
     policy: Annotated[
         Path, typer.Option("--policy", metavar="FILE", help="Requirements; srlm gate init writes a template.")
     ] = Path("gate.yaml"),
     baseline: Annotated[
-        str | None, typer.Option("--baseline", help="The model that it would replace; that of --comparison.")
+        str | None,
+        typer.Option("--baseline", help="The model that it would replace, or its file; that of --comparison."),
     ] = None,
     comparison: Annotated[
         Path | None,
@@ -60,6 +70,9 @@ def gate(
         Path | None,
         typer.Option("--summary", metavar="FILE", help="Also append Markdown to FILE, such as $GITHUB_STEP_SUMMARY."),
     ] = None,
+    prompts: Prompts = None,
+    repeats: Repeats = None,
+    alpaca_difficulties: AlpacaDifficulties = None,
     max_connections: MaxConnections = None,
     timeout: Timeout = None,
     max_cost: MaxCost = None,
@@ -86,6 +99,9 @@ def gate(
         judge=judge,
         run=run,
         runs=runs,
+        prompts=prompts,
+        repeats=None if repeats is None else repeats.value,
+        alpaca_difficulties=alpaca_difficulties,
         max_connections=max_connections,
         timeout=timeout,
         max_cost=max_cost,

@@ -32,46 +32,54 @@ if TYPE_CHECKING:
 
 
 class Scoring(StrEnum):
-    """The two ways to score."""
+    """Ways to score an answer."""
 
     sampled = "sampled"
     expected = "expected"
 
 
 class Format(StrEnum):
-    """How the result is printed."""
+    """Formats of the output."""
 
     table = "table"
     json = "json"
 
 
-Rubric = Annotated[str, typer.Option("--rubric", help="A rubric that ships with srlm, or a Markdown file of your own.")]
+Rubric = Annotated[str, typer.Option("--rubric", help="A packaged rubric (additive, levels), or a Markdown file.")]
 HowScored = Annotated[
     Scoring,
     typer.Option(
         "--scoring",
-        help="sampled: words, then a score (the paper); expected: the mean over the digits' probabilities, far faster.",
+        help="sampled: reasoning, then a score (the paper); expected: mean over the digits' probabilities, faster.",
     ),
 ]
 Samples = Annotated[
-    int, typer.Option("--samples", min=1, max=MAX_SAMPLES, help="Verdicts an answer, averaged; for sampled only.")
+    int,
+    typer.Option(
+        "--samples", min=1, max=MAX_SAMPLES, help="Verdicts for each answer, averaged; of sampled scoring only."
+    ),
 ]
 Temperature = Annotated[
     float | None,
     typer.Option(
-        "--temperature", min=0, max=MAX_TEMPERATURE, callback=not_nan, help="Of sampled verdicts; 0.7, if not given."
+        "--temperature",
+        min=0,
+        max=MAX_TEMPERATURE,
+        callback=not_nan,
+        help="Temperature of sampled verdicts; 0.7, if not given.",
     ),
 ]
 TopP = Annotated[
     float | None,
-    typer.Option("--top-p", min=0, max=1, callback=not_nan, help="Of sampled verdicts; 0.9, if not given."),
+    typer.Option("--top-p", min=0, max=1, callback=not_nan, help="Top-p of sampled verdicts; 0.9, if not given."),
 ]
 MaxTokens = Annotated[
-    int | None, typer.Option("--max-tokens", min=1, max=MAX_TOKENS, help="Of a sampled verdict; 256, if not given.")
+    int | None,
+    typer.Option("--max-tokens", min=1, max=MAX_TOKENS, help="Tokens of a sampled verdict; 256, if not given."),
 ]
 LedgerPath = Annotated[
     Path,
-    typer.Option("--ledger", help="Where calls are kept, so that none is made twice; cards are kept beside it."),
+    typer.Option("--ledger", help="File of the calls, so that none is made twice; cards are stored next to it."),
 ]
 PrintedAs = Annotated[Format, typer.Option("--format", help="How to print the result.")]
 
@@ -95,7 +103,9 @@ def judge(
     least_mass: LeastMass = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", help="Where one JSON line an answer is written; FILE's name .judged.jsonl here."),
+        typer.Option(
+            "--output", help="File with a JSON line for each answer; FILE's name .judged.jsonl here, if not given."
+        ),
     ] = None,
     ledger: LedgerPath = DEFAULT_LEDGER,
     format: PrintedAs = Format.table,
@@ -185,7 +195,7 @@ def card(
     run: RunName = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
-    """Measure a judge on labelled pairs: does it agree with people more often than a coin does?
+    """Measure a judge on labelled pairs: its agreement with people, compared with chance.
 
     Also: position and length bias, the share of its replies that cannot be read, time and cost. The card is stored, and
     `srlm judge FILE` shows it with scores that the same judge gave in the same way.

@@ -238,4 +238,4 @@ def test_a_page_elsewhere_gets_nothing(annotating):
 
 
 def test_nobody_voted(annotating):
-    assert "Nobody voted" in annotating.interrupt()
+    assert "There are no votes" in annotating.interrupt()

@@ -345,9 +345,9 @@ def test_ranks_that_the_judge_never_agrees_with(train, seeds):
     [
         (
             ("judge.scoring=sampled", "judge.samples=1", "judge.sampling.max_tokens=4"),
-            ("0% of 15 verdicts readable", "fewer than two readable rewards: 3", "more EFT examples"),
+            ("0% of 15 verdicts parsed", "fewer than two readable rewards: 3", "more EFT examples"),
         ),
-        (("pairs.min_gap=4.9",), ("100% of 15 verdicts readable", "the gap is too small: 3", "pairs.min_gap")),
+        (("pairs.min_gap=4.9",), ("100% of 15 verdicts parsed", "the gap is too small: 3", "pairs.min_gap")),
     ],
 )
 def test_seeds_that_leave_no_pair(train, seeds, changes, parts):

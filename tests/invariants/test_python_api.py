@@ -109,7 +109,7 @@ def test_an_ended_run_is_opened_by_train_and_shows_its_stages(own_run, tiny_conf
     html = run._repr_html_()
     assert "<td>M2</td>" in html
     assert "pairs" in html
-    assert run.kept is not None  # a ledger that was closed opens again
+    assert run.existing_ledger is not None  # a ledger that was closed opens again
     run.close()
     with pytest.raises(RunChanged) as caught:
         srlm.train(tiny_config, name="r", overrides={"dpo.beta": 0.2}, runs=own_run.folder.parent, quiet=True)
@@ -145,6 +145,6 @@ def test_mistakes_are_exceptions_with_their_values(here):
 
 def test_the_doctor_knows_whether_a_training_can_run(here):
     found = srlm.doctor()
-    assert found.ready == all(one.state != "missing" for one in found.findings)
-    assert found.to_dict()["findings"][0]["what"] == "Python"
-    assert len(found.to_pandas()) == len(found.findings)
+    assert found.ready == all(one.status != "missing" for one in found.checks)
+    assert found.to_dict()["checks"][0]["name"] == "Python"
+    assert len(found.to_pandas()) == len(found.checks)

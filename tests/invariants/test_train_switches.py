@@ -299,7 +299,10 @@ def test_where_no_answer_is_good_enough_the_message_has_the_counts(train):
     assert result.code == 8
     (message,) = result.errors
     best = max(one["value"] for one in records(run, "M2/rewards"))
-    assert f"M2: no answer has a reward of at least 4.999, the best has {best:.2f}. 10 instructions, 50 candidates" in message
+    assert (
+        f"M2: no answer has a reward of at least 4.999, the best has {best:.2f}. 10 instructions, 50 candidates"
+        in message
+    )
     assert "Traceback" not in result.err
     reasons = {one["reason"] for one in records(run, "M2/dropped")}
     assert reasons == {"no reward of 4.999"}
@@ -398,7 +401,13 @@ def test_each_iteration_is_said_in_a_line_and_all_in_one_table(finished_run):
         (line,) = [one for one in printed.err.splitlines() if one.startswith(f"{model}: ") and "pairs of" in one]
         (figures,) = finished_run.records(f"{model}/health")
         assert f"{model}: {figures['pairs']} pairs of {figures['instructions']} instructions" in line
-    for label in ("mean reward", "of degenerate answers", "since the iteration before", "diversity", "evaluation set"):
+    for label in (
+        "mean reward",
+        "of degenerate answers",
+        "change to the iteration before",
+        "diversity",
+        "evaluation set",
+    ):
         (row,) = [one for one in printed.out.splitlines() if label in one]
         assert len(row.split("│")) == 5
 

@@ -68,11 +68,11 @@ def choose_rank_consistent(verdicts: Sequence[Sequence[Verdict]], ranks: Sequenc
     for index in order:
         if ranks[index] != rank_before:
             ceiling, rank_before = floor, ranks[index]
-        readable = [
+        allowed = [
             one.reading for one in verdicts[index] if isinstance(one.reading, Scored) and one.reading.value < ceiling
         ]
-        if not readable:
+        if not allowed:
             return None
-        chosen[index] = max(readable, key=lambda judgement: judgement.value)
+        chosen[index] = max(allowed, key=lambda judgement: judgement.value)
         floor = min(floor, chosen[index].value)
     return [chosen[index] for index in range(len(ranks))]

@@ -6,7 +6,7 @@ runs to its end and the judge follows, with the same choice: the learning-rate s
 any case, and a local judge would not fit into memory during training. Steps after the selected one are wasted.
 
 The first snapshot is compared with nothing, because without it there is no M_t+1. A snapshot is better if its mean
-preference is above one half, over both orders of presentation and all instructions with a readable verdict in both.
+preference is above one half, over both orders of presentation and all instructions with a parsed verdict in both.
 """
 
 import shutil
@@ -34,7 +34,7 @@ class SnapshotComparison:
     Attributes:
         win_rate: the judge's mean preference for the later snapshot, with its confidence interval.
         prompts: the number of instructions behind it.
-        unread: instructions without a readable verdict in both orders, or without an answer.
+        unread: instructions without a parsed verdict in both orders, or without an answer.
         length: mean difference of the answers' lengths in characters, later minus earlier.
     """
 
@@ -61,7 +61,7 @@ def select_snapshot(session: Session, model: str, folder: Path, last: int) -> No
     The comparisons are a stage of the run, and are read if they exist.
 
     Raises:
-        EngineFailed: no verdict of the judge is readable.
+        EngineFailed: no verdict of the judge can be parsed.
     """
     snapshots = {step: path for step, path in complete_checkpoints(snapshot_dir(folder)).items() if step < last}
     places = {**snapshots, last: folder}
@@ -139,7 +139,7 @@ def _compare_two(
     """Compare the answers of two snapshots with the judge; return the result and the verdicts.
 
     Raises:
-        EngineFailed: no verdict is readable.
+        EngineFailed: no verdict can be parsed.
     """
     before, step = steps
     judge = str(session.config.dpo.stopping.judge)
@@ -158,8 +158,8 @@ def _compare_two(
     means = [mean for mean, _ in read if mean is not None]
     if not means:
         raise EngineFailed(
-            f"{model}: {public_name(judge)} gave no readable verdict on any of {len(prompts)} instructions, so no "
-            "checkpoint can be selected. Set another dpo.stopping.judge in a new run (--name)."
+            f"{model}: {public_name(judge)} gave no verdict that can be parsed on any of {len(prompts)} instructions, so "
+            "no checkpoint can be selected. Set another dpo.stopping.judge in a new run (--name)."
         )
     rate = mean_interval(means)
     comparison = SnapshotComparison(
@@ -182,7 +182,7 @@ def _summary(model: str, step: int, last: int, comparisons: Sequence[SnapshotCom
         return f"{model}: step {last} is its only checkpoint; there is none to compare it with."
     end = comparisons[-1]
     interval = "" if end.low is None or end.high is None else f" [{end.low:.1%}, {end.high:.1%}]"
-    unread = f", {end.unread} more without a readable verdict" if end.unread else ""
+    unread = f", {end.unread} more without a parsed verdict" if end.unread else ""
     return (
         f"{model}: the checkpoint of step {step} of {last} is the model. By {end.judge}, step {end.step} wins "
         f"{end.win_rate:.1%}{interval} of {end.prompts} comparisons with step {end.before}{unread}; mean length "

@@ -23,6 +23,8 @@ def translate_resource_errors(label: str, section: str, micro_batch_size: int, m
         OutOfMemory: a micro-batch does not fit into memory.
         NoDiskSpace: a file could not be written completely.
     """
+    from srlm.engines.batch_size import is_out_of_memory  # now, and not when there is no memory left
+
     try:
         yield
     except Exception as error:

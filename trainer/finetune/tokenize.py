@@ -1,9 +1,9 @@
 """Tokenize training examples by a model's chat template, and drop those that are too long.
 
-Training sees exactly what generation produced: the prompt as the engine gives it to the model (`ChatTokenizer`, with special
-tokens in the text broken up), the generated text, and the template's end of turn. Templates of reasoning models write a
-conversation differently from a prompt: they open a thought in the prompt, drop past thoughts, or put an empty one
-before each answer. The result is therefore the template's own conversation only where both agree, as they do for
+Training sees exactly what generation produced: the prompt as the engine gives it to the model (`ChatTokenizer`, with
+special tokens in the text broken up), the generated text, and the template's end of turn. Templates of reasoning models
+write a conversation differently from a prompt: they open a thought in the prompt, drop past thoughts, or put an empty
+one before each answer. The result is therefore the template's own conversation only where both agree, as they do for
 templates without reasoning.
 """
 
@@ -81,7 +81,7 @@ class ExampleTokenizer:
             EngineError: the template refuses the prompt.
         """
         question = [Message("user", prompt)]
-        answer = self._chat.escape_special_tokens(completion) if written is None else self._defused(written)
+        answer = self._chat.escape_special_tokens(completion) if written is None else self._escaped(written)
         if self._chat.has_reasoning:
             turn = self._chat.turn(question)
             opened, empty, closing = turn.prompt, turn.empty, turn.closing
@@ -103,7 +103,7 @@ class ExampleTokenizer:
     def _conversation(self, question: list[Message], answer: str) -> str:
         return render(self._tokenizer, [*question, Message("assistant", answer)], self._name, **self._settings)
 
-    def _defused(self, written: str) -> str:
+    def _escaped(self, written: str) -> str:
         """Break up special tokens in generated text, except for the marks of reasoning."""
         pieces: list[str] = []
         begins = 0

@@ -33,7 +33,7 @@ class Check:
 
 CHECKS = (
     Check(
-        "share of the judge's verdicts that are readable",
+        "share of parsed verdicts",
         lambda one: one.parse_rate if one.candidates else None,
         "min_parse_rate",
         True,
@@ -87,7 +87,7 @@ CHECKS = (
         "min_pair_yield",
         True,
         "share",
-        "Most rewards are equal or unreadable: set more verdicts per candidate, or judge.scoring=expected",
+        "Most rewards are equal or missing: set more verdicts per candidate, or judge.scoring=expected",
     ),
     Check(
         "share of instructions refused as too similar",

@@ -1,7 +1,7 @@
 """Metrics of an iteration, computed from its records: prompts, candidates, self-judgements, pairs.
 
 The first to go wrong are the length of the answers, the reward gap between real and degenerate answers, and the share
-of readable verdicts. The record is `srlm.iteration_metrics`, and the thresholds are in `trainer.monitor.alerts`. Left
+of parsed verdicts. The record is `srlm.iteration_metrics`, and the thresholds are in `trainer.monitor.alerts`. Left
 out: agreement with human ranks, which `srlm eval --suite reward` measures with confidence intervals.
 """
 
@@ -98,7 +98,7 @@ def _candidate_metrics(records: IterationRecords, length: float, before: Iterati
 
 
 def _verdict_metrics(records: IterationRecords, scale: Scale) -> dict[str, Any]:
-    """Return readability and score distribution of M_t's verdicts on the candidates."""
+    """Return parse rate and score distribution of M_t's verdicts on the candidates."""
     verdicts, rewards = records.own.verdicts, records.own.rewards
     scores = [verdict.reading.value for verdict in verdicts if isinstance(verdict.reading, Scored)]
     unparsed = sum(isinstance(verdict.reading, Unparsed) for verdict in verdicts)

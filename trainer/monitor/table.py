@@ -16,7 +16,7 @@ def metrics_line(one: IterationMetrics) -> str:
     return (
         f"{one.model}: {_training_data(one)} of {one.instructions} instructions; answers of {one.mean_length:.0f} "
         f"characters{drift}; mean reward {_number(one.mean_reward)}, degenerate answers {_number(one.canary_reward)}; "
-        f"{one.parse_rate:.0%} of the verdicts readable{empty}"
+        f"{one.parse_rate:.0%} of the verdicts parsed{empty}"
     )
 
 
@@ -77,10 +77,10 @@ ROWS: tuple[tuple[str, Callable[[IterationMetrics], str]], ...] = (
     ("  overlap with the evaluation set", lambda one: str(len(one.contaminated))),
     ("candidates", lambda one: str(one.candidates)),
     ("  mean length, characters", lambda one: f"{one.mean_length:.0f}"),
-    ("  change since the iteration before", lambda one: _share(one.length_drift, "+")),
+    ("  change to the iteration before", lambda one: _share(one.length_drift, "+")),
     ("  truncated at the token limit", lambda one: _share(one.cut_share)),
-    ("  only reasoning, no answer", lambda one: str(one.only_thoughts or "-")),
-    ("readable verdicts", lambda one: _share(one.parse_rate)),
+    ("  reasoning without an answer", lambda one: str(one.only_thoughts or "-")),
+    ("parsed verdicts", lambda one: _share(one.parse_rate)),
     ("  scores, 0 to the highest", _histogram),
     ("  share of the highest score", lambda one: _share(one.top_share)),
     ("  spread over the verdicts on one answer", lambda one: _number(one.spread)),

@@ -6,8 +6,13 @@ from srlm.iteration_metrics import IterationMetrics
 from srlm.runs import Run
 from srlm.trackers import FOLDER, open_trackers
 
-DERIVED = ("degenerate_gap", "pair_yield", "length_gap_share", "contaminated_share")
-"""Metrics that are properties of the record and not stored in it."""
+DERIVED = {
+    "canary_gap": "degenerate_gap",
+    "pair_yield": "pair_yield",
+    "length_gap_share": "length_gap_share",
+    "contaminated_share": "contaminated_share",
+}
+"""Metrics that are properties of the record: their names in trackers, which must not change, and their properties."""
 
 
 def report_metrics(run: Run, number: int, metrics: IterationMetrics) -> None:
@@ -20,7 +25,10 @@ def report_metrics(run: Run, number: int, metrics: IterationMetrics) -> None:
 def scalars(metrics: IterationMetrics) -> dict[str, float]:
     """Return all metrics that are numbers; of those by kind, one number per kind with the name `METRIC/KIND`."""
     found: dict[str, float] = {}
-    for name, value in {**asdict(metrics), **{name: getattr(metrics, name) for name in DERIVED}}.items():
+    for name, value in {
+        **asdict(metrics),
+        **{name: getattr(metrics, source) for name, source in DERIVED.items()},
+    }.items():
         parts = {f"{name}/{kind}": one for kind, one in value.items()} if isinstance(value, dict) else {name: value}
         found |= {key: one for key, one in parts.items() if isinstance(one, int | float) and key != "schema"}
     return found

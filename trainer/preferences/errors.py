@@ -11,15 +11,15 @@ from trainer.session import Session
 
 def no_pairs_error(metrics: IterationMetrics, verdicts: int) -> NothingToTrain:
     """Build the error of an iteration without a pair: the counts, and the setting to change for the likely cause."""
-    unread = metrics.dropped.get(TOO_FEW_REWARDS, 0)
+    without_rewards = metrics.dropped.get(TOO_FEW_REWARDS, 0)
     if 2 * metrics.only_thoughts >= metrics.candidates > 0:
         advice = (
             "Most candidates are empty because all their tokens are reasoning: set a larger "
             "candidate_sampling.max_tokens, or thoughts=drop in a new run."
         )
-    elif 2 * unread >= metrics.instructions:
+    elif 2 * without_rewards >= metrics.instructions:
         advice = (
-            "Most verdicts cannot be read, so the model has not learned to judge: give it more EFT examples, or a "
+            "Most verdicts cannot be parsed, so the model has not learned to judge: give it more EFT examples, or a "
             "higher learning rate."
         )
     elif 2 * metrics.dropped.get(DISAGREED, 0) >= metrics.instructions:
@@ -32,7 +32,7 @@ def no_pairs_error(metrics: IterationMetrics, verdicts: int) -> NothingToTrain:
     dropped = ", ".join(f"{reason}: {count}" for reason, count in metrics.dropped.items())
     return NothingToTrain(
         f"{metrics.model}: no preference pair. {metrics.instructions} instructions, {metrics.candidates} candidates, "
-        f"{metrics.parse_rate:.0%} of {verdicts} verdicts readable; dropped: {dropped or 'nothing'}. {advice}"
+        f"{metrics.parse_rate:.0%} of {verdicts} verdicts parsed; dropped: {dropped or 'nothing'}. {advice}"
     )
 
 
@@ -44,5 +44,5 @@ def no_best_answers_error(session: Session, metrics: IterationMetrics, scores: S
     return NothingToTrain(
         f"{metrics.model}: no answer has a reward of at least {least:g}, {best}. {metrics.instructions} instructions, "
         f"{metrics.candidates} candidates, {len(values)} of them with a reward, {metrics.parse_rate:.0%} of the "
-        "verdicts readable. Set more candidates, or a lower positives.min_reward."
+        "verdicts parsed. Set more candidates, or a lower positives.min_reward."
     )

@@ -1,7 +1,7 @@
 """Preference pairs: the best and the worst candidate of each prompt (arXiv 2401.10020, section 2.2).
 
-A prompt gives no pair if its best and worst reward are equal, or if fewer than two rewards are readable. The paper does
-not say which candidate to take if several share the best or the worst reward. Here a seeded random draw decides,
+A prompt gives no pair if its best and worst reward are equal, or if fewer than two answers have a reward. The paper
+does not say which candidate to take if several share the best or the worst reward. Here a seeded random draw decides,
 because any fixed rule (first, longest) would introduce a bias.
 
 Three switches of `PairsConfig` change the choice, each off by default. With S+ the best and S- the worst reward:
@@ -74,7 +74,7 @@ def choose_pairs(
             pairs.append(pair)
         else:
             reason, detail = pair
-            dropped.append(Dropped(prompt.id, reason, detail or _readable_count(candidates, values)))
+            dropped.append(Dropped(prompt.id, reason, detail or _reward_count(candidates, values)))
     return pairs, dropped
 
 
@@ -153,5 +153,5 @@ def with_rewards(answers: Sequence[Answer], values: dict[str, float | None]) -> 
     return [RewardedAnswer(value, answer) for answer in answers if (value := values[answer.id]) is not None]
 
 
-def _readable_count(answers: Sequence[Answer], values: dict[str, float | None]) -> str:
+def _reward_count(answers: Sequence[Answer], values: dict[str, float | None]) -> str:
     return f"{len(with_rewards(answers, values))} of {len(answers)}"

@@ -127,7 +127,7 @@ def test_a_single_checkpoint_is_not_compared(stopped):
     assert stopped.said == ["M2: step 2 is its only checkpoint; there is none to compare it with."]
 
 
-def test_without_a_readable_verdict_nothing_is_selected(stopped):
-    with pytest.raises(EngineError, match=r"outside (gave no readable verdict|answered none)"):
+def test_without_a_parsed_verdict_nothing_is_selected(stopped):
+    with pytest.raises(EngineError, match=r"outside (gave no verdict that can be parsed|answered none)"):
         stopped.choose(6, readable=False)
     assert not stopped.run.path("M2/stopping").exists()

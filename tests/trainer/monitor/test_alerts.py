@@ -54,7 +54,5 @@ def test_strict_names_the_first_alert_and_counts_the_rest(good, count, words):
     with pytest.raises(StoppedByStrict) as raised:
         raise_on_alerts(found[:count])
     message = str(raised.value)
-    assert message.startswith(
-        "M2: share of the judge's verdicts that are readable: 10.0%, below monitor.min_parse_rate"
-    )
+    assert message.startswith("M2: share of parsed verdicts: 10.0%, below monitor.min_parse_rate")
     assert words is None or words in message

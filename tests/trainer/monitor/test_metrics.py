@@ -61,7 +61,7 @@ def test_an_iteration_with_nothing_has_no_means():
     ] == []
 
 
-def test_without_a_readable_verdict_there_is_no_mean_reward(verdicts):
+def test_without_a_parsed_verdict_there_is_no_mean_reward(verdicts):
     own = Scores(verdicts(*[Unparsed("", "")] * 4), [Reward("c", None, None, 0, 4, 0)])
     found = compute_metrics(
         IterationRecords("M2", candidates=[Answer("c", "p", "M1", "x", "stop")], own=own), POINTS, None

@@ -50,7 +50,7 @@ def test_ties_are_dropped():
 
 
 @pytest.mark.parametrize("rewards", [(None, None), (None, 5.0, None), (5.0,), ()])
-def test_fewer_than_two_readable_rewards_are_dropped(rewards):
+def test_fewer_than_two_rewards_are_dropped(rewards):
     pairs, (dropped,) = chosen(case(*rewards))
     assert pairs == []
     assert dropped.reason == "fewer than two readable rewards"
