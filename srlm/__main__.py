@@ -1,4 +1,4 @@
-"""`python -m srlm` is `srlm`."""
+"""Entry point of `python -m srlm`, which is `srlm`."""
 
 from srlm.cli.main import main
 

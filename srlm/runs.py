@@ -20,6 +20,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -176,11 +177,25 @@ class Run:
         self._lock = acquire_lock(self.folder / ".lock", busy)
 
     def close(self) -> None:
-        """Close the ledger and release the lock."""
+        """Close the ledger and release the lock. The ledger is opened again at its next use."""
         if self._ledger is not None:
             self._ledger.close()
         if self._lock is not None:
             self._lock.release()
+        self._ledger = self._lock = None
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r})"
+
+    def _repr_html_(self) -> str:
+        """Return a table of the models and their stages, for a notebook."""
+        rows = []
+        for model in self.models() if (self.folder / "run.yaml").exists() else []:
+            stages = sorted(path.stem for path in (self.folder / model).glob("*.jsonl"))
+            rows.append(f"<tr><td>{escape(model)}</td><td>{escape(', '.join(stages))}</td></tr>")
+        head = "<thead><tr><th>model</th><th>stages</th></tr></thead>"
+        caption = f"<caption>{escape(str(self.folder))}</caption>"
+        return "\n".join(["<table>", caption, head, "<tbody>", *rows, "</tbody>", "</table>"])
 
 
 def open_run(root: Path, name: str | None) -> Run:

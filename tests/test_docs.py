@@ -2,7 +2,8 @@
 
 Links, anchors and commands are checked by tools/check_docs.py. What precedes a block says more about it:
 `<!-- test: run -->` has a Python block executed, `<!-- test: policy -->` a YAML block read as a policy of the gate;
-other YAML blocks are configurations.
+other YAML blocks are configurations. `<!-- test: suite -->` blocks are files of a suite, which
+tests/invariants/test_add_a_suite.py adds and evaluates.
 """
 
 import ast
@@ -66,7 +67,7 @@ def public_attributes(tree):
             yield node.attr, calls.get(id(node))
 
 
-@pytest.mark.parametrize("block", blocks("python"))
+@pytest.mark.parametrize("block", [one for one in blocks("python") if one.values[0].mark != "suite"])
 def test_python_uses_what_srlm_has(block):
     tree = ast.parse(block.text, block.place)
     for module, name in uses(tree):

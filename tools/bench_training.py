@@ -190,9 +190,9 @@ def supervised(folder: Path, place: Path, every: Sequence["SFTExample"], name: s
     from trainer.finetune.tokenize import ExampleTokenizer, filter_by_length
 
     config = SFTConfig(learning_rate=1e-4, max_length=LENGTHS[name], **SHARED)
-    kept = filter_by_length(ExampleTokenizer(load_tokenizer(folder)), every, config.max_length, Progress(quiet=True), "")[
-        : STEPS[name] * BATCH
-    ]
+    kept = filter_by_length(
+        ExampleTokenizer(load_tokenizer(folder)), every, config.max_length, Progress(quiet=True), ""
+    )[: STEPS[name] * BATCH]
     examples = [example for example, _ in kept]
 
     def ours(laps: Laps) -> list[float]:

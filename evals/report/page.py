@@ -24,12 +24,12 @@ from evals.report.sections.text_map import TITLE as MAP_TITLE
 from evals.report.sections.text_map import map_section
 from evals.sample import Sample, pack
 from evals.suites import load_results
-from srlm import __version__
 from srlm.atomic_files import write_text
 from srlm.console import Progress
 from srlm.errors import UnknownName
 from srlm.optional_deps import require
 from srlm.runs import Run
+from srlm.version import __version__
 
 WARNINGS = ("Attention", "This judge is weak")
 """How captions of a comparison begin that must not be overlooked."""

@@ -1,4 +1,4 @@
-"""`srlm annotate`: people compare two models' answers on a local page, without knowing whose they are."""
+"""`srlm annotate`: people compare the answers of two models blind, on a local page."""
 
 import os
 import sys
@@ -23,48 +23,53 @@ def annotate(
     suite: Annotated[
         str | None,
         typer.Option(
-            "--suite", help="Whose answers are shown: head-to-head or alpaca; the first of them that has any."
+            "--suite",
+            help="Suite of the answers: head-to-head or alpaca; the first of them that has any, if not given.",
         ),
     ] = None,
     pairs: Annotated[
         int | None,
         typer.Option(
-            "--pairs", min=1, max=MAX_ITEMS, help="How many prompts are drawn; 50, if not given. Can grow later."
+            "--pairs",
+            min=1,
+            max=MAX_ITEMS,
+            help="Number of prompts, sampled at random; 50, if not given. It can grow later.",
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Draws the prompts, the order and the sides.")] = None,
-    annotator: Annotated[
-        str | None, typer.Option("--annotator", metavar="NAME", help="Who votes; the page asks, if not given.")
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Random seed of the prompts, their order and the sides.")
     ] = None,
-    port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="Where the page is served; 0 takes a free port.")
-    ] = 0,
-    no_open: Annotated[bool, typer.Option("--no-open", help="Print the address, and open no browser.")] = False,
+    annotator: Annotated[
+        str | None,
+        typer.Option("--annotator", metavar="NAME", help="Name of the annotator; the page asks for it, if not given."),
+    ] = None,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 0,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Print the address without opening a browser.")] = False,
     run: RunName = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Compare two models' answers blind, in the browser: 1, 2, or 3 for a tie. Ctrl-C ends it; votes are kept.
 
-    All annotators see the same prompts, each in an order of their own and with sides swapped at random. Each has a file
-    of votes in the run and goes on where they were. srlm compare shows who wins, and how far people agree with each
-    other and with the judge.
+    All annotators see the same prompts, in an order of their own and with sides swapped at random. Each has a file of
+    votes in the run and resumes where they stopped. srlm compare shows the win rate, the inter-annotator agreement, and
+    the agreement with the judge.
     """
     from evals.suites import load_results
-    from evals.suites.human.blinding import Booth, named
-    from evals.suites.human.pair_sampling import only_one, pair_of, sheet_of
+    from evals.suites.human.blinding import AnnotationSession, clean_name
+    from evals.suites.human.pair_sampling import exclusive_lock, get_or_draw, order_pair
     from evals.suites.human.result import votes_folder
     from evals.suites.human.server import AnnotationServer
     from srlm.runs import open_run
 
     home = open_run(runs, run)
-    name = named(annotator) if annotator is not None else None
+    name = clean_name(annotator) if annotator is not None else None
     results = load_results(home)
-    pair = pair_of(results, model, opponent)
+    pair = order_pair(results, model, opponent)
     folder = votes_folder(home, pair)
     with ExitStack() as stack:
-        stack.enter_context(only_one(folder))
-        sheet = sheet_of(home, results, pair, suite, pairs, seed)
-        server = stack.enter_context(AnnotationServer(Booth(sheet, folder), name, port))
+        stack.enter_context(exclusive_lock(folder))
+        sheet = get_or_draw(home, results, pair, suite, pairs, seed)
+        server = stack.enter_context(AnnotationServer(AnnotationSession(sheet, folder), name, port))
         stopped = _told_to_stop()
         say(
             f"{len(sheet.pairs)} pairs of {sheet.model} and {sheet.opponent} from the suite {sheet.source}. The page:\n"
@@ -77,7 +82,7 @@ def annotate(
 
 
 def _told_to_stop() -> Event:
-    """Set by Ctrl-C, which is how this command ends, and by whoever tells the process to end."""
+    """Return an event that Ctrl-C, with which this command ends, and the other stop signals set."""
     stopped = Event()
     answer_signals(lambda *_: stopped.set())
     return stopped
@@ -96,16 +101,16 @@ def _serve(server: "AnnotationServer", stopped: Event, opened: bool) -> None:
 
 
 def _has_screen() -> bool:
-    """Whether a browser has a window here: on a server, one of the terminal would take the terminal over."""
+    """Check if a browser can open a window; on a server, a text browser would take over the terminal."""
     return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def _say(server: "AnnotationServer", sheet: "AnnotationSet", at: str) -> None:
-    counts = server.booth.counts()
+    counts = server.session.counts()
     say("")
     for name, count in counts.items():
         say(f"{name}: {count} of {len(sheet.pairs)} votes stand.")
     if not counts:
-        say("Nobody voted.")
+        say("There are no votes.")
         return
     say(f"Next: {command('srlm', 'compare', sheet.model, '--baseline', sheet.opponent)} {at}")

@@ -1,4 +1,4 @@
-"""`srlm ledger`: what was called, what it took and what it cost; calls to a file and back."""
+"""`srlm ledger`: the calls of models with their tokens, time and cost; export and import of calls."""
 
 import json
 from dataclasses import asdict
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 SMALLEST = 0.0001
-"""The smallest amount of dollars that is printed as a number."""
+"""US dollars; smaller amounts are printed as "< 0.0001"."""
 
 
 class Format(StrEnum):
-    """How the ledger is printed."""
+    """Formats of the output."""
 
     table = "table"
     json = "json"
@@ -32,7 +32,7 @@ class Format(StrEnum):
 
 def ledger(
     path: Annotated[
-        Path | None, typer.Option("--ledger", metavar="FILE", help="A ledger file, instead of that of a run.")
+        Path | None, typer.Option("--ledger", metavar="FILE", help="A ledger file, in place of that of a run.")
     ] = None,
     format: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.table,
     export: Annotated[
@@ -40,12 +40,14 @@ def ledger(
     ] = None,
     take: Annotated[
         Path | None,
-        typer.Option("--import", metavar="FILE", help="Take in calls that were exported; answers already here stay."),
+        typer.Option(
+            "--import", metavar="FILE", help="Import calls that were exported; answers that the ledger has stay."
+        ),
     ] = None,
     run: RunName = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
-    """Show what was called, by stage and model: calls, tokens, time, cost, failed attempts.
+    """Show the calls of models by stage and model: number, tokens, time, cost, failed attempts.
 
     With --export and --import a judged evaluation is replayed elsewhere without a key: the same srlm eval
     finds every answer in the ledger.
@@ -85,7 +87,7 @@ def _is_exported(begins: str) -> bool:
 
 
 def _place(path: Path | None, run: str | None, runs: Path, *, made: bool) -> Path:
-    """The file of the ledger that is meant. `made`: it need not be there yet."""
+    """Return the file of the ledger. With `made` it need not exist yet."""
     from srlm.errors import DataError, UsageError
     from srlm.runs import open_run
 
@@ -183,7 +185,7 @@ def _figures(row: "LedgerRow") -> list[str]:
 
 
 def _known(amount: str | None, unknown: int) -> str:
-    """A sum over calls of which some are not known: it is said, and never counted as nothing."""
+    """Return a sum as text, with the number of calls whose amount is unknown: they never count as zero."""
     if amount is None:
         return "unknown" if unknown else "-"
     return f"{amount} + {_counted(unknown)} unknown" if unknown else amount

@@ -1,4 +1,4 @@
-"""The `srlm` command. Start-up imports typer alone: every command imports what it needs when it is called."""
+"""The `srlm` command. Start-up imports typer alone; each command imports what it needs when it is called."""
 
 import errno
 import io
@@ -63,7 +63,7 @@ app.command("doctor")(doctor.doctor)
 
 
 class Interrupted(BaseException):
-    """Ctrl-C, or an end from outside. A class of its own, so that no library takes it for something else."""
+    """A signal to stop. No library catches this class, as some catch KeyboardInterrupt."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
@@ -78,15 +78,15 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 def version(show: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
     """Print the version; see `HELP`."""
     if show:
-        from srlm import __version__
+        from srlm.version import __version__
 
         typer.echo(f"srlm {__version__}")
         raise typer.Exit
 
 
 def main() -> None:
-    """Run a command; whatever ends it becomes one message and an exit code, and never one of the gate's outcomes."""
-    # Libraries below draw bars of their own over ours, and fork warnings help nobody.
+    """Run a command. An error becomes one message and an exit code, which is never an outcome of the gate."""
+    # Progress bars of libraries would be drawn over ours, and warnings about forks do not concern the user.
     os.environ.setdefault("TQDM_DISABLE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     streams = _open_streams()
@@ -103,10 +103,10 @@ def main() -> None:
 
 
 def _open_streams() -> tuple[TextIO, TextIO]:
-    """Standard streams that are there, and take every character: what their encoding lacks is written as an escape."""
+    """Return standard streams that exist and take every character, as an escape where their encoding lacks it."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
-        if stream is None:  # closed by whoever started the process
+        if stream is None:  # closed by the parent process
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  # to the end of the process
         elif mode == "w" and isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=ESCAPE)
@@ -114,7 +114,7 @@ def _open_streams() -> tuple[TextIO, TextIO]:
 
 
 def _behind(error: BaseException) -> BaseException:
-    """The error that typer put one of its own in place of: the end of the input, or a pipe that broke."""
+    """Return the error that typer replaced by one of its own: the end of the input, or a broken pipe."""
     before = error.__context__
     if isinstance(before, EOFError) or (isinstance(error, SystemExit) and isinstance(before, BrokenPipeError)):
         return before
@@ -122,7 +122,7 @@ def _behind(error: BaseException) -> BaseException:
 
 
 def _ended_by(error: BaseException) -> int:
-    """Say why a command ended early; the exit code for it."""
+    """Print why a command ended early, and return its exit code."""
     if isinstance(error, SrlmError):
         return _fail(str(error), error.exit_code)
     if isinstance(error, Interrupted | KeyboardInterrupt):
@@ -145,7 +145,7 @@ def _ended_by(error: BaseException) -> int:
 
 
 def _flushed(code: int) -> int:
-    """Write out what is still held, for Python itself would end with a code of its own where that fails."""
+    """Flush the streams and return the exit code; Python itself would exit with its own code where that fails."""
     try:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -162,7 +162,7 @@ def _flushed(code: int) -> int:
 
 
 def _unread() -> bool:
-    """Whether a standard stream is a pipe that nobody reads any longer: nothing else that broke is meant."""
+    """Check if a standard stream is a pipe whose reader has closed it. Other broken pipes are errors."""
     with suppress(OSError, ValueError, AttributeError):  # a stream without a number, a system without poll
         reader = select.poll()
         for stream in (sys.stdout, sys.stderr):

@@ -1,11 +1,17 @@
 """Options that several commands share."""
 
 import shlex
+from collections.abc import Callable
+from enum import StrEnum
 from math import isnan
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from srlm.api import models
+
+DEFAULT_RUNS = models.DEFAULT_RUNS
 
 MAX_SECONDS = 86_400
 """Of a timeout, one day: a larger one is none, and no clock can wait for infinity."""
@@ -72,6 +78,41 @@ LeastMass = Annotated[
         "0.01, and 0.001 for the digits of expected scores.",
     ),
 ]
+
+
+class RepeatRule(StrEnum):
+    """Ways to read records that a file has several times."""
+
+    mean = "mean"
+    first = "first"
+    last = "last"
+
+
+Prompts = Annotated[
+    str | None,
+    typer.Option(
+        "--prompts",
+        metavar="FILE",
+        help="All prompts of the benchmark, in its order, for files of results that lack some: the baseline's "
+        "model_outputs.json (or tatsu-lab/alpaca_eval), or FastChat's question.jsonl.",
+    ),
+]
+Repeats = Annotated[
+    RepeatRule | None,
+    typer.Option(
+        "--repeats",
+        help="Read judgements that a file has several times, as FastChat writes them when it is run twice: their "
+        "mean, the first or the last.",
+    ),
+]
+AlpacaDifficulties = Annotated[
+    Path | None,
+    typer.Option(
+        "--alpaca-difficulties",
+        metavar="FILE",
+        help="AlpacaEval's df_gamed.csv, for the length control of its leaderboard.",
+    ),
+]
 Estimate = Annotated[bool, typer.Option("--estimate", help="Print the number of calls, tokens and the cost, and exit.")]
 
 
@@ -80,4 +121,9 @@ def command(*words: object) -> str:
     return shlex.join(map(str, words))
 
 
-DEFAULT_RUNS = Path("results/runs")
+def print_estimate(work: Callable[[], object]) -> None:
+    """Print the calls, tokens and cost of a call of the Python API, without doing its work."""
+    from srlm import api
+    from srlm.console import stdout
+
+    stdout().print(api.estimate(work), soft_wrap=True, markup=False)

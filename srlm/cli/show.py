@@ -1,4 +1,4 @@
-"""`srlm show`: where a pair came from."""
+"""`srlm show`: the lineage of a training pair."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +19,7 @@ def show(
     run: RunName = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
-    """Show where a training pair came from: shots, instruction, candidates, the judge's words, why it was chosen."""
+    """Show how a training pair was made: few-shot examples, instruction, candidates, verdicts, reason of the choice."""
     from srlm.lineage import find_lineage
     from srlm.runs import open_run
 
@@ -28,7 +28,7 @@ def show(
 
 
 def describe(found: "Lineage") -> str:
-    """The whole story of one new instruction, as text."""
+    """Return the lineage of one new instruction as text."""
     writer = (
         f"the writer of instructions, call {found.prompt.call}" if found.prompt.call else "the writer of instructions"
     )
@@ -71,7 +71,7 @@ def _candidate(judged: "JudgedAnswer", found: "Lineage") -> list[str]:
 
 
 def _thoughts(text: str, width: int) -> list[str]:
-    """What a model thought before it wrote, under a line that says so."""
+    """Return a model's reasoning before its answer, between two lines that mark it."""
     blank = " " * width
     return [f"{blank}thoughts, {len(text):,} characters:", _indent(text, width + 4), f"{blank}(end)"] if text else []
 

@@ -1,4 +1,4 @@
-"""The signals that tell a command to stop: Ctrl-C, an end from outside, and a terminal that closes."""
+"""Signals that tell a command to stop: SIGINT (Ctrl-C), SIGTERM, and SIGHUP (a terminal that closes)."""
 
 import signal
 from collections.abc import Callable
@@ -8,11 +8,11 @@ from types import FrameType
 Answer = Callable[[int, FrameType | None], object] | signal.Handlers
 
 STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-"""Windows has not all of them."""
+"""Those that the platform has; Windows lacks SIGHUP."""
 
 
 def answer_signals(answer: Answer) -> None:
-    """Set the answer to all of them; one that is ignored stays so, as under nohup."""
+    """Set a handler for all of them. A signal that is ignored stays ignored, as under nohup."""
     if current_thread() is not main_thread():
         return
     for number in STOPPING:

@@ -1,31 +1,31 @@
-"""Settings of the client that calls a model server: number of connections, deadline, backoff."""
+"""Settings of the client that calls a model server: number of connections, timeout, backoff."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-MAX_CONNECTIONS = 16
-DEADLINE = 300.0
+DEFAULT_MAX_CONNECTIONS = 16
+DEFAULT_TIMEOUT_S = 300.0
 ATTEMPT_TIMEOUT_SHARE = 0.4
-"""Share of the deadline that one attempt may take, so that a second attempt fits into the deadline."""
+"""Share of the timeout that one attempt may take, so that a second attempt fits in."""
 
 MAX_ATTEMPT_TIMEOUT_S = 86_400.0
-"""Limit of one attempt for any deadline: the HTTP libraries take no infinite timeout."""
+"""Limit of one attempt for any timeout: the HTTP libraries accept no infinite one."""
 
-MAX_DEADLINE_S = 100 * MAX_ATTEMPT_TIMEOUT_S
+MAX_TIMEOUT_S = 100 * MAX_ATTEMPT_TIMEOUT_S
 
 
 @dataclass(frozen=True)
 class ClientConfig:
     """Connections, timeouts and backoff of the calls to a model server, in seconds.
 
-    Up to `max_connections` calls are made concurrently. The command stops when no call was answered for `deadline`
+    Up to `max_connections` calls are made concurrently. The command stops when no call was answered for `timeout`
     seconds. The wait before the next attempt of a call starts around `initial_backoff` and doubles up to
     `max_backoff`, or up to what the server asks for in Retry-After. `warn` shows a warning to the user; `warned` are
     the warnings of `warn_once` so far.
     """
 
-    max_connections: int = MAX_CONNECTIONS
-    deadline: float = DEADLINE
+    max_connections: int = DEFAULT_MAX_CONNECTIONS
+    timeout: float = DEFAULT_TIMEOUT_S
     initial_backoff: float = 0.5
     max_backoff: float = 30.0
     warn: Callable[[str], None] = lambda text: None
@@ -34,7 +34,7 @@ class ClientConfig:
     @property
     def attempt_timeout(self) -> float:
         """Return the timeout of one attempt in seconds."""
-        return min(ATTEMPT_TIMEOUT_SHARE * self.deadline, MAX_ATTEMPT_TIMEOUT_S)
+        return min(ATTEMPT_TIMEOUT_SHARE * self.timeout, MAX_ATTEMPT_TIMEOUT_S)
 
     def warn_once(self, text: str) -> None:
         """Show a warning, unless this command has shown it before."""

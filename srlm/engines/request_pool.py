@@ -1,4 +1,4 @@
-"""A pool of concurrent API requests, each retried until it is answered or the server's deadline has passed.
+"""A pool of concurrent API requests, each retried until it is answered or the timeout has passed.
 
 The pool runs an event loop in a thread of its own, because the thread that reads the results writes the ledger; results
 pass through a queue. Workers share one list of batches, so memory does not grow with the number of calls.
@@ -23,7 +23,7 @@ from srlm.console import duration
 from srlm.engines.api_errors import MALFORMED, RequestError, classify_error
 from srlm.engines.budget import Budget, max_cost
 from srlm.engines.capabilities import Capabilities
-from srlm.engines.client_config import MAX_DEADLINE_S, ClientConfig
+from srlm.engines.client_config import MAX_TIMEOUT_S, ClientConfig
 from srlm.engines.engine import BatchResult, OnProgress
 from srlm.errors import BudgetSpent, EngineError, EngineFailed, SrlmError
 from srlm.prices import Price, cost_of
@@ -141,7 +141,7 @@ class RequestPool:
         self._answered = 0
         self._refusal: BudgetSpent | None = None
         self._last_failure = "no reply came within that time"
-        self._deadline = min(self._config.deadline, MAX_DEADLINE_S)
+        self._timeout = min(self._config.timeout, MAX_TIMEOUT_S)
 
     def run(self) -> None:
         """Run the event loop until all calls have ended; the target of the pool's thread."""
@@ -186,11 +186,11 @@ class RequestPool:
             ]
             try:
                 self._answered_at = self._loop.time()
-                async with asyncio.timeout(self._deadline) as self._silence:
+                async with asyncio.timeout(self._timeout) as self._silence:
                     await asyncio.gather(*workers)
             except TimeoutError:
                 raise EngineFailed(
-                    f"{self._engine.name} answered nothing for {duration(self._deadline)}; the last failure: "
+                    f"{self._engine.name} answered nothing for {duration(self._timeout)}; the last failure: "
                     f"{self._last_failure}. Completed calls are kept ({self._answered} of this step). Run "
                     "the same command again to resume once the server answers."
                 ) from None
@@ -214,13 +214,13 @@ class RequestPool:
             seconds = time.perf_counter() - began
             self.results.put(BatchResult(number, [reply], seconds, tuple(failures), identity=identity))
             self._answered += isinstance(reply, Completion)
-            self._reset_deadline()
+            self._reset_timeout()
 
-    def _reset_deadline(self) -> None:
+    def _reset_timeout(self) -> None:
         now = asyncio.get_running_loop().time()
         self._answered_at = now
         if not self._silence.expired():
-            self._silence.reschedule(now + self._deadline)
+            self._silence.reschedule(now + self._timeout)
 
     async def _answer(self, client: Any, request: Request, failures: list[str]) -> tuple[Reply, str | None]:
         """Make a call with retries; return its reply and the identity that was asked. Fill `failures`."""
@@ -247,10 +247,10 @@ class RequestPool:
         """Return the exception that ends the run, where retries and other calls would fail too; None for others."""
         if (message := self._engine.fatal_error_message(error)) is not None:
             return EngineError(message)
-        if error.retry_after >= self._deadline:
+        if error.retry_after >= self._timeout:
             return EngineFailed(
                 f"{self._engine.name} asks to wait {_days(error.retry_after)} ({error.description}), longer than "
-                f"the deadline of {duration(self._deadline)}. Completed calls are kept; run the same command again "
+                f"the timeout of {duration(self._timeout)}. Completed calls are kept; run the same command again "
                 "to resume."
             )
         if error.reason == MALFORMED and not self._answered:
@@ -259,7 +259,7 @@ class RequestPool:
 
     def _should_retry(self, error: RequestError, unusable: list[RequestError]) -> bool:
         """Return whether another attempt may succeed in time; `unusable` collects complete but unusable replies."""
-        if not error.retryable or error.retry_after >= self._deadline or self._engine.fatal_error_message(error):
+        if not error.retryable or error.retry_after >= self._timeout or self._engine.fatal_error_message(error):
             return False
         if error.max_attempts is not None:
             unusable.append(error)
@@ -335,10 +335,10 @@ class RequestPool:
         silent = asyncio.get_running_loop().time() - self._answered_at
         self._last_failure = error.description
         if silent > SILENCE_WARNING_S:
-            self._answered_at += self._deadline  # no second warning in this period
+            self._answered_at += self._timeout  # no second warning in this period
             self._config.warn(
                 f"{self._engine.name} has answered nothing for {duration(silent)} ({error.description}). Retrying "
-                f"until {duration(self._deadline)} have passed; completed calls are kept."
+                f"until {duration(self._timeout)} have passed; completed calls are kept."
             )
 
 

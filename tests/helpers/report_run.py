@@ -20,7 +20,7 @@ from evals.results import Provenance, files_folder, save, stage_name
 from evals.suites import load_results
 from evals.suites.alpaca.result import AlpacaResult
 from evals.suites.head_to_head.result import HeadToHeadResult
-from evals.suites.human.pair_sampling import sheet_of
+from evals.suites.human.pair_sampling import get_or_draw
 from evals.suites.human.result import votes_folder
 from evals.suites.human.votes import Vote, append_vote
 from evals.suites.mt_bench.data import CATEGORIES
@@ -220,7 +220,7 @@ def _met(
 
 def _votes(run: Run, pair: tuple[str, str], chance: Random) -> None:
     """Two people, who do not always agree."""
-    sheet = sheet_of(run, load_results(run), pair, None, None, None)
+    sheet = get_or_draw(run, load_results(run), pair, None, None, None)
     for annotator in ("ann", "bob"):
         for shown in sheet.pairs:
             verdict = chance.choice(("win", "win", "tie", "loss"))

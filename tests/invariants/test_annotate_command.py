@@ -141,7 +141,7 @@ def test_ten_pairs_by_keyboard_and_no_kill_loses_a_vote(cli, run, page, seen):
     ]
 
     received = "".join([*seen.received, page.content()])
-    assert '"ballots": [{' in received
+    assert '"pairs": [{' in received
     assert [word for word in (MODEL, OPPONENT, str(run.folder)) if word in received] == []
     assert seen.hosts() == {"127.0.0.1"}
 
@@ -238,4 +238,4 @@ def test_a_page_elsewhere_gets_nothing(annotating):
 
 
 def test_nobody_voted(annotating):
-    assert "Nobody voted" in annotating.interrupt()
+    assert "There are no votes" in annotating.interrupt()

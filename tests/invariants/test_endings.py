@@ -40,7 +40,7 @@ PLACES = (
     "srlm.console.stdout",
     "srlm.console.Progress",
     "rich.console.Console.print",
-    "srlm.cli.gate._compared",
+    "srlm.api.gating._compared",
     "evals.metric.paired_difference",
 )
 ERRORS = (

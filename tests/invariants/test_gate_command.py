@@ -149,7 +149,7 @@ def test_a_policy_is_written_once_and_can_be_used(cli, here, gate):
     written = (here / "mine.yaml").read_text(encoding="utf-8")
     again = cli("gate", "init", "--output", "mine.yaml", cwd=here)
     assert again.code == USAGE
-    assert "not written over" in again.err
+    assert "not overwritten" in again.err
     assert (here / "mine.yaml").read_text(encoding="utf-8") == written
     assert gate("equal", policy="mine.yaml").code == PASS
     assert gate("worse", policy="mine.yaml").code == REGRESSION
@@ -208,7 +208,7 @@ def test_a_pinned_judge_is_asked_anew_and_found_out_when_it_has_moved(cli, here,
 
     again = cli("gate", "pin", spec, "--pairs", "pairs.jsonl", cwd=here, env=KEY)
     assert again.code == USAGE
-    assert "not written over" in again.err
+    assert "not overwritten" in again.err
     assert len(server.answered) == 48
 
 

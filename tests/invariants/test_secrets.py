@@ -101,7 +101,7 @@ def test_a_traceback_of_every_error_has_no_key(monkeypatch):
     for protocol in ("openai", "anthropic"):
         for status in (400, 401, 403, 404, 500):
             with serving(status=status) as server:
-                engine = open_engine(server.spec(protocol, "x"), client=ClientConfig(deadline=0.5, initial_backoff=0.1))
+                engine = open_engine(server.spec(protocol, "x"), client=ClientConfig(timeout=0.5, initial_backoff=0.1))
                 request = Request((Message("user", "A or B?"),), choices=("A", "B"))
                 try:
                     told = repr(list(engine.run([[request]])))

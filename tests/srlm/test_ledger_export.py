@@ -1,4 +1,4 @@
-"""A ledger to a file and back: every call as it was, wrong files refused whole, answers never overwritten."""
+"""Export and import of a ledger: all calls are kept, invalid files refused as a whole, answers never replaced."""
 
 import gzip
 import json
@@ -51,7 +51,7 @@ completions = st.builds(
 
 @st.composite
 def answered(draw):
-    """A request with its answer, which has a probability for each choice, or none at all."""
+    """A request with its answer, which has a probability for each choice, or none."""
     request, completion = draw(requests), draw(completions)
     count = len(request.choices)
     given = draw(st.none() | st.lists(st.floats(0, 1), min_size=count, max_size=count))
@@ -114,7 +114,7 @@ def content(ledger):
 
 
 def changed(path, value):
-    """The good line, with what stands at a path such as ("completion", "text") replaced, or left out for `...`."""
+    """The valid line with the value at a path such as ("completion", "text") replaced, or removed for `...`."""
     line = json.loads(json.dumps(LINE))
     place = line
     for step in path[:-1]:
@@ -168,7 +168,7 @@ def test_of_two_answers_in_one_file_the_first_stays(ledger, tmp_path):
 
 
 def judged(*probabilities):
-    """The good line with two choices and their probabilities."""
+    """The valid line with two choices and their probabilities."""
     line = changed(("request", "choices"), ["A", "B"])
     line["completion"]["probabilities"] = probabilities
     return line

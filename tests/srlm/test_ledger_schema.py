@@ -1,4 +1,4 @@
-"""The ledger's file: older ones are brought up to date, others refused; processes do not get in each other's way."""
+"""The ledger's file: older versions are migrated, other files refused, and processes can share it."""
 
 import json
 import multiprocessing
@@ -98,7 +98,7 @@ def test_the_database_of_something_else_is_left_alone(tmp_path):
 
 
 def test_opening_reads_no_rows(tmp_path):
-    """With as many rows as there may be, opening takes as long as with none."""
+    """Opening a ledger with many rows takes as many steps as an empty one."""
     path = tmp_path / "l.sqlite"
     connection = open_database(path)
     row = ("{}", "{}", 1, 1, 1.0, None)
@@ -147,7 +147,7 @@ def test_a_full_disk_is_said_and_loses_nothing(tmp_path):
 
 
 def batch(number, author):
-    """The calls of a batch: the same questions whoever asks them, answered with the author's name."""
+    """The calls of a batch: the same requests for every author, answered with the author's name."""
     requests = [Request((Message("user", f"{number}, {item}"),)) for item in range(BATCH)]
     said = Completion(f"{author} says: {'word ' * 200}", "stop", 5, 7)
     return [Call(request_key("w", request), request, said, 0.5, 0.001) for request in requests]
@@ -162,7 +162,7 @@ def write(path, barrier, author, numbers):
 
 
 def whole_batches(path):
-    """Who answered each batch. Fails if a batch is there in part."""
+    """Return the author of each batch. Fails if a batch is stored in part."""
     with closing(sqlite3.connect(path)) as connection:
         rows = connection.execute("SELECT stage, count(*), count(DISTINCT reply), min(reply) FROM calls GROUP BY stage")
         found = {int(stage.split()[1]): (count, authors, reply) for stage, count, authors, reply in rows}
@@ -171,7 +171,7 @@ def whole_batches(path):
 
 
 def test_processes_that_write_the_same_calls(tmp_path):
-    """The file is made by all of them at once; of each batch the first answers stay, all of them."""
+    """All of them create the file at once; of each batch the first answers stay, complete."""
     path = tmp_path / "l.sqlite"
     barrier = SPAWN.Barrier(3)
     orders = {"one": range(20), "two": range(19, -1, -1), "three": range(10, 30)}
@@ -230,7 +230,7 @@ def write_on_and_on(path, begun, author):
 
 @pytest.mark.skipif(os.name != "posix", reason="there is no SIGKILL here")
 def test_a_process_that_is_killed_while_it_writes(tmp_path):
-    """Killed at ten different moments, another goes on each time: no batch in part, no damage, nothing lost."""
+    """Killed at ten different moments, another one continues each time: no partial batch, no damage, nothing lost."""
     path = tmp_path / "l.sqlite"
     seen = 0
     for number in range(10):

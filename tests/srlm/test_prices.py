@@ -1,4 +1,4 @@
-"""Prices: known ones from the installed list, unknown ones None, and no word with the network."""
+"""Prices: known ones from the installed list, unknown ones None, and no network access."""
 
 import builtins
 import socket
@@ -48,9 +48,9 @@ def test_where_long_prompts_cost_more_the_price_of_short_ones_counts():
     [
         ("openai", "no-such-model"),
         ("openai", ""),
-        ("nobody", "gpt-4o"),
+        ("no-provider", "gpt-4o"),
         ("anthropic", "gpt-4o"),
-        ("openai", "text-embedding-3-small"),  # a price for reading alone: what it writes has none
+        ("openai", "text-embedding-3-small"),  # it has a price for prompts only
     ],
 )
 def test_what_the_list_does_not_know_is_unknown(provider, model):

@@ -57,21 +57,21 @@ def asked_of_vllm(run: Path, stage: str, model: str) -> bool:
 
 
 def test_a_killed_process_leaves_no_engine_behind(tmp_path: Path) -> None:
-    """The guard alone: a process that started it, and a child that would live on, is killed."""
+    """The reaper alone: a process that started it, and a child that would live on, is killed."""
     program = """
         import os, subprocess, sys, time
         from srlm.engines.vllm import reaper_command
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
-        guard = subprocess.Popen(reaper_command(os.getpid()))
-        print(child.pid, guard.pid, flush=True)
+        reaper = subprocess.Popen(reaper_command(os.getpid()))
+        print(child.pid, reaper.pid, flush=True)
         time.sleep(300)
     """
     process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    child, guard = (psutil.Process(int(pid)) for pid in process.stdout.readline().split())
+    child, reaper = (psutil.Process(int(pid)) for pid in process.stdout.readline().split())
     time.sleep(3)
-    assert child.is_running() and guard.is_running()
+    assert child.is_running() and reaper.is_running()
     process.send_signal(signal.SIGKILL)
     process.wait()
-    _, left = psutil.wait_procs([child, guard], timeout=10)
+    _, left = psutil.wait_procs([child, reaper], timeout=10)
     assert left == []

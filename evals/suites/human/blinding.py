@@ -1,8 +1,8 @@
-"""What an annotator sees of a sheet: ballots, which tell neither which model wrote what nor which prompt it was.
+"""Blinded presentation of answer pairs: annotators see neither the models' names nor the ids of the prompts.
 
-Order and sides belong to the annotator, and follow from the sheet's seed and their name: they are the same after every
-start. Of every two pairs of the sheet one has its first model on the left, so that a liking for a side favours none.
-A ballot's id is a digest, because the ids of prompts may hold the name of a model.
+Order and sides belong to the annotator, and follow from the annotation set's seed and the annotator's name: they are
+the same after every start. Of every two pairs, one has the first model on the left, so that side bias favours neither
+model. The id of a pair is a digest, because the ids of prompts may hold the name of a model.
 """
 
 import errno
@@ -20,14 +20,14 @@ from srlm.filenames import file_name
 from srlm.seeding import derive_seed
 
 Choice = Literal["left", "right", "tie"]
-LONGEST_NAME = 40
-LONGEST_BEFORE = 200
-"""Characters of the names of files that earlier versions made."""
+MAX_NAME = 40
+MAX_FORMER_NAME = 200
+"""Characters of file names that earlier versions gave."""
 
 
 @dataclass(frozen=True)
-class Ballot:
-    """Two answers side by side, and what the annotator has said of them so far."""
+class BlindPair:
+    """Two answers next to each other, and the annotator's latest choice."""
 
     id: str
     instruction: str
@@ -36,95 +36,94 @@ class Ballot:
     choice: Choice | None = None
 
 
-class Booth:
-    """Gives ballots out and takes votes in; several annotators may do so at the same time.
+class AnnotationSession:
+    """Presentation of an annotation set to several annotators, and the recording of their votes.
 
     Args:
-        sheet: what is voted on.
+        annotation_set: the answer pairs.
         folder: holds a file of votes for each annotator.
     """
 
-    def __init__(self, sheet: AnnotationSet, folder: Path) -> None:
-        self.sheet = sheet
+    def __init__(self, annotation_set: AnnotationSet, folder: Path) -> None:
+        self.annotation_set = annotation_set
         self.folder = folder
         self._lock = Lock()
         folder.mkdir(parents=True, exist_ok=True)
 
-    def ballots(self, annotator: str) -> list[Ballot]:
-        """All ballots of an annotator, in their order.
+    def pairs(self, annotator: str) -> list[BlindPair]:
+        """Return all pairs of an annotator, in their order.
 
         Raises:
-            DataError: their file is damaged.
+            DataError: the annotator's file is damaged.
         """
-        stand = latest_votes(read_votes(self._path(annotator)))
-        order = sorted(
-            self.sheet.pairs, key=lambda one: derive_seed(self.sheet.seed, "order", annotator, one.prompt_id)
-        )
+        votes = latest_votes(read_votes(self._path(annotator)))
+        seed = self.annotation_set.seed
+        order = sorted(self.annotation_set.pairs, key=lambda one: derive_seed(seed, "order", annotator, one.prompt_id))
         sides = self._sides(annotator)
         return [
-            _ballot(self._id(annotator, one), one, sides[one.prompt_id], stand.get((annotator, one.prompt_id)))
+            _blind_pair(self._id(annotator, one), one, sides[one.prompt_id], votes.get((annotator, one.prompt_id)))
             for one in order
         ]
 
-    def take(self, annotator: str, ballot: str, choice: Choice) -> None:
-        """Write a vote down. When this returns, it is on the disk.
+    def record_vote(self, annotator: str, pair: str, choice: Choice) -> None:
+        """Write a vote. When this returns, it is on the disk.
 
         Raises:
-            KeyError: the annotator has no such ballot.
-            OSError: it could not be written, or the run is no longer there.
+            KeyError: the annotator has no pair with this id.
+            OSError: it could not be written, or the run no longer exists.
         """
-        shown = {self._id(annotator, one): one for one in self.sheet.pairs}[ballot]
-        left = self._sides(annotator)[shown.prompt_id]
+        voted = {self._id(annotator, one): one for one in self.annotation_set.pairs}[pair]
+        left = self._sides(annotator)[voted.prompt_id]
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        vote = Vote(shown.prompt_id, annotator, _verdict(choice, left), left, now)
+        vote = Vote(voted.prompt_id, annotator, _verdict(choice, left), left, now)
         with self._lock:
-            if not self.folder.is_dir():  # whoever removed it wants no votes without their sheet
+            if not self.folder.is_dir():  # a removed folder must not come back without its annotation set
                 raise FileNotFoundError(errno.ENOENT, "the folder of these votes was removed", str(self.folder))
             append_vote(self._path(annotator), vote)
 
     def counts(self) -> dict[str, int]:
-        """How many votes stand, by annotator."""
-        shown = {one.prompt_id for one in self.sheet.pairs}
+        """Return the number of pairs with a vote, by annotator."""
+        prompts = {one.prompt_id for one in self.annotation_set.pairs}
         with self._lock:
             found: dict[str, int] = {}
             for path in sorted(self.folder.glob("*.jsonl")):
                 for annotator, prompt_id in latest_votes(read_votes(path)):
-                    found[annotator] = found.get(annotator, 0) + (prompt_id in shown)
+                    found[annotator] = found.get(annotator, 0) + (prompt_id in prompts)
         return found
 
     def _path(self, annotator: str) -> Path:
-        before, now = quote(annotator, safe=""), file_name(annotator)
-        stands = len(before) <= LONGEST_BEFORE and (self.folder / f"{before}.jsonl").exists()
-        return self.folder / f"{before if stands else now}.jsonl"
+        former, name = quote(annotator, safe=""), file_name(annotator)
+        exists = len(former) <= MAX_FORMER_NAME and (self.folder / f"{former}.jsonl").exists()
+        return self.folder / f"{former if exists else name}.jsonl"
 
-    def _id(self, annotator: str, shown: AnswerPair) -> str:
-        return f"{derive_seed(self.sheet.seed, 'ballot', annotator, shown.prompt_id):016x}"
+    def _id(self, annotator: str, pair: AnswerPair) -> str:
+        return f"{derive_seed(self.annotation_set.seed, 'pair', annotator, pair.prompt_id):016x}"
 
     def _sides(self, annotator: str) -> Mapping[str, Literal["model", "opponent"]]:
-        """Whose answer stands on the left, by prompt: a coin for every two pairs, the second gets the other side."""
+        """Draw the answer on the left, by prompt: at random for every first of two pairs, the other for the second."""
         sides: dict[str, Literal["model", "opponent"]] = {}
-        for place, shown in enumerate(self.sheet.pairs):
-            coin = derive_seed(self.sheet.seed, "side", annotator, place // 2)
-            sides[shown.prompt_id] = "model" if (coin + place) % 2 else "opponent"
+        for place, pair in enumerate(self.annotation_set.pairs):
+            draw = derive_seed(self.annotation_set.seed, "side", annotator, place // 2)
+            sides[pair.prompt_id] = "model" if (draw + place) % 2 else "opponent"
         return sides
 
 
-def named(annotator: str) -> str:
-    """An annotator's name as it is kept: in small letters, so that it is one file on every system.
+def clean_name(annotator: str) -> str:
+    """Return an annotator's name in small letters, so that it names one file on every system.
 
     Raises:
         UsageError: it is empty, too long, or has characters that cannot be seen.
     """
     name = " ".join(annotator.split()).lower()
-    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
-        raise UsageError(f"An annotator's name has 1 to {LONGEST_NAME} characters that can be seen, such as: ann")
+    if not 0 < len(name) <= MAX_NAME or not name.isprintable():
+        raise UsageError(f"An annotator's name has 1 to {MAX_NAME} characters that can be seen, such as: ann")
     return name
 
 
-def _ballot(id: str, shown: AnswerPair, left: Literal["model", "opponent"], vote: Vote | None) -> Ballot:
-    one, two = shown.answer, shown.opponent_answer
+def _blind_pair(id: str, pair: AnswerPair, left: Literal["model", "opponent"], vote: Vote | None) -> BlindPair:
+    one, two = pair.answer, pair.opponent_answer
     sides = (one, two) if left == "model" else (two, one)
-    return Ballot(id, shown.instruction, *sides, choice=_choice(vote.verdict, left) if vote else None)
+    return BlindPair(id, pair.instruction, *sides, choice=_choice(vote.verdict, left) if vote else None)
 
 
 def _verdict(choice: Choice, left: Literal["model", "opponent"]) -> Verdict:

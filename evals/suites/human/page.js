@@ -10,8 +10,8 @@ const GONE =
   "it prints: all votes before this one are kept.";
 
 let annotator = null;
-let ballots = [];
-let place = 0; // of the ballot that is shown; ballots.length when all are done
+let pairs = [];
+let place = 0; // of the pair that is shown; pairs.length when all are done
 let waiting = false;
 
 async function post(path, body) {
@@ -49,14 +49,14 @@ async function once(work) {
 
 function begin(name) {
   return once(async () => {
-    const answer = await post("ballots", { annotator: name });
+    const answer = await post("pairs", { annotator: name });
     part("begin").hidden = answer.annotator !== null;
     if (answer.annotator === null) {
       part("name").focus();
       return;
     }
     annotator = answer.annotator;
-    ballots = answer.ballots;
+    pairs = answer.pairs;
     place = open(0);
     part("who").textContent = annotator;
     show();
@@ -65,25 +65,25 @@ function begin(name) {
 
 // The first pair without a vote from `start` on, then from the beginning.
 function open(start) {
-  const order = ballots.map((_, step) => (start + step) % ballots.length);
-  return order.find((one) => ballots[one].choice === null) ?? ballots.length;
+  const order = pairs.map((_, step) => (start + step) % pairs.length);
+  return order.find((one) => pairs[one].choice === null) ?? pairs.length;
 }
 
 function vote(choice) {
-  if (place >= ballots.length) return;
+  if (place >= pairs.length) return;
   once(async () => {
-    const ballot = ballots[place];
-    await post("vote", { annotator, ballot: ballot.id, choice });
-    ballot.choice = choice;
+    const pair = pairs[place];
+    await post("vote", { annotator, pair: pair.id, choice });
+    pair.choice = choice;
     place = open(place);
     show();
   });
 }
 
 function move(steps) {
-  if (waiting || !ballots.length) return;
-  place = Math.min(Math.max(place + steps, 0), ballots.length);
-  if (place === ballots.length) place = open(0);
+  if (waiting || !pairs.length) return;
+  place = Math.min(Math.max(place + steps, 0), pairs.length);
+  if (place === pairs.length) place = open(0);
   show();
 }
 
@@ -95,25 +95,25 @@ function write(id, text) {
 }
 
 function show() {
-  const done = place === ballots.length;
-  const counted = ballots.filter((one) => one.choice !== null).length;
+  const done = place === pairs.length;
+  const counted = pairs.filter((one) => one.choice !== null).length;
   for (const id of ["pair", "votes", "moves"]) part(id).hidden = done;
   part("done").hidden = !done;
-  part("progress").textContent = done ? `${counted} of ${ballots.length}` : `${place + 1} of ${ballots.length}`;
-  part("bar").firstElementChild.style.width = `${(100 * counted) / ballots.length}%`;
+  part("progress").textContent = done ? `${counted} of ${pairs.length}` : `${place + 1} of ${pairs.length}`;
+  part("bar").firstElementChild.style.width = `${(100 * counted) / pairs.length}%`;
   if (done) {
     part("sum").textContent = `You compared ${counted} pairs.`;
     part("done").querySelector("h2").focus();
     return;
   }
-  const ballot = ballots[place];
-  write("instruction", ballot.instruction);
-  write("left", ballot.left);
-  write("right", ballot.right);
-  for (const side of ["left", "right"]) part(side).parentElement.classList.toggle("chosen", ballot.choice === side);
-  for (const button of part("votes").children) button.ariaPressed = String(button.dataset.choice === ballot.choice);
+  const pair = pairs[place];
+  write("instruction", pair.instruction);
+  write("left", pair.left);
+  write("right", pair.right);
+  for (const side of ["left", "right"]) part(side).parentElement.classList.toggle("chosen", pair.choice === side);
+  for (const button of part("votes").children) button.ariaPressed = String(button.dataset.choice === pair.choice);
   part("back").disabled = place === 0;
-  part("next").disabled = ballot.choice === null;
+  part("next").disabled = pair.choice === null;
   if (document.activeElement !== document.body) document.activeElement.blur();
   window.scrollTo(0, 0);
 }
@@ -126,7 +126,7 @@ function scroll(key) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target === part("name") || !ballots.length) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target === part("name") || !pairs.length) return;
   if (event.repeat) return void scroll(event.key);
   const choice = KEYS[event.key] ?? KEYS[event.code];
   if (choice) vote(choice);

@@ -1,9 +1,9 @@
-"""The pairs that people are shown, drawn from an evaluation: as in Figure 5 of arXiv 2401.10020, 50 prompts by default.
+"""Sampling of the answer pairs to annotate: 50 prompts of an evaluation by default (arXiv 2401.10020, Figure 5).
 
-The draw depends on the seed and the ids of the prompts alone, so that every annotator sees the same pairs, and so do
-the sheets of other models on the same prompts. A sheet is written once and holds the texts: an evaluation that is done
-again does not change under the votes. It can grow, and the first pairs stay. Pairs of two equal answers are drawn like
-any others: to leave them out would make the models look further apart than they are.
+The sample depends on the seed and the ids of the prompts alone, so that all annotators see the same pairs, and the
+annotation sets of other models on the same prompts have the same prompts. An annotation set is written once with its
+texts: a repeated evaluation does not change what was voted on. It can grow, and its first pairs stay. Pairs of two
+equal answers are drawn like any others: without them, the models would look more different than they are.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +13,7 @@ from pathlib import Path
 from shlex import join
 
 from evals.pairwise import REFERENCE, Pair
+from evals.pairwise_metrics import results_between
 from evals.prompt_sets import load_prompt_sets
 from evals.results import Provenance, Results, stage_name
 from evals.suites.alpaca.result import AlpacaResult
@@ -26,15 +27,15 @@ from srlm.seeding import derive_seed
 from srlm.types import Answer
 
 PAIRS = 50
-"""The paper's."""
+"""The paper's number of prompts."""
 
 SUITES = ("head-to-head", "alpaca")
-"""Whose answers can be shown."""
+"""Suites whose answers can be annotated."""
 
 
 @dataclass(frozen=True)
-class _Answered:
-    """Prompts that both models of a pair answered in one evaluation."""
+class _SharedAnswers:
+    """Prompts that both models of a pair answered in one evaluation, with the answers."""
 
     source: Source
     prompts: str
@@ -42,8 +43,8 @@ class _Answered:
     pairs: tuple[AnswerPair, ...]
 
 
-def pair_of(results: Results, one: str, two: str) -> Pair:
-    """Two models in the order of a head-to-head; the reference, which is no model, stands second.
+def order_pair(results: Results, one: str, two: str) -> Pair:
+    """Return two models in the order of a head-to-head; the reference is always second.
 
     Raises:
         UnknownName: a model was not evaluated.
@@ -61,52 +62,53 @@ def pair_of(results: Results, one: str, two: str) -> Pair:
     return max(one, two), min(one, two)
 
 
-def sheet_of(
+def get_or_draw(
     run: Run, results: Results, pair: Pair, suite: str | None, count: int | None, seed: int | None
 ) -> AnnotationSet:
-    """The sheet of two models: the one that stands, grown where more pairs are wanted, or a new one.
+    """Return the annotation set of two models: the existing one, extended if more pairs are wanted, or a new one.
 
     Args:
-        run: where they were evaluated.
-        results: all of that run.
-        pair: the two, as `pair_of` orders them.
-        suite: whose answers; None takes the head-to-head, or else alpaca.
-        count: of pairs; None takes those that stand, or 50. Where there are fewer, all.
-        seed: of the draw; None takes the one that stands, or 0.
+        run: the run of their evaluation.
+        results: all results of that run.
+        pair: the models, as `order_pair` orders them.
+        suite: of the answers; None takes head-to-head, or else alpaca.
+        count: of pairs; None takes the existing ones, or 50. Where there are fewer, all.
+        seed: of the sample; None takes the existing one, or 0.
 
     Raises:
-        UnknownName: the suite shows no answers.
-        UsageError: they have no common answers, or the sheet that stands was drawn in another way.
+        UnknownName: answers of the suite cannot be annotated.
+        UsageError: the models have no common answers, or the existing annotation set was drawn with other options.
     """
     if suite is not None and suite not in SUITES:
         raise UnknownName("For --suite, the suite", suite, SUITES)
     found = load_annotation_set(run, pair)
-    if found is not None and _stands(run, found, suite, count, seed):
+    if found is not None and _is_complete(run, found, suite, count, seed):
         return found
-    answered = _answered(run, results, pair, suite or (found.source if found else None))
+    answers = _shared_answers(run, results, pair, suite or (found.source if found else None))
     seed = found.seed if found else seed or 0
     if found is None:
-        sheet = AnnotationSet(*pair, answered.source, answered.prompts, answered.sampling, seed, ())
-    elif (found.prompts, found.sampling) == (answered.prompts, answered.sampling):
-        sheet = found
+        annotation_set = AnnotationSet(*pair, answers.source, answers.prompts, answers.sampling, seed, ())
+    elif (found.prompts, found.sampling) == (answers.prompts, answers.sampling):
+        annotation_set = found
     else:
         raise UsageError(
-            f"{_called(found)} was drawn from another evaluation than the one that stands now, so it cannot grow. "
-            f"Leave --pairs out to go on with its {len(found.pairs)} pairs, or {_move(run)}"
+            f"{_name(found)} was drawn from another evaluation than the current one, so it cannot be extended. Leave "
+            f"--pairs out to continue with its {len(found.pairs)} pairs, or {_remedy(run)}"
         )
-    shown = {one.prompt_id for one in sheet.pairs}
-    more = [one for one in drawn(answered.pairs, seed) if one.prompt_id not in shown]
-    sheet = replace(sheet, pairs=(*sheet.pairs, *more[: (count or PAIRS) - len(sheet.pairs)]))
-    save_annotation_set(run, sheet)
-    return sheet
+    known = {one.prompt_id for one in annotation_set.pairs}
+    more = [one for one in shuffled(answers.pairs, seed) if one.prompt_id not in known]
+    pairs = (*annotation_set.pairs, *more[: (count or PAIRS) - len(annotation_set.pairs)])
+    annotation_set = replace(annotation_set, pairs=pairs)
+    save_annotation_set(run, annotation_set)
+    return annotation_set
 
 
 @contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Keep other processes from taking votes on a sheet, as long as this goes on or the process lives.
+def exclusive_lock(folder: Path) -> Iterator[None]:
+    """Lock the votes on an annotation set, as long as the context lasts or the process lives.
 
     Raises:
-        UsageError: another process takes them.
+        UsageError: another process has the lock.
     """
     from filelock import FileLock, Timeout
 
@@ -125,37 +127,39 @@ def only_one(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def drawn(pairs: Sequence[AnswerPair], seed: int) -> list[AnswerPair]:
-    """All pairs in the order of the draw: the first n are a draw of n."""
+def shuffled(pairs: Sequence[AnswerPair], seed: int) -> list[AnswerPair]:
+    """Return all pairs in random order: the first n are a sample of n."""
     return sorted(pairs, key=lambda one: derive_seed(seed, "human", one.prompt_id))
 
 
-def _stands(run: Run, sheet: AnnotationSet, suite: str | None, count: int | None, seed: int | None) -> bool:
-    """Whether a sheet is what was asked for; False where it has to grow."""
-    for name, asked, has in (("--suite", suite, sheet.source), ("--seed", seed, sheet.seed)):
-        if asked is not None and asked != has:
-            raise UsageError(f"{_called(sheet)} was drawn with {name} {has}. Leave {name} out, or {_move(run)}")
-    if count is not None and count < len(sheet.pairs):
+def _is_complete(run: Run, found: AnnotationSet, suite: str | None, count: int | None, seed: int | None) -> bool:
+    """Check if an annotation set satisfies the options; False where it has to be extended.
+
+    Raises:
+        UsageError: the options contradict it.
+    """
+    for option, wanted, has in (("--suite", suite, found.source), ("--seed", seed, found.seed)):
+        if wanted is not None and wanted != has:
+            raise UsageError(f"{_name(found)} was drawn with {option} {has}. Leave {option} out, or {_remedy(run)}")
+    if count is not None and count < len(found.pairs):
         raise UsageError(
-            f"{_called(sheet)} has {len(sheet.pairs)} pairs. It can grow and not shrink: leave --pairs out, or "
-            f"{_move(run)}"
+            f"{_name(found)} has {len(found.pairs)} pairs. It can grow and not shrink: leave --pairs out, or "
+            f"{_remedy(run)}"
         )
-    return count is None or count == len(sheet.pairs)
+    return count is None or count == len(found.pairs)
 
 
-def _called(sheet: AnnotationSet) -> str:
-    return f"The sheet of {sheet.model} and {sheet.opponent}"
+def _name(found: AnnotationSet) -> str:
+    return f"The annotation set of {found.model} and {found.opponent}"
 
 
-def _move(run: Run) -> str:
-    return f"move it away with its votes ({run.folder / 'evals' / 'human'}) to draw anew."
+def _remedy(run: Run) -> str:
+    return f"move it away with its votes ({run.folder / 'evals' / 'human'}) to draw another one."
 
 
-def _answered(run: Run, results: Results, pair: Pair, suite: str | None) -> _Answered:
-    """What both models said in the head-to-head, or else in the suite alpaca."""
-    met = results.of(HeadToHeadResult).get(pair)
-    if met is None and pair[::-1] in results.of(HeadToHeadResult):
-        met = results.of(HeadToHeadResult)[pair[::-1]].swapped()
+def _shared_answers(run: Run, results: Results, pair: Pair, suite: str | None) -> _SharedAnswers:
+    """Return the answers of both models in head-to-head, or else in the suite alpaca."""
+    met = next(iter(results_between(results.of(HeadToHeadResult), pair[::-1])), None)
     if met is not None and suite != "alpaca":
         first = _texts(run, "head-to-head", pair[0], {one.prompt_id: one.length for one in met.outcomes})
         second = _texts(run, "head-to-head", pair[1], {one.prompt_id: one.opponent_length for one in met.outcomes})
@@ -178,7 +182,7 @@ def _answered(run: Run, results: Results, pair: Pair, suite: str | None) -> _Ans
 
 
 def _texts(run: Run, suite: str, model: str, lengths: Mapping[str, int]) -> dict[str, str]:
-    """A model's answers by prompt: those that its result was made of, as their lengths show."""
+    """Return a model's answers by prompt, if they are those of its result, as their lengths show."""
     path = run.path(stage_name(run, suite, model, "answers"))
     texts = {one.prompt_id: one.text for one in parse_lines(path, Answer)}
     if any(len(text) != lengths.get(prompt_id) for prompt_id, text in texts.items() if prompt_id in lengths):
@@ -191,8 +195,8 @@ def _texts(run: Run, suite: str, model: str, lengths: Mapping[str, int]) -> dict
 
 def _joined(
     run: Run, source: Source, provenance: Provenance, first: Mapping[str, str], second: Mapping[str, str] | None
-) -> _Answered:
-    """Both models' answers to each prompt, or the first one's beside the reference."""
+) -> _SharedAnswers:
+    """Join both models' answers to each prompt, or the first one's and the reference."""
     prompts = load_prompt_sets(run).get(provenance.prompts)
     if prompts is None:
         raise UsageError(
@@ -210,4 +214,4 @@ def _joined(
             f"No prompt of the suite {source} has an answer of both, so there is nothing to show. Answers that failed "
             f"are asked for again by: srlm eval --suite {source}"
         )
-    return _Answered(source, provenance.prompts, provenance.sampling, tuple(pairs))
+    return _SharedAnswers(source, provenance.prompts, provenance.sampling, tuple(pairs))

@@ -1,14 +1,14 @@
-"""The page on which people vote, served to this machine alone.
+"""Local server of the annotation page.
 
-The standard library's server does: a few people, a handful of small files, no framework to trust. Who may ask:
+The standard library's server is enough for a few people and a handful of small files. Access is limited:
 
 - It listens on 127.0.0.1.
-- A request that names another host is refused: a foreign page whose name was made to point here would name its own
-  (DNS rebinding). Ports are not looked at, so that a tunnel (ssh -L) may end at another one.
-- Ballots and votes need the key that stands after the # of the address, in a header. Other users of the machine do not
-  know it, and a foreign page can neither read it nor send that header (CSRF).
+- A request that names another host is refused, as after DNS rebinding. Ports are not checked, so that a tunnel
+  (ssh -L) may end at another one.
+- Pairs and votes need a key in a header, which is behind the # of the address. Other users of the machine do not know
+  it, and a foreign page can neither read it nor send that header (CSRF).
 
-The page loads nothing from elsewhere, and its policy forbids it. What models wrote reaches it as JSON, never as HTML.
+The page loads nothing from other hosts, and its policy forbids it. Models' texts reach it as JSON, never as HTML.
 """
 
 import errno
@@ -26,14 +26,14 @@ from socketserver import TCPServer
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from evals.suites.human.blinding import Booth, Choice, named
+from evals.suites.human.blinding import AnnotationSession, Choice, clean_name
 from srlm.errors import SrlmError, UsageError
 
 HOSTS = ("127.0.0.1", "localhost")
 LARGEST = 10_000
 """Bytes of a request's body."""
 DIGITS = re.compile("[0-9]{1,9}")
-"""A size that is worth reading as a number."""
+"""A content length that is converted to a number."""
 PAGES = {
     "/": ("page.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
@@ -51,22 +51,22 @@ HEADERS = {
 
 
 class AnnotationServer(ThreadingHTTPServer):
-    """Serves one booth.
+    """HTTP server of one annotation session.
 
     Args:
-        booth: what is voted on.
-        annotator: whose votes all are; None lets the page ask for a name.
+        session: the session.
+        annotator: the name of the only annotator; None lets the page ask for a name.
         port: 0 takes a free one.
 
     Raises:
-        UsageError: the port cannot be had.
+        UsageError: the port cannot be used.
     """
 
     daemon_threads = True
     allow_reuse_address = os.name == "posix"  # elsewhere it would let two servers have one port
 
-    def __init__(self, booth: Booth, annotator: str | None, port: int) -> None:
-        self.booth = booth
+    def __init__(self, session: AnnotationSession, annotator: str | None, port: int) -> None:
+        self.session = session
         self.annotator = annotator
         self.key = secrets.token_urlsafe(16)
         try:
@@ -78,21 +78,21 @@ class AnnotationServer(ThreadingHTTPServer):
 
     @property
     def address(self) -> str:
-        """What to open."""
+        """Return the address to open in a browser."""
         return f"http://127.0.0.1:{self.server_address[1]}/#{self.key}"
 
     def server_bind(self) -> None:
-        """Bind; the library would also ask the network what this machine is called, which may take seconds."""
+        """Bind, without the library's look-up of this machine's name, which may take seconds."""
         TCPServer.server_bind(self)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that goes away in the middle is no news."""
+        """Ignore a browser that closes the connection."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
 
 class _Refused(Exception):
-    """A request that is not carried out, with what the page may say of it."""
+    """A refused request, with the message for the page."""
 
     def __init__(self, status: HTTPStatus, words: str) -> None:
         super().__init__(words)
@@ -105,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
 
     def do_GET(self) -> None:
-        """The page and its parts. They are the same for everybody, so they need no key."""
+        """Send the page and its parts, which are the same for all and need no key."""
         try:
             self._check_host()
             name, kind = PAGES[self.path]
@@ -117,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.OK, kind, (files("evals.suites.human") / name).read_bytes())
 
     def do_POST(self) -> None:
-        """Ballots, and votes on them."""
+        """Send pairs, and record votes on them."""
         content = self._content()  # read in any case: a connection that is closed before loses its answer
         try:
             self._check_host()
@@ -138,26 +138,26 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, "application/json", json.dumps(answer).encode())
 
     def log_message(self, *args: object) -> None:
-        """The terminal is for its user."""
+        """Print nothing to the terminal."""
 
     def _answer(self, body: dict[str, Any]) -> dict[str, Any]:
-        booth = self._server.booth
+        session = self._server.session
         annotator = self._server.annotator
         if annotator is None:
             if body.get("annotator") is None:
                 return {"annotator": None}
-            annotator = named(_text(body, "annotator"))
-        if self.path == "/ballots":
-            return {"annotator": annotator, "ballots": [asdict(one) for one in booth.ballots(annotator)]}
+            annotator = clean_name(_text(body, "annotator"))
+        if self.path == "/pairs":
+            return {"annotator": annotator, "pairs": [asdict(one) for one in session.pairs(annotator)]}
         if self.path != "/vote":
             raise _Refused(HTTPStatus.NOT_FOUND, "There is no such page.")
         choice = body.get("choice")
         if choice not in ("left", "right", "tie"):  # a tuple, as it may be anything
             raise _Refused(HTTPStatus.BAD_REQUEST, "A vote is left, right or tie.")
         try:
-            booth.take(annotator, _text(body, "ballot"), cast(Choice, choice))
+            session.record_vote(annotator, _text(body, "pair"), cast(Choice, choice))
         except KeyError:
-            words = "This pair is not on the sheet. Load the page again."
+            words = "This pair is not in the annotation set. Load the page again."
             raise _Refused(HTTPStatus.BAD_REQUEST, words) from None
         return {"choice": choice}
 
@@ -181,7 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Refused(HTTPStatus.FORBIDDEN, words)
 
     def _content(self) -> bytes | None:
-        """The body; None where it is too large, or does not say its size."""
+        """Read the body; None where it is too large, or its size is not given."""
         length = self.headers.get("Content-Length", "")
         if not DIGITS.fullmatch(length) or int(length) > LARGEST:
             return None
@@ -198,7 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _text(body: dict[str, Any], field: str) -> str:
-    """What stands in a field; nothing where that is no text."""
+    """Return the text of a field; empty where it is no text."""
     found = body.get(field)
     return found if isinstance(found, str) else ""
 

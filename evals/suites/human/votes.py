@@ -1,8 +1,8 @@
-"""What people say of two answers: which pairs they are shown, and their votes, as JSON Lines, one file an annotator.
+"""Records of human annotation: annotation sets, and votes as JSON Lines, one file per annotator.
 
-A vote is on the disk before its annotator is told that it was taken. Whoever votes again on a prompt changes their
-mind: the later vote stands, both stay in the file. A process that is killed while it writes leaves a line without its
-end; nobody was told of that vote, so it is cut off before the next one is written, and never read.
+A vote is on the disk before the page confirms it. A second vote on a prompt replaces the first; both stay in the file.
+A process that is killed while it writes leaves a line without its end: that vote was not confirmed, so the line is cut
+off before the next one is written, and never read.
 """
 
 import json
@@ -20,18 +20,18 @@ from srlm.jsonl import explain
 from srlm.types import SCHEMA
 
 Verdict = Literal["win", "tie", "loss"]
-"""Of the first of two models."""
+"""For the first of two models."""
 
 Source = Literal["head-to-head", "alpaca"]
-"""The suites whose answers people are shown."""
+"""The suites whose answers can be annotated."""
 
 SWAPPED: dict[Verdict, Verdict] = {"win": "loss", "tie": "tie", "loss": "win"}
-"""The same from the other side."""
+"""The same verdict from the other model's side."""
 
 
 @dataclass(frozen=True)
 class AnswerPair:
-    """A prompt with the answers of the two models of a sheet, as they were when the pair was drawn."""
+    """A prompt with the answers of two models, as they were when the pair was drawn."""
 
     prompt_id: str
     instruction: str
@@ -41,10 +41,10 @@ class AnswerPair:
 
 @dataclass(frozen=True)
 class AnnotationSet:
-    """The pairs that all annotators of two models see.
+    """The answer pairs of two models, the same for all annotators.
 
-    `source` is the suite that the answers were given in, `prompts` and `sampling` are as in the provenance of its
-    results; `seed` drew the pairs, and draws the order and the sides for each annotator.
+    `source` is the suite of the answers; `prompts` and `sampling` are as in the provenance of its results. `seed`
+    draws the pairs, and the order and the sides for each annotator.
     """
 
     model: str
@@ -60,7 +60,7 @@ class AnnotationSet:
 
 @dataclass(frozen=True)
 class Vote:
-    """What an annotator said of a pair once. `left` is whose answer stood there, `at` the time (UTC, ISO 8601)."""
+    """One vote of an annotator on a pair. `left` is the model whose answer was there, `at` the time (UTC, ISO 8601)."""
 
     prompt_id: str
     annotator: str
@@ -71,12 +71,10 @@ class Vote:
 
 
 def read_votes(path: Path) -> list[Vote]:
-    """All votes of a file, in their order; none where there is no file.
-
-    A last line that was broken off is no vote.
+    """Read all votes of a file, in their order; none where there is no file. An incomplete last line is no vote.
 
     Raises:
-        DataError: the file cannot be read, or a line that has its end is no vote; the line is named.
+        DataError: the file cannot be read, or a complete line is no vote; the line is named.
     """
     try:
         lines = path.read_bytes().split(b"\n")
@@ -99,7 +97,7 @@ def read_votes(path: Path) -> list[Vote]:
 
 
 def append_vote(path: Path, vote: Vote) -> None:
-    """Add a vote; when this returns, it is on the disk.
+    """Append a vote; when this returns, it is on the disk.
 
     Raises:
         OSError: it could not be written. The file is as it was.
@@ -119,18 +117,18 @@ def append_vote(path: Path, vote: Vote) -> None:
 
 
 def latest_votes(votes: Sequence[Vote]) -> dict[tuple[str, str], Vote]:
-    """The votes that stand, by annotator and prompt: of several, the last."""
+    """Return the latest vote of each annotator on each prompt, by (annotator, prompt)."""
     return {(vote.annotator, vote.prompt_id): vote for vote in votes}
 
 
 def majority(verdicts: Sequence[Verdict]) -> Verdict | None:
-    """What more than half of the verdicts on a prompt say; None where nothing has so many."""
+    """Return the verdict of more than half of the votes on a prompt; None where no verdict has so many."""
     found = Counter(verdicts).most_common(1)
     return found[0][0] if found and 2 * found[0][1] > len(verdicts) else None
 
 
 def _mend(file: BinaryIO) -> None:
-    """Cut off a last line that was broken off; give one that lacks nothing but its end that end."""
+    """Cut off an incomplete last line; complete one that lacks only its end."""
     size = file.seek(0, os.SEEK_END)
     if not size:
         return

@@ -53,7 +53,9 @@ def test_a_comparison_that_does_not_say_who_judged_passes_no_policy_that_asks_fo
     assert decided.outcome == "judge broken"
     assert "the suite alpaca" in headline(decided) and "does not name the judge" in headline(decided)
     graded = replace(EQUAL, key="prompt_strict")
-    assert judged({floor: 0.1}, *judges, rows=(graded,), on="prompt_strict").outcome == "pass"  # a suite without a judge
+    assert (
+        judged({floor: 0.1}, *judges, rows=(graded,), on="prompt_strict").outcome == "pass"
+    )  # a suite without a judge
 
 
 def test_a_comparison_without_the_row_of_what_was_judged_is_no_pass_either():

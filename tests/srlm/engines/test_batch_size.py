@@ -1,4 +1,4 @@
-"""Memory that is too small: half as many rows, the same answers, and the size that fitted is kept."""
+"""Out-of-memory errors: the batch is halved, the answers stay the same, and the size that fitted is kept."""
 
 from functools import partial
 from pathlib import Path
@@ -112,7 +112,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def engine_of(folder: Path, limit: int, seen: list[int] | None = None) -> HFEngine:
-    """An engine whose model cannot compute more than so many rows."""
+    """An engine whose model fails on more than `rows` rows."""
     engine = HFEngine(folder, name="tiny", dtype="float32")
     model = engine._model
     forward = model.forward

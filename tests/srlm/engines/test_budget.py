@@ -1,4 +1,4 @@
-"""What a command may spend is never passed, whatever the server does."""
+"""The budget of a command is never exceeded, however the server behaves."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -26,7 +26,7 @@ PRICE = Price(3.0, 15.0)
 
 @pytest.fixture(autouse=True, scope="module")
 def at_once() -> Iterator[None]:
-    """Workers that begin together are the harder case."""
+    """Start all workers at once, which is the harder case."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("srlm.engines.request_pool.START_STAGGER_S", 0.0)
         yield
@@ -37,18 +37,18 @@ def request(text: str, tokens: int = 10) -> Request:
 
 
 class Refused(Exception):
-    """An answer with a status."""
+    """A reply with an error status."""
 
     def __init__(self, status: int) -> None:
         self.status_code, self.response = status, SimpleNamespace(headers={})
 
 
 class Broken(Exception):
-    """A connection that ended, perhaps after the server had done its work."""
+    """A connection that broke, perhaps after the server had done its work."""
 
 
 class Shop:
-    """A server that bills: every answer, and also those calls that break on the way back. The SDK is a stand-in."""
+    """A server that bills every answer, also of calls that break on the way back. The SDK is a stand-in."""
 
     name = "openai:shop"
     price = PRICE
@@ -64,7 +64,7 @@ class Shop:
     def __init__(self, budget: Budget, max_connections: int, seed: int, faults: float = 0.3) -> None:
         self.budget, self.draw, self.faults, self.billed = budget, Random(seed), faults, 0.0
         self.highest = 0.0
-        self.client_config = ClientConfig(max_connections, deadline=20.0, initial_backoff=0.0001, max_backoff=0.0005)
+        self.client_config = ClientConfig(max_connections, timeout=20.0, initial_backoff=0.0001, max_backoff=0.0005)
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[None]:
@@ -143,7 +143,7 @@ def test_all_is_answered_when_it_fits() -> None:
     assert shop.budget.spent == pytest.approx(shop.billed)
 
 
-def test_calls_wait_for_those_in_flight_before_the_command_gives_up() -> None:
+def test_calls_wait_for_pending_ones_before_the_command_gives_up() -> None:
     """Room for one call at its dearest: they go one by one, each frees what it did not need."""
     each = max_cost(request("hello", 1000), PRICE, 1000)
     shop = Shop(Budget(1.01 * each), 8, 0, faults=0.0)

@@ -1,4 +1,4 @@
-"""What a server refuses by name is left out, kept in the ledger, and never found out or paid for twice."""
+"""A field that a server refuses by name is left out, stored in the ledger, and never discovered or paid for twice."""
 
 import sqlite3
 from pathlib import Path
@@ -29,16 +29,16 @@ SENT = ("model", "messages", "temperature", "top_p", "seed", "max_tokens", "stop
 def put(
     server: Server, ledger: Ledger, *requests: Request, protocol: str = "openai"
 ) -> tuple[list[Any], list[str], Any]:
-    """The replies, what was said, and the engine of a command of its own."""
+    """Return the replies, the warnings, and the engine of a new command."""
     said: list[str] = []
-    client = ClientConfig(deadline=3.0, initial_backoff=0.01, max_backoff=0.02, warn=said.append)
+    client = ClientConfig(timeout=3.0, initial_backoff=0.01, max_backoff=0.02, warn=said.append)
     engine = open_engine(server.spec(protocol, "judge"), client=client)
     found = Caller(engine, ledger, "s", Progress(quiet=True)).ask(requests, "l")
     return found, said, engine
 
 
 def shaped(shape: str, field: str) -> Any:
-    """Refusals in the shapes of several servers."""
+    """Refusals in the JSON shapes of several servers."""
     return {
         "param": {"error": {"message": "This is not for you.", "param": field, "code": "unsupported_parameter"}},
         "quoted": {"error": {"message": f"Unsupported value: '{field}' does not support this.", "param": None}},
@@ -96,7 +96,7 @@ def test_fewer_alternatives_are_asked_for_until_none_are() -> None:
 @pytest.mark.parametrize("field", ["temperature", "top_p", "seed", "stop", "logprobs", "max_tokens"])
 @pytest.mark.parametrize("count", [1, 12])
 def test_a_refused_field_costs_nothing_twice(tmp_path: Path, field: str, count: int) -> None:
-    """Calls side by side learn alike; the next command begins with what was learned, and finds everything."""
+    """Concurrent calls adopt the refusal too; the next command starts with it and finds all stored answers."""
     request = CHOICE if field == "logprobs" else FREE
     requests = [Request(request.messages, request.sampling, seed, 0, "", request.choices) for seed in range(count)]
     with serving(odd=refusing(field)) as server:
@@ -163,7 +163,7 @@ def test_a_field_that_is_named_by_chance_is_not_learned(tmp_path: Path) -> None:
 
 
 def test_an_answer_from_before_a_refusal_is_found(tmp_path: Path) -> None:
-    """A server may take temperature 1 and refuse others: what it answered whole is not asked for again."""
+    """A server may accept temperature 1 and refuse others: earlier answers with all fields are found in the ledger."""
 
     def odd(body: dict[str, Any]) -> Odd | None:
         refused = body.get("temperature", 1.0) != 1.0
@@ -253,7 +253,7 @@ def test_words_that_are_none_are_not_learned() -> None:
 
 
 def test_who_was_first_in_the_ledger_is_believed(tmp_path: Path) -> None:
-    """Two processes asked at once: files and ledger agree on what was stored first."""
+    """Two processes made the same call: files and ledger agree on the answer that was stored first."""
     ledger = Ledger(tmp_path / "l.sqlite")
     replies: list[Reply] = []
 

@@ -1,4 +1,4 @@
-"""Templates at the level of tokens: what the engine reads is what training reads, messages stay inside their turn."""
+"""Chat templates as tokens: generation reads what training reads, and a message stays inside its turn."""
 
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ def chat(tokenizer: Any) -> ChatTokenizer:
 
 
 def trained(folder: Path, tmp_path: Path) -> tuple[list[int], list[int]]:
-    """What TRL makes of a supervised example, as the trainer gives it: the tokens, and those that the loss counts."""
+    """A supervised example as TRL prepares it for the trainer: its tokens, and those that the loss counts."""
     from datasets import Dataset
     from trl.trainer.sft_config import SFTConfig as Arguments
     from trl.trainer.sft_trainer import SFTTrainer
@@ -75,7 +75,7 @@ def trained(folder: Path, tmp_path: Path) -> tuple[list[int], list[int]]:
 def test_the_prompt_is_what_training_puts_before_the_answer(
     folder: Path, tmp_path: Path, tokenizer: Any, chat: ChatTokenizer
 ) -> None:
-    """Token by token in TRL's own batch; the loss counts the answer and the eos that ends its turn."""
+    """Token by token in TRL's batch; the loss counts the answer and the eos that ends its turn."""
     pytest.importorskip("trl")
     ids, counted = trained(folder, tmp_path)
     prompt = chat.tokens(ask(INSTRUCTION))
@@ -91,7 +91,7 @@ def test_the_prompt_is_what_training_puts_before_the_answer(
 
 
 def test_there_is_one_bos_where_the_style_has_one(tokenizer: Any, chat: ChatTokenizer) -> None:
-    """The tokenizers of these styles add one of their own to plain text: it must not come twice."""
+    """The tokenizers of these styles add a bos to plain text, which must not appear twice."""
     prompt = chat.tokens(ask(INSTRUCTION))
     if tokenizer.bos_token in BOS.values():
         assert tokenizer.encode("rain")[0] == tokenizer.bos_token_id
@@ -141,7 +141,7 @@ def counts(tokenizer: Any, ids: list[int]) -> dict[int, int]:
 
 @pytest.mark.parametrize("role", ["user", "assistant"])
 def test_special_tokens_in_a_message_open_no_turn(tokenizer: Any, chat: ChatTokenizer, role: Any) -> None:
-    """Those too that have no name of their own, as the tokens around roles of Llama 3."""
+    """Also those without a name of their own, such as the tokens around roles of Llama 3."""
     hostile = "".join(special(tokenizer).values())
     assert len(special(tokenizer)) > 2
     said = [Message("user", INSTRUCTION), Message("assistant", ANSWER), Message("user", INSTRUCTION)]
@@ -174,7 +174,7 @@ def test_text_without_them_is_left_as_it_is(text: str, tmp_path_factory: pytest.
 
 
 def test_the_end_of_a_turn_ends_decoding(tmp_path: Path) -> None:
-    """A model that would write the eos at once, in each style: the answer is empty, and has stopped by itself."""
+    """A model that writes the eos at once, in each style: the answer is empty and complete."""
     for name in STYLES:
         engine = HFEngine(checkpoint(tmp_path / name, name), name=name, dtype="float32")
         model, eos = engine._model, engine._tokenizer.eos_token_id

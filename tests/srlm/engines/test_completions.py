@@ -1,4 +1,4 @@
-"""Replies of servers as they are: how a text ends, thoughts, counts of tokens, and replies that hold no answer."""
+"""Parsing of real servers' replies: finish reasons, reasoning, token counts, replies without an answer."""
 
 import gzip
 import json
@@ -15,6 +15,7 @@ pytest.importorskip("anthropic")
 from helpers.servers import Odd, blocks, chat, serving
 from srlm.engines import http_body as body_module
 from srlm.engines.client_config import ClientConfig
+from srlm.engines.completions import encodable
 from srlm.engines.open import open_engine
 from srlm.errors import EngineError
 from srlm.types import Completion, Failed, Message, Reply, Request, Sampling
@@ -33,10 +34,10 @@ def asked(
     status: int = 200,
     attempts: int | None = None,
 ) -> Reply:
-    """The reply to a request of a server that always says the same."""
+    """The reply of a server that always sends the same body."""
     with serving(odd=lambda body: Odd(data, status, headers)) as server:
         say = (said if said is not None else []).append
-        client = ClientConfig(deadline=4.0, initial_backoff=0.001, max_backoff=0.002, warn=say)
+        client = ClientConfig(timeout=4.0, initial_backoff=0.001, max_backoff=0.002, warn=say)
         (done,) = open_engine(server.spec(protocol, "m"), client=client).run([[request]], lambda: None)
         if attempts is not None:
             assert len(server.log) == attempts
@@ -50,7 +51,7 @@ def answered(data: Any, request: Request = FREE, protocol: str = "openai", **res
 
 
 def likely(*tokens: tuple[str, float], content: str = "A", **message: Any) -> dict[str, Any]:
-    """A reply with the alternatives of its first token, as probabilities."""
+    """A reply with the probabilities of the alternatives of its first token."""
     reply = chat(content, "length", **message)
     top = [{"token": token, "logprob": math.log(mass)} for token, mass in tokens]
     reply["choices"][0]["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
@@ -333,7 +334,7 @@ def test_an_error_with_status_200_is_what_its_code_says(error: Any, words: str) 
 def test_an_error_with_status_200_may_pass() -> None:
     replies = [{"error": {"message": "Provider returned error", "code": 524}}, chat("Yes.")]
     with serving(odd=lambda body: Odd(replies.pop(0))) as server:
-        client = ClientConfig(deadline=4.0, initial_backoff=0.001)
+        client = ClientConfig(timeout=4.0, initial_backoff=0.001)
         (done,) = open_engine(server.spec("openai", "m"), client=client).run([[FREE]], lambda: None)
     assert done.failed_attempts == ("HTTP 524",)
     assert isinstance(done.replies[0], Completion)
@@ -345,7 +346,11 @@ def test_blanks_behind_a_thought_that_the_server_parted_are_no_part_of_the_answe
 
 
 def test_a_mark_that_the_server_swallowed_is_seen_in_the_alternatives() -> None:
-    """As vLLM's parsers do it: of a first token that opens a thought nothing is left."""
+    """The parsers of vLLM leave nothing of a first token that opens the reasoning."""
     data = likely(("<think>", 0.9999), ("The", 0.0001), content="")
     reply = answered(data, CHOICE)
     assert (reply.text, reply.thoughts, reply.probabilities, reply.finish) == ("", "<think>", None, "stop")
+
+
+def test_half_of_a_surrogate_pair_becomes_text_that_can_be_written() -> None:
+    assert encodable("cut \ud83d").encode() == b"cut ?"

@@ -1,4 +1,4 @@
-"""The decode loop: greedy as transformers', sampled as the distribution says, nothing read or computed twice."""
+"""The generation loop: greedy like transformers, sampled like the distribution, nothing read or computed twice."""
 
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ def model(folder: Path) -> Any:
 
 @pytest.fixture(scope="module", params=["shared", "apart"])
 def asked(request: pytest.FixtureRequest, folder: Path) -> tuple[list[list[int]], int, list[list[int]]]:
-    """Prompts, an eos with which some answers end by themselves, and what transformers answers."""
+    """Prompts, an eos that ends some answers early, and transformers' answers."""
     theirs, prompts = reference(folder), SHARED if request.param == "shared" else APART
     eos = max((greedy(theirs, prompt, 8) for prompt in prompts), key=len)[5]
     return prompts, eos, [greedy(theirs, *one, eos=eos) for one in zip(prompts, LIMITS, strict=True)]
@@ -63,7 +63,7 @@ def test_a_single_row_in_many_slots(model: Any, folder: Path, prompt: list[int])
 
 
 def test_a_row_may_end_with_its_first_token(model: Any, folder: Path) -> None:
-    """The eos is chosen to be what one prompt's answer begins with: its rows end before their first step."""
+    """The eos is the first token of one prompt's answer: its rows end before their first step."""
     eos = greedy(reference(folder), APART[4], 1)[0]
     rows = run(model, APART, [row(index) for index in range(len(APART))], at_once=2, eos=eos)
     assert (rows[4].tokens, rows[4].finish) == ([], "stop")
@@ -96,14 +96,14 @@ def test_a_row_stops_by_its_own_rule(model: Any) -> None:
 
 
 def sampled(index: int, prompt: int) -> decoding.Row:
-    """The same row each time it is asked for; every third is greedy."""
+    """The same row for each index; every third is greedy."""
     temperature = (0.0, 0.9, 1.4)[index % 3]
     return row(prompt, temperature=temperature, top_p=(1.0, 0.9)[index % 2], limit=4 + index, seed=index)
 
 
 @pytest.fixture(scope="module")
 def alone(model: Any) -> list[tuple[list[int], str]]:
-    """The answers to two samples of each prompt when nobody shares their batch."""
+    """Answers to two samples of each prompt, each in a batch of its own."""
     rows = [run(model, [SHARED[index % 10]], [sampled(index, 0)])[0] for index in range(20)]
     return [(one.tokens, one.finish) for one in rows]
 
@@ -118,7 +118,7 @@ def alone(model: Any) -> list[tuple[list[int], str]]:
 def test_an_answer_does_not_depend_on_who_shares_its_batch(
     model: Any, alone: list[tuple[list[int], str]], order: list[int], count: int, at_once: int, extra: bool
 ) -> None:
-    """`extra` is a prompt that shares nothing with the others, so that there is no common prefix."""
+    """`extra` adds a prompt that shares no prefix with the others, so that there is no common prefix."""
     chosen = order[:count]
     rows = [sampled(index, index % 10) for index in chosen]
     if extra:
@@ -132,7 +132,7 @@ def test_an_answer_does_not_depend_on_who_shares_its_batch(
 def test_first_and_second_tokens_follow_the_models_distribution(
     model: Any, folder: Path, temperature: float, top_p: float
 ) -> None:
-    """6,000 seeds of one prompt against transformers' logits; then those that begin with the likeliest token."""
+    """6,000 seeds of one prompt against transformers' logits; then those that begin with the most probable token."""
     prompt, theirs = SHARED[2], reference(folder)
     rows = [row(0, temperature=temperature, top_p=top_p, limit=2, seed=seed) for seed in range(6000)]
     run(model, [prompt], rows, at_once=512)
@@ -147,7 +147,7 @@ def test_first_and_second_tokens_follow_the_models_distribution(
 
 
 def follows(tokens: list[int], probabilities: list[float], top_p: float) -> bool:
-    """Chi-square over the nucleus, its rare tokens taken together."""
+    """Chi-square test over the nucleus, rare tokens pooled."""
     kept: dict[int, float] = {}
     for token in sorted(range(len(probabilities)), key=lambda token: -probabilities[token]):
         if sum(kept.values()) < top_p:
@@ -199,7 +199,7 @@ def test_what_all_prompts_begin_with_is_read_once(model: Any, monkeypatch: pytes
 
 @pytest.mark.parametrize("at_once", [1, 4, 16, 64])
 def test_ended_rows_are_not_computed_along(model: Any, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
-    """Of all rows that a step computes, at most a fifth have ended: that is when they are refilled or dropped."""
+    """At most a fifth of the rows of a step have ended: then they are refilled or dropped."""
     watch = Watch(model, monkeypatch)
     rows = [row(seed % 2, temperature=1.5, limit=60, seed=seed) for seed in range(60)]
     run(model, [[9, 5, 6], [10, 5]], rows, at_once)

@@ -1,4 +1,4 @@
-"""A text as one vector: the mean over its own tokens, whatever stands beside it in a batch."""
+"""Text embeddings: the mean over a text's own tokens, independent of its batch."""
 
 import numpy as np
 import pytest

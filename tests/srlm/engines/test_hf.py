@@ -61,7 +61,7 @@ def test_the_plan_keeps_like_together(folder: Path) -> None:
 
 
 def test_batches_keep_within_a_given_number_of_tokens(engine: HFEngine) -> None:
-    """`ROUNDS_PER_BATCH` times what is held at once; and no batch could have taken the next one's first request too."""
+    """At most `ROUNDS_PER_BATCH` times batch_tokens; and no batch had room for the next one's first request."""
     requests = mixture()
     widths = [len(engine._chat.tokens(request)) + request.sampling.max_tokens for request in requests]
     plan = engine.plan(requests)
@@ -84,7 +84,7 @@ def test_counts_are_those_of_the_tokens(engine: HFEngine, folder: Path) -> None:
 
 
 def test_an_answer_ends_with_the_context(engine: HFEngine) -> None:
-    """The prompt has so many tokens that four fit behind it, whatever is asked for."""
+    """The prompt leaves four tokens of the context, whatever max_tokens is."""
     wordy = "rain"
     while len(engine._chat.tokens(ask(wordy))) < engine._chat.context - 4:
         wordy += "?"
@@ -118,7 +118,7 @@ def theirs(folder: Path) -> Any:
 
 
 def expected(theirs: Any, engine: HFEngine, request: Request) -> list[float]:
-    """The softmax over the choices, of transformers' own logits."""
+    """The softmax over the choices, from transformers' logits."""
     text = engine._chat.text(request)
     encoded = [engine._tokenizer.encode(text + choice, add_special_tokens=False) for choice in request.choices]
     shared = next(index for index, tokens in enumerate(zip(*encoded, strict=False)) if len(set(tokens)) > 1)
@@ -129,7 +129,7 @@ def expected(theirs: Any, engine: HFEngine, request: Request) -> list[float]:
 
 
 def judged() -> list[Request]:
-    """A rubric that all share, candidates of very different length, and other sets of choices."""
+    """A shared rubric, candidates of very different length, and other sets of choices."""
     rubric = "What is the score? 0 1 2 3 4 5. "
     requests = [ask(rubric + "rain " * length, prefill="Score: ", choices=SCORES) for length in (0, 30, 3, 1, 12, 60)]
     requests += [ask(rubric + "A or B?", choices=("A", "B")), ask(rubric + "Judge.", choices=("Score: A", "Score: B"))]
@@ -137,13 +137,13 @@ def judged() -> list[Request]:
 
 
 @pytest.mark.parametrize("read", [16384, 300, 1])
-@pytest.mark.parametrize("stranger", [False, True])
+@pytest.mark.parametrize("unlike", [False, True])
 def test_choices_get_the_models_own_probabilities(
-    theirs: Any, engine: HFEngine, monkeypatch: pytest.MonkeyPatch, read: int, stranger: bool
+    theirs: Any, engine: HFEngine, monkeypatch: pytest.MonkeyPatch, read: int, unlike: bool
 ) -> None:
-    """In one pass or in many; `stranger` shares no beginning with the others but the template's."""
+    """In one pass or in many; the request `unlike` shares no prefix with the others but the template's."""
     monkeypatch.setattr(attention, "MAX_READ_TOKENS", read)
-    requests = [*judged(), *([ask("?", choices=("A", "B"))] if stranger else [])]
+    requests = [*judged(), *([ask("?", choices=("A", "B"))] if unlike else [])]
     found = replies(engine, requests)
     for request, reply in zip(requests, found, strict=True):
         wanted = expected(theirs, engine, request)
@@ -179,7 +179,7 @@ def test_choices_that_begin_alike_are_refused(engine: HFEngine) -> None:
 
 
 def test_a_stop_string_ends_an_answer_and_is_cut_off(engine: HFEngine) -> None:
-    """Each of the samples has a stop string of its own, out of its own answer."""
+    """Each sample has a stop string from its own answer."""
     free = replies(engine, [ask("Write a haiku about rain.", sample, max_tokens=40) for sample in range(6)])
     long = [sample for sample, reply in enumerate(free) if len(reply.text) > 12]
     assert len(long) > 2
@@ -221,7 +221,7 @@ def test_greedy_stops_too(engine: HFEngine) -> None:
 def test_a_model_whose_activations_are_not_finite_says_so(
     tmp_path: Path, value: float, sampling: Sampling, choices: tuple[str, ...]
 ) -> None:
-    """Finite weights may come to that too, in a number format that is too small."""
+    """Finite weights can overflow too, in a dtype that is too small."""
     engine = HFEngine(checkpoint(tmp_path, "chatml"), name="tiny", device="cpu", dtype="float32")
     with torch.inference_mode():
         engine._model.lm_head.weight[7] = value

@@ -1,4 +1,4 @@
-"""Weights in oneDNN's layout: the same logits to the rounding of bfloat16, on processors that compute in it."""
+"""Weights in oneDNN's layout: equal logits up to the rounding of bfloat16, on CPUs that compute in it."""
 
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ def test_a_layer_gives_the_same_product(shape: tuple[int, ...], bias: bool) -> N
 @fast
 @pytest.mark.parametrize("tied", [True, False])
 def test_a_packed_models_logits_are_the_unpacked_ones(tmp_path: Path, tied: bool) -> None:
-    """As near to float32's as the unpacked model's own. Qwen2 has biases, and its output may be its embedding."""
+    """As close to float32's as the unpacked model's. Qwen2 has biases, and may tie its output to its embedding."""
     folder = save(tmp_path, "qwen2", tie_word_embeddings=tied)
     ids = torch.randint(3, 40, (6, 20), generator=torch.Generator().manual_seed(1))
     exact, plain, model = load(folder), load(folder, torch.bfloat16), load(folder, torch.bfloat16)

@@ -1,4 +1,4 @@
-"""Thoughts are parted from answers, however they are marked, and nothing is lost on the way."""
+"""Reasoning is separated from answers, whatever its marks, and no character is lost."""
 
 import pytest
 from hypothesis import given

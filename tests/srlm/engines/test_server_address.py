@@ -1,29 +1,17 @@
-"""Names and addresses of servers: what is an address, what is shown of it, and which way leads there."""
-
-import ssl
-from typing import Any
+"""Names and addresses of servers: parsing, credentials, proxies."""
 
 import pytest
 
 pytest.importorskip("openai")
 pytest.importorskip("anthropic")
 
-from helpers.servers import Odd, serving
-from srlm.engines.api_errors import classify_error
-from srlm.engines.client_config import ClientConfig
+from helpers.servers import serving
 from srlm.engines.open import is_remote, open_engine, public_name
 from srlm.engines.server_address import is_private, proxy_for, split_name, without_credentials
-from srlm.errors import EngineError, UsageError
+from srlm.errors import UsageError
 from srlm.types import Message, Request
 
 REQUEST = Request((Message("user", "A or B?"),), choices=("A", "B"))
-PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
-
-
-@pytest.fixture(autouse=True)
-def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in PROXIES:
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.mark.parametrize(
@@ -149,79 +137,4 @@ def test_what_is_private(address: str, private: bool) -> None:
     assert is_private(address) is private
 
 
-def test_a_key_without_encryption_is_warned_of_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SRLM_API_KEY", "sk-SECRET-0123456789")
-    said: list[str] = []
-    client = ClientConfig(warn=said.append)
-    for _ in range(2):
-        for place in ("http://judge.example/v1", "https://judge.example/v1", "http://10.0.0.1/v1"):
-            open_engine(f"openai:m@{place}", client=client).connect()  # type: ignore[attr-defined]
-    assert len(said) == 1
-    assert "judge.example is sent without encryption" in said[0]
-    assert "SECRET" not in said[0]
-
-
-def test_what_is_set_for_the_provider_goes_to_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_ORG_ID", "org-SECRET")
-    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-SECRET")
-    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Custom: cust-SECRET")
-    monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "X-Custom: cust-SECRET")
-    with serving() as server:
-        for protocol in ("openai", "anthropic"):
-            list(open_engine(server.spec(protocol, "m")).run([[REQUEST]], lambda: None))
-        assert len(server.log) == 2
-        assert "SECRET" not in str([attempt.headers for attempt in server.log])
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-mine")
-    assert open_engine("openai:m").connect().organization == "org-SECRET"  # type: ignore[attr-defined]
-
-
-def test_a_certificate_that_cannot_be_verified_is_named() -> None:
-    class ClientConnectorCertificateError(Exception):
-        pass
-
-    import openai
-
-    wrapped: Any = openai.APIConnectionError(request=None)  # type: ignore[arg-type]
-    wrapped.__cause__ = ClientConnectorCertificateError()
-    wrapped.__cause__.__cause__ = ssl.SSLCertVerificationError()
-    fault = classify_error(wrapped, openai)
-    assert (fault.reason, fault.retryable) == ("certificate not verified", False)
-    told = open_engine("openai:m@https://host/v1").fatal_error_message(fault)  # type: ignore[attr-defined]
-    assert "certificate of https://host/v1 cannot be verified" in told
-
-
-def test_an_endless_deadline_is_no_number_for_the_wire() -> None:
-    with serving() as server:
-        client = ClientConfig(deadline=float("inf"))
-        (done,) = open_engine(server.spec("openai", "m"), client=client).run([[REQUEST]], lambda: None)
-    assert done.failed_attempts == ()
-
-
 # --- what ends a command at once --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("status", "data", "headers", "words"),
-    [
-        (429, {"error": {"message": "used up", "code": "insufficient_quota"}}, (), "no credit left"),
-        (402, {"error": {"message": "Insufficient Balance"}}, (), "no credit left"),
-        (400, {"error": {"message": "Your credit balance is too low"}}, (), "no credit left"),
-        (429, {"error": {"message": "slow"}}, (("Retry-After", "86400"),), "asks to wait 24 hours .*slow"),
-        (503, {}, (("Retry-After", "400000"),), "asks to wait 5 days"),
-        (403, b"<html><title>Attention</title></html>", (), r"in front of .*an HTML page \(Attention\)"),
-        (401, {"error": {"message": "who are you"}}, (), "refuses the key .*who are you"),
-        (404, {"error": {"message": "gone"}}, (), "has no model 'm'.*gone"),
-        (
-            400,
-            {"error": {"message": "The model `m` does not exist", "code": "model_not_found"}},
-            (),
-            "has no model 'm'",
-        ),
-    ],
-)
-def test_what_will_not_pass_ends_at_once(status: int, data: Any, headers: Any, words: str) -> None:
-    with serving(odd=lambda body: Odd(data, status, headers)) as server:
-        client = ClientConfig(max_connections=1, deadline=60.0)
-        with pytest.raises(EngineError, match=words):
-            list(open_engine(server.spec("openai", "m"), client=client).run([[REQUEST]] * 5, lambda: None))
-        assert len(server.log) == 1

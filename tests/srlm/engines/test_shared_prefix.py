@@ -1,4 +1,4 @@
-"""Our attention in models of many makes: greedy answers as transformers', or a clear refusal; never other tokens."""
+"""Shared-prefix attention in many architectures: greedy answers equal transformers', or the model is refused."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -105,7 +105,7 @@ def test_a_model_that_does_not_meet_the_prefix_reads_it_for_each_prompt(tmp_path
 
 @pytest.mark.parametrize("name", ["mistral with a window", "gemma3", "qwen2 with a window in one layer"])
 def test_the_windows_above_are_smaller_than_the_text(tmp_path: Path, name: str) -> None:
-    """Without its window, the model answers otherwise: so the comparisons above do look at it."""
+    """Without its window the model answers differently: so the comparisons above depend on it."""
     model_type, changes = SHARING[name]
     theirs = reference(save(tmp_path / "narrow", model_type, **changes))
     wide = reference(save(tmp_path / "wide", model_type, **{**changes, "sliding_window": 200}))
@@ -187,7 +187,7 @@ def test_logits_are_those_of_a_pass_over_each_prompt_alone(folder: Path, beginni
 
 
 def test_how_many_prompts_are_read_together(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counted without what they share; one at least."""
+    """Counted without the shared prefix; at least one."""
     prompts = [BEGINNING + prompt for prompt in PROMPTS]
     reader = PrefixReader(load(folder), prompts, PAD)
     assert reader.count_in_one_pass(prompts) == 5

@@ -1,16 +1,14 @@
-"""What chat templates of many makes write around an answer, and templates that fail, hang or leave things out."""
+"""The text that chat templates of many models write around an answer."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from helpers.chat_templates import ALWAYS, CHATML, HARMONY, HYBRID, MAGISTRAL, OPENING, SEED, SWITCH, TURNS
+from helpers.chat_templates import ALWAYS, CHATML, HARMONY, HYBRID, MAGISTRAL, OPENING, SEED, SWITCH
 
 pytest.importorskip("torch")
 from helpers.tiny_models import STYLES, byte_level
 from srlm.engines.chat_template import ChatTokenizer, render_turn
-from srlm.engines.template_trial import require_template
 from srlm.errors import EngineError, ModelError
 from srlm.types import Message, Request
 
@@ -37,7 +35,7 @@ def tokenizer(template: Any, special: tuple[str, ...] = ()) -> Any:
     ],
 )
 def test_the_turn_of_an_answer(template: str, prompt: str, opened: bool, empty: str, closed: str) -> None:
-    """Words about thoughts in a message open none."""
+    """Marks of reasoning in a message open none."""
     made = tokenizer(template)
     turn = render_turn(made, ASKED, "open")
     assert turn.prompt.endswith(prompt)
@@ -56,7 +54,7 @@ def test_a_message_can_turn_thinking_off() -> None:
 
 
 def test_a_template_without_a_beginning_of_its_own() -> None:
-    """As Llama 2 and the puzzle world have it: the answer follows on the question, and only its end is marked."""
+    """As in Llama 2 and the puzzle model: the answer follows the question, and only its end is marked."""
     turn = render_turn(byte_level(STYLES["llama2"][2], "</s>", STYLES["llama2"][0]), [Message("user", "Hello")], "open")
     assert (turn.prompt.endswith("[INST] Hello [/INST]"), turn.closing, turn.empty) == (True, " </s>", "")
 
@@ -105,7 +103,7 @@ def test_a_template_that_knows_of_no_thoughts_is_asked_as_ever() -> None:
         ),
     ],
 )
-def test_thoughts_are_parted_from_the_answer(
+def test_reasoning_is_separated_from_the_answer(
     template: str, special: tuple[str, ...], wrote: str, thoughts: str, text: str
 ) -> None:
     made = tokenizer(template, special)
@@ -117,43 +115,6 @@ def test_thoughts_are_parted_from_the_answer(
 
 
 # --- templates that cannot be used ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("template", "says"),
-    [
-        ("{% for m in messages %}{{ m.content }", "cannot be read: line 1"),
-        ("{{ messages[0].content + 1 }}", "TypeError"),
-        ("{{ 1 // 0 }}", "ZeroDivisionError"),
-        ("{{ messages[0].content.foo() }}", "no attribute 'foo'"),
-        ("{% include 'other' %}", "fails"),
-        ("{% macro again(x) %}{{ again(x) }}{% endmacro %}{{ again(1) }}", "fails|come to an end"),
-        ("{{ raise_exception('Only with tools.') }}", "refuses these messages: Only with tools"),
-        ({"chat": CHATML, "tool_use": CHATML}, r"several chat templates \(chat, tool_use\).*default"),
-        ("{% for m in messages %}<|im_start|>{{ m.role }}<|im_end|>{% endfor %}", "leaves out the user's message"),
-        (5, "fails on these messages"),
-        (TURNS, r"ignores add_generation_prompt.*<\|im_start\|>assistant"),
-        ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "does not end"),
-        ("{{ 'x' * 99999999999 }}", "MemoryError"),
-        ("{% set n = namespace(x='x') %}{% for a in range(99) %}{% set n.x = n.x ~ n.x %}{% endfor %}", "MemoryError"),
-        ("{{ 10 ** 10 ** 10 }}", "powers"),
-        ("{{ 'x' * 2000000 }}", "2000000 characters"),
-    ],
-)
-def test_a_template_that_cannot_serve_is_refused_when_it_is_read(template: Any, says: str) -> None:
-    with pytest.raises(ModelError, match=says):
-        require_template(tokenizer(template), Path("some/folder"))
-
-
-@pytest.mark.parametrize("template", [CHATML, HYBRID, OPENING, ALWAYS, HARMONY, SWITCH, STYLES["llama2"][0]])
-def test_templates_in_use_are_not(template: str) -> None:
-    require_template(tokenizer(template), Path("some/folder"))
-    require_template(tokenizer({"default": template, "tool_use": "{{ 1 // 0 }}"}), Path("some/folder"))
-
-
-def test_a_long_template_is_none_that_does_not_end() -> None:
-    long = "".join(f"{{% if tools and tools[{n}] == 'x' %}}{{{{ tools | tojson }}}}{{% endif %}}" for n in range(900))
-    require_template(tokenizer(long + CHATML), Path("some/folder"))
 
 
 def test_what_a_template_fails_on_later_is_one_error() -> None:

@@ -1,4 +1,4 @@
-"""Draws against the nucleus as its definition has it, computed the slow way in float64."""
+"""Samples against the definition of the nucleus, computed in float64."""
 
 from collections import Counter
 
@@ -27,7 +27,7 @@ def distribution(logits: torch.Tensor, temperature: float, top_p: float) -> dict
 
 
 def drawn(logits: torch.Tensor, temperature: float, top_p: float, draws: int = DRAWS) -> list[int]:
-    """Many draws from one row of logits."""
+    """Many samples from one row of logits."""
     uniform = torch.rand(draws, generator=torch.Generator().manual_seed(2))
     ones = torch.ones(draws)
     return draw(logits.expand(draws, -1), ones * temperature, ones * top_p, uniform).tolist()
@@ -56,7 +56,7 @@ def test_draws_follow_the_nucleus_distribution(temperature: float, top_p: float)
 
 
 def test_very_flat_logits_are_drawn_evenly() -> None:
-    """A thousand tokens alike, so that the nucleus is far wider than the first part that is sorted."""
+    """A thousand equal tokens, so that the nucleus is far wider than the first part that is sorted."""
     assert_follows(drawn(torch.zeros(1, 1000), 1.0, 1.0, draws=20_000), dict.fromkeys(range(1000), 1 / 1000))
     tokens = drawn(some(1, 1000) * 1e-6, 1.0, 0.5)
     assert len(set(tokens)) == pytest.approx(500, abs=1)
@@ -82,7 +82,7 @@ def test_ties_in_bfloat16_share_their_mass() -> None:
 
 @pytest.mark.parametrize("vocabulary", [3, 64, 65, 1024, 1025, 50_000])
 def test_the_whole_distribution_has_room_for_every_random_number(vocabulary: int) -> None:
-    """With top_p = 1, sums of float32 end a little below or above 1: the last random numbers still find a token."""
+    """With top_p = 1, sums of float32 end slightly below or above 1: the largest random numbers still find a token."""
     uniform = torch.tensor([0.0, 0.25, 0.5, 1 - 2**-12, 1 - 2**-23, 1 - 2**-24])
     ones = torch.ones(len(uniform))
     for seed in range(3):

@@ -1,6 +1,6 @@
-"""What of vLLM can be tested without it: names, options, and what is asked of a server.
+"""vLLM as far as it can be tested without it: names, options, and the requests to a server.
 
-Against the real one: tests/with_vllm.
+Tests with the real one: tests/with_vllm.
 """
 
 import json
@@ -32,7 +32,7 @@ MASSES = {"0": 0.1, "5": 0.3}
 
 
 class Server(ThreadingHTTPServer):
-    """Its tokens are letters. It gives the masses above to the tokens "0" and "5", and goes on with "!"."""
+    """Its tokens are letters. It gives the masses above to the tokens "0" and "5", and continues with "!"."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -79,9 +79,7 @@ def server() -> Iterator[Server]:
 
 
 def reply(server: Server, request: Request) -> Completion | Failed:
-    engine = open_engine(
-        f"vllm:judge@http://127.0.0.1:{server.server_address[1]}/v1", client=ClientConfig(deadline=5.0)
-    )
+    engine = open_engine(f"vllm:judge@http://127.0.0.1:{server.server_address[1]}/v1", client=ClientConfig(timeout=5.0))
     assert engine.name == "vllm:judge"
     assert engine.price == FREE
     (done,) = engine.run([[request]])
@@ -175,20 +173,20 @@ def test_settings_reach_vllm_under_its_own_names() -> None:
 def test_a_configuration_cannot_make_vllm_run_other_code(
     arguments: dict[str, Any], name: str, tiny_model: Path
 ) -> None:
-    """A run.yaml travels with its run; this is said before vLLM is looked for."""
+    """A run.yaml travels with its run; such a setting is refused before vLLM is imported."""
     with pytest.raises(UsageError, match=rf"vllm\.extra_args\.{name} is not allowed in a configuration.*vllm serve"):
         open_engine(str(tiny_model), engine="vllm", vllm=arguments)
     require_safe({"max_num_seqs": 64, "load_format": "safetensors", "quantization": "fp8"})
 
 
-def test_the_guard_runs_installed_code_alone(tmp_path: Path) -> None:
-    """Beside a psutil.py of the current folder: the processes of a killed srlm are ended, and that is not run."""
+def test_the_reaper_runs_installed_code_alone(tmp_path: Path) -> None:
+    """It does not import psutil.py or json.py of the current folder."""
     (tmp_path / "psutil.py").write_text("import pathlib; pathlib.Path('ran').touch()")
     (tmp_path / "json.py").write_text("import pathlib; pathlib.Path('ran').touch()")
     with subprocess.Popen([sys.executable, "-c", "pass"]) as ended:
         ended.wait()
-    guard = subprocess.run(reaper_command(ended.pid), cwd=tmp_path, check=False, timeout=60)
-    assert guard.returncode == 0
+    reaper = subprocess.run(reaper_command(ended.pid), cwd=tmp_path, check=False, timeout=60)
+    assert reaper.returncode == 0
     assert not (tmp_path / "ran").exists()
 
 

@@ -1,4 +1,4 @@
-"""The puzzle model's vocabulary writes all that the world and its rubric need, a token for each thing."""
+"""The puzzle model's vocabulary covers puzzles and rubric, one token for each part."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The seeds are what the checker says they are, and share no puzzle with the loop or the test."""
+"""The seed data agrees with the checker and shares no puzzle with the loop or the test."""
 
 from srlm.judges.rubric import load_rubric
 from srlm.puzzle.seed_data import ANSWERS, DEMONSTRATIONS, HELD_OUT, RANKED, demonstrations, ranked

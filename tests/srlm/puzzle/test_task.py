@@ -1,4 +1,4 @@
-"""The checker is the learning test's only truth, so it is itself checked, against brute force too."""
+"""The puzzle checker, which is the ground truth of the learning test, against brute force."""
 
 import random
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Ballots: the same after every start, balanced sides, and nothing that tells whose answer is whose."""
+"""Pairs: the same after every start, balanced sides, and nothing that tells whose answer is whose."""
 
 import json
 from dataclasses import asdict
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.suites.human.blinding import Booth, named
+from evals.suites.human.blinding import AnnotationSession, clean_name
 from evals.suites.human.votes import AnnotationSet, AnswerPair, read_votes
 from helpers.human_votes import prompts
 from srlm.errors import DataError, UsageError
@@ -20,93 +20,93 @@ def sheet(count=20, seed=0):
     return AnnotationSet(MODEL, OPPONENT, "head-to-head", "4:abc", "T=0.7", seed, tuple(pairs))
 
 
-def booth(tmp_path, **options):
-    return Booth(sheet(**options), tmp_path)
+def session(tmp_path, **options):
+    return AnnotationSession(sheet(**options), tmp_path)
 
 
 @given(st.integers(0, 40), st.integers(0, 5), st.sampled_from(["ann", "bob", "zoë"]))
 def test_every_pair_is_on_a_ballot_and_sides_are_balanced(tmp_path_factory, count, seed, annotator):
-    ballots = booth(tmp_path_factory.mktemp("b"), count=count, seed=seed).ballots(annotator)
-    assert {frozenset((one.left, one.right)) for one in ballots} == {
+    pairs = session(tmp_path_factory.mktemp("b"), count=count, seed=seed).pairs(annotator)
+    assert {frozenset((one.left, one.right)) for one in pairs} == {
         frozenset((one.answer, one.opponent_answer)) for one in sheet(count).pairs
     }
-    first_left = sum(one.left.startswith("A") for one in ballots)
+    first_left = sum(one.left.startswith("A") for one in pairs)
     assert abs(2 * first_left - count) <= 1
-    assert len({one.id for one in ballots}) == count
+    assert len({one.id for one in pairs}) == count
 
 
 def test_order_and_sides_are_the_annotators_own_and_stay(tmp_path):
-    one, again = booth(tmp_path).ballots("ann"), booth(tmp_path).ballots("ann")
-    other = booth(tmp_path).ballots("bob")
+    one, again = session(tmp_path).pairs("ann"), session(tmp_path).pairs("ann")
+    other = session(tmp_path).pairs("bob")
     assert one == again
-    assert [ballot.instruction for ballot in one] != [ballot.instruction for ballot in other]
-    sides = [{ballot.instruction: ballot.left for ballot in ballots} for ballots in (one, other)]
+    assert [pair.instruction for pair in one] != [pair.instruction for pair in other]
+    sides = [{pair.instruction: pair.left for pair in pairs} for pairs in (one, other)]
     assert sides[0] != sides[1]
-    assert not {ballot.id for ballot in one} & {ballot.id for ballot in other}
+    assert not {pair.id for pair in one} & {pair.id for pair in other}
 
 
 def test_sides_and_ids_stay_when_the_sheet_grows(tmp_path):
-    small = {ballot.id: ballot for ballot in booth(tmp_path, count=11).ballots("ann")}
-    large = {ballot.id: ballot for ballot in booth(tmp_path, count=40).ballots("ann")}
+    small = {pair.id: pair for pair in session(tmp_path, count=11).pairs("ann")}
+    large = {pair.id: pair for pair in session(tmp_path, count=40).pairs("ann")}
     assert small.items() <= large.items()
 
 
 def test_ballots_name_no_model_and_no_prompt(tmp_path):
-    text = json.dumps([asdict(one) for one in booth(tmp_path).ballots("ann")])
+    text = json.dumps([asdict(one) for one in session(tmp_path).pairs("ann")])
     assert MODEL not in text
     assert OPPONENT not in text
 
 
 @pytest.mark.parametrize("choice", ["left", "right", "tie"])
 def test_a_vote_is_for_the_model_whose_answer_was_chosen_and_comes_back(tmp_path, choice):
-    place = booth(tmp_path)
-    for ballot in place.ballots("ann"):
-        place.take("ann", ballot.id, choice)
+    place = session(tmp_path)
+    for pair in place.pairs("ann"):
+        place.record_vote("ann", pair.id, choice)
         vote = read_votes(tmp_path / "ann.jsonl")[-1]
-        assert (vote.left == "model") == ballot.left.startswith("A")
-        text = {"left": ballot.left, "right": ballot.right, "tie": "T"}[choice]
+        assert (vote.left == "model") == pair.left.startswith("A")
+        text = {"left": pair.left, "right": pair.right, "tie": "T"}[choice]
         assert vote.verdict == {"A": "win", "B": "loss", "T": "tie"}[text[0]]
-    assert {one.choice for one in booth(tmp_path).ballots("ann")} == {choice}
-    assert {one.choice for one in booth(tmp_path).ballots("bob")} == {None}
-    assert booth(tmp_path).counts() == {"ann": 20}
+    assert {one.choice for one in session(tmp_path).pairs("ann")} == {choice}
+    assert {one.choice for one in session(tmp_path).pairs("bob")} == {None}
+    assert session(tmp_path).counts() == {"ann": 20}
 
 
 def test_a_ballot_of_somebody_else_is_no_ballot(tmp_path):
-    place = booth(tmp_path)
+    place = session(tmp_path)
     with pytest.raises(KeyError):
-        place.take("ann", place.ballots("bob")[0].id, "left")
+        place.record_vote("ann", place.pairs("bob")[0].id, "left")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_damaged_file_is_said(tmp_path):
     (tmp_path / "ann.jsonl").write_text("{\n{\n")
     with pytest.raises(DataError, match="line 1"):
-        booth(tmp_path).ballots("ann")
+        session(tmp_path).pairs("ann")
 
 
 def test_names_are_kept_in_small_letters():
-    assert named("  Ann  Lee ") == "ann lee"
+    assert clean_name("  Ann  Lee ") == "ann lee"
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 41, "a\x00b", "\u202e"])
 def test_names_that_no_file_can_have_are_refused(name):
     with pytest.raises(UsageError, match="1 to 40 characters"):
-        named(name)
+        clean_name(name)
 
 
 @pytest.mark.parametrize("name", ["..", "a/b", "../../x", ".", "~"])
 def test_no_name_leaves_the_folder(tmp_path, name):
     folder = tmp_path / "votes"
-    place = Booth(sheet(2), folder)
-    place.take(named(name), place.ballots(named(name))[0].id, "tie")
+    place = AnnotationSession(sheet(2), folder)
+    place.record_vote(clean_name(name), place.pairs(clean_name(name))[0].id, "tie")
     assert [path.parent for path in tmp_path.rglob("*.jsonl")] == [folder]
     assert place.counts() == {name: 1}
 
 
 @pytest.mark.parametrize("name", ["con", "nul", "aux.txt", "模" * 40, "🦅" * 40, "ann.", "zoë"])
 def test_every_name_has_one_file_on_every_system(tmp_path, name):
-    place = booth(tmp_path, count=2)
-    place.take(named(name), place.ballots(named(name))[0].id, "left")
+    place = session(tmp_path, count=2)
+    place.record_vote(clean_name(name), place.pairs(clean_name(name))[0].id, "left")
     (file,) = tmp_path.iterdir()
     assert len(file.name) < 120
     assert file.name.partition(".")[0] not in {"con", "nul", "aux"}
@@ -114,11 +114,11 @@ def test_every_name_has_one_file_on_every_system(tmp_path, name):
 
 
 def test_votes_that_an_earlier_version_wrote_go_on(tmp_path):
-    place = booth(tmp_path, count=2)
-    one, two = place.ballots("con")
-    place.take("con", one.id, "left")
+    place = session(tmp_path, count=2)
+    one, two = place.pairs("con")
+    place.record_vote("con", one.id, "left")
     (file,) = tmp_path.iterdir()
     file.rename(tmp_path / "con.jsonl")
-    place.take("con", two.id, "left")
+    place.record_vote("con", two.id, "left")
     assert [one.name for one in tmp_path.iterdir()] == ["con.jsonl"]
-    assert booth(tmp_path, count=2).counts() == {"con": 2}
+    assert session(tmp_path, count=2).counts() == {"con": 2}

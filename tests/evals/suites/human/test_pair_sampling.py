@@ -6,16 +6,16 @@ from evals.results import Provenance, save, stage_name
 from evals.suites import load_results
 from evals.suites.alpaca.result import AlpacaResult
 from evals.suites.human import pair_sampling as drawing
-from evals.suites.human.pair_sampling import only_one, pair_of
+from evals.suites.human.pair_sampling import exclusive_lock, order_pair
 from evals.suites.human.result import load_annotation_set
 from helpers.human_votes import CARD, LOSS, WIN, meet, prompts, run_of
 from srlm.errors import UnknownName, UsageError
 from srlm.types import Answer, Outcome
 
 
-def sheet_of(run, one, two, *asked):
+def get_or_draw(run, one, two, *asked):
     results = load_results(run)
-    return drawing.sheet_of(run, results, pair_of(results, one, two), *asked)
+    return drawing.get_or_draw(run, results, order_pair(results, one, two), *asked)
 
 
 def ids(sheet):
@@ -33,9 +33,9 @@ def alpaca(run, model, asked, prompts="set", sampling="s"):
 
 def test_the_draw_is_seeded_kept_and_in_another_order_than_the_prompts(tmp_path):
     asked = prompts(80)
-    first = sheet_of(run_of(tmp_path / "a", "M2", "M1", asked), "M1", "M2", None, None, None)
-    again = sheet_of(run_of(tmp_path / "b", "M2", "M1", asked[::-1]), "M2", "M1", None, None, 0)
-    other = sheet_of(run_of(tmp_path / "c", "M2", "M1", asked), "M2", "M1", None, None, 1)
+    first = get_or_draw(run_of(tmp_path / "a", "M2", "M1", asked), "M1", "M2", None, None, None)
+    again = get_or_draw(run_of(tmp_path / "b", "M2", "M1", asked[::-1]), "M2", "M1", None, None, 0)
+    other = get_or_draw(run_of(tmp_path / "c", "M2", "M1", asked), "M2", "M1", None, None, 1)
     assert (first.model, first.opponent) == ("M2", "M1")
     assert len(first.pairs) == 50
     assert ids(first) == ids(again) != sorted(ids(first))
@@ -46,16 +46,16 @@ def test_the_draw_is_seeded_kept_and_in_another_order_than_the_prompts(tmp_path)
 def test_a_sheet_stands_whatever_is_evaluated_later_and_grows_at_its_end(tmp_path):
     asked = prompts(30)
     run = run_of(tmp_path, "M2", "M1", asked)
-    small = sheet_of(run, "M2", "M1", None, 10, 3)
-    assert sheet_of(run, "M2", "M1", None, None, None) == small
-    large = sheet_of(run, "M2", "M1", None, 25, None)
+    small = get_or_draw(run, "M2", "M1", None, 10, 3)
+    assert get_or_draw(run, "M2", "M1", None, None, None) == small
+    large = get_or_draw(run, "M2", "M1", None, 25, None)
     assert large.pairs[:10] == small.pairs
     assert len(set(ids(large))) == 25
-    assert len(sheet_of(run, "M2", "M1", None, 99, None).pairs) == 30
+    assert len(get_or_draw(run, "M2", "M1", None, 99, None).pairs) == 30
     meet(run, "M2", "M1", prompts(31), [("x", "y")] * 31, [WIN] * 31)
-    assert len(sheet_of(run, "M2", "M1", None, None, None).pairs) == 30
+    assert len(get_or_draw(run, "M2", "M1", None, None, None).pairs) == 30
     with pytest.raises(UsageError, match="another evaluation"):
-        sheet_of(run, "M2", "M1", None, 31, None)
+        get_or_draw(run, "M2", "M1", None, 31, None)
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,9 @@ def test_a_sheet_stands_whatever_is_evaluated_later_and_grows_at_its_end(tmp_pat
 )
 def test_a_sheet_is_not_changed_silently(tmp_path, asked, words):
     run = run_of(tmp_path, "M2", "M1", prompts(20))
-    sheet = sheet_of(run, "M2", "M1", None, 10, 3)
+    sheet = get_or_draw(run, "M2", "M1", None, 10, 3)
     with pytest.raises(UsageError, match=words):
-        sheet_of(run, "M2", "M1", *asked)
+        get_or_draw(run, "M2", "M1", *asked)
     assert load_annotation_set(run, ("M2", "M1")) == sheet
 
 
@@ -76,12 +76,12 @@ def test_answers_beside_the_reference_and_of_two_models_in_alpaca(tmp_path):
     digest = next((run.folder / "evals" / "prompts").glob("*.jsonl")).stem.replace("%3A", ":")
     for model in ("M1", "M3"):
         alpaca(run, model, asked, digest)
-    beside = sheet_of(run, "reference", "M3", None, None, None)
+    beside = get_or_draw(run, "reference", "M3", None, None, None)
     assert (beside.model, beside.opponent, beside.source) == ("M3", "reference", "alpaca")
     assert {(one.answer, one.opponent_answer) for one in beside.pairs} == {
         (f"M3 on {one.id}", one.reference) for one in asked
     }
-    two = sheet_of(run, "M1", "M3", None, None, None)
+    two = get_or_draw(run, "M1", "M3", None, None, None)
     assert {one.opponent_answer for one in two.pairs} == {f"M1 on {one.id}" for one in asked}
     assert ids(two) == ids(beside)  # one seed draws the same prompts
 
@@ -93,7 +93,7 @@ def test_answers_that_came_about_otherwise_are_refused(tmp_path, what):
     alpaca(run, "M1", asked)
     alpaca(run, "M3", asked, **{what: "other"})
     with pytest.raises(UsageError, match=f"differ in their {what}"):
-        sheet_of(run, "M1", "M3", None, None, None)
+        get_or_draw(run, "M1", "M3", None, None, None)
 
 
 def test_answers_that_are_not_those_that_were_judged_are_refused(tmp_path):
@@ -101,7 +101,7 @@ def test_answers_that_are_not_those_that_were_judged_are_refused(tmp_path):
     run = run_of(tmp_path, "M2", "M1", asked)
     run.write(stage_name(run, "head-to-head", "M2", "answers"), [Answer("a", "e000", "M2", "Something else.", "stop")])
     with pytest.raises(UsageError, match="M2 was evaluated again"):
-        sheet_of(run, "M2", "M1", None, None, None)
+        get_or_draw(run, "M2", "M1", None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -118,13 +118,13 @@ def test_what_cannot_be_shown_is_refused_with_what_to_do(tmp_path, pair, suite, 
     run = run_of(tmp_path, "M2", "M1", prompts(4))
     meet(run, "M3", "M2", prompts(4), [("x", "y")] * 4, [LOSS] * 4)
     with pytest.raises(error, match=words):
-        sheet_of(run, *pair, suite, None, None)
+        get_or_draw(run, *pair, suite, None, None)
 
 
 def test_one_process_at_a_time(tmp_path):
-    with only_one(tmp_path), pytest.raises(UsageError, match="Another srlm annotate"), only_one(tmp_path):
+    with exclusive_lock(tmp_path), pytest.raises(UsageError, match="Another srlm annotate"), exclusive_lock(tmp_path):
         pass
-    with only_one(tmp_path):
+    with exclusive_lock(tmp_path):
         pass
 
 
@@ -133,4 +133,4 @@ def test_no_answer_of_both_is_said(tmp_path):
     run = run_of(tmp_path, "M2", "M1", asked)
     run.write(stage_name(run, "head-to-head", "M2", "answers"), [])
     with pytest.raises(UsageError, match="nothing to show"):
-        sheet_of(run, "M2", "M1", None, None, None)
+        get_or_draw(run, "M2", "M1", None, None, None)

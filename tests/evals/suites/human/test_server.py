@@ -1,4 +1,4 @@
-"""Who is answered by the server of ballots, and who is not."""
+"""Who is answered by the server of pairs, and who is not."""
 
 import json
 import shutil
@@ -9,7 +9,7 @@ from threading import Thread
 
 import pytest
 
-from evals.suites.human.blinding import Booth
+from evals.suites.human.blinding import AnnotationSession
 from evals.suites.human.server import LARGEST, AnnotationServer
 from evals.suites.human.votes import AnnotationSet, AnswerPair, read_votes
 from helpers.human_votes import prompts
@@ -22,7 +22,7 @@ MODEL, OPPONENT = "falcon-seven", "osprey-nine"
 def serving(folder, annotator=None):
     pairs = [AnswerPair(one.id, one.instruction, f"A {one.id} \ud800", f"B {one.id}") for one in prompts(4)]
     sheet = AnnotationSet(MODEL, OPPONENT, "head-to-head", "4:abc", "T=0.7", 0, tuple(pairs))
-    with AnnotationServer(Booth(sheet, folder), annotator, 0) as server:
+    with AnnotationServer(AnnotationSession(sheet, folder), annotator, 0) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
@@ -69,7 +69,7 @@ def test_the_page_has_a_policy_that_loads_nothing_from_elsewhere(server):
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "", "[::1"])
 def test_another_host_is_refused(server, host):
     assert ask(server, "GET", "/", Host=host)[0] == 403
-    assert post(server, "/ballots", {"annotator": "ann"}, Host=host)[0] == 403
+    assert post(server, "/pairs", {"annotator": "ann"}, Host=host)[0] == 403
 
 
 def test_a_tunnel_may_have_another_port(server):
@@ -79,37 +79,37 @@ def test_a_tunnel_may_have_another_port(server):
 @pytest.mark.parametrize("key", ["", "wrong", "é"])
 def test_without_the_key_there_is_neither_ballot_nor_vote(server, key):
     key = key.encode().decode("latin-1")
-    status, answer = post(server, "/ballots", {"annotator": "ann"}, X_Srlm_Key=key)
+    status, answer = post(server, "/pairs", {"annotator": "ann"}, X_Srlm_Key=key)
     assert (status, list(answer)) == (403, ["problem"])
     assert "Open the address" in answer["problem"]
-    assert post(server, "/vote", {"annotator": "ann", "ballot": "0", "choice": "left"}, X_Srlm_Key=key)[0] == 403
-    assert not server.booth.counts()
+    assert post(server, "/vote", {"annotator": "ann", "pair": "0", "choice": "left"}, X_Srlm_Key=key)[0] == 403
+    assert not server.session.counts()
 
 
 def test_ballots_are_given_out_and_votes_taken(server):
-    assert post(server, "/ballots", {"annotator": None})[1] == {"annotator": None}
-    status, answer = post(server, "/ballots", {"annotator": "Ann"})
-    assert (status, answer["annotator"], len(answer["ballots"])) == (200, "ann", 4)
-    ballot = answer["ballots"][0]["id"]
-    assert post(server, "/vote", {"annotator": "ann", "ballot": ballot, "choice": "left"})[0] == 200
-    assert post(server, "/ballots", {"annotator": "ann"})[1]["ballots"][0]["choice"] == "left"
-    assert len(read_votes(server.booth.folder / "ann.jsonl")) == 1
+    assert post(server, "/pairs", {"annotator": None})[1] == {"annotator": None}
+    status, answer = post(server, "/pairs", {"annotator": "Ann"})
+    assert (status, answer["annotator"], len(answer["pairs"])) == (200, "ann", 4)
+    pair = answer["pairs"][0]["id"]
+    assert post(server, "/vote", {"annotator": "ann", "pair": pair, "choice": "left"})[0] == 200
+    assert post(server, "/pairs", {"annotator": "ann"})[1]["pairs"][0]["choice"] == "left"
+    assert len(read_votes(server.session.folder / "ann.jsonl")) == 1
 
 
 def test_an_annotator_of_the_command_is_the_only_one(tmp_path):
     with serving(tmp_path, "bob") as server:
-        assert post(server, "/ballots", {"annotator": "ann"})[1]["annotator"] == "bob"
+        assert post(server, "/pairs", {"annotator": "ann"})[1]["annotator"] == "bob"
 
 
 @pytest.mark.parametrize(
     ("path", "data", "status"),
     [
-        ("/vote", {"annotator": "ann", "ballot": "no", "choice": "left"}, 400),
-        ("/vote", {"annotator": "ann", "ballot": "no", "choice": "win"}, 400),
-        ("/vote", {"annotator": "ann", "ballot": "no", "choice": ["left"]}, 400),
+        ("/vote", {"annotator": "ann", "pair": "no", "choice": "left"}, 400),
+        ("/vote", {"annotator": "ann", "pair": "no", "choice": "win"}, 400),
+        ("/vote", {"annotator": "ann", "pair": "no", "choice": ["left"]}, 400),
         ("/vote", [], 400),
-        ("/ballots", {"annotator": "x" * 50}, 400),
-        ("/ballots", {"annotator": "x" * LARGEST}, 413),
+        ("/pairs", {"annotator": "x" * 50}, 400),
+        ("/pairs", {"annotator": "x" * LARGEST}, 413),
         ("/else", {"annotator": "ann"}, 404),
     ],
 )
@@ -117,7 +117,7 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(server, path, data, status
     found, answer = post(server, path, data)
     assert (found, list(answer)) == (status, ["problem"])
     assert answer["problem"].endswith((".", "ann"))
-    assert not server.booth.counts()
+    assert not server.session.counts()
 
 
 def test_no_json_no_length_no_page(server):
@@ -144,7 +144,7 @@ def test_a_size_that_is_none_or_too_large_is_refused_without_a_word_on_the_termi
         '{"annotator": ' * 700,
         '{"annotator": ' + "[" * 900 + "]" * 900 + "}",
         '{"annotator": ' + "1" * 5000 + "}",
-        '{"annotator": "ann", "choice": "tie", "ballot": ' + "[" * 900 + "]" * 900 + "}",
+        '{"annotator": "ann", "choice": "tie", "pair": ' + "[" * 900 + "]" * 900 + "}",
         "null",
         "NaN",
         "",
@@ -156,20 +156,20 @@ def test_a_body_of_any_depth_is_refused_without_a_word_on_the_terminal(server, c
 
 
 def test_a_vote_on_a_run_that_was_removed_is_refused_and_nothing_is_made_again(server, capsys):
-    ballot = post(server, "/ballots", {"annotator": "ann"})[1]["ballots"][0]["id"]
-    shutil.rmtree(server.booth.folder.parent)
-    status, answer = post(server, "/vote", {"annotator": "ann", "ballot": ballot, "choice": "tie"})
+    pair = post(server, "/pairs", {"annotator": "ann"})[1]["pairs"][0]["id"]
+    shutil.rmtree(server.session.folder.parent)
+    status, answer = post(server, "/vote", {"annotator": "ann", "pair": pair, "choice": "tie"})
     assert status == 507
     assert "was removed" in answer["problem"]
     assert MODEL not in answer["problem"]
-    assert not server.booth.folder.parent.exists()
+    assert not server.session.folder.parent.exists()
     assert "was removed" in capsys.readouterr().err
 
 
 def test_a_damaged_file_is_said_on_the_terminal_and_not_on_the_page(server, capsys):
-    server.booth.folder.mkdir(exist_ok=True)
-    (server.booth.folder / "ann.jsonl").write_text("{\n{\n")
-    status, answer = post(server, "/ballots", {"annotator": "ann"})
+    server.session.folder.mkdir(exist_ok=True)
+    (server.session.folder / "ann.jsonl").write_text("{\n{\n")
+    status, answer = post(server, "/pairs", {"annotator": "ann"})
     assert status == 500
     assert MODEL not in answer["problem"]
     assert "ann.jsonl, line 1" in capsys.readouterr().err
@@ -180,8 +180,8 @@ def test_a_vote_that_cannot_be_written_is_said(server, monkeypatch):
         raise OSError(28, "No space left on device", f"{path}")
 
     monkeypatch.setattr("evals.suites.human.blinding.append_vote", full)
-    ballot = post(server, "/ballots", {"annotator": "ann"})[1]["ballots"][0]["id"]
-    status, answer = post(server, "/vote", {"annotator": "ann", "ballot": ballot, "choice": "tie"})
+    pair = post(server, "/pairs", {"annotator": "ann"})[1]["pairs"][0]["id"]
+    status, answer = post(server, "/vote", {"annotator": "ann", "pair": pair, "choice": "tie"})
     assert (status, answer["problem"]) == (
         507,
         "This vote could not be written (No space left on device). Mend that and vote again.",
@@ -194,5 +194,7 @@ def test_a_port_that_is_taken_is_refused(tmp_path):
         taken.listen()
         with pytest.raises(UsageError, match="is in use"):
             AnnotationServer(
-                Booth(AnnotationSet("a", "b", "alpaca", "", "", 0, ()), tmp_path), None, taken.getsockname()[1]
+                AnnotationSession(AnnotationSet("a", "b", "alpaca", "", "", 0, ()), tmp_path),
+                None,
+                taken.getsockname()[1],
             )

@@ -1,4 +1,4 @@
-"""Reasoning models in the local engine: thoughts are parted from answers, and what is chosen stands behind them."""
+"""Reasoning models in the local engine: reasoning is separated from answers, and choices follow closed reasoning."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +26,7 @@ def checkpoint(folder: Path, template: str) -> Path:
 
 
 def that_writes(engine: HFEngine, text: str) -> list[int]:
-    """Let the model write this, whatever it is asked; returns the prompt that it reads, where there is one."""
+    """Make the model write this text for any prompt; return the prompt that it reads, if there is one."""
     ids = engine._tokenizer.encode(f"{text}<|im_end|>", add_special_tokens=False)
     model, read, steps = engine._model, [], 0
     forward = model.forward
@@ -87,7 +87,7 @@ def test_a_stop_string_ends_the_answer_and_no_thought(tmp_path: Path, template: 
 
 @pytest.mark.parametrize("template", [HYBRID, OPENING, ALWAYS])
 def test_closed_thoughts_are_another_model(tmp_path: Path, template: str) -> None:
-    """The prompt ends behind an empty thought; what is then answered is another thing than what open ones lead to."""
+    """The prompt ends with empty reasoning; the answer differs from that after open reasoning."""
     folder = checkpoint(tmp_path, template)
     which = {one: open_engine(str(folder), device="cpu", dtype="float32", thoughts=one) for one in THOUGHTS}
     assert len({engine.identity for engine in which.values()}) == 2

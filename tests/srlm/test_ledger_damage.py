@@ -1,4 +1,4 @@
-"""Ledgers that cannot be written are read; those that are damaged are said to be, in one message, and saved from."""
+"""Read-only ledgers can be read; damaged ones are reported in one message, and their readable calls can be saved."""
 
 import json
 import os
@@ -27,7 +27,7 @@ ASKED = Request((Message("user", "Well?"),))
 
 @pytest.fixture
 def path(tmp_path):
-    """A ledger with 300 calls, on a hundred pages or so."""
+    """A ledger with 300 calls, on about a hundred pages."""
     path = tmp_path / "l.sqlite"
     ledger = Ledger(path)
     ledger.commit("s", "m", [call(number, "word " * 500) for number in range(300)], ["timeout"])
@@ -43,7 +43,7 @@ def sql(path, *statements):
 
 
 def failing(code, words):
-    """What SQLite raises, as long as it lasts."""
+    """Raise an error of SQLite."""
 
     def fail(*_):
         error = sqlite3.OperationalError(words)
@@ -192,7 +192,7 @@ def test_the_database_of_something_else_is_not_even_given_a_log(tmp_path):
 
 
 def scribble(path):
-    """Zeros over a third of the file, far behind its first page."""
+    """Overwrite a third of the file with zeros, far behind its first page."""
     size = path.stat().st_size
     with path.open("r+b") as file:
         file.seek(size // 3)
