@@ -58,9 +58,19 @@ def sampling_of(preparation: Preparation) -> Sampling:
 def prompts_of(outputs: Sequence[Output]) -> list[Prompt]:
     """Turn the baseline's outputs into prompts with references; sorting their ids gives the order of the file."""
     return [
-        Prompt(f"alpaca-{place:04d}", one.instruction, "evaluation", category=one.dataset or None, reference=one.output)
+        Prompt(_prompt_id(place), one.instruction, "evaluation", category=one.dataset or None, reference=one.output)
         for place, one in enumerate(outputs, start=1)
     ]
+
+
+def _prompt_id(number: int) -> str:
+    return f"alpaca-{number:04d}"
+
+
+def prompt_position(prompt_id: str) -> int | None:
+    """Return the position in its file, from 0, of a prompt that `prompts_of` named; None for any other prompt."""
+    name, _, number = prompt_id.partition("-")
+    return int(number) - 1 if name == "alpaca" and number.isdecimal() and int(number) > 0 else None
 
 
 def outputs_at(place: str) -> list[Output]:

@@ -13,6 +13,7 @@ from math import nan
 import numpy as np
 
 from evals.metric import Metric, cells_of
+from evals.single_turn import prompt_position
 from evals.suites.alpaca.files import PUBLISHED_ANNOTATOR
 from evals.suites.alpaca.length_control import AlpacaDifficulties, LengthControlled, Way, length_controlled
 from evals.suites.alpaca.result import AlpacaResult
@@ -27,11 +28,11 @@ RESAMPLES = 1_000
 NOTHING = Paired(Estimate(nan, nan, nan, 0, 0), nan, 0, 0, 0)
 
 
-def controlled(results: Sequence[AlpacaResult], gamed: AlpacaDifficulties | None) -> Metric:
-    """The row of a comparison. A prompt without an answer has no length; a verdict that is missing stays missing."""
+def length_controlled_metric(results: Sequence[AlpacaResult], difficulties: AlpacaDifficulties | None) -> Metric:
+    """Return the row of a comparison. Prompts without an answer are left out; a missing verdict stays missing."""
     answered = {result.model: {one.prompt_id: one for one in result.outcomes if one.verdict_ids} for result in results}
-    way = {result.model: way_of(result, gamed) for result in results}
-    whole = {model: _fitted(outcomes.values(), way[model], gamed) for model, outcomes in answered.items()}
+    way = {result.model: choose_way(result, difficulties) for result in results}
+    whole = {model: _fitted(outcomes.values(), way[model], difficulties) for model, outcomes in answered.items()}
 
     def test(one: str, two: str) -> Paired:
         common = [prompt for prompt in answered[one] if prompt in answered[two]]
@@ -40,15 +41,15 @@ def controlled(results: Sequence[AlpacaResult], gamed: AlpacaDifficulties | None
     def fitted_on(model: str, prompts: Sequence[str]) -> LengthControlled:
         if list(answered[model]) == prompts:
             return whole[model]
-        return _fitted([answered[model][prompt] for prompt in prompts], way[model], gamed)
+        return _fitted([answered[model][prompt] for prompt in prompts], way[model], difficulties)
 
     estimates = {model: found.estimate for model, found in whole.items()}
     return Metric(KEY, "length-controlled win rate", "%", "more", cells_of(estimates, test), test=test, level=1)
 
 
-def way_of(result: AlpacaResult, gamed: AlpacaDifficulties | None) -> Way:
-    """AlpacaEval's own where its file is given; else by whose verdicts they are."""
-    if gamed is not None:
+def choose_way(result: AlpacaResult, difficulties: AlpacaDifficulties | None) -> Way:
+    """Return AlpacaEval's own way if its difficulties are given, else the way for the judge."""
+    if difficulties is not None:
         return "published"
     return "held" if result.provenance.judge == PUBLISHED_ANNOTATOR else "fitted"
 
@@ -56,29 +57,29 @@ def way_of(result: AlpacaResult, gamed: AlpacaDifficulties | None) -> Way:
 def fit_result(result: AlpacaResult, difficulties: AlpacaDifficulties | None, resamples: int) -> LengthControlled:
     """Fit one model as the comparison does; without resamples it has no interval."""
     answered = [one for one in result.outcomes if one.verdict_ids]
-    return _fitted(answered, way_of(result, difficulties), difficulties, resamples)
+    return _fitted(answered, choose_way(result, difficulties), difficulties, resamples)
 
 
 def _fitted(
-    outcomes: Collection[Outcome], way: Way, gamed: AlpacaDifficulties | None, resamples: int = RESAMPLES
+    outcomes: Collection[Outcome], way: Way, difficulties: AlpacaDifficulties | None, resamples: int = RESAMPLES
 ) -> LengthControlled:
     gaps = np.array([float(one.opponent_length - one.length) for one in outcomes])
     preferences = np.array([nan if one.preference is None else one.preference for one in outcomes])
-    places = None
-    if gamed is not None:
-        places = np.array([_place(one.prompt_id, gamed) for one in outcomes], dtype=np.intp)
-    return length_controlled(gaps, preferences, gamed, places, way=way, resamples=resamples)
+    positions = None
+    if difficulties is not None:
+        positions = np.array([_position(one.prompt_id, difficulties) for one in outcomes], dtype=np.intp)
+    return length_controlled(gaps, preferences, difficulties, positions, way=way, resamples=resamples)
 
 
-def _place(prompt: str, gamed: AlpacaDifficulties) -> int:
-    """Among AlpacaEval's prompts, from 0: the number in the name that `evals.suites.alpaca.run` gives them."""
-    name, _, number = prompt.partition("-")
-    if name != "alpaca" or not number.isdecimal() or not 0 < int(number) <= gamed.difficulty.size:
+def _position(prompt: str, difficulties: AlpacaDifficulties) -> int:
+    """Return the position of a prompt among AlpacaEval's, from 0."""
+    position, prompts = prompt_position(prompt), difficulties.difficulty.size
+    if position is None or position >= prompts:
         raise UsageError(
-            f"--alpaca-difficulties has the difficulties of AlpacaEval's {gamed.difficulty.size} prompts, and {prompt} is none of "
+            f"--alpaca-difficulties has the difficulties of AlpacaEval's {prompts} prompts, and {prompt} is none of "
             "them. Leave it out."
         )
-    return int(number) - 1
+    return position
 
 
 def _difference(one: LengthControlled, two: LengthControlled, prompts: int) -> Paired:

@@ -6,7 +6,7 @@ from evals.answer_checks import ending_warnings, injection_warnings, untrusted_r
 from evals.metric import BinaryPerPrompt, Metric, Series, metric, observed_range
 from evals.suite import Selection
 from evals.suites.alpaca.length_control import ERROR, AlpacaDifficulties
-from evals.suites.alpaca.length_controlled import controlled, way_of
+from evals.suites.alpaca.length_controlled import choose_way, length_controlled_metric
 from evals.suites.alpaca.result import AlpacaResult
 
 LENGTH_CONTROL = {
@@ -46,7 +46,7 @@ def metrics(chosen: Selection[AlpacaResult]) -> list[Metric]:
     return [
         metric("win_rate", "win rate against the reference", "%", "more", wins, (0, 1)),
         metric("discrete_win_rate", "discrete, a draw is half", "%", "more", discrete, (0, 1), tested=False, level=1),
-        controlled(results, chosen.setting(AlpacaDifficulties)),
+        length_controlled_metric(results, chosen.setting(AlpacaDifficulties)),
         metric("length", "mean length", "chars", "neither", lengths, observed_range(lengths), level=1),
         metric("judged", f"prompts judged{in_both_orders(results)}", "%", "more", read, (0, 1), tested=False, level=1),
     ]
@@ -90,7 +90,7 @@ def _what(results: Sequence[AlpacaResult], difficulties: AlpacaDifficulties | No
         f"Win rate: mean probability that the judge prefers the model's answer, {orders} of {len(outcomes)} prompts "
         f"({results[0].provenance.sampling}); the references have {reference:.0f} characters on average. "
         "Brackets: 95 % intervals; p: paired permutation test, of length-controlled rates the paired bootstrap, "
-        f"Holm-adjusted. {LENGTH_CONTROL[way_of(results[0], difficulties)]}"
+        f"Holm-adjusted. {LENGTH_CONTROL[choose_way(results[0], difficulties)]}"
     )
 
 
