@@ -26,8 +26,8 @@ def nine():
     words = [f"{NULL}={file}" if file.name.startswith(NULL) else str(file) for file in files]
     found = read_results([result_file(word) for word in words])
     names = [name for (name,) in found.models]
-    gamed = read_difficulties(ALPACA / "df_gamed.csv")
-    return compare_models(collect(found.results), names, "gpt-3.5-turbo-1106", settings=[gamed])
+    difficulties = read_difficulties(ALPACA / "df_gamed.csv")
+    return compare_models(collect(found.results), names, "gpt-3.5-turbo-1106", settings=[difficulties])
 
 
 def row(comparison, key):

@@ -211,7 +211,7 @@ def test_outputs_of_one_instruction_twice_are_refused(tmp_path):
 # --- df_gamed.csv -----------------------------------------------------------------------------------------------------
 
 
-def test_the_gamed_rows_are_read_with_a_difficulty_for_each_prompt(tmp_path):
+def test_the_rows_are_read_with_a_difficulty_for_each_prompt(tmp_path):
     path = tmp_path / "df_gamed.csv"
     path.write_text(f"{HEADER}\n0.25,0,1.5,0,False,c\n,1,-2,0.5,False,c\n0.75,0,0.5,0,False,v\n", encoding="utf-8")
     found = read_difficulties(path)
