@@ -152,7 +152,7 @@ def card(found: dict[str, float]) -> list[str]:
     """Lines for people."""
     peaks = [found[f"peak_mb_{pairs}_pairs"] for pairs in (PAIRS, MORE_PAIRS)]
     return [
-        f"Judging {PAIRS} pairs in both orders, {CONNECTIONS} concurrent calls, a server that answers after {SECONDS} s",
+        f"Judging {PAIRS} pairs in both orders, {CONNECTIONS} concurrent calls, a server that takes {SECONDS} s",
         f"  {found['seconds']:.2f} s, waiting alone {found['ideal_seconds']:.2f} s: {found['ratio']:.3f} (limit 1.1)",
         f"  our own work {found['work_ms_a_call']:.2f} ms a call; memory of the calls {peaks[0]:.1f} MB, "
         f"at {MORE_PAIRS} pairs {peaks[1]:.1f} MB",
