@@ -10,7 +10,7 @@ from srlm.file_lock import acquire_lock
 
 def test_a_lock_is_held_by_one_at_a_time(tmp_path):
     first = acquire_lock(tmp_path / ".lock", "busy")
-    with pytest.raises(UsageError, match="^another has it$"):
+    with pytest.raises(UsageError, match=r"^another has it$"):
         acquire_lock(tmp_path / ".lock", "another has it")
     first.release()
     acquire_lock(tmp_path / ".lock", "busy").release()
