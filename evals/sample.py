@@ -1,65 +1,67 @@
-"""A prompt with all answers to it and what was said of them, as the page shows it: the bottom of every figure.
+"""Samples: prompts with all answers to them and the judgements on these, to which the values of the report link.
 
-A figure's link names facets (`link`); the page shows the samples that have them. Facets of the prompt are its suite,
-category, complexity, length and fate, those of an answer stand in its marks, and a link that names several of these
-means one mark that has them all. Texts are packed once each, compressed, and opened in the browser: what a model wrote
-is data on the way there and back, and never markup.
+A link names facets, and the page shows the samples that have them (`link`). The facets of a prompt are its suite,
+category, complexity, length and selection; those of an answer are in its outcome tags. A link that names several facets
+of an answer needs one tag that has all of them.
 """
 
-import gzip
-import json
-from base64 import b64encode
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from srlm.types import Failed, InjectionFlag, Unparsed, Verdict
 
 NO_LABEL = "no label"
 
+Span = tuple[int, int, str]
+"""Start and end in characters of the text, and the kind of what was found there."""
+
 
 @dataclass(frozen=True)
-class Mark:
-    """What came of an answer: facets that a figure counts. `opponent` and `turn` where there are such."""
+class OutcomeTag:
+    """An outcome of an answer that a metric counts; `hidden` ones are found by links, and not printed."""
 
     model: str
     outcome: str
     opponent: str = ""
     turn: str = ""
     score: str = ""
+    hidden: bool = False
 
 
 @dataclass(frozen=True)
-class Opinion:
-    """A verdict: whose, on what, what was read from it, and the judge's own words, with what it thought before them."""
+class Judgement:
+    """A verdict: the judge, its object and result, and the judge's reply, with the reasoning before it."""
 
     by: str
     about: str
-    reading: str
+    result: str
     text: str
     thoughts: str = ""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer. `note` says what is particular to it; `flags` are (start, end, kind), in characters of the text.
+    """An answer with its outcomes and judgements; `flags` are suspected prompt injections.
 
-    `thoughts` came before it: they are shown folded, and not searched.
+    `thoughts` is the reasoning before the answer: it is shown folded, and not searched.
     """
 
     by: str
     text: str
     note: str = ""
-    marks: tuple[Mark, ...] = ()
-    opinions: tuple[Opinion, ...] = ()
-    flags: tuple[tuple[int, int, str], ...] = ()
+    tags: tuple[OutcomeTag, ...] = ()
+    judgements: tuple[Judgement, ...] = ()
+    flags: tuple[Span, ...] = ()
     thoughts: str = ""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A prompt of a suite, or of an iteration, and the answers to it."""
+    """A prompt of a suite or of an iteration, and the answers to it.
+
+    `selection` is "gave a pair", or the reason why the iteration did not train on the prompt.
+    """
 
     id: str
     suite: str
@@ -68,84 +70,27 @@ class Sample:
     category: str = NO_LABEL
     complexity: str = NO_LABEL
     length: str = NO_LABEL
-    fate: str = ""
+    selection: str = ""
 
 
 def link(**facets: str | Sequence[str]) -> str:
-    """Where a figure leads: the samples that have these facets. Of several values of one facet any will do."""
+    """Return the address of the samples with these facets; of several values of one facet any matches."""
     return f"#samples?{urlencode({key: value for key, value in facets.items() if value}, doseq=True)}"
 
 
-def opinion(verdict: Verdict, about: str, choices: Sequence[str] = ()) -> Opinion:
-    """A verdict in words. `choices` are what its probabilities are of."""
+def judgement_of(verdict: Verdict, about: str, choices: Sequence[str] = ()) -> Judgement:
+    """Describe a verdict. `choices` are the answers that its probabilities belong to."""
     reading = verdict.reading
     if isinstance(reading, Failed):
-        return Opinion(verdict.judge, about, f"no answer came: {reading.reason}", "")
+        return Judgement(verdict.judge, about, f"no reply: {reading.reason}", "")
     if isinstance(reading, Unparsed):
-        return Opinion(verdict.judge, about, f"could not be read: {reading.reason}", reading.text, verdict.thoughts)
+        return Judgement(verdict.judge, about, f"not parsed: {reading.reason}", reading.text, verdict.thoughts)
     if choices and reading.probabilities:
         pairs = zip(choices, reading.probabilities, strict=False)
-        return Opinion(verdict.judge, about, ", ".join(f"{one} {p:.2f}" for one, p in pairs), reading.text)
-    return Opinion(verdict.judge, about, f"{reading.value:.4g}", reading.text, verdict.thoughts)
+        return Judgement(verdict.judge, about, ", ".join(f"{one} {p:.2f}" for one, p in pairs), reading.text)
+    return Judgement(verdict.judge, about, f"{reading.value:.4g}", reading.text, verdict.thoughts)
 
 
-def flags(found: Iterable[InjectionFlag], answer_id: str) -> tuple[tuple[int, int, str], ...]:
-    """The places of an answer that speak to the judge, each once."""
+def injection_spans(found: Iterable[InjectionFlag], answer_id: str) -> tuple[Span, ...]:
+    """Return the places of suspected prompt injections in an answer, each once."""
     return tuple(sorted({(one.start, one.end, one.kind) for one in found if one.answer_id == answer_id}))
-
-
-@dataclass
-class Pool:
-    """Texts by number, each once."""
-
-    numbers: dict[str, int] = field(default_factory=dict)
-
-    def __call__(self, text: str) -> int:
-        """The number of a text."""
-        return self.numbers.setdefault(text, len(self.numbers))
-
-
-def pack(samples: Sequence[Sample]) -> str:
-    """All samples as base64 of gzip of JSON. Offsets are those of JavaScript, in units of UTF-16."""
-    pool = Pool()
-    data = {"samples": [_packed(one, pool) for one in samples], "texts": list(pool.numbers)}
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return b64encode(gzip.compress(text.encode("utf-8", "replace"), 9, mtime=0)).decode("ascii")
-
-
-def _packed(sample: Sample, pool: Pool) -> dict[str, Any]:
-    return {
-        "id": sample.id,
-        "suite": sample.suite,
-        "prompt": pool(sample.prompt),
-        "category": sample.category,
-        "complexity": sample.complexity,
-        "length": sample.length,
-        "fate": sample.fate,
-        "replies": [_reply(one, pool) for one in sample.replies],
-    }
-
-
-def _reply(reply: Reply, pool: Pool) -> dict[str, Any]:
-    found: dict[str, Any] = {"by": reply.by, "text": pool(reply.text)}
-    if reply.note:
-        found["note"] = reply.note
-    found["marks"] = [{key: value for key, value in vars(one).items() if value} for one in reply.marks]
-    if reply.thoughts:
-        found["thoughts"] = pool(reply.thoughts)
-    found["opinions"] = [
-        [
-            *(pool(one.by), pool(one.about), pool(one.reading), pool(one.text)),
-            *([pool(one.thoughts)] if one.thoughts else []),
-        ]
-        for one in reply.opinions
-    ]
-    if reply.flags:
-        found["flags"] = [
-            [_utf16(reply.text[:start]), _utf16(reply.text[:end]), kind] for start, end, kind in reply.flags
-        ]
-    return found
-
-
-def _utf16(text: str) -> int:
-    return len(text.encode("utf-16-le", "replace")) // 2

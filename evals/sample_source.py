@@ -11,7 +11,7 @@ from typing import TypeVar
 from evals.labels.store import Label, labels_of
 from evals.prompt_sets import load_prompt_sets
 from evals.results import Results, stage_name
-from evals.sample import NO_LABEL, Mark, Reply, Sample, flags, opinion
+from evals.sample import NO_LABEL, OutcomeTag, Reply, Sample, injection_spans, judgement_of
 from srlm.judges.pairwise import CHOICES, verdict_of
 from srlm.runs import Run
 from srlm.strip_reasoning import length_note
@@ -93,16 +93,16 @@ def pairwise_reply(outcome: Outcome, answer: Answer | None, verdicts: Mapping[st
     """
     said = [verdicts[one] for one in outcome.verdict_ids if one in verdicts]
     score = "" if outcome.preference is None else f"{outcome.preference:.2f}"
-    mark = Mark(outcome.model, _outcome_name(outcome), outcome.opponent, score=score)
+    tag = OutcomeTag(outcome.model, _outcome_name(outcome), outcome.opponent, score=score)
     if answer is None:
-        return Reply(outcome.model, "", "no answer came" if not outcome.verdict_ids else "not kept", (mark,))
+        return Reply(outcome.model, "", "no answer came" if not outcome.verdict_ids else "not kept", (tag,))
     return Reply(
         outcome.model,
         answer.text,
         length_note(answer),
-        (mark,),
-        tuple(opinion(one, _order(one, answer, outcome.opponent), CHOICES) for one in said),
-        flags((one for verdict in said for one in verdict.injection_suspected), answer.id),
+        (tag,),
+        tuple(judgement_of(one, _order(one, answer, outcome.opponent), CHOICES) for one in said),
+        injection_spans((one for verdict in said for one in verdict.injection_suspected), answer.id),
         answer.thoughts,
     )
 
@@ -114,8 +114,8 @@ def joined_reply(replies: Sequence[Reply]) -> Reply:
         first.by,
         first.text,
         first.note,
-        tuple(mark for one in replies for mark in one.marks),
-        tuple(said for one in replies for said in one.opinions),
+        tuple(tag for one in replies for tag in one.tags),
+        tuple(said for one in replies for said in one.judgements),
         tuple(sorted({flag for one in replies for flag in one.flags})),
         first.thoughts,
     )

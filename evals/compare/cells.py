@@ -75,18 +75,23 @@ def significance_mark(cell: Cell, metric: Metric) -> str:
 
 
 def legend(metrics: Collection[Metric], tables: Collection[ExtraTable]) -> list[str]:
-    """Explain the marks that these rows have, and intervals next to p values that are adjusted over several tests."""
+    """Explain the marks that these rows have, and intervals next to adjusted p values."""
     every = [*metrics, *(metric for table in tables for metric in table.metrics)]
     seen = {significance_mark(cell, metric) for metric in every for cell in metric.cells.values()}
     known = [f"{mark} {meaning}" for mark, meaning in MEANINGS.items() if mark in seen]
     lines = [f"{', '.join(known)}: p below {ALPHA:g}, and an interval without 0."] if known else []
+    return [*lines, *interval_captions(metrics, tables)]
+
+
+def interval_captions(metrics: Collection[Metric], tables: Collection[ExtraTable]) -> list[str]:
+    """Explain how an interval and its p value can disagree, where p values are adjusted over several tests."""
     # The rows of a comparison are adjusted one by one, those of a breakdown all together.
     families = [[metric] for metric in metrics] + [table.metrics for table in tables]
-    return [*lines, NOT_SIMULTANEOUS] if any(_tests(one) > 1 for one in families) else lines
+    return [NOT_SIMULTANEOUS] if any(_tests(one) > 1 for one in families) else []
 
 
 def _tests(metrics: Collection[Metric]) -> int:
-    """Return the number of p values that these rows have."""
+    """Count the p values of these rows."""
     pairs = [cell.paired for metric in metrics for cell in metric.cells.values() if cell.paired]
     return sum(not isnan(one.p_value) for one in pairs)
 

@@ -1,14 +1,10 @@
-"""One page of a run: `page.write_report` gathers sections, figures and samples and puts them into one HTML file.
+"""HTML report: one self-contained page of a run, `page.write_report`, or of other tools' files, `files_page`.
 
-page.py          the page: sections in their order, the template, the packed samples
-section.py       what a section is made of: words, figures, tables whose cells lead to samples
-overview.py      what the run is, what is certain, the judge's card, cost and time
-suites.py        a section for each suite; compared.py what they share; pairs.py, rates.py, abilities.py draw them
-iterations.py    the monitor: what each iteration learned from
-cloud.py         instructions and answers in two dimensions
-sample.py        a prompt with all answers to it and what was said of them; how they are packed
-judged.py        the samples of the suites; items.py those of lm-eval's tasks; learned.py those of the training
-order.py         the order of models
-plot.py          how a figure looks; bars.py, dots.py, lines.py, radar.py, scatter.py: one kind of figure each
+page.py         the page: sections in their order, the template, the packed samples
+files_page.py   the page of files of results
+section.py      records of a section: conclusions, figures, and tables whose cells link to samples
+sections/       one module for each part of the page, common.py for what the sections of suites share
+charts/         one module for each kind of figure, svg.py for their common style
+samples/        prompts with their answers and judgements; pack.py compresses them into the page
 page.html, page.css, page.js
 """

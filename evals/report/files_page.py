@@ -6,9 +6,10 @@ from tempfile import TemporaryDirectory
 
 from evals.compare.sources import Sources, summary_tables
 from evals.importer import Settings
+from evals.note import caption
 from evals.report.page import render
 from evals.report.section import Section, metric_table
-from evals.report.sections.common import told
+from evals.report.sections.common import compare_by_suite
 from evals.report.sections.overview import conclusions
 from evals.report.sections.suites import suite_sections
 from srlm.atomic_files import write_text
@@ -37,7 +38,7 @@ def write_files_report(
     require("matplotlib", "The report", "report")
     with TemporaryDirectory(prefix="srlm-") as folder:
         run = Run(Path(folder) / "files")  # an empty one: sections of suites ask a run for models and labels
-        found = told(run, sources.results, baseline, paper, settings)
+        found = compare_by_suite(run, sources.results, baseline, paper, settings)
         drawn = [one for one in suite_sections(run, sources.results, found) if not one.missing]
     sections = [conclusions(found), *drawn, _counts(sources)]
     title = ", ".join(model for names in sources.names.values() for model in names)
@@ -50,7 +51,7 @@ def _counts(sources: Sources) -> Section:
     """Return the counts of the files that no metric has."""
     found = summary_tables(sources.summaries)
     tables = [metric_table(one.title, one.metrics, one.columns, None, "") for one in found]
-    notes = [caption for one in found for caption in one.captions]
+    notes = [caption(line) for one in found for line in one.captions]
     missing = "" if tables else "The files have no counts."
     return Section(
         "files", "The files", "Counts of the files that no metric has.", tables=tables, notes=notes, missing=missing

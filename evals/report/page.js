@@ -1,13 +1,13 @@
-// Samples on demand: opened from the packed data, found by the facets in the address, drawn some at a time.
-// Whatever a model wrote is put in by textContent alone.
+// Samples on demand: unpacked in the browser, found by the facets in the address, shown some at a time.
+// What a model wrote is inserted by textContent only.
 "use strict";
 (() => {
   const PAGE = 10;
   const LONG = 900;
-  const PLAIN = ["suite", "category", "complexity", "length", "fate", "id"];
-  const OF_MARK = ["model", "opponent", "outcome", "score", "turn"];
+  const PLAIN = ["suite", "category", "complexity", "length", "selection", "id"];
+  const OF_TAG = ["model", "opponent", "outcome", "score", "turn"];
   const CHOSEN = ["suite", "category", "model", "outcome"];
-  const GOOD = new Set(["win", "right", "followed", "chosen", "as people"]);
+  const GOOD = new Set(["win", "correct", "followed", "chosen", "as people"]);
   const BAD = new Set(["loss", "wrong", "not followed", "rejected", "the other way"]);
   const at = (id) => document.getElementById(id);
   const made = (tag, name, text) => {
@@ -33,13 +33,13 @@
     if (next === "system") delete root.dataset.theme;
     else root.dataset.theme = next;
     at("theme").textContent = `Colours: ${next}`;
-    at("theme").setAttribute("aria-label", next === "system" ? "Colours: as the system has them" : `Colours: ${next}`);
+    at("theme").setAttribute("aria-label", next === "system" ? "Colours: as in the system" : `Colours: ${next}`);
   });
   at("print").addEventListener("click", () => window.print());
-  // On paper nothing can be opened: conclusions and warnings are printed, tables of numbers as they are on the screen.
+  // On paper nothing can be opened: conclusions and notes are printed, tables as they are on the screen.
   let closed = [];
   window.addEventListener("beforeprint", () => {
-    closed = [...document.querySelectorAll(".findings:not([open]), .notes:not([open])")];
+    closed = [...document.querySelectorAll(".conclusions:not([open]), .notes:not([open])")];
     for (const one of closed) one.open = true;
   });
   window.addEventListener("afterprint", () => {
@@ -63,7 +63,7 @@
   function fits(sample, wanted) {
     for (const [facet, values] of wanted.plain) if (!values.has(String(sample[facet]))) return false;
     if (wanted.flag && !sample.replies.some((reply) => reply.flags)) return false;
-    if (wanted.marks.length && !sample.replies.some((reply) => hit(reply, wanted))) return false;
+    if (wanted.tags.length && !sample.replies.some((reply) => hit(reply, wanted))) return false;
     if (wanted.words && !low(sample.prompt).includes(wanted.words)
       && !sample.replies.some((reply) => low(reply.text).includes(wanted.words))
       && !sample.id.toLowerCase().includes(wanted.words)) return false;
@@ -71,15 +71,15 @@
   }
 
   function hit(reply, wanted) {
-    if (wanted.marks.length === 1 && wanted.marks[0][0] === "model" && wanted.marks[0][1].has(reply.by)) return true;
-    return reply.marks.some((mark) => wanted.marks.every(([facet, values]) => values.has(mark[facet] ?? "")));
+    if (wanted.tags.length === 1 && wanted.tags[0][0] === "model" && wanted.tags[0][1].has(reply.by)) return true;
+    return reply.tags.some((tag) => wanted.tags.every(([facet, values]) => values.has(tag[facet] ?? "")));
   }
 
   function parsed() {
     const facets = (names) => names.filter((name) => filters.has(name)).map((name) => [name, new Set(filters.getAll(name))]);
     return {
       plain: facets(PLAIN),
-      marks: facets(OF_MARK),
+      tags: facets(OF_TAG),
       flag: filters.has("flag"),
       words: (filters.get("q") || "").toLowerCase(),
     };
@@ -93,7 +93,7 @@
     const all = hits.length === samples.length ? "" : ` of ${samples.length.toLocaleString("en")}`;
     at("count").textContent = hits.length
       ? `${hits.length.toLocaleString("en")}${all} samples.`
-      : "No sample has all of this. Of training and of large tasks only a part is in the page.";
+      : "No sample matches all filters. The page has only a part of the samples of training and of large tasks.";
     active();
     choices();
     more();
@@ -118,7 +118,7 @@
     if (sample.category !== "no label") facts.push(sample.category);
     if (sample.complexity !== "no label") facts.push(`complexity ${sample.complexity}`);
     if (sample.length !== "no label") facts.push(`asks for ${sample.length}`);
-    if (sample.fate) facts.push(sample.fate);
+    if (sample.selection) facts.push(sample.selection);
     const replies = made("div", "replies");
     replies.append(...sample.replies.map((reply) => card(reply, wanted)));
     const prompt = written(sample.prompt, [], wanted.words);
@@ -128,32 +128,32 @@
   }
 
   function card(reply, wanted) {
-    const box = made("div", wanted.marks.length && hit(reply, wanted) ? "reply hit" : "reply");
+    const box = made("div", wanted.tags.length && hit(reply, wanted) ? "reply hit" : "reply");
     box.append(made("h4", "", reply.by));
-    const marks = reply.marks.filter((mark) => mark.outcome && !mark.outcome.startsWith("verdict "));
-    if (marks.length) {
-      const list = made("ul", "marks");
-      for (const mark of marks) {
-        const kind = GOOD.has(mark.outcome) ? "good" : BAD.has(mark.outcome) ? "bad" : "";
-        const who = mark.model === reply.by ? "" : `${mark.model}: `;
-        const whom = mark.opponent && mark.opponent !== "reference" ? ` against ${mark.opponent}` : "";
-        list.append(made("li", kind, `${who}${mark.outcome}${whom}${mark.score ? `, ${mark.score}` : ""}`));
+    const tags = reply.tags.filter((tag) => tag.outcome && !tag.hidden);
+    if (tags.length) {
+      const list = made("ul", "tags");
+      for (const tag of tags) {
+        const kind = GOOD.has(tag.outcome) ? "good" : BAD.has(tag.outcome) ? "bad" : "";
+        const who = tag.model === reply.by ? "" : `${tag.model}: `;
+        const whom = tag.opponent && tag.opponent !== "reference" ? ` against ${tag.opponent}` : "";
+        list.append(made("li", kind, `${who}${tag.outcome}${whom}${tag.score ? `, ${tag.score}` : ""}`));
       }
       box.append(list);
     }
     if (reply.note) box.append(made("p", "note", reply.note));
     if (reply.thoughts !== undefined) box.append(thought(reply.thoughts));
     box.append(written(reply.text, reply.flags || [], wanted.words));
-    if (reply.opinions.length) box.append(verdicts(reply.opinions));
+    if (reply.judgements.length) box.append(verdicts(reply.judgements));
     return box;
   }
 
-  function verdicts(opinions) {
+  function verdicts(judgements) {
     const details = made("details");
-    details.append(made("summary", "", opinions.length === 1 ? "1 verdict" : `${opinions.length} verdicts`));
-    for (const [by, about, reading, text, thoughts] of opinions) {
-      const box = made("div", "opinion");
-      box.append(made("p", "note", `${texts[by]}, ${texts[about]}: ${texts[reading]}`));
+    details.append(made("summary", "", judgements.length === 1 ? "1 verdict" : `${judgements.length} verdicts`));
+    for (const [by, about, result, text, thoughts] of judgements) {
+      const box = made("div", "judgement");
+      box.append(made("p", "note", `${texts[by]}, ${texts[about]}: ${texts[result]}`));
       if (thoughts !== undefined) box.append(thought(thoughts));
       if (texts[text]) box.append(made("p", "text", texts[text]));
       details.append(box);
@@ -161,15 +161,15 @@
     return details;
   }
 
-  // What a model thought before it answered: folded, and no part of the answer.
+  // The reasoning before an answer: folded, and no part of the answer.
   function thought(number) {
     const details = made("details", "thoughts");
-    details.append(made("summary", "", `thoughts, ${texts[number].length.toLocaleString("en")} characters`));
+    details.append(made("summary", "", `reasoning, ${texts[number].length.toLocaleString("en")} characters`));
     details.append(made("p", "text", texts[number]));
     return details;
   }
 
-  // A text with its flagged places and the words that are looked for; a long one is folded.
+  // A text with its flagged places and the words that are searched for; a long one is folded.
   function written(number, flags, words) {
     const text = texts[number];
     const box = made("div");
@@ -211,7 +211,7 @@
       const piece = made("mark", kind ? "flag" : "", text.slice(start, end));
       if (kind) {
         piece.dataset.kind = kind;
-        piece.title = `speaks to the judge: ${kind}`;
+        piece.title = `suspected prompt injection: ${kind}`;
       }
       pieces.push(piece);
       reached = end;
@@ -224,7 +224,7 @@
 
   function active() {
     const buttons = [];
-    for (const name of [...PLAIN, ...OF_MARK]) {
+    for (const name of [...PLAIN, ...OF_TAG]) {
       const values = filters.getAll(name);
       if (!values.length) continue;
       const button = made("button", "", `${name}: ${values.join(" or ")} ✕`);
@@ -280,9 +280,9 @@
       known.suite.add(sample.suite);
       known.category.add(sample.category);
       for (const reply of sample.replies)
-        for (const mark of reply.marks) {
-          known.model.add(mark.model);
-          known.outcome.add(mark.outcome);
+        for (const tag of reply.tags) {
+          known.model.add(tag.model);
+          known.outcome.add(tag.outcome);
         }
     }
     for (const name of CHOSEN) {
@@ -334,6 +334,6 @@
     window.addEventListener("hashchange", arrive);
     document.documentElement.dataset.ready = "yes";
   }).catch((error) => {
-    at("count").textContent = `The samples cannot be opened in this browser (${error.name}). Figures and tables stand above.`;
+    at("count").textContent = `The samples cannot be shown in this browser (${error.name}). Figures and tables do not need them.`;
   });
 })();

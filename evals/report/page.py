@@ -1,8 +1,8 @@
-"""The page of a run: one HTML file that asks no host for anything.
+"""Page of a run: one self-contained HTML file without requests to any host.
 
-A Content-Security-Policy in the page forbids all requests and every script but its own, which is named by its digest.
-What models wrote is packed (`evals.sample`) and put in by the script as text alone; what the template puts in
-is escaped by it. Sections that a run has no results for say which command makes them.
+A Content-Security-Policy in the page forbids all requests, and every script but its own, which is named by its digest.
+What models wrote is packed (`evals.report.samples.pack`) and inserted by the script as plain text; the template escapes
+what it inserts. Sections without results name the command that makes them.
 """
 
 import hashlib
@@ -12,17 +12,18 @@ from pathlib import Path
 from shlex import quote
 
 from evals.model_order import models_in, sort_results
-from evals.report.samples.suites import judged_samples
-from evals.report.samples.training import learned_samples
+from evals.report.samples.pack import pack
+from evals.report.samples.suites import suite_samples
+from evals.report.samples.training import training_samples
 from evals.report.section import Section
-from evals.report.sections.common import told
+from evals.report.sections.common import compare_by_suite
 from evals.report.sections.iterations import iteration_section
 from evals.report.sections.overview import cards, conclusions, configuration, cost
 from evals.report.sections.suites import suite_sections
 from evals.report.sections.text_map import ID as MAP
 from evals.report.sections.text_map import TITLE as MAP_TITLE
 from evals.report.sections.text_map import map_section
-from evals.sample import Sample, pack
+from evals.sample import Sample
 from evals.suites import load_results
 from srlm.atomic_files import write_text
 from srlm.console import Progress
@@ -30,9 +31,6 @@ from srlm.errors import UnknownName
 from srlm.optional_deps import require
 from srlm.runs import Run
 from srlm.version import __version__
-
-WARNINGS = ("Attention", "This judge is weak")
-"""How captions of a comparison begin that must not be overlooked."""
 
 
 def write_report(
@@ -48,11 +46,11 @@ def write_report(
 
     Args:
         run: trained, evaluated, or both, as far as it is.
-        output: where the page goes.
-        progress: what the user sees.
+        output: the file of the page.
+        progress: shown to the user.
         baseline: the model that the others are compared with; SFT or M1, if not given.
-        paper: put what the paper printed beside.
-        mapped: draw the map of texts, which a model of the run has to read.
+        paper: True to add the paper's values.
+        mapped: True to draw the map of texts, which a model of the run has to embed.
 
     Raises:
         UnknownName: the baseline has no results.
@@ -69,29 +67,29 @@ def write_report(
 def gather(
     run: Run, progress: Progress, *, baseline: str | None, paper: bool, mapped: bool
 ) -> tuple[list[Sample], list[Section]]:
-    """All samples and sections of a run, in the order of the page."""
+    """Return all samples and sections of a run, in the order of the page."""
     results = sort_results(run, load_results(run))
     known = models_in(results)
     if baseline is not None and baseline not in known:
         raise UnknownName(
             "Among the results of this run, the model", baseline, sorted(known), "Evaluate it first: srlm eval"
         )
-    found = told(run, results, baseline, paper)
+    found = compare_by_suite(run, results, baseline, paper)
     rates = found["alpaca"].comparison.metrics[0] if "alpaca" in found else None
     if mapped:
-        clouds = map_section(run, progress)
+        text_map = map_section(run, progress)
     else:
-        clouds = Section(MAP, MAP_TITLE, missing="Left out by --no-map.", command=f"srlm report {quote(run.name)}")
+        text_map = Section(MAP, MAP_TITLE, missing="Left out by --no-map.", command=f"srlm report {quote(run.name)}")
     sections = [
         conclusions(found),
         configuration(run),
         cards(results),
         *suite_sections(run, results, found),
         iteration_section(run, rates),
-        clouds,
+        text_map,
         cost(run),
     ]
-    return [*judged_samples(run, results), *learned_samples(run)], sections
+    return [*suite_samples(run, results), *training_samples(run)], sections
 
 
 def render(name: str, sections: list[Section], samples: list[Sample], *, files: bool = False) -> str:
@@ -107,7 +105,7 @@ def render(name: str, sections: list[Section], samples: list[Sample], *, files: 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.tests["warning"] = lambda line: line.startswith(WARNINGS)
+    environment.tests["warning"] = lambda note: note.kind != "caption"
     environment.filters["svg"] = Markup  # drawn by evals.report.charts.svg, which escapes what it writes
     return environment.get_template("page.html").render(
         name=name,

@@ -1,19 +1,21 @@
-"""What a section of the page is made of. Words come from results and are escaped by the template, never by hand."""
+"""Sections of the page: their texts, figures and tables. Texts are escaped by the template, never by hand."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evals.compare.cells import format_estimate, format_value, paper_value, row_label
+from evals.metric import Cell as MetricCell
 from evals.metric import Metric, ModelPair, is_significant
+from evals.note import Note
 from evals.sample import link
 
 Facets = dict[str, str | Sequence[str]]
-"""Of samples, as a link names them."""
+"""Facets of samples, as a link names them."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a table: a figure, a line below it, and where it leads."""
+    """A table cell: a value, lines below it, and the address that it links to. `strong` is for significant ones."""
 
     text: str
     below: str = ""
@@ -23,16 +25,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A row by its name; `deep` rows stand in."""
+    """A table row; `indented` if it belongs to a row above."""
 
     name: str
     cells: tuple[Cell, ...]
-    deep: bool = False
+    indented: bool = False
 
 
 @dataclass(frozen=True)
 class Table:
-    """Figures in rows and columns. `corner` says what the rows are."""
+    """A table of values. `corner` is the title of the column of row names."""
 
     title: str
     columns: tuple[str, ...]
@@ -41,8 +43,8 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Key:
-    """What a colour and a shape of a drawing stand for."""
+class LegendKey:
+    """An entry of a legend: a variable of the page's style for the colour, a shape, and a name."""
 
     variable: str
     shape: str
@@ -51,28 +53,29 @@ class Key:
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing: SVG of our own making, what its colours mean, what has to be said of it, and its numbers."""
+    """A figure: its SVG, legend and note, and tables with its values."""
 
     title: str
     svg: str
-    keys: Sequence[Key] = ()
+    keys: Sequence[LegendKey] = ()
     note: str = ""
     tables: Sequence[Table] = ()
 
 
 @dataclass(frozen=True)
-class Finding:
-    """A sentence on a difference, and whether it is more than chance."""
+class Conclusion:
+    """A sentence on a difference; `significant` is None for sentences on something else."""
 
     text: str
-    certain: bool | None = None
+    significant: bool | None = None
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page. `missing` is said where there is nothing to show: what is not there, and the command.
+    """A part of the page.
 
-    `facts` are names with values, `whole` a text that is shown on demand.
+    `missing` is given where the run lacks its data: the reason, and the command that makes them. `facts` are names with
+    values, `full_text` is shown on demand.
     """
 
     id: str
@@ -80,12 +83,12 @@ class Section:
     lead: str = ""
     figures: Sequence[Figure] = ()
     tables: Sequence[Table] = ()
-    notes: Sequence[str] = ()
-    findings: Sequence[Finding] = ()
+    notes: Sequence[Note] = ()
+    conclusions: Sequence[Conclusion] = ()
     missing: str = ""
     command: str = ""
     facts: Sequence[tuple[str, str]] = ()
-    whole: str = ""
+    full_text: str = ""
 
 
 def metric_table(
@@ -94,44 +97,48 @@ def metric_table(
     columns: Sequence[str],
     baseline: str | None,
     suite: str,
-    facets: dict[str, Facets] | None = None,
+    facets: Mapping[str, Facets] | None = None,
     pairs: Mapping[str, ModelPair] | None = None,
 ) -> Table:
-    """Metrics as rows and models as columns; each cell leads to what it was counted on.
+    """Return a table with metrics as rows and models as columns; each cell links to its samples.
 
-    `facets` are those of a row by the metric's key, where it is not of all prompts of the suite. Without a suite
-    no cell leads anywhere. `pairs` are the models of the columns that are pairs.
+    Args:
+        title: of the table.
+        metrics: the rows.
+        columns: models, or pairs of them.
+        baseline: the model that the others are compared with, if there is one.
+        suite: of the samples; without one no cell has a link.
+        facets: of the samples of a row, by the metric's key, where the row is not about all of the suite.
+        pairs: the models of the columns that are pairs.
     """
     rows = []
     for metric in metrics:
         cells = []
         for column in columns:
             cell = metric.cells[column]
-            below = []
-            if cell.paired is not None and cell.paired.difference.n:
-                gap, p_value = cell.paired.difference, cell.paired.p_value
-                star = " *" if is_significant(cell.paired) else ""
-                below.append(f"{format_estimate(gap, metric.unit, signed=True)}  p {p_value:.2g}{star}")
-            if metric.paper is not None and column in metric.paper.values:
-                below.append(f"paper {paper_value(metric.paper, metric, column)}")
-            sure = cell.paired is not None and is_significant(cell.paired)
-            counted = suite and cell.estimate.n and not (metric.unit == "count" and not cell.estimate.value)
-            href = (
-                link(suite=suite, **_models_of(column, pairs or {}), **(facets or {}).get(metric.key, {}))
-                if counted
-                else ""
-            )
-            cells.append(Cell(format_estimate(cell.estimate, metric.unit), "\n".join(below), href, sure))
+            of = pairs[column]._asdict() if pairs and column in pairs else {"model": column}
+            has_samples = suite and cell.estimate.n and not (metric.unit == "count" and not cell.estimate.value)
+            href = link(suite=suite, **of, **(facets or {}).get(metric.key, {})) if has_samples else ""
+            significant = cell.paired is not None and is_significant(cell.paired)
+            below = "\n".join(_lines_below(cell, metric, column))
+            cells.append(Cell(format_estimate(cell.estimate, metric.unit), below, href, significant))
         rows.append(Row(row_label(metric), tuple(cells), metric.level > 0))
     names = tuple(f"{one} (baseline)" if one == baseline else one for one in columns)
     return Table(title, names, tuple(rows))
 
 
-def _models_of(column: str, pairs: Mapping[str, ModelPair]) -> dict[str, str]:
-    """Return the facets of the model of a column, or of its pair of models."""
-    return pairs[column]._asdict() if column in pairs else {"model": column}
+def _lines_below(cell: MetricCell, metric: Metric, column: str) -> list[str]:
+    """Return the difference to the baseline and the paper's value, where there are any."""
+    lines = []
+    if cell.paired is not None and cell.paired.difference.n:
+        star = " *" if is_significant(cell.paired) else ""
+        difference = format_estimate(cell.paired.difference, metric.unit, signed=True)
+        lines.append(f"{difference}  p {cell.paired.p_value:.2g}{star}")
+    if metric.paper is not None and column in metric.paper.values:
+        lines.append(f"paper {paper_value(metric.paper, metric, column)}")
+    return lines
 
 
 def share(value: float | None, *, signed: bool = False) -> str:
-    """A rate as people read it, or a dash."""
+    """Return a rate in percent, or a dash for None."""
     return "–" if value is None else f"{format_value(value, '%', signed=signed)} %"

@@ -28,7 +28,7 @@ def train(
 
     The same command resumes a run that was stopped, and does nothing when all is done.
     """
-    from evals.report.sections.iterations import healths
+    from evals.report.sections.iterations import read_iteration_metrics
     from srlm import api
     from srlm.console import duration, stdout
     from trainer.monitor.table import metrics_table
@@ -37,7 +37,7 @@ def train(
     run = api.train(
         preset, name=name, overrides=changes or (), seeds=seeds, strict=strict, max_cost=max_cost, runs=runs
     )
-    if iterations := healths(run):
+    if iterations := read_iteration_metrics(run):
         stdout().print(metrics_table(iterations))
     models = [model for model in run.models() if model not in {"M0", "SFT"}]
     names = ", ".join(models)

@@ -9,7 +9,7 @@ from evals.answer_checks import ending_warnings
 from evals.generate import answer_prompts, count_endings
 from evals.model import EvalModel
 from evals.note import warning
-from evals.report.samples.suites import judged_samples
+from evals.report.samples.suites import suite_samples
 from evals.results import Endings, collect, files_folder
 from evals.single_turn import read_outputs
 from evals.suite import Selection
@@ -99,7 +99,7 @@ def test_alpaca_judges_measures_and_hands_on_the_answer_alone(run):
     outputs = read_outputs(files_folder(run, "alpaca", "m") / "model_outputs.json")
     assert [one.output for one in outputs] == ["", "Short", "An answer.", "An answer."]
     # Verdicts and answers with their thoughts lead to a page that folds them.
-    samples = judged_samples(run, collect([result]))
+    samples = suite_samples(run, collect([result]))
     replies = [reply for sample in samples for reply in sample.replies if reply.by == "m"]
     assert [reply.thoughts for reply in replies] == [DRAFT] * 4
     assert "a draft" not in "".join(reply.text for reply in replies)

@@ -103,7 +103,7 @@ def test_verdicts_open_with_the_judges_words(opened):
     follow(opened, "#samples?suite=mt-bench&model=M1")
     details = opened.locator(".reply details").first
     details.locator("summary").click()
-    assert "Score:" in details.locator(".opinion .text").first.inner_text()
+    assert "Score:" in details.locator(".judgement .text").first.inner_text()
 
 
 def test_the_whole_way_by_keyboard(opened):
@@ -184,7 +184,7 @@ def test_what_a_screen_reader_needs(opened):
 def test_a_trained_run_has_its_map_and_reads_it_only_once(cli, own_run, page, seen):
     first = cli("report", "--runs", own_run.folder.parent, "--output", own_run.folder / "first.html")
     assert first.code == 0, first.err
-    assert "reads" in first.err
+    assert "embeds" in first.err
     again = cli("report", "r", "--runs", own_run.folder.parent, "--output", own_run.folder / "again.html")
     assert (again.code, again.err) == (0, "")
     assert (own_run.folder / "first.html").read_bytes() == (own_run.folder / "again.html").read_bytes()
@@ -202,7 +202,7 @@ def test_a_model_that_is_gone_costs_the_map_and_nothing_else(cli, own_run):
     result = cli("report", *own_run.at[:2])
     assert result.code == 0, result.err
     text = (own_run.folder / "report.html").read_text(encoding="utf-8")
-    assert "cannot be loaded" in text and "What each iteration learned from" in text
+    assert "cannot be loaded" in text and "Training, iteration by iteration" in text
 
 
 @pytest.mark.parametrize("library", ["matplotlib", "jinja2"])

@@ -153,10 +153,10 @@ def test_the_page_shows_thoughts_folded_and_apart(thought):
     texts, folded = data["texts"], 0
     for sample in data["samples"]:
         for reply in sample["replies"]:
-            shown = [reply["text"], *(number for one in reply["opinions"] for number in one[:4])]
+            shown = [reply["text"], *(number for one in reply["judgements"] for number in one[:4])]
             assert not any(DRAFT in texts[number] for number in shown)
             folded += "thoughts" in reply
-            folded += sum(len(one) > 4 for one in reply["opinions"])
+            folded += sum(len(one) > 4 for one in reply["judgements"])
     assert folded
 
 

@@ -1,1 +1,1 @@
-"""Charts of the report, each drawn as SVG."""
+"""Charts of the report, drawn as SVG: one module for each kind."""

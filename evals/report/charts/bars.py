@@ -1,4 +1,4 @@
-"""Wins, ties and losses as bars of one length, as in Figure 3 of arXiv 2401.10020; and histograms."""
+"""Split bars of wins, ties and losses, as in Figure 3 of arXiv 2401.10020; and histograms."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BAR, PAPERS = 30, 14
-"""Height of a bar with its gap, and of the paper's beside it."""
+"""Height of a bar with its gap, and of the paper's bar below it."""
 READABLE = 0.05
-"""A part below this share is too narrow for its number."""
+"""The smallest share of a bar that has room for its number."""
 
 
 @dataclass(frozen=True)
-class Split:
-    """A bar of win, tie and loss: counts, where each leads, and the paper's counts, where they are wanted."""
+class SplitBar:
+    """A bar of wins, ties and losses: counts, the link of each, and the paper's counts where they are wanted."""
 
     name: str
     counts: tuple[float, float, float]
@@ -25,28 +25,27 @@ class Split:
     paper: tuple[float, float, float] | None = None
 
 
-def split_bars(name: str, splits: Sequence[Split], alt: str, decided: str) -> str:
-    """One bar a pair of models, with counts in it; `decided` says which prompts are counted."""
-    beside = any(one.paper for one in splits)
-    each = BAR + (PAPERS if beside else 0)
+def split_bars(name: str, bars: Sequence[SplitBar], alt: str, decided: str) -> str:
+    """Draw one bar for each pair of models, with its counts; `decided` describes the counted prompts."""
+    each = BAR + (PAPERS if any(one.paper for one in bars) else 0)
     words = ("wins", "ties", "losses")
     links = {
-        href: f"{split.name}: {count:g} {word}"
-        for split in splits
-        for href, count, word in zip(split.hrefs, split.counts, words, strict=True)
+        href: f"{bar.name}: {count:g} {word}"
+        for bar in bars
+        for href, count, word in zip(bar.hrefs, bar.counts, words, strict=True)
     }
-    with drawing(WIDTH, 46 + each * len(splits)) as figure:
+    with drawing(WIDTH, 46 + each * len(bars)) as figure:
         axes = figure.add_subplot()
-        for place, split in enumerate(splits):
+        for place, bar in enumerate(bars):
             y = -place * each
-            _bar(axes, y, 20, split.counts, split.hrefs)
-            if split.paper is not None:
-                _bar(axes, y - 17, 7, split.paper, None)
+            _bar(axes, y, 20, bar.counts, bar.hrefs)
+            if bar.paper is not None:
+                _bar(axes, y - 17, 7, bar.paper, None)
                 axes.text(101, y - 17, "paper", va="center", fontsize=10, color=MUTED)
-        axes.set_yticks([-place * each for place in range(len(splits))], [plain(one.name, 34) for one in splits])
+        axes.set_yticks([-place * each for place in range(len(bars))], [plain(one.name, 34) for one in bars])
         axes.tick_params(length=0)
         axes.set_xlim(0, 100)
-        axes.set_ylim(-each * len(splits) + (BAR / 2), 15)
+        axes.set_ylim(-each * len(bars) + (BAR / 2), 15)
         axes.set_xlabel(f"% of the prompts that were {decided}")
         for side in ("left", "bottom"):
             axes.spines[side].set_visible(False)
@@ -71,7 +70,7 @@ def _bar(axes: "Axes", y: float, height: float, counts: Sequence[float], hrefs: 
 
 @dataclass(frozen=True)
 class Histogram:
-    """Counts by name, where each leads."""
+    """Counts by name, and the link of each."""
 
     title: str
     names: tuple[str, ...]
@@ -80,7 +79,7 @@ class Histogram:
 
 
 def histograms(name: str, found: Sequence[Histogram], alt: str, xlabel: str) -> str:
-    """Side by side, on one scale."""
+    """Draw histograms next to each other, on one scale."""
     links = {
         href: f"{one.title}: {count} at {of}"
         for one in found

@@ -1,4 +1,4 @@
-"""Figures with their intervals as dots on lines: rows are models, tasks or categories, dots are models."""
+"""Values with intervals as dots on lines: rows are models, tasks or categories, dots are models."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ DODGE = 11
 
 @dataclass(frozen=True)
 class Dot:
-    """A figure of a series in a row; `hollow` for a second figure of the same. `name` says it in words."""
+    """A value of a series in a row; `hollow` for a second value of the same series. `name` describes it."""
 
     series: int
     value: float
@@ -31,7 +31,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class Panel:
-    """Rows of dots on one scale. A `line` marks what is nothing, such as 50 %."""
+    """Rows of dots on one scale. A `line` marks the value of no effect, such as 50 %."""
 
     title: str
     rows: tuple[tuple[Dot, ...], ...]
@@ -41,7 +41,7 @@ class Panel:
 
 
 def dots(name: str, rows: Sequence[str], panels: Sequence[Panel], alt: str, *, wide: int = 30) -> str:
-    """Panels side by side that share their rows. What has no value has no dot."""
+    """Draw panels that share their rows. A missing value has no dot."""
     most = max(len(row) for panel in panels for row in panel.rows)
     each = max(ROW, DODGE * most + 12)
     links = {dot.href: dot.name for panel in panels for row in panel.rows for dot in row}

@@ -1,4 +1,4 @@
-"""Figures from model to model, or from iteration to iteration: small panels, each on its own scale."""
+"""Values by model or by iteration as lines: small panels, each on its own scale."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,37 +26,37 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Course:
-    """One line of a panel; a dashed one for what somebody else printed. The first `joined` points follow each other."""
+class LineSeries:
+    """A line of a panel; a dashed one for published values. Only the first `connected` points are connected."""
 
     name: str
     points: tuple[Point, ...]
     series: int = 0
     dashed: bool = False
-    joined: int | None = None
+    connected: int | None = None
 
 
 @dataclass(frozen=True)
 class Trend:
-    """A panel: its courses over the same steps."""
+    """A panel: line series over the same steps."""
 
     title: str
-    courses: tuple[Course, ...]
+    series: tuple[LineSeries, ...]
     percent: bool = False
     line: float | None = None
 
 
 def trends(name: str, steps: Sequence[str], found: Sequence[Trend], alt: str) -> str:
-    """Panels in rows of three."""
+    """Draw panels in rows of three."""
     across = min(ACROSS, len(found))
     down = -(-len(found) // across)
     links = {
-        point.href: f"{course.name}, {step}: {trend.title} {100 * point.value:.1f} %"
+        point.href: f"{one.name}, {step}: {trend.title} {100 * point.value:.1f} %"
         if trend.percent
-        else f"{course.name}, {step}: {trend.title} {point.value:.2f}"
+        else f"{one.name}, {step}: {trend.title} {point.value:.2f}"
         for trend in found
-        for course in trend.courses
-        for step, point in zip(steps, course.points, strict=True)
+        for one in trend.series
+        for step, point in zip(steps, one.points, strict=True)
         if point.href
     }
     height = 188 if max(map(len, steps)) * len(steps) <= ROOM else 230
@@ -64,12 +64,12 @@ def trends(name: str, steps: Sequence[str], found: Sequence[Trend], alt: str) ->
         for place, trend in enumerate(found, start=1):
             axes = figure.add_subplot(down, across, place)
             scale = 100 if trend.percent else 1
-            for course in trend.courses:
-                _course(axes, course, scale)
+            for one in trend.series:
+                _line(axes, one, scale)
             seen = [
                 value * scale
-                for course in trend.courses
-                for point in course.points
+                for one in trend.series
+                for point in one.points
                 for value in (point.value, point.low, point.high)
                 if not isnan(value)
             ]
@@ -92,18 +92,18 @@ def trends(name: str, steps: Sequence[str], found: Sequence[Trend], alt: str) ->
         return to_svg(figure, name, alt, links)
 
 
-def _course(axes: "Axes", course: Course, scale: float) -> None:
-    shade = MUTED if course.dashed else colour(course.series)
-    xs = [place for place, point in enumerate(course.points) if not isnan(point.value)]
-    ys = [course.points[place].value * scale for place in xs]
-    line = len(xs) if course.joined is None else sum(place < course.joined for place in xs)
-    axes.plot(xs[:line], ys[:line], color=shade, linewidth=1.5, linestyle="--" if course.dashed else "-", alpha=0.8)
+def _line(axes: "Axes", one: LineSeries, scale: float) -> None:
+    shade = MUTED if one.dashed else colour(one.series)
+    xs = [place for place, point in enumerate(one.points) if not isnan(point.value)]
+    ys = [one.points[place].value * scale for place in xs]
+    line = len(xs) if one.connected is None else sum(place < one.connected for place in xs)
+    axes.plot(xs[:line], ys[:line], color=shade, linewidth=1.5, linestyle="--" if one.dashed else "-", alpha=0.8)
     for place, value in zip(xs, ys, strict=True):
-        point = course.points[place]
+        point = one.points[place]
         if not isnan(point.low):
             axes.plot([place, place], [point.low * scale, point.high * scale], color=shade, linewidth=2, alpha=0.45)
         (mark,) = axes.plot(
-            [place], [value], "_" if course.dashed else marker(course.series), color=shade, markersize=7, clip_on=False
+            [place], [value], "_" if one.dashed else marker(one.series), color=shade, markersize=7, clip_on=False
         )
         if point.href:
             mark.set_url(point.href)

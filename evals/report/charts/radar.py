@@ -1,4 +1,4 @@
-"""Grades by category around a circle, as MT-Bench is drawn (arXiv 2306.05685)."""
+"""Radar chart of grades by category, as of MT-Bench in arXiv 2306.05685."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from evals.report.charts.svg import GRID, colour, drawing, marker, plain, to_svg
 
 
 @dataclass(frozen=True)
-class Round:
-    """A model's value on each spoke, where each leads, and what it is in words."""
+class RadarSeries:
+    """A model's value on each spoke, and the link of each."""
 
     name: str
     values: tuple[float, ...]
@@ -18,20 +18,20 @@ class Round:
     series: int
 
 
-def radar(name: str, spokes: Sequence[str], rounds: Sequence[Round], highest: float, alt: str) -> str:
-    """From 0 in the middle to `highest`."""
+def radar(name: str, spokes: Sequence[str], series: Sequence[RadarSeries], highest: float, alt: str) -> str:
+    """Draw a radar chart from 0 in the middle to `highest`."""
     angles = [2 * pi * place / len(spokes) for place in range(len(spokes))]
     links = {
         href: f"{one.name}, {spoke}: {value:.2f}"
-        for one in rounds
+        for one in series
         for spoke, value, href in zip(spokes, one.values, one.hrefs, strict=True)
     }
     with drawing(520, 440) as figure:
         axes: Any = figure.add_subplot(projection="polar")  # matplotlib types it as any axes
         axes.set_theta_offset(pi / 2)
         axes.set_theta_direction(-1)
-        for one in rounds:
-            # Where a value is missing the line has a gap: nothing is drawn at 0 that was never graded.
+        for one in series:
+            # A missing value leaves a gap in the line: it must not be drawn at 0.
             axes.plot([*angles, angles[0]], [*one.values, one.values[0]], color=colour(one.series), linewidth=1.8)
             for angle, value, href in zip(angles, one.values, one.hrefs, strict=True):
                 if not isnan(value):

@@ -1,4 +1,4 @@
-"""Texts as points in two dimensions. The axes mean nothing: near is alike, far may be anything."""
+"""Scatter plot of texts in two dimensions. The axes have no meaning; only near texts are known to be similar."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from evals.report.charts.svg import GRID, PAPER, WIDTH, colour, drawing, marker,
 
 
 @dataclass(frozen=True)
-class Spot:
-    """A text's place, its group, and where it leads."""
+class ScatterPoint:
+    """A text's position, its group, its link and its name."""
 
     x: float
     y: float
@@ -17,17 +17,17 @@ class Spot:
     name: str
 
 
-def scatter(name: str, panels: Sequence[tuple[str, Sequence[Spot]]], alt: str) -> str:
-    """Panels side by side."""
-    links = {spot.href: spot.name for _, spots in panels for spot in spots}
+def scatter(name: str, panels: Sequence[tuple[str, Sequence[ScatterPoint]]], alt: str) -> str:
+    """Draw panels next to each other."""
+    links = {one.href: one.name for _, points in panels for one in points}
     with drawing(WIDTH, 350) as figure:
-        for place, (title, spots) in enumerate(panels, start=1):
+        for place, (title, points) in enumerate(panels, start=1):
             axes = figure.add_subplot(1, len(panels), place)
-            for group in sorted({spot.group for spot in spots}):
-                mine = [spot for spot in spots if spot.group == group]
-                points = axes.scatter(
-                    [spot.x for spot in mine],
-                    [spot.y for spot in mine],
+            for group in sorted({one.group for one in points}):
+                mine = [one for one in points if one.group == group]
+                drawn = axes.scatter(
+                    [one.x for one in mine],
+                    [one.y for one in mine],
                     s=34,
                     marker=marker(group),
                     color=colour(group),
@@ -35,7 +35,7 @@ def scatter(name: str, panels: Sequence[tuple[str, Sequence[Spot]]], alt: str) -
                     linewidths=0.7,
                     edgecolors=PAPER,
                 )
-                points.set_urls([spot.href for spot in mine])
+                drawn.set_urls([one.href for one in mine])
             axes.set_title(plain(title))
             axes.set_xticks([])
             axes.set_yticks([])

@@ -1,8 +1,8 @@
-"""How every figure of the page looks, and how matplotlib's SVG becomes a part of the page.
+"""Common style of all figures, and conversion of matplotlib's SVG into a part of the page.
 
-Colours are drawn as placeholders and become variables of the page's style, so that one drawing serves light, dark and
-print. Texts stay texts, in the page's own font. A mark with a target is a link that has a name and takes the focus.
-Model and category names are shown as they are: no mathematics is read out of them.
+Colours are drawn as placeholders and become variables of the page's style, so that one figure serves light, dark and
+print. Texts stay texts, in the page's own font. A marker with an address becomes a link with a name and keyboard focus.
+Model and category names are shown as they are, and never parsed as mathematics.
 """
 
 import io
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 INK, MUTED, GRID, PAPER = "#010101", "#020202", "#030303", "#040404"
 WIN, TIE, LOSS = "#050505", "#060606", "#070707"
 SERIES = ("#100000", "#110000", "#120000", "#130000", "#140000", "#150000", "#160000", "#170000")
-"""Placeholders: no figure has these as colours of its own."""
+"""Placeholders, which no figure uses as real colours."""
 VARIABLES = {
     INK: "--ink",
     MUTED: "--muted",
@@ -33,16 +33,16 @@ VARIABLES = {
     **{colour: f"--s{place}" for place, colour in enumerate(SERIES)},
 }
 WIDTH = 820
-"""Of a figure, in pixels of the page; 72 to the inch, so that a point is a pixel."""
-LEAST = 0.82
-"""Of its width a drawing keeps so much, however narrow the window."""
-LINES = 3
-"""Of a label at the most."""
-LABEL = 40
-"""Characters of a line of a label, where nothing else is said."""
+"""Width of a figure in pixels of the page; 72 to the inch, so that a point is a pixel."""
+MIN_SCALE = 0.82
+"""The smallest share of its width to which a narrow window scales a figure."""
+MAX_LINES = 3
+"""Lines of a label at most."""
+LABEL_WIDTH = 40
+"""Default characters of a line of a label."""
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 SHAPES = "●■◆▲▼✚✖★"
-"""Beside the colours, for those who cannot tell these apart."""
+"""Shapes in addition to the colours, for readers who do not see their difference."""
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
 _STYLE: dict[Any, Any] = {
@@ -76,28 +76,28 @@ _STYLE: dict[Any, Any] = {
 
 
 def colour(place: int) -> str:
-    """Of a series by its number; from the ninth on they come again, with other markers beside."""
+    """Return the colour of a series; from the ninth on they repeat."""
     return SERIES[place % len(SERIES)]
 
 
 def marker(place: int) -> str:
-    """Likewise its shape."""
+    """Return the marker of a series; from the ninth on they repeat."""
     return MARKERS[place % len(MARKERS)]
 
 
 def shape(place: int) -> str:
-    """The same shape as a character, for a legend."""
+    """Return the marker of a series as a character, for a legend."""
     return SHAPES[place % len(MARKERS)]
 
 
 def variable(place: int) -> str:
-    """The variable of the page's style that a series has."""
+    """Return the variable of the page's style for the colour of a series."""
     return VARIABLES[colour(place)]
 
 
 @contextmanager
 def drawing(width: float, height: float) -> "Iterator[Drawing]":
-    """An empty drawing of so many pixels, in the style of the page.
+    """Yield an empty figure of so many pixels, in the style of the page.
 
     Raises:
         MissingDependency: matplotlib is not installed.
@@ -106,17 +106,17 @@ def drawing(width: float, height: float) -> "Iterator[Drawing]":
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    # A glyph that matplotlib's own font lacks is drawn by the browser's.
+    # The browser's font has the glyphs that matplotlib's own font lacks.
     with rc_context(_STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*[Gg]lyph.*missing.*")
-        # Where labels leave no room they overlap; the page has the names in full beside the drawing.
+        # Long labels may overlap; the tables of the page have the names in full.
         warnings.filterwarnings("ignore", message=".*(constrained|tight)_?.?layout.*", category=UserWarning)
         figure = Figure(figsize=(width / 72, height / 72), layout="constrained")
         yield figure
 
 
-def plain(text: str, width: int = LABEL) -> str:
-    """A name as a label: no character that XML cannot hold, broken into lines of about `width`."""
+def plain(text: str, width: int = LABEL_WIDTH) -> str:
+    """Return a name as a label: without characters that XML cannot hold, in lines of about `width`."""
     shown = whole(text)
     if len(shown) <= width:
         return shown
@@ -126,29 +126,29 @@ def plain(text: str, width: int = LABEL) -> str:
             lines.append(word)
         else:
             lines[-1] = f"{lines[-1]} {word}".strip()
-    if len(lines) > LINES:
-        lines = [*lines[: LINES - 1], f"{lines[LINES - 1]} ..."]
+    if len(lines) > MAX_LINES:
+        lines = [*lines[: MAX_LINES - 1], f"{lines[MAX_LINES - 1]} ..."]
     return "\n".join(line if len(line) <= 2 * width else f"{line[: 2 * width]}..." for line in lines)
 
 
 def whole(text: str) -> str:
-    """A name in full, for what is read out and not drawn."""
+    """Return a name in full, for screen readers."""
     return "".join(one if one.isprintable() else " " for one in text)
 
 
 def to_svg(figure: "Drawing", name: str, alt: str, links: Mapping[str, str], *, focus: bool = True) -> str:
-    """The drawing as a piece of HTML.
+    """Return a figure as a fragment of HTML.
 
     Args:
-        figure: what was drawn, with addresses (`set_url`).
-        name: tells the drawings of a page apart.
-        alt: what it shows, in a sentence.
-        links: what each address leads to, in words.
-        focus: whether its links take the focus; clouds of points have too many, and a table beside them.
+        figure: with addresses (`set_url`).
+        name: unique in the page.
+        alt: a description in a sentence.
+        links: the name of each address.
+        focus: True to give the links keyboard focus; scatter plots have too many, and a table in addition.
     """
     written = io.StringIO()
     figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
-    # Our own drawing, of a moment ago, and no document from outside.
+    # Our own figure, and no document from outside.
     root = ElementTree.fromstring(written.getvalue())  # noqa: S314
     for child in list(root):
         if child.tag in {f"{_SVG}metadata"} or (child.tag == f"{_SVG}defs" and child.find(f"{_SVG}style") is not None):
@@ -159,8 +159,8 @@ def to_svg(figure: "Drawing", name: str, alt: str, links: Mapping[str, str], *, 
         root.attrib.pop(attribute, None)
     root.set("role", "group")
     root.set("aria-label", whole(alt))
-    # On a narrow window it scrolls before its texts become too small to read.
-    root.set("style", f"max-width:{width:.0f}px;min-width:{LEAST * width:.0f}px")
+    # In a narrow window it scrolls before its texts become too small to read.
+    root.set("style", f"max-width:{width:.0f}px;min-width:{MIN_SCALE * width:.0f}px")
     for element in root.iter():
         if element.tag == f"{_SVG}a":
             _name_link(element, links, focus)
@@ -186,7 +186,7 @@ def _name_link(element: Any, links: Mapping[str, str], focus: bool) -> None:
 
 
 def _rename(root: Any, name: str) -> None:
-    """Ids that are used get the drawing's name before them; the others go, for a page has many drawings."""
+    """Prefix ids that are used with the figure's name, and remove the others, as a page has many figures."""
     used = {
         found
         for element in root.iter()
@@ -215,7 +215,7 @@ def _themed(style: str) -> str:
 
 
 def spread(values: Sequence[float], least: float = 0.0) -> tuple[float, float]:
-    """Ends of an axis: a little more than the values have."""
+    """Return the ends of an axis, a little beyond the values."""
     low, high = min(values), max(values)
     room = max((high - low) * 0.06, least, 1e-9)
     return low - room, high + room

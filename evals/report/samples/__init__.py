@@ -1,1 +1,1 @@
-"""Samples in the report: prompts with their answers and judgements."""
+"""Samples of the report: prompts with their answers and judgements."""

@@ -7,7 +7,7 @@ from evals.sample_source import SampleSource
 from srlm.runs import Run
 
 
-def judged_samples(run: Run, results: Results) -> list[Sample]:
+def suite_samples(run: Run, results: Results) -> list[Sample]:
     """Return all prompts that models of a run were evaluated on, suite by suite."""
     source = SampleSource(run, results)
     return [sample for suite in suites.SUITES if suite.samples is not None for sample in suite.samples(source)]

@@ -1,1 +1,1 @@
-"""Sections of the report."""
+"""Sections of the report's page, in the order of `evals.report.page`."""

@@ -1,4 +1,4 @@
-"""The head of the page: what the run is, what may be concluded, the judge's card, cost and time."""
+"""Sections about the whole run: conclusions, configuration, judge cards, cost and time."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -8,8 +8,10 @@ from shlex import quote
 
 import yaml
 
+from evals.metric import ALPHA
+from evals.note import card_note
 from evals.report.section import Cell, Row, Section, Table
-from evals.report.sections.common import Told, findings
+from evals.report.sections.common import SuiteComparison, conclusions_of
 from evals.results import CardedResult, Results
 from srlm.engines.server_address import without_credentials
 from srlm.errors import DataError
@@ -20,38 +22,38 @@ from srlm.runs import Run
 from srlm.stats.formatting import percent
 
 
-def conclusions(found: Mapping[str, Told]) -> Section:
-    """All sentences of the comparisons, those first that are more than chance."""
-    every = [finding for one in found.values() for finding in findings(one)]
+def conclusions(found: Mapping[str, SuiteComparison]) -> Section:
+    """Return the conclusions of all comparisons, those on significant differences first."""
+    every = [conclusion for one in found.values() for conclusion in conclusions_of(one)]
     if not every:
-        words = "Nothing was compared: that needs results of two models at the least."
-        return Section("findings", "What is certain, and what is not", missing=words, command="srlm eval SFT M1 M2 M3")
+        missing = "No comparison: it needs results of at least two models."
+        return Section("findings", "Conclusions", missing=missing, command="srlm eval SFT M1 M2 M3")
     lead = (
-        "Certain is a difference whose interval leaves out zero and whose p value, adjusted for the models that were "
-        "compared, is below 0.05. All others may be chance."
+        "A difference is significant if its 95 % interval excludes zero and its p value, adjusted for the models that "
+        f"were compared (Holm), is below {ALPHA:g}. All others may be chance."
     )
-    ranked = sorted(every, key=lambda one: {True: 0, None: 1, False: 2}[one.certain])
-    return Section("findings", "What is certain, and what is not", lead, findings=ranked)
+    ranked = sorted(every, key=lambda one: {True: 0, None: 1, False: 2}[one.significant])
+    return Section("findings", "Conclusions", lead, conclusions=ranked)
 
 
 def configuration(run: Run) -> Section:
-    """A few settings, and all of them on demand. Credentials in addresses are left out."""
+    """Return the main settings, and all of them on demand. Credentials in addresses are removed."""
     config = run.config
     facts = [
         ("model", _public(config.model)),
         ("iterations", str(config.iterations)),
-        ("learns from", config.learn_from),
+        ("trains on", config.learn_from),
         ("new instructions", f"{config.instructions.count:,} an iteration, written by {config.instructions.writer}"),
         ("candidates", f"{config.candidates} an instruction"),
-        ("judges itself", f"{config.judge.scoring}, rubric {config.judge.rubric.rpartition('/')[2]}"),
+        ("self-judgement", f"{config.judge.scoring}, rubric {config.judge.rubric.rpartition('/')[2]}"),
         ("frozen judge", _public(config.judge.frozen or "none")),
         ("DPO", f"beta {config.dpo.beta:g}, learning rate {config.dpo.learning_rate:g}"),
-        ("seeds", _public(config.seeds.source)),
-        ("seed of chance", str(config.seed)),
+        ("seed data", _public(config.seeds.source)),
+        ("random seed", str(config.seed)),
     ]
     facts += _machine(run)
-    whole = _public(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
-    return Section("configuration", "Configuration", facts=facts, whole=whole)
+    every = _public(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+    return Section("configuration", "Configuration", facts=facts, full_text=every)
 
 
 def _machine(run: Run) -> list[tuple[str, str]]:
@@ -67,12 +69,12 @@ def _machine(run: Run) -> list[tuple[str, str]]:
 
 
 def _public(text: str) -> str:
-    """Without what an address may carry before its host."""
+    """Remove credentials from addresses."""
     return re.sub(r"https?://\S+", lambda found: without_credentials(found[0]), text)
 
 
 def cost(run: Run) -> Section:
-    """Calls, tokens, time and dollars by stage and model, from the ledger."""
+    """Return calls, tokens, time and dollars by stage and model, from the ledger."""
     path = run.folder / "ledger.sqlite"
     title = "Cost and time"
     if not path.is_file():
@@ -92,7 +94,7 @@ def cost(run: Run) -> Section:
     )
     lead = (
         f"{whole.calls:,} calls, {_time(whole.seconds)} of the engines, {_dollars(whole)}. "
-        "Each answered call is counted once, in the stage that made it first; training is not among them."
+        "Each answered call is counted once, in the stage that made it first; training is not counted."
     )
     return Section("cost", title, lead, tables=[table])
 
@@ -129,28 +131,28 @@ def _dollars(row: LedgerRow) -> str:
 
 
 def cards(results: Results) -> Section:
-    """How far each judge of pairs can be trusted, by its card."""
+    """Return the judge cards of the judges of pairs."""
     found: dict[tuple[str, str, str], JudgeCard] = {}
     every = [one.card for one in results if isinstance(one, CardedResult)]
     for card in filter(None, every):
         found[card.judge, card.rubric, card.labelled_digest] = card
     if not found:
         return Section("judge", "The judge", missing="No judge compared answers.", command="srlm judge card SPEC")
-    notes = [card.caption() for card in found.values()]
+    notes = [card_note(card) for card in found.values()]
     names = tuple(card.judge for card in found.values())
-    table = Table("The judge's card", names, _lines(list(found.values())))
-    lead = "A win rate is worth what its judge is worth. Measured on pairs of answers that people have labelled."
+    table = Table("Judge card", names, _card_rows(list(found.values())))
+    lead = "A win rate is only as reliable as its judge. Measured on pairs of answers that people have labelled."
     return Section("judge", "The judge", lead, tables=[table], notes=notes)
 
 
-def _lines(found: Sequence[JudgeCard]) -> tuple[Row, ...]:
+def _card_rows(found: Sequence[JudgeCard]) -> tuple[Row, ...]:
     rows = (
-        ("agrees with the labels", [percent(card.agreement) for card in found]),
-        ("names one winner in both orders", [percent(card.consistency) for card in found]),
-        ("prefers the answer shown first", [percent(card.first_position) for card in found]),
-        ("prefers the longer answer", [percent(card.longer_preferred) for card in found]),
-        ("verdicts that could be read", ["unknown" if isnan(card.read) else f"{card.read:.0%}" for card in found]),
+        ("agreement with the labels", [percent(card.agreement) for card in found]),
+        ("same winner in both orders", [percent(card.consistency) for card in found]),
+        ("preference for the answer shown first", [percent(card.first_position) for card in found]),
+        ("preference for the longer answer", [percent(card.longer_preferred) for card in found]),
+        ("parsed verdicts", ["unknown" if isnan(card.read) else f"{card.read:.0%}" for card in found]),
         ("labelled pairs", [f"{card.agreement.n:,}" for card in found]),
-        ("is called", ["weak" if card.weak else "usable" for card in found]),
+        ("rating", ["weak" if card.weak else "usable" for card in found]),
     )
     return tuple(Row(name, tuple(map(Cell, values))) for name, values in rows)

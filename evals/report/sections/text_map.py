@@ -1,8 +1,8 @@
-"""How the texts that the run learns from lie to each other: IFT, EFT and AIFT, in two dimensions (2401.10020, A.1).
+"""Section of the t-SNE map of the training texts: IFT, EFT and AIFT (2401.10020, A.1).
 
-A model of the run itself reads each text (`srlm.engines.embedding`); t-SNE puts the vectors on a plane, instructions
-and answers each by themselves. At most `MOST` texts of a kind are read, drawn by their ids, and what was computed is
-kept in the run under a digest of all that it depends on.
+A model of the run embeds each text (`srlm.engines.embedding`); t-SNE maps the vectors of instructions and of answers to
+two planes. At most `MOST` texts of a kind are embedded, drawn by their ids, and the result is cached in the run under a
+digest of everything that it depends on.
 """
 
 import hashlib
@@ -12,10 +12,11 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, TypeVar
 
-from evals.report.charts.scatter import Spot, scatter
+from evals.note import caption
+from evals.report.charts.scatter import ScatterPoint, scatter
 from evals.report.charts.svg import shape, variable
-from evals.report.samples.training import EFT, IFT, iteration, iterations
-from evals.report.section import Cell, Figure, Key, Row, Section, Table
+from evals.report.samples.training import EFT, IFT, iteration_suite, iterations
+from evals.report.section import Cell, Figure, LegendKey, Row, Section, Table
 from evals.sample import link
 from srlm.console import Progress
 from srlm.errors import SrlmError
@@ -29,17 +30,17 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-ID, TITLE = "map", "What it learns from, in two dimensions"
+ID, TITLE = "map", "Map of the training texts"
 MOST = 80
 """Texts of a kind."""
 FEWEST = 6
-"""Texts below which there is nothing to see."""
+"""Texts that a map needs."""
 PERPLEXITY = 30.0
 
 
 @dataclass(frozen=True)
 class Text:
-    """An instruction with its answer, as the training saw them. `sample` and `suite` are where the page has them."""
+    """An instruction with its answer, as in training; `sample` and `suite` locate it among the samples."""
 
     id: str
     group: str
@@ -50,8 +51,8 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where the two texts of an example lie, each on its own plane."""
+class Position:
+    """The positions of an instruction and of its answer, each on its own plane."""
 
     id: str
     instruction: tuple[float, float]
@@ -63,7 +64,7 @@ T = TypeVar("T", Demonstration, PreferencePair, SFTExample)
 
 
 def texts(run: Run) -> list[Text]:
-    """What a run learned from, by kind: seeds, judgements, and the chosen answers of each iteration."""
+    """Return the training texts of a run: seed data, judgements, and the chosen answers of each iteration."""
     found = [
         Text(one.id, "IFT", one.id, IFT, one.instruction, one.response)
         for one in _few(run.records("seeds/ift", Demonstration))
@@ -75,12 +76,12 @@ def texts(run: Run) -> list[Text]:
     for model in iterations(run):
         writer = f"AIFT (M{int(model[1:]) - 1})" if model[1:].isdigit() else f"AIFT ({model})"
         pairs = _few(run.records(f"{model}/pairs", PreferencePair))
-        found += [Text(one.id, writer, one.prompt_id, iteration(model), one.prompt, one.chosen) for one in pairs]
+        found += [Text(one.id, writer, one.prompt_id, iteration_suite(model), one.prompt, one.chosen) for one in pairs]
         if not pairs:
             positives = _few(run.records(f"{model}/positives", SFTExample))
             of_prompt = {one.id: one.prompt_id for one in run.records(f"{model}/candidates", Answer)}
             found += [
-                Text(one.id, writer, of_prompt.get(one.id, one.id), iteration(model), one.prompt, one.completion)
+                Text(one.id, writer, of_prompt.get(one.id, one.id), iteration_suite(model), one.prompt, one.completion)
                 for one in positives
             ]
     return found
@@ -90,14 +91,14 @@ def _few(found: Sequence[T]) -> list[T]:
     return sorted(found, key=lambda one: derive_seed("report", one.id))[:MOST]
 
 
-def reader(run: Run) -> str | None:
-    """The model that reads: M1, or the first that the run has; None where it has none yet."""
+def embedding_model(run: Run) -> str | None:
+    """Return the model that embeds: M1, or the first that the run has; None if it has none yet."""
     trained = run.models()[1:]
     return "M1" if "M1" in trained else next(iter(trained), None)
 
 
-def places(run: Run, found: Sequence[Text], model: str, progress: Progress) -> list[Place]:
-    """Where the texts lie: computed once, then read.
+def positions(run: Run, found: Sequence[Text], model: str, progress: Progress) -> list[Position]:
+    """Return the positions of the texts: computed once, then read from the run.
 
     Raises:
         SrlmError: a library is missing, or the model cannot be read.
@@ -109,24 +110,24 @@ def places(run: Run, found: Sequence[Text], model: str, progress: Progress) -> l
     for text in found:
         digest.update(repr(asdict(text)).encode("utf-8", "replace"))
     return run.cached(
-        f"report/map-{digest.hexdigest()[:12]}", Place, lambda: _computed(run, found, folder, model, progress)
+        f"report/map-{digest.hexdigest()[:12]}", Position, lambda: _computed(run, found, folder, model, progress)
     )
 
 
-def _computed(run: Run, found: Sequence[Text], folder: Path, model: str, progress: Progress) -> list[Place]:
+def _computed(run: Run, found: Sequence[Text], folder: Path, model: str, progress: Progress) -> list[Position]:
     require("torch", "The map of texts", "report")
     require("sklearn", "The map of texts", "report")
     from srlm.engines.embedding import embed
 
     both = [one.instruction for one in found] + [one.answer for one in found]
-    with progress.step(f"{model} reads {len(both)} texts for the map", len(both)) as step:
+    with progress.step(f"{model} embeds {len(both)} texts for the map", len(both)) as step:
         vectors = embed(folder, both, device=run.config.device, dtype=run.config.dtype, on_progress=step.advance)
     instructions, answers = _flat(vectors[: len(found)]), _flat(vectors[len(found) :])
-    return [Place(one.id, i, a) for one, i, a in zip(found, instructions, answers, strict=True)]
+    return [Position(one.id, i, a) for one, i, a in zip(found, instructions, answers, strict=True)]
 
 
 def _flat(vectors: "npt.NDArray[np.float32]") -> list[tuple[float, float]]:
-    """t-SNE on vectors of unit length, so that distance is angle."""
+    """Compute t-SNE of vectors of unit length, so that distance is angle."""
     import numpy as np
     from sklearn.manifold import TSNE
 
@@ -138,20 +139,20 @@ def _flat(vectors: "npt.NDArray[np.float32]") -> list[tuple[float, float]]:
 
 
 def map_section(run: Run, progress: Progress) -> Section:
-    """The two planes; or what has to be there for them."""
-    found, model = texts(run), reader(run)
+    """Return the section of the map; or with the command that makes what it needs."""
+    found, model = texts(run), embedding_model(run)
     if model is None or len(found) < FEWEST:
-        words = f"Too little to see: {len(found)} texts that the run learned from."
-        return Section(ID, TITLE, missing=words, command=f"srlm train --name {quote(run.name)}")
+        missing = f"Too few training texts for a map: {len(found)}."
+        return Section(ID, TITLE, missing=missing, command=f"srlm train --name {quote(run.name)}")
     try:
-        known = {one.id: one for one in places(run, found, model, progress)}
+        known = {one.id: one for one in positions(run, found, model, progress)}
     except SrlmError as error:
         return Section(ID, TITLE, missing=str(error), command=f"srlm report {quote(run.name)}")
     groups = list(dict.fromkeys(one.group for one in found))
     panels = []
     for title, part in (("Instructions", "instruction"), ("Answers", "answer")):
-        spots = [
-            Spot(
+        points = [
+            ScatterPoint(
                 *(known[one.id].instruction if part == "instruction" else known[one.id].answer),
                 groups.index(one.group),
                 link(suite=one.suite, id=one.sample),
@@ -159,7 +160,7 @@ def map_section(run: Run, progress: Progress) -> Section:
             )
             for one in found
         ]
-        panels.append((title, spots))
+        panels.append((title, points))
     counts = {group: sum(one.group == group for one in found) for group in groups}
     alt = "Points, instructions left and answers right: " + ", ".join(f"{n} of {group}" for group, n in counts.items())
     suites = {group: next(one.suite for one in found if one.group == group) for group in groups}
@@ -170,13 +171,13 @@ def map_section(run: Run, progress: Progress) -> Section:
     figure = Figure(
         "Instructions and answers",
         scatter("map", panels, alt),
-        [Key(variable(place), shape(place), group) for place, group in enumerate(groups)],
-        "Near is alike; axes, sizes of clumps and distances between them mean nothing (t-SNE).",
-        [Table("What the points are", ("texts", "samples"), rows, "kind")],
+        [LegendKey(variable(place), shape(place), group) for place, group in enumerate(groups)],
+        "Near texts are similar; axes, sizes of clusters and distances between them have no meaning (t-SNE).",
+        [Table("Texts by kind", ("texts", "samples"), rows, "kind")],
     )
     lead = (
-        f"Each point is a text as {model} reads it: the mean of its last hidden states. EFT is the judge's prompt and "
-        "the judgement, AIFT an instruction of an iteration with the answer that was chosen. In the paper, IFT and "
-        "AIFT overlap and EFT lies apart."
+        f"Each point is a text as {model} embeds it: the mean of its last hidden states. EFT is the judge's prompt and "
+        "the judgement, AIFT an instruction of an iteration with the chosen answer. In the paper, IFT and AIFT overlap "
+        "and EFT is separate."
     )
-    return Section(ID, TITLE, lead, [figure], notes=[f"At most {MOST} texts of a kind, drawn by their ids."])
+    return Section(ID, TITLE, lead, [figure], notes=[caption(f"At most {MOST} texts of a kind, drawn by their ids.")])

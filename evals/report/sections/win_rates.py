@@ -1,87 +1,88 @@
-"""Win rates with the lengths beside them, and by what the prompts are (arXiv 2401.10020, Figures 4 and 11)."""
+"""Sections of the win rates with lengths, and of their breakdown by labels (arXiv 2401.10020, Figures 4 and 11)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from evals.compare.breakdown import group_prompts, has_labels, metric_breakdown, prompts_of, row_key
+from evals.compare.breakdown import NO_LABEL, group_prompts, has_labels, metric_breakdown, prompts_of, row_key
 from evals.compare.cells import format_estimate
 from evals.labels.store import By, labels_of
 from evals.report.charts.dots import Panel, dots
 from evals.report.section import Facets, Figure, Section, metric_table
-from evals.report.sections.common import ABOUT_PAPER, Told, all_figures, dot, keys, named, suite_section
-from evals.suites.alpaca.result import AlpacaResult
-from evals.suites.head_to_head.result import HeadToHeadResult
+from evals.report.sections.common import (
+    ABOUT_PAPER,
+    Places,
+    SuiteComparison,
+    all_metrics,
+    find_metric,
+    legend_keys,
+    metric_dot,
+    suite_section,
+)
 from srlm.runs import Run
 
 
-def win_rates(one: Told, place: Mapping[str, int]) -> Section:
-    """Win rates against references, with intervals, and lengths beside them."""
+def win_rates(one: SuiteComparison, places: Places) -> Section:
+    """Return the section of win rates against references, with the mean lengths."""
     models = one.comparison.models
-    rate, controlled, length = (named(one, key) for key in ("win_rate", "length_controlled_win_rate", "length"))
+    rate, controlled, length = (find_metric(one, key) for key in ("win_rate", "length_controlled_win_rate", "length"))
     panels: list[Panel] = []
     if rate is not None:
         rows = []
         for model in models:
-            row = [dot(one, rate, model, place[model])]
+            row = [metric_dot(one, rate, model, places[model])]
             if controlled is not None:
-                row.append(dot(one, controlled, model, place[model], hollow=True))
+                row.append(metric_dot(one, controlled, model, places[model], hollow=True))
             rows.append(tuple(row))
         panels.append(Panel("win rate, %", tuple(rows), line=50, percent=True, within=(0, 100)))
     if length is not None:
-        panels.append(
-            Panel("mean length, characters", tuple((dot(one, length, model, place[model]),) for model in models))
-        )
-    alt = "Dots with intervals, one row a model: " + "; ".join(
+        lengths = tuple((metric_dot(one, length, model, places[model]),) for model in models)
+        panels.append(Panel("mean length, characters", lengths))
+    alt = "Dots with intervals, one row for each model: " + "; ".join(
         f"{model} {format_estimate(rate.cells[model].estimate, '%')} %" for model in models if rate is not None
     )
-    note = "Filled: win rate; hollow: length-controlled; lines: 95 % intervals; dashed: as good as the references."
-    drawn = dots("win-rates", models, panels, alt)
-    paper = rate is not None and rate.paper is not None
-    figure = Figure(
-        "Win rate and length", drawn, (), f"{note} Grey strokes: {ABOUT_PAPER}" if paper else note, [all_figures(one)]
-    )
+    note = "Filled: win rate; hollow: length-controlled; lines: 95 % intervals; dashed: equal to the references."
+    if rate is not None and rate.paper is not None:
+        note += f" Grey strokes: {ABOUT_PAPER}"
+    figure = Figure("Win rate and length", dots("win-rates", models, panels, alt), (), note, [all_metrics(one)])
     lead = "How often the judge prefers a model's answer to the reference, and how long the answers are."
     return suite_section(one, "win-rates", "Win rates", lead, [figure])
 
 
-def broken(
-    run: Run, one: Told, results: Sequence[AlpacaResult | HeadToHeadResult], place: Mapping[str, int]
-) -> Section | None:
-    """The suite's first figure by category, complexity and expected length (Figures 4 and 11)."""
+def breakdown_section(run: Run, one: SuiteComparison, digests: Sequence[str], places: Places) -> Section | None:
+    """Return the breakdown of the suite's first metric by each kind of label; None if its prompts have no labels.
+
+    `digests` are those of the prompt sets of its results.
+    """
     metric = one.comparison.metrics[0]
-    labels = {
-        k: v
-        for digest in dict.fromkeys(r.provenance.prompts for r in results)
-        for k, v in labels_of(run, digest).items()
-    }
+    labels = {key: label for digest in dict.fromkeys(digests) for key, label in labels_of(run, digest).items()}
     prompts = prompts_of(metric)
     figures = []
     kinds: tuple[By, ...] = ("category", "complexity", "length")
     for by in kinds:
         if not has_labels(prompts, labels, by):
             continue
-        side = metric_breakdown(metric, labels, by)
+        table = metric_breakdown(metric, labels, by)
         facets: dict[str, Facets] = {
             row_key(metric, by, group): {
-                by: sorted({(labels[p].value(by) if p in labels else None) or "no label" for p in group.prompts})
+                by: sorted({(labels[p].value(by) if p in labels else None) or NO_LABEL for p in group.prompts})
             }
             for group in group_prompts(prompts, labels, by)
         }
-        rows = [row.label for row in side.metrics]
+        rows = [row.label for row in table.metrics]
         panel = Panel(
             f"{metric.label}, %",
             tuple(
-                tuple(dot(one, row, model, place[model], facets[row.key]) for model in side.columns)
-                for row in side.metrics
+                tuple(metric_dot(one, row, model, places[model], facets[row.key]) for model in table.columns)
+                for row in table.metrics
             ),
             line=50,
             percent=True,
             within=(0, 100),
         )
-        alt = f"{side.title}: dots with intervals, {len(rows)} rows, {', '.join(side.columns)} in each."
-        table = metric_table("In numbers", side.metrics, side.columns, side.baseline, one.suite, facets)
-        title = side.title[0].upper() + side.title[1:]
-        drawn = dots(f"by-{by}", rows, [panel], alt)
-        figures.append(Figure(title, drawn, keys(side.columns, place), " ".join(side.captions), [table]))
+        alt = f"{table.title}: dots with intervals, {len(rows)} rows, {', '.join(table.columns)} in each."
+        values = metric_table("In numbers", table.metrics, table.columns, table.baseline, one.suite, facets)
+        title = table.title[0].upper() + table.title[1:]
+        svg = dots(f"by-{by}", rows, [panel], alt)
+        figures.append(Figure(title, svg, legend_keys(table.columns, places), " ".join(table.captions), [values]))
     if not figures:
         return None
     return Section("by-kind", "By kind of prompt", "Where a model gains and where it does not.", figures=figures)

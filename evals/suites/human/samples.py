@@ -1,7 +1,7 @@
 """Samples of human annotation: the answers that annotators were shown, with each vote."""
 
 from evals.model_order import sort_models
-from evals.sample import Mark, Opinion, Reply, Sample
+from evals.sample import Judgement, OutcomeTag, Reply, Sample
 from evals.sample_source import SampleSource, joined_reply
 from evals.suites.human.metrics import decisions
 from evals.suites.human.result import HumanResult
@@ -21,12 +21,12 @@ def samples(source: SampleSource) -> list[Sample]:
             for pair in side.annotation_set.pairs:
                 votes = [vote for vote in side.votes if vote.prompt_id == pair.prompt_id]
                 text = pair.answer if first else pair.opponent_answer
-                opinions = tuple(
-                    Opinion(vote.annotator, f"against {side.opponent}, {_position(vote)}", vote.verdict, "")
+                judgements = tuple(
+                    Judgement(vote.annotator, f"against {side.opponent}, {_position(vote)}", vote.verdict, "")
                     for vote in votes
                 )
-                marks = (Mark(side.model, decided.get(pair.prompt_id, "no vote"), side.opponent),)
-                reply = Reply(side.model, text, f"{len(text):,} characters", marks, opinions)
+                tags = (OutcomeTag(side.model, decided.get(pair.prompt_id, "no vote"), side.opponent),)
+                reply = Reply(side.model, text, f"{len(text):,} characters", tags, judgements)
                 replies.setdefault(pair.prompt_id, {}).setdefault(side.model, []).append(reply)
                 found.prompts.setdefault(pair.prompt_id, Prompt(pair.prompt_id, pair.instruction, "evaluation"))
     for prompt, by_model in replies.items():

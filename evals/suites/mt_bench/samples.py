@@ -1,7 +1,7 @@
 """Samples of MT-Bench: each question with the answers to both turns and the grades of them."""
 
 from evals.results import stage_name
-from evals.sample import Mark, Reply, Sample, flags, opinion
+from evals.sample import OutcomeTag, Reply, Sample, injection_spans, judgement_of
 from evals.sample_source import SampleSource, by_answer
 from evals.suites.mt_bench.result import Grade, MtBenchResult
 from srlm.strip_reasoning import length_note
@@ -31,8 +31,10 @@ def _reply(model: str, grade: Grade, answer: Answer | None, verdicts: list[Verdi
         model,
         answer.text if answer else "",
         f"turn {grade.turn}" + (f", {length_note(answer)}" if answer else ""),
-        (Mark(model, outcome, turn=str(grade.turn), score=score),),
-        tuple(opinion(one, "on this answer") for one in verdicts),
-        flags((one for verdict in verdicts for one in verdict.injection_suspected), answer.id) if answer else (),
+        (OutcomeTag(model, outcome, turn=str(grade.turn), score=score),),
+        tuple(judgement_of(one, "on this answer") for one in verdicts),
+        injection_spans((one for verdict in verdicts for one in verdict.injection_suspected), answer.id)
+        if answer
+        else (),
         answer.thoughts if answer else "",
     )

@@ -6,7 +6,7 @@ from evals.suites.nlp.result import NlpResult
 
 SUITE = Suite(
     name="nlp",
-    title="NLP tasks: what was kept",
+    title="NLP tasks: knowledge retention",
     summary="lm-eval's tasks: what training on preferences costs elsewhere",
     result=NlpResult,
     options=run.OPTIONS,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from evals.results import files_folder
-from evals.sample import Mark, Reply, Sample
+from evals.sample import OutcomeTag, Reply, Sample
 from evals.sample_source import SampleSource
 from evals.suites.nlp.result import NlpResult
 from srlm.errors import DataError
@@ -73,4 +73,4 @@ def _item(model: str, row: Mapping[str, Any]) -> Reply:
         scored = len(said) > 1 and place < len(choices)
         lines.append(f"{value}  {choices[place].strip()}" if scored else str(value))
     note = f"target: {row.get('target')}; " + ", ".join(f"{one} {float(row[one]):g}" for one in metrics)
-    return Reply(model, "\n".join(lines), note, (Mark(model, "right" if right else "wrong"),))
+    return Reply(model, "\n".join(lines), note, (OutcomeTag(model, "correct" if right else "wrong"),))

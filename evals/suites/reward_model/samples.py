@@ -3,7 +3,7 @@
 from dataclasses import replace
 from itertools import combinations
 
-from evals.sample import Mark, Reply, Sample, flags, opinion
+from evals.sample import OutcomeTag, Reply, Sample, injection_spans, judgement_of
 from evals.sample_source import UNREAD, SampleSource, by_answer
 from evals.suites.reward_model.result import RewardResult
 from srlm.jsonl import by_id
@@ -28,15 +28,15 @@ def samples(source: SampleSource) -> list[Sample]:
                     f"rank {rank:g}",
                     texts[place] if place < len(texts) else "",
                     "ranked by people" if place < len(texts) else "its text is not among the run's held-out seeds",
-                    tuple(mark for one in results.values() for mark in _marks(one, prompt_id, place)),
-                    tuple(replace(opinion(verdict, "on this answer"), by=model) for model, verdict in said),
-                    flags((one for _, verdict in said for one in verdict.injection_suspected), answer_id),
+                    tuple(tag for one in results.values() for tag in _tags(one, prompt_id, place)),
+                    tuple(replace(judgement_of(verdict, "on this answer"), by=model) for model, verdict in said),
+                    injection_spans((one for _, verdict in said for one in verdict.injection_suspected), answer_id),
                 ),
             )
     return found.samples()
 
 
-def _marks(result: RewardResult, prompt_id: str, answer: int) -> list[Mark]:
+def _tags(result: RewardResult, prompt_id: str, answer: int) -> list[OutcomeTag]:
     """Return how a model orders an answer and those ranked below it, each outcome once."""
     if prompt_id not in result.instruction_ids:
         return []
@@ -57,6 +57,6 @@ def _marks(result: RewardResult, prompt_id: str, answer: int) -> list[Mark]:
             found[UNREAD] = None
         else:
             found["as people" if high > low else "a tie" if high == low else "the other way"] = None
-    return [Mark(result.model, outcome, score=shown) for outcome in found] or [
-        Mark(result.model, "scored" if shown else UNREAD, score=shown)
+    return [OutcomeTag(result.model, outcome, score=shown) for outcome in found] or [
+        OutcomeTag(result.model, "scored" if shown else UNREAD, score=shown)
     ]

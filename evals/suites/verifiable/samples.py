@@ -1,6 +1,6 @@
 """Samples of the suite verifiable: each prompt with all models' answers and the checks of its instructions."""
 
-from evals.sample import Mark, Opinion, Reply, Sample
+from evals.sample import Judgement, OutcomeTag, Reply, Sample
 from evals.sample_source import UNANSWERED, SampleSource
 from evals.suites.verifiable.result import PromptCheck, VerifiableResult
 from srlm.strip_reasoning import length_note
@@ -19,17 +19,17 @@ def samples(source: SampleSource) -> list[Sample]:
 
 
 def _reply(model: str, checker: str, check: PromptCheck, answer: Answer | None) -> Reply:
-    opinions: tuple[Opinion, ...] = ()
+    judgements: tuple[Judgement, ...] = ()
     if check.strict is None:
-        mark = Mark(model, UNANSWERED)
+        tag = OutcomeTag(model, UNANSWERED)
     else:
-        mark = Mark(model, _followed(all(check.strict)))
-        opinions = tuple(
-            Opinion(checker, f"on {name}", _followed(kept), "")
+        tag = OutcomeTag(model, _followed(all(check.strict)))
+        judgements = tuple(
+            Judgement(checker, f"on {name}", _followed(kept), "")
             for name, kept in zip(check.instructions, check.strict, strict=True)
         )
     text, note = (answer.text, length_note(answer)) if answer else ("", "no answer came")
-    return Reply(model, text, note, (mark,), opinions, thoughts=answer.thoughts if answer else "")
+    return Reply(model, text, note, (tag,), judgements, thoughts=answer.thoughts if answer else "")
 
 
 def _followed(kept: bool) -> str:

@@ -16,11 +16,11 @@ pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
 
 from evals.report.page import gather, render, write_report
-from evals.report.samples.suites import judged_samples
-from evals.report.samples.training import learned_samples
+from evals.report.samples.pack import pack
+from evals.report.samples.suites import suite_samples
+from evals.report.samples.training import training_samples
 from evals.report.section import Section
 from evals.results import Results, save
-from evals.sample import pack
 from evals.suites import load_results
 from helpers.report_run import HOSTILE, real_answers, write_run
 from srlm.config_file import load_config
@@ -128,8 +128,8 @@ def test_results_that_may_not_be_compared_are_shown_with_the_reason(tmp_path):
     save(run, replace(other, provenance=replace(other.provenance, judge="another")))
     _, sections = gather(run, QUIET, baseline=None, paper=False, mapped=False)
     (rates,) = [one for one in sections if one.id == "win-rates"]
-    (finding,) = rates.findings
-    assert "cannot be compared" in finding.text and finding.certain is None
+    (finding,) = rates.conclusions
+    assert "cannot be compared" in finding.text and finding.significant is None
     assert rates.figures
 
 
@@ -152,21 +152,21 @@ def test_a_result_without_its_answers_is_shown_empty(tmp_path):
     run = write_run(tmp_path, models=MODELS, prompts=12, length=100)
     for file in (run.folder / "evals").rglob("*.jsonl"):
         file.unlink()
-    found = [one for one in judged_samples(run, load_results(run)) if one.suite == "alpaca"]
+    found = [one for one in suite_samples(run, load_results(run)) if one.suite == "alpaca"]
     assert len(found) == 12
     assert {reply.text for one in found for reply in one.replies} == {""}
 
 
 def test_what_was_learned_is_among_the_samples(run):
-    found = [one for one in learned_samples(run) if one.suite == "training M3"]
+    found = [one for one in training_samples(run) if one.suite == "training M3"]
     assert len(found) == 60
-    roles = {mark.outcome for one in found for reply in one.replies for mark in reply.marks}
-    assert {"chosen", "rejected", "worthless on purpose", "verdict read"} <= roles
-    assert {one.fate for one in found} >= {"gave a pair"}
+    roles = {tag.outcome for one in found for reply in one.replies for tag in reply.tags}
+    assert {"chosen", "rejected", "degenerate", "parsed verdict"} <= roles
+    assert {one.selection for one in found} >= {"gave a pair"}
 
 
 def test_no_suite_no_samples(run):
-    assert judged_samples(run, Results()) == []
+    assert suite_samples(run, Results()) == []
 
 
 @pytest.mark.parametrize("source", ["drawn", pytest.param("real", marks=pytest.mark.slow)])
@@ -179,6 +179,6 @@ def test_six_models_on_805_prompts_stay_below_eight_megabytes(tmp_path, source):
             pytest.skip(f"alpaca_eval's outputs are not part of srlm, and {REAL} is not there")
         write, texts, count = real_answers(REAL)
         run = write_run(tmp_path, prompts=count, write=write, instructions=texts)
-    samples = [*judged_samples(run, load_results(run)), *learned_samples(run)]
+    samples = [*suite_samples(run, load_results(run)), *training_samples(run)]
     assert sum(len(one.replies) for one in samples if one.suite == "alpaca") == 805 * 7
     assert len(pack(samples)) < LARGEST - REST

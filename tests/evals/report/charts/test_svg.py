@@ -9,18 +9,18 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from evals.report.charts.bars import Histogram, Split, histograms, split_bars
+from evals.report.charts.bars import Histogram, SplitBar, histograms, split_bars
 from evals.report.charts.dots import Dot, Panel, dots
-from evals.report.charts.lines import Course, Point, Trend, trends
-from evals.report.charts.radar import Round, radar
-from evals.report.charts.scatter import Spot, scatter
+from evals.report.charts.lines import LineSeries, Point, Trend, trends
+from evals.report.charts.radar import RadarSeries, radar
+from evals.report.charts.scatter import ScatterPoint, scatter
 from evals.report.charts.svg import VARIABLES, plain
 
 HOSTILE = "M$_1^{$ <b>&\x00\u202e"
 
 
 def split(name):
-    return Split(name, (3, 0, 5), ("#samples?o=win", "#samples?o=tie", "#samples?o=loss"), (1, 2, 3))
+    return SplitBar(name, (3, 0, 5), ("#samples?o=win", "#samples?o=tie", "#samples?o=loss"), (1, 2, 3))
 
 
 def drawings(name):
@@ -32,9 +32,13 @@ def drawings(name):
         "dots": dots(
             "dots", [name], [Panel(name, ((dot, Dot(1, nan, nan, nan, "#n", name)),), line=50, percent=True)], name
         ),
-        "lines": trends("lines", [name, "M2"], [Trend(name, (Course(name, (point, point)),))], name),
-        "radar": radar("radar", [name, "b", "c"], [Round(name, (1.0, nan, 3.0), ("#1", "#2", "#3"), 0)], 10, name),
-        "scatter": scatter("scatter", [(name, [Spot(0, 1, 0, "#s", name), Spot(1, 1, 1, "#t", name)])], name),
+        "lines": trends("lines", [name, "M2"], [Trend(name, (LineSeries(name, (point, point)),))], name),
+        "radar": radar(
+            "radar", [name, "b", "c"], [RadarSeries(name, (1.0, nan, 3.0), ("#1", "#2", "#3"), 0)], 10, name
+        ),
+        "scatter": scatter(
+            "scatter", [(name, [ScatterPoint(0, 1, 0, "#s", name), ScatterPoint(1, 1, 1, "#t", name)])], name
+        ),
     }
 
 
@@ -85,7 +89,7 @@ def test_what_is_not_there_is_not_drawn():
 
 def test_a_missing_grade_is_a_gap_and_no_zero():
     def drawn(grade):
-        one = Round("M1", (5.0, grade, 5.0, 5.0), ("#1", "#2", "#3", "#4"), 0)
+        one = RadarSeries("M1", (5.0, grade, 5.0, 5.0), ("#1", "#2", "#3", "#4"), 0)
         return radar("r", ["a", "b", "c", "d"], [one], 10, "alt")
 
     assert (drawn(4.0).count("<a "), drawn(nan).count("<a ")) == (4, 3)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evals.report.samples.pack import pack
 from evals.results import collect
-from evals.sample import Mark, Opinion, Reply, Sample, flags, link, opinion, pack
+from evals.sample import Judgement, OutcomeTag, Reply, Sample, injection_spans, judgement_of, link
 from evals.sample_source import SampleSource
 from evals.suites.nlp.result import NlpResult
 from evals.suites.nlp.samples import samples
@@ -32,13 +33,13 @@ words = st.text(st.characters(exclude_categories=["Cs"]))
 
 @given(words, words, words)
 def test_every_text_comes_back(prompt, answer, verdict):
-    sample = Sample("p", "alpaca", prompt, (Reply("M1", answer, opinions=(Opinion("j", "it", "5", verdict),)),))
+    sample = Sample("p", "alpaca", prompt, (Reply("M1", answer, judgements=(Judgement("j", "it", "5", verdict),)),))
     data = opened(pack([sample]))
     (one,) = data["samples"]
     (reply,) = one["replies"]
     assert data["texts"][one["prompt"]] == prompt
     assert data["texts"][reply["text"]] == answer
-    assert data["texts"][reply["opinions"][0][3]] == verdict
+    assert data["texts"][reply["judgements"][0][3]] == verdict
 
 
 @given(words, words.filter(bool), words)
@@ -57,7 +58,7 @@ def test_a_text_is_packed_once_and_the_page_cannot_be_left():
 
 
 def test_the_same_samples_give_the_same_bytes():
-    sample = Sample("p", "s", "why", (Reply("M1", "so", marks=(Mark("M1", "win", "SFT"),)),))
+    sample = Sample("p", "s", "why", (Reply("M1", "so", tags=(OutcomeTag("M1", "win", "SFT"),)),))
     assert pack([sample]) == pack([sample])
 
 
@@ -68,28 +69,31 @@ def test_a_link_names_facets_and_leaves_out_empty_ones():
 
 def test_a_verdict_that_was_not_read_says_so():
     def said(reading):
-        return opinion(Verdict("v", "j", "r", ("a",), reading), "it", ("A", "B"))
+        return judgement_of(Verdict("v", "j", "r", ("a",), reading), "it", ("A", "B"))
 
-    assert said(Scored(0.7, "A", (0.7, 0.3))).reading == "A 0.70, B 0.30"
-    assert said(Unparsed("hm", "no letter")) == Opinion("j", "it", "could not be read: no letter", "hm")
-    assert said(Failed("timeout")).reading == "no answer came: timeout"
+    assert said(Scored(0.7, "A", (0.7, 0.3))).result == "A 0.70, B 0.30"
+    assert said(Unparsed("hm", "no letter")) == Judgement("j", "it", "not parsed: no letter", "hm")
+    assert said(Failed("timeout")).result == "no reply: timeout"
 
 
 def test_flags_are_those_of_the_answer_once():
     found = [InjectionFlag("a", "verdict", 3, 5), InjectionFlag("a", "verdict", 3, 5), InjectionFlag("b", "tag", 0, 1)]
-    assert flags(found, "a") == ((3, 5, "verdict"),)
+    assert injection_spans(found, "a") == ((3, 5, "verdict"),)
 
 
 def test_thoughts_are_packed_beside_the_text_and_only_where_there_are_some():
     reading = Scored(4.0, "It is so.\nScore: 4")
     verdict = Verdict("v", "j", "additive", ("a",), reading, thoughts="<think>2?</think>")
-    plain = Reply("M1", "so", opinions=(opinion(Verdict("v", "j", "additive", ("a",), reading), "it"),))
-    thought = Reply("M2", "so", opinions=(opinion(verdict, "it"),), thoughts="<b>Well</b>")
+    plain = Reply("M1", "so", judgements=(judgement_of(Verdict("v", "j", "additive", ("a",), reading), "it"),))
+    thought = Reply("M2", "so", judgements=(judgement_of(verdict, "it"),), thoughts="<b>Well</b>")
     data = opened(pack([Sample("p", "s", "why", (plain, thought))]))
     one, two = data["samples"][0]["replies"]
-    assert ("thoughts" in one, len(one["opinions"][0])) == (False, 4)
+    assert ("thoughts" in one, len(one["judgements"][0])) == (False, 4)
     assert data["texts"][two["thoughts"]] == "<b>Well</b>"
-    assert [data["texts"][number] for number in two["opinions"][0]][3:] == ["It is so.\nScore: 4", "<think>2?</think>"]
+    assert [data["texts"][number] for number in two["judgements"][0]][3:] == [
+        "It is so.\nScore: 4",
+        "<think>2?</think>",
+    ]
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\x85", "\x1c"])
