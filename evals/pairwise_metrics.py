@@ -1,4 +1,4 @@
-"""Metrics of results that belong to pairs of models: win, tie or loss on each prompt, the score against the baseline."""
+"""Metrics of results that belong to pairs of models: win, tie or loss on each prompt, and the score."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

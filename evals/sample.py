@@ -1,9 +1,9 @@
-"""A prompt with all answers to it and what was said of them, as the page shows it: the bottom of every figure.
+"""Samples of the report: a prompt with all answers to it and the verdicts on them, and their packing into the page.
 
-A figure's link names facets (`link`); the page shows the samples that have them. Facets of the prompt are its suite,
-category, complexity, length and fate, those of an answer stand in its marks, and a link that names several of these
-means one mark that has them all. Texts are packed once each, compressed, and opened in the browser: what a model wrote
-is data on the way there and back, and never markup.
+The link of a value names facets (`link`); the page shows the samples that have them. Facets of the prompt are its
+suite, category, complexity, length and fate; those of an answer are in its marks, and a link that names several of
+these means one mark that has them all. Texts are packed once each, compressed, and unpacked in the browser: models'
+texts are always data, and never markup.
 """
 
 import gzip
@@ -21,7 +21,7 @@ NO_LABEL = "no label"
 
 @dataclass(frozen=True)
 class Mark:
-    """What came of an answer: facets that a figure counts. `opponent` and `turn` where there are such."""
+    """An outcome of an answer, as the values of the report count it: facets. Empty ones do not apply."""
 
     model: str
     outcome: str
@@ -32,7 +32,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Opinion:
-    """A verdict: whose, on what, what was read from it, and the judge's own words, with what it thought before them."""
+    """A verdict: the judge, the subject, the parsed verdict, and the judge's reply with its reasoning."""
 
     by: str
     about: str
@@ -43,9 +43,9 @@ class Opinion:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer. `note` says what is particular to it; `flags` are (start, end, kind), in characters of the text.
+    """An answer, with a `note` on it. `flags` are (start, end, kind), in characters of the text.
 
-    `thoughts` came before it: they are shown folded, and not searched.
+    `thoughts` is the reasoning before it, which is shown folded and not searched.
     """
 
     by: str
@@ -72,12 +72,12 @@ class Sample:
 
 
 def link(**facets: str | Sequence[str]) -> str:
-    """Where a figure leads: the samples that have these facets. Of several values of one facet any will do."""
+    """Return the link to the samples that have these facets; of several values of one facet, any of them."""
     return f"#samples?{urlencode({key: value for key, value in facets.items() if value}, doseq=True)}"
 
 
 def opinion(verdict: Verdict, about: str, choices: Sequence[str] = ()) -> Opinion:
-    """A verdict in words. `choices` are what its probabilities are of."""
+    """Describe a verdict. `choices` are those of its probabilities."""
     reading = verdict.reading
     if isinstance(reading, Failed):
         return Opinion(verdict.judge, about, f"no answer came: {reading.reason}", "")
@@ -90,7 +90,7 @@ def opinion(verdict: Verdict, about: str, choices: Sequence[str] = ()) -> Opinio
 
 
 def flags(found: Iterable[InjectionFlag], answer_id: str) -> tuple[tuple[int, int, str], ...]:
-    """The places of an answer that speak to the judge, each once."""
+    """Return the places of an answer that hold a prompt injection, each once."""
     return tuple(sorted({(one.start, one.end, one.kind) for one in found if one.answer_id == answer_id}))
 
 
@@ -101,12 +101,12 @@ class Pool:
     numbers: dict[str, int] = field(default_factory=dict)
 
     def __call__(self, text: str) -> int:
-        """The number of a text."""
+        """Return the number of a text."""
         return self.numbers.setdefault(text, len(self.numbers))
 
 
 def pack(samples: Sequence[Sample]) -> str:
-    """All samples as base64 of gzip of JSON. Offsets are those of JavaScript, in units of UTF-16."""
+    """Return all samples as base64 of gzip of JSON. Offsets are those of JavaScript, in UTF-16 units."""
     pool = Pool()
     data = {"samples": [_packed(one, pool) for one in samples], "texts": list(pool.numbers)}
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from evals.compare.breakdown import group_prompts, has_labels, metric_breakdown, prompts_of, row_key
 from evals.compare.cells import format_estimate
-from evals.labels.store import By, labels_of
+from evals.labels.store import By, load_labels
 from evals.report.charts.dots import Panel, dots
 from evals.report.section import Facets, Figure, Section, metric_table
 from evals.report.sections.common import ABOUT_PAPER, Told, all_figures, dot, keys, named, suite_section
@@ -51,7 +51,7 @@ def broken(
     labels = {
         k: v
         for digest in dict.fromkeys(r.provenance.prompts for r in results)
-        for k, v in labels_of(run, digest).items()
+        for k, v in load_labels(run, digest).items()
     }
     prompts = prompts_of(metric)
     figures = []

@@ -1,10 +1,10 @@
-"""Length-controlled win rates of results: by the best way that there is, and the difference of two models.
+"""Length-controlled win rates of results, by the best available way, and the difference of two models.
 
 Two models are compared on the prompts that both were judged on: both are fitted in the same bootstrap samples of these
 prompts, and the standard deviation of the differences is the standard error of Student's t, for the interval and the p
 value. (The share of samples beyond 0, a bootstrap's usual p value, cannot fall below one in a thousand, which is too
 coarse once it is adjusted over the pairs of many models; and intervals between quantiles were too narrow at 50 prompts,
-where they left out the truth in 7 to 10 % of experiments: docs/explain/compare.md.)
+where they missed the true value in 7 to 10 % of experiments: docs/explain/compare.md.)
 """
 
 from collections.abc import Collection, Sequence
