@@ -1,5 +1,6 @@
 """Warnings on a model's answers: prompt injections, one constant answer, empty answers, answers that a server cut."""
 
+from evals.note import Note, warning
 from evals.results import Endings
 
 CONSTANT_SHARE = 0.02
@@ -8,7 +9,7 @@ CONSTANT_SHARE = 0.02
 
 def injection_warnings(
     model: str, metric: str, flagged: int, constant: int = 0, answers: int | None = None
-) -> list[str]:
+) -> list[Note]:
     """Return warnings of prompt injections and of a constant answer; none where a model has neither.
 
     Args:
@@ -18,28 +19,29 @@ def injection_warnings(
         constant: prompts that got one and the same answer.
         answers: the number of answers, where it is to be printed.
     """
-    share, lines = "" if answers is None else f" of {answers}", []
+    share, found = "" if answers is None else f" of {answers}", []
     if flagged:
-        lines.append(
-            f"Attention: {flagged}{share} answers of {model} hold something that speaks to the judge, or only begin "
-            f"to answer (injection_suspected in its verdicts). Read them before you trust its {metric}."
+        text = (
+            f"{flagged}{share} answers of {model} hold a suspected prompt injection, or only begin to answer "
+            f"(injection_suspected in its verdicts). Read them before you trust its {metric}."
         )
+        found.append(warning(text, model))
     if constant and (answers is None or constant > CONSTANT_SHARE * answers):
-        lines.append(f"Attention: {model} gave one and the same answer to {constant}{share} prompts.")
-    return lines
+        found.append(warning(f"{model} gave one and the same answer to {constant}{share} prompts.", model))
+    return found
 
 
-def ending_warnings(model: str, found: Endings) -> list[str]:
+def ending_warnings(model: str, endings: Endings) -> list[Note]:
     """Return warnings of empty answers and of those that the server cut."""
-    lines: list[str] = []
-    if found.empty:
-        whose = "their tokens" if found.spent == found.empty else f"the tokens of {found.spent}"
-        why = f": {whose} went into thoughts; raise --max-tokens" if found.spent else ""
-        lines.append(f"Attention: {found.empty} of {found.answers} answers of {model} are empty{why}.")
-    if found.cut:
+    found: list[Note] = []
+    if endings.empty:
+        whose = "their tokens" if endings.spent == endings.empty else f"the tokens of {endings.spent}"
+        why = f": {whose} went into reasoning; raise --max-tokens" if endings.spent else ""
+        found.append(warning(f"{endings.empty} of {endings.answers} answers of {model} are empty{why}.", model))
+    if endings.cut:
         by = "were cut by its server, such as by a content filter"
-        lines.append(f"Attention: {found.cut} of {found.answers} answers of {model} {by}.")
-    return lines
+        found.append(warning(f"{endings.cut} of {endings.answers} answers of {model} {by}.", model))
+    return found
 
 
 def untrusted_reason(answers: int, flagged: int, constant: int = 0) -> str:
@@ -50,10 +52,10 @@ def untrusted_reason(answers: int, flagged: int, constant: int = 0) -> str:
     if 2 * constant > answers:
         return f"it gave one and the same answer to {constant} of {answers} prompts"
     if 2 * flagged > answers:
-        return f"{flagged} of its {answers} answers hold something that speaks to the judge, or only begin to answer"
+        return f"{flagged} of its {answers} answers hold a suspected prompt injection, or only begin to answer"
     return ""
 
 
 def untrusted_sentence(suite: str, model: str, reason: str) -> str:
-    """Return the sentence on such a model that stands in place of every other."""
-    return f"Do not trust the {suite} figures of {model}: {reason}."
+    """Return the sentence on such a model that replaces all others."""
+    return f"Do not trust the {suite} metrics of {model}: {reason}."

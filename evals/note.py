@@ -1,19 +1,23 @@
-"""Notes below a comparison: its captions, and warnings with the models that they are about."""
+"""Notes below a comparison: captions, and warnings with the models that they are about."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-ATTENTION = "Attention: "
-"""The beginning of a warning when it is printed."""
+from srlm.judges.judge_card import JudgeCard
+
+PREFIX = "Attention:"
+"""The first word of a printed warning."""
 
 
 @dataclass(frozen=True)
 class Note:
-    """A sentence below a table.
+    """A sentence below a table; printed with `str`.
 
-    A "warning" must not be overlooked; "weak judge" is the card of a judge that is hardly better than chance.
-    `models` are those that it is about, where it is about some of them only.
+    Attributes:
+        kind: a "warning" must not be overlooked; "weak judge" is the judge card of a judge that is close to chance.
+        text: without the word that a printed warning begins with.
+        models: those that it is about; empty where it is about all of them.
     """
 
     kind: Literal["caption", "warning", "weak judge"]
@@ -21,7 +25,7 @@ class Note:
     models: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{ATTENTION}{self.text}" if self.kind == "warning" else self.text
+        return f"{PREFIX} {self.text}" if self.kind == "warning" else self.text
 
 
 def caption(text: str) -> Note:
@@ -30,26 +34,25 @@ def caption(text: str) -> Note:
 
 
 def warning(text: str, *models: str) -> Note:
-    """Return a warning about these models, or about all of them where none is named."""
+    """Return a warning about these models, or about all of them if none is named."""
     return Note("warning", text, models)
 
 
-def printed(notes: Iterable[Note]) -> list[str]:
-    """Return the lines of the notes, each once."""
-    return list(dict.fromkeys(map(str, notes)))
+def card_note(card: JudgeCard) -> Note:
+    """Return a judge card in one sentence."""
+    return Note("weak judge" if card.weak else "caption", card.caption())
 
 
 def parse_notes(lines: Sequence[str], models: Sequence[str]) -> list[Note]:
-    """Read notes back from their printed lines, as the JSON of a comparison has them.
+    """Read notes from their printed lines, as the JSON of a comparison has them.
 
-    A warning is about those of the `models` whose names are among its words.
+    The kind of a note other than a warning is lost. A warning is about those of the `models` that are among its words.
     """
     found = []
     for line in lines:
-        if not line.startswith(ATTENTION.rstrip()):
+        if line.startswith(PREFIX):
+            words = {word.strip(".,:;()") for word in line.split()}
+            found.append(warning(line.removeprefix(PREFIX).lstrip(), *(one for one in models if one in words)))
+        else:
             found.append(caption(line))
-            continue
-        words = {word.strip(".,:;()") for word in line.split()}
-        text = line.removeprefix(ATTENTION.rstrip()).lstrip()
-        found.append(warning(text, *(model for model in models if model in words)))
     return found

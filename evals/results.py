@@ -38,6 +38,21 @@ class Provenance:
     sampling: str
     dates: tuple[str, str] | None = None
 
+    @property
+    def rubric_name(self) -> str:
+        """Return the name of the rubric, without its digest."""
+        return self.rubric.partition(":")[0]
+
+    @property
+    def judge_name(self) -> str:
+        """Return the name of the judge, without its identity."""
+        return judge_name(self.judge)
+
+
+def judge_name(judge: str) -> str:
+    """Return the name in a provenance's judge, which is "NAME IDENTITY"."""
+    return judge.partition(" ")[0]
+
 
 @dataclass(frozen=True)
 class Endings:

@@ -6,13 +6,12 @@ Records that are missing, such as the answers of a result, are left out and neve
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from evals.labels.store import Label, load_labels
 from evals.prompt_sets import load_prompt_sets
 from evals.results import Results, stage_name
 from evals.sample import NO_LABEL, Mark, Reply, Sample, flags, opinion
-from srlm.jsonl import parse_lines
 from srlm.judges.pairwise import CHOICES, verdict_of
 from srlm.runs import Run
 from srlm.strip_reasoning import length_note
@@ -76,12 +75,12 @@ class SampleSource:
 
     def answers(self, suite: str, model: str) -> dict[str, Answer]:
         """Return a model's answers in a suite, by prompt id."""
-        found = records(self.run, stage_name(self.run, suite, model, "answers"), Answer)
+        found = self.run.records(stage_name(self.run, suite, model, "answers"), Answer)
         return {one.prompt_id: one for one in found}
 
     def verdicts(self, suite: str, models: str | tuple[str, str]) -> list[Verdict]:
         """Return the verdicts on a model or a pair of models in a suite."""
-        return records(self.run, stage_name(self.run, suite, models, "verdicts"), Verdict)
+        return self.run.records(stage_name(self.run, suite, models, "verdicts"), Verdict)
 
 
 def pairwise_reply(outcome: Outcome, answer: Answer | None, verdicts: Mapping[str, Verdict]) -> Reply:
@@ -120,18 +119,6 @@ def joined_reply(replies: Sequence[Reply]) -> Reply:
         tuple(sorted({flag for one in replies for flag in one.flags})),
         first.thoughts,
     )
-
-
-def records(run: Run, stage: str, kind: type[T]) -> list[T]:
-    """Read the records of a stage; none where it has no file."""
-    path = run.path(stage)
-    return parse_lines(path, kind) if path.exists() else []
-
-
-def by_id(found: Iterable[T]) -> dict[str, T]:
-    """Return records by their id."""
-    items: Iterable[Any] = found
-    return {one.id: one for one in items}
 
 
 def by_answer(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:

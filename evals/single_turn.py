@@ -27,6 +27,7 @@ PROMPTS = Option(
     content="model_outputs.json",
 )
 MAX_TOKENS = max_tokens("the run's")
+ID_PREFIX = "alpaca-"
 
 
 @dataclass(frozen=True)
@@ -58,19 +59,20 @@ def sampling_of(preparation: Preparation) -> Sampling:
 def prompts_of(outputs: Sequence[Output]) -> list[Prompt]:
     """Turn the baseline's outputs into prompts with references; sorting their ids gives the order of the file."""
     return [
-        Prompt(_prompt_id(place), one.instruction, "evaluation", category=one.dataset or None, reference=one.output)
+        Prompt(numbered_id(place), one.instruction, "evaluation", category=one.dataset or None, reference=one.output)
         for place, one in enumerate(outputs, start=1)
     ]
 
 
-def _prompt_id(number: int) -> str:
-    return f"alpaca-{number:04d}"
+def numbered_id(number: int) -> str:
+    """Return the id of the prompt with a number, from 1, in the baseline's outputs."""
+    return f"{ID_PREFIX}{number:04d}"
 
 
-def prompt_position(prompt_id: str) -> int | None:
-    """Return the position in its file, from 0, of a prompt that `prompts_of` named; None for any other prompt."""
-    name, _, number = prompt_id.partition("-")
-    return int(number) - 1 if name == "alpaca" and number.isdecimal() and int(number) > 0 else None
+def number_of_id(prompt_id: str) -> int | None:
+    """Return the number of a prompt in the baseline's outputs; None for ids of other prompts."""
+    number = prompt_id.removeprefix(ID_PREFIX)
+    return int(number) if number != prompt_id and number.isdecimal() else None
 
 
 def outputs_at(place: str) -> list[Output]:

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from evals.importer import Importer
 from evals.metric import ExtraTable, Metric
+from evals.note import Note
 from evals.options import Job, Option, Preparation
 from evals.pairwise_metrics import results_between
 from evals.results import ComparableResult, Results, load, models_of
@@ -70,7 +71,7 @@ class Suite(Generic[R]):
         summary: one line for `srlm eval --help`.
         result: the class of its stored results, with `opponent` if they belong to pairs of models.
         metrics: the rows of a comparison, the first of them the main one.
-        captions: sentences below the table.
+        notes: captions and warnings below the table.
         options: of `srlm eval`, for `prepare`.
         prepare: checks the options and loads the data, before any model is loaded.
         outside_judge: True if a judge that is none of the models gives verdicts.
@@ -91,7 +92,7 @@ class Suite(Generic[R]):
     summary: str
     result: type[R]
     metrics: Callable[[Selection[R]], list[Metric]]
-    captions: Callable[[Selection[R]], list[str]]
+    notes: Callable[[Selection[R]], list[Note]]
     options: tuple[Option[Any], ...] = ()
     prepare: Callable[[Preparation], Job] = _not_by_eval
     outside_judge: bool = False

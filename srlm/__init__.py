@@ -13,7 +13,20 @@ from typing import TYPE_CHECKING, Any
 from srlm.version import __version__
 
 if TYPE_CHECKING:
-    from srlm.api import doctor, estimate, gate, judge, judge_card, label, open_run, pin_judge, report, train
+    from srlm.api import (
+        compare,
+        doctor,
+        estimate,
+        evaluate,
+        gate,
+        judge,
+        judge_card,
+        label,
+        open_run,
+        pin_judge,
+        report,
+        train,
+    )
 
 # TRL and vLLM send usage statistics unless these variables are set before they are imported. A value of the user's
 # stays.
@@ -22,8 +35,10 @@ os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
 
 __all__ = [
     "__version__",
+    "compare",
     "doctor",
     "estimate",
+    "evaluate",
     "gate",
     "judge",
     "judge_card",

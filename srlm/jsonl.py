@@ -5,7 +5,7 @@ the first wrong record.
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from math import isnan, nan
 from pathlib import Path
@@ -117,6 +117,6 @@ def with_nan(data: Any) -> Any:
     return [with_nan(value) for value in data] if isinstance(data, list) else data
 
 
-def by_id(records: Sequence[T]) -> dict[str, T]:
+def by_id(records: Iterable[T]) -> dict[str, T]:
     """Index records by their id."""
     return {record.id: record for record in records}  # type: ignore[attr-defined]

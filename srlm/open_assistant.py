@@ -158,7 +158,7 @@ def _is_missing(value: Any) -> bool:
 
 
 def _of_messages(path: Path, rows: Iterable[Row]) -> Given:
-    """Divide first turns of trees: a third of those with several ranked replies (by id) go to EFT, the others to IFT."""
+    """Divide first turns: a third of those with several ranked replies (by id) go to EFT, the others to IFT."""
     questions: dict[str, str] = {}
     replies: dict[str, list[RankedAnswer]] = {}
     once = UniqueKeys()

@@ -2,7 +2,7 @@
 
 A server in a process of its own answers every call after 200 ms, as a fast judge does. 805 pairs (AlpacaEval's number)
 are judged in both orders at 64 calls in flight, through the ledger like any evaluation. The ideal is what waiting alone
-takes: 805 x 2 x 0.2 s / 64. What is above it is ours: the SDK, the ledger, and the last calls, which fly alone. Both
+takes: 805 x 2 x 0.2 s / 64. What is above it is ours: the SDK, the ledger, and the last calls, which run alone. Both
 processes want a core each; on a busy machine the ratio says little. One comparison before it takes the first import
 and the first connection, which a command pays once.
 
@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PAIRS, MORE_PAIRS = 805, 3220
-IN_FLIGHT = 64
+CONNECTIONS = 64
 SECONDS = 0.2
 RUNS = 3
 
@@ -100,7 +100,7 @@ def judging(spec: str, pairs: list) -> tuple[float, float]:
     from srlm.judges.pairwise import compare, load_pairwise
     from srlm.ledger import Ledger
 
-    engine = open_engine(spec, client=ClientConfig(max_connections=IN_FLIGHT))
+    engine = open_engine(spec, client=ClientConfig(max_connections=CONNECTIONS))
     template = load_pairwise()
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger(Path(folder) / "ledger.sqlite")
@@ -119,7 +119,7 @@ def memory(spec: str, pairs: int) -> float:
     from srlm.engines.open import open_engine
     from srlm.types import Message, Request
 
-    engine = open_engine(spec, client=ClientConfig(max_connections=IN_FLIGHT))
+    engine = open_engine(spec, client=ClientConfig(max_connections=CONNECTIONS))
     batches = [[Request((Message("user", f"{n} " + "x" * 2500),), choices=("A", "B"))] for n in range(2 * pairs)]
     tracemalloc.start()
     for _ in engine.run(batches):
@@ -132,12 +132,12 @@ def memory(spec: str, pairs: int) -> float:
 def remote() -> dict[str, float]:
     """Everything: seconds of the best run, the ideal, their ratio, work a call, and memory."""
     with server(SECONDS) as spec:
-        judging(spec, matches(IN_FLIGHT, seed=1))
+        judging(spec, matches(CONNECTIONS, seed=1))
         seconds, work = min(judging(spec, matches(PAIRS)) for _ in range(RUNS))
     with server(0.0) as spec:
-        memory(spec, IN_FLIGHT)
+        memory(spec, CONNECTIONS)
         peaks = memory(spec, PAIRS), memory(spec, MORE_PAIRS)
-    ideal = PAIRS * 2 * SECONDS / IN_FLIGHT
+    ideal = PAIRS * 2 * SECONDS / CONNECTIONS
     return {
         "seconds": seconds,
         "ideal_seconds": ideal,
@@ -152,7 +152,7 @@ def card(found: dict[str, float]) -> list[str]:
     """Lines for people."""
     peaks = [found[f"peak_mb_{pairs}_pairs"] for pairs in (PAIRS, MORE_PAIRS)]
     return [
-        f"Judging {PAIRS} pairs in both orders, {IN_FLIGHT} calls in flight to a server that answers after {SECONDS} s",
+        f"Judging {PAIRS} pairs in both orders, {CONNECTIONS} concurrent calls, a server that takes {SECONDS} s",
         f"  {found['seconds']:.2f} s, waiting alone {found['ideal_seconds']:.2f} s: {found['ratio']:.3f} (limit 1.1)",
         f"  our own work {found['work_ms_a_call']:.2f} ms a call; memory of the calls {peaks[0]:.1f} MB, "
         f"at {MORE_PAIRS} pairs {peaks[1]:.1f} MB",

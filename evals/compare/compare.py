@@ -63,7 +63,7 @@ def compare_sources(
     breakdown = by_label(sources.run, by, read_labels(labels) if labels else None) if by else None
     first = sources.models([baseline])[0] if baseline else models[0]
     comparison = compare_models(sources.results, models, first, allow_mismatch, breakdown, settings)
-    if by is not None and not any(side.baseline for side in comparison.sides):
+    if by is not None and not any(table.baseline for table in comparison.extra_tables):
         raise UsageError(
             f"No prompt of these results has a label of this kind ({by}). A judge gives them: srlm label --judge SPEC. "
             "Or name a file of yours: --labels FILE"
@@ -73,7 +73,9 @@ def compare_sources(
 
 
 def file_settings(
-    prompts: str | None = None, repeats: RepeatRule | None = None, alpaca_difficulties: Path | None = None
+    prompts: str | Path | None = None,
+    repeats: RepeatRule | None = None,
+    alpaca_difficulties: str | Path | None = None,
 ) -> list[object]:
     """Return the settings that options give.
 
@@ -88,8 +90,8 @@ def file_settings(
     if repeats is not None and repeats not in get_args(RepeatRule):
         raise UnknownName("For --repeats, the word", repeats, get_args(RepeatRule))
     found = [
-        read_difficulties(alpaca_difficulties) if alpaca_difficulties else None,
-        read_prompts(prompts) if prompts else None,
+        read_difficulties(Path(alpaca_difficulties)) if alpaca_difficulties else None,
+        read_prompts(str(prompts)) if prompts else None,
         Repeats(repeats) if repeats else None,
     ]
     return [one for one in found if one is not None]

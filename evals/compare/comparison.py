@@ -16,6 +16,7 @@ from evals.answer_checks import untrusted_sentence
 from evals.compare.ranking import ranking
 from evals.compare.sentences import difference_sentences
 from evals.metric import ExtraTable, Metric
+from evals.note import Note, caption, warning
 from evals.results import CardedResult, ComparableResult, Results
 from evals.suite import Selection, Suite
 from srlm.errors import UnknownName, UsageError
@@ -50,17 +51,33 @@ class SuiteJudge:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A table with its conclusions. `distrusted` has the models whose metrics cannot be trusted, and the reason."""
+    """A table of metrics with its notes and conclusions.
+
+    Attributes:
+        models: all of them, the baseline first.
+        baseline: the model that the others are compared with.
+        metrics: the rows.
+        notes: captions and warnings.
+        conclusions: which differences are significant and which are not, in sentences.
+        extra_tables: rankings, pairs of models, breakdowns.
+        judges: of the suites with an outside judge.
+        untrusted: the models whose metrics cannot be trusted, with the reason.
+    """
 
     models: list[str]
     baseline: str
     metrics: list[Metric]
-    captions: list[str]
-    words: list[str]
-    sides: list[ExtraTable] = field(default_factory=list)
+    notes: list[Note]
+    conclusions: list[str]
+    extra_tables: list[ExtraTable] = field(default_factory=list)
     judges: list[SuiteJudge] = field(default_factory=list)
-    distrusted: dict[str, str] = field(default_factory=dict)
+    untrusted: dict[str, str] = field(default_factory=dict)
     files: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def captions(self) -> list[str]:
+        """Return the printed lines of the notes."""
+        return list(map(str, self.notes))
 
 
 @dataclass(frozen=True)
@@ -120,25 +137,25 @@ def compare_models(
         raise UsageError(
             f"No suite has results of all of {', '.join(models)}. Evaluate them with: srlm eval {join(models)}"
         )
-    mismatches = [line for part in parts for group in part.groups if (line := _mismatch(group, allow_mismatch))]
-    captions = [line for part in parts for line in part.suite.captions(part.chosen)]
+    mismatches = [note for part in parts for group in part.groups if (note := _mismatch(group, allow_mismatch))]
+    notes = [note for part in parts for note in part.suite.notes(part.chosen)]
     shown = {part.suite.name for part in parts}
     partly = [name for name, having in with_results.items() if having & {*models} and name not in shown]
     if partly:
-        captions.append(f"Not every model has results of {', '.join(partly)}: left out.")
+        notes.append(caption(f"Not every model has results of {', '.join(partly)}: left out."))
     breakdowns, undivided = _breakdowns(parts, breakdown)
     return Comparison(
         models=list(models),
         baseline=baseline,
         metrics=[metric for part in parts for metric in part.metrics],
-        captions=[*mismatches, *dict.fromkeys([*captions, *undivided])],  # two suites of one judge show its card once
-        words=[
+        notes=[*mismatches, *dict.fromkeys([*notes, *undivided])],  # two suites of one judge show its card once
+        conclusions=[
             *(line for part in parts for line in _conclusions(part, models, baseline)),
             *(line for part in parts for line in part.suite.sentences(part.metrics, models, baseline)),
         ],
-        sides=[*(table for part in parts for table in _tables(part)), *breakdowns],
+        extra_tables=[*(table for part in parts for table in _tables(part)), *breakdowns],
         judges=_judges(parts),
-        distrusted={model: reason for part in parts for model, reason in part.untrusted.items()},
+        untrusted={model: reason for part in parts for model, reason in part.untrusted.items()},
     )
 
 
@@ -164,10 +181,10 @@ def _tables(part: _Part) -> list[ExtraTable]:
     return [*(one for one in rankings if one is not None), *part.suite.extra_tables(part.chosen)]
 
 
-def _breakdowns(parts: Sequence[_Part], breakdown: Breakdown | None) -> tuple[list[ExtraTable], list[str]]:
+def _breakdowns(parts: Sequence[_Part], breakdown: Breakdown | None) -> tuple[list[ExtraTable], list[Note]]:
     """Divide each suite's first metric by the labels of its prompts; return also a caption for each that cannot be."""
     tables: list[ExtraTable] = []
-    undivided: list[str] = []
+    undivided: list[Note] = []
     if breakdown is None:
         return tables, undivided
     for part in parts:
@@ -178,7 +195,7 @@ def _breakdowns(parts: Sequence[_Part], breakdown: Breakdown | None) -> tuple[li
         if table is not None:
             tables.append(table)
         else:
-            undivided.append(f"Not taken apart, as none of its prompts has a figure and a label: {first.label}.")
+            undivided.append(caption(f"No breakdown, as none of its prompts has a value and a label: {first.label}."))
     return tables, undivided
 
 
@@ -198,8 +215,8 @@ def _untested(metric: Metric) -> Metric:
     return replace(metric, cells=cells, test=None)
 
 
-def _mismatch(results: Sequence[ComparableResult], allowed: Collection[str]) -> str:
-    """Return a warning that names the differences in provenance; empty where there is none.
+def _mismatch(results: Sequence[ComparableResult], allowed: Collection[str]) -> Note | None:
+    """Return a warning that names the differences in provenance; None where there is none.
 
     Raises:
         UsageError: a difference is not allowed.
@@ -219,9 +236,9 @@ def _mismatch(results: Sequence[ComparableResult], allowed: Collection[str]) -> 
             if differ:
                 found[name] = None
     if not found:
-        return ""
-    return (
-        f"Attention: these {first.suite} results differ in {' and '.join(found)}, so a difference between columns need "
+        return None
+    return warning(
+        f"these {first.suite} results differ in {' and '.join(found)}, so a difference between columns need "
         f"not be one between models{', and none is tested' if 'prompts' in found else ''}."
     )
 

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from evals.compare.comparison import Comparison
 from evals.metric import ExtraTable, Metric, Reference
+from evals.note import caption
 from evals.suites.mt_bench.data import CATEGORIES
 from srlm.errors import DataError, UnknownName
 from srlm.jsonl import explain
@@ -139,10 +140,12 @@ class Table(_Frozen):
 def add_paper_values(comparison: Comparison) -> Comparison:
     """Return the comparison with the paper's values, and a caption that explains them."""
     metrics = [replace(one, paper=_values_of(one.key, comparison)) for one in comparison.metrics]
-    tables = [replace(one, metrics=[_values_of_pairs(row, one) for row in one.metrics]) for one in comparison.sides]
+    tables = [
+        replace(one, metrics=[_values_of_pairs(row, one) for row in one.metrics]) for one in comparison.extra_tables
+    ]
     found = any(one.paper for one in [*metrics, *(row for one in tables for row in one.metrics)])
-    captions = [*comparison.captions, CAPTION if found else NOTHING]
-    return replace(comparison, metrics=metrics, sides=tables, captions=captions)
+    notes = [*comparison.notes, caption(CAPTION if found else NOTHING)]
+    return replace(comparison, metrics=metrics, extra_tables=tables, notes=notes)
 
 
 def _values_of(metric: str, comparison: Comparison) -> Reference | None:

@@ -10,6 +10,7 @@ from evals.importer import FileSummary, Settings
 from evals.metric import Cell, ExtraTable, Metric
 from evals.results import Results, collect, merge
 from evals.suites import load_results
+from srlm.errors import UsageError
 from srlm.runs import Run
 from srlm.stats.intervals import Estimate
 
@@ -32,11 +33,25 @@ class Sources:
         """Return the models of words, in their order; a file may have several."""
         return [model for word in words for model in self.names.get(word, [word])]
 
+    def model(self, word: str) -> str:
+        """Return the one model of a word.
+
+        Raises:
+            UsageError: it is a file of several models.
+        """
+        models = self.names.get(word, [word])
+        if len(models) > 1:
+            raise UsageError(
+                f"{word} has results of {len(models)} models ({', '.join(sorted(models)[:4])}, ...), and one is "
+                "needed. Give each model a file of its own."
+            )
+        return models[0]
+
     def add_summaries(self, comparison: Comparison) -> Comparison:
         """Add the counts of the files of compared models, a table for each kind of file."""
         chosen = [one for model in comparison.models for one in self.summaries if one.model == model]
-        sides = [*comparison.sides, *summary_tables(chosen)]
-        return replace(comparison, sides=sides, files=[one.data for one in chosen])
+        tables = [*comparison.extra_tables, *summary_tables(chosen)]
+        return replace(comparison, extra_tables=tables, files=[one.data for one in chosen])
 
 
 def load_sources(

@@ -27,11 +27,11 @@ def print_comparison(console: "Console", comparison: Comparison) -> None:
     """Print the tables of a comparison, their captions, and the conclusions."""
     for table in as_tables(comparison, console.width):
         console.print(table)
-    for caption in [*comparison.captions, *legend(comparison.metrics, comparison.sides)]:
+    for caption in [*comparison.captions, *legend(comparison.metrics, comparison.extra_tables)]:
         console.print(one_line(caption), style="dim", markup=False)
-    print_extra_tables(console, comparison.sides)
+    print_extra_tables(console, comparison.extra_tables)
     console.print()
-    for line in comparison.words:
+    for line in comparison.conclusions:
         console.print(f"- {one_line(line)}", markup=False)
 
 
@@ -47,7 +47,7 @@ def print_extra_tables(console: "Console", tables: Sequence[ExtraTable]) -> None
 
 def as_tables(comparison: Comparison, width: int) -> "list[Table]":
     """Return the models as columns of as many tables as needed for none to be wider than `width` characters."""
-    title, not_trusted = f"Comparison with {comparison.baseline}", comparison.distrusted
+    title, not_trusted = f"Comparison with {comparison.baseline}", comparison.untrusted
     return _tables(width, title, comparison.models, comparison.metrics, comparison.baseline, not_trusted)
 
 

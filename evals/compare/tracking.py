@@ -59,7 +59,7 @@ def _evaluation(suite: Suite[Any], chosen: Selection[Any], model: str, against: 
     for one in suite.metrics(chosen):
         estimate = one.cells[model].estimate
         shown.append(Measured(one.key, one.label, row_label(one), estimate, format_estimate(estimate, one.unit)))
-    return Evaluation(suite.name, tuple(shown), tuple(suite.captions(chosen)), against)
+    return Evaluation(suite.name, tuple(shown), tuple(map(str, suite.notes(chosen))), against)
 
 
 def tracked_values(evaluations: Sequence[Evaluation]) -> dict[str, float]:

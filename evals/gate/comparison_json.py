@@ -15,6 +15,7 @@ from evals.compare.comparison import Comparison
 from evals.compare.export.json import as_json
 from evals.metric import Direction
 from evals.note import Note, parse_notes
+from evals.results import judge_name
 from srlm.errors import DataError
 from srlm.jsonl import explain, refuse_newer
 from srlm.read_json import json_value
@@ -86,7 +87,7 @@ class Judge(Part):
     @property
     def name(self) -> str:
         """Return the judge's name without its identity."""
-        return self.judge.split(" ")[0]
+        return judge_name(self.judge)
 
 
 class ComparisonJson(Part):

@@ -13,10 +13,22 @@ Left out: `srlm annotate`, `srlm show` and `srlm ledger`, which are made for a t
 """
 
 from srlm.api.estimates import estimate
+from srlm.api.evaluating import compare, evaluate
 from srlm.api.gating import gate, pin_judge
 from srlm.api.judging import judge, judge_card, label
 from srlm.api.training import doctor, open_run, report, train
 
-# `evaluate` and `compare` come here from a module of their own, and into __all__ here and in srlm/__init__.py.
-
-__all__ = ["doctor", "estimate", "gate", "judge", "judge_card", "label", "open_run", "pin_judge", "report", "train"]
+__all__ = [
+    "compare",
+    "doctor",
+    "estimate",
+    "evaluate",
+    "gate",
+    "judge",
+    "judge_card",
+    "label",
+    "open_run",
+    "pin_judge",
+    "report",
+    "train",
+]

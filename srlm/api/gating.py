@@ -4,7 +4,7 @@ import shlex
 from dataclasses import asdict, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from srlm.api.estimates import estimating, run_with_estimate
 from srlm.api.models import ModelOpener, find_run, find_run_if_any
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from evals.gate.comparison_json import ComparisonJson
     from evals.gate.judge_drift import DriftResult, PinnedVerdicts
     from evals.gate.policy import Policy
+    from evals.importer import Settings
     from evals.model import EvalModel
     from srlm.api.results import GateDecision
     from srlm.console import Progress
@@ -22,14 +23,17 @@ if TYPE_CHECKING:
 
 
 def gate(
-    candidate: str,
-    baseline: str | None = None,
+    candidate: str | Path,
+    baseline: str | Path | None = None,
     policy: str | Path = "gate.yaml",
     *,
     comparison: str | Path | None = None,
     judge: str | None = None,
-    run: "Run | str | None" = None,
+    run: "Run | str | Path | None" = None,
     runs: str | Path | None = None,
+    prompts: str | Path | None = None,
+    repeats: Literal["mean", "first", "last"] | None = None,
+    alpaca_difficulties: str | Path | None = None,
     max_connections: int | None = None,
     timeout: float | None = None,
     max_cost: float | None = None,
@@ -38,13 +42,16 @@ def gate(
     """Decide by a policy whether a model may replace another one: pass, regression, inconclusive or judge broken.
 
     Args:
-        candidate: the model to decide about, such as M2.
-        baseline: the model that it would replace; that of the comparison, if None.
+        candidate: the model to decide about, such as M2, or a file of its results, as `compare` reads them.
+        baseline: the model that it would replace, or its file; that of the comparison, if None.
         policy: a YAML file, as `srlm gate init` writes it.
         comparison: the output of `srlm compare --format json`, to decide on instead of the results of a run.
         judge: the judge that was pinned, where the policy has a calibration set: it is asked again.
-        run: an open run or a name; the one that was changed last, if None.
+        run: an open run, a name or a folder; the one that was changed last, if None.
         runs: folder of the runs; $SRLM_RUNS or results/runs, if None.
+        prompts: prompts of the benchmark of files, see `compare`.
+        repeats: the way to read judgements that a file has several times, see `compare`.
+        alpaca_difficulties: AlpacaEval's df_gamed.csv, for files of its annotations.
         max_connections: concurrent requests to a server; 16, if None.
         timeout: seconds without an answer of the server after which the work stops; 300, if None.
         max_cost: US dollars that all calls may cost together.
@@ -60,6 +67,7 @@ def gate(
         >>> decision.outcome  # doctest: +SKIP
         'inconclusive'
     """
+    from evals.compare.compare import file_settings
     from evals.gate.decision import decide
     from evals.gate.policy import load_policy
     from srlm.api.results import GateDecision
@@ -67,7 +75,8 @@ def gate(
     from srlm.errors import UsageError
 
     wanted = load_policy(Path(policy))
-    found = _compared(comparison, candidate, baseline, run, runs)
+    settings = file_settings(prompts, repeats, alpaca_difficulties)
+    candidate, found = _compared(comparison, str(candidate), baseline, run, runs, settings)
     decided = decide(found, candidate, wanted)  # a mistake is found before a judge is asked
     progress = Progress(quiet=quiet)
     if wanted.judge.calibration is not None:
@@ -157,27 +166,31 @@ def refuse_existing(output: Path) -> None:
 def _compared(
     comparison: str | Path | None,
     candidate: str,
-    baseline: str | None,
-    run: "Run | str | None",
+    baseline: str | Path | None,
+    run: "Run | str | Path | None",
     runs: str | Path | None,
-) -> "ComparisonJson":
-    """Return the comparison of a file, or of a run's results."""
+    settings: "Settings",
+) -> "tuple[str, ComparisonJson]":
+    """Return the candidate's name with the comparison of a file, or of results of a run or of files."""
     from evals.compare.comparison import compare_models
+    from evals.compare.sources import load_sources
     from evals.gate.comparison_json import from_comparison, read_comparison
-    from evals.suites import load_results
     from srlm.errors import UsageError
 
     if comparison is None:
         if baseline is None:
             raise UsageError("Name the model that the candidate would replace: --baseline M1")
-        return from_comparison(compare_models(load_results(find_run(run, runs)), [baseline, candidate], baseline))
+        words = [str(baseline), candidate]
+        sources = load_sources(words, lambda: find_run(run, runs), settings)
+        models = [sources.model(word) for word in words]
+        return models[1], from_comparison(compare_models(sources.results, models, models[0], settings=settings))
     found = read_comparison(Path(comparison))
     if baseline not in (None, found.baseline):
         raise UsageError(
             f"{comparison} compares with {found.baseline}, and --baseline is {baseline}. Make it with that one: "
             f"srlm compare {shlex.join([candidate, '--baseline', str(baseline)])} --format json"
         )
-    return found
+    return candidate, found
 
 
 def _ask_again(

@@ -18,8 +18,8 @@ def runs_folder(runs: str | Path | None) -> Path:
     return Path(runs) if runs is not None else Path(os.environ.get("SRLM_RUNS") or DEFAULT_RUNS)
 
 
-def find_run(run: "Run | str | None" = None, runs: str | Path | None = None) -> "Run":
-    """Return a run by its name, or the one that was changed last. An open run is returned as it is.
+def find_run(run: "Run | str | Path | None" = None, runs: str | Path | None = None) -> "Run":
+    """Return a run by its name or folder, or the one that was changed last. An open run is returned as it is.
 
     Raises:
         UsageError: there is no run at all.
@@ -27,10 +27,12 @@ def find_run(run: "Run | str | None" = None, runs: str | Path | None = None) -> 
     """
     from srlm.runs import open_run
 
+    if isinstance(run, Path):
+        return open_run(run.parent, run.name)
     return open_run(runs_folder(runs), run) if run is None or isinstance(run, str) else run
 
 
-def find_run_if_any(run: "Run | str | None", runs: str | Path | None) -> "Run | None":
+def find_run_if_any(run: "Run | str | Path | None", runs: str | Path | None) -> "Run | None":
     """Return the run as `find_run` does, or None where no run is named and there is none."""
     return find_run(run, runs) if run is not None or any(runs_folder(runs).glob("*/run.yaml")) else None
 

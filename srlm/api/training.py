@@ -9,6 +9,7 @@ from srlm.api.estimates import estimating
 from srlm.api.models import find_run, runs_folder
 
 if TYPE_CHECKING:
+    from evals.importer import Settings
     from srlm.api.results import Diagnosis
     from srlm.runs import Run
 
@@ -101,24 +102,32 @@ def open_run(name: str | None = None, *, runs: str | Path | None = None) -> "Run
 
 
 def report(
-    run: "Run | str | None" = None,
+    run: "Run | str | Path | Sequence[str | Path] | None" = None,
     *,
     output: str | Path | None = None,
-    baseline: str | None = None,
+    baseline: str | Path | None = None,
     reference: Literal["paper"] | None = None,
     text_map: bool = True,
     runs: str | Path | None = None,
+    prompts: str | Path | None = None,
+    repeats: Literal["mean", "first", "last"] | None = None,
+    alpaca_difficulties: str | Path | None = None,
     quiet: bool = False,
 ) -> Path:
     """Write a run as one HTML page: metrics, and below each the prompts, answers and verdicts that it came from.
 
+    Files of results, as `compare` reads them, become a page of comparisons and counts.
+
     Args:
-        run: an open run or a name; the one that was changed last, if None.
-        output: file of the page; report.html in the run, if None.
-        baseline: model to compare with; SFT, else M1, if None.
+        run: an open run, a name or a folder; files as FILE or NAME=FILE; the run that was changed last, if None.
+        output: file of the page; report.html in the run, or in the working folder for files, if None.
+        baseline: model to compare with; SFT, else M1, if None; of files the first.
         reference: "paper" adds the values of the self-rewarding paper to models of its names.
         text_map: draw the map of texts, for which a model of the run reads them once.
         runs: folder of the runs; $SRLM_RUNS or results/runs, if None.
+        prompts: prompts of the benchmark of files, see `compare`.
+        repeats: the way to read judgements that a file has several times, see `compare`.
+        alpaca_difficulties: AlpacaEval's df_gamed.csv, for files of its annotations.
         quiet: print no progress on standard error.
 
     Returns:
@@ -132,19 +141,62 @@ def report(
         >>> srlm.report("quickstart", baseline="M1")  # doctest: +SKIP
         PosixPath('results/runs/quickstart/report.html')
     """
+    from evals.compare.compare import file_settings
+    from evals.compare.import_results import result_file
     from evals.report.page import write_report
-    from srlm.atomic_files import require_writable
     from srlm.console import Progress
+    from srlm.errors import UsageError
 
-    home = find_run(run, runs)
+    paper = reference is not None
+    words = [str(run)] if isinstance(run, str | Path) else [*map(str, run)] if isinstance(run, Sequence) else []
+    settings = file_settings(prompts, repeats, alpaca_difficulties)
+    if any(result_file(word) for word in words):
+        return _report_files(words, output, baseline, paper, settings)
+    if len(words) > 1:
+        raise UsageError(f"A report is of one run, or of files: {', '.join(words)} are no files of results.")
+    if settings:
+        raise UsageError("--prompts, --repeats and --alpaca-difficulties go with files of results.")
+    home = find_run(words[0] if isinstance(run, Sequence) and words else run, runs)  # type: ignore[arg-type]
     page = Path(output) if output is not None else home.folder / "report.html"
-    require_writable(page, "a report of srlm", lambda begins: 'name="generator" content="srlm ' in begins)
+    _require_page(page)
     try:
         return write_report(
-            home, page, Progress(quiet=quiet), baseline=baseline, paper=reference is not None, mapped=text_map
+            home,
+            page,
+            Progress(quiet=quiet),
+            baseline=None if baseline is None else str(baseline),
+            paper=paper,
+            mapped=text_map,
         )
     finally:
         home.close()
+
+
+def _report_files(
+    words: Sequence[str], output: str | Path | None, baseline: str | Path | None, paper: bool, settings: "Settings"
+) -> Path:
+    """Write the page of files of results."""
+    from evals.compare.import_results import result_file
+    from evals.compare.sources import load_sources
+    from evals.report.files_page import write_files_report
+    from srlm.errors import UsageError
+
+    other = next((word for word in words if not result_file(word)), None)
+    if other is not None:
+        raise UsageError(f"A report is of one run, or of files: {other} is no file of results.")
+    page = Path(output) if output is not None else Path("report.html")
+    _require_page(page)
+    given = [] if baseline is None else [str(baseline)]
+    sources = load_sources([*words, *(word for word in given if result_file(word))], find_run, settings)
+    first = sources.models([*given, *words])[0]
+    return write_files_report(sources, page, baseline=first, paper=paper, settings=settings)
+
+
+def _require_page(page: Path) -> None:
+    """Refuse to overwrite a file that is no report."""
+    from srlm.atomic_files import require_writable
+
+    require_writable(page, "a report of srlm", lambda begins: 'name="generator" content="srlm ' in begins)
 
 
 def doctor(*, load: bool = False, runs: str | Path | None = None) -> "Diagnosis":

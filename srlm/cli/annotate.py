@@ -48,7 +48,9 @@ def annotate(
     run: RunName = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
-    """Compare two models' answers blind, in the browser: 1, 2, or 3 for a tie. Ctrl-C ends it; votes are kept.
+    """Compare two models' answers blind, in the browser.
+
+    The keys are 1, 2, and 3 for a tie. Ctrl-C ends it; votes are kept.
 
     All annotators see the same prompts, in an order of their own and with sides swapped at random. Each has a file of
     votes in the run and resumes where they stopped. srlm compare shows the win rate, the inter-annotator agreement, and

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from srlm.cli.options import DEFAULT_RUNS, RunName, Runs
+from srlm.cli.options import DEFAULT_RUNS, AlpacaDifficulties, Prompts, Repeats, RunName, Runs
 
 
 class Format(StrEnum):
@@ -32,33 +32,6 @@ class By(StrEnum):
     category = "category"
     complexity = "complexity"
     length = "length"
-
-
-class RepeatRule(StrEnum):
-    """Ways to read records that a file has several times."""
-
-    mean = "mean"
-    first = "first"
-    last = "last"
-
-
-Prompts = Annotated[
-    str | None,
-    typer.Option(
-        "--prompts",
-        metavar="FILE",
-        help="Prompts of the benchmark of FILE, in their order: AlpacaEval's model_outputs.json of the baseline (or "
-        "tatsu-lab/alpaca_eval), or FastChat's question.jsonl. Results that lack some are then known to.",
-    ),
-]
-Repeats = Annotated[
-    RepeatRule | None,
-    typer.Option(
-        "--repeats",
-        help="Read judgements that FILE has several times, as FastChat writes them when it is run twice: their mean, "
-        "the first or the last.",
-    ),
-]
 
 
 def compare(
@@ -97,40 +70,34 @@ def compare(
             help="Add the values that the self-rewarding paper reports for models of the names SFT, M1, M2, M3.",
         ),
     ] = None,
-    alpaca_difficulties: Annotated[
-        Path | None,
-        typer.Option(
-            "--alpaca-difficulties",
-            metavar="FILE",
-            help="AlpacaEval's df_gamed.csv, for the length control of its leaderboard.",
-        ),
-    ] = None,
+    alpaca_difficulties: AlpacaDifficulties = None,
     prompts: Prompts = None,
     repeats: Repeats = None,
     run: RunName = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Compare models that were evaluated, or other tools' files of results: differences with paired tests."""
-    from evals.compare.compare import compare_sources, file_settings
     from evals.compare.export.csv import as_csv
     from evals.compare.export.html import as_html
     from evals.compare.export.json import as_json
     from evals.compare.export.latex import as_latex
     from evals.compare.export.markdown import as_markdown
     from evals.compare.terminal import print_comparison
+    from srlm import api
     from srlm.console import say, say_data, stdout
-    from srlm.runs import open_run
 
-    comparison = compare_sources(
+    comparison = api.compare(
         models,
-        lambda: open_run(runs, run),
         baseline=baseline,
-        allow_mismatch=[one.strip() for one in allow_mismatch.split(",") if one.strip()],
+        run=run,
+        runs=runs,
         by=None if by is None else by.value,
         labels=labels,
-        paper=reference is not None,
-        settings=file_settings(prompts, None if repeats is None else repeats.value, alpaca_difficulties),
-        with_run=run is not None,
+        allow_mismatch=[one.strip() for one in allow_mismatch.split(",") if one.strip()],
+        reference=None if reference is None else "paper",
+        prompts=prompts,
+        repeats=None if repeats is None else repeats.value,
+        alpaca_difficulties=alpaca_difficulties,
     )
     write = {
         Format.markdown: as_markdown,

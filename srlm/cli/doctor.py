@@ -14,7 +14,10 @@ def doctor(
         bool, typer.Option("--load/--no-load", help="Also load the packaged model and let it answer.")
     ] = False,
 ) -> None:
-    """Check what works on this machine, and how to fix what does not. Exit code 2 if `srlm train` cannot run."""
+    """Check what works on this machine, and how to fix the rest.
+
+    Exit code 2 if `srlm train` cannot run.
+    """
     from rich.markup import escape
     from rich.table import Table
 

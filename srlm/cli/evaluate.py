@@ -1,20 +1,26 @@
 """`srlm eval`: run evaluation suites on models."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srlm.api.models import ModelOpener
-from srlm.cli.options import DEFAULT_RUNS, Estimate, MaxConnections, MaxCost, RunName, Runs, Timeout, command
+from srlm.cli.options import (
+    DEFAULT_RUNS,
+    Estimate,
+    MaxConnections,
+    MaxCost,
+    RunName,
+    Runs,
+    Timeout,
+    command,
+    print_estimate,
+)
 from srlm.cli.suite_options import VALUES
 
 if TYPE_CHECKING:
     from evals.evaluation_results import EvaluationResults
-    from srlm.runs import Run
-
-EVALUATIONS = "evaluations"
-"""The run of models that none trained."""
 
 
 def evaluate(
@@ -42,42 +48,28 @@ def evaluate(
     Answers and verdicts are stored in the run, and nothing is asked twice. The calls that a server will get, their
     tokens and their cost are printed before the first of them.
     """
-    from evals.evaluate import choose_suites, judged, prepare
-    from srlm.console import Progress, stdout
-    from srlm.errors import UsageError
-    from srlm.model_hub import PACKAGED
+    from evals.evaluate import choose_suites
+    from srlm import api
 
     _, every = choose_suites(suite)
-    if not models:
-        raise UsageError("Name at least one model, such as: srlm eval M1")
-    progress = Progress()
-    home = _home(runs, run, models)
-    try:
-        opener = ModelOpener(progress, max_connections=max_connections, timeout=timeout, max_cost=max_cost)
-        named = {model: opener.model(model, home) for model in models}
-        judge_model = opener.model(judge or PACKAGED, home)
-        evaluation = prepare(named, suite, judge_model, home, progress, context.meta[VALUES])
-        if judge is None and judged([*evaluation.jobs]):
-            progress.say("No --judge is given: the packaged 135M model judges. It is too small to be trusted.")
-        if estimate:
-            stdout().print("\n".join(evaluation.estimate()), soft_wrap=True, markup=False)
-            return
-        results = evaluation.execute(progress)
-    finally:
-        home.close()
+    work = partial(
+        api.evaluate,
+        models or (),
+        suite,
+        judge=judge,
+        run=run,
+        runs=runs,
+        max_connections=max_connections,
+        timeout=timeout,
+        max_cost=max_cost,
+        **context.meta[VALUES],
+    )
+    if estimate:
+        print_estimate(work)
+        return
+    results = work()
     _show(results, compared=every)
-    _say_next(results, home.name, runs)
-
-
-def _home(runs: Path, name: str | None, models: list[str]) -> "Run":
-    """Open the run that stores the results. Where there is none, plan one for models that need none."""
-    from srlm.config import TrainConfig
-    from srlm.model_hub import is_model_name
-    from srlm.runs import open_run, plan_run
-
-    if any(runs.glob("*/run.yaml")) or not all(is_model_name(one) for one in models):
-        return open_run(runs, name)
-    return plan_run(runs, name or EVALUATIONS, TrainConfig(model=models[0]))
+    _say_next(results, runs)
 
 
 def _show(found: "EvaluationResults", *, compared: bool) -> None:
@@ -102,15 +94,15 @@ def _show(found: "EvaluationResults", *, compared: bool) -> None:
         print_extra_tables(stdout(), suite.extra_tables(Selection(pairs, [])) if pairs else [])
     cards = [one.card.caption() for one in found.results if isinstance(one, CardedResult) and one.card]
     answered = [one for one in found.results if isinstance(getattr(one, "endings", None), Endings)]
-    lines = [line for one in answered for line in ending_warnings(one.model, one.endings)]
+    lines = [str(note) for one in answered for note in ending_warnings(one.model, one.endings)]
     for line in [*dict.fromkeys(cards), *lines]:
         stdout().print(line, soft_wrap=True, markup=False)
     for comparison in ablations(found.results):
         print_comparison(stdout(), comparison)
 
 
-def _say_next(found: "EvaluationResults", run: str, runs: Path) -> None:
+def _say_next(found: "EvaluationResults", runs: Path) -> None:
     from srlm.console import stdout
 
-    compare = command("srlm", "compare", *found.models, "--runs", runs, "--run", run)
+    compare = command("srlm", "compare", *found.models, "--runs", runs, "--run", found.folder.name)
     stdout().print(f"Results are in {found.folder / 'evals'}. Next: {compare}", soft_wrap=True, markup=False)

@@ -11,9 +11,12 @@ import typer
 from srlm.cli.options import (
     DEFAULT_RUNS,
     MAX_ITEMS,
+    AlpacaDifficulties,
     Estimate,
     MaxConnections,
     MaxCost,
+    Prompts,
+    Repeats,
     RunName,
     Runs,
     Timeout,
@@ -33,12 +36,19 @@ class Format(StrEnum):
 
 
 def gate(
-    candidate: Annotated[str, typer.Argument(metavar="CANDIDATE", help="The model to decide about, such as M2.")],
+    candidate: Annotated[
+        str,
+        typer.Argument(
+            metavar="CANDIDATE",
+            help="The model to decide about, such as M2, or a file of its results, as srlm compare reads them.",
+        ),
+    ],
     policy: Annotated[
         Path, typer.Option("--policy", metavar="FILE", help="Requirements; srlm gate init writes a template.")
     ] = Path("gate.yaml"),
     baseline: Annotated[
-        str | None, typer.Option("--baseline", help="The model that it would replace; that of --comparison.")
+        str | None,
+        typer.Option("--baseline", help="The model that it would replace, or its file; that of --comparison."),
     ] = None,
     comparison: Annotated[
         Path | None,
@@ -60,6 +70,9 @@ def gate(
         Path | None,
         typer.Option("--summary", metavar="FILE", help="Also append Markdown to FILE, such as $GITHUB_STEP_SUMMARY."),
     ] = None,
+    prompts: Prompts = None,
+    repeats: Repeats = None,
+    alpaca_difficulties: AlpacaDifficulties = None,
     max_connections: MaxConnections = None,
     timeout: Timeout = None,
     max_cost: MaxCost = None,
@@ -67,7 +80,7 @@ def gate(
     run: RunName = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
-    """Decide by a policy whether a model may replace another one, for CI.
+    """Decide by a policy whether a model may replace another one.
 
     Exit code 0: it passes. 1: it is significantly worse. 3: inconclusive; the output has the sample size that is
     needed. 4: the judge is broken. 2: the command, the policy or the data cannot be used.
@@ -86,6 +99,9 @@ def gate(
         judge=judge,
         run=run,
         runs=runs,
+        prompts=prompts,
+        repeats=None if repeats is None else repeats.value,
+        alpaca_difficulties=alpaca_difficulties,
         max_connections=max_connections,
         timeout=timeout,
         max_cost=max_cost,
@@ -127,7 +143,7 @@ def _print(decided: "Decision", format: Format) -> None:
 def init(
     output: Annotated[Path, typer.Option("--output", help="File of the policy.")] = Path("gate.yaml"),
 ) -> None:
-    """Write a policy to begin with: defaults, and a comment for each line. An existing file is not overwritten."""
+    """Write a policy to begin with, with a comment for each line. An existing file is not overwritten."""
     from importlib.resources import files
 
     from srlm.api.gating import refuse_existing
@@ -160,7 +176,10 @@ def pin(
     run: RunName = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
-    """Store a judge's verdicts on labelled pairs, so that later gates detect drift. No existing file is overwritten."""
+    """Store a judge's verdicts, so that later gates detect drift.
+
+    The verdicts are on labelled pairs, in both orders. An existing file is not overwritten.
+    """
     from srlm import api
     from srlm.console import say
 

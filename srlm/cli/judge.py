@@ -195,10 +195,10 @@ def card(
     run: RunName = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
-    """Measure a judge on labelled pairs: its agreement with people, compared with chance.
+    """Measure a judge on labelled pairs, compared with chance.
 
-    Also: position and length bias, the share of its replies that cannot be read, time and cost. The card is stored, and
-    `srlm judge FILE` shows it with scores that the same judge gave in the same way.
+    The card has its agreement with people, position and length bias, the share of its replies that cannot be read, time
+    and cost. It is stored, and `srlm judge FILE` shows it with scores that the same judge gave in the same way.
     """
     from srlm import api
 

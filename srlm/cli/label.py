@@ -36,10 +36,11 @@ def label(
     run: RunName = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
-    """Label the prompts that a run's models were evaluated on: category, complexity and expected length.
+    """Label a run's prompts by category, complexity and length.
 
-    The judge first names at most 20 categories, then labels each prompt. A label that cannot be read of its reply stays
-    unknown, and is counted. srlm compare --by shows metrics by these labels.
+    The prompts are those that its models were evaluated on; the length is that of an expected answer. The judge first
+    names at most 20 categories, then labels each prompt. A label that cannot be read of its reply stays unknown, and is
+    counted. srlm compare --by shows metrics by these labels.
     """
     from srlm import api
     from srlm.console import stdout

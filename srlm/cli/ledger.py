@@ -47,7 +47,7 @@ def ledger(
     run: RunName = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
-    """Show the calls of models by stage and model: number, tokens, time, cost, failed attempts.
+    """Show the calls of models: tokens, time, cost, failed attempts.
 
     With --export and --import a judged evaluation is replayed elsewhere without a key: the same srlm eval
     finds every answer in the ledger.

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable
+from enum import StrEnum
 from math import isnan
 from pathlib import Path
 from typing import Annotated
@@ -75,6 +76,41 @@ LeastMass = Annotated[
         callback=not_nan,
         help="Least probability of the allowed answers together; with less a verdict counts as unread. If not given, "
         "0.01, and 0.001 for the digits of expected scores.",
+    ),
+]
+
+
+class RepeatRule(StrEnum):
+    """Ways to read records that a file has several times."""
+
+    mean = "mean"
+    first = "first"
+    last = "last"
+
+
+Prompts = Annotated[
+    str | None,
+    typer.Option(
+        "--prompts",
+        metavar="FILE",
+        help="All prompts of the benchmark, in its order, for files of results that lack some: the baseline's "
+        "model_outputs.json (or tatsu-lab/alpaca_eval), or FastChat's question.jsonl.",
+    ),
+]
+Repeats = Annotated[
+    RepeatRule | None,
+    typer.Option(
+        "--repeats",
+        help="Read judgements that a file has several times, as FastChat writes them when it is run twice: their "
+        "mean, the first or the last.",
+    ),
+]
+AlpacaDifficulties = Annotated[
+    Path | None,
+    typer.Option(
+        "--alpaca-difficulties",
+        metavar="FILE",
+        help="AlpacaEval's df_gamed.csv, for the length control of its leaderboard.",
     ),
 ]
 Estimate = Annotated[bool, typer.Option("--estimate", help="Print the number of calls, tokens and the cost, and exit.")]

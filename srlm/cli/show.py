@@ -19,7 +19,10 @@ def show(
     run: RunName = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
-    """Show how a training pair was made: few-shot examples, instruction, candidates, verdicts, reason of the choice."""
+    """Show how a training pair was made.
+
+    Its few-shot examples, instruction, candidates, verdicts, and why it was chosen.
+    """
     from srlm.lineage import find_lineage
     from srlm.runs import open_run
 

@@ -68,7 +68,7 @@ def retry_with_smaller_batch(attempt: Callable[[int], None], rows: int, name: st
             torch.cuda.empty_cache()
 
 
-def is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an exception means that the memory of any device is exhausted."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 from evals.answer_checks import ending_warnings
 from evals.generate import answer_prompts, count_endings
 from evals.model import EvalModel
+from evals.note import warning
 from evals.report.samples.suites import judged_samples
 from evals.results import Endings, collect, files_folder
 from evals.single_turn import read_outputs
@@ -73,7 +74,7 @@ def contestant(name, say=thinker, asked=None):
 
 ENDINGS = Endings(4, 1, 1, 1)
 CAPTIONS = [
-    "Attention: 1 of 4 answers of m are empty: their tokens went into thoughts; raise --max-tokens.",
+    "Attention: 1 of 4 answers of m are empty: their tokens went into reasoning; raise --max-tokens.",
     "Attention: 1 of 4 answers of m were cut by its server, such as by a content filter.",
 ]
 
@@ -94,7 +95,7 @@ def test_alpaca_judges_measures_and_hands_on_the_answer_alone(run):
     assert not any("a draft" in one.messages[0].content for one in asked)
     assert [one.length for one in result.outcomes] == [0, 5, 10, 10]
     assert result.endings == ENDINGS
-    assert [one for one in preferred.captions(Selection([result], [])) if one in CAPTIONS] == CAPTIONS
+    assert [str(one) for one in preferred.notes(Selection([result], [])) if str(one) in CAPTIONS] == CAPTIONS
     outputs = read_outputs(files_folder(run, "alpaca", "m") / "model_outputs.json")
     assert [one.output for one in outputs] == ["", "Short", "An answer.", "An answer."]
     # Verdicts and answers with their thoughts lead to a page that folds them.
@@ -118,8 +119,8 @@ def test_pairs_are_judged_without_thoughts(run):
     place = (result.model, result.opponent).index("m")
     assert result.endings[place] == ENDINGS
     assert result.swapped().endings == result.endings[::-1]
-    captions = matched.captions(Selection([result], [result.model, result.opponent]))
-    assert [one for one in captions if one in CAPTIONS] == CAPTIONS
+    notes = matched.notes(Selection([result], [result.model, result.opponent]))
+    assert [str(one) for one in notes if str(one) in CAPTIONS] == CAPTIONS
 
 
 def test_a_second_turn_is_asked_without_the_thoughts_of_the_first(run):
@@ -141,7 +142,7 @@ def test_grades_are_of_answers_and_read_after_the_thoughts(run):
     assert result.provenance.rubric.endswith(" in 512 tokens")
     assert [(one.score, one.length) for one in result.grades] == [(7, 0), (7, 5), (7, 10), (7, 10)]
     assert result.endings == ENDINGS
-    assert [one for one in graded.captions(Selection([result], [])) if one in CAPTIONS] == CAPTIONS
+    assert [str(one) for one in graded.notes(Selection([result], [])) if str(one) in CAPTIONS] == CAPTIONS
 
 
 def test_a_program_checks_the_answer_alone(run):
@@ -162,9 +163,8 @@ def test_a_program_checks_the_answer_alone(run):
     rows = {one.key: one for one in verified.metrics(Selection([right], []))}
     assert rows["verifiable_cut"].cells["m"].estimate.value == 1
     assert rows["verifiable_cut"].label == "answers cut before their end"
-    assert "4 of 4 answers of n are empty: their tokens went into thoughts" in " ".join(
-        verified.captions(Selection([wrong], []))
-    )
+    notes = " ".join(map(str, verified.notes(Selection([wrong], []))))
+    assert "4 of 4 answers of n are empty: their tokens went into reasoning" in notes
 
 
 def test_results_of_older_versions_have_no_word_on_endings(run):
@@ -173,18 +173,20 @@ def test_results_of_older_versions_have_no_word_on_endings(run):
     del data["endings"], data["card"]["mass"]
     old = TypeAdapter(AlpacaResult).validate_python(with_nan(data))
     assert old.endings == Endings()
-    assert not any("empty" in one for one in preferred.captions(Selection([old], [])))
+    assert not any("empty" in str(one) for one in preferred.notes(Selection([old], [])))
     assert TypeAdapter(PromptCheck).validate_python(
         {"prompt_id": "p", "instructions": [], "strict": None, "loose": None, "length": 0, "finish": None}
     )
 
 
 def test_of_some_empty_answers_it_is_said_how_many_only_thought():
-    assert ending_warnings("m", Endings(40, 3, 3)) == [
-        "Attention: 3 of 40 answers of m are empty: their tokens went into thoughts; raise --max-tokens."
-    ]
-    assert "the tokens of 2 went into thoughts" in ending_warnings("m", Endings(40, 3, 2))[0]
-    assert ending_warnings("m", Endings(40, 3)) == ["Attention: 3 of 40 answers of m are empty."]
+    (every,) = ending_warnings("m", Endings(40, 3, 3))
+    assert str(every) == (
+        "Attention: 3 of 40 answers of m are empty: their tokens went into reasoning; raise --max-tokens."
+    )
+    assert every.models == ("m",)
+    assert "the tokens of 2 went into reasoning" in ending_warnings("m", Endings(40, 3, 2))[0].text
+    assert ending_warnings("m", Endings(40, 3)) == [warning("3 of 40 answers of m are empty.", "m")]
     assert ending_warnings("m", Endings(40)) == []
 
 

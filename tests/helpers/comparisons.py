@@ -6,6 +6,7 @@ from evals.compare.comparison import Comparison, SuiteJudge
 from evals.gate.comparison_json import from_comparison
 from evals.gate.policy import Policy
 from evals.metric import BinaryPerPrompt, Series, metric, observed_range
+from evals.note import parse_notes
 from srlm.judges.judge_card import JudgeCard
 from srlm.stats.intervals import Estimate
 
@@ -29,7 +30,9 @@ def rates(key, both, gained, lost, neither):
 
 def comparison(*rows, judges=(), captions=()):
     of = [replace(row, suite=suite_of(row.key)) for row in rows]
-    return from_comparison(Comparison(["M1", "M2"], "M1", of, list(captions), [], judges=list(judges)))
+    return from_comparison(
+        Comparison(["M1", "M2"], "M1", of, parse_notes(captions, ["M1", "M2"]), [], judges=list(judges))
+    )
 
 
 def suite_of(key):

@@ -1,7 +1,7 @@
 """A run with results of every suite, written without a model: for tests of the page, and to measure it.
 
     python tests/helpers/report_run.py FOLDER            a run of 805 prompts and 6 models
-    python tests/helpers/report_run.py FOLDER ANSWERS    with the answers of alpaca_eval's model_outputs in the folder ANSWERS
+    python tests/helpers/report_run.py FOLDER ANSWERS    with the answers of model_outputs files in ANSWERS
 
 What models answer is drawn from the words of the embedded seeds, or real; what the judge says is drawn. The records are
 those that the suites write, so that a reader cannot tell the difference.

@@ -1,4 +1,4 @@
-"""A suite from outside the package is one folder and one line: the code of docs/howto/add_a_suite.md, in every command."""
+"""A suite from outside the package is one folder and one line: docs/howto/add_a_suite.md, in every command."""
 
 import importlib
 import json

@@ -1,4 +1,4 @@
-"""`srlm compare` over files that other tools wrote, or that srlm wrote for them, with and without a run."""
+"""`srlm compare`, `gate` and `report` over files that other tools wrote, or that srlm wrote for them."""
 
 import json
 
@@ -71,3 +71,71 @@ def test_what_cannot_be_compared_is_said_in_one_line(cli, tmp_path):
         assert (result.code, result.out) == (2, "")
         assert named in result.errors[0]
         assert len(result.errors) == 1
+
+
+POLICY = """\
+rules:
+  - {metric: win_rate, kind: non-inferiority, margin: 5 points}
+"""
+
+
+def annotations(path, model, shift):
+    """AlpacaEval's annotations of 300 prompts; a larger shift is a better model."""
+    records = [
+        {
+            "instruction": f"Question {place}?",
+            "output_1": "b" * 40,
+            "generator_1": "base",
+            "output_2": "m" * (30 + place % 20),
+            "generator_2": model,
+            "annotator": "someone",
+            "preference": 1 + min(1, (place * 37 % 80) / 100 + shift),
+        }
+        for place in range(300)
+    ]
+    path.write_text(json.dumps(records), encoding="utf-8")
+    return path
+
+
+def test_the_gate_decides_on_files(cli, tmp_path):
+    (tmp_path / "gate.yaml").write_text(POLICY, encoding="utf-8")
+    one, two = annotations(tmp_path / "one.json", "one", 0.1), annotations(tmp_path / "two.json", "two", 0.15)
+    better = cli("gate", two, "--baseline", one, cwd=tmp_path)
+    assert (better.code, better.err) == (0, "")
+    assert better.out.startswith("Pass: two against one")
+    worse = cli("gate", f"mine={one}", "--baseline", two, cwd=tmp_path)
+    assert (worse.code, worse.err) == (1, "")
+    assert worse.out.startswith("Regression: mine against two")
+
+
+def test_the_gate_needs_one_model_a_file(cli, tmp_path):
+    (tmp_path / "gate.yaml").write_text(POLICY.replace("win_rate", "mt_bench"), encoding="utf-8")
+    lines = [
+        {"question_id": 81, "model": model, "judge": ["gpt-4", "v1"], "turn": 1, "score": 5, "judgment": "[[5]]"}
+        for model in ("M1", "M2", "M2")
+    ]
+    file = tmp_path / "gpt-4_single.jsonl"
+    file.write_text("".join(json.dumps(one) + "\n" for one in lines), encoding="utf-8")
+    for words, named in (((), "--repeats first, last or mean"), (("--repeats", "last"), "has results of 2 models")):
+        result = cli("gate", file, "--baseline", file, *words, cwd=tmp_path)
+        assert (result.code, result.out) == (2, "")
+        assert named in result.errors[0]
+
+
+def test_the_report_of_files_is_one_page(cli, tmp_path):
+    one, two = annotations(tmp_path / "one.json", "one", 0.1), annotations(tmp_path / "two.json", "two", 0.3)
+    result = cli("report", one, two, cwd=tmp_path)
+    assert result.code == 0, result.err
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "two is significantly better than one in win rate against the reference" in page
+    again = cli("report", one, two, "--baseline", two, "--output", tmp_path / "b.html", cwd=tmp_path)
+    assert again.code == 0, again.err
+    assert "one is significantly worse than two" in (tmp_path / "b.html").read_text(encoding="utf-8")
+    for words, named in (
+        ((one, "M1"), "M1 is no file of results"),
+        (("M1", "M2"), "M1, M2 are no files of results"),
+        (("M1", "--repeats", "last"), "go with files of results"),
+    ):
+        refused = cli("report", *words, cwd=tmp_path)
+        assert (refused.code, refused.out) == (2, "")
+        assert named in refused.errors[0]

@@ -1,6 +1,6 @@
 """The whole door under damage: what comes in is read, or refused in words, and no figure is made of what was damaged.
 
-Files of other tools have tests of their own (tests/evals/compare/test_damaged_files.py), which draw 40 damages of each; the
+Files of other tools have tests of their own (tests/evals/compare/test_damaged_files.py), with 40 damages of each; the
 slow ones here draw 10,000 in all: of those files, of servers' replies, of ledgers, and of checkpoints.
 
     SRLM_TEST_SEED=1 pytest tests/invariants/test_damaged.py -m slow     draws others, anew each time

@@ -27,7 +27,7 @@ PLACES = (
     "evals.gate.comparison_json.from_comparison",
     "evals.gate.comparison_json.as_json",
     "evals.compare.comparison.compare_models",
-    "evals.compare.comparison.suites_of",
+    "evals.compare.comparison._part",
     "evals.suites.load_results",
     "evals.gate.output.junit.as_junit",
     "evals.gate.output.markdown.as_markdown",

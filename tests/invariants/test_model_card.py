@@ -41,7 +41,7 @@ def test_training_writes_a_card_that_the_hub_reads(finished_run, tiny_model, mod
         (health,) = finished_run.records(f"{model}/health")
         assert f"| mean length of an answer, characters | {health['mean_length']:g} |" in found.text
         assert "beta: 0.1" in found.text
-        assert "rubric short, the mean over all scores" in found.text
+        assert "rubric short, the expected score" in found.text
 
 
 def test_an_evaluation_renews_the_card_and_nothing_depends_on_it(cli, own_run):

@@ -76,7 +76,7 @@ def test_answers_are_measured_without_their_thoughts(thought):
 
 
 def test_who_only_thinks_is_said_to(thought):
-    assert "their tokens went into thoughts" in (thought / "endless.out").read_text(encoding="utf-8")
+    assert "their tokens went into reasoning" in (thought / "endless.out").read_text(encoding="utf-8")
 
 
 def test_what_a_choice_was_not_about_to_say_is_unread(thought):

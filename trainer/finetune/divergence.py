@@ -26,7 +26,7 @@ CHUNK = 1 << 24
 
 
 class DivergenceCallback(TrainerCallback):  # type: ignore[misc, unused-ignore]
-    """Check of logged values and of weights at every optimiser step."""
+    """Callback that checks logged values and weights at every optimiser step."""
 
     def __init__(self, job: SFTJob | DPOJob) -> None:
         self._job = job

@@ -51,7 +51,7 @@ class SnapshotComparison:
 
     @property
     def better(self) -> bool:
-        """True if the later snapshot is better, so that training would go on after it."""
+        """Return true if the later snapshot is better, so that training would continue after it."""
         return self.win_rate > 0.5
 
 
@@ -158,8 +158,8 @@ def _compare_two(
     means = [mean for mean, _ in read if mean is not None]
     if not means:
         raise EngineFailed(
-            f"{model}: {public_name(judge)} gave no verdict that can be parsed on any of {len(prompts)} instructions, so no "
-            "checkpoint can be selected. Set another dpo.stopping.judge in a new run (--name)."
+            f"{model}: {public_name(judge)} gave no verdict that can be parsed on any of {len(prompts)} instructions, "
+            "so no checkpoint can be selected. Set another dpo.stopping.judge in a new run (--name)."
         )
     rate = mean_interval(means)
     comparison = SnapshotComparison(

@@ -36,7 +36,7 @@ class SFTJob:
 
     @property
     def steps(self) -> int:
-        """Optimiser steps, provided that no example exceeds `max_length`."""
+        """Return the number of optimiser steps, provided that no example exceeds `max_length`."""
         return optimiser_steps(len(self.examples), self.config)
 
 
@@ -67,7 +67,7 @@ class DPOJob:
 
     @property
     def steps(self) -> int:
-        """Optimiser steps."""
+        """Return the number of optimiser steps, provided that every pair fits into `max_length`."""
         return optimiser_steps(len(self.pairs), self.config)
 
 

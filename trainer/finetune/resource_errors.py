@@ -28,6 +28,8 @@ def translate_resource_errors(label: str, section: str, micro_batch_size: int, m
     try:
         yield
     except Exception as error:
+        from srlm.engines.batch_size import is_out_of_memory  # needs torch
+
         if is_out_of_memory(error):
             now = f"{section}.per_device_train_batch_size = {micro_batch_size}"
             then = (

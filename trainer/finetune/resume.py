@@ -38,7 +38,7 @@ def last_complete(folder: Path) -> tuple[int, Path] | None:
 
 
 class ResumeCallback(TrainerCallback):  # type: ignore[misc, unused-ignore]
-    """Rename of each complete checkpoint, and removal of those before it."""
+    """Callback that renames each complete checkpoint and removes those before it."""
 
     def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
         """Skip the checkpoint of the last step: the final model is written next."""

@@ -17,7 +17,7 @@ from trainer.finetune.save import write_model
 
 
 class SnapshotCallback(TrainerCallback):  # type: ignore[misc, unused-ignore]
-    """Writer of the model after every `stopping.every` optimiser steps, except after the last step."""
+    """Callback that writes the model after every `stopping.every` optimiser steps, except after the last step."""
 
     def __init__(self, trainer: Any, tokenizer: Any, job: DPOJob) -> None:
         self._every, self._folder = job.config.stopping.every, snapshot_dir(job.folder)

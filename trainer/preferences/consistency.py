@@ -50,12 +50,12 @@ class RankAgreement:
 
     @property
     def consistency(self) -> float:
-        """The consistency rate C, from 0 to 1; 1 if nothing could be ranked."""
+        """Return the consistency rate C, from 0 to 1; 1 if nothing could be ranked."""
         return 1.0 if self.tau is None else (self.tau + 1) / 2
 
     @property
     def smoothing(self) -> float:
-        """The weight of the flipped pair."""
+        """Return the weight of the flipped pair."""
         return 1 - self.consistency
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
 """Preference pairs: the best and the worst candidate of each prompt (arXiv 2401.10020, section 2.2).
 
-A prompt gives no pair if its best and worst reward are equal, or if fewer than two answers have a reward. The paper does
-not say which candidate to take if several share the best or the worst reward. Here a seeded random draw decides,
+A prompt gives no pair if its best and worst reward are equal, or if fewer than two answers have a reward. The paper
+does not say which candidate to take if several share the best or the worst reward. Here a seeded random draw decides,
 because any fixed rule (first, longest) would introduce a bias.
 
 Three switches of `PairsConfig` change the choice, each off by default. With S+ the best and S- the worst reward:

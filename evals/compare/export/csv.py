@@ -13,13 +13,13 @@ def as_csv(comparison: Comparison) -> str:
     """Return one line per metric and model, rates as fractions; lines of tables without a baseline name none."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    every = [*comparison.metrics, *(metric for extra in comparison.sides for metric in extra.metrics)]
+    every = [*comparison.metrics, *(metric for extra in comparison.extra_tables for metric in extra.metrics)]
     columns = ["metric", "model", "baseline", "value", "low", "high", "n", "clusters"]
     columns += ["difference", "difference_low", "difference_high", "p_holm"]
     columns += ["paper", "paper_where"] if any(one.paper for one in every) else []
     writer.writerow(columns)
     rows = [(metric, model, comparison.baseline) for metric in comparison.metrics for model in comparison.models]
-    for extra in comparison.sides:
+    for extra in comparison.extra_tables:
         rows += [(metric, column, extra.baseline or "") for metric in extra.metrics for column in extra.columns]
     for metric, model, baseline in rows:
         cell = metric.cells[model]

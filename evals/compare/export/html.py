@@ -13,11 +13,11 @@ def as_html(comparison: Comparison) -> str:
     """Return the tables, their captions and the conclusions."""
     title = f"Comparison with {comparison.baseline}"
     lines = [*_table(title, comparison.models, comparison.metrics, comparison.baseline)]
-    lines += [_paragraph(one) for one in [*comparison.captions, *legend(comparison.metrics, comparison.sides)]]
-    for extra in comparison.sides:
+    lines += [_paragraph(one) for one in [*comparison.captions, *legend(comparison.metrics, comparison.extra_tables)]]
+    for extra in comparison.extra_tables:
         lines += [*_table(extra.title, extra.columns, extra.metrics, extra.baseline), *map(_paragraph, extra.captions)]
-    if comparison.words:
-        lines += ["<ul>", *(f"  <li>{_escape(line)}</li>" for line in comparison.words), "</ul>"]
+    if comparison.conclusions:
+        lines += ["<ul>", *(f"  <li>{_escape(line)}</li>" for line in comparison.conclusions), "</ul>"]
     return "\n".join(lines)
 
 

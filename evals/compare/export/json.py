@@ -70,7 +70,7 @@ def as_json(comparison: Comparison) -> str:
         "models": comparison.models,
         "metrics": rows(comparison.metrics, comparison.models),
         "captions": comparison.captions,
-        "words": comparison.words,
+        "words": comparison.conclusions,
         "sides": [
             {
                 "title": extra.title,
@@ -79,9 +79,9 @@ def as_json(comparison: Comparison) -> str:
                 "metrics": rows(extra.metrics, extra.columns),
                 "captions": extra.captions,
             }
-            for extra in comparison.sides
+            for extra in comparison.extra_tables
         ],
-        "distrusted": comparison.distrusted,
+        "distrusted": comparison.untrusted,
         "judges": [without_nan(asdict(judge)) for judge in comparison.judges],
         **({"files": comparison.files} if comparison.files else {}),
     }

@@ -28,11 +28,13 @@ QUAD = r"\quad "
 def as_latex(comparison: Comparison) -> str:
     """Return each table as a `tabular`, for a document that uses booktabs; a difference has a row of its own."""
     title = f"Comparison with {comparison.baseline}"
-    below = [*comparison.captions, *legend(comparison.metrics, comparison.sides)]
+    below = [*comparison.captions, *legend(comparison.metrics, comparison.extra_tables)]
     parts = [_table(title, comparison.models, comparison.metrics, comparison.baseline, below)]
-    parts += [_table(one.title, one.columns, one.metrics, one.baseline, one.captions) for one in comparison.sides]
-    if comparison.words:
-        items = [rf"  \item {_escaped(line)}" for line in comparison.words]
+    parts += [
+        _table(one.title, one.columns, one.metrics, one.baseline, one.captions) for one in comparison.extra_tables
+    ]
+    if comparison.conclusions:
+        items = [rf"  \item {_escaped(line)}" for line in comparison.conclusions]
         parts.append("\n".join([r"\begin{itemize}", *items, r"\end{itemize}"]))
     return "\n\n".join(["% needs \\usepackage{booktabs}", *parts])
 

@@ -13,12 +13,12 @@ def as_markdown(comparison: Comparison) -> str:
     lines = [
         *_table(comparison.models, comparison.metrics, comparison.baseline),
         "",
-        *(f"{markdown(one)}\n" for one in [*comparison.captions, *legend(comparison.metrics, comparison.sides)]),
+        *(f"{markdown(one)}\n" for one in [*comparison.captions, *legend(comparison.metrics, comparison.extra_tables)]),
     ]
-    for extra in comparison.sides:
+    for extra in comparison.extra_tables:
         lines += [f"**{markdown(extra.title)}**\n", *_table(extra.columns, extra.metrics, extra.baseline), ""]
         lines += [f"{markdown(one)}\n" for one in extra.captions]
-    return "\n".join([*lines, *(f"- {markdown(line)}" for line in comparison.words)])
+    return "\n".join([*lines, *(f"- {markdown(line)}" for line in comparison.conclusions)])
 
 
 def _table(models: Sequence[str], metrics: Sequence[Metric], baseline: str | None) -> list[str]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from evals.sample import NO_LABEL, Mark, Opinion, Reply, Sample, flags, opinion
-from evals.sample_source import by_answer, by_id, records
+from evals.sample_source import by_answer
+from srlm.jsonl import by_id
 from srlm.runs import Run
 from srlm.seeding import derive_seed
 from srlm.strip_reasoning import length_note
@@ -48,11 +49,11 @@ def learned_samples(run: Run) -> list[Sample]:
     found = [sample for model in iterations(run) for sample in _iteration(run, model)]
     ift = [
         Sample(one.id, IFT, one.instruction, (Reply("people", one.response),), category=one.kind or NO_LABEL)
-        for one in some(records(run, "seeds/ift", Demonstration))
+        for one in some(run.records("seeds/ift", Demonstration))
     ]
     eft = [
         Sample(one.id, EFT, one.instruction, _ranked(one), category=one.kind or NO_LABEL)
-        for one in some(records(run, "seeds/eft", RankedPrompt))
+        for one in some(run.records("seeds/eft", RankedPrompt))
     ]
     return [*found, *ift, *eft]
 
@@ -88,12 +89,12 @@ class Judgement:
 
 
 def _iteration(run: Run, model: str) -> list[Sample]:
-    prompts = some(records(run, f"{model}/instructions", Prompt))
-    pairs = {one.prompt_id: one for one in records(run, f"{model}/pairs", PreferencePair)}
-    dropped = by_id(records(run, f"{model}/dropped", Dropped))
+    prompts = some(run.records(f"{model}/instructions", Prompt))
+    pairs = {one.prompt_id: one for one in run.records(f"{model}/pairs", PreferencePair)}
+    dropped = by_id(run.records(f"{model}/dropped", Dropped))
     answers: dict[str, list[Answer]] = {}
     for stage in ("candidates", "anchors", "canaries"):
-        for answer in records(run, f"{model}/{stage}", Answer):
+        for answer in run.records(f"{model}/{stage}", Answer):
             answers.setdefault(answer.prompt_id, []).append(answer)
     judged = _judgements(run, model)
     return [
@@ -116,8 +117,8 @@ def _judgements(run: Run, model: str) -> dict[str, list[Judgement]]:
     found: dict[str, list[Judgement]] = {}
     for kind in ("", "canary", "anchor", "frozen"):
         prefix = f"{kind}_" if kind else ""
-        rewards = {one.answer_id: one for one in records(run, f"{model}/{prefix}rewards", Reward)}
-        verdicts = by_answer(records(run, f"{model}/{prefix}verdicts", Verdict))
+        rewards = {one.answer_id: one for one in run.records(f"{model}/{prefix}rewards", Reward)}
+        verdicts = by_answer(run.records(f"{model}/{prefix}verdicts", Verdict))
         for answer in rewards.keys() | verdicts.keys():
             one = Judgement(kind, rewards.get(answer), tuple(verdicts.get(answer, ())))
             found.setdefault(answer, []).append(one)

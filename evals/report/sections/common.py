@@ -77,7 +77,7 @@ def findings(one: Told) -> list[Finding]:
                     line: is_significant(cell.paired)
                     for line in difference_sentences(metric, [model], one.comparison.baseline)
                 }
-    return [Finding(line, sure.get(line)) for line in one.comparison.words]
+    return [Finding(line, sure.get(line)) for line in one.comparison.conclusions]
 
 
 def suite_section(
@@ -85,8 +85,8 @@ def suite_section(
 ) -> Section:
     """A section with what its comparison says under it, and the tables beside that which no figure has."""
     shown = {table.title for figure in figures for table in figure.tables}
-    beside = [side for side in one.comparison.sides if side.title not in shown]
-    notes = [*one.comparison.captions, *(caption for side in one.comparison.sides for caption in side.captions)]
+    beside = [side for side in one.comparison.extra_tables if side.title not in shown]
+    notes = [*one.comparison.captions, *(caption for side in one.comparison.extra_tables for caption in side.captions)]
     tables = [*tables, *(_beside(one, side) for side in beside)]
     return Section(id, title, lead, figures=figures, tables=tables, notes=notes, findings=findings(one))
 

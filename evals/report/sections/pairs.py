@@ -26,7 +26,7 @@ def human(one: Told, place: Mapping[str, int]) -> Section:
 
 
 def _pairs(one: Told, name: str, title: str, lead: str) -> Section:
-    figures = [figure for side in one.comparison.sides if (figure := _splits(one, side, name))]
+    figures = [figure for side in one.comparison.extra_tables if (figure := _splits(one, side, name))]
     return suite_section(one, name, title, lead, figures, [all_figures(one)])
 
 

@@ -17,7 +17,6 @@ from evals.report.charts.svg import shape, variable
 from evals.report.samples.training import EFT, IFT, iteration, iterations
 from evals.report.section import Cell, Figure, Key, Row, Section, Table
 from evals.sample import link
-from evals.sample_source import records
 from srlm.console import Progress
 from srlm.errors import SrlmError
 from srlm.model_hub import model_folder
@@ -67,19 +66,19 @@ def texts(run: Run) -> list[Text]:
     """What a run learned from, by kind: seeds, judgements, and the chosen answers of each iteration."""
     found = [
         Text(one.id, "IFT", one.id, IFT, one.instruction, one.response)
-        for one in _few(records(run, "seeds/ift", Demonstration))
+        for one in _few(run.records("seeds/ift", Demonstration))
     ]
     found += [
         Text(f"{one.id}-judgement", "EFT", one.id.rpartition("-a")[0], EFT, one.prompt, one.completion)
-        for one in _few(records(run, "M1/judgements", SFTExample))
+        for one in _few(run.records("M1/judgements", SFTExample))
     ]
     for model in iterations(run):
         writer = f"AIFT (M{int(model[1:]) - 1})" if model[1:].isdigit() else f"AIFT ({model})"
-        pairs = _few(records(run, f"{model}/pairs", PreferencePair))
+        pairs = _few(run.records(f"{model}/pairs", PreferencePair))
         found += [Text(one.id, writer, one.prompt_id, iteration(model), one.prompt, one.chosen) for one in pairs]
         if not pairs:
-            positives = _few(records(run, f"{model}/positives", SFTExample))
-            of_prompt = {one.id: one.prompt_id for one in records(run, f"{model}/candidates", Answer)}
+            positives = _few(run.records(f"{model}/positives", SFTExample))
+            of_prompt = {one.id: one.prompt_id for one in run.records(f"{model}/candidates", Answer)}
             found += [
                 Text(one.id, writer, of_prompt.get(one.id, one.id), iteration(model), one.prompt, one.completion)
                 for one in positives

@@ -9,7 +9,7 @@ from evals.metric import Metric
 from evals.settings import find_setting
 from evals.suites.alpaca.files import DRAW, Annotations
 from evals.suites.alpaca.length_control import ERROR, AlpacaDifficulties, LengthControlled
-from evals.suites.alpaca.length_controlled import fit_result
+from evals.suites.alpaca.metrics import fit_result
 from evals.suites.alpaca.result import AlpacaResult
 from srlm.jsonl import without_nan
 from srlm.seeding import model_first

@@ -68,7 +68,7 @@ class AlpacaDifficulties:
 
 @dataclass(frozen=True)
 class LengthControlled:
-    """A length-controlled win rate, the weights of the three features (0 where one is not used), and the way.
+    """A length-controlled win rate, weights of its three features (0 where one is not used), and the way of the fit.
 
     `strength` is C of the way `published`, else nan. `resampled` is the rate in each bootstrap sample, shape
     (resamples,), and (0,) for fewer than ten rated rows. The samples depend on the seed and the number of rows alone:

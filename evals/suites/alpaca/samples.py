@@ -2,8 +2,9 @@
 
 from evals.pairwise import REFERENCE
 from evals.sample import Reply, Sample
-from evals.sample_source import SampleSource, by_id, pairwise_reply
+from evals.sample_source import SampleSource, pairwise_reply
 from evals.suites.alpaca.result import AlpacaResult
+from srlm.jsonl import by_id
 
 
 def samples(source: SampleSource) -> list[Sample]:

@@ -2,8 +2,9 @@
 
 from evals.model_order import sort_models
 from evals.sample import Reply, Sample
-from evals.sample_source import SampleSource, by_id, joined_reply, pairwise_reply
+from evals.sample_source import SampleSource, joined_reply, pairwise_reply
 from evals.suites.head_to_head.result import HeadToHeadResult
+from srlm.jsonl import by_id
 
 
 def samples(source: SampleSource) -> list[Sample]:

@@ -21,6 +21,7 @@ from evals.suites.head_to_head.result import HeadToHeadResult
 from evals.suites.human.result import load_annotation_set, save_annotation_set
 from evals.suites.human.votes import AnnotationSet, AnswerPair, Source
 from srlm.errors import UnknownName, UsageError
+from srlm.file_lock import acquire_lock
 from srlm.jsonl import parse_lines
 from srlm.runs import Run
 from srlm.seeding import derive_seed
@@ -110,17 +111,12 @@ def exclusive_lock(folder: Path) -> Iterator[None]:
     Raises:
         UsageError: another process has the lock.
     """
-    from filelock import FileLock, Timeout
-
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise UsageError(
-            "Another srlm annotate shows these two models. Open the address that it printed (several annotators can), "
-            "or stop it."
-        ) from None
+    busy = (
+        "Another srlm annotate shows these two models. Open the address that it printed (several annotators can), or "
+        "stop it."
+    )
+    lock = acquire_lock(folder / ".lock", busy)
     try:
         yield
     finally:

@@ -1,9 +1,9 @@
-"""Reader and writer of FastChat's files of MT-Bench, plain or gzip: questions, references, answers and judgements.
+"""FastChat's files of MT-Bench, read: question.jsonl, reference_answer/*.jsonl, model_judgment/*.jsonl; plain or gzip.
 
-In a judgement `score` is a number from 1 to 10, and -1 where FastChat found none in the judge's reply. FastChat takes
-the first [[7]], or else the first [7]; that is repeated here, and differences are counted. A 0, which some judges give,
-enters the means as in FastChat, and is counted. Errors name the record. Written records lack FastChat's `tstamp`, so
-that the same run writes the same files. Left out: verdicts on pairs of answers, which FastChat keeps in other files.
+In a judgement `score` is a number from 1 to 10, and -1 where FastChat found none in the judge's words. It looks for the
+first [[7]], or else for the first [7]; that is done here again, and what differs is counted. A 0, which some judges
+give, counts as it does there, and is counted. What cannot be read ends in one error that names the record. Left out:
+verdicts on pairs of answers, which FastChat keeps in files of their own.
 """
 
 import re
@@ -25,7 +25,7 @@ from srlm.types import Failed, Scored, Verdict
 
 NO_SCORE = -1
 ERROR_MARKER = "$ERROR$"
-"""FastChat's text for a call that never succeeded."""
+"""What FastChat writes for a call that never succeeded."""
 
 _RATINGS = (re.compile(r"\[\[(\d+\.?\d*)\]\]"), re.compile(r"\[(\d+\.?\d*)\]"))
 
@@ -91,7 +91,7 @@ def read_judgements(
 
     Raises:
         DataError: a record lacks a field, repeats a turn of a model, is of another judge, on an unknown question,
-            about a pair of answers, or holds an invalid score; or no record holds any.
+            about a pair of answers, or holds a score that is none; or no record holds any.
     """
     return judgements_in(read_rows(path), categories, repeats)
 
@@ -148,7 +148,7 @@ def read_questions(path: Path) -> list[Question]:
         path: question.jsonl, or a folder that holds it.
 
     Raises:
-        DataError: a record lacks a field, repeats a question, or does not have two turns.
+        DataError: a record lacks a field, repeats a question, or has not two turns.
     """
     once = UniqueKeys()
     found: list[Question] = []
@@ -160,7 +160,7 @@ def read_questions(path: Path) -> list[Question]:
 
 
 def read_referenced_questions(path: Path) -> list[Question]:
-    """Read the questions with the reference answers in the folder reference_answer next to them.
+    """Read the questions with the reference answers of the folder reference_answer next to them.
 
     Raises:
         DataError: as `read_questions`, or an answer to mathematics, reasoning or coding is missing.
@@ -172,7 +172,7 @@ def read_referenced_questions(path: Path) -> list[Question]:
         return questions
     files = sorted(one for one in folder.glob("*.jsonl*") if one.suffix in {".jsonl", ".gz"})
     if len(files) != 1:
-        raise DataError(folder, f"one file of reference answers is expected for {file.name}, not {len(files)}.")
+        raise DataError(folder, f"one file of reference answers is expected next to {file.name}, not {len(files)}.")
     references = read_answers(files[0])
     lacking = [number for number in needed if number not in references]
     if lacking:
@@ -184,7 +184,7 @@ def read_referenced_questions(path: Path) -> list[Question]:
 
 
 def own_questions() -> list[Question]:
-    """Read the sixteen packaged questions, two per category; MT-Bench's own are FastChat's and not packaged."""
+    """Sixteen questions that ship with srlm, two a category; MT-Bench's are FastChat's, and not part of it."""
     with as_file(files("srlm.data") / "two_turn") as folder:
         return read_referenced_questions(folder)
 
@@ -193,7 +193,7 @@ def read_answers(path: Path) -> dict[int, tuple[str, str]]:
     """Read one model's answers, or the references: the first choice of each record, by question.
 
     Raises:
-        DataError: a record lacks a field, repeats a question, or does not have two turns.
+        DataError: a record lacks a field, repeats a question, or has not two turns.
     """
     once = UniqueKeys()
     found: dict[int, tuple[str, str]] = {}

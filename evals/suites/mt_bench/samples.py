@@ -2,7 +2,7 @@
 
 from evals.results import stage_name
 from evals.sample import Mark, Reply, Sample, flags, opinion
-from evals.sample_source import SampleSource, by_answer, records
+from evals.sample_source import SampleSource, by_answer
 from evals.suites.mt_bench.result import Grade, MtBenchResult
 from srlm.strip_reasoning import length_note
 from srlm.types import Answer, Verdict
@@ -15,7 +15,7 @@ def samples(source: SampleSource) -> list[Sample]:
     for model, result in results.items():
         answers = {
             f"{one.prompt_id}-{one.id.rpartition('-t')[2]}": one
-            for one in records(source.run, stage_name(source.run, "mt-bench", model, "answers"), Answer)
+            for one in source.run.records(stage_name(source.run, "mt-bench", model, "answers"), Answer)
         }
         verdicts = by_answer(source.verdicts("mt-bench", model))
         for grade in result.grades:

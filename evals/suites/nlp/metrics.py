@@ -1,8 +1,8 @@
-"""What is read off lm-eval's tasks: the rows of a comparison, their captions, and what a model kept of another one.
+"""Metrics of lm-eval's tasks, and knowledge retention: on which tasks a model is better or worse than the baseline.
 
-A row's value is the share of items that are right: Wilson's interval, and between two models McNemar's exact test on
-the items that only one of them gets. lm-eval's own standard error stays in the result. A figure that is not the mean of
-its items, such as a perplexity or a group's that counts each of its tasks once, is lm-eval's own, and not tested.
+A row's value is the share of correct items: Wilson's interval, and between two models McNemar's exact test on the items
+that only one of them answers correctly. lm-eval's own standard error stays in the result. A value that is not the mean
+of its items, such as a perplexity or the mean over the tasks of a group, is lm-eval's own, and not tested.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,13 +10,13 @@ from dataclasses import replace
 from math import isclose, isnan, nan
 
 from evals.metric import ALPHA, BinaryPerPrompt, Cell, Metric, Series, is_significant, metric, observed_range
+from evals.note import Note, caption
 from evals.results import ComparableResult
 from evals.suite import Selection
 from evals.suites.nlp.result import NlpResult, TaskResult
 from evals.suites.nlp.tasks import PAPER_TASKS
 from srlm.stats.intervals import Estimate
 
-KEY = "nlp_"
 Z = 1.959964
 
 TITLES = {
@@ -31,14 +31,13 @@ TITLES = {
     "nq_open": "Natural Questions",
 }
 HEADLINES = {"arc_challenge": "acc_norm,none", "hellaswag": "acc_norm,none", "openbookqa": "acc_norm,none"}
-"""Where the field reports accuracy normalised by the length of the answers; elsewhere the first metric that can be
-tested is used."""
+"""Tasks for which accuracy normalised by the length of the answers is reported; others use the first that is a mean."""
 
 
 def metrics(chosen: Selection[NlpResult]) -> list[Metric]:
-    """Each task that all models have: the metric that is usually reported, tested, then its others."""
+    """Return for each task that all models have its usual metric, tested, and then its other ones."""
     found: list[Metric] = []
-    results = [_parted(result) for result in chosen.results]
+    results = [_with_group_tasks(result) for result in chosen.results]
     for task in common(results):
         tasks = {result.model: result.tasks[task] for result in results}
         names = _shared(list(tasks.values()))
@@ -48,17 +47,17 @@ def metrics(chosen: Selection[NlpResult]) -> list[Metric]:
     return found
 
 
-def captions(chosen: Selection[NlpResult]) -> list[str]:
-    """What the figures are of, and what they leave out."""
+def notes(chosen: Selection[NlpResult]) -> list[Note]:
+    """Return the conditions of the metrics, and what is left out."""
     bare = sorted({name for result in chosen.results for name, task in result.tasks.items() if not task.figures})
-    results = [_parted(result) for result in chosen.results]
+    results = [_with_group_tasks(result) for result in chosen.results]
     tasks = common(results)
     if not tasks:
-        return ["No task of lm-eval has results of all of these models."]
+        return [caption("No task of lm-eval has results of all of these models.")]
     first = results[0].tasks[tasks[0]].provenance
     wrong = 1 - (1 - ALPHA) ** len(tasks)
     chance = (
-        f" (of {len(tasks)} tasks without any change one would be flagged in up to {100 * wrong:.0f} % of comparisons)"
+        f" (of {len(tasks)} tasks without any change, one is significant in up to {100 * wrong:.0f} % of comparisons)"
     )
     found = [
         f"NLP tasks by {first.judge} ({first.sampling}), as their authors wrote them, without chat template: "
@@ -70,7 +69,7 @@ def captions(chosen: Selection[NlpResult]) -> list[str]:
     if left:
         found.append(f"Not every model has results of {', '.join(left)}: left out.")
     if bare:
-        found.append(f"lm-eval has no figure for {', '.join(bare)} as a whole: its tasks are shown, as far as known.")
+        found.append(f"lm-eval has no value for {', '.join(bare)} as a whole: its tasks are shown, as far as known.")
     odd = sorted(
         {
             f"{TITLES.get(task, task)}, {name.partition(',')[0]}"
@@ -80,50 +79,54 @@ def captions(chosen: Selection[NlpResult]) -> list[str]:
         }
     )
     if odd:
-        found.append(f"Not every model has a figure of {'; '.join(odd)}: left out.")
-    return found
+        found.append(f"Not every model has a value of {'; '.join(odd)}: left out.")
+    return [caption(text) for text in found]
 
 
 def regression_sentences(metrics: Sequence[Metric], models: Sequence[str], baseline: str) -> list[str]:
-    """One sentence a model: in which tasks it is better or worse than the baseline, and where nothing can be told."""
+    """Return one sentence for each model: the tasks in which it is significantly worse or better than the baseline."""
     rows = [one for one in metrics if any(cell.paired for cell in one.cells.values())]
     lines: list[str] = []
     for model in models:
-        tested = [(row.label.split(",")[0], row.better, row.cells[model].paired) for row in rows]
-        worse, better, unknown = [], [], []
+        tested = [(TITLES.get(row.category, row.category), row.better, row.cells[model].paired) for row in rows]
+        worse, better, neither = [], [], []
         for title, direction, paired in tested:
             if paired is None or direction == "neither":
                 continue
             if isnan(paired.p_value) or not is_significant(paired):
-                unknown.append(title)
+                neither.append(title)
             elif (paired.difference.value > 0) == (direction == "more"):
                 better.append(title)
             else:
                 worse.append(title)
         parts = [
             f"{words} {', '.join(titles)}"
-            for words, titles in (("worse in", worse), ("better in", better), ("no significant difference in", unknown))
+            for words, titles in (
+                ("significantly worse in", worse),
+                ("significantly better in", better),
+                ("no significant difference in", neither),
+            )
             if titles
         ]
         if parts:
-            lines.append(f"What {model} kept of {baseline} on NLP tasks: {'; '.join(parts)}.")
+            lines.append(f"Knowledge retention of {model} against {baseline} on NLP tasks: {'; '.join(parts)}.")
     return lines
 
 
 def comparable_groups(chosen: Selection[NlpResult]) -> list[Sequence[ComparableResult]]:
     """Return the results of all models on each task that they share."""
-    results = [_parted(result) for result in chosen.results]
+    results = [_with_group_tasks(result) for result in chosen.results]
     return [[result.tasks[task] for result in results] for task in common(results)]
 
 
 def common(results: Sequence[NlpResult]) -> list[str]:
-    """The tasks that all models have, the paper's first and in its order."""
+    """Return the tasks that all models have, the paper's first and in its order."""
     shared = set.intersection(*(set(result.tasks) for result in results))
     return [*(task for task in PAPER_TASKS if task in shared), *sorted(shared - set(PAPER_TASKS))]
 
 
 def headline(task: TaskResult, among: Sequence[str] | None = None) -> str:
-    """The metric that a task is known by, out of those that are named, or all."""
+    """Return the metric that is usually reported for a task, among these or all of its metrics."""
     names = list(task.figures) if among is None else among
     chosen = HEADLINES.get(task.task)
     if chosen in names:
@@ -132,12 +135,12 @@ def headline(task: TaskResult, among: Sequence[str] | None = None) -> str:
 
 
 def _shared(tasks: Sequence[TaskResult]) -> list[str]:
-    """The metrics that all models have a figure of, in the order of the first one's."""
+    """Return the metrics of which all models have a value, in the order of the first model."""
     return [name for name in tasks[0].figures if all(name in task.figures for task in tasks)]
 
 
-def _parted(result: NlpResult) -> NlpResult:
-    """A result in which groups without a figure of their own have made room for their tasks."""
+def _with_group_tasks(result: NlpResult) -> NlpResult:
+    """Return a result in which groups without a value of their own are replaced by their tasks."""
     if all(task.figures for task in result.tasks.values()):
         return result
     tasks = {name: task for name, task in result.tasks.items() if task.figures}
@@ -158,7 +161,7 @@ def _metric(name: str, tasks: dict[str, TaskResult], *, tested: bool) -> Metric:
     first = next(iter(tasks.values()))
     measure, _, kind = name.partition(",")
     label = f"{TITLES.get(first.task, first.task)}, {measure}{'' if kind == 'none' else f' ({kind})'}"
-    key = f"{KEY}{first.task}_{measure}{'' if kind == 'none' else f'_{kind}'}"
+    key = f"nlp_{first.task}_{measure}{'' if kind == 'none' else f'_{kind}'}"
     level, better = 0 if tested else 1, first.better[name]
     if not all(_is_mean(task, name) for task in tasks.values()):
         cells = {model: Cell(_by_error(task, name)) for model, task in tasks.items()}
@@ -173,7 +176,7 @@ def _metric(name: str, tasks: dict[str, TaskResult], *, tested: bool) -> Metric:
 
 
 def _is_mean(task: TaskResult, name: str) -> bool:
-    """Whether a figure is the mean of its items, so that their interval and test are of what lm-eval prints.
+    """Check if a value is the mean of its items, so that their interval and test belong to the value of lm-eval.
 
     The items of a perplexity are log-likelihoods, and a group may have the mean over its tasks.
     """
@@ -182,7 +185,7 @@ def _is_mean(task: TaskResult, name: str) -> bool:
 
 
 def _by_error(task: TaskResult, name: str) -> Estimate:
-    """lm-eval's figure and 1.96 of its standard errors."""
+    """Return lm-eval's value with an interval of 1.96 of its standard errors."""
     figure = task.figures[name]
     half = nan if figure.stderr is None else Z * figure.stderr
     return Estimate(figure.value, figure.value - half, figure.value + half, 0, 0)

@@ -1,9 +1,10 @@
-"""What is read off a model's scores of ranked answers: the rows of a comparison, and their caption."""
+"""Metrics of a model as a judge of ranked answers: pairwise accuracy, 5-best, exact match, rank correlations."""
 
 from collections.abc import Callable
 from itertools import combinations
 
 from evals.metric import Cell, Direction, Metric, Series, Unit, metric
+from evals.note import Note, caption
 from evals.suite import Selection
 from evals.suites.reward_model.result import RewardResult
 from srlm.stats.intervals import Estimate, wilson
@@ -11,7 +12,7 @@ from srlm.stats.reward_model import Ranked, RewardModelMetrics, reward_model_met
 
 
 def metrics(chosen: Selection[RewardResult]) -> list[Metric]:
-    """The paper's five figures, what stands beside them, and how many verdicts could be read."""
+    """Return pairwise accuracy with ties as halves, the paper's five metrics, length bias, and the parse rate."""
     results = chosen.results
     found = {
         result.model: reward_model_metrics(result.groups, ties="exclude", perfect=result.perfect) for result in results
@@ -39,7 +40,7 @@ def metrics(chosen: Selection[RewardResult]) -> list[Metric]:
         row("kendall", "Kendall's tau-b", "", "more", lambda it: it.kendall_tau_b),
         Metric(
             "parse_rate",
-            "verdicts that could be read",
+            "parsed verdicts",
             "%",
             "more",
             {result.model: Cell(_parse_rate(result)) for result in results},
@@ -49,17 +50,17 @@ def metrics(chosen: Selection[RewardResult]) -> list[Metric]:
 
 
 def _pair_order(result: RewardResult) -> dict[str, tuple[str, float]]:
-    """Each pair of answers with different ranks: 1 ordered as people did, 0 the other way, one half for a tie."""
+    """Return each pair of answers with different ranks: 1 if ordered as by people, 0 if not, one half for a tie."""
     found: dict[str, tuple[str, float]] = {}
     for instruction, group in zip(result.instruction_ids, result.groups, strict=True):
         for one, two in combinations(range(len(group.ranks)), 2):
-            right = _right(group, one, two)
-            if right is not None:
-                found[f"{instruction}-{one}-{two}"] = (instruction, right)
+            correct = _correct(group, one, two)
+            if correct is not None:
+                found[f"{instruction}-{one}-{two}"] = (instruction, correct)
     return found
 
 
-def _right(group: Ranked, one: int, two: int) -> float | None:
+def _correct(group: Ranked, one: int, two: int) -> float | None:
     first, second = group.scores[one], group.scores[two]
     if first is None or second is None or group.ranks[one] == group.ranks[two]:
         return None
@@ -73,12 +74,14 @@ def _parse_rate(result: RewardResult) -> Estimate:
     return wilson(result.scored, total)
 
 
-def captions(chosen: Selection[RewardResult]) -> list[str]:
-    """What the figures are of."""
+def notes(chosen: Selection[RewardResult]) -> list[Note]:
+    """Return the conditions of the metrics."""
     first = chosen.results[0]
     groups, provenance = first.groups, first.provenance
     return [
-        f"As judge: each model scores {sum(len(group.ranks) for group in groups)} answers to {len(groups)} held-out "
-        f"ranked instructions ({provenance.judge}, rubric {provenance.rubric.split(':')[0]}); "
-        "intervals are clustered by instruction; 50 % is a coin."
+        caption(
+            f"As judge: each model scores {sum(len(group.ranks) for group in groups)} answers to {len(groups)} "
+            f"held-out ranked instructions ({provenance.judge}, rubric {provenance.rubric_name}); intervals are "
+            "clustered by instruction; 50 % is chance."
+        )
     ]

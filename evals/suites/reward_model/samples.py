@@ -4,8 +4,9 @@ from dataclasses import replace
 from itertools import combinations
 
 from evals.sample import Mark, Reply, Sample, flags, opinion
-from evals.sample_source import UNREAD, SampleSource, by_answer, by_id, records
+from evals.sample_source import UNREAD, SampleSource, by_answer
 from evals.suites.reward_model.result import RewardResult
+from srlm.jsonl import by_id
 from srlm.types import RankedPrompt
 
 
@@ -13,7 +14,7 @@ def samples(source: SampleSource) -> list[Sample]:
     """Return the ranked instructions that models judged; all results are of the same ones."""
     results = source.results.of(RewardResult)
     found = source.prompts("reward", (one.provenance.prompts for one in results.values()))
-    ranked = by_id(records(source.run, "seeds/validation", RankedPrompt))
+    ranked = by_id(source.run.records("seeds/validation", RankedPrompt))
     verdicts = {model: by_answer(source.verdicts("reward", model)) for model in results}
     first = next(iter(results.values()), None)
     for prompt_id, group in zip(first.instruction_ids, first.groups, strict=True) if first else ():

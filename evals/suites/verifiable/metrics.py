@@ -1,12 +1,13 @@
-"""What is read off checked answers: the rows of a comparison, model by model and prompt by prompt, and their caption.
+"""Metrics of answers that a program checks: followed prompts and single instructions, strict and loose.
 
-Left out: figures by kind of instruction. The results name each instruction, for whoever wants them.
+Left out: metrics by kind of instruction. The results name each instruction.
 """
 
 from collections.abc import Callable, Sequence
 
 from evals.answer_checks import ending_warnings
 from evals.metric import BinaryPerItem, BinaryPerPrompt, Direction, Metric, Series, metric, observed_range
+from evals.note import Note, caption, warning
 from evals.suite import Selection
 from evals.suites.verifiable.result import PromptCheck, VerifiableResult
 
@@ -21,7 +22,7 @@ LABELS = {
 
 
 def metrics(chosen: Selection[VerifiableResult]) -> list[Metric]:
-    """The four figures of IFEval, or the two of an exam without a lenient reading, and what belongs beside them."""
+    """Return the four metrics of IFEval, or the two of a benchmark without a loose reading; lengths, cut answers."""
     results = chosen.results
 
     def rate(
@@ -61,12 +62,12 @@ def metrics(chosen: Selection[VerifiableResult]) -> list[Metric]:
     ]
 
 
-def captions(chosen: Selection[VerifiableResult]) -> list[str]:
-    """What the figures are of; and a warning for each model whose figures leave out prompts that got no answer."""
+def notes(chosen: Selection[VerifiableResult]) -> list[Note]:
+    """Return the conditions of the metrics, and warnings on missing, empty and cut answers."""
     results = chosen.results
     first = results[0]
     prompts, single = len(first.checked), sum(len(one.instructions) for one in first.checked)
-    what = {
+    name = {
         "ifeval": f"IFEval: {prompts} prompts with {single} instructions",
         "puzzle": f"{prompts} puzzles of the test, with {single} relations",
         "countdown": f"Countdown: {prompts} items that have a solution, with {single} conditions",
@@ -77,17 +78,20 @@ def captions(chosen: Selection[VerifiableResult]) -> list[str]:
         else ""
     )
     found = [
-        f"{what}, checked by {first.provenance.judge} ({first.provenance.sampling}); no judge is involved.{lenient} "
-        "Whole prompts: Wilson's intervals, McNemar's exact test; single ones: bootstrap and permutation test, "
-        "clustered by prompt. p values are Holm-adjusted."
+        caption(
+            f"{name}, checked by {first.provenance.judge} ({first.provenance.sampling}); no judge is involved."
+            f"{lenient} Whole prompts: Wilson's intervals, McNemar's exact test; single ones: bootstrap and "
+            "permutation test, clustered by prompt. p values are Holm-adjusted."
+        )
     ]
     for result in results:
         missing = sum(one.strict is None for one in result.checked)
         if missing:
-            found.append(
-                f"Attention: {result.model} gave no answer to {missing} of {prompts} prompts, and its figures are of "
-                "the others. The same srlm eval asks for them again."
+            text = (
+                f"{result.model} gave no answer to {missing} of {prompts} prompts, and its metrics are of the others. "
+                "The same srlm eval asks for them again."
             )
+            found.append(warning(text, result.model))
         found += ending_warnings(result.model, result.endings)
     return found
 

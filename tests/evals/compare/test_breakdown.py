@@ -162,7 +162,7 @@ def test_wins_against_the_baseline_are_taken_apart_by_the_prompt():
         return metric_breakdown(metric, labels, "category")
 
     found = compare_models(met, ["M1", "M2"], "M1", breakdown=divide)
-    (side,) = [one for one in found.sides if one.baseline]
+    (side,) = [one for one in found.extra_tables if one.baseline]
     assert sets == [["4:abc"]]
     x, y = (one.cells for one in side.metrics)
     assert (x["M2"].estimate.value, x["M2"].estimate.n) == (0.8, 10)

@@ -34,7 +34,7 @@ def metric(comparison, key):
 
 
 def words_on(comparison, label):
-    return [line for line in comparison.words if f"in {label}:" in line]
+    return [line for line in comparison.conclusions if f"in {label}:" in line]
 
 
 # --- win rates --------------------------------------------------------------------------------------------------------
@@ -49,7 +49,7 @@ def test_a_win_rate_and_its_interval_by_hand():
     half = half / (1 + 4 * half**2) ** 0.5
     assert (one.value, one.n, one.clusters) == (0.5, 4, 4)
     assert (one.low, one.high) == pytest.approx((0.5 - half, 0.5 + half))
-    assert found.words == []
+    assert found.conclusions == []
     assert metric(found, "length").cells["M1"].estimate.value == 101.5
 
 
@@ -140,10 +140,10 @@ def test_a_difference_on_few_prompts_is_never_called_better():
 def test_words_agree_with_the_p_value_that_is_printed():
     base = [0.2] * 10
     two = compare_models(alpaca_results(M1=base, M2=[0.3] * 9 + [0.1]), ["M2"], "M1")
-    assert "better" in two.words[0]
+    assert "better" in two.conclusions[0]
     many = {f"N{i}": [0.2, 0.3] * 5 for i in range(3)}
     more = compare_models(alpaca_results(M1=base, M2=[0.3] * 9 + [0.1], **many), ["M2", *many], "M1")
-    assert any(line.startswith("No significant difference between M2 and M1 in win rate") for line in more.words)
+    assert any(line.startswith("No significant difference between M2 and M1 in win rate") for line in more.conclusions)
 
 
 def test_length_is_shown_and_never_called_better():
@@ -151,7 +151,7 @@ def test_length_is_shown_and_never_called_better():
     found = compare_models(results, ["M2"], "M1")
     assert metric(found, "length").cells["M2"].paired.difference.value == 500
     assert metric(found, "length").better == "neither"
-    assert not any("length" in line for line in found.words)
+    assert not any("length" in line for line in found.conclusions)
 
 
 def test_two_models_with_the_same_answers_have_no_difference_of_thousands_of_characters():
@@ -174,7 +174,7 @@ def test_hostile_and_constant_answers_are_said_below_the_table():
     one, two = results
     found = compare_models(collect([replace(one, flagged=1), replace(two, constant=3)]), ["M1", "M2"], "M1")
     flagged, constant = [line for line in found.captions if line.startswith("Attention: ")]
-    assert "1 of 2 answers of M1 hold something that speaks to the judge" in flagged
+    assert "1 of 2 answers of M1 hold a suspected prompt injection" in flagged
     assert constant == "Attention: M2 gave one and the same answer to 3 of 3 prompts."
     for render in (as_markdown, as_json):
         assert flagged in render(found)
@@ -341,7 +341,7 @@ def test_answers_to_different_prompts_are_set_side_by_side_and_never_paired():
     found = compare_models(results, ["M1", "M2"], "M1", allow_mismatch=["prompts"])
     assert metric(found, "win_rate").cells["M2"].estimate.value == 1
     assert all(cell.paired is None for one in found.metrics for cell in one.cells.values())
-    assert found.words == []
+    assert found.conclusions == []
     assert "none is tested" in found.captions[0]
     judges = compare_models(
         collect([alpaca("M1", [1.0, 0.5, 0.0, 0.5]), alpaca("M2", [1.0] * 4, judge="other")]),

@@ -29,6 +29,7 @@ from evals.compare.export.latex import as_latex
 from evals.compare.export.markdown import as_markdown
 from evals.compare.terminal import as_tables, extra_tables
 from evals.metric import Cell, ExtraTable, Metric
+from evals.note import caption
 from srlm.stats.intervals import Estimate
 from srlm.stats.paired import Paired
 
@@ -73,8 +74,8 @@ COMPARISON = Comparison(
             {"M1": Cell(estimate(0.5)), "M2": Cell(UNKNOWN, Paired(UNKNOWN, nan, 0, 0, 0))},
         ),
     ],
-    captions=["Win rate, of 20 prompts.", "Judge: j."],
-    words=["M2 is significantly better than M1 in win rate: +12.0 points [+7.0, +17.0], p = 0.003."],
+    notes=[caption("Win rate, of 20 prompts."), caption("Judge: j.")],
+    conclusions=["M2 is significantly better than M1 in win rate: +12.0 points [+7.0, +17.0], p = 0.003."],
 )
 
 
@@ -119,7 +120,7 @@ def test_marks_stand_for_what_is_certain():
 
 
 def test_a_model_that_is_not_to_be_trusted_says_so_over_its_column():
-    text = printed(replace(COMPARISON, distrusted={"M2": "it gave one and the same answer to 20 of 20 prompts"}), 200)
+    text = printed(replace(COMPARISON, untrusted={"M2": "it gave one and the same answer to 20 of 20 prompts"}), 200)
     assert "M2 (not to be trusted)" in text
     assert "M1 (baseline) (not" not in text
 
@@ -171,7 +172,7 @@ def test_markdown_is_one_table_with_captions_and_words():
     assert {line.count("|") for line in table} == {4}
     assert f"| win rate, % | 50.0 [40.0, 60.0] | 62.0 [52.0, 72.0] <br> {BETTER} +12.0 [+7.0, +17.0] p=0.003 |" in table
     assert "Judge: j." in lines
-    assert f"- {COMPARISON.words[0]}" in lines
+    assert f"- {COMPARISON.conclusions[0]}" in lines
 
 
 def test_csv_can_be_read_and_holds_fractions():
@@ -202,7 +203,7 @@ def test_json_is_strict_and_complete():
 
     data = json.loads(as_json(COMPARISON), parse_constant=refuse)
     assert (data["schema"], data["baseline"], data["models"]) == (1, "M1", ["M1", "M2"])
-    assert (data["captions"], data["words"]) == (COMPARISON.captions, COMPARISON.words)
+    assert (data["captions"], data["words"]) == (COMPARISON.captions, COMPARISON.conclusions)
     wins, length, kendall, unread = data["metrics"]
     assert [one["unit"] for one in data["metrics"]] == ["fraction", "characters", "correlation", "fraction"]
     assert wins["models"]["M1"] == {"value": 0.5, "low": 0.4, "high": 0.6, "n": 20, "clusters": 20}
@@ -217,7 +218,7 @@ def test_json_is_strict_and_complete():
 def test_a_table_beside_the_comparison_stands_in_every_format():
     metric = Metric("rm_pairwise_half", "pairwise accuracy", "%", "more", {"longer wins": Cell(estimate(0.738))})
     side = ExtraTable("Judges that read nothing", ["longer wins"], [metric], ["By length."])
-    beside = replace(COMPARISON, sides=[side])
+    beside = replace(COMPARISON, extra_tables=[side])
     (table,) = extra_tables(side, 140)
     console = Console(file=io.StringIO(), width=140)
     console.print(table)
@@ -237,7 +238,7 @@ def test_a_name_is_printed_as_it_is_in_every_format():
     name = "./m[red]|x"
     metric = Metric("win_rate:category:[a|b]", "[a|b] (n = 12)", "%", "more", {name: Cell(estimate(0.5))})
     named = Comparison([name], name, [metric], [], [], [ExtraTable(f"against {name}", [name], [metric], [], name)])
-    (side,) = extra_tables(named.sides[0], 140)
+    (side,) = extra_tables(named.extra_tables[0], 140)
     console = Console(file=io.StringIO(), width=140)
     console.print(side)
     for text in (printed(named), console.file.getvalue()):
@@ -273,7 +274,7 @@ def test_html_holds_every_figure_and_escapes_names():
         "50.0 [40.0, 60.0]",
         f"62.0 [52.0, 72.0]{BETTER} +12.0 [+7.0, +17.0] p=0.003",
     ]
-    assert [one.text for one in page.findall("ul/li")] == HOSTILE.words
+    assert [one.text for one in page.findall("ul/li")] == HOSTILE.conclusions
 
 
 def test_latex_is_a_table_of_booktabs_and_escapes_names():

@@ -61,21 +61,21 @@ def test_a_prompt_that_a_file_lacks_is_not_a_smaller_benchmark(nine):
 
 @needs_data
 def test_the_null_model_is_not_believed(nine):
-    assert nine.distrusted == {NULL: "it gave one and the same answer to 805 of 805 prompts"}
-    assert [line for line in nine.words if NULL in line] == [
+    assert nine.untrusted == {NULL: "it gave one and the same answer to 805 of 805 prompts"}
+    assert [line for line in nine.conclusions if NULL in line] == [
         f"Do not trust the alpaca figures of {NULL}: it gave one and the same answer to 805 of 805 prompts."
     ]
 
 
 @needs_data
 def test_models_are_ranked_by_both_rates(nine):
-    raw, controlled = nine.sides
+    raw, controlled = nine.extra_tables
     assert [raw.columns[0], controlled.columns[0]] == ["FuseChat-Gemma-2-9B-Instruct"] * 2
     assert raw.columns[1:3] == ["claude-2.1", "gpt-3.5-turbo-1106_verbose"]
     assert len(raw.columns) == len(controlled.columns) == 8
     verbose, plain = (controlled.metrics[0].cells[f"gpt-3.5-turbo-1106{kind}"].estimate for kind in ("_verbose", ""))
     assert verbose.low <= plain.high  # asked to write more, a model is better by raw rate only
-    assert all(side.captions[0].endswith(f"Not ranked: {NULL}.") for side in nine.sides)
+    assert all(side.captions[0].endswith(f"Not ranked: {NULL}.") for side in nine.extra_tables)
 
 
 @needs_data
@@ -97,7 +97,7 @@ def test_published_judgements_of_mt_bench_are_compared():
     compared = compare_models(collect(found.results), models, models[0])
     for model, scores in expected.items():
         assert row(compared, "mt_bench").cells[model].estimate.value == scores["overall"]
-    assert compared.sides[0].columns[0] == max(expected, key=lambda model: expected[model]["overall"])
+    assert compared.extra_tables[0].columns[0] == max(expected, key=lambda model: expected[model]["overall"])
 
 
 # --- files of one's own -----------------------------------------------------------------------------------------------
@@ -220,7 +220,7 @@ def test_a_figure_that_is_no_number_is_undefined_and_the_others_are_compared(tmp
     both = read(written(tmp_path / "r.json", made), other)
     compared = compare_models(collect(both.results), ["m", "o"], "m")
     assert [one.key for one in compared.metrics] == ["nlp_arc_easy_acc"]
-    assert any("Not every model has a figure of PIQA, acc; PIQA, f1: left out." in one for one in compared.captions)
+    assert any("Not every model has a value of PIQA, acc; PIQA, f1: left out." in one for one in compared.captions)
 
 
 def test_results_of_older_versions_are_read_with_a_name(tmp_path):

@@ -242,7 +242,7 @@ def test_pairs_stand_beside_the_papers_pairs():
     scores, elo = (one.paper for one in beside.metrics)
     assert (scores.where, scores.values) == ("derived from Figure 3", {"M2": 0.674})
     assert elo.values == {"SFT": 0, "M2": 124}
-    assert [one.paper and one.paper.values for one in beside.sides[0].metrics] == [
+    assert [one.paper and one.paper.values for one in beside.extra_tables[0].metrics] == [
         {"SFT : M2": 37},
         {"SFT : M2": 0.326},
         None,

@@ -61,7 +61,7 @@ def test_the_choice_by_hand(ranks, of_answers, found):
     assert chosen(ranks, *of_answers) == found
 
 
-def test_an_unreadable_verdict_is_never_chosen():
+def test_an_unparsed_verdict_is_never_chosen():
     mixed = [verdicts([Unparsed("Score: 5?", ""), Scored(3.0, "b"), Failed("")]), scored(1)]
     assert [one.value for one in choose_rank_consistent(mixed, [0, 1])] == [3, 1]
     assert choose_rank_consistent([verdicts([Unparsed("", ""), Failed("")]), scored(1)], [0, 1]) is None

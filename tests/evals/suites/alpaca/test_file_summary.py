@@ -45,7 +45,7 @@ class Found:
         self.length_controlled = cells["length_controlled_win_rate"]
         (self.data,) = json.loads(as_json(self.comparison))["files"]
         self.counts, self.way = self.data["counts"], self.data["length_control"]["way"]
-        (table,) = self.comparison.sides
+        (table,) = self.comparison.extra_tables
         self.said = " ".join([*self.comparison.captions, *table.captions])
         self.table = {
             one.key.removeprefix("alpaca_file_"): one.cells[annotations.model].estimate for one in table.metrics

@@ -146,9 +146,8 @@ def test_an_answer_that_never_came_leaves_its_prompt_unjudged(run):
     lost = found.outcomes[2]
     assert (lost.preference, lost.orders, lost.verdict_ids, lost.opponent_length) == (None, (None, None), (), 0)
     assert len(found.outcomes) == 6
-    assert any(
-        "2 of 6 prompts of M2 against M1 have no" in line for line in matched.captions(Selection([found], ["M1", "M2"]))
-    )
+    notes = matched.notes(Selection([found], ["M1", "M2"]))
+    assert any("2 of 6 prompts of M2 against M1 have no" in one.text for one in notes)
 
 
 def test_answers_that_speak_to_the_judge_are_counted_on_both_sides(run):
@@ -158,9 +157,9 @@ def test_answers_that_speak_to_the_judge_are_counted_on_both_sides(run):
     )
     assert (found.flagged, found.constant) == ((0, 6), (0, 6))
     assert found.swapped().flagged == (6, 0)
-    lines = matched.captions(Selection([found], ["M1", "M2"]))
-    assert any("6 answers of M1 hold something" in line for line in lines)
-    assert any("M1 gave one and the same answer to 6 prompts" in line for line in lines)
+    notes = matched.notes(Selection([found], ["M1", "M2"]))
+    assert any("6 answers of M1 hold a suspected prompt injection" in one.text for one in notes)
+    assert any("M1 gave one and the same answer to 6 prompts" in one.text for one in notes)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +214,8 @@ def test_scores_are_of_the_column_against_the_baseline_whichever_way_they_are_st
     turned = compare_models(found, ["M1"], "M2")
     assert row(turned.metrics, "head_to_head").cells["M1"].estimate.value == 0.125
     assert any(
-        line.startswith("No significant difference between SFT and M1 in head-to-head") for line in comparison.words
+        line.startswith("No significant difference between SFT and M1 in head-to-head")
+        for line in comparison.conclusions
     )
 
 
@@ -224,7 +224,7 @@ def test_the_difference_to_the_baseline_is_the_score_less_a_half_when_all_is_won
     won = row(comparison.metrics, "head_to_head").cells["M2"]
     assert won.paired.difference.low == pytest.approx(won.estimate.low - 0.5)
     assert won.paired.difference.high == pytest.approx(won.estimate.high - 0.5)
-    assert comparison.words[0].startswith("M2 is significantly better than M1 in head-to-head")
+    assert comparison.conclusions[0].startswith("M2 is significantly better than M1 in head-to-head")
 
 
 def test_position_is_tested_on_prompts_where_both_verdicts_went_to_one_place():
@@ -292,7 +292,7 @@ def test_nothing_judged_is_nan_and_not_zero():
     wins = row(comparison.metrics, "head_to_head").cells["M2"]
     assert isnan(wins.estimate.value)
     assert isnan(wins.paired.p_value)
-    (side,) = comparison.sides
+    (side,) = comparison.extra_tables
     assert isnan(row(side.metrics, "pair_p").cells["M2 : M1"].estimate.value)
     assert isnan(row(side.metrics, "pair_position_p").cells["M2 : M1"].estimate.value)
     assert any("2 of 2 prompts of M2 against M1" in line for line in comparison.captions)
@@ -310,7 +310,7 @@ def test_wins_can_be_taken_apart_by_what_the_prompts_are():
     found = results(result("M2", "M1", *[WIN] * 12, *[LOSS] * 9, *[FIRST] * 3))
     labels = {f"e{i}": Label(f"e{i}", "easy" if i < 12 else "hard") for i in range(24)}
     comparison = compare_models(found, ["M2"], "M1", (), lambda _, metric: metric_breakdown(metric, labels, "category"))
-    side = comparison.sides[-1]
+    side = comparison.extra_tables[-1]
     easy, hard = side.metrics
     assert (easy.cells["M2"].estimate.value, hard.cells["M2"].estimate.value) == (1, 0.125)
     assert easy.cells["M1"].estimate.value == 0.5

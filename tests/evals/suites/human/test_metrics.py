@@ -12,7 +12,7 @@ from evals.compare.export.json import as_json
 from evals.compare.export.latex import as_latex
 from evals.compare.export.markdown import as_markdown
 from evals.suites import load_results
-from evals.suites.human.metrics import decisions, judgements
+from evals.suites.human.metrics import decisions, judge_decisions
 from evals.suites.human.pair_sampling import get_or_draw
 from evals.suites.human.result import HumanResult, votes_folder
 from evals.suites.human.votes import Vote, append_vote
@@ -42,7 +42,7 @@ def run(tmp_path):
 
 
 def cells(comparison, key):
-    every = [*comparison.metrics, *(metric for side in comparison.sides for metric in side.metrics)]
+    every = [*comparison.metrics, *(metric for side in comparison.extra_tables for metric in side.metrics)]
     (found,) = [metric for metric in every if metric.key == key]
     return {name: cell.estimate for name, cell in found.cells.items()}
 
@@ -70,7 +70,7 @@ def test_majorities_by_hand(run):
     assert (pair(found, "annotators").value, pair(found, "votes").value) == (3, 20)
     assert pair(found, "length").value == 13
     assert any("M2 : M1 7 of 8" in line for line in found.captions)
-    assert any("No significant difference between M2 and M1 in people's votes" in line for line in found.words)
+    assert any("No significant difference between M2 and M1 in people's votes" in line for line in found.conclusions)
 
 
 def test_agreement_with_and_without_ties(run):
@@ -88,10 +88,10 @@ def test_agreement_with_and_without_ties(run):
 def test_one_annotator_agrees_with_nobody_and_it_is_said(run):
     cast(run, "ann", "wwwwwwww")
     found = compare_models(load_results(run), ["M1", "M2"], "M1")
-    assert not any(one.key == "human_pair_agreement" for side in found.sides for one in side.metrics)
+    assert not any(one.key == "human_pair_agreement" for side in found.extra_tables for one in side.metrics)
     assert any("one person voted" in line for line in found.captions)
     assert pair(found, "p").value == pytest.approx(2 / 2**8)
-    assert any("M2 is significantly better than M1 in people's votes" in line for line in found.words)
+    assert any("M2 is significantly better than M1 in people's votes" in line for line in found.conclusions)
 
 
 def test_agreement_with_the_judge(run):
@@ -133,10 +133,10 @@ def test_a_judge_of_other_answers_is_no_judge_of_these(run):
     cast(run, "ann", "wwwwwwww")
     results = load_results(run)
     (result,) = results.of(HumanResult).values()
-    assert len(judgements(result, results)) == COUNT
+    assert len(judge_decisions(result, results)) == COUNT
     asked = prompts(COUNT)
     run_of(run.folder.parent, "M2", "M1", asked, [("x" * 11, "y" * 5)] * COUNT, JUDGE)
-    assert set(judgements(result, load_results(run))) == {"e001"}
+    assert set(judge_decisions(result, load_results(run))) == {"e001"}
     captions = compare_models(load_results(run), ["M1", "M2"], "M1").captions
     assert any("was evaluated again since its pairs were drawn" in line for line in captions)
     assert not any("evaluated again" in line for line in compare_models(results, ["M1", "M2"], "M1").captions)
@@ -149,7 +149,7 @@ def test_votes_alone_can_be_compared_and_nobody_is_no_result(run):
     cast(run, "ann", "wwwwwwww")
     found = compare_models(load_results(run), ["M1", "M2"], "M1")
     assert [one.key for one in found.metrics] == ["human", "human_length", "human_voted"]
-    assert not any(one.key == "human_pair_judge" for side in found.sides for one in side.metrics)
+    assert not any(one.key == "human_pair_judge" for side in found.extra_tables for one in side.metrics)
     with pytest.raises(UsageError):
         compare_models(load_results(run), ["M1"], "M1")
 

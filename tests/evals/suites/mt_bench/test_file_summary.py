@@ -36,7 +36,7 @@ class Found:
 
     def __init__(self, comparison, model):
         self.cells = {one.key: one.cells[model].estimate for one in comparison.metrics}
-        (table,) = [one for one in comparison.sides if one.title.startswith("FastChat's judgements")]
+        (table,) = [one for one in comparison.extra_tables if one.title.startswith("FastChat's judgements")]
         self.table = {one.key.removeprefix("mt_bench_file_"): one.cells[model].estimate for one in table.metrics}
         (data,) = [one for one in json.loads(as_json(comparison))["files"] if one["model"] == model]
         self.means, self.counts = data["means"], data["counts"]

@@ -117,7 +117,7 @@ def test_what_fails_stays_in_the_result_and_in_no_mean(run):
     assert (cells["mt_bench"].value, cells["mt_bench"].n) == (9.0, 1)
     assert (cells["mt_bench_graded"].value, cells["mt_bench_graded"].n) == (pytest.approx(1 / 6), 6)
     assert cells["mt_bench_length"].n == 3
-    assert "5 of 6 turns of m have no grade (1 unread, 1 failed, 3 without an answer)" in " ".join(table.captions)
+    assert "5 of 6 turns of m have no grade (1 unparsed, 1 failed, 3 without an answer)" in " ".join(table.captions)
 
 
 def test_a_second_run_asks_nobody(run):
@@ -134,7 +134,7 @@ def test_an_answer_that_speaks_to_the_judge_is_flagged_once(run):
     (found,) = played(run, contestant("m", hostile))
     # In the second turn the judge sees the hostile answer again, but there it is not the one that gets the grade.
     assert found.flagged == 1
-    assert "1 answers of m hold something that speaks to the judge" in " ".join(
+    assert "1 answers of m hold a suspected prompt injection" in " ".join(
         compare_models(load_results(run), ["m"], "m").captions
     )
 
@@ -166,7 +166,7 @@ def test_models_are_compared_turn_by_turn_and_by_question(run):
     assert (paired.difference.value, paired.difference.n, paired.difference.clusters) == (2.5, 60, 30)
     assert found["mt_bench_turn_1"].cells["M2"].paired is None
     assert found["mt_bench_math_code_reasoning"].cells["M2"].paired.difference.value == 2.0
-    (words,) = [one for one in table.words if "in MT-Bench, both turns:" in one]
+    (words,) = [one for one in table.conclusions if "in MT-Bench, both turns:" in one]
     assert words.startswith("M2 is significantly better than M1 in MT-Bench, both turns: +2.50 points [+2.")
 
 

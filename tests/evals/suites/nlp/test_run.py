@@ -294,8 +294,9 @@ def test_what_was_kept_and_what_was_lost():
     assert lost.paired is not None
     assert (lost.paired.wins, lost.paired.losses, lost.paired.p_value) == (0, 20, 2 * 0.5**20)
     assert rows["nlp_piqa_word_perplexity"].cells["M1"].paired is None
-    assert found.words[-1] == (
-        "What M1 kept of M0 on NLP tasks: worse in PIQA; better in own_task; no significant difference in ARC-Easy."
+    assert found.conclusions[-1] == (
+        "Knowledge retention of M1 against M0 on NLP tasks: significantly worse in PIQA; significantly better in "
+        "own_task; no significant difference in ARC-Easy."
     )
     assert "Not every model has results of gsm8k: left out." in found.captions
 
@@ -318,7 +319,9 @@ def test_a_figure_that_is_no_mean_of_items_is_lm_evals_and_not_tested():
     assert (perplexity.cells["M0"].estimate.value, perplexity.cells["M1"].paired) == (pytest.approx(exp(3)), None)
     assert perplexity.cells["M0"].estimate.high == pytest.approx(exp(3) + 1.96 * 0.5, abs=1e-4)
     assert tested.cells["M1"].paired.wins == 12
-    assert found.words[-1] == "What M1 kept of M0 on NLP tasks: better in lambada."
+    assert (
+        found.conclusions[-1] == "Knowledge retention of M1 against M0 on NLP tasks: significantly better in lambada."
+    )
 
 
 def test_amounts_are_told_in_their_own_unit():
@@ -330,7 +333,7 @@ def test_amounts_are_told_in_their_own_unit():
 
     before, after = [30.0 + item % 3 for item in range(20)], [32.5 + item % 3 for item in range(20)]
     found = compare_models(collect([scored("M0", before), scored("M1", after)]), ["M1"], "M0")
-    assert found.words[0].startswith("M1 is significantly better than M0 in short, rouge1: +2.50 points [")
+    assert found.conclusions[0].startswith("M1 is significantly better than M0 in short, rouge1: +2.50 points [")
     (row,) = json.loads(as_json(found))["metrics"]
     assert (row["unit"], row["models"]["M1"]["difference"]["value"]) == ("number", 2.5)
 
@@ -383,7 +386,7 @@ def test_a_stored_group_without_a_figure_does_not_poison_the_run():
     bare = TaskResult("M1", "group", SAME, {}, {"g_a": {"acc,none": TaskMetric(0.5, 0.1)}, "g_b": {}}, {}, {})
     found = compare_models(collect([replace(made, tasks=made.tasks | {"group": bare})]), ["M1"], "M1")
     assert [row.key for row in found.metrics] == ["nlp_piqa_acc", "nlp_piqa_word_perplexity", "nlp_g_a_acc"]
-    assert any("lm-eval has no figure for group as a whole" in one for one in found.captions)
+    assert any("lm-eval has no value for group as a whole" in one for one in found.captions)
 
 
 def test_of_a_group_without_a_figure_the_tasks_are_compared_by_their_items():

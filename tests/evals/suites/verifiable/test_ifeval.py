@@ -129,7 +129,7 @@ def test_two_models_are_compared_by_mcnemars_exact_test(tmp_path, run):
     assert (whole.wins, whole.ties, whole.losses, whole.p_value) == (6, 0, 0, 2 * 0.5**6)
     assert any(
         "good is significantly better than mixed in prompts with all instructions followed, strict" in line
-        for line in found.words
+        for line in found.conclusions
     )
 
 
@@ -157,7 +157,7 @@ def test_models_without_a_prompt_in_common_are_not_tested(tmp_path, run):
     run_verifiable([contestant("a", first), contestant("b", rest)], benchmark, None, run, Progress(quiet=True))
     cells, found = compared(run, ["a", "b"])
     assert all(isnan(cells[key]["b"].paired.p_value) for key in ("prompt_strict", "instruction_strict"))
-    assert found.words == []
+    assert found.conclusions == []
 
 
 def test_a_limit_takes_the_same_prompts_and_a_larger_one_more_of_them(tmp_path):
