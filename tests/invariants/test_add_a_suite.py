@@ -88,10 +88,10 @@ def test_options_of_other_suites_are_refused_as_for_any(suite, cli, own_run):
 
 
 def test_the_samples_of_a_suite_are_in_the_report(suite, own_run, cli):
-    from evals.report.samples.suites import judged_samples
+    from evals.report.samples.suites import suite_samples
     from srlm.runs import Run
 
     assert cli("eval", "M1", "--suite", "brevity", "--limit", 2, *own_run.at).code == 0
-    found = judged_samples(Run(own_run.folder), evals.suites.load_results(Run(own_run.folder)))
+    found = suite_samples(Run(own_run.folder), evals.suites.load_results(Run(own_run.folder)))
     assert {one.suite for one in found} == {"brevity"}
     assert [reply.by for one in found for reply in one.replies] == ["M1", "M1"]
