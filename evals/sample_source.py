@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
-from evals.labels.store import Label, labels_of
+from evals.labels.store import Label, load_labels
 from evals.prompt_sets import load_prompt_sets
 from evals.results import Results, stage_name
 from evals.sample import NO_LABEL, OutcomeTag, Reply, Sample, injection_spans, judgement_of
@@ -70,7 +70,7 @@ class SampleSource:
         found = PromptReplies(suite)
         for digest in dict.fromkeys(digests):
             found.prompts |= {one.id: one for one in self.prompt_sets.get(digest, [])}
-            found.labels |= labels_of(self.run, digest)
+            found.labels |= load_labels(self.run, digest)
         return found
 
     def answers(self, suite: str, model: str) -> dict[str, Answer]:

@@ -39,7 +39,7 @@ from evals.gate.comparison_json import Difference, from_comparison
 from evals.gate.decision import Decision, decide
 from evals.gate.policy import Policy
 from evals.metric import BinaryPerPrompt, Metric, Series, metric, observed_range
-from evals.suites.head_to_head.metrics import Against, Even
+from evals.pairwise_metrics import BaselineSelf, WinsVsBaseline
 from srlm.stats.intervals import mean_interval
 from srlm.stats.paired import paired_difference
 
@@ -98,7 +98,10 @@ def win_tie_loss(rng: Rng, n: int, worse: bool) -> tuple[dict[str, Series], tupl
     lead = 0.05 if worse else 0.0
     drawn = rng.random(n)
     won, lost = drawn < (1 - ties) / 2 - lead, drawn > 1 - (1 - ties) / 2 - lead
-    return {"B": series(Even, [0.5] * n), "C": series(Against, np.where(won, 1.0, np.where(lost, 0.0, 0.5)))}, (0, 1)
+    return {
+        "B": series(BaselineSelf, [0.5] * n),
+        "C": series(WinsVsBaseline, np.where(won, 1.0, np.where(lost, 0.0, 0.5))),
+    }, (0, 1)
 
 
 def preferences(rng: Rng, n: int, worse: bool) -> tuple[dict[str, Series], tuple[float, float]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from math import nan
 
 from evals.compare.comparison import Breakdown
-from evals.labels.store import LENGTHS, By, Label, labels_of
+from evals.labels.store import LENGTHS, By, Label, load_labels
 from evals.metric import Cell, ExtraTable, Metric, Series, paired
 from srlm.runs import Run
 from srlm.stats.paired import holm
@@ -112,7 +112,7 @@ def by_label(run: Run | None, by: By, given: Mapping[str, Label] | None) -> Brea
     def breakdown(digests: Sequence[str], metric: Metric) -> ExtraTable | None:
         labels = dict(given or {})
         if given is None and run is not None:
-            labels = {key: label for digest in digests for key, label in labels_of(run, digest).items()}
+            labels = {key: label for digest in digests for key, label in load_labels(run, digest).items()}
         return metric_breakdown(metric, labels, by) if has_labels(prompts_of(metric), labels, by) else None
 
     return breakdown
@@ -134,7 +134,7 @@ def _place(name: str, size: int, by: By) -> tuple[int, str]:
 
 def _caption(groups: Sequence[PromptGroup], labels: Mapping[str, Label], by: By) -> str:
     prompts = frozenset().union(*(group.prompts for group in groups))
-    judges = sorted({name for prompt in prompts if prompt in labels and (name := labels[prompt].giver(by))})
+    judges = sorted({name for prompt in prompts if prompt in labels and (name := labels[prompt].source(by))})
     unknown = sum(len(group.prompts) for group in groups if group.name == NO_LABEL)
     found = [
         f"{len(prompts)} prompts, each in one row; labels by {', '.join(judges) or 'the authors of the prompts'}.",

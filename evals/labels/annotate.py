@@ -1,15 +1,15 @@
-"""Labels of prompts by a judge, with our own versions of the paper's two prompts (arXiv 2401.10020, Figures 9 and 10).
+"""Labelling of prompts by a judge, with our own versions of the paper's two prompts (arXiv 2401.10020, Figures 9, 10).
 
-First the judge reads many of the instructions and names at most 20 categories, then it says of each instruction its
-category, its complexity and how long an answer it asks for. Only its own reply is read, line by line; what cannot be
-read stays unknown and is counted. Calls go through the ledger.
+First the judge reads many of the instructions and names at most 20 categories, then it gives each instruction a
+category, a complexity and an expected length of the answer. Its reply is parsed line by line; unparseable labels stay
+unknown and are counted. Calls go through the ledger.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evals.labels.store import HIGHEST, LENGTHS, LOWEST, By, Label, own_label
+from evals.labels.store import HIGHEST, LENGTHS, LOWEST, By, Label, prompt_label
 from srlm.console import Progress
 from srlm.engines.engine import Engine
 from srlm.inference import Caller
@@ -21,14 +21,14 @@ from srlm.types import Completion, Failed, Message, Prompt, Request, Sampling
 
 STAGE = "evals/labels"
 MOST = 20
-"""Categories that the judge may name."""
+"""The number of categories that the judge may name."""
 OTHER = "Other"
-"""A category that there always is."""
+"""The category that is always offered."""
 ROOM = 12_000
-"""Characters of instructions that the judge reads to name categories; each gives at most `PIECE`."""
+"""Characters of all instructions that the judge reads to name categories; `PIECE` of each at most."""
 PIECE = 300
 SHOWN = 4_000
-"""Characters of the one instruction that it labels."""
+"""Characters of the instruction that it labels."""
 NAMING = Sampling(temperature=0.0, top_p=1.0, max_tokens=300)
 LABELLING = Sampling(temperature=0.0, top_p=1.0, max_tokens=100)
 
@@ -40,9 +40,9 @@ _AROUND = " \t*_`.\"'()[]<>"
 
 @dataclass(frozen=True)
 class Labelled:
-    """The labels of a set of prompts, and the categories that the judge named; None where it was not asked for them.
+    """Labels of a set of prompts, and the categories that the judge named; None if it was not asked for them.
 
-    `categories` is empty where the judge's list could not be read: then no prompt has a category of its.
+    `categories` is empty if the judge's list could not be parsed: then it gives no prompt a category.
     """
 
     labels: tuple[Label, ...]
@@ -50,12 +50,12 @@ class Labelled:
 
 
 def label_prompts(
-    engine: Engine, prompts: Sequence[Prompt], ledger: Ledger, *, progress: Progress, anew: bool = False
+    engine: Engine, prompts: Sequence[Prompt], ledger: Ledger, *, progress: Progress, overwrite: bool = False
 ) -> Labelled:
-    """Label a set of prompts. What all of them came with is kept and not asked for, unless they are labelled `anew`."""
+    """Label a set of prompts. Labels that came with all prompts are kept, unless `overwrite` is given."""
     caller = Caller(engine, ledger, STAGE, progress)
-    own = [own_label(prompt) for prompt in prompts]
-    kept: set[By] = set() if anew else {by for by in _FIELDS if all(one.value(by) is not None for one in own)}
+    own = [prompt_label(prompt) for prompt in prompts]
+    kept: set[By] = set() if overwrite else {by for by in _FIELDS if all(one.value(by) is not None for one in own)}
     if len(kept) == len(_FIELDS):
         return Labelled(tuple(own), None)
     named = None if "category" in kept else name_categories(caller, prompts)
@@ -79,9 +79,9 @@ _FIELDS: tuple[By, ...] = ("category", "complexity", "length")
 
 
 def name_categories(caller: Caller, prompts: Sequence[Prompt]) -> tuple[str, ...]:
-    """The categories that the judge names for a set of prompts; empty where its list cannot be read.
+    """Return the categories that the judge names for a set of prompts; empty if its list cannot be parsed.
 
-    It reads as many of the instructions as there is room for, in an order that hangs on their ids alone.
+    It reads as many of the instructions as fit, in an order that depends on their ids alone.
     """
     template = load_template("categories", ("instructions",))
     shown, room = [], ROOM
@@ -97,7 +97,7 @@ def name_categories(caller: Caller, prompts: Sequence[Prompt]) -> tuple[str, ...
 
 
 def read_categories(reply: Completion) -> tuple[str, ...]:
-    """The items of a list, the first 20 of them, and "Other"; nothing where there are fewer than two."""
+    """Parse a list: its first 20 items, and "Other"; empty if it has fewer than two."""
     reply = strip_reasoning(reply)
     items = [match[1].strip(_AROUND) for line in reply.text.splitlines() if (match := _ITEM.fullmatch(line))]
     if reply.finish != "stop":
@@ -109,7 +109,7 @@ def read_categories(reply: Completion) -> tuple[str, ...]:
 
 
 def read_label(prompt_id: str, reply: Completion, categories: Sequence[str]) -> Label:
-    """What a reply says in its last line of each kind; None for what is not there, or is none of the choices."""
+    """Parse the last line of each kind in a reply; None for a missing one, and for one that is none of the choices."""
     reply = strip_reasoning(reply)
     lines = [match for line in reply.text.splitlines() if (match := _LINE.fullmatch(line))]
     said = {} if reply.finish != "stop" else {match[1].lower(): match[2].strip(_AROUND) for match in lines}
@@ -133,11 +133,11 @@ def _ask(caller: Caller, prompts: Sequence[Prompt], categories: Sequence[str]) -
 
 
 def _choice(said: str | None, choices: Sequence[str]) -> str | None:
-    """The choice that was named, whatever its case and punctuation."""
+    """Return the choice that is named, whatever its case and punctuation."""
     found = [choice for choice in choices if said is not None and _plain(choice) == _plain(said)]
     return found[0] if len(found) == 1 else None
 
 
 def _plain(name: str) -> str:
-    """Words and numbers alone, with dashes of all kinds as one."""
+    """Reduce a name to its words and numbers, whatever its dashes."""
     return " ".join(re.findall(r"[^\W_]+", name.casefold()))

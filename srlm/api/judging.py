@@ -212,7 +212,7 @@ def label(
         >>> srlm.label("openai:gpt-4.1").to_pandas().groupby("category").size()  # doctest: +SKIP
     """
     from evals.labels.annotate import label_prompts
-    from evals.labels.store import store_labels
+    from evals.labels.store import save_labels
     from evals.prompt_sets import load_prompt_sets
     from srlm.api.results import LabelledPrompts
     from srlm.console import Progress
@@ -229,13 +229,13 @@ def label(
 
     def work(engine: "Engine", ledger: "Ledger", progress: Progress) -> "dict[str, Labelled]":
         return {
-            digest: label_prompts(engine, prompts, ledger, progress=progress, anew=overwrite)
+            digest: label_prompts(engine, prompts, ledger, progress=progress, overwrite=overwrite)
             for digest, prompts in sets.items()
         }
 
     found = run_with_estimate(work, model, home.folder / "ledger.sqlite", progress)
     for digest, labelled in found.items():
-        store_labels(home, digest, labelled.labels)
+        save_labels(home, digest, labelled.labels)
     return LabelledPrompts(found, model.name, home.name)
 
 

@@ -11,7 +11,7 @@ from evals.gate.decision import Decision
 from evals.gate.output.json import as_json
 from evals.gate.output.markdown import as_markdown
 from evals.labels.annotate import Labelled
-from evals.labels.store import By, known
+from evals.labels.store import By, count_labelled
 from srlm.api.displays import Displayed, TextTable, from_rich
 from srlm.diagnostics import Check
 from srlm.jsonl import without_nan
@@ -134,7 +134,7 @@ class LabelledPrompts(Displayed):
         lines = []
         for digest, found in self.sets.items():
             labels = {one.prompt_id: one for one in found.labels}
-            counts = ", ".join(f"{known(labels, by)} have a {by}" for by in KINDS)
+            counts = ", ".join(f"{count_labelled(labels, by)} have a {by}" for by in KINDS)
             lines.append(f"Of {len(labels)} prompts (set {digest}) {counts}.")
             if found.categories == ():
                 lines.append(
@@ -147,7 +147,7 @@ class LabelledPrompts(Displayed):
         rows = []
         for digest, found in self.sets.items():
             labels = {one.prompt_id: one for one in found.labels}
-            rows.append([digest, str(len(labels)), *(str(known(labels, by)) for by in KINDS)])
+            rows.append([digest, str(len(labels)), *(str(count_labelled(labels, by)) for by in KINDS)])
         return [TextTable("Prompts with a label", ("set", "prompts", *KINDS), rows, self.sentences())]
 
     def _records(self) -> list[dict[str, Any]]:

@@ -150,7 +150,7 @@ def shorten(text: str) -> str:
 
 
 def runs(text: str) -> list[tuple[int, int]]:
-    """The spans of at least `RUN` characters that repeat one piece of at most `PERIOD`; in time linear in the text."""
+    """Return the spans of at least `RUN` characters that repeat a piece of at most `PERIOD`; takes linear time."""
     if len(text) < RUN:
         return []
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")

@@ -1,1 +1,1 @@
-"""Configurations that ship with srlm, one YAML file each."""
+"""Presets: the configurations of srlm, one YAML file each."""

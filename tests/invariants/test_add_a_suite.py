@@ -57,7 +57,7 @@ def test_a_suite_is_one_folder_and_one_line(suite, cli, own_run, tmp_path):
 
     table = cli("compare", "M1", "M2", *own_run.at, env={"COLUMNS": "200"}).out
     assert "answers within the limit of words" in table
-    assert "Brevity: 6 prompts that ask for at most 5 words" in table
+    assert "Brevity: 6 prompts that ask for at most 5 words." in table
     data = json.loads(cli("compare", "M1", "M2", "--format", "json", *own_run.at).out)
     rows = {row["key"]: row for row in data["metrics"]}
     assert {row["suite"] for row in rows.values()} == {"brevity"}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from evals.compare.breakdown import NO_LABEL, group_prompts, has_labels, metric_breakdown, prompts_of, row_key
 from evals.compare.cells import format_estimate
-from evals.labels.store import By, labels_of
+from evals.labels.store import By, load_labels
 from evals.report.charts.dots import Panel, dots
 from evals.report.section import Facets, Figure, Section, metric_table
 from evals.report.sections.common import (
@@ -53,7 +53,7 @@ def breakdown_section(run: Run, one: SuiteComparison, digests: Sequence[str], pl
     `digests` are those of the prompt sets of its results.
     """
     metric = one.comparison.metrics[0]
-    labels = {key: label for digest in dict.fromkeys(digests) for key, label in labels_of(run, digest).items()}
+    labels = {key: label for digest in dict.fromkeys(digests) for key, label in load_labels(run, digest).items()}
     prompts = prompts_of(metric)
     figures = []
     kinds: tuple[By, ...] = ("category", "complexity", "length")

@@ -1,10 +1,10 @@
-"""The files of alpaca_eval, read and written: model_outputs.json, annotations.json, df_gamed.csv.
+"""Reader and writer of alpaca_eval's files: model_outputs.json, annotations.json, df_gamed.csv.
 
-Each may be plain or gzip, the first two a JSON array or JSON Lines. In an annotation `preference` runs from 1
-(output_1, the baseline, is better) to 2 (output_2, the model), and null is a verdict that is missing; here it runs from
-0 to 1. Some annotators store 0 for a draw. Where the judge's first token came with its alternatives ("m" or "M"), the
+Each may be plain or gzip, the first two a JSON array or JSON Lines. In an annotation `preference` is from 1 (output_1,
+the baseline, is better) to 2 (output_2, the model), and null is a missing verdict; here it is from 0 to 1. Some
+annotators store 0 for a draw. Where the file has the alternatives of the judge's first token ("m" or "M"), the
 preference is computed from them again; which of the two letters was the model follows from the instruction alone, by
-the rule of alpaca_eval (docs/reference/formats.md). What cannot be read ends in one error that names the record.
+the rule of alpaca_eval (docs/reference/formats.md). Errors name the record.
 """
 
 import csv
@@ -34,8 +34,8 @@ DRAW = 0.5
 class Annotation:
     """One record of annotations.json, with the baseline first.
 
-    `preference` is that for the model, from 0 to 1, None where it is missing; `by_tokens` is what the judge's
-    log-probabilities say, None where there are none. `swapped` records had the baseline as output_2.
+    `preference` is for the model, from 0 to 1, None where it is missing; `by_tokens` is the preference by the judge's
+    log-probabilities, None where there are none. `swapped` records had the baseline as output_2.
     """
 
     instruction: str
@@ -68,14 +68,14 @@ def read_annotations(path: Path) -> Annotations:
     """Read annotations of one model against one baseline.
 
     Raises:
-        DataError: a record lacks a field, repeats an instruction, is about other models or another judge, holds a
-            preference that is none, or none holds any.
+        DataError: a record lacks a field, repeats an instruction, is about other models or another judge, holds an
+            invalid preference, or none holds any.
     """
     return annotations_in(read_rows(path))
 
 
 def annotations_in(records: Sequence[Row]) -> Annotations:
-    """The same out of the records of a file, of which there is one at least."""
+    """Read annotations from the records of a file, of which there is one at least."""
     first = records[0]
     baseline, model = first.text("generator_1"), first.text("generator_2")
     annotator = _annotator(first)
@@ -133,7 +133,7 @@ def read_difficulties(path: Path) -> AlpacaDifficulties:
     """Read df_gamed.csv.
 
     Raises:
-        DataError: it is no such table, a figure is none, or a prompt between the first and the last has no difficulty.
+        DataError: it is no such table, a value is invalid, or a prompt in between has no difficulty.
     """
     difficulty: dict[int, float] = {}
     rows: list[tuple[float, float, float]] = []
@@ -146,9 +146,9 @@ def read_difficulties(path: Path) -> AlpacaDifficulties:
         except KeyError as error:
             raise DataError(path, f"the column {error} of alpaca_eval's df_gamed.csv is missing.", number) from None
         except (TypeError, ValueError):
-            raise DataError(path, "a figure is missing or is not a number.", number) from None
+            raise DataError(path, "a value is missing or is not a number.", number) from None
         if not all(map(isfinite, (gap, hard, preference or 0.0))) or not 0 <= (preference or 0.0) <= 1 or index < 0:
-            raise DataError(path, "a figure is out of range: preferences are between 0 and 1.", number)
+            raise DataError(path, "a value is out of range: preferences are between 0 and 1.", number)
         difficulty.setdefault(index, hard)
         if preference is not None:
             rows.append((gap, hard, preference))
@@ -160,7 +160,7 @@ def read_difficulties(path: Path) -> AlpacaDifficulties:
 
 
 def preference_by_tokens(completion: Any, instruction: str) -> float | None:
-    """The preference for the model, by the log-probabilities of the judge's first token; None where there are none."""
+    """Return the preference for the model by the log-probabilities of the first token; None without any."""
     try:
         tokens = completion["logprobs"]["content"][0]["top_logprobs"]
         found = {one["token"]: exp(one["logprob"]) for one in tokens if one["token"] in {"m", "M"}}

@@ -184,7 +184,7 @@ def _texts(run: Run, suite: str, model: str, lengths: Mapping[str, int]) -> dict
     if any(len(text) != lengths.get(prompt_id) for prompt_id, text in texts.items() if prompt_id in lengths):
         raise UsageError(
             f"{path} has other answers than those that were judged: {model} was evaluated again, with other settings. "
-            f"Evaluate both models anew: srlm eval --suite {suite}"
+            f"Evaluate both models again: srlm eval --suite {suite}"
         )
     return {prompt_id: text for prompt_id, text in texts.items() if prompt_id in lengths}
 

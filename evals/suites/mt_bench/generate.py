@@ -1,4 +1,4 @@
-"""A model's answers to questions of two turns: the second is asked in the conversation of the first."""
+"""Generation of two-turn conversations: the second question is asked after the answer to the first."""
 
 from collections.abc import Sequence
 
@@ -8,24 +8,24 @@ from srlm.inference import Caller
 from srlm.seeding import derive_seed
 from srlm.types import Answer, Completion, Message, Request, Sampling
 
-ELSEWHERE = 0.7
-"""FastChat's temperature for a category that it does not know."""
+OTHER_TEMPERATURE = 0.7
+"""FastChat's temperature for any other category."""
 
 Turns = tuple[Answer, ...]
-"""The answers that came: none, the first, or both."""
+"""The answers to a question: none, the first, or both."""
 
 
 def choose_questions(questions: Sequence[Question], limit: int | None) -> list[Question]:
-    """The first `limit` questions of an order that depends on their numbers alone, by number."""
+    """Choose `limit` questions at random by their numbers alone, and return them in the order of the numbers."""
     chosen = sorted(questions, key=lambda one: derive_seed("evaluation", "mt-bench", one.id))[:limit]
     return sorted(chosen, key=lambda one: one.id)
 
 
 def converse(caller: Caller, questions: Sequence[Question], max_tokens: int) -> dict[int, Turns]:
-    """Both turns of every question, by number. Where a call failed, the turns end before it.
+    """Return the answers to both turns of every question, by number; the turns end before a failed call.
 
-    White space around an answer is taken off, as FastChat does. The second turn is shown the first answer without what
-    the model thought before it, as chat templates of such models do.
+    Surrounding white space is removed, as in FastChat. In the second turn, the first answer is shown without its
+    reasoning, as in the chat templates of reasoning models.
     """
     model = caller.engine.name
     found: dict[int, Turns] = {one.id: () for one in questions}
@@ -46,5 +46,5 @@ def _request(question: Question, before: Turns, max_tokens: int) -> Request:
     for said, answer in zip(question.turns, before, strict=False):
         messages += [Message("user", said), Message("assistant", answer.text)]
     messages.append(Message("user", question.turns[len(before)]))
-    sampling = Sampling(TEMPERATURES.get(question.category, ELSEWHERE), 1.0, max_tokens)
+    sampling = Sampling(TEMPERATURES.get(question.category, OTHER_TEMPERATURE), 1.0, max_tokens)
     return Request(tuple(messages), sampling, seed=derive_seed("answer", "mt-bench", question.id, len(before)))

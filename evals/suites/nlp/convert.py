@@ -1,7 +1,7 @@
-"""lm-eval's results of one model on one task or group, as data, turned into what is kept of them.
+"""Conversion of lm-eval's results on one task or group to the stored record.
 
-A figure that is no number (null, [], "N/A", NaN) is left out: it is undefined, whatever the others are. A group may
-have no figure of its own; then what its tasks have is kept as they are, items included.
+A value that is no number (null, [], "N/A", NaN) is left out as undefined. A group may have no metric of its own; then
+those of its tasks are kept, with their items.
 """
 
 from collections.abc import Mapping
@@ -13,18 +13,18 @@ from evals.suites.nlp.result import TaskMetric, TaskResult
 
 
 def task_result(model: str, name: str, provenance: Provenance, found: Mapping[str, Any]) -> TaskResult:
-    """What is kept of lm-eval's results of a model on one task or group."""
+    """Convert lm-eval's results of a model on one task or group."""
     parts = [part for part in found["samples"] if part != name]
     items: dict[str, dict[str, float]] = {}
     for part, rows in found["samples"].items():
         for row in rows:
             place = f"{part}/{row['doc_id']}" if parts else str(row["doc_id"])
             for metric in row["metrics"]:
-                value = number(row[metric])  # a metric of whole texts has pairs here, or nothing
+                value = finite_number(row[metric])  # a metric of whole texts has pairs here, or nothing
                 if value is not None:
                     items.setdefault(f"{metric},{row['filter']}", {})[place] = value
-    figures = figures_of(found["results"][name])
-    strip_reasoning = {part: figures_of(found["results"][part]) for part in parts}
+    figures = task_metrics(found["results"][name])
+    strip_reasoning = {part: task_metrics(found["results"][part]) for part in parts}
     directions = dict(found["higher_is_better"].get(name) or {})
     for part in parts if not figures else ():
         directions |= found["higher_is_better"].get(part) or {}
@@ -40,19 +40,19 @@ def task_result(model: str, name: str, provenance: Provenance, found: Mapping[st
     )
 
 
-def figures_of(row: Mapping[str, Any]) -> dict[str, TaskMetric]:
-    """The metrics of a row of lm-eval's results that are numbers."""
+def task_metrics(row: Mapping[str, Any]) -> dict[str, TaskMetric]:
+    """Return the metrics of a row of lm-eval's results that are numbers."""
     found: dict[str, TaskMetric] = {}
     for key, given in row.items():
         metric, comma, kind = key.partition(",")
-        value = number(given)
+        value = finite_number(given)
         if comma and not metric.endswith("_stderr") and value is not None:
-            found[key] = TaskMetric(value, number(row.get(f"{metric}_stderr,{kind}")))
+            found[key] = TaskMetric(value, finite_number(row.get(f"{metric}_stderr,{kind}")))
     return found
 
 
-def number(value: Any) -> float | None:
-    """A figure as a number; None where it is none, or no finite one."""
+def finite_number(value: Any) -> float | None:
+    """Return a value as a number; None where it is none, or not finite."""
     try:
         found = float(value) if isinstance(value, int | float) else None
     except OverflowError:

@@ -10,7 +10,7 @@ from typing import Any
 
 from evals.importer import Importer, Settings
 from evals.results import Provenance
-from evals.suites.nlp.convert import figures_of, task_result
+from evals.suites.nlp.convert import task_metrics, task_result
 from evals.suites.nlp.result import NlpResult, TaskResult
 from srlm.digest import digest_of_set
 from srlm.errors import DataError, UsageError
@@ -85,7 +85,7 @@ def _filled(found: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _with_figures(name: str, parts: Mapping[str, list[str]], found: Mapping[str, Any]) -> list[str]:
     """Return the task or group itself; of a group without a metric of its own, its parts."""
-    if name not in parts or figures_of(found["results"].get(name) or {}):
+    if name not in parts or task_metrics(found["results"].get(name) or {}):
         return [name]
     return [one for part in parts[name] for one in _with_figures(part, parts, found)]
 

@@ -1,12 +1,12 @@
-"""lm-eval's own task definitions on local files: the definition stays as it is, only its rows do not come from the Hub.
+"""Local data for lm-eval's task definitions, in place of the Hub's; the definitions stay as they are.
 
-A mirror is a folder with one file per split, JSON Lines or a JSON array, plain or gzip, named as the task and its
-split are: `arc_easy_test.jsonl.gz`. The split that is evaluated needs no such ending (`arc_easy.jsonl`), any other may
-be a part of the whole and say so (`gsm8k_train_first1000.jsonl`). The subjects of MMLU share `mmlu_test` and
-`mmlu_dev`; their rows name the subject. Fields are those that the definition reads, which are the Hub's.
+The folder has one file per split, JSON Lines or a JSON array, plain or gzip, named after the task and the split:
+`arc_easy_test.jsonl.gz`. The evaluated split may lack the ending (`arc_easy.jsonl`), any other may be a part of the
+split and have a longer name (`gsm8k_train_first1000.jsonl`). The subjects of MMLU share `mmlu_test` and `mmlu_dev`;
+their rows name the subject. Fields are those that the definition reads, as on the Hub.
 
-A split without a file is empty. Where examples are to be taken from it, the task is refused: lm-eval would take them
-from the questions themselves.
+A split without a file is empty. A task that takes few-shot examples from such a split is refused: lm-eval would take
+them from the questions themselves.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,14 +21,14 @@ MMLU = "cais/mmlu"
 
 
 @dataclass(frozen=True)
-class Mirror:
-    """A folder of local files. What was read of it is kept: the 57 subjects of MMLU share two files."""
+class LocalData:
+    """A folder of local files, each read once: the 57 subjects of MMLU share two files."""
 
     folder: Path
     _read: dict[Path, list[Row]] = field(default_factory=dict)
 
     def splits(self, definition: Any) -> dict[str, Any]:
-        """The splits that a task's definition (lm-eval's `TaskConfig`) names, each a `datasets.Dataset`.
+        """Load the splits that a task's definition (lm-eval's `TaskConfig`) names, each a `datasets.Dataset`.
 
         Raises:
             DataError: a file is missing or damaged; it is named, with the line where there is one.
@@ -87,7 +87,7 @@ class Mirror:
         return parts[0] if parts else None
 
     def _path(self, definition: Any, split: str) -> Path:
-        """What a file that is not there would be called."""
+        """Return the name of a file, also of a missing one."""
         return self._file(definition, split) or self.folder / f"{_stem(definition)}_{split}.jsonl"
 
 
@@ -102,17 +102,17 @@ def _require_same_fields(rows: Sequence[Row]) -> None:
             raise row.error(f"the field {min(missing)} is missing, which the first one has.")
 
 
-def local_task(mirror: Mirror) -> type[Any]:
-    """lm-eval's class of tasks with a `download` of its own, which is what lm-eval says to override for other data."""
+def local_task(data: LocalData) -> type[Any]:
+    """Return lm-eval's class of tasks with another `download`, which lm-eval documents to override for other data."""
     from lm_eval.api.task import ConfigurableTask
 
     class LocalTask(ConfigurableTask):  # type: ignore[misc]
-        """A task whose rows come from a mirror."""
+        """A task with rows from local files."""
 
         def __init__(self, config: Mapping[str, Any]) -> None:
             super().__init__(config={name: value for name, value in config.items() if name != "class"})
 
         def download(self, dataset_kwargs: Mapping[str, Any] | None = None, **rest: Any) -> None:
-            self.dataset = mirror.splits(self.config)
+            self.dataset = data.splits(self.config)
 
     return LocalTask

@@ -1,13 +1,13 @@
-"""The suite nlp: multiple choice and short answers through lm-evaluation-harness, without a judge (Tables 3 and 9).
+"""Run of the suite nlp: multiple choice and short answers with lm-evaluation-harness (arXiv 2401.10020, Tables 3, 9).
 
-The paper asks nine tasks to see what training on preferences costs elsewhere. All of it is lm-eval's: definitions,
-prompts, its class for checkpoints, metrics, standard errors. What is added here is that a checkpoint is loaded once,
-that every task is stored as soon as it is done, so that a second command goes on after the last one, and the value of
-each item, so that two models can be compared on the same ones. Figures equal those of lm-eval's command with the same
-number format and batch size, to the last digit.
+The paper evaluates nine tasks to measure the cost of preference training on other abilities. Definitions, prompts, the
+class for checkpoints, metrics and standard errors are lm-eval's. Added here: a checkpoint is loaded once, each task is
+stored when it is done, so that a repeated command resumes after it, and the value of each item is stored, so that two
+models can be compared on the same items. Values equal those of lm-eval's command with the same number format and batch
+size, to the last digit.
 
-Left out: chat templates and other numbers of examples than a task's own. lm-eval's command has both as options, neither
-as a default.
+Left out: chat templates, and numbers of few-shot examples other than the task's own. lm-eval's command has both as
+options that are off by default.
 """
 
 import time
@@ -70,14 +70,14 @@ def _local_folder(preparation: Preparation) -> Path | None:
 def run_nlp(
     models: Sequence[EvalModel], tasks: Tasks, batch_size: int, run: Run, progress: Progress
 ) -> list[NlpResult]:
-    """Ask every model every task; what a model has done before is not done again.
+    """Evaluate each model on each task; stored tasks with the same settings are not repeated.
 
     Args:
         models: to evaluate, all of them checkpoints (`require_checkpoints`).
-        tasks: what to ask.
-        batch_size: prompts side by side, as in lm-eval's command.
-        run: where results are written.
-        progress: what the user sees.
+        tasks: to evaluate.
+        batch_size: as in lm-eval's command.
+        run: stores the results.
+        progress: shows the progress.
 
     Raises:
         ModelError: a checkpoint cannot be loaded.
@@ -86,7 +86,7 @@ def run_nlp(
 
 
 def require_checkpoints(models: Sequence[EvalModel]) -> list[tuple[str, Checkpoint]]:
-    """The checkpoints of models.
+    """Return the names and checkpoints of models.
 
     Raises:
         MissingDependency: torch, transformers or accelerate is not installed.
@@ -127,7 +127,7 @@ def _evaluated(
             started = time.monotonic()
             progress.say(f"{name}: {task.name}, {task.requests:,} requests ...")
             with quiet(bars=True) as cuts:
-                found = _asked(model, task, tasks, batch_size, files_folder(run, "nlp", name))
+                found = _run_task(model, task, tasks, batch_size, files_folder(run, "nlp", name))
             done = task_result(name, task.name, wanted[task.name], found)
             result = NlpResult(name, identity, {**result.tasks, task.name: done})
             save(run, result)
@@ -151,7 +151,7 @@ def _provenance(task: Task, tasks: Tasks, dtype: str, batch_size: int) -> Proven
 
 @contextmanager
 def _loaded(folder: Path, device: str, dtype: str, batch_size: int) -> Iterator[Any]:
-    """lm-eval's class for checkpoints, with what its command gives it; and never pickled weights or foreign code."""
+    """Load lm-eval's class for checkpoints as its command does, but without pickled weights and remote code."""
     # Loaded once by ourselves and let go: lm-eval takes a model with weights missing, which transformers makes up.
     load_model(folder, pick_dtype(dtype, device), "cpu", "eager")
     with quiet():
@@ -179,8 +179,8 @@ def _loaded(folder: Path, device: str, dtype: str, batch_size: int) -> Iterator[
         clear_torch_cache()
 
 
-def _asked(model: Any, task: Task, tasks: Tasks, batch_size: int, folder: Path) -> Mapping[str, Any]:
-    """lm-eval's results with the samples, which it also writes in its own form."""
+def _run_task(model: Any, task: Task, tasks: Tasks, batch_size: int, folder: Path) -> Mapping[str, Any]:
+    """Run a task; return lm-eval's results with the samples, and write them as lm-eval's files."""
     from lm_eval import simple_evaluate
     from lm_eval.loggers import EvaluationTracker
 

@@ -1,4 +1,4 @@
-"""The samples of lm-eval's tasks, from the files that it writes. Of thousands of items `ITEMS` a task are kept."""
+"""Samples of lm-eval's tasks, from the files that it writes; `ITEMS` of the thousands of items of a task."""
 
 import json
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from srlm.jsonl import parse_lines
 from srlm.seeding import derive_seed
 
 ITEMS = 60
-"""Of a task of lm-eval; the same for every model."""
+"""Items of a task, the same for every model."""
 
 
 def samples(source: SampleSource) -> list[Sample]:
-    """Return items of lm-eval's tasks, from the files of samples that it wrote."""
+    """Return chosen items of all tasks, each with all models' answers."""
     run, results = source.run, source.results
     prompts: dict[tuple[str, str], str] = {}
     replies: dict[tuple[str, str], list[Reply]] = {}
@@ -41,7 +41,7 @@ def samples(source: SampleSource) -> list[Sample]:
 
 
 def _logged(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """The chosen items of each task by the newest file of its samples."""
+    """Return the chosen items of each task, from the newest file of its samples."""
     newest: dict[str, Path] = {}
     for path in sorted(folder.rglob("samples_*.jsonl"), key=lambda one: one.name.rpartition("_")[2]):
         newest[path.name.removeprefix("samples_").rpartition("_")[0]] = path
@@ -60,7 +60,7 @@ def _question(row: Mapping[str, Any]) -> str:
 
 
 def _item(model: str, row: Mapping[str, Any]) -> Reply:
-    """Return the reply of a model to an item: its text, or the log-probability of each choice."""
+    """Return a model's answer to an item: its text, or the log-probability of each choice."""
     metrics = [str(one) for one in row.get("metrics", []) if isinstance(row.get(one), int | float)]
     head = next((one for one in ("acc_norm", "acc", "exact_match") if one in metrics), metrics[0] if metrics else "")
     correct = bool(row.get(head)) if head else False

@@ -1,7 +1,7 @@
-"""The tasks of the suite nlp: lm-evaluation-harness's own definitions, by name, of the paper's nine or of any other.
+"""Tasks of the suite nlp: lm-evaluation-harness's own definitions by name, of the paper's nine or of any other.
 
-They are read before any checkpoint is, so that a wrong name, a missing file or a Hub that does not answer is said at
-once. Prompts, targets and metrics are lm-eval's; nothing of them is written again here.
+They are loaded before any checkpoint, so that a wrong name, a missing file or an unreachable Hub is reported at once.
+Prompts, targets and metrics are lm-eval's, and are not implemented again here.
 """
 
 import json
@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TextIO
 
-from evals.suites.nlp.local_data import Mirror, local_task
+from evals.suites.nlp.local_data import LocalData, local_task
 from srlm.digest import digest_of_set
 from srlm.errors import DataError, MissingData, SrlmError, UnknownName, UsageError
 from srlm.optional_deps import require
@@ -35,20 +35,20 @@ PAPER_TASKS = (
 """Tables 3 and 9 of the paper (arXiv 2401.10020), by lm-eval's names."""
 
 FOLDERS = ("arc", "gsm8k", "hellaswag", "mmlu/default", "nq_open", "openbookqa", "piqa", "siqa")
-"""Where lm-eval defines them. Looking through all of its 14,000 definitions takes many seconds."""
+"""Folders with lm-eval's definitions of them. Indexing all of its 14,000 definitions takes many seconds."""
 
 STDERR = 2
-"""The descriptor of standard error, which programs that lm-eval starts inherit."""
+"""The file descriptor of standard error, which programs that lm-eval starts inherit."""
 
 FEWSHOT_SEED = 1234
-"""The seed of lm-eval's command, for which examples stand before a question."""
+"""The seed of lm-eval's command for the choice of few-shot examples."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """What one name stands for: `loaded` is lm-eval's task or group, `parts` its tasks by name (itself, if no group).
+    """A task or group of lm-eval: `loaded` is lm-eval's object, `parts` its tasks by name (itself, if no group).
 
-    `shots` is how many examples stand before a question, `digest` tells prompts and targets apart.
+    `shots` is the number of few-shot examples, `digest` a hash of prompts and targets.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Tasks:
-    """The tasks of a command, how many items of each are used (None: all), and lm-eval's index of them."""
+    """The tasks of a command, the number of items of each (None: all), and lm-eval's index of them."""
 
     tasks: tuple[Task, ...]
     limit: int | None
@@ -70,22 +70,22 @@ class Tasks:
 
     @property
     def harness(self) -> str:
-        """The library and its version."""
+        """Return the library and its version."""
         return f"lm-eval {version('lm_eval')}"
 
 
 def load_tasks(names: Sequence[str], folder: Path | None, limit: int | None) -> Tasks:
-    """Find tasks by lm-eval's names and read their data, from the Hub or from the files of a mirror.
+    """Load tasks by lm-eval's names with their data, from the Hub or from local files.
 
     Args:
         names: of tasks, groups or tags; a tag stands for its tasks.
-        folder: the mirror; the Hub, if None.
-        limit: only the first so many items of each task.
+        folder: with local files; the Hub, if None.
+        limit: the number of items of each task; all, if None.
 
     Raises:
         MissingDependency: lm-eval is not installed.
         UnknownName: lm-eval has no such task.
-        DataError, MissingData: the data of a task is damaged or not there.
+        DataError, MissingData: the data of a task is damaged or missing.
         UsageError: a task runs code that a model wrote.
     """
     for library in ("lm_eval", "datasets"):
@@ -94,13 +94,13 @@ def load_tasks(names: Sequence[str], folder: Path | None, limit: int | None) -> 
         raise DataError(folder, "is no folder; the suite nlp reads one file a task from a folder.")
     with quiet():
         manager = _manager(names)
-        mirror = Mirror(folder) if folder is not None else None
-        tasks = tuple(_task(name, manager, mirror, limit) for name in _expanded(names, manager))
+        local = LocalData(folder) if folder is not None else None
+        tasks = tuple(_task(name, manager, local, limit) for name in _expanded(names, manager))
     return Tasks(tasks, limit, manager)
 
 
 class Cuts(logging.Handler):
-    """Counts lm-eval's warnings that a prompt is longer than the context of the model, and was cut on its left."""
+    """Counter of lm-eval's warnings that a prompt is longer than the model's context, and was cut on its left."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -113,9 +113,9 @@ class Cuts(logging.Handler):
 
 @contextmanager
 def quiet(*, bars: bool = False) -> Iterator[Cuts]:
-    """Keep what lm-eval and its helpers print and log off both outputs, down to the git that it asks for a version.
+    """Suppress all output of lm-eval, its libraries and the programs that it starts.
 
-    With `bars` its progress bars are let through, where standard error is a terminal.
+    With `bars` its progress bars are shown, if standard error is a terminal.
     """
     logger = logging.getLogger("lm_eval")
     level, propagate, cuts = logger.level, logger.propagate, Cuts()
@@ -140,18 +140,18 @@ def quiet(*, bars: bool = False) -> Iterator[Cuts]:
 
 @cache
 def _nowhere() -> TextIO:
-    """Never closed: a logger that a library sets up meanwhile writes to it for good."""
+    """Open the null device; never closed, because a logger that a library sets up meanwhile keeps writing to it."""
     return Path(os.devnull).open("w")
 
 
 @cache
 def _terminal() -> TextIO:
-    """Standard error as it is at first use; never closed either."""
+    """Return standard error as it is at first use; never closed either."""
     return os.fdopen(os.dup(STDERR), "w")
 
 
 def _manager(names: Sequence[str]) -> Any:
-    """lm-eval's index: of the folders with the paper's tasks where that is enough, of everything where it is not."""
+    """Return lm-eval's index: of the folders with the paper's tasks if that is enough, else of all tasks."""
     import lm_eval.tasks
 
     home = Path(str(lm_eval.tasks.__file__)).parent
@@ -166,16 +166,16 @@ def _manager(names: Sequence[str]) -> Any:
 
 
 def _expanded(names: Sequence[str], manager: Any) -> list[str]:
-    """Tags as the tasks that carry them; each name once."""
+    """Replace tags by their tasks; each name once."""
     found: list[str] = []
     for name in names:
         found += sorted(manager.task_index[name].tags) if name in manager.all_tags else [name]
     return list(dict.fromkeys(found))
 
 
-def _task(name: str, manager: Any, mirror: Mirror | None, limit: int | None) -> Task:
+def _task(name: str, manager: Any, local: LocalData | None, limit: int | None) -> Task:
     try:
-        found = manager.load([name if mirror is None else _on(mirror, manager, name)])
+        found = manager.load([name if local is None else _on_local(local, manager, name)])
         parts = dict(found["tasks"])
         if any(getattr(part, "UNSAFE_CODE", False) for part in parts.values()):
             raise UsageError(f"{name} runs code that the model wrote, which srlm does not do; lm-eval's command can.")
@@ -183,25 +183,25 @@ def _task(name: str, manager: Any, mirror: Mirror | None, limit: int | None) -> 
     except SrlmError:
         raise
     except Exception as error:  # the Hub client raises a dozen kinds, and templates meet rows that do not fit them
-        raise _not_loaded(name, mirror, error) from None
+        raise _not_loaded(name, local, error) from None
     top = found["groups"].get(name) or parts[name]
     first = next(iter(parts.values()))
     number = getattr(top, "version", None) or first.VERSION
     return Task(name, top, parts, str(number), int(first.config.num_fewshot), requests, digest)
 
 
-def _on(mirror: Mirror, manager: Any, name: str) -> Any:
-    """A task or group whose tasks, all of them, are of the class whose rows come from the mirror."""
+def _on_local(local: LocalData, manager: Any, name: str) -> Any:
+    """Build a task or group, all of whose tasks have rows from local files."""
     from lm_eval.tasks._factory import TaskFactory
 
     index = manager.task_index
-    return TaskFactory().build(index[name], overrides={"class": local_task(mirror)}, registry=index)
+    return TaskFactory().build(index[name], overrides={"class": local_task(local)}, registry=index)
 
 
-def _not_loaded(name: str, mirror: Mirror | None, error: Exception) -> SrlmError:
+def _not_loaded(name: str, local: LocalData | None, error: Exception) -> SrlmError:
     what = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:120]}"
-    if mirror is not None:
-        return DataError(mirror.folder, f"the rows of {name} do not fit lm-eval's definition of it ({what}).")
+    if local is not None:
+        return DataError(local.folder, f"the rows of {name} do not fit lm-eval's definition of it ({what}).")
     return MissingData(
         f"The data of {name} cannot be read from the Hub or its local cache ({what}). Check the network, or give a "
         "folder with local files by --data FOLDER (docs/suites/nlp.md says how they are named)."
@@ -209,7 +209,7 @@ def _not_loaded(name: str, mirror: Mirror | None, error: Exception) -> SrlmError
 
 
 def _requests(tasks: Sequence[Any], limit: int | None) -> tuple[int, str]:
-    """How many requests there are, and a digest of everything that is asked and what is right."""
+    """Return the number of requests, and a hash of all prompts and targets."""
     for task in tasks:
         task.set_fewshot_seed(FEWSHOT_SEED)
         if task.config.num_fewshot is None:

@@ -1,7 +1,7 @@
-"""Judges that read nothing, on the same ranked answers: an accuracy means little without what they would get.
+"""Baselines of the suite reward, which ignore the answer text: length, position, and random scores.
 
-On answers that people ranked, length alone is often right in three pairs of four. "First in the file" tells whether the
-file lists the best answer first, which a judge that sees several answers must not be shown. "Random" draws scores.
+Length alone often orders three of four human-ranked pairs correctly. "First in the file" shows if the file lists the
+best answer first, which a judge that sees several answers must not be shown. "Random" draws scores.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ NAMES = ["longer wins", "shorter wins", "first in the file wins", "random"]
 
 
 def extra_tables(chosen: Selection[RewardResult]) -> list[ExtraTable]:
-    """The paper's metrics of such judges. All results are of the same answers."""
+    """Return the paper's metrics of the baselines. All results are of the same answers."""
     found = {name: heuristic_judge(name, chosen.results[0].groups) for name in NAMES}
 
     def row(
@@ -40,7 +40,7 @@ def extra_tables(chosen: Selection[RewardResult]) -> list[ExtraTable]:
             ],
             [
                 "What a judge must beat. Random: the mean of 1,000 judges that draw their scores, and the range that "
-                "holds 95 of 100 of them, so what is within it may be luck. 5-best has no meaning here. Of similar "
+                "holds 95 of 100 of them, so a value within it may be chance. 5-best has no meaning here. Of similar "
                 f"length: neither answer has over {SIMILAR} times the characters of the other. A judge that sees "
                 "several answers at once must not be shown a file's order where the first wins."
             ],
@@ -49,7 +49,7 @@ def extra_tables(chosen: Selection[RewardResult]) -> list[ExtraTable]:
 
 
 def heuristic_judge(name: str, groups: Sequence[Ranked]) -> RewardModelMetrics | RandomJudge:
-    """The metrics of one that scores an answer by its length, by its place, or at random."""
+    """Compute the metrics of a judge that scores an answer by its length, by its position, or at random."""
     if name == "random":
         return random_judge(groups)
 

@@ -1,8 +1,8 @@
-"""The value of an arithmetic expression that a model wrote, exact, read by a parser of its own.
+"""Safe parser of arithmetic expressions that models write, with exact values; Python's `eval` is not used.
 
 An expression has whole numbers, + - * / (or ×, ·, ÷, −) and round brackets, and nothing else: no sign before a
 number, no power, no name, no decimal. Its length, the digits of its numbers and its nesting are bounded, so that no
-text takes long to read or gives a number that fills the memory. Python's `eval` is nowhere near.
+text takes long to parse or gives a number that fills the memory.
 """
 
 import re
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 LONGEST = 200
-"""Characters of an expression."""
+"""Maximal length in characters."""
 DEEPEST = 16
-"""Brackets inside brackets."""
+"""Maximal nesting of brackets."""
 
 _SIGNS = str.maketrans({"×": "*", "·": "*", "⋅": "*", "∗": "*", "÷": "/", "∕": "/", "−": "-"})
 _TOKEN = re.compile(r"[0-9]{1,6}|[-+*/()]")
@@ -20,14 +20,14 @@ _TOKEN = re.compile(r"[0-9]{1,6}|[-+*/()]")
 
 @dataclass(frozen=True)
 class Expression:
-    """What an expression comes to, and the numbers that stand in it, from left to right."""
+    """The value of an expression, and its numbers from left to right."""
 
     value: Fraction
     numbers: tuple[int, ...]
 
 
 def read_expression(text: str) -> Expression | None:
-    """Read the whole of a text as one expression; None where it is none, is out of bounds, or divides by zero."""
+    """Parse a text as one expression; None if it is none, is out of bounds, or divides by zero."""
     written = text.translate(_SIGNS)
     tokens = _TOKEN.findall(written) if len(written) <= LONGEST else []
     if _TOKEN.sub("", written).strip():
@@ -42,7 +42,7 @@ def read_expression(text: str) -> Expression | None:
 
 
 def _sum(ahead: list[str], depth: int) -> Fraction:
-    """Take a sum off the end of the tokens that are ahead, which are in reverse."""
+    """Parse a sum from the end of the remaining tokens, which are in reverse."""
     value = _product(ahead, depth)
     while ahead and ahead[-1] in "+-":
         value = value + _product(ahead, depth) if ahead.pop() == "+" else value - _product(ahead, depth)

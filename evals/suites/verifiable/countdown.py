@@ -1,11 +1,11 @@
-"""Countdown: make a target out of a few numbers by arithmetic. A program can check what is hard to find.
+"""Countdown benchmark: make a target from a few numbers by arithmetic, which is hard to find and easy to check.
 
-Each number may be used once at most, as in the television game; not all of them need be. Fractions on the way are
+Each number may be used at most once, as in the television game; not all need be used. Intermediate fractions are
 allowed, and values are exact (arXiv 2505.08827 trains on such puzzles; the items, their sizes and this wording are
-ours). Items are made from a solution, so that each has one; the model never sees it.
+ours). Items are generated from a solution, so that each has one; the model never sees it.
 
-Of an answer only its last line that begins with "Answer:" is read, and the prompt says so. It holds an expression, or
-an equation of it with the target. What cannot be read so is no answer, however right the text above it may be.
+Only the last line of an answer that begins with "Answer:" is parsed, as the prompt states. It has an expression, or an
+equation of it with the target. Anything else is no answer, whatever the text above it.
 """
 
 import random
@@ -22,15 +22,15 @@ from srlm.types import Prompt
 
 COUNTDOWN = "countdown"
 ITEMS = 400
-"""Items of the exam, unless fewer are asked for."""
+"""The number of items, unless fewer are asked for."""
 SIZES = (3, 4, 5, 6)
-"""How many numbers an item has, in turn."""
+"""Sizes of the items, in turn."""
 CARDS = (*range(1, 11), *range(1, 11), 25, 50, 75, 100)
-"""What the numbers are drawn from, without putting back: the television game's."""
+"""The numbers of the television game, drawn without replacement."""
 TARGETS = range(10, 1000)
 MAX_TOKENS = 1024
 CONDITIONS = ("expression", "numbers", "target")
-"""What an answer has to fulfil: it can be read, uses the numbers as it may, and comes to the target."""
+"""Conditions of an answer: it can be parsed, uses only the given numbers, and equals the target."""
 
 PROMPT = """\
 Make {target} out of the numbers {numbers}. You may add, subtract, multiply and divide, and use brackets.
@@ -46,7 +46,7 @@ _AROUND = " \t*_`$."
 
 @dataclass(frozen=True)
 class Countdown:
-    """Numbers, a target, and one expression that makes it of all of them."""
+    """Numbers, a target, and one expression of all numbers that equals it."""
 
     numbers: tuple[int, ...]
     target: int
@@ -54,7 +54,7 @@ class Countdown:
 
     @property
     def item(self) -> CheckedPrompt:
-        """It as an item of an exam; its category is how many numbers there are."""
+        """Return the puzzle as a prompt; its category is the number of numbers."""
         name = "-".join(map(str, (COUNTDOWN, *self.numbers, self.target)))
         given = f"{', '.join(map(str, self.numbers[:-1]))} and {self.numbers[-1]}"
         instruction = PROMPT.format(target=self.target, numbers=given)
@@ -64,13 +64,13 @@ class Countdown:
 
 
 def countdown_benchmark(limit: int | None) -> CheckedBenchmark:
-    """The first items; each of the three conditions is an instruction. An answer that cannot be read keeps none."""
+    """Return the first items; each of the three conditions is an instruction. Unparseable answers follow none."""
     items = tuple(one.item for one in islice(countdowns(), limit or ITEMS))
     return CheckedBenchmark(COUNTDOWN, "exact arithmetic", items, MAX_TOKENS, _check)
 
 
 def countdowns() -> Iterator[Countdown]:
-    """Items without end, always the same ones, none of them twice."""
+    """Yield items without end, always the same ones, each once."""
     seen: set[tuple[tuple[int, ...], int]] = set()
     number = 0
     while True:
@@ -84,7 +84,7 @@ def countdowns() -> Iterator[Countdown]:
 
 
 def read_answer(text: str, target: int) -> Expression | None:
-    """The expression in the last line of a text that begins with "Answer:"; None where none can be read."""
+    """Parse the expression in the last line that begins with "Answer:"; None if there is none."""
     found = [match[1] for line in text.splitlines() if (match := _ANSWER.match(line))]
     if not found:
         return None
@@ -95,7 +95,7 @@ def read_answer(text: str, target: int) -> Expression | None:
 
 
 def _draw(chance: random.Random, size: int) -> Countdown | None:
-    """Combine cards two by two until one value is left; None where that is no target."""
+    """Combine cards two by two until one value is left; None if that is no target."""
     numbers = tuple(sorted(chance.sample(CARDS, size)))
     values = [(number, str(number)) for number in numbers]
     while len(values) > 1:
@@ -109,7 +109,7 @@ def _draw(chance: random.Random, size: int) -> Countdown | None:
 
 
 def _combined(chance: random.Random, larger: tuple[int, str], smaller: tuple[int, str]) -> tuple[int, str]:
-    """Two values by an operation whose result is a whole number above 0."""
+    """Combine two values by an operation whose result is a whole number above 0."""
     (a, left), (b, right) = larger, smaller
     results = {"+": a + b, "*": a * b}
     if a > b:

@@ -1,13 +1,12 @@
-"""IFEval (arXiv 2311.07911): 541 prompts with 834 instructions such as "use no comma", checked by lm-eval's own code.
+"""IFEval benchmark (arXiv 2311.07911): 541 prompts with 834 instructions, checked by lm-eval's own code.
 
 The prompts come from the Hub, or from a file (in a folder: ifeval.jsonl) with the same fields: key, prompt,
-instruction_id_list, kwargs. Two things in lm-eval's checks are chance, and are fixed here so that an answer gets one
-and the same verdict every time: langdetect guesses languages with random numbers, and where a letter to count is no
-letter (in two of the prompts) the checker draws one.
+instruction_id_list, kwargs. Two of lm-eval's checks are random, and are seeded here so that the same answer always gets
+the same result: langdetect guesses languages with random numbers, and where the letter to count is no letter (in two of
+the prompts) the checker draws one.
 
 Two kinds of instructions, in 64 of the prompts, are checked with NLTK's sentence splitter, whose data lm-eval
-downloads. Without it those prompts cannot be judged; leaving them out would give another benchmark's figures, so the
-exam is refused.
+downloads. Without it those prompts cannot be checked. Leaving them out would be another benchmark, so it is refused.
 """
 
 import io
@@ -28,9 +27,9 @@ from srlm.types import Prompt
 
 HUB = "google/IFEval"
 IFEVAL = "ifeval"
-"""The name of its file in a folder with data of several benchmarks."""
+"""The name of its file in a folder with the data of several benchmarks."""
 MAX_TOKENS = 1280
-"""As lm-eval's task has it."""
+"""As in lm-eval's task."""
 SPLITTER = "punkt_tab"
 NEED_SPLITTER = frozenset({"length_constraints:number_sentences", "change_case:capital_word_frequency"})
 
@@ -39,9 +38,9 @@ def ifeval_benchmark(place: str | None, limit: int | None) -> CheckedBenchmark:
     """Load IFEval, of which `limit` prompts are used, from a file, a folder or a name on the Hub, else from `HUB`.
 
     Raises:
-        MissingDependency: lm-eval, or something that its checks need, is not installed.
+        MissingDependency: lm-eval, or a library that its checks need, is not installed.
         DataError: the prompts cannot be read, or lm-eval cannot check one of them; it is named.
-        MissingData: a chosen prompt needs NLTK's sentence splitter, and its data is not there.
+        MissingData: a chosen prompt needs NLTK's sentence splitter, and its data is missing.
     """
     for library in ("lm_eval", "langdetect", "immutabledict", "nltk"):
         require(library, "IFEval", "nlp")
@@ -52,7 +51,7 @@ def ifeval_benchmark(place: str | None, limit: int | None) -> CheckedBenchmark:
     _require_splitter(used)
 
     def check(item: CheckedPrompt, answer: str) -> CheckResult:
-        with _chance(item):
+        with _seeded(item):
             found = checker.process_results(_document(item), [answer])
         return CheckResult(tuple(found["inst_level_strict_acc"]), tuple(found["inst_level_loose_acc"]))
 
@@ -60,7 +59,7 @@ def ifeval_benchmark(place: str | None, limit: int | None) -> CheckedBenchmark:
 
 
 def _checker() -> Any:
-    """lm-eval's module. It tries to download the splitter as it is imported, and says that it did when it did not."""
+    """Import lm-eval's module, which tries to download the splitter and prints that it did, even if it failed."""
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         from lm_eval.tasks.ifeval import utils
     from langdetect import DetectorFactory
@@ -82,7 +81,7 @@ def _read(place: str) -> list[Row]:
 
 
 def _read_local(path: Path) -> list[Row]:
-    """The rows of a file, or of IFEval's file in a folder."""
+    """Read the rows of a file, or of IFEval's file in a folder."""
     if not path.is_dir():
         return read_rows(path)
     names = [f"{IFEVAL}{suffix}" for suffix in SUFFIXES]
@@ -90,7 +89,7 @@ def _read_local(path: Path) -> list[Row]:
 
 
 def _items(rows: Sequence[Row], checker: Any) -> dict[str, CheckedPrompt]:
-    """The items by the id of their prompt, each tried out on lm-eval."""
+    """Return the items by the id of their prompt, each tested with lm-eval's checker."""
     once = UniqueKeys()
     items: dict[str, CheckedPrompt] = {}
     for row in rows:
@@ -120,7 +119,7 @@ def _item(row: Row) -> CheckedPrompt:
 
 
 def _document(item: CheckedPrompt) -> dict[str, Any]:
-    """An item as lm-eval takes it."""
+    """Return an item in lm-eval's form."""
     return {
         "key": item.prompt.id,
         "prompt": item.prompt.instruction,
@@ -146,8 +145,8 @@ def _require_splitter(items: Sequence[CheckedPrompt]) -> None:
 
 
 @contextmanager
-def _chance(item: CheckedPrompt) -> Iterator[None]:
-    """The global random numbers of this item, and afterwards those that were there before."""
+def _seeded(item: CheckedPrompt) -> Iterator[None]:
+    """Seed the global random numbers by the item, and restore their state afterwards."""
     before = random.getstate()
     random.seed(derive_seed("ifeval", item.prompt.id))
     try:

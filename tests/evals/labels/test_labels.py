@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.labels.annotate import MOST, OTHER, label_prompts, read_categories, read_label
-from evals.labels.store import LENGTHS, Label, known, labels_of, read_labels, store_labels
+from evals.labels.store import LENGTHS, Label, count_labelled, load_labels, read_labels, save_labels
 from evals.prompt_sets import load_prompt_sets, save_prompts
 from helpers.scripted_engine import Scripted
 from srlm.console import Progress
@@ -129,14 +129,14 @@ def test_what_all_prompts_came_with_is_kept_and_not_asked_for(ledger):
     assert found.categories is None
     assert [one.category for one in found.labels] == ["mine", "mine"]
     assert [one.complexity for one in found.labels] == [2, None]
-    assert {(one.giver("category"), one.giver("complexity")) for one in found.labels} == {(None, "scripted")}
+    assert {(one.source("category"), one.source("complexity")) for one in found.labels} == {(None, "scripted")}
     assert len(engine.asked) == 2
     whole = prompts(2, category="mine", complexity=3, expected_length="1 sentence")
     assert label_prompts(engine, whole, ledger, progress=Progress(quiet=True)).labels[0] == Label(
         "p0", "mine", 3, "1 sentence"
     )
     assert len(engine.asked) == 2
-    anew = label_prompts(engine, whole, ledger, progress=Progress(quiet=True), anew=True)
+    anew = label_prompts(engine, whole, ledger, progress=Progress(quiet=True), overwrite=True)
     assert [one.category for one in anew.labels] == ["Travel", None]
 
 
@@ -164,14 +164,14 @@ def test_an_instruction_cannot_close_its_tag_or_label_itself(ledger):
 
 def test_labels_are_kept_by_set_of_prompts(tmp_path):
     run = Run(tmp_path)
-    assert labels_of(run, "2:abc") == {}
+    assert load_labels(run, "2:abc") == {}
     save_prompts(run, "2:abc", prompts(2, category="mine"))
     assert list(load_prompt_sets(run)) == ["2:abc"]
-    assert labels_of(run, "2:abc")["p1"] == Label("p1", "mine")
-    assert labels_of(run, "3:abc") == {}
-    store_labels(run, "2:abc", [Label("p0", "Travel", by="j"), Label("p1", by="j")])
-    found = labels_of(run, "2:abc")
-    assert (found["p0"].category, found["p1"].category, known(found, "category")) == ("Travel", None, 1)
+    assert load_labels(run, "2:abc")["p1"] == Label("p1", "mine")
+    assert load_labels(run, "3:abc") == {}
+    save_labels(run, "2:abc", [Label("p0", "Travel", by="j"), Label("p1", by="j")])
+    found = load_labels(run, "2:abc")
+    assert (found["p0"].category, found["p1"].category, count_labelled(found, "category")) == ("Travel", None, 1)
 
 
 def test_a_users_labels_are_read_and_what_is_wrong_is_named(tmp_path):

@@ -16,7 +16,7 @@ from evals.results import Provenance, collect
 from evals.suites import load_results
 from evals.suites.nlp import metrics as retained
 from evals.suites.nlp.convert import task_result
-from evals.suites.nlp.local_data import Mirror
+from evals.suites.nlp.local_data import LocalData
 from evals.suites.nlp.result import NlpResult, TaskMetric, TaskResult
 from evals.suites.nlp.run import _loaded, require_checkpoints, run_nlp
 from evals.suites.nlp.tasks import load_tasks, quiet
@@ -187,7 +187,7 @@ def test_rows_of_one_subject(tmp_path):
     assert len(task.parts["mmlu_anatomy"].dataset["test"]) == 3
     with pytest.raises(DataError, match="no row of the subject astronomy"):
         load_tasks(["mmlu_astronomy"], tmp_path, None)
-    assert Mirror(tmp_path).folder == tmp_path
+    assert LocalData(tmp_path).folder == tmp_path
 
 
 # --- results ----------------------------------------------------------------------------------------------------------

@@ -256,7 +256,7 @@ def test_a_wrong_record_is_named_with_its_line(tmp_path, change, problem):
 
 def test_puzzles_are_checked_relation_by_relation(run):
     benchmark = puzzle_benchmark(4)
-    assert {Puzzle(item.prompt.instruction).part for item in benchmark.items} == {"test"}
+    assert {Puzzle(item.prompt.instruction).split for item in benchmark.items} == {"test"}
     solved = [Puzzle(item.prompt.instruction).solve(random.Random(0)) for item in benchmark.items]
     texts = [f" {solved[0]}\n", solved[1][:-1], "no puzzle", ""]
     replies = {
