@@ -28,7 +28,7 @@ PLACES = (
     "evals.gate.comparison_json.as_json",
     "evals.compare.comparison.compare_models",
     "evals.compare.comparison._part",
-    "evals.suites.load_results",
+    "evals.compare.sources.load_results",
     "evals.gate.output.junit.as_junit",
     "evals.gate.output.markdown.as_markdown",
     "evals.gate.output.terminal.headline",
