@@ -127,7 +127,7 @@ CALIBRATION = {
 }
 POLICY = b"rules:\n  - metric: win_rate\n    kind: non-inferiority\n    margin: 5 points\njudge: {agreement: 0.65}\n"
 CONFIG = b"preset: quickstart\nmodel: smollm2\ndpo: {beta: 0.2, epochs: 1}\nseed: 3\n"
-GAMED = b"preference,index,std_delta_len,instruction_difficulty\n0.5,0,0.1,0.2\n1.0,1,-0.1,0.3\n"
+DIFFICULTIES = b"preference,index,std_delta_len,instruction_difficulty\n0.5,0,0.1,0.2\n1.0,1,-0.1,0.3\n"
 
 
 def compared(path):
@@ -179,5 +179,5 @@ READERS = {
     "calibration": ("c.json", lambda: damaged_json(CALIBRATION), read_pinned_verdicts),
     "policy": ("gate.yaml", lambda: mutated(POLICY), load_policy),
     "configuration": ("run.yaml", lambda: mutated(CONFIG), lambda path: load_config(str(path), [])),
-    "gamed": ("df_gamed.csv", lambda: mutated(GAMED), read_difficulties),
+    "gamed": ("df_gamed.csv", lambda: mutated(DIFFICULTIES), read_difficulties),
 }

@@ -63,7 +63,7 @@ def _item(model: str, row: Mapping[str, Any]) -> Reply:
     """Return a model's answer to an item: its text, or the log-probability of each choice."""
     metrics = [str(one) for one in row.get("metrics", []) if isinstance(row.get(one), int | float)]
     head = next((one for one in ("acc_norm", "acc", "exact_match") if one in metrics), metrics[0] if metrics else "")
-    right = bool(row.get(head)) if head else False
+    correct = bool(row.get(head)) if head else False
     arguments = row.get("arguments") or {}
     choices = [str(one.get("arg_1", "")) for one in arguments.values()] if isinstance(arguments, dict) else []
     said = row.get("filtered_resps") or row.get("resps") or []
@@ -73,4 +73,4 @@ def _item(model: str, row: Mapping[str, Any]) -> Reply:
         scored = len(said) > 1 and place < len(choices)
         lines.append(f"{value}  {choices[place].strip()}" if scored else str(value))
     note = f"target: {row.get('target')}; " + ", ".join(f"{one} {float(row[one]):g}" for one in metrics)
-    return Reply(model, "\n".join(lines), note, (OutcomeTag(model, "correct" if right else "wrong"),))
+    return Reply(model, "\n".join(lines), note, (OutcomeTag(model, "correct" if correct else "wrong"),))

@@ -1,4 +1,4 @@
-"""Files of strangers, damaged at random: every reader reads them or refuses them in its own words."""
+"""Files of third parties, damaged at random: every reader reads them or refuses them in its own words."""
 
 import json
 
@@ -19,7 +19,7 @@ from helpers.foreign_files import (
     CALIBRATION,
     CALL,
     CONFIG,
-    GAMED,
+    DIFFICULTIES,
     JUDGEMENTS,
     LABELS,
     LM_EVAL,
@@ -77,7 +77,7 @@ def test_the_files_are_read_as_they_are(scratch, name):
         "c.json": json.dumps(CALIBRATION),
         "gate.yaml": POLICY.decode(),
         "run.yaml": CONFIG.decode(),
-        "df_gamed.csv": GAMED.decode(),
+        "df_gamed.csv": DIFFICULTIES.decode(),
     }
     records = {
         "o.json": ANSWERS[:1],

@@ -1,25 +1,15 @@
-"""A comparison as table, Markdown, CSV and JSON: the same figures in each, and nothing that a machine cannot read."""
+"""Exports of a comparison: the same values in Markdown, CSV, JSON, HTML and LaTeX, and valid in each format."""
 
 import csv
 import io
 import json
 from dataclasses import replace
-from math import nan
 from xml.etree import ElementTree
 
-import pytest
 from rich.console import Console
 
 from evals.compare.cells import (
     BETTER,
-    OTHER,
-    WORSE,
-    cell_lines,
-    format_estimate,
-    format_p,
-    format_value,
-    legend,
-    significance_mark,
 )
 from evals.compare.comparison import Comparison
 from evals.compare.export.csv import as_csv
@@ -29,111 +19,7 @@ from evals.compare.export.latex import as_latex
 from evals.compare.export.markdown import as_markdown
 from evals.compare.terminal import as_tables, extra_tables
 from evals.metric import Cell, ExtraTable, Metric
-from evals.note import caption
-from srlm.stats.intervals import Estimate
-from srlm.stats.paired import Paired
-
-UNKNOWN = Estimate(nan, nan, nan, 0, 0)
-
-
-def estimate(value, width=0.1, n=20):
-    return Estimate(value, value - width, value + width, n, n)
-
-
-def paired(value, p, width=0.05):
-    return Paired(estimate(value, width), p, 12, 3, 5)
-
-
-COMPARISON = Comparison(
-    models=["M1", "M2"],
-    baseline="M1",
-    metrics=[
-        Metric(
-            "win_rate",
-            "win rate",
-            "%",
-            "more",
-            {"M1": Cell(estimate(0.5)), "M2": Cell(estimate(0.62), paired(0.12, 0.003))},
-        ),
-        Metric(
-            "length",
-            "mean length",
-            "chars",
-            "neither",
-            {"M1": Cell(estimate(300.4, 20)), "M2": Cell(estimate(350, 20), paired(49.6, 0.2, 80))},
-            level=1,
-        ),
-        Metric(
-            "rm_kendall", "Kendall's tau-b", "", "more", {"M1": Cell(estimate(-0.25)), "M2": Cell(UNKNOWN)}, level=1
-        ),
-        Metric(
-            "rm_pairwise_half",
-            "pairwise accuracy",
-            "%",
-            "more",
-            {"M1": Cell(estimate(0.5)), "M2": Cell(UNKNOWN, Paired(UNKNOWN, nan, 0, 0, 0))},
-        ),
-    ],
-    notes=[caption("Win rate, of 20 prompts."), caption("Judge: j.")],
-    conclusions=["M2 is significantly better than M1 in win rate: +12.0 points [+7.0, +17.0], p = 0.003."],
-)
-
-
-@pytest.mark.parametrize(
-    ("value", "unit", "signed", "text"),
-    [
-        (0.5123, "%", False, "51.2"),
-        (0.05, "%", True, "+5.0"),
-        (-0.05, "%", True, "-5.0"),
-        (301.6, "chars", False, "302"),
-        (-3.2, "chars", True, "-3"),
-        (0.333, "", False, "0.33"),
-        (nan, "%", True, "-"),
-    ],
-)
-def test_number(value, unit, signed, text):
-    assert format_value(value, unit, signed=signed) == text
-
-
-def test_with_interval():
-    assert format_estimate(Estimate(0.512, 0.44, 0.584, 10, 10), "%") == "51.2 [44.0, 58.4]"
-    assert format_estimate(Estimate(0.5, nan, nan, 1, 1), "%") == "50.0"
-    assert format_estimate(UNKNOWN, "%") == "-"
-
-
-def test_marks_stand_for_what_is_certain():
-    wins, length, *_ = COMPARISON.metrics
-    assert cell_lines(wins.cells["M1"], wins) == ["50.0 [40.0, 60.0]"]
-    assert cell_lines(wins.cells["M2"], wins) == [
-        "62.0 [52.0, 72.0]",
-        "\N{BLACK UP-POINTING TRIANGLE} +12.0 [+7.0, +17.0] p=0.003",
-    ]
-    assert cell_lines(length.cells["M2"], length) == ["350 [330, 370]", "+50 [-30, +130] p=0.2"]
-    sure = Cell(estimate(0.38), paired(-0.12, 0.003))
-    marks = {better: significance_mark(sure, replace(wins, better=better)) for better in ("more", "less", "neither")}
-    assert marks == {"more": WORSE, "less": BETTER, "neither": OTHER}
-    assert significance_mark(wins.cells["M1"], wins) == significance_mark(length.cells["M2"], length) == ""
-    assert legend(COMPARISON.metrics, []) == [
-        f"{BETTER} significantly better than the baseline: p below 0.05, and an interval without 0."
-    ]
-    assert legend([length], []) == []
-
-
-def test_a_model_that_is_not_to_be_trusted_says_so_over_its_column():
-    text = printed(replace(COMPARISON, untrusted={"M2": "it gave one and the same answer to 20 of 20 prompts"}), 200)
-    assert "M2 (not to be trusted)" in text
-    assert "M1 (baseline) (not" not in text
-
-
-def test_nothing_is_minus_nothing():
-    assert format_value(-0.0004, "%", signed=True) == "+0.0"
-    assert format_value(-0.4, "chars", signed=True) == "+0"
-    assert format_p(1e-40, " ") == "< 1e-15"
-
-
-def test_a_test_that_was_not_made_is_no_figure():
-    metric = COMPARISON.metrics[3]
-    assert "nan" not in "".join(cell_lines(metric.cells["M2"], metric))
+from helpers.comparison_tables import COMPARISON, estimate
 
 
 def printed(comparison, width=140):
@@ -141,26 +27,6 @@ def printed(comparison, width=140):
     for table in as_tables(comparison, width):
         console.print(table)
     return console.file.getvalue()
-
-
-def test_models_that_have_no_room_side_by_side_get_tables_of_their_own():
-    wide, narrow = printed(COMPARISON, 200), printed(COMPARISON, 60)
-    assert wide.count("Comparison with") == 1
-    assert narrow.count("Comparison with") == len(COMPARISON.models)
-    for metric in COMPARISON.metrics:
-        assert metric.label in narrow  # nothing is squeezed
-        assert all(cell_lines(metric.cells[model], metric)[0] in narrow for model in COMPARISON.models)
-    assert max(map(len, narrow.splitlines())) <= 60
-
-
-def test_the_table_holds_every_figure_and_marks_the_baseline():
-    text = printed(COMPARISON)
-    for part in ("M1 (baseline)", "win rate, %", "mean length, characters", "Kendall's tau-b", "difference to M1"):
-        assert part in text
-    for metric in COMPARISON.metrics:
-        for model in COMPARISON.models:
-            for line in cell_lines(metric.cells[model], metric):
-                assert line in text
 
 
 def test_markdown_is_one_table_with_captions_and_words():
@@ -215,21 +81,21 @@ def test_json_is_strict_and_complete():
     assert unread["models"]["M2"]["difference"]["p_holm"] is None
 
 
-def test_a_table_beside_the_comparison_stands_in_every_format():
+def test_an_extra_table_is_in_every_format():
     metric = Metric("rm_pairwise_half", "pairwise accuracy", "%", "more", {"longer wins": Cell(estimate(0.738))})
     side = ExtraTable("Judges that read nothing", ["longer wins"], [metric], ["By length."])
-    beside = replace(COMPARISON, extra_tables=[side])
+    extended = replace(COMPARISON, extra_tables=[side])
     (table,) = extra_tables(side, 140)
     console = Console(file=io.StringIO(), width=140)
     console.print(table)
     assert "73.8 [63.8, 83.8]" in console.file.getvalue()
     assert "difference" not in console.file.getvalue()
-    markdown = as_markdown(beside)
+    markdown = as_markdown(extended)
     assert "**Judges that read nothing**" in markdown
     assert "| pairwise accuracy, % | 73.8 [63.8, 83.8] |" in markdown
-    (row,) = [row for row in csv.DictReader(io.StringIO(as_csv(beside))) if row["model"] == "longer wins"]
+    (row,) = [row for row in csv.DictReader(io.StringIO(as_csv(extended))) if row["model"] == "longer wins"]
     assert (row["baseline"], float(row["value"])) == ("", 0.738)
-    (found,) = json.loads(as_json(beside))["sides"]
+    (found,) = json.loads(as_json(extended))["sides"]
     assert (found["title"], found["columns"], found["captions"]) == (side.title, side.columns, side.captions)
     assert found["metrics"][0]["models"]["longer wins"]["value"] == 0.738
 
@@ -286,26 +152,3 @@ def test_latex_is_a_table_of_booktabs_and_escapes_names():
     for line in text.splitlines():  # a row has as many cells as there are columns
         if line.endswith(r"\\"):
             assert line.replace(r"\&", "").count("&") == 2
-
-
-@pytest.mark.parametrize("width", [40, 50])
-def test_words_are_whole_on_a_narrow_terminal(width):
-    text = printed(COMPARISON, width)
-    assert "…" not in text
-    assert max(map(len, text.splitlines())) <= width
-    words = {
-        word.strip("[],%") for line in text.splitlines() for word in line.replace("│", " ").replace("┃", " ").split()
-    }
-    for metric in COMPARISON.metrics:
-        assert {*metric.label.split()} <= words
-    assert {"difference", "characters", "62.0", "+17.0"} <= words
-
-
-def test_a_hundred_models_are_drawn_once_each(monkeypatch):
-    names = [f"m{number}" for number in range(100)]
-    cells = {name: Cell(estimate(0.5), None if name == "m0" else paired(0.1, 0.2)) for name in names}
-    many = Comparison(names, "m0", [Metric("win_rate", "win rate", "%", "more", cells)], [], [])
-    written = []
-    monkeypatch.setattr("evals.compare.terminal.cell_lines", lambda *one: written.append(one) or cell_lines(*one))
-    assert sum(len(table.columns) - 1 for table in as_tables(many, 140)) == len(names)
-    assert len(written) == len(names)

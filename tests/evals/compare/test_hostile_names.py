@@ -1,4 +1,4 @@
-"""Names out of files of strangers in every format of a comparison, and in every form of a decision of the gate."""
+"""Names out of files of third parties in every format of a comparison, and in every form of a decision of the gate."""
 
 import csv
 import io

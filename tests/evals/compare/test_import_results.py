@@ -169,11 +169,11 @@ def test_a_model_twice_and_a_file_of_something_else_are_refused(tmp_path):
         read(broken)
 
 
-# --- files of strangers -----------------------------------------------------------------------------------------------
+# --- files of other tools ---------------------------------------------------------------------------------------------
 
 
 def lm_eval(**more):
-    """What lm-eval writes: a group without a figure of its own, and a task beside it."""
+    """What lm-eval writes: a group without a value of its own, and a task next to it."""
     return {
         "results": {
             "group": {"alias": "group"},

@@ -202,22 +202,22 @@ def comparison():
     return compare_models(results, models, "SFT")
 
 
-def test_the_papers_figures_stand_beside_ours_in_every_format(comparison):
-    beside = add_paper_values(comparison)
-    assert [(one.key, one.cells) for one in beside.metrics] == [(one.key, one.cells) for one in comparison.metrics]
-    assert "Not comparable one to one" in beside.captions[-1]
-    markdown = as_markdown(beside).split("\n")
+def test_the_papers_figures_are_next_to_ours_in_every_format(comparison):
+    extended = add_paper_values(comparison)
+    assert [(one.key, one.cells) for one in extended.metrics] == [(one.key, one.cells) for one in comparison.metrics]
+    assert "Not comparable one to one" in extended.captions[-1]
+    markdown = as_markdown(extended).split("\n")
     assert "| *the paper's, Table 1* | - | 9.94 | - |" in markdown
     assert "| *the paper's, Table 4* | 65.1 | 78.7 | - |" in markdown
-    found = {(row["metric"], row["model"]): row for row in csv.DictReader(io.StringIO(as_csv(beside)))}
+    found = {(row["metric"], row["model"]): row for row in csv.DictReader(io.StringIO(as_csv(extended)))}
     assert float(found["win_rate", "M1"]["paper"]) == pytest.approx(0.0994)
     assert found["win_rate", "M1"]["paper_where"] == "Table 1"
     assert found["win_rate", "mine"]["paper"] == found["judged", "M1"]["paper_where"] == ""
-    data = {one["key"]: one for one in json.loads(as_json(beside))["metrics"]}
+    data = {one["key"]: one for one in json.loads(as_json(extended))["metrics"]}
     assert data["rm_spearman"]["paper"] == {"where": "Table 4", "models": {"SFT": 0.253, "M1": 0.279}}
     assert "paper" not in data["judged"]
-    (shown,) = as_tables(beside, 400)
-    cells = {label: list(column.cells) for label, column in zip(("", *beside.models), shown.columns, strict=True)}
+    (shown,) = as_tables(extended, 400)
+    cells = {label: list(column.cells) for label, column in zip(("", *extended.models), shown.columns, strict=True)}
     place = next(i for i, label in enumerate(cells[""]) if label.startswith("win rate"))
     lines = {name: column[place].split("\n") for name, column in cells.items()}
     assert lines[""][2] == "  the paper's, Table 1"
@@ -231,18 +231,18 @@ def test_figures_of_pairs_are_derived_and_can_be_turned():
     assert pair_count("M2", "mine", "win") is None
 
 
-def test_pairs_stand_beside_the_papers_pairs():
+def test_pairs_are_next_to_the_papers_pairs():
     half = {"SFT": Cell(wilson(1, 2)), "M2": Cell(wilson(1, 2)), "mine": Cell(wilson(1, 2))}
     rows = [Metric(key, key, "%", "more", half) for key in ("head_to_head", "head_to_head_elo")]
     pairs = {str(pair): pair for pair in (ModelPair("SFT", "M2"), ModelPair("mine", "SFT"))}
     cells = dict.fromkeys(pairs, Cell(wilson(1, 2)))
     metrics = [Metric(key, key, "%", "more", cells) for key in ("pair_wins", "pair_score", "pair_p")]
     side = ExtraTable("pairs", [*pairs], metrics, pairs=pairs)
-    beside = add_paper_values(Comparison(list(half), "SFT", rows, [], [], [side]))
-    scores, elo = (one.paper for one in beside.metrics)
+    extended = add_paper_values(Comparison(list(half), "SFT", rows, [], [], [side]))
+    scores, elo = (one.paper for one in extended.metrics)
     assert (scores.where, scores.values) == ("derived from Figure 3", {"M2": 0.674})
     assert elo.values == {"SFT": 0, "M2": 124}
-    assert [one.paper and one.paper.values for one in beside.extra_tables[0].metrics] == [
+    assert [one.paper and one.paper.values for one in extended.extra_tables[0].metrics] == [
         {"SFT : M2": 37},
         {"SFT : M2": 0.326},
         None,
@@ -257,9 +257,9 @@ def test_without_a_reference_nothing_is_added(comparison):
 
 def test_models_of_other_names_are_told_that_the_paper_has_none(comparison):
     results = collect([alpaca("mine", [0.1, 0.9])])
-    beside = add_paper_values(compare_models(results, ["mine"], "mine"))
-    assert not any(one.paper for one in beside.metrics)
-    assert "no values of these metrics" in beside.captions[-1]
+    extended = add_paper_values(compare_models(results, ["mine"], "mine"))
+    assert not any(one.paper for one in extended.metrics)
+    assert "no values of these metrics" in extended.captions[-1]
 
 
 # --- the files --------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The places that a model may have: those of models that it cannot be told apart from."""
+"""The places that a model may have: those of models without a significant difference to it."""
 
 from dataclasses import replace
 

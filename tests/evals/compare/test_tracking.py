@@ -13,7 +13,7 @@ def measured(key, value, low=nan, high=nan):
     return Measured(key, key, key, Estimate(value, low, high, 4, 4), "shown")
 
 
-def test_a_figure_has_its_interval_beside_it_and_nothing_undefined_is_told():
+def test_a_figure_has_its_interval_and_nothing_undefined_is_logged():
     evaluations = [
         Evaluation("alpaca", (measured("win_rate", 0.5, 0.25, 0.75), measured("length", nan)), ()),
         Evaluation("head-to-head", (measured("head_to_head", 0.75),), (), against="M1"),
