@@ -70,15 +70,15 @@ class Evaluation:
         return EvaluationResults(self.run.folder, tuple(results))
 
 
-def evaluate(
+def prepare(
     models: Mapping[str, EvalModel],
     suites: str | Sequence[str],
     judge: EvalModel,
     run: Run,
     progress: Progress,
     options: Mapping[str, Any],
-) -> EvaluationResults:
-    """Evaluate models on suites; store and return the results.
+) -> Evaluation:
+    """Check the options and prepare the suites, without loading a model; `Evaluation.execute` runs them.
 
     Args:
         models: by the name that the user gave them.
@@ -93,18 +93,6 @@ def evaluate(
         UsageError: an option belongs to other suites, or no suite can begin.
         SrlmError: a suite cannot begin, and was asked for by name.
     """
-    return prepare(models, suites, judge, run, progress, options).execute(progress)
-
-
-def prepare(
-    models: Mapping[str, EvalModel],
-    suites: str | Sequence[str],
-    judge: EvalModel,
-    run: Run,
-    progress: Progress,
-    options: Mapping[str, Any],
-) -> Evaluation:
-    """Check the options and prepare the suites, without loading a model. See `evaluate`."""
     names, every = choose_suites(suites)
     given = {name: value for name, value in options.items() if value is not None}
     values = _checked(given, names)
