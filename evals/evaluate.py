@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evals.compare.tracking import log_results
-from evals.dry_run import dry_run
+from evals.cost_estimate import dry_run
 from evals.evaluation_results import EvaluationResults, model_names
 from evals.model import EvalModel
 from evals.options import Job, Preparation, split_list, takers_of

@@ -18,8 +18,8 @@ from evals.report.samples.training import training_samples
 from evals.report.section import Section
 from evals.report.sections.common import compare_by_suite
 from evals.report.sections.iterations import iteration_section
+from evals.report.sections.order import suite_sections
 from evals.report.sections.overview import cards, conclusions, configuration, cost
-from evals.report.sections.suites import suite_sections
 from evals.report.sections.text_map import ID as MAP
 from evals.report.sections.text_map import TITLE as MAP_TITLE
 from evals.report.sections.text_map import map_section

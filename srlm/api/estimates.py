@@ -99,7 +99,7 @@ def _count(
     Raises:
         UsageError: `require_keys`, and there is no key for them.
     """
-    from evals.dry_run import dry_run
+    from evals.cost_estimate import dry_run
     from evals.model import load
     from srlm.console import Progress
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
-from srlm.judges.non_answers import is_opener
+from srlm.judges.opening_phrases import is_opener
 from srlm.judges.sanitize import HIDDEN, ROLE_LINE, ROLE_TOKEN, TAG_OPENINGS, as_read, invisible, runs, tag_pattern
 from srlm.judges.template import Template
 from srlm.types import Answer, InjectionFlag

@@ -9,7 +9,7 @@ from evals.model_order import sort_models
 from evals.report.section import Section
 from evals.report.sections.common import Places, SuiteComparison, all_metrics, suite_section
 from evals.report.sections.pairs import head_to_head, human
-from evals.report.sections.scores import mt_bench, nlp, reward, verifiable
+from evals.report.sections.suite_scores import mt_bench, nlp, reward, verifiable
 from evals.report.sections.win_rates import breakdown_section, win_rates
 from evals.results import Results
 from evals.suites.alpaca.result import AlpacaResult

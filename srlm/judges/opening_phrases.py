@@ -47,7 +47,7 @@ _ASCII = {code: " " for code in range(128) if unicodedata.category(chr(code))[0]
 @lru_cache(maxsize=1)
 def _elsewhere() -> frozenset[str]:
     """Load beginnings of answers in other languages, without blanks and punctuation."""
-    lines = files("srlm.judges").joinpath("non_answers.txt").read_text(encoding="utf-8").splitlines()
+    lines = files("srlm.judges").joinpath("opening_phrases.txt").read_text(encoding="utf-8").splitlines()
     return frozenset("".join(_words(line)).casefold() for line in lines)
 
 

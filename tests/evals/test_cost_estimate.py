@@ -2,7 +2,7 @@
 
 import pytest
 
-from evals.dry_run import PendingCalls, dry_run, estimate
+from evals.cost_estimate import PendingCalls, dry_run, estimate
 from evals.model import EvalModel, load
 from srlm.console import Progress
 from srlm.engines.engine import BatchResult
