@@ -173,7 +173,7 @@ def test_a_browser_folds_them(thought, page, seen):
     page.goto(f"{(thought / 'page.html').as_uri()}#samples?suite=alpaca")
     first = page.locator("details.thoughts").first
     first.wait_for()
-    assert first.locator("summary").inner_text().startswith("thoughts, ")
+    assert first.locator("summary").inner_text().startswith("reasoning, ")
     assert first.get_attribute("open") is None
     assert DRAFT in first.locator("p").text_content()
     assert not page.get_by_text(DRAFT).first.is_visible()

@@ -83,7 +83,7 @@ def test_what_a_choice_was_not_about_to_say_is_unread(thought):
     """After its closed thought this judge says other words than A or B: what these two share is no preference."""
     card = (thought / "unread.out").read_text(encoding="utf-8")
     assert DRAFT not in card
-    assert "verdicts with less, not read" in card
+    assert "unparsed verdicts, below it" in card
 
 
 def test_what_is_printed_and_shown_has_no_thought(thought):

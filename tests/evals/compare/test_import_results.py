@@ -63,7 +63,7 @@ def test_a_prompt_that_a_file_lacks_is_not_a_smaller_benchmark(nine):
 def test_the_null_model_is_not_believed(nine):
     assert nine.untrusted == {NULL: "it gave one and the same answer to 805 of 805 prompts"}
     assert [line for line in nine.conclusions if NULL in line] == [
-        f"Do not trust the alpaca figures of {NULL}: it gave one and the same answer to 805 of 805 prompts."
+        f"Do not trust the alpaca metrics of {NULL}: it gave one and the same answer to 805 of 805 prompts."
     ]
 
 

@@ -139,7 +139,7 @@ def test_without_difficulties_it_is_within_the_bound_that_is_printed(model, way,
     published = float(leaderboard[model]["length_controlled_winrate"])
     assert found.way == way
     assert 100 * found.length_controlled.value == pytest.approx(published, abs=ERROR[way])
-    assert f"off by up to {ERROR[way]} points" in found.said
+    assert f"up to {ERROR[way]} points from published values" in found.said
     assert found.data["length_control"]["error_points"] == ERROR[way]
     assert way == "fitted" or f"(length held): {HELD_LENGTH} (length)" in found.said
 
