@@ -69,8 +69,8 @@ def test_a_server_that_never_answers_is_one_error_after_the_timeout() -> None:
 
 def test_a_server_that_answers_now_and_then_is_waited_for() -> None:
     """The timeout counts from the last answer, not from the first call."""
-    with serving(delay=0.3) as server:
-        found = list(opened(server, client=replace(CLIENT, timeout=1.0, max_connections=1)).run(calls(6)))
+    with serving(delay=0.5) as server:  # half of what an attempt may take, so that a busy machine is no failure
+        found = list(opened(server, client=replace(CLIENT, timeout=2.5, max_connections=1)).run(calls(6)))
     assert len(found) == 6
 
 
