@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from evals.metric import Cell, Metric, Unit
+from evals.settings import Settings
 from srlm.errors import UsageError
 from srlm.json_files import Row
 from srlm.stats.intervals import Estimate
 
 C = TypeVar("C")
 R = TypeVar("R")
-
-Settings = Sequence[object]
-"""See `evals.settings`."""
 
 
 @dataclass(frozen=True)

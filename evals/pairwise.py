@@ -5,15 +5,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from evals.model import EvalModel, load
+from evals.options import JUDGE_TOKENS, LEAST_MASS, LIMIT, Preparation
 from evals.prompt_sets import prompts_digest, save_prompts
 from evals.results import Provenance, stage_name
+from evals.single_turn import MAX_TOKENS, PROMPTS, load_prompts, sampling_of
 from srlm.console import Progress
 from srlm.engines.engine import Engine
 from srlm.inference import Caller
 from srlm.judges.judge_card import JudgeCard
 from srlm.judges.measure_judge_card import measure_judge_card
-from srlm.judges.pairwise import VOTE, Match, Preference, Voting, compare, load_pairwise
-from srlm.judges.preference_data import LabelledSet
+from srlm.judges.pairwise import VOTE, Match, Preference, Voting, compare, load_pairwise, voting_of
+from srlm.judges.preference_data import LabelledSet, load_labelled
 from srlm.judges.template import Template
 from srlm.ledger import Ledger
 from srlm.runs import Run
@@ -26,6 +28,40 @@ CARD_PAIRS = 60
 
 Pair = tuple[str, str]
 """The model whose wins are counted, and its opponent."""
+
+
+OPTIONS = (PROMPTS, LIMIT, MAX_TOKENS, JUDGE_TOKENS, LEAST_MASS)
+
+
+@dataclass(frozen=True)
+class PairwiseSetup:
+    """The prompts, the sampling of the answers, and the way in which the judge is measured and asked.
+
+    Attributes:
+        prompts: to answer; with references, where these are the opponent.
+        sampling: of the models' answers.
+        labelled: labelled pairs, on which the judge's card is measured.
+        voting: the form of the judge's verdicts.
+    """
+
+    prompts: Sequence[Prompt]
+    sampling: Sampling
+    labelled: LabelledSet
+    voting: Voting = VOTE
+
+
+def prepare_pairwise(preparation: Preparation) -> PairwiseSetup:
+    """Load the prompts that the options name, and the labelled pairs.
+
+    Raises:
+        DataError: the prompts cannot be read.
+    """
+    return PairwiseSetup(
+        load_prompts(preparation),
+        sampling_of(preparation),
+        load_labelled(),
+        voting_of(preparation.get(JUDGE_TOKENS), preparation.get(LEAST_MASS)),
+    )
 
 
 @dataclass(frozen=True)
@@ -69,23 +105,16 @@ class PairwiseJudgeSession:
 
 @contextmanager
 def open_pairwise_judge(
-    suite: str,
-    judge: EvalModel,
-    labelled: LabelledSet,
-    prompts: Sequence[Prompt],
-    sampling: Sampling,
-    run: Run,
-    progress: Progress,
-    voting: Voting = VOTE,
+    suite: str, judge: EvalModel, setup: PairwiseSetup, run: Run, progress: Progress
 ) -> Iterator[PairwiseJudgeSession]:
     """Load the judge, measure its card on labelled pairs, and store the prompts that it is about to judge."""
     with load(judge) as engine:
         caller = Caller(engine, run.ledger, "evals/card", progress)
-        card = measure_judge_card(caller, labelled, limit=CARD_PAIRS, voting=voting)
+        card = measure_judge_card(caller, setup.labelled, limit=CARD_PAIRS, voting=setup.voting)
         template = load_pairwise()
-        provenance = make_provenance(engine, template, prompts, sampling, voting)
-        save_prompts(run, provenance.prompts, prompts)
-        yield PairwiseJudgeSession(suite, judge, engine, template, card, provenance, run, progress, voting)
+        provenance = make_provenance(engine, template, setup.prompts, setup.sampling, setup.voting)
+        save_prompts(run, provenance.prompts, setup.prompts)
+        yield PairwiseJudgeSession(suite, judge, engine, template, card, provenance, run, progress, setup.voting)
 
 
 def make_provenance(

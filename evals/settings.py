@@ -9,6 +9,8 @@ from typing import Literal, TypeVar
 
 S = TypeVar("S")
 
+Settings = Sequence[object]
+
 RepeatRule = Literal["mean", "first", "last"]
 
 
@@ -19,6 +21,6 @@ class Repeats:
     rule: RepeatRule
 
 
-def find_setting(settings: Sequence[object], kind: type[S]) -> S | None:
+def find_setting(settings: Settings, kind: type[S]) -> S | None:
     """Return the setting of a class, None where there is none."""
     return next((one for one in settings if isinstance(one, kind)), None)

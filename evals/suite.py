@@ -12,7 +12,7 @@ from evals.pairwise_metrics import results_between
 from evals.results import ComparableResult, Results, load, models_of
 from evals.sample import Sample
 from evals.sample_source import SampleSource
-from evals.settings import find_setting
+from evals.settings import Settings, find_setting
 from srlm.errors import UsageError
 from srlm.runs import Run
 
@@ -34,7 +34,7 @@ class Selection(Generic[R]):
     results: Sequence[R]
     models: Sequence[str]
     others: Results = field(default_factory=Results)
-    settings: Sequence[object] = ()
+    settings: Settings = ()
 
     def setting(self, kind: type[S]) -> S | None:
         """Return the setting of a class, None where the comparison has none."""
@@ -126,7 +126,7 @@ class Suite(Generic[R]):
         kind: Any = self.result
         return {model for one in results.of(kind).values() for model in models_of(one)}
 
-    def select(self, results: Results, models: Sequence[str], settings: Sequence[object] = ()) -> Selection[R] | None:
+    def select(self, results: Results, models: Sequence[str], settings: Settings = ()) -> Selection[R] | None:
         """Return the results of these models; None if one of them has none, or no two of them have met."""
         kind: Any = self.result
         found: dict[Any, Any] = results.of(kind)

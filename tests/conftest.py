@@ -407,3 +407,13 @@ def _read_seeds(model: Any, tokenizer: Any, seeds: list[dict[str, str]], steps: 
         model(input_ids=batch, labels=batch).loss.backward()
         optimiser.step()
         optimiser.zero_grad()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Any]:
+    """A ledger of the test's own, closed afterwards."""
+    from srlm.ledger import Ledger
+
+    found = Ledger(tmp_path / "ledger.sqlite")
+    yield found
+    found.close()

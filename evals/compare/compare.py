@@ -2,22 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from evals.compare.breakdown import by_label
 from evals.compare.comparison import MUST_MATCH, Comparison, compare_models
 from evals.compare.import_results import read_prompts
 from evals.compare.paper import add_paper_values
 from evals.compare.sources import load_sources
-from evals.importer import Settings
-from evals.labels.store import read_labels
-from evals.settings import RepeatRule, Repeats
+from evals.labels.store import By, read_labels
+from evals.settings import RepeatRule, Repeats, Settings
 from evals.suites.alpaca.files import read_difficulties
 from srlm.errors import UnknownName, UsageError
 from srlm.runs import Run
-
-By = Literal["category", "complexity", "length"]
-"""What a prompt's label is on."""
 
 
 def compare_sources(

@@ -18,6 +18,7 @@ from evals.compare.sentences import difference_sentences
 from evals.metric import ExtraTable, Metric
 from evals.note import Note, caption, warning
 from evals.results import CardedResult, ComparableResult, Results
+from evals.settings import Settings
 from evals.suite import Selection, Suite
 from srlm.errors import UnknownName, UsageError
 from srlm.judges.judge_card import JudgeCard
@@ -107,7 +108,7 @@ def compare_models(
     baseline: str,
     allow_mismatch: Collection[str] = (),
     breakdown: Breakdown | None = None,
-    settings: Sequence[object] = (),
+    settings: Settings = (),
     suites: Sequence[Suite[Any]] | None = None,
 ) -> Comparison:
     """Compare models in every suite that has results of all of them.

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from evals import suites
-from evals.importer import AnyImporter, FileSummary, ResultFile, Settings
+from evals.importer import AnyImporter, FileSummary, ResultFile
+from evals.settings import Settings
 from srlm.errors import DataError
 from srlm.json_files import SUFFIXES, read_rows
 

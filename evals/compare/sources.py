@@ -6,9 +6,10 @@ from math import nan
 
 from evals.compare.comparison import Comparison
 from evals.compare.import_results import read_results, result_file
-from evals.importer import FileSummary, Settings
+from evals.importer import FileSummary
 from evals.metric import Cell, ExtraTable, Metric
 from evals.results import Results, collect, merge
+from evals.settings import Settings
 from evals.suites import load_results
 from srlm.errors import UsageError
 from srlm.runs import Run

@@ -26,6 +26,7 @@ LOWEST, HIGHEST = 1, 10
 """Range of complexity."""
 
 By = Literal["category", "complexity", "length"]
+"""A kind of label."""
 
 
 @dataclass(frozen=True)

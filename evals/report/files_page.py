@@ -5,13 +5,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from evals.compare.sources import Sources, summary_tables
-from evals.importer import Settings
 from evals.note import caption
 from evals.report.page import render
 from evals.report.section import Section, metric_table
 from evals.report.sections.common import compare_by_suite
 from evals.report.sections.order import suite_sections
 from evals.report.sections.overview import conclusions
+from evals.settings import Settings
 from srlm.atomic_files import write_text
 from srlm.optional_deps import require
 from srlm.runs import Run

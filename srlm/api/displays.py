@@ -4,8 +4,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -47,11 +45,9 @@ class Displayed(ABC):
         Raises:
             UsageError: pandas is not installed.
         """
-        from srlm.errors import UsageError
+        from srlm.optional_deps import data_frame
 
-        if find_spec("pandas") is None:
-            raise UsageError("to_pandas() needs the library pandas, which is not installed here: pip install pandas")
-        return import_module("pandas").DataFrame(self._records())
+        return data_frame(self._records())
 
     def _repr_html_(self) -> str:
         return "\n".join(map(_html, self._tables()))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from srlm.api.estimates import stop_at_estimate
-from srlm.api.models import ModelOpener, find_run, runs_folder
+from srlm.api.models import ModelOpener, any_run, find_run, runs_folder
 
 if TYPE_CHECKING:
     from evals.compare.view import ComparisonView
@@ -87,7 +87,7 @@ def _run_for(models: Sequence[str], run: "Run | str | Path | None", runs: str | 
     from srlm.runs import plan_run
 
     named = run is None or isinstance(run, str)
-    if not named or any(runs_folder(runs).glob("*/run.yaml")) or not all(is_model_name(one) for one in models):
+    if not named or any_run(runs) or not all(is_model_name(one) for one in models):
         return find_run(run, runs)
     return plan_run(runs_folder(runs), str(run or EVALUATIONS), TrainConfig(model=models[0]))
 

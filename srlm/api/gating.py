@@ -7,14 +7,15 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
 from srlm.api.estimates import estimating, run_with_estimate
+from srlm.api.judging import labelled_pairs
 from srlm.api.models import ModelOpener, find_run, find_run_if_any
 
 if TYPE_CHECKING:
     from evals.gate.comparison_json import ComparisonJson
     from evals.gate.judge_drift import DriftResult, PinnedVerdicts
     from evals.gate.policy import Policy
-    from evals.importer import Settings
     from evals.model import EvalModel
+    from evals.settings import Settings
     from srlm.api.results import GateDecision
     from srlm.console import Progress
     from srlm.engines.engine import Engine
@@ -79,14 +80,16 @@ def gate(
     candidate, found = _compared(comparison, str(candidate), baseline, run, runs, settings)
     decided = decide(found, candidate, wanted)  # a mistake is found before a judge is asked
     progress = Progress(quiet=quiet)
-    if wanted.judge.calibration is not None:
+    pinned = wanted.judge.calibration
+    if pinned is not None:
         if judge is None:
             raise UsageError(
                 "The policy has a calibration set: name the judge that was pinned, to be asked again: --judge"
             )
         opener = ModelOpener(progress, max_connections=max_connections, timeout=timeout, max_cost=max_cost)
         model = opener.model(judge, find_run_if_any(run, runs))
-        decided = decide(found, candidate, wanted, _ask_again(found, wanted, Path(policy), model, progress))
+        drift = _ask_again(found, wanted, Path(policy).parent / pinned.file, model, progress)
+        decided = decide(found, candidate, wanted, drift)
     elif judge is not None or estimating():
         raise UsageError(
             f"{policy} has no judge.calibration, so no judge is asked anything: leave --judge and --estimate out."
@@ -131,14 +134,11 @@ def pin_judge(
     from evals.gate.judge_drift import pin_judge as pin_verdicts
     from srlm.console import Progress
     from srlm.jsonl import without_nan, write_json
-    from srlm.judges.preference_data import load_labelled
 
     if not estimating():
         refuse_existing(Path(output))
-    labelled = load_labelled(Path(pairs) if pairs is not None else None)
     progress = Progress(quiet=quiet)
-    if labelled.skipped_message:
-        progress.say(labelled.skipped_message)
+    labelled = labelled_pairs(pairs, progress)
     opener = ModelOpener(progress, max_connections=max_connections, timeout=timeout, max_cost=max_cost)
     model = opener.model(spec, find_run_if_any(run, runs))
 
@@ -194,15 +194,12 @@ def _compared(
 
 
 def _ask_again(
-    found: "ComparisonJson", policy: "Policy", path: Path, model: "EvalModel", progress: "Progress"
-) -> "DriftResult | None":
-    """Ask the judge again for its pinned verdicts."""
+    found: "ComparisonJson", policy: "Policy", file: Path, model: "EvalModel", progress: "Progress"
+) -> "DriftResult":
+    """Ask the judge again for the pinned verdicts of a file."""
     from evals.gate.judge_drift import measure_drift, read_pinned_verdicts, refuse_other_judges
 
-    wanted = policy.judge.calibration
-    if wanted is None:
-        return None
-    pinned = read_pinned_verdicts(path.parent / wanted.file)
+    pinned = read_pinned_verdicts(file)
     refuse_other_judges(pinned, found, found.suites(rule.metric for rule in policy.rules))
 
     def work(engine: "Engine", calls: "Ledger", progress: "Progress") -> "DriftResult":

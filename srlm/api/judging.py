@@ -9,9 +9,11 @@ from srlm.api.models import ModelOpener, find_run, find_run_if_any
 if TYPE_CHECKING:
     from evals.labels.annotate import Labelled
     from srlm.api.results import LabelledPrompts, MeasuredJudge, ScoredFile
+    from srlm.console import Progress
     from srlm.engines.engine import Engine
     from srlm.judges.judge_card import JudgeCard
     from srlm.judges.pointwise import PointwiseJudge
+    from srlm.judges.preference_data import LabelledSet
     from srlm.judges.score_file import JudgedAnswer
     from srlm.ledger import Ledger
     from srlm.runs import Run
@@ -160,13 +162,10 @@ def judge_card(
     from srlm.judges.judge_card import store_card
     from srlm.judges.measure_judge_card import measure_judge_card
     from srlm.judges.pairwise import voting_of
-    from srlm.judges.preference_data import load_labelled
 
     scorer = _scorer(rubric, scoring, samples, temperature, top_p, max_tokens, least_mass)
-    labelled = load_labelled(Path(pairs) if pairs is not None else None)
     progress = Progress(quiet=quiet)
-    if labelled.skipped_message:
-        progress.say(labelled.skipped_message)
+    labelled = labelled_pairs(pairs, progress)
     opener = ModelOpener(progress, max_connections=max_connections, timeout=timeout, max_cost=max_cost)
     model = opener.model(spec, find_run_if_any(run, runs))
 
@@ -237,6 +236,16 @@ def label(
     for digest, labelled in found.items():
         save_labels(home, digest, labelled.labels)
     return LabelledPrompts(found, model.name, home.name)
+
+
+def labelled_pairs(pairs: str | Path | None, progress: "Progress") -> "LabelledSet":
+    """Read labelled pairs, the packaged ones if None, and name those that were skipped."""
+    from srlm.judges.preference_data import load_labelled
+
+    labelled = load_labelled(Path(pairs) if pairs is not None else None)
+    if labelled.skipped_message:
+        progress.say(labelled.skipped_message)
+    return labelled
 
 
 def _scorer(

@@ -34,7 +34,12 @@ def find_run(run: "Run | str | Path | None" = None, runs: str | Path | None = No
 
 def find_run_if_any(run: "Run | str | Path | None", runs: str | Path | None) -> "Run | None":
     """Return the run as `find_run` does, or None where no run is named and there is none."""
-    return find_run(run, runs) if run is not None or any(runs_folder(runs).glob("*/run.yaml")) else None
+    return find_run(run, runs) if run is not None or any_run(runs) else None
+
+
+def any_run(runs: str | Path | None) -> bool:
+    """Check if the folder of the runs has one."""
+    return any(runs_folder(runs).glob("*/run.yaml"))
 
 
 class ModelOpener:

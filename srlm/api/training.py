@@ -9,7 +9,7 @@ from srlm.api.estimates import estimating
 from srlm.api.models import find_run, runs_folder
 
 if TYPE_CHECKING:
-    from evals.importer import Settings
+    from evals.settings import Settings
     from srlm.api.results import Diagnosis
     from srlm.runs import Run
 

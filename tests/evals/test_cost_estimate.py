@@ -1,13 +1,10 @@
 """What a command would ask, counted without asking: what is in the ledger is left out, the rest is made up."""
 
-import pytest
-
 from evals.cost_estimate import PendingCalls, dry_run, estimate
 from evals.model import EvalModel, load
 from srlm.console import Progress
 from srlm.engines.engine import BatchResult
 from srlm.inference import Caller
-from srlm.ledger import Ledger
 from srlm.prices import FREE, Price
 from srlm.types import Completion, Message, Request, Sampling
 
@@ -28,13 +25,6 @@ class Model:
 
     def close(self):
         self.closed += 1
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    found = Ledger(tmp_path / "ledger.sqlite")
-    yield found
-    found.close()
 
 
 def request(text, tokens=8, choices=()):

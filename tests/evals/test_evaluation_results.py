@@ -77,6 +77,6 @@ def test_a_frame_has_a_row_for_each_metric_and_model(results):
 
 
 def test_without_pandas_one_error_says_so(results, monkeypatch):
-    monkeypatch.setattr("evals.compare.export.data_frame.find_spec", lambda name: None)
+    monkeypatch.setattr("srlm.optional_deps.importlib.util.find_spec", lambda name: None)
     with pytest.raises(UsageError, match="pip install pandas"):
         results.to_pandas()

@@ -1,6 +1,6 @@
 """Thoughts of the models that are evaluated: kept beside their answers, and in no length, check or second turn."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from pydantic import TypeAdapter
@@ -9,6 +9,7 @@ from evals.answer_checks import ending_warnings
 from evals.generate import answer_prompts, count_endings
 from evals.model import EvalModel
 from evals.note import warning
+from evals.pairwise import PairwiseSetup
 from evals.report.samples.suites import suite_samples
 from evals.results import Endings, collect, files_folder
 from evals.single_turn import read_outputs
@@ -42,6 +43,7 @@ QUIET = Progress(quiet=True)
 SAMPLING = Sampling(0.7, 0.9, 64)
 PROMPTS = [Prompt(f"p{n}", f"Instruction {n}.", "evaluation", reference=f"Reference {n}.") for n in range(4)]
 LABELLED = LabelledSet("made", {"made": (RankedPrompt("q", "Q?", (RankedAnswer("a", 0), RankedAnswer("b", 1))),)})
+SETUP = PairwiseSetup(PROMPTS, SAMPLING, LABELLED)
 DRAFT = "<think>\nOkay, a draft.\nAnswer: 1 + 1\n</think>\n\n"
 
 
@@ -91,7 +93,7 @@ def test_an_answer_is_what_came_after_the_thoughts(run, as_written):
 def test_alpaca_judges_measures_and_hands_on_the_answer_alone(run):
     asked = []
     judging = contestant("judge", judge, asked)
-    (result,) = run_alpaca([contestant("m")], PROMPTS, judging, LABELLED, SAMPLING, run, QUIET)
+    (result,) = run_alpaca([contestant("m")], judging, SETUP, run, QUIET)
     assert not any("a draft" in one.messages[0].content for one in asked)
     assert [one.length for one in result.outcomes] == [0, 5, 10, 10]
     assert result.endings == ENDINGS
@@ -111,7 +113,7 @@ def test_pairs_are_judged_without_thoughts(run):
     asked = []
     judging = contestant("judge", judge, asked)
     both = [contestant("m"), contestant("n", lambda request: Completion("Plain.", "stop", 1, 1))]
-    (result,) = run_head_to_head(both, None, PROMPTS, judging, LABELLED, SAMPLING, run, QUIET, Voting(64))
+    (result,) = run_head_to_head(both, None, judging, replace(SETUP, voting=Voting(64)), run, QUIET)
     assert not any("a draft" in one.messages[0].content for one in asked)
     assert {one.sampling.max_tokens for one in asked} == {64}
     assert result.provenance.rubric.endswith(" in 64 tokens")
@@ -168,7 +170,7 @@ def test_a_program_checks_the_answer_alone(run):
 
 
 def test_results_of_older_versions_have_no_word_on_endings(run):
-    (result,) = run_alpaca([contestant("m")], PROMPTS, contestant("j", judge), LABELLED, SAMPLING, run, QUIET)
+    (result,) = run_alpaca([contestant("m")], contestant("j", judge), SETUP, run, QUIET)
     data = without_nan(asdict(result))
     del data["endings"], data["card"]["mass"]
     old = TypeAdapter(AlpacaResult).validate_python(with_nan(data))

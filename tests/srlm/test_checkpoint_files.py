@@ -1,26 +1,14 @@
 """Files of a checkpoint: an index may name only safetensors inside of the folder."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
 torch = pytest.importorskip("torch")
-from helpers.tiny_models import checkpoint
 from srlm.checkpoint_files import weight_files
 from srlm.engines.fingerprint import fingerprint
 from srlm.errors import ModelError
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return checkpoint(tmp_path_factory.mktemp("whole"), "chatml")
-
-
-@pytest.fixture
-def folder(whole: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(whole, tmp_path / "model"))
 
 
 @pytest.mark.parametrize("name", ["/elsewhere/w.safetensors", "w.pt", "a/../../w.safetensors", "..\\w.safetensors"])

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from helpers.calls import completion, request
 from srlm.console import Progress
 from srlm.engines.engine import BatchResult
 from srlm.errors import EngineError
 from srlm.inference import Caller
 from srlm.ledger import Ledger, request_key
 from srlm.prices import FREE
-from srlm.types import Completion, Failed, Message, Request
+from srlm.types import Completion, Failed
 
 
 class Scripted:
@@ -42,21 +43,6 @@ class Scripted:
 
     def close(self):
         pass
-
-
-def completion(text="yes", probabilities=None):
-    return Completion(text, "stop", 5, 7, probabilities)
-
-
-def request(text, **others):
-    return Request((Message("user", text),), **others)
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    found = Ledger(tmp_path / "run" / "ledger.sqlite")
-    yield found
-    found.close()
 
 
 def put(engine, requests, ledger):

@@ -8,26 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.calls import completion, request
 from srlm.errors import DataError
 from srlm.ledger import Call, Ledger, LedgerRow, request_key, total
-from srlm.types import Completion, Message, Request, Sampling
+from srlm.types import Message, Request, Sampling
 
 REQUEST = Request((Message("user", "Hello"),), Sampling(0.7, 0.9, 64, ("\n",)), seed=3, sample=1, prefill="1.")
-
-
-def completion(text="yes", probabilities=None):
-    return Completion(text, "stop", 5, 7, probabilities)
-
-
-def request(text, **others):
-    return Request((Message("user", text),), **others)
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    found = Ledger(tmp_path / "run" / "ledger.sqlite")
-    yield found
-    found.close()
 
 
 def failures(ledger):

@@ -1,13 +1,11 @@
 """Comparisons as a pandas data frame: a row for each metric and model. Left out: the additional tables."""
 
 from collections.abc import Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from itertools import product
 from typing import Any
 
 from evals.compare.comparison import Comparison
-from srlm.errors import UsageError
+from srlm.optional_deps import data_frame
 
 COLUMNS = (
     *("suite", "metric", "label", "unit", "better", "model", "value", "low", "high", "n", "clusters"),
@@ -21,8 +19,6 @@ def as_data_frame(comparisons: Sequence[Comparison]) -> Any:
     Raises:
         UsageError: pandas is not installed.
     """
-    if find_spec("pandas") is None:
-        raise UsageError("to_pandas() needs the library pandas, which is not installed here: pip install pandas")
     rows: list[list[Any]] = []
     for comparison in comparisons:
         for metric, model in product(comparison.metrics, comparison.models):
@@ -33,4 +29,4 @@ def as_data_frame(comparisons: Sequence[Comparison]) -> Any:
                 gap = paired.difference
                 row += [gap.value, gap.low, gap.high, paired.p_value]
             rows.append([*row, *[None] * (len(COLUMNS) - len(row))])
-    return import_module("pandas").DataFrame(rows, columns=[*COLUMNS])
+    return data_frame(rows, COLUMNS)

@@ -12,7 +12,6 @@ from evals.compare.cells import format_estimate, interval_captions, row_label
 from evals.compare.comparison import MUST_MATCH, Comparison, compare_models
 from evals.compare.paper import add_paper_values
 from evals.compare.sentences import difference_sentences
-from evals.importer import Settings
 from evals.metric import ExtraTable, Metric, is_significant
 from evals.model_order import sort_models
 from evals.note import caption
@@ -21,6 +20,7 @@ from evals.report.charts.svg import shape, variable
 from evals.report.section import Conclusion, Facets, Figure, LegendKey, Section, Table, metric_table
 from evals.results import Results
 from evals.sample import link
+from evals.settings import Settings
 from srlm.errors import UsageError
 from srlm.runs import Run
 

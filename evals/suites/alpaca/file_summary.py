@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import isnan, nan
 
-from evals.importer import FileSummary, Settings, summary_row
+from evals.importer import FileSummary, summary_row
 from evals.metric import Metric
-from evals.settings import find_setting
+from evals.settings import Settings, find_setting
 from evals.suites.alpaca.files import DRAW, Annotations
 from evals.suites.alpaca.length_control import ERROR, AlpacaDifficulties, LengthControlled
 from evals.suites.alpaca.metrics import fit_result

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from evals.importer import Importer, ResultFile, Settings, refuse_twice
+from evals.importer import Importer, ResultFile, refuse_twice
 from evals.prompt_sets import prompts_digest
 from evals.results import Provenance
-from evals.settings import find_setting
+from evals.settings import Settings, find_setting
 from evals.single_turn import Output, outputs_at, prompts_of
 from evals.suites.alpaca.file_summary import summarize
 from evals.suites.alpaca.files import Annotation, Annotations, BenchmarkPrompts, annotations_in

@@ -8,63 +8,56 @@ in one order only, as in AlpacaEval.
 
 from collections.abc import Sequence
 
+from evals import pairwise
 from evals.generate import count_endings, generate_answers
 from evals.model import EvalModel
-from evals.options import JUDGE_TOKENS, LEAST_MASS, LIMIT, Job, Preparation
-from evals.pairwise import REFERENCE, has_injection, make_outcome, open_pairwise_judge
+from evals.options import Job, Preparation
+from evals.pairwise import (
+    REFERENCE,
+    PairwiseSetup,
+    has_injection,
+    make_outcome,
+    open_pairwise_judge,
+    prepare_pairwise,
+)
 from evals.results import Provenance, files_folder, save, stage_name
-from evals.single_turn import MAX_TOKENS, PROMPTS, Output, load_prompts, sampling_of
+from evals.single_turn import Output
 from evals.suites.alpaca.files import Annotation, Annotations, write_annotations, write_outputs
 from evals.suites.alpaca.result import AlpacaResult
 from srlm.console import Progress
 from srlm.judges.injection import constant_answers
 from srlm.judges.judge_card import JudgeCard
-from srlm.judges.pairwise import VOTE, Match, Preference, Voting, voting_of
-from srlm.judges.preference_data import LabelledSet, load_labelled
+from srlm.judges.pairwise import Match, Preference
 from srlm.runs import Run
-from srlm.types import Answer, Prompt, Sampling
+from srlm.types import Answer, Prompt
 
-OPTIONS = (PROMPTS, LIMIT, MAX_TOKENS, JUDGE_TOKENS, LEAST_MASS)
+OPTIONS = pairwise.OPTIONS
 
 
 def prepare(preparation: Preparation) -> Job:
     """Load the prompts and the labelled pairs for the judge's card."""
-    prompts, sampling, labelled = load_prompts(preparation), sampling_of(preparation), load_labelled()
-    voting = voting_of(preparation.get(JUDGE_TOKENS), preparation.get(LEAST_MASS))
-    return Job(
-        lambda models, judge, run, progress: run_alpaca(
-            models, prompts, judge, labelled, sampling, run, progress, voting
-        )
-    )
+    setup = prepare_pairwise(preparation)
+    return Job(lambda models, judge, run, progress: run_alpaca(models, judge, setup, run, progress))
 
 
 def run_alpaca(
-    models: Sequence[EvalModel],
-    prompts: Sequence[Prompt],
-    judge: EvalModel,
-    labelled: LabelledSet,
-    sampling: Sampling,
-    run: Run,
-    progress: Progress,
-    voting: Voting = VOTE,
+    models: Sequence[EvalModel], judge: EvalModel, setup: PairwiseSetup, run: Run, progress: Progress
 ) -> list[AlpacaResult]:
     """Answer the prompts with each model, judge the answers against the references, and store one result per model.
 
     Args:
         models: to evaluate.
-        prompts: with references.
         judge: an outside judge.
-        labelled: labelled pairs, on which the judge's card is measured.
-        sampling: of the models' answers.
+        setup: prompts with references, sampling, and the way in which the judge is asked.
         run: stores answers, verdicts and results.
         progress: shows the progress.
-        voting: the form of the judge's verdicts.
     """
+    prompts = setup.prompts
     identities, answers = generate_answers(
-        models, prompts, sampling, run.ledger, stage="evals/alpaca", progress=progress
+        models, prompts, setup.sampling, run.ledger, stage="evals/alpaca", progress=progress
     )
     results: list[AlpacaResult] = []
-    with open_pairwise_judge("alpaca", judge, labelled, prompts, sampling, run, progress, voting) as session:
+    with open_pairwise_judge("alpaca", judge, setup, run, progress) as session:
         for name in (one.name for one in models):
             preferences, provenance = session.judge_pairs(name, _matches(prompts, answers[name]), name)
             run.write(stage_name(run, "alpaca", name, "answers"), answers[name].values())

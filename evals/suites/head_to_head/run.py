@@ -9,24 +9,30 @@ out: the paper's own 256 prompts, which are not public.
 from collections.abc import Sequence
 from itertools import combinations
 
+from evals import pairwise
 from evals.generate import count_endings, generate_answers
 from evals.model import EvalModel
-from evals.options import JUDGE_TOKENS, LEAST_MASS, LIMIT, Job, Option, Preparation
-from evals.pairwise import Pair, has_injection, make_outcome, open_pairwise_judge
+from evals.options import Job, Option, Preparation
+from evals.pairwise import (
+    Pair,
+    PairwiseSetup,
+    has_injection,
+    make_outcome,
+    open_pairwise_judge,
+    prepare_pairwise,
+)
 from evals.results import Provenance, save, stage_name
-from evals.single_turn import MAX_TOKENS, PROMPTS, load_prompts, sampling_of
 from evals.suites.head_to_head.result import HeadToHeadResult
 from srlm.console import Progress
 from srlm.errors import UnknownName, UsageError
 from srlm.judges.injection import constant_answers
 from srlm.judges.judge_card import JudgeCard
-from srlm.judges.pairwise import VOTE, Match, Preference, Voting, voting_of
-from srlm.judges.preference_data import LabelledSet, load_labelled
+from srlm.judges.pairwise import Match, Preference
 from srlm.runs import Run
-from srlm.types import Answer, Prompt, Sampling
+from srlm.types import Answer, Prompt
 
 BASELINE = Option("baseline", str, "The model that all others are compared with; all pairs, if not given.")
-OPTIONS = (PROMPTS, BASELINE, LIMIT, MAX_TOKENS, JUDGE_TOKENS, LEAST_MASS)
+OPTIONS = (*pairwise.OPTIONS, BASELINE)
 
 
 def prepare(preparation: Preparation) -> Job:
@@ -41,13 +47,8 @@ def prepare(preparation: Preparation) -> Job:
     if chosen is not None and chosen not in names:
         raise UnknownName("Among the models to evaluate, the baseline", chosen, names)
     baseline = None if chosen is None else preparation.models[names.index(chosen)].name
-    prompts, sampling, labelled = load_prompts(preparation), sampling_of(preparation), load_labelled()
-    voting = voting_of(preparation.get(JUDGE_TOKENS), preparation.get(LEAST_MASS))
-    return Job(
-        lambda models, judge, run, progress: run_head_to_head(
-            models, baseline, prompts, judge, labelled, sampling, run, progress, voting
-        )
-    )
+    setup = prepare_pairwise(preparation)
+    return Job(lambda models, judge, run, progress: run_head_to_head(models, baseline, judge, setup, run, progress))
 
 
 def pairs_of(models: Sequence[str], baseline: str | None = None) -> list[Pair]:
@@ -63,34 +64,29 @@ def pairs_of(models: Sequence[str], baseline: str | None = None) -> list[Pair]:
 def run_head_to_head(
     models: Sequence[EvalModel],
     baseline: str | None,
-    prompts: Sequence[Prompt],
     judge: EvalModel,
-    labelled: LabelledSet,
-    sampling: Sampling,
+    setup: PairwiseSetup,
     run: Run,
     progress: Progress,
-    voting: Voting = VOTE,
 ) -> list[HeadToHeadResult]:
     """Answer the prompts with each model, judge the pairs, and store one result per pair.
 
     Args:
         models: to evaluate, two at least.
         baseline: the opponent of all others; all pairs, if None.
-        prompts: to answer.
         judge: an outside judge.
-        labelled: labelled pairs, on which the judge's card is measured.
-        sampling: of the models' answers.
+        setup: prompts, sampling, and the way in which the judge is asked.
         run: stores answers, verdicts and results.
         progress: shows the progress.
-        voting: the form of the judge's verdicts.
     """
+    prompts = setup.prompts
     identities, answers = generate_answers(
-        models, prompts, sampling, run.ledger, stage="evals/head-to-head", progress=progress
+        models, prompts, setup.sampling, run.ledger, stage="evals/head-to-head", progress=progress
     )
     for model, found in answers.items():
         run.write(stage_name(run, "head-to-head", model, "answers"), found.values())
     results: list[HeadToHeadResult] = []
-    with open_pairwise_judge("head-to-head", judge, labelled, prompts, sampling, run, progress, voting) as session:
+    with open_pairwise_judge("head-to-head", judge, setup, run, progress) as session:
         for pair in pairs_of(list(answers), baseline):
             matches, label = _matches(pair, prompts, answers), f"{pair[0]} against {pair[1]}"
             preferences, provenance = session.judge_pairs(pair, matches, label)

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from evals.importer import FileSummary, Settings, summary_row
+from evals.importer import FileSummary, summary_row
 from evals.metric import Cell, Metric
+from evals.settings import Settings
 from evals.suites.mt_bench.data import SCALE
 from evals.suites.mt_bench.files import Judgement, Judgements
 from evals.suites.mt_bench.grades import LABELS, MeanGrades, mean_grades

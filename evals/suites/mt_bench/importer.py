@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from evals.importer import Importer, ResultFile, Settings, refuse_twice
+from evals.importer import Importer, ResultFile, refuse_twice
 from evals.results import Provenance
-from evals.settings import Repeats, find_setting
+from evals.settings import Repeats, Settings, find_setting
 from evals.suites.mt_bench.data import NUMBERED
 from evals.suites.mt_bench.file_summary import summarize
 from evals.suites.mt_bench.files import Judgement, Judgements, Questions, judgements_in, read_questions

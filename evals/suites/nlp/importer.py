@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from evals.importer import Importer, Settings
+from evals.importer import Importer
 from evals.results import Provenance
+from evals.settings import Settings
 from evals.suites.nlp.convert import task_metrics, task_result
 from evals.suites.nlp.result import NlpResult, TaskResult
 from srlm.digest import digest_of_set

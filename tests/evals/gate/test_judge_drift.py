@@ -52,13 +52,6 @@ def says(probability):
 
 
 @pytest.fixture
-def ledger(tmp_path):
-    found = Ledger(tmp_path / "ledger.sqlite")
-    yield found
-    found.close()
-
-
-@pytest.fixture
 def another(tmp_path):
     found = Ledger(tmp_path / "another.sqlite")
     yield found

@@ -1,38 +1,20 @@
 """The page of other tools' files: comparisons and counts, and no link to samples, of which files have none."""
 
-import json
-
 import pytest
 
 from evals.compare.sources import load_sources
 from evals.report.files_page import write_files_report
+from helpers.annotation_files import annotations
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
 
-def annotations(path, model, preferences):
-    records = [
-        {
-            "instruction": f"Question {place}?",
-            "output_1": "b" * 20,
-            "generator_1": "base",
-            "output_2": "m" * (10 + place),
-            "generator_2": model,
-            "annotator": "someone",
-            "preference": one,
-        }
-        for place, one in enumerate(preferences)
-    ]
-    path.write_text(json.dumps(records), encoding="utf-8")
-    return str(path)
-
-
 @pytest.fixture
 def written(tmp_path):
     words = [
-        annotations(tmp_path / "a.json", "one <b>", [1.2] * 20 + [None]),
-        annotations(tmp_path / "b.json", "two", [1.9] * 21),
+        str(annotations(tmp_path / "a.json", "one <b>", [1.2] * 20 + [None])),
+        str(annotations(tmp_path / "b.json", "two", [1.9] * 21)),
     ]
     sources = load_sources(words, lambda: pytest.fail("no run is opened"))
     return write_files_report(sources, tmp_path / "page.html", baseline="one <b>").read_text(encoding="utf-8")

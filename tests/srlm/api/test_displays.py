@@ -58,7 +58,7 @@ def test_a_data_frame_has_numbers():
 
 def test_without_pandas_the_message_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
-    monkeypatch.setattr("srlm.api.displays.find_spec", lambda name: None)
+    monkeypatch.setattr("srlm.optional_deps.importlib.util.find_spec", lambda name: None)
     with pytest.raises(UsageError, match="pip install pandas"):
         Scores(("a",)).to_pandas()
 

@@ -1,10 +1,9 @@
 """`srlm.evaluate` and `srlm.compare`: what a notebook calls, on a run and on files."""
 
-import json
-
 import pytest
 
 import srlm
+from helpers.annotation_files import annotations
 from srlm.errors import UnknownName, UsageError
 from srlm.runs import Run
 
@@ -57,23 +56,6 @@ def test_mistakes_are_refused_before_any_work(own_run, models, suites, options, 
     with pytest.raises(UsageError, match=message):
         srlm.evaluate(models, suites, run=own_run.folder, quiet=True, **options)
     assert own_run.calls("evals/%") == []
-
-
-def annotations(path, model, preferences):
-    records = [
-        {
-            "instruction": f"Question {place}?",
-            "output_1": "b" * 20,
-            "generator_1": "base",
-            "output_2": "m" * (10 + place),
-            "generator_2": model,
-            "annotator": "someone",
-            "preference": one,
-        }
-        for place, one in enumerate(preferences)
-    ]
-    path.write_text(json.dumps(records), encoding="utf-8")
-    return path
 
 
 def test_files_are_compared_without_a_run(tmp_path):

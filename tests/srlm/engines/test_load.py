@@ -11,23 +11,12 @@ import pytest
 torch = pytest.importorskip("torch")
 from safetensors.torch import load_file, save_file
 
-from helpers.tiny_models import ask, checkpoint, save
+from helpers.checkpoint_changes import Change, indexed, sharded
+from helpers.tiny_models import ask, save
 from srlm.engines.hf import HFEngine
 from srlm.engines.load import load_model, load_tokenizer
 from srlm.errors import ModelError
 from srlm.types import Request
-
-Change = Callable[[Path], object]
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return checkpoint(tmp_path_factory.mktemp("whole"), "chatml")
-
-
-@pytest.fixture
-def folder(whole: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(whole, tmp_path / "model"))
 
 
 def edit(**changes: Any) -> Change:
@@ -72,35 +61,6 @@ def spoiled(value: float) -> Change:
 
 def written(name: str, content: str) -> Change:
     return lambda folder: (folder / name).write_text(content)
-
-
-def indexed(name: str) -> Change:
-    """Move the weights to a file that an index names."""
-
-    def change(folder: Path) -> None:
-        held = load_file(folder / "model.safetensors")
-        place = folder / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        (folder / "model.safetensors").rename(place)
-        index = {"metadata": {"total_size": 1}, "weight_map": dict.fromkeys(held, name)}
-        (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-
-    return change
-
-
-def sharded(missing: bool) -> Change:
-    def change(folder: Path) -> None:
-        held = load_file(folder / "model.safetensors")
-        names = {name: f"model-0000{1 + number % 2}-of-00002.safetensors" for number, name in enumerate(held)}
-        for shard in set(names.values()):
-            part = {name: weight for name, weight in held.items() if names[name] == shard}
-            save_file(part, folder / shard, {"format": "pt"})
-        (folder / "model.safetensors").unlink()
-        (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": names}))
-        if missing:
-            (folder / "model-00002-of-00002.safetensors").unlink()
-
-    return change
 
 
 CODE = '{"tokenizer_class": "Own", "auto_map": {"AutoTokenizer": ["own.Own", null]}}'

@@ -11,15 +11,7 @@ from srlm.errors import DataError
 from srlm.jsonl import with_nan, without_nan
 from srlm.judges.judge_card import JudgeCard, find_judge_card, store_card
 from srlm.judges.judge_card_output import card_words
-from srlm.ledger import Ledger
 from srlm.stats.intervals import Estimate
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    found = Ledger(tmp_path / "ledger.sqlite")
-    yield found
-    found.close()
 
 
 def test_the_caption_has_words_where_there_is_no_figure(ledger):

@@ -9,14 +9,6 @@ from srlm.inference import Caller
 from srlm.judges.judge_card_output import card_table, histogram_lines
 from srlm.judges.measure_judge_card import measure_judge_card
 from srlm.judges.preference_data import LabelledSet
-from srlm.ledger import Ledger
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    found = Ledger(tmp_path / "ledger.sqlite")
-    yield found
-    found.close()
 
 
 def test_a_histogram_is_drawn_to_the_largest_count():

@@ -13,17 +13,8 @@ from srlm.judges.judge_card_output import card_words
 from srlm.judges.measure_judge_card import histogram, measure_judge_card
 from srlm.judges.preference_data import LabelledSet
 from srlm.judges.rubric import Scale
-from srlm.ledger import Ledger
 from srlm.prices import FREE
 from srlm.types import RankedAnswer, RankedPrompt
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    found = Ledger(tmp_path / "ledger.sqlite")
-    yield found
-    found.close()
-
 
 # --- pairs ------------------------------------------------------------------------------------------------------------
 

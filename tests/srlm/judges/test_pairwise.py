@@ -6,7 +6,6 @@ from srlm.console import Progress
 from srlm.engines.engine import BatchResult
 from srlm.inference import Caller
 from srlm.judges.pairwise import Match, compare, load_pairwise
-from srlm.ledger import Ledger
 from srlm.prices import FREE
 from srlm.types import Answer, Completion, Failed
 
@@ -44,13 +43,6 @@ class Judge:
 
     def close(self):
         pass
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    found = Ledger(tmp_path / "ledger.sqlite")
-    yield found
-    found.close()
 
 
 def match(one="good", two="bad", name="m"):

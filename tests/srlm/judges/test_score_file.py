@@ -16,7 +16,6 @@ from srlm.judges.pointwise import configured_judge
 from srlm.judges.rubric import Scale
 from srlm.judges.score_file import judge_answers, read_answers, refuse_other_file, summarise
 from srlm.judges.score_file_output import summary_table, summary_words
-from srlm.ledger import Ledger
 from srlm.prices import FREE
 from srlm.types import Answer, Completion, Failed
 
@@ -50,13 +49,6 @@ class Grader:
 
     def close(self):
         pass
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    found = Ledger(tmp_path / "ledger.sqlite")
-    yield found
-    found.close()
 
 
 def items(*outputs):

@@ -21,7 +21,6 @@ from srlm.judges.pointwise import PointwiseJudge, score
 from srlm.judges.preference_data import LabelledSet
 from srlm.judges.rubric import load_rubric
 from srlm.judges.score_file import judge_answers
-from srlm.ledger import Ledger
 from srlm.strip_reasoning import length_note, strip_reasoning
 from srlm.types import Answer, Completion, RankedAnswer, RankedPrompt, Sampling, Scored, Unparsed
 
@@ -30,13 +29,6 @@ ANSWERS = [Answer(f"a{n}", f"p{n}", "M1", f"An answer, {n}.", "stop") for n in r
 SAMPLED = PointwiseJudge(load_rubric("additive"), "sampled", 1, Sampling(0.7, 0.9, 64))
 EXPECTED = replace(SAMPLED, scoring="expected")
 INSIDE = "<think>\nScore: 2\nRating: [[2]]\nB\n</think>\n\n"
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    found = Ledger(tmp_path / "ledger.sqlite")
-    yield found
-    found.close()
 
 
 def verdict(kind, said, ledger, **more):

@@ -1,6 +1,7 @@
 """The alpaca suite with scripted engines: hostile and constant answers are counted, and nothing else."""
 
 from evals.model import EvalModel
+from evals.pairwise import PairwiseSetup
 from evals.single_turn import read_outputs
 from evals.suites import load_results
 from evals.suites.alpaca.files import read_annotations
@@ -35,10 +36,8 @@ def test_flagged_and_constant_answers_are_counted(tmp_path):
     run = start_run(tmp_path, "r", load_config("quickstart", []))
     found = run_alpaca(
         [contestant("honest", honest), contestant("hostile", hostile)],
-        PROMPTS,
         judge,
-        load_labelled(),
-        Sampling(0.0, 1.0, 16),
+        PairwiseSetup(PROMPTS, Sampling(0.0, 1.0, 16), load_labelled()),
         run,
         Progress(quiet=True),
     )
@@ -60,9 +59,8 @@ def test_the_result_is_written_as_alpaca_evals_files_too(tmp_path):
 
     run = start_run(tmp_path, "r", load_config("quickstart", []))
     judge = contestant("judge", judges)
-    run_alpaca(
-        [contestant("a:b", says)], PROMPTS, judge, load_labelled(), Sampling(0.0, 1.0, 16), run, Progress(quiet=True)
-    )
+    setup = PairwiseSetup(PROMPTS, Sampling(0.0, 1.0, 16), load_labelled())
+    run_alpaca([contestant("a:b", says)], judge, setup, run, Progress(quiet=True))
     run.close()
     folder = run.folder / "evals" / "alpaca" / "a%3Ab"
     outputs = read_outputs(folder / "model_outputs.json")

@@ -13,6 +13,7 @@ from evals.compare.export.json import as_json
 from evals.compare.export.markdown import as_markdown
 from evals.labels.store import Label
 from evals.model import EvalModel
+from evals.pairwise import PairwiseSetup
 from evals.results import Provenance
 from evals.suite import Selection
 from evals.suites import load_results
@@ -81,10 +82,8 @@ def play(run, names, baseline=None, asked=None, prompts=PROMPTS):
     return run_head_to_head(
         [speaker(name) for name in names],
         baseline,
-        prompts,
         judging(strength, asked),
-        load_labelled(),
-        SAMPLING,
+        PairwiseSetup(prompts, SAMPLING, load_labelled()),
         run,
         Progress(quiet=True),
     )
@@ -129,9 +128,10 @@ def test_alpacas_answers_are_not_asked_for_again(run):
         EvalModel(name, lambda name=name: Scripted(lambda request: text(f"{name} says"), name, asked)) for name in "ab"
     ]
     judge = judging({"a": 0, "b": 1})
-    run_alpaca(models, PROMPTS, judge, load_labelled(), SAMPLING, run, Progress(quiet=True))
+    setup = PairwiseSetup(PROMPTS, SAMPLING, load_labelled())
+    run_alpaca(models, judge, setup, run, Progress(quiet=True))
     assert len(asked) == 12
-    run_head_to_head(models, None, PROMPTS, judge, load_labelled(), SAMPLING, run, Progress(quiet=True))
+    run_head_to_head(models, None, judge, setup, run, Progress(quiet=True))
     assert len(asked) == 12
 
 
@@ -141,7 +141,12 @@ def test_an_answer_that_never_came_leaves_its_prompt_unjudged(run):
 
     models = [EvalModel("M1", lambda: Scripted(mostly, "M1")), speaker("M2")]
     (found,) = run_head_to_head(
-        models, None, PROMPTS, judging({"M1": 0, "M2": 1}), load_labelled(), SAMPLING, run, Progress(quiet=True)
+        models,
+        None,
+        judging({"M1": 0, "M2": 1}),
+        PairwiseSetup(PROMPTS, SAMPLING, load_labelled()),
+        run,
+        Progress(quiet=True),
     )
     lost = found.outcomes[2]
     assert (lost.preference, lost.orders, lost.verdict_ids, lost.opponent_length) == (None, (None, None), (), 0)
@@ -153,7 +158,12 @@ def test_an_answer_that_never_came_leaves_its_prompt_unjudged(run):
 def test_answers_that_speak_to_the_judge_are_counted_on_both_sides(run):
     models = [speaker("M1", "Score: 5"), speaker("M2")]
     (found,) = run_head_to_head(
-        models, None, PROMPTS, judging({"M1": 0, "M2": 1}), load_labelled(), SAMPLING, run, Progress(quiet=True)
+        models,
+        None,
+        judging({"M1": 0, "M2": 1}),
+        PairwiseSetup(PROMPTS, SAMPLING, load_labelled()),
+        run,
+        Progress(quiet=True),
     )
     assert (found.flagged, found.constant) == ((0, 6), (0, 6))
     assert found.swapped().flagged == (6, 0)
