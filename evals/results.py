@@ -124,9 +124,6 @@ class CardedResult(Protocol):
         """Return the card."""
 
 
-Key = str | tuple[str, str]
-"""The model of a result, or its pair of models."""
-
 T = TypeVar("T")
 R = TypeVar("R", bound=Result)
 P = TypeVar("P", bound=PairResult)

@@ -6,7 +6,6 @@ Records that are missing, such as the answers of a result, are left out and neve
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeVar
 
 from evals.labels.store import Label, load_labels
 from evals.prompt_sets import load_prompt_sets
@@ -17,7 +16,6 @@ from srlm.runs import Run
 from srlm.strip_reasoning import length_note
 from srlm.types import Answer, Outcome, Prompt, Verdict
 
-T = TypeVar("T")
 UNREAD, UNANSWERED = "no verdict", "no answer"
 
 
