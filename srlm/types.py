@@ -140,6 +140,8 @@ ParsedVerdict = Annotated[Scored | Unparsed | Failed, Field(discriminator="kind"
 class Prompt:
     """An instruction. `parents` are the ids of its few-shot examples.
 
+    `context` is what comes before the instruction in its conversation: a system message, and earlier turns that end
+    with the assistant's. The instruction is the last turn, the user's.
     `category`, `complexity` and `expected_length` are the labels of the paper's Figures 9 and 10.
     """
 
@@ -154,17 +156,19 @@ class Prompt:
     reference: str | None = None
     call: str | None = None
     schema: int = SCHEMA
+    context: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True)
 class Demonstration:
-    """An instruction with a good answer: an example of instruction fine-tuning (IFT)."""
+    """An instruction with a good answer: an example of instruction fine-tuning (IFT). `context` as in `Prompt`."""
 
     id: str
     instruction: str
     response: str
     kind: str | None = None
     schema: int = SCHEMA
+    context: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -172,7 +176,7 @@ class SFTExample:
     """A supervised fine-tuning example: of IFT, of EFT, or a best answer. The loss is on the completion alone.
 
     `score` is that of the judgement which an EFT example teaches. `written` is the full generated text, with the
-    reasoning before the completion, where that is trained on too.
+    reasoning before the completion, where that is trained on too. `context` is that of a `Prompt`, before `prompt`.
     """
 
     id: str
@@ -182,6 +186,7 @@ class SFTExample:
     score: int | None = None
     schema: int = SCHEMA
     written: str | None = None
+    context: tuple[Message, ...] = ()
 
 
 def read_rank(value: Any) -> Any:
@@ -210,7 +215,10 @@ class RankedAnswer:
 
 @dataclass(frozen=True)
 class RankedPrompt:
-    """An instruction with answers ranked by people: an example of EFT, and test data of a judge."""
+    """An instruction with answers ranked by people: an example of EFT, and test data of a judge.
+
+    `context` as in `Prompt`.
+    """
 
     id: str
     instruction: str
@@ -218,6 +226,7 @@ class RankedPrompt:
     split: Literal["train", "validation"] = "train"
     kind: str | None = None
     schema: int = SCHEMA
+    context: tuple[Message, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse answers that all have the same rank.
@@ -287,7 +296,7 @@ class Reward:
 
 @dataclass(frozen=True)
 class PreferencePair:
-    """A training example of DPO. `prompt`, `chosen` and `rejected` are the columns that TRL reads."""
+    """A training example of DPO. `context` is that of a `Prompt`, before `prompt`."""
 
     id: str
     prompt_id: str
@@ -300,6 +309,7 @@ class PreferencePair:
     rejected_reward: float
     reason: str
     schema: int = SCHEMA
+    context: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True)
