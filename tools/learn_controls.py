@@ -43,7 +43,7 @@ def before_iteration(session: Session, number: int, control: str | None) -> None
     if control != "random-scores" or run.path(f"{following}/rewards").exists():
         return
     earlier = [prompt for past in range(2, number + 1) for prompt in run.stage(f"M{past}/instructions", Prompt, list)]
-    prompts = puzzle_prompts(following, config.instructions.count, config.seed, earlier)
+    prompts = puzzle_prompts(following, config.instructions.made_count, config.seed, earlier)
     run.write(f"{following}/refused", [])
     run.write(f"{following}/instructions", prompts)
     candidates = run.stage(

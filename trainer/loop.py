@@ -28,6 +28,7 @@ from trainer.finetune.job import DPOJob, SFTJob
 from trainer.finetune.launch import run_job
 from trainer.generation.candidates import full_text, sample_candidates
 from trainer.generation.new_prompts import new_prompts
+from trainer.generation.user_prompts import snapshot_prompts
 from trainer.monitor.alerts import find_alerts, raise_on_alerts
 from trainer.monitor.degenerate_answers import STAGE as DEGENERATE
 from trainer.monitor.degenerate_answers import degenerate_answers
@@ -68,6 +69,7 @@ def train(
     """
     session = Session(config, run, progress, budget)
     ift, eft = snapshot_seed_data(session)
+    snapshot_prompts(session)
     require_space(config, run)
     judgements = _train_m1(session, ift, eft)
     iterations: list[IterationMetrics] = []

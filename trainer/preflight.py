@@ -28,11 +28,12 @@ from trainer.finetune.libraries import require_libraries
 from trainer.finetune.load_model import dropout_settings, load_for_training
 from trainer.finetune.tokenize import ExampleTokenizer
 from trainer.generation.puzzles import puzzle_prompts
+from trainer.generation.user_prompts import prompts_of_an_iteration, select_prompts
 from trainer.preferences.best_of_n import min_positive_reward
 
 
 def preflight(config: TrainConfig) -> None:
-    """Check everything that can be wrong before a run starts: rubric, seeds, launcher, libraries, models.
+    """Check everything that can be wrong before a run starts: rubric, seeds, prompts, launcher, libraries, models.
 
     Raises:
         SrlmError: with the next step for the user.
@@ -40,6 +41,8 @@ def preflight(config: TrainConfig) -> None:
     judge = configured_judge(config.judge)
     _check_rewards(config, judge.rubric.scale)
     _check_seeds(config)
+    if config.instructions.from_file:
+        select_prompts(config)
     require_launcher(config.launcher)
     require_safe(config.vllm.arguments())
     require_libraries()
@@ -50,7 +53,7 @@ def preflight(config: TrainConfig) -> None:
     ExampleTokenizer(load_tokenizer(folder), config.thoughts)
     dropout_settings(folder, max(config.sft.dropout, config.dpo.dropout))
     if config.instructions.source == PUZZLE:
-        puzzle_prompts("The run", config.instructions.count * config.iterations, config.seed, [])
+        puzzle_prompts("The run", config.instructions.made_count * config.iterations, config.seed, [])
     _check_external_models(config, judge)
     load_for_training(folder, "cpu")  # last, because it takes longest: it finds weights that are missing or not finite
 
@@ -175,7 +178,7 @@ def require_space(config: TrainConfig, run: Run) -> None:
         weights = sum(file.stat().st_size for file in model_folder(config.model).glob("*.safetensors"))
         sft_steps = optimiser_steps(config.seeds.ift_limit or 1, config.sft)
         section = config.sft if config.learn_from == "positives" else config.dpo
-        steps = optimiser_steps(config.instructions.count, section)
+        steps = optimiser_steps(prompts_of_an_iteration(config, run), section)
         saves = any(0 < one.save_steps < count for one, count in ((config.sft, sft_steps), (section, steps)))
         in_training = 6 if saves else 0
         snapshots = steps // config.dpo.stopping.every if config.dpo.stopping.judge is not None else 0

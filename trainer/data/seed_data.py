@@ -12,6 +12,15 @@ from trainer.data.sft_examples import eft_examples, ift_examples, rank_only_eft_
 from trainer.session import Session
 
 
+def ift_seeds(config: TrainConfig) -> list[Demonstration]:
+    """Return the IFT demonstrations of the settings.
+
+    Raises:
+        SrlmError: there is no such source, or it is malformed.
+    """
+    return balanced_over_kinds(load_seeds(config.seeds.source).ift, config.seeds.ift_limit, config.seed)
+
+
 def snapshot_seed_data(session: Session) -> tuple[list[Demonstration], list[RankedPrompt]]:
     """Copy the seed data into the run, so that later changes of its files have no effect.
 
@@ -20,16 +29,13 @@ def snapshot_seed_data(session: Session) -> tuple[list[Demonstration], list[Rank
     """
     config, run = session.config.seeds, session.run
 
-    def limited_ift() -> list[Demonstration]:
-        return balanced_over_kinds(load_seeds(config.source).ift, config.ift_limit, session.config.seed)
-
     def eft_seeds() -> Iterable[RankedPrompt]:
         return load_seeds(config.eft_source or config.source).eft[: config.ranked_limit]
 
     def held_out() -> Iterable[RankedPrompt]:
         return load_seeds(config.source).validation[: config.validation_limit]
 
-    ift = run.stage("seeds/ift", Demonstration, limited_ift)
+    ift = run.stage("seeds/ift", Demonstration, lambda: ift_seeds(session.config))
     eft = run.stage("seeds/eft", RankedPrompt, eft_seeds)
     run.stage("seeds/validation", RankedPrompt, held_out)  # for evaluations and early stopping
     return ift, eft
