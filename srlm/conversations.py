@@ -114,20 +114,25 @@ def messages_in(row: Row, name: str) -> tuple[Message, ...]:
 
 
 def question_of(row: Row, name: str, messages: Sequence[Message]) -> Question:
-    """Return the messages before an answer as a question.
+    """Return the messages before an answer as a question. A system message without text counts as none.
 
     Raises:
-        DataError: they do not end with the user's, or do not alternate; the message has the record's position.
+        DataError: they do not end with the user's, the roles are not in order (a system message at the most, then the
+            user and the assistant in turn), or a message has no text; the message has the record's position.
     """
-    turns = messages[1:] if messages[0].role == "system" else messages
-    expected = [("user", "assistant")[place % 2] for place in range(len(turns))]
-    if len(turns) % 2 == 0 or [one.role for one in turns] != expected:
-        roles = ", ".join(one.role for one in messages[:6]) + (", ..." if len(messages) > 6 else "")
-        raise row.error(
-            f"the messages of {name} before the answer must alternate between user and assistant, after a system "
-            f"message if there is one, and end with the user's; they are {roles}."
-        )
-    return Question(messages[-1].content, tuple(messages[:-1]))
+    has_system = bool(messages) and messages[0].role == "system"
+    for place, message in enumerate(messages[has_system:], start=1 + has_system):
+        if message.role != ("user", "assistant")[(place - 1 - has_system) % 2]:
+            before = f"comes after the {messages[place - 2].role}'s" if place > 1 else "is the first"
+            raise row.error(
+                f"the roles in {name} are out of order: message {place}, the {message.role}'s, {before}. A system "
+                "message may come first, then user and assistant alternate. Correct the record, or leave it out."
+            )
+        if not message.content.strip():
+            raise row.error(f"message {place} of {name}, the {message.role}'s, has no text. Leave out the record.")
+    if not messages or messages[-1].role != "user":
+        raise row.error(f"{name} has no message of the user that could be answered. Leave out the record.")
+    return Question(messages[-1].content, tuple(one for one in messages[:-1] if one.content.strip()))
 
 
 def _with_fields(row: Row, question: Question) -> Question:
