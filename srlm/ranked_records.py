@@ -87,7 +87,7 @@ def _turns(row: Row, side: str) -> list[Message]:
     """
     before, *parts = _SPEAKER.split(row.text(side))
     pairs = list(zip(parts[::2], parts[1::2], strict=True))
-    if before.strip() or len(pairs) < 2:  # noqa: PLR2004 -- a question and an answer
+    if before.strip() or len(pairs) < 2:
         raise row.error_with_hint("the field prompt is missing, and chosen and rejected are not conversations.")
     if pairs[-1][0] != "Assistant":
         raise row.error(f"the last turn of {side} must be the assistant's; it is the human's.")
