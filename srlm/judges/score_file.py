@@ -92,7 +92,8 @@ def read_answers(path: Path) -> list[tuple[Prompt, Answer]]:
     found: list[tuple[Prompt, Answer]] = []
     seen: set[str] = set()
     for row in read_rows(path):
-        instruction, output = asked_and_answered(row)
+        question, output = asked_and_answered(row)
+        instruction = question.without_context(row)
         identifier = row.identifier("id") if row.data.get("id") is not None else f"{row.number:04d}"
         if identifier in seen:
             raise row.error(f"the id {identifier!r:.60} is repeated; ids must be unique.")
