@@ -36,11 +36,12 @@ def train_dpo(job: DPOJob, progress: Progress) -> None:
     from trainer.finetune.dpo_loss import ExtendedDPOTrainer
     from trainer.finetune.snapshots import SnapshotCallback
 
+    smoothing = 1 - job.consistency if config.label_smoothing == "agreement" else config.label_smoothing
     arguments = Arguments(
         **shared_arguments(job),
         beta=config.beta,
         loss_type=[config.loss],
-        label_smoothing=0 if config.loss == "sigmoid" else config.label_smoothing,
+        label_smoothing=smoothing if config.loss != "sigmoid" else 0,
         precompute_ref_log_probs=True,
         disable_dropout=False,
     )
@@ -57,20 +58,13 @@ def train_dpo(job: DPOJob, progress: Progress) -> None:
             processing_class=tokenizer,
             peft_config=lora_config(config),
             nll_coef=config.nll_coef,
-            smoothing=_smoothing(job),
+            smoothing=smoothing if config.loss == "sigmoid" else 0,  # the others have theirs in TRL
             replay=replay,
             order_seed=job.seed,
         )
         snapshots = [SnapshotCallback(trainer, tokenizer, job)] if config.stopping.judge is not None else []
         fit(trainer, job, [*snapshots, *shared_callbacks(job, step)])
         save_checkpoint(trainer, tokenizer, job)
-
-
-def _smoothing(job: DPOJob) -> float:
-    """Return the weight of the flipped pair in conservative DPO; other losses have their own in TRL."""
-    if job.config.label_smoothing == "agreement":
-        return 1 - job.consistency
-    return job.config.label_smoothing if job.config.loss == "sigmoid" else 0
 
 
 def _replay(chat: ExampleTokenizer, job: DPOJob, progress: Progress) -> Any:
