@@ -1,6 +1,4 @@
-"""`srlm train` on seed files in the forms of other tools: what they become in the run, and what is said if they lack
-something.
-"""
+"""`srlm train` on seed files in the forms of other tools: their records in the run, and messages on missing parts."""
 
 import json
 
@@ -10,12 +8,10 @@ SYSTEM = {"from": "system", "value": "Answer in one line."}
 
 
 def sharegpt(number):
-    turns = [("human", f"Name a number above {number}."), ("gpt", f"{number + 1}"), ("human", "And one more?")]
-    return {
-        "id": f"chat-{number}",
-        "conversations": [SYSTEM, *({"from": who, "value": text} for who, text in turns)]
-        + [{"from": "gpt", "value": f"{number + 2}"}],
-    }
+    turns = ("human", f"Name a number above {number}."), ("gpt", f"{number + 1}"), ("human", "And one more?")
+    answer = {"from": "gpt", "value": f"{number + 2}"}
+    conversation = [SYSTEM, *({"from": who, "value": text} for who, text in turns), answer]
+    return {"id": f"chat-{number}", "conversations": conversation}
 
 
 def spoken_pair(number):
