@@ -20,7 +20,7 @@ from srlm.model_hub import is_model_name, model_folder
 from srlm.optional_deps import require
 from srlm.puzzle.task import PUZZLE
 from srlm.runs import Run
-from srlm.seed_data import load_seeds
+from srlm.seed_data import Seeds, load_seeds
 from srlm.types import Message, Request
 from trainer.finetune.job import optimiser_steps
 from trainer.finetune.launch import require_launcher
@@ -87,24 +87,36 @@ def _check_rewards(config: TrainConfig, scale: Scale) -> None:
 
 
 def _check_seeds(config: TrainConfig) -> None:
-    """Check that the seeds have ranked instructions for EFT, and held-out ones for early stopping.
+    """Check that the seeds have demonstrations, ranked instructions for EFT, and held-out ones for early stopping.
 
     Raises:
         UsageError: they do not.
     """
     source = config.seeds.eft_source or config.seeds.source
     seeds = load_seeds(config.seeds.source)
-    if config.dpo.stopping.judge is not None and not seeds.validation:
+    if not seeds.ift:
+        raise UsageError(
+            f"The seeds {config.seeds.source} have no demonstration (a prompt with a good answer), which instruction "
+            f"fine-tuning (IFT) needs, but {_ranked_count(seeds)}. Give demonstrations as seeds.source, a file or "
+            f"embedded, and keep the ranked ones for EFT: seeds.eft_source={config.seeds.source}."
+        )
+    ranked = load_seeds(source)
+    if config.dpo.stopping.judge is not None and not (seeds.validation or ranked.validation):
         raise UsageError(
             f"dpo.stopping.judge compares answers to held-out instructions, and the seeds {config.seeds.source} have "
             "none. Give some ranked instructions split=validation."
         )
-    ranked = load_seeds(source)
     if config.seeds.eft and not ranked.eft:
         raise UsageError(
             f"The seeds {source} have no ranked instruction to train the judge on; {len(ranked.validation)} are held "
-            "out. Add some with split=train, set seeds.eft_source=embedded, or train without EFT: seeds.eft=false."
+            "out. Name a file of them (prompt, chosen and rejected) or the packaged ones as seeds.eft_source "
+            "(seeds.eft_source=embedded), or train without EFT: seeds.eft=false."
         )
+
+
+def _ranked_count(seeds: Seeds) -> str:
+    count = len(seeds.eft) + len(seeds.validation)
+    return f"{count} ranked instruction{'' if count == 1 else 's'}"
 
 
 def _check_external_models(config: TrainConfig, judge: PointwiseJudge) -> None:

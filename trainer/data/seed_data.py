@@ -30,10 +30,14 @@ def snapshot_seed_data(session: Session) -> tuple[list[Demonstration], list[Rank
     config, run = session.config.seeds, session.run
 
     def eft_seeds() -> Iterable[RankedPrompt]:
-        return load_seeds(config.eft_source or config.source).eft[: config.ranked_limit]
+        found = load_seeds(config.eft_source or config.source)
+        if found.equal_pairs:
+            session.progress.say(f"EFT: {found.equal_pairs} pairs whose two answers are the same text are left out.")
+        return found.eft[: config.ranked_limit]
 
     def held_out() -> Iterable[RankedPrompt]:
-        return load_seeds(config.source).validation[: config.validation_limit]
+        found = load_seeds(config.source).validation or load_seeds(config.eft_source or config.source).validation
+        return found[: config.validation_limit]
 
     ift = run.stage("seeds/ift", Demonstration, lambda: ift_seeds(session.config))
     eft = run.stage("seeds/eft", RankedPrompt, eft_seeds)
