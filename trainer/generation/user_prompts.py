@@ -198,9 +198,9 @@ def _held_out(sets: Sequence[str]) -> tuple[str, ...]:
 
 def _too_few(config: TrainConfig, file: PromptFile, passed: int, refused: Sequence[Dropped]) -> UsageError:
     count, total = config.instructions.count, len(file.prompts) + len(file.refused)
-    need = f"{config.iterations} iterations of {count:,} (instructions.count) need {config.iterations * (count or 0):,}"
-    if count is None:
-        need = f"{config.iterations} iterations need at least one each"
+    need = f"{config.iterations} iterations need at least one each"
+    if count is not None:
+        need = f"{config.iterations} iterations of {count:,} (instructions.count) need {config.iterations * count:,}"
     reasons = Counter(one.reason for one in refused)
     share = passed // config.iterations
     advice = ["give more prompts"]
