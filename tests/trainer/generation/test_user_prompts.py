@@ -145,11 +145,15 @@ def test_too_few_are_said_with_all_counts(tmp_path):
         select_prompts(config(path, count=2))
     assert str(caught.value) == (
         f"{path} has 4 prompts: 3 can be used, 1 refused (1 repeats another prompt); 2 iterations of 2 "
-        "(instructions.count) need 4. Give more prompts, set instructions.count to 1 or fewer (null: an equal share), "
-        "set fewer iterations."
+        "(instructions.count) need 4. Give more prompts, or set instructions.count to 1 or fewer (null: an equal "
+        "share), or fewer iterations."
     )
     with pytest.raises(
-        UsageError, match=r"5 iterations need at least one each\. Give more prompts, set fewer iterations"
+        UsageError, match=r"need 8\. Give more prompts, or set instructions\.count to 1 or fewer [^,]*\.$"
+    ):
+        select_prompts(config(path, count=4))
+    with pytest.raises(
+        UsageError, match=r"5 iterations need at least one each\. Give more prompts, or fewer iterations"
     ):
         select_prompts(config(path, iterations=5))
 
