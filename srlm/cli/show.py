@@ -32,7 +32,9 @@ def show(
 
 def describe(found: "Lineage") -> str:
     """Return the lineage of one new instruction as text."""
-    lines = [f"Instruction {found.prompt.id}  ({_source(found.prompt)})", _indent(found.prompt.instruction), ""]
+    from srlm.transcript import transcript
+
+    lines = [f"Instruction {found.prompt.id}  ({_source(found.prompt)})", _indent(transcript(found.prompt)), ""]
     if found.prompt.origin is None:
         lines.append(f"Its {len(found.shots)} shots")
         lines += [f"  {shot.id}  {' '.join(shot.instruction.split())}" for shot in found.shots]
