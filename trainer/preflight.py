@@ -1,12 +1,14 @@
 """Validation of a run before it starts, so that nothing is written for a command that cannot succeed."""
 
 from pathlib import Path
+from typing import Any
 
 from srlm.checkpoint_files import read_config
 from srlm.config import TrainConfig
 from srlm.disk import require_disk
 from srlm.engines.architectures import require_architecture
 from srlm.engines.budget import Budget
+from srlm.engines.conversation_trial import require_contexts
 from srlm.engines.device import pick_device
 from srlm.engines.load import load_tokenizer
 from srlm.engines.open import is_remote, open_engine
@@ -28,6 +30,7 @@ from trainer.finetune.libraries import require_libraries
 from trainer.finetune.load_model import dropout_settings, load_for_training
 from trainer.finetune.tokenize import ExampleTokenizer
 from trainer.generation.puzzles import puzzle_prompts
+from trainer.generation.self_instruct import without_context
 from trainer.preferences.best_of_n import min_positive_reward
 
 
@@ -47,7 +50,9 @@ def preflight(config: TrainConfig) -> None:
         require("peft", "LoRA", "train")
     pick_device(config.device)
     folder = _local_model(config.model, config.engine)
-    ExampleTokenizer(load_tokenizer(folder), config.thoughts)
+    tokenizer = load_tokenizer(folder)
+    ExampleTokenizer(tokenizer, config.thoughts)
+    _check_contexts(config, tokenizer)
     dropout_settings(folder, max(config.sft.dropout, config.dpo.dropout))
     if config.instructions.source == PUZZLE:
         puzzle_prompts("The run", config.instructions.count * config.iterations, config.seed, [])
@@ -101,6 +106,24 @@ def _check_seeds(config: TrainConfig) -> None:
         raise UsageError(
             f"The seeds {source} have no ranked instruction to train the judge on; {len(ranked.validation)} are held "
             "out. Add some with split=train, set seeds.eft_source=embedded, or train without EFT: seeds.eft=false."
+        )
+
+
+def _check_contexts(config: TrainConfig, tokenizer: Any) -> None:
+    """Check that the chat template writes the system messages and earlier turns of the seeds.
+
+    Raises:
+        ModelError: it does not.
+        UsageError: no demonstration stands alone, and the model that writes new instructions is shown such ones.
+    """
+    seeds = load_seeds(config.seeds.source)
+    held_out = seeds.validation if config.dpo.stopping.judge is not None else ()
+    contexts = [one.context for one in (*seeds.ift, *held_out)]
+    require_contexts(tokenizer, config.model, contexts, f"the seeds {config.seeds.source}")
+    if config.instructions.source == "written" and not without_context(seeds.ift):
+        raise UsageError(
+            f"All {len(seeds.ift)} demonstrations of the seeds {config.seeds.source} have a context, and the model "
+            "that writes new instructions is shown demonstrations that stand alone. Add some without a context."
         )
 
 

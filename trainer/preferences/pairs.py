@@ -115,6 +115,7 @@ def _pair(
             f"{words[0]} {chosen.value:.2f} against {words[1]} {rejected.value:.2f}{origin} "
             f"of {len(scored) + len(anchored)} scored candidates"
         ),
+        context=prompt.context,
     )
 
 
