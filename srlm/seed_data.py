@@ -117,8 +117,8 @@ def _demonstration(row: Row) -> dict[str, Any]:
     fields = _own_fields(row)
     if "response" in fields or not {"output", "completion", *CONVERSATIONS} & fields.keys():
         return fields
-    instruction, response = asked_and_answered(row)
-    return {**fields, "instruction": instruction, "response": response}
+    question, response = asked_and_answered(row)
+    return {**fields, "instruction": question.instruction, "context": question.context, "response": response}
 
 
 def _divide(ift: Iterable[Demonstration], ranked: list[RankedPrompt]) -> Seeds:
