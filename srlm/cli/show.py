@@ -32,10 +32,13 @@ def show(
 
 def describe(found: "Lineage") -> str:
     """Return the lineage of one new instruction as text."""
+    from srlm.transcript import transcript
+
+    asked = transcript(found.prompt.context, found.prompt.instruction)
     writer = (
         f"the writer of instructions, call {found.prompt.call}" if found.prompt.call else "the writer of instructions"
     )
-    lines = [f"Instruction {found.prompt.id}  ({writer})", _indent(found.prompt.instruction), ""]
+    lines = [f"Instruction {found.prompt.id}  ({writer})", _indent(asked), ""]
     lines.append(f"Its {len(found.shots)} shots")
     lines += [f"  {shot.id}  {' '.join(shot.instruction.split())}" for shot in found.shots]
     lines.append("")
