@@ -123,6 +123,12 @@ def _before(run: Run, model: str) -> str:
     return f"M{int(model.removeprefix('M')) - 1}"
 
 
+def _start(run: Run, model: str) -> str:
+    """Return the name of the model that DPO started from, with its own name if it is the given model."""
+    before = _before(run, model)
+    return f"{before}, which is {_base(run.config.model)} itself" if run.is_given(before) else before
+
+
 def _on_the_hub(base: str) -> str | None:
     """Return the Hub's name of the base model, if it has one."""
     if base == PACKAGED:
@@ -142,12 +148,15 @@ def _origin(run: Run, model: str) -> str:
     if model == "SFT":
         what = "It is the SFT baseline: fine-tuned on demonstrations alone."
     elif model == "M1":
-        what = "It is the first model of the loop: it answers new instructions and judges its own answers."
+        alone = " It was fine-tuned on judgements alone." if run.config.start == "judge" else ""
+        what = f"It is the first model of the loop: it answers new instructions and judges its own answers.{alone}"
     else:
         before = _before(run, model)
         what = (
             f"It was trained on answers to new instructions that {before}, the model before it, generated and scored."
         )
+        if run.is_given(before):
+            what += f" {before} is the base model itself: nothing was trained before the first iteration."
     return f"This model {how}, from {_base(run.config.model)}. {what}"
 
 
@@ -155,7 +164,7 @@ def _training(run: Run, model: str, learned: str) -> str:
     """Describe the training: start, number of examples, settings and versions."""
     config = run.config
     counted = {
-        "demonstrations": "seeds/ift" if learned == "SFT" else None,
+        "demonstrations": "seeds/ift" if learned == "SFT" and config.start == "base" else None,
         "judgements": "M1/judgements" if learned == "SFT" and model != "SFT" else None,
         "best answers of the model before it": f"{model}/positives",
         "preference pairs": f"{model}/pairs",
@@ -163,7 +172,7 @@ def _training(run: Run, model: str, learned: str) -> str:
     counts = {
         what: len(parse_lines(run.path(at), dict)) for what, at in counted.items() if at and run.path(at).exists()
     }
-    start = _base(config.model) if learned == "SFT" else _before(run, model)
+    start = _base(config.model) if learned == "SFT" else _start(run, model)
     algorithm = "supervised fine-tuning" if learned == "SFT" else "direct preference optimisation"
     versions = read_json(run.folder / "manifest.json")["versions"]
     rows = [

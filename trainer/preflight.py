@@ -4,6 +4,7 @@ from pathlib import Path
 
 from srlm.checkpoint_files import read_config
 from srlm.config import TrainConfig
+from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.disk import require_disk
 from srlm.engines.architectures import require_architecture
 from srlm.engines.budget import Budget
@@ -43,16 +44,23 @@ def preflight(config: TrainConfig) -> None:
     require_launcher(config.launcher)
     require_safe(config.vllm.arguments())
     require_libraries()
-    if config.sft.lora.rank or config.dpo.lora.rank:
+    if any(one.lora.rank for one in _trainings(config)):
         require("peft", "LoRA", "train")
     pick_device(config.device)
     folder = _local_model(config.model, config.engine)
     ExampleTokenizer(load_tokenizer(folder), config.thoughts)
-    dropout_settings(folder, max(config.sft.dropout, config.dpo.dropout))
+    dropout_settings(folder, max(one.dropout for one in _trainings(config)))
     if config.instructions.source == PUZZLE:
         puzzle_prompts("The run", config.instructions.count * config.iterations, config.seed, [])
     _check_external_models(config, judge)
     load_for_training(folder, "cpu")  # last, because it takes longest: it finds weights that are missing or not finite
+
+
+def _trainings(config: TrainConfig) -> list[SFTConfig | DPOConfig]:
+    """Return the settings of the kinds of training that the run has."""
+    sft = config.start != "instruct" or config.learn_from == "positives"
+    dpo = config.learn_from == "pairs"
+    return [*([config.sft] if sft else []), *([config.dpo] if dpo else [])]
 
 
 def _check_rewards(config: TrainConfig, scale: Scale) -> None:
@@ -89,6 +97,8 @@ def _check_seeds(config: TrainConfig) -> None:
     Raises:
         UsageError: they do not.
     """
+    if config.seeds.source is None:
+        return
     source = config.seeds.eft_source or config.seeds.source
     seeds = load_seeds(config.seeds.source)
     if config.dpo.stopping.judge is not None and not seeds.validation:
@@ -96,6 +106,8 @@ def _check_seeds(config: TrainConfig) -> None:
             f"dpo.stopping.judge compares answers to held-out instructions, and the seeds {config.seeds.source} have "
             "none. Give some ranked instructions split=validation."
         )
+    if config.start == "instruct":
+        return
     ranked = load_seeds(source)
     if config.seeds.eft and not ranked.eft:
         raise UsageError(
@@ -161,22 +173,27 @@ def require_space(config: TrainConfig, run: Run) -> None:
     """Check that the disk has room for all checkpoints of the run: one in float32 per model, and those of a training.
 
     A training's own checkpoint holds the weights and AdamW's two moments, and is written before the last one is
-    removed.
+    removed; with LoRA it holds the adapters alone, which take little.
 
     Raises:
         NoDiskSpace: it has not.
     """
     planned = [
-        *(["SFT"] if config.sft.baseline and config.seeds.eft else []),
-        *(f"M{number}" for number in range(1, config.iterations + 2)),
+        *(["SFT"] if config.trains_baseline else []),
+        *([] if config.start == "instruct" else ["M1"]),
+        *(f"M{number}" for number in range(2, config.iterations + 2)),
     ]
     missing = [model for model in planned if model not in run.models()]
     if missing:
-        weights = sum(file.stat().st_size for file in model_folder(config.model).glob("*.safetensors"))
-        sft_steps = optimiser_steps(config.seeds.ift_limit or 1, config.sft)
+        from trainer.finetune.stored_weights import stored_weight_count
+
+        weights = 4 * stored_weight_count(model_folder(config.model.removeprefix("vllm:")))
         section = config.sft if config.learn_from == "positives" else config.dpo
         steps = optimiser_steps(config.instructions.count, section)
-        saves = any(0 < one.save_steps < count for one, count in ((config.sft, sft_steps), (section, steps)))
+        trainings = [(section, steps)]
+        if config.start != "instruct":
+            trainings.append((config.sft, optimiser_steps(config.seeds.ift_limit or 1, config.sft)))
+        saves = any(0 < one.save_steps < count and not one.lora.rank for one, count in trainings)
         in_training = 6 if saves else 0
         snapshots = steps // config.dpo.stopping.every if config.dpo.stopping.judge is not None else 0
         require_disk(

@@ -9,7 +9,7 @@ from srlm.engines.engine import Engine
 from srlm.engines.open import open_engine
 from srlm.inference import Caller
 from srlm.judges.pointwise import PointwiseJudge, configured_judge
-from srlm.model_hub import is_model_name
+from srlm.model_hub import is_model_name, model_folder
 from srlm.runs import Run
 
 
@@ -56,6 +56,10 @@ class Session:
     def caller(self, model: str, stage: str, folder: Path | None = None) -> Caller:
         """Return the engine of a model with the run's ledger, its calls counted under `stage`; see `engine`."""
         return Caller(self.engine(model, folder), self.run.ledger, stage, self.progress)
+
+    def folder(self, model: str) -> Path:
+        """Return the checkpoint folder of a model of this run, downloaded or converted where needed."""
+        return model_folder(self.run.model(model).removeprefix("vllm:"))
 
     def release(self) -> None:
         """Release the engine's memory, for training."""

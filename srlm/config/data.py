@@ -10,8 +10,13 @@ from srlm.config.section import Section
 class SeedsConfig(Section):
     """Source and size of the human seed data."""
 
-    source: str = Field(
-        "embedded", description="embedded, a folder with ift.jsonl and eft.jsonl, oasst:NAME_OR_PATH, or puzzle"
+    source: str | None = Field(
+        "embedded",
+        description=(
+            "embedded, a folder with ift.jsonl and eft.jsonl, oasst:NAME_OR_PATH, or puzzle. With start=instruct null, "
+            "no seed data, unless it is given; it then gives few-shot examples and held-out instructions, and no model "
+            "is trained on it"
+        ),
     )
     eft_source: str | None = Field(None, description="source of the EFT training part; null: the same as source")
     eft: bool = Field(

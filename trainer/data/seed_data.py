@@ -15,22 +15,28 @@ from trainer.session import Session
 def snapshot_seed_data(session: Session) -> tuple[list[Demonstration], list[RankedPrompt]]:
     """Copy the seed data into the run, so that later changes of its files have no effect.
 
+    What the run does not use, depending on its start, is not copied.
+
     Returns:
         The IFT demonstrations and the ranked prompts for EFT.
     """
-    config, run = session.config.seeds, session.run
+    start, config, run = session.config.start, session.config.seeds, session.run
+    source = config.source
+    if source is None:
+        return [], []
 
     def limited_ift() -> list[Demonstration]:
-        return balanced_over_kinds(load_seeds(config.source).ift, config.ift_limit, session.config.seed)
+        return balanced_over_kinds(load_seeds(source).ift, config.ift_limit, session.config.seed)
 
     def eft_seeds() -> Iterable[RankedPrompt]:
-        return load_seeds(config.eft_source or config.source).eft[: config.ranked_limit]
+        return load_seeds(config.eft_source or source).eft[: config.ranked_limit]
 
     def held_out() -> Iterable[RankedPrompt]:
-        return load_seeds(config.source).validation[: config.validation_limit]
+        return load_seeds(source).validation[: config.validation_limit]
 
-    ift = run.stage("seeds/ift", Demonstration, limited_ift)
-    eft = run.stage("seeds/eft", RankedPrompt, eft_seeds)
+    few_shot = session.config.instructions.source == "written"
+    ift = run.stage("seeds/ift", Demonstration, limited_ift) if start == "base" or few_shot else []
+    eft = run.stage("seeds/eft", RankedPrompt, eft_seeds) if start != "instruct" else []
     run.stage("seeds/validation", RankedPrompt, held_out)  # for evaluations and early stopping
     return ift, eft
 
@@ -47,7 +53,7 @@ def make_eft_examples(session: Session, ranked: Sequence[RankedPrompt]) -> list[
     else:
         examples = eft_examples(ranked, session.judge().rubric)
     if not examples:
-        model = "SFT" if config.sft.baseline else "M0"
+        model = "SFT" if config.trains_baseline else "M0"
         examples = cap_majority_score(sample_eft_examples(session, model, ranked), config.seed)
     if not examples:
         raise NothingToTrain(
@@ -62,5 +68,9 @@ def make_eft_examples(session: Session, ranked: Sequence[RankedPrompt]) -> list[
 def sft_dataset(
     config: TrainConfig, ift: Sequence[Demonstration], judgements: Sequence[SFTExample]
 ) -> list[SFTExample]:
-    """Return the examples that M1 is trained on: IFT, repeated `seeds.ift_repeats` times if there is EFT, then EFT."""
-    return [*ift_examples(ift) * (config.seeds.ift_repeats if config.seeds.eft else 1), *judgements]
+    """Return the examples that M1 is trained on: IFT, repeated `seeds.ift_repeats` times if there is EFT, then EFT.
+
+    Unless the loop starts at a base model, demonstrations are few-shot examples only, and there is no IFT.
+    """
+    repeats = config.seeds.ift_repeats if config.seeds.eft else 1
+    return [*(ift_examples(ift) * repeats if config.start == "base" else []), *judgements]
