@@ -47,6 +47,7 @@ def train(
         done = f"Nothing to do: {names} are already in {run.folder}, trained with this configuration."
     if run.is_given("M1"):
         done += f" M1 is the given model, {run.config.model}."
-    following = command("srlm", "eval", *models, "--suite", "alpaca,reward", "--runs", runs, "--run", run.name)
+    suites = "alpaca,reward" if run.path("seeds/validation").exists() else "alpaca"  # that of a judge needs seed data
+    following = command("srlm", "eval", *models, "--suite", suites, "--runs", runs, "--run", run.name)
     for line in (done, f"Next: {following}"):
         stdout().print(line, markup=False, soft_wrap=True)

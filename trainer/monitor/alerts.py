@@ -38,7 +38,8 @@ CHECKS = (
         "min_parse_rate",
         True,
         "share",
-        "The judge has not learned to write a score: give it more EFT examples or a higher learning rate",
+        "The judge has not learned to write a score: give it more EFT examples or a higher learning rate (an instruct "
+        "model gets them with start=judge), or more room for its reasons, judge.sampling.max_tokens",
     ),
     Check(
         "share of the most common score",
@@ -46,7 +47,8 @@ CHECKS = (
         "max_one_score",
         False,
         "share",
-        "The judge has not learned to distinguish answers: give it EFT examples of every score",
+        "The judge has not learned to distinguish answers: give it EFT examples of every score (an instruct model gets "
+        "them with start=judge), or another judge: judge.frozen and pairs.scored_by=frozen",
     ),
     Check(
         "mean reward of the candidates minus that of degenerate answers",
@@ -55,7 +57,8 @@ CHECKS = (
         True,
         "points",
         "The judge has not learned to score degenerate answers low, and its pairs are useless or harmful: give it more "
-        "EFT examples",
+        "EFT examples (an instruct model gets them with start=judge), or choose another judge: judge.frozen and "
+        "pairs.scored_by=frozen",
     ),
     Check(
         "share of the highest score",
