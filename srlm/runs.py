@@ -4,6 +4,7 @@
     manifest.json       versions and machine
     ledger.sqlite       the cached calls of all models
     seeds/              the seed data as it was used
+    prompts/            the chosen prompts of all iterations, if they are from a file, with its digest and counts
     SFT/ M1/ M2/ M3/    one folder per model: records of each stage (JSON Lines), training log, checkpoint/; during a
                         training also training/, the checkpoint to resume from, and kept/, the snapshots for early
                         stopping. M1 has given.jsonl in place of a checkpoint if it is the given model (start: instruct)

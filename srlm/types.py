@@ -142,12 +142,13 @@ class Prompt:
 
     `context` is what comes before the instruction in its conversation: a system message, and earlier turns that end
     with the assistant's. The instruction is the last turn, the user's.
-    `category`, `complexity` and `expected_length` are the labels of the paper's Figures 9 and 10.
+    `category`, `complexity` and `expected_length` are the labels of the paper's Figures 9 and 10. `origin` is the
+    position of a prompt of the user's own in its file (source "file").
     """
 
     id: str
     instruction: str
-    source: Literal["seed", "generated", "evaluation"]
+    source: Literal["seed", "generated", "evaluation", "file"]
     parents: tuple[str, ...] = ()
     kind: str | None = None
     category: str | None = None
@@ -157,6 +158,7 @@ class Prompt:
     call: str | None = None
     schema: int = SCHEMA
     context: tuple[Message, ...] = ()
+    origin: str | None = None
 
 
 @dataclass(frozen=True)

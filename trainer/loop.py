@@ -28,6 +28,7 @@ from trainer.finetune.job import DPOJob, SFTJob
 from trainer.finetune.launch import run_job
 from trainer.generation.candidates import full_text, sample_candidates
 from trainer.generation.new_prompts import new_prompts
+from trainer.generation.user_prompts import snapshot_prompts
 from trainer.given_model import use_given_model
 from trainer.monitor.alerts import find_alerts, raise_on_alerts
 from trainer.monitor.degenerate_answers import STAGE as DEGENERATE
@@ -69,6 +70,7 @@ def train(
     """
     session = Session(config, run, progress, budget)
     ift, eft = snapshot_seed_data(session)
+    snapshot_prompts(session)
     require_space(config, run)
     judgements = _make_m1(session, ift, eft)
     iterations: list[IterationMetrics] = []

@@ -21,7 +21,7 @@ from srlm.model_hub import is_model_name, model_folder
 from srlm.optional_deps import require
 from srlm.puzzle.task import PUZZLE
 from srlm.runs import Run
-from srlm.seed_data import load_seeds
+from srlm.seed_data import Seeds, load_seeds
 from srlm.types import Message, Request
 from trainer.finetune.job import optimiser_steps
 from trainer.finetune.launch import require_launcher
@@ -29,11 +29,12 @@ from trainer.finetune.libraries import require_libraries
 from trainer.finetune.load_model import dropout_settings, load_for_training
 from trainer.finetune.tokenize import ExampleTokenizer
 from trainer.generation.puzzles import puzzle_prompts
+from trainer.generation.user_prompts import prompts_of_an_iteration, select_prompts
 from trainer.preferences.best_of_n import min_positive_reward
 
 
 def preflight(config: TrainConfig) -> None:
-    """Check everything that can be wrong before a run starts: rubric, seeds, launcher, libraries, models.
+    """Check everything that can be wrong before a run starts: rubric, seeds, prompts, launcher, libraries, models.
 
     Raises:
         SrlmError: with the next step for the user.
@@ -41,6 +42,8 @@ def preflight(config: TrainConfig) -> None:
     judge = configured_judge(config.judge)
     _check_rewards(config, judge.rubric.scale)
     _check_seeds(config)
+    if config.instructions.from_file:
+        select_prompts(config)
     require_launcher(config.launcher)
     require_safe(config.vllm.arguments())
     require_libraries()
@@ -51,7 +54,7 @@ def preflight(config: TrainConfig) -> None:
     ExampleTokenizer(load_tokenizer(folder), config.thoughts)
     dropout_settings(folder, max(one.dropout for one in _trainings(config)))
     if config.instructions.source == PUZZLE:
-        puzzle_prompts("The run", config.instructions.count * config.iterations, config.seed, [])
+        puzzle_prompts("The run", config.instructions.made_count * config.iterations, config.seed, [])
     _check_external_models(config, judge)
     load_for_training(folder, "cpu")  # last, because it takes longest: it finds weights that are missing or not finite
 
@@ -92,7 +95,7 @@ def _check_rewards(config: TrainConfig, scale: Scale) -> None:
 
 
 def _check_seeds(config: TrainConfig) -> None:
-    """Check that the seeds have ranked instructions for EFT, and held-out ones for early stopping.
+    """Check that the seeds have demonstrations, ranked instructions for EFT, and held-out ones for early stopping.
 
     Raises:
         UsageError: they do not.
@@ -101,19 +104,33 @@ def _check_seeds(config: TrainConfig) -> None:
         return
     source = config.seeds.eft_source or config.seeds.source
     seeds = load_seeds(config.seeds.source)
-    if config.dpo.stopping.judge is not None and not seeds.validation:
+    purpose = "instruction fine-tuning (IFT) needs" if config.start == "base" else "few-shot examples are"
+    keep = f", and keep the ranked ones for EFT: seeds.eft_source={config.seeds.source}" * (config.start != "instruct")
+    if not seeds.ift and (config.start == "base" or config.instructions.source == "written"):
+        raise UsageError(
+            f"The seeds {config.seeds.source} have no demonstration (a prompt with a good answer), which "
+            f"{purpose}, but {_ranked_count(seeds)}. Give demonstrations as seeds.source, a file or "
+            f"embedded{keep}."
+        )
+    ranked = load_seeds(source)
+    if config.dpo.stopping.judge is not None and not (seeds.validation or ranked.validation):
         raise UsageError(
             f"dpo.stopping.judge compares answers to held-out instructions, and the seeds {config.seeds.source} have "
             "none. Give some ranked instructions split=validation."
         )
     if config.start == "instruct":
         return
-    ranked = load_seeds(source)
     if config.seeds.eft and not ranked.eft:
         raise UsageError(
             f"The seeds {source} have no ranked instruction to train the judge on; {len(ranked.validation)} are held "
-            "out. Add some with split=train, set seeds.eft_source=embedded, or train without EFT: seeds.eft=false."
+            "out. Name a file of them (prompt, chosen and rejected) or the packaged ones as seeds.eft_source "
+            "(seeds.eft_source=embedded), or train without EFT: seeds.eft=false."
         )
+
+
+def _ranked_count(seeds: Seeds) -> str:
+    count = len(seeds.eft) + len(seeds.validation)
+    return f"{count} ranked instruction{'' if count == 1 else 's'}"
 
 
 def _check_external_models(config: TrainConfig, judge: PointwiseJudge) -> None:
@@ -189,7 +206,7 @@ def require_space(config: TrainConfig, run: Run) -> None:
 
         weights = 4 * stored_weight_count(model_folder(config.model.removeprefix("vllm:")))
         section = config.sft if config.learn_from == "positives" else config.dpo
-        steps = optimiser_steps(config.instructions.count, section)
+        steps = optimiser_steps(prompts_of_an_iteration(config, run), section)
         trainings = [(section, steps)]
         if config.start != "instruct":
             trainings.append((config.sft, optimiser_steps(config.seeds.ift_limit or 1, config.sft)))

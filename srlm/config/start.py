@@ -32,6 +32,7 @@ def require_seeds(config: "TrainConfig") -> None:
         ValueError: it is missing, or has no effect.
     """
     few_shot, held_out = config.instructions.source == "written", config.dpo.stopping.judge is not None
+    read = few_shot or held_out or config.instructions.filters
     if config.start != "instruct":
         if config.seeds.source is None:
             raise ValueError(f"start is {config.start}, which needs seed data, and seeds.source is null")
@@ -46,7 +47,7 @@ def require_seeds(config: "TrainConfig") -> None:
             "start is instruct, so there is no seed data, and dpo.stopping.judge compares answers to its held-out "
             "instructions: name seed data in seeds.source (embedded, a folder, or oasst:OWNER/NAME)"
         )
-    elif config.seeds.source is not None and not few_shot and not held_out:
+    elif config.seeds.source is not None and not read:
         raise ValueError(
             "start is instruct, so no model is trained on seed data, and seeds.source has no effect: leave it out. "
             "Ranked answers to measure a judge on are an option of the evaluation: srlm eval --suite reward --ranked"
@@ -74,7 +75,8 @@ def _without_effect(config: "TrainConfig") -> Iterator[str]:
     """Yield the settings that have no effect and differ from their defaults."""
     if config.start == "base":
         return
-    seeds = {"ift_repeats"} | ({"ift_limit"} if config.instructions.source != "written" else set())
+    demonstrations = config.instructions.source == "written" or config.instructions.filters  # read, not trained on
+    seeds = {"ift_repeats"} | (set() if demonstrations and config.seeds.source else {"ift_limit"})
     if config.start == "instruct":
         seeds |= {"eft_source", "eft", "eft_targets", "eft_limit", "ranked_limit"}
         seeds |= set() if config.seeds.source else {"validation_limit"}

@@ -12,6 +12,17 @@ from trainer.data.sft_examples import eft_examples, ift_examples, rank_only_eft_
 from trainer.session import Session
 
 
+def ift_seeds(config: TrainConfig) -> list[Demonstration]:
+    """Return the IFT demonstrations of the settings; none without seed data.
+
+    Raises:
+        SrlmError: there is no such source, or it is malformed.
+    """
+    if config.seeds.source is None:
+        return []
+    return balanced_over_kinds(load_seeds(config.seeds.source).ift, config.seeds.ift_limit, config.seed)
+
+
 def snapshot_seed_data(session: Session) -> tuple[list[Demonstration], list[RankedPrompt]]:
     """Copy the seed data into the run, so that later changes of its files have no effect.
 
@@ -25,18 +36,20 @@ def snapshot_seed_data(session: Session) -> tuple[list[Demonstration], list[Rank
     if source is None:
         return [], []
 
-    def limited_ift() -> list[Demonstration]:
-        return balanced_over_kinds(load_seeds(source).ift, config.ift_limit, session.config.seed)
-
     def eft_seeds() -> Iterable[RankedPrompt]:
-        return load_seeds(config.eft_source or source).eft[: config.ranked_limit]
+        found = load_seeds(config.eft_source or source)
+        if found.equal_pairs:
+            session.progress.say(f"EFT: {found.equal_pairs} pairs whose two answers are the same text are left out.")
+        return found.eft[: config.ranked_limit]
 
     def held_out() -> Iterable[RankedPrompt]:
-        return load_seeds(source).validation[: config.validation_limit]
+        found = load_seeds(source).validation or load_seeds(config.eft_source or source).validation
+        return found[: config.validation_limit]
 
     few_shot = session.config.instructions.source == "written"
-    ift = run.stage("seeds/ift", Demonstration, limited_ift) if start == "base" or few_shot else []
-    eft = run.stage("seeds/eft", RankedPrompt, eft_seeds) if start != "instruct" else []
+    uses_ift, uses_eft = start == "base" or few_shot, start != "instruct"
+    ift = run.stage("seeds/ift", Demonstration, lambda: ift_seeds(session.config)) if uses_ift else []
+    eft = run.stage("seeds/eft", RankedPrompt, eft_seeds) if uses_eft else []
     run.stage("seeds/validation", RankedPrompt, held_out)  # for evaluations and early stopping
     return ift, eft
 

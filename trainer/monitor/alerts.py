@@ -98,7 +98,8 @@ CHECKS = (
         "max_duplicates",
         False,
         "share",
-        "The writer repeats itself: set a higher instructions.sampling.temperature, more seeds, or another writer",
+        "The writer repeats itself: set a higher instructions.sampling.temperature, more seeds, or another writer; of a "
+        "file, give more different prompts",
     ),
     Check(
         "diversity of the new instructions",
@@ -106,7 +107,8 @@ CHECKS = (
         "min_diversity",
         True,
         "distance",
-        "The instructions resemble each other: set a lower instructions.rouge_limit, more seeds, or another writer",
+        "The instructions resemble each other: set a lower instructions.rouge_limit, more seeds, or another writer; of "
+        "a file, give more different prompts",
     ),
     Check(
         "share of new instructions that overlap with the evaluation set",
@@ -114,7 +116,8 @@ CHECKS = (
         "max_contaminated",
         False,
         "share",
-        "Evaluation prompts are no longer unseen; the ids of the new instructions are in health.jsonl",
+        "Evaluation prompts are no longer unseen; the ids of the new instructions are in health.jsonl. "
+        "instructions.decontaminate refuses such prompts of a file",
     ),
     Check(
         "reward of M_t's answers by itself minus the frozen judge's",

@@ -13,6 +13,8 @@ from evals.note import card_note
 from evals.report.section import Cell, Row, Section, Table
 from evals.report.sections.common import SuiteComparison, conclusions_of
 from evals.results import CardedResult, Results
+from srlm.config.generation import InstructionsConfig
+from srlm.data_tables import HUB
 from srlm.engines.server_address import without_credentials
 from srlm.errors import DataError
 from srlm.jsonl import read_json
@@ -44,7 +46,7 @@ def configuration(run: Run) -> Section:
         ("start", config.start),
         ("iterations", str(config.iterations)),
         ("trains on", config.learn_from),
-        ("new instructions", f"{config.instructions.count:,} an iteration, written by {config.instructions.writer}"),
+        ("new instructions", _instructions(config.instructions)),
         ("candidates", f"{config.candidates} an instruction"),
         ("self-judgement", f"{config.judge.scoring}, rubric {config.judge.rubric.rpartition('/')[2]}"),
         ("frozen judge", _public(config.judge.frozen or "none")),
@@ -55,6 +57,16 @@ def configuration(run: Run) -> Section:
     facts += _machine(run)
     every = _public(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
     return Section("configuration", "Configuration", facts=facts, full_text=every)
+
+
+def _instructions(config: InstructionsConfig) -> str:
+    """Return the number of new instructions and their source; of a file its name, without its folder."""
+    count = "an equal share" if config.count is None else f"{config.count:,}"
+    if config.from_file:
+        place = config.source if config.source.startswith(HUB) else config.source.rpartition("/")[2]
+        return f"{count} an iteration, from {place}"
+    made = f"written by {config.writer}" if config.source == "written" else f"from {config.source}"
+    return f"{count} an iteration, {made}"
 
 
 def _machine(run: Run) -> list[tuple[str, str]]:
