@@ -1,20 +1,25 @@
 """Questions and answers in records with messages: the conversational formats of TRL, ShareGPT and OpenAI.
 
-A question is one turn of the user, after the system message if there is one; an answer is the assistant's turn after
-it. Conversations of more turns are refused: a judge sees one instruction and one response.
+`question_of` reads a question of any number of turns as a context and the last turn of the user. The other functions
+read a question of one turn, after the system message if there is one, and refuse conversations of more turns.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from srlm.json_files import Row, kind_of
+from srlm.types import Message
 
 QUESTIONS = ("instruction", "prompt")
 ANSWERS = ("output", "response", "completion")
 CONVERSATIONS = ("messages", "conversations", "conversation")
 
-SYSTEM, USER, ASSISTANT = "system", "user", "assistant"
-_ROLES = {
+Role = Literal["system", "user", "assistant"]
+SYSTEM: Role = "system"
+USER: Role = "user"
+ASSISTANT: Role = "assistant"
+_ROLES: dict[str, Role] = {
     "system": SYSTEM,
     "developer": SYSTEM,
     "user": USER,
@@ -27,8 +32,50 @@ _ROLES = {
     "bot": ASSISTANT,
 }
 
-Turn = tuple[str, str]
+Turn = tuple[Role, str]
 """Role and content."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """The user's last turn. `context` is what comes before it, as in `srlm.types.Prompt`."""
+
+    instruction: str
+    context: tuple[Message, ...] = ()
+
+
+def messages_in(row: Row, name: str) -> tuple[Message, ...]:
+    """Return the messages of a field.
+
+    Raises:
+        DataError: it is no list of messages, or an empty one; the message has the record's position.
+    """
+    value = row.data.get(name)
+    if not isinstance(value, list):
+        raise row.error(f"the field {name} must be a list of messages, not {kind_of(value)}.")
+    return tuple(Message(role, text) for role, text in _turns(row, name, value))
+
+
+def question_of(row: Row, name: str, messages: Sequence[Message]) -> Question:
+    """Return the messages before an answer as a question. A system message without text counts as none.
+
+    Raises:
+        DataError: they do not end with the user's, the roles are not in order (a system message at the most, then the
+            user and the assistant in turn), or a message has no text; the message has the record's position.
+    """
+    has_system = bool(messages) and messages[0].role == SYSTEM
+    for place, message in enumerate(messages[has_system:], start=1 + has_system):
+        if message.role != (USER, ASSISTANT)[(place - 1 - has_system) % 2]:
+            before = f"comes after the {messages[place - 2].role}'s" if place > 1 else "is the first"
+            raise row.error(
+                f"the roles in {name} are out of order: message {place}, the {message.role}'s, {before}. A system "
+                "message may come first, then user and assistant alternate. Correct the record, or leave it out."
+            )
+        if not message.content.strip():
+            raise row.error(f"message {place} of {name}, the {message.role}'s, has no text. Leave out the record.")
+    if not messages or messages[-1].role != USER:
+        raise row.error(f"{name} has no message of the user that could be answered. Leave out the record.")
+    return Question(messages[-1].content, tuple(one for one in messages[:-1] if one.content.strip()))
 
 
 def question_in(row: Row, *names: str) -> str:

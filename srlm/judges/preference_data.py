@@ -54,7 +54,7 @@ class LabelledSet:
     def digest(self) -> str:
         """The first 12 hexadecimal digits of the SHA-256 of all texts and ranks."""
         texts = [
-            (prompt.instruction, [(answer.rank, answer.text) for answer in prompt.answers])
+            (prompt.instruction, [(answer.rank, answer.text) for answer in prompt.answers], *prompt.context)
             for prompts in self.subsets.values()
             for prompt in prompts
         ]
@@ -83,7 +83,7 @@ def _pairs(prompt: RankedPrompt) -> list[Match]:
         for place, answer in enumerate(prompt.answers)
     ]
     return [
-        Match(f"card-{prompt.id}-{number}", prompt.instruction, answers[better], answers[worse])
+        Match(f"card-{prompt.id}-{number}", prompt.instruction, answers[better], answers[worse], prompt.context)
         for number, (better, worse) in enumerate(pairs)
     ]
 

@@ -29,7 +29,7 @@ def eft_examples(ranked: Sequence[RankedPrompt], rubric: Rubric) -> list[SFTExam
         SFTExample(
             id=f"{prompt.id}-a{index}",
             source="EFT",
-            prompt=rubric.fill(instruction=prompt.instruction, response=answer.text),
+            prompt=rubric.fill(prompt.context, instruction=prompt.instruction, response=answer.text),
             completion=verdict_text(answer.rationale, answer.score),
             score=answer.score,
         )
@@ -50,6 +50,6 @@ def rank_only_eft_examples(ranked: Iterable[RankedPrompt], rubric: Rubric) -> li
         step = (rubric.scale.highest - rubric.scale.lowest) / (len(ranks) - 1)
         for index, answer in enumerate(prompt.answers):
             points = round(rubric.scale.highest - step * ranks.index(answer.rank))
-            filled = rubric.fill(instruction=prompt.instruction, response=answer.text)
+            filled = rubric.fill(prompt.context, instruction=prompt.instruction, response=answer.text)
             examples.append(SFTExample(f"{prompt.id}-a{index}", "EFT", filled, bare_verdict(points), points))
     return examples

@@ -144,7 +144,7 @@ def _compare_two(
     before, step = steps
     judge = str(session.config.dpo.stopping.judge)
     matches = [
-        Match(answers[step][one.id].id, one.instruction, answers[step][one.id], answers[before][one.id])
+        Match(answers[step][one.id].id, one.instruction, answers[step][one.id], answers[before][one.id], one.context)
         for one in prompts
         if one.id in answers[step] and one.id in answers[before]
     ]

@@ -60,14 +60,14 @@ def score_answers(
     if judge is None or not answers:
         return Scores([], [])
     run = session.run
-    instructions = {prompt.id: prompt.instruction for prompt in prompts}
+    by_id = {prompt.id: prompt for prompt in prompts}
     stage = f"{model}/{source.value}verdicts"
 
     def produce() -> list[Verdict]:
         found = score(
             session.judge(),
             session.caller(judge, stage),
-            [(instructions[answer.prompt_id], answer) for answer in answers],
+            [(by_id[answer.prompt_id], answer) for answer in answers],
             seed=session.config.seed,
             label=f"{model}: {public_name(judge)} judges {len(answers)} {_DESCRIPTIONS[source]}",
         )

@@ -120,7 +120,7 @@ def run_reward_model(
     """
     results: list[RewardResult] = []
     answers = [
-        (prompt.instruction, Answer(f"{prompt.id}-a{index}", prompt.id, "people", answer.text, "stop"))
+        (prompt, Answer(f"{prompt.id}-a{index}", prompt.id, "people", answer.text, "stop"))
         for prompt in ranked
         for index, answer in enumerate(prompt.answers)
     ]
@@ -159,7 +159,7 @@ def _result(
     identity: str,
     provenance: Provenance,
     ranked: Sequence[RankedPrompt],
-    answers: Sequence[tuple[str, Answer]],
+    answers: Sequence[tuple[RankedPrompt, Answer]],
     verdicts: Sequence[Verdict],
     perfect: float,
 ) -> RewardResult:
@@ -188,4 +188,10 @@ def _result(
 
 
 def _digest(ranked: Sequence[RankedPrompt]) -> str:
-    return digest_of_set(len(ranked), ["\x1e".join(repr(prompt) for prompt in ranked)])
+    return digest_of_set(len(ranked), ["\x1e".join(map(_fields, ranked))])
+
+
+def _fields(prompt: RankedPrompt) -> str:
+    """Return all fields of a ranked prompt as text; without the context if it has none, as in earlier digests."""
+    fields = repr(prompt)
+    return fields if prompt.context else fields.removesuffix(", context=())") + ")"

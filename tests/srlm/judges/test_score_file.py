@@ -17,7 +17,7 @@ from srlm.judges.rubric import Scale
 from srlm.judges.score_file import judge_answers, read_answers, refuse_other_file, summarise
 from srlm.judges.score_file_output import summary_table, summary_words
 from srlm.prices import FREE
-from srlm.types import Answer, Completion, Failed
+from srlm.types import Answer, Completion, Failed, Prompt
 
 QUIET = Progress(quiet=True)
 POINTS = Scale(0, 5)
@@ -53,7 +53,8 @@ class Grader:
 
 def items(*outputs):
     return [
-        (f"Question {n}?", Answer(f"{n:04d}", f"Question {n}?", "m", text, "stop")) for n, text in enumerate(outputs)
+        (Prompt(f"{n:04d}", f"Question {n}?", "evaluation"), Answer(f"{n:04d}", f"Question {n}?", "m", text, "stop"))
+        for n, text in enumerate(outputs)
     ]
 
 
@@ -80,14 +81,14 @@ def read(path, records):
     ],
 )
 def test_each_form(tmp_path, record):
-    ((instruction, answer),) = read(tmp_path / "x.json", [record])
-    assert (instruction, answer.text, answer.id) == ("Say it.", "It.", "0001")
+    ((prompt, answer),) = read(tmp_path / "x.json", [record])
+    assert (prompt.instruction, answer.text, answer.id) == ("Say it.", "It.", "0001")
     assert answer.model == record.get("generator", "unknown")
 
 
 def test_an_input_belongs_to_the_instruction(tmp_path):
-    ((instruction, _),) = read(tmp_path / "x.json", [{"instruction": "Sum up.", "input": "A text.", "output": "It."}])
-    assert instruction == "Sum up.\n\nA text."
+    ((prompt, _),) = read(tmp_path / "x.json", [{"instruction": "Sum up.", "input": "A text.", "output": "It."}])
+    assert prompt.instruction == "Sum up.\n\nA text."
 
 
 def test_own_ids_stay_and_must_differ(tmp_path):
@@ -215,7 +216,7 @@ def test_a_judged_file_may_be_written_again_and_grow(ledger, tmp_path):
 def test_a_judged_file_can_be_judged(ledger, tmp_path):
     path = tmp_path / "x.judged.jsonl"
     write_records(path, judged(lambda text: 3, ledger, "a", "b"))
-    assert [(question, one.text, one.id, one.model) for question, one in read_answers(path)] == [
+    assert [(prompt.instruction, one.text, one.id, one.model) for prompt, one in read_answers(path)] == [
         ("Question 0?", "a", "0000", "m"),
         ("Question 1?", "b", "0001", "m"),
     ]
@@ -269,8 +270,8 @@ def test_a_file_of_something_else_is_not_overwritten(tmp_path, content):
 )
 def test_messages_are_read(tmp_path, record, read):
     (tmp_path / "x.jsonl").write_text(json.dumps(record | {"id": None, "generator": None, "model": "m"}))
-    ((instruction, answer),) = read_answers(tmp_path / "x.jsonl")
-    assert (instruction, answer.text) == read
+    ((prompt, answer),) = read_answers(tmp_path / "x.jsonl")
+    assert (prompt.instruction, answer.text) == read
     assert (answer.id, answer.model) == ("0001", "m")
 
 
