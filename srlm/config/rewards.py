@@ -27,6 +27,11 @@ def program_of(source: str) -> tuple[Path, str] | None:
     return (Path(found["file"]).expanduser(), found["function"]) if found else None
 
 
+def source_name(source: str) -> str:
+    """Return the name of a source for a page that others read: of a file or a folder without its path."""
+    return source if source.startswith("hf:") else Path(source).name
+
+
 def _check_source(source: Any) -> Any:
     """Return the name of a source as it is given.
 

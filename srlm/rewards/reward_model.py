@@ -81,7 +81,9 @@ class RewardModel:
         self._rows = vocabulary_size(config)
         self._chat = ChatTokenizer(self._tokenizer, name=name, context=self._context, rows=self._rows)
         if text_around_answer(self._tokenizer, [Message("user", QUESTION)], name, {})[0] is None:
-            raise ModelError(f"The chat template of {folder} leaves answers out, so its reward model would not see them.")
+            raise ModelError(
+                f"The chat template of {folder} leaves answers out, so its reward model would not see them."
+            )
         self._device = pick_device(device)
         self._dtype = pick_dtype(dtype, self._device)
         self._batch_tokens = batch_tokens or READ_TOKENS

@@ -7,12 +7,12 @@ a rubric (`srlm.judges.pointwise`).
 
 from collections.abc import Sequence
 from math import isfinite
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
-from srlm.config.rewards import program_of
+from srlm.config.rewards import JUDGE, program_of
 from srlm.engines.engine import Engine
-from srlm.engines.open import is_remote, open_engine
-from srlm.errors import EngineError
+from srlm.engines.open import is_remote, open_engine, public_name
+from srlm.errors import EngineError, UnknownName, UsageError
 from srlm.inference import Caller
 from srlm.model_hub import is_model_name, model_folder
 from srlm.types import Answer, Completion, Failed, Message, Reply, Request, Scored, Unparsed, Verdict
@@ -59,6 +59,27 @@ def open_judge(spec: str, **settings: Any) -> Engine:
     return open_engine(spec, **settings)
 
 
+def open_source(spec: str, **settings: Any) -> RewardSource:
+    """Open a source of the setting `reward` other than the judge; the arguments are those of `open_judge`.
+
+    Raises:
+        UnknownName: there is no such file, folder or model.
+        UsageError: it is a language model.
+        SrlmError: see `open_judge`.
+    """
+    if not is_source_name(spec):
+        raise UnknownName("For reward, the source", spec, [JUDGE, "FILE.py:FUNCTION", "hf:OWNER/NAME", "a folder"])
+    source = open_judge(spec, **settings)
+    if not isinstance(source, RewardSource):
+        source.close()
+        raise UsageError(
+            f"{public_name(spec)} is a language model, and has no score to give. For a reward, take a sequence "
+            "classifier with one logit; a language model can judge by a rubric: judge.frozen with "
+            "pairs.scored_by=frozen."
+        )
+    return source
+
+
 def conversation(context: Sequence[Message], instruction: str, answer: str) -> Request:
     """Return the request for the value of one answer: the messages before the instruction, this, and the answer."""
     return Request((*context, Message("user", instruction), Message("assistant", answer)))
@@ -73,7 +94,7 @@ def require_answer(request: Request, name: str) -> None:
     if request.messages[-1].role != "assistant" or request.choices:
         raise EngineError(
             f"{name} scores answers and writes no text. Measure it with `srlm judge card` or `srlm eval --suite "
-            "reward`, or train with it: reward=NAME."
+            "reward`, or train with it by the setting reward."
         )
 
 
@@ -97,8 +118,7 @@ def source_verdicts(
         EngineError: a program failed; what it returned before is in the ledger.
         EngineFailed: no answer could be scored.
     """
-    source = caller.engine
-    assert isinstance(source, RewardSource)
+    source = cast(RewardSource, caller.engine)
     replies = caller.ask([request for request, _ in items], label)
     return [
         Verdict(
