@@ -284,7 +284,8 @@ class Reward:
     """The mean of the parsed verdicts on one answer; None without one.
 
     `spread` is their range or, for a single verdict that is an expectation, the standard deviation of its distribution.
-    `scored`, `unparsed` and `failed` count the verdicts.
+    `scored`, `unparsed` and `failed` count the verdicts. Of several sources it is their weighted mean
+    (`srlm.rewards.combine`); those in `vetoed_by` forbid to choose the answer.
     """
 
     answer_id: str
@@ -294,6 +295,7 @@ class Reward:
     unparsed: int
     failed: int
     verdict_ids: tuple[str, ...] = field(default=())
+    vetoed_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

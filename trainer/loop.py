@@ -125,6 +125,8 @@ def _generate_and_score(session: Session, number: int, ift: list[Demonstration])
     """Generate new prompts and candidates with M_t, and score them with M_t and the frozen judge."""
     config, run = session.config, session.run
     current, following = f"M{number}", f"M{number + 1}"
+    if not run.path(f"{following}/verdicts").exists():
+        session.require_sources()
     prompts = run.stage(f"{following}/instructions", Prompt, lambda: new_prompts(session, number, ift))
     candidates = run.stage(
         f"{following}/candidates", Answer, lambda: sample_candidates(session, following, current, prompts)
@@ -184,7 +186,7 @@ def _monitor(
     (metrics,) = run.stage(
         f"{following}/health",
         IterationMetrics if records.positives is None else PositivesMetrics,
-        lambda: [compute_metrics(records, session.judge().rubric.scale, before)],
+        lambda: [compute_metrics(records, session.scale(), before)],
     )
     if following not in run.models():
         report_metrics(run, number, metrics)

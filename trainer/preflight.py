@@ -5,6 +5,7 @@ from pathlib import Path
 from srlm.checkpoint_files import read_config
 from srlm.config import TrainConfig
 from srlm.config.finetune import DPOConfig, SFTConfig
+from srlm.config.rewards import JUDGE, only_judge
 from srlm.disk import require_disk
 from srlm.engines.architectures import require_architecture
 from srlm.engines.budget import Budget
@@ -20,6 +21,8 @@ from srlm.judges.rubric import Scale
 from srlm.model_hub import is_model_name, model_folder
 from srlm.optional_deps import require
 from srlm.puzzle.task import PUZZLE
+from srlm.rewards.reward_model import RewardModel, is_classifier
+from srlm.rewards.source import open_source
 from srlm.runs import Run
 from srlm.seed_data import Seeds, load_seeds
 from srlm.types import Message, Request
@@ -40,7 +43,7 @@ def preflight(config: TrainConfig) -> None:
         SrlmError: with the next step for the user.
     """
     judge = configured_judge(config.judge)
-    _check_rewards(config, judge.rubric.scale)
+    _check_rewards(config, judge.rubric.scale if only_judge(config.reward) else None)
     _check_seeds(config)
     if config.instructions.from_file:
         select_prompts(config)
@@ -56,6 +59,7 @@ def preflight(config: TrainConfig) -> None:
     if config.instructions.source == PUZZLE:
         puzzle_prompts("The run", config.instructions.made_count * config.iterations, config.seed, [])
     _check_external_models(config, judge)
+    _check_reward_sources(config)
     load_for_training(folder, "cpu")  # last, because it takes longest: it finds weights that are missing or not finite
 
 
@@ -66,13 +70,17 @@ def _trainings(config: TrainConfig) -> list[SFTConfig | DPOConfig]:
     return [*([config.sft] if sft else []), *([config.dpo] if dpo else [])]
 
 
-def _check_rewards(config: TrainConfig, scale: Scale) -> None:
-    """Check that the rubric's scale allows a pair, or a positive.
+def _check_rewards(config: TrainConfig, scale: Scale | None) -> None:
+    """Check that the scale of the rewards allows a pair, or a positive; None for rewards without a scale.
 
     Raises:
         UsageError: it does not.
     """
     rubric = config.judge.rubric
+    if scale is None:
+        if config.learn_from == "positives":
+            min_positive_reward(config, scale)
+        return
     if config.pairs.min_gap > scale.highest - scale.lowest:
         raise UsageError(
             f"pairs.min_gap is {config.pairs.min_gap:g}, and rewards on the scale {scale} of the rubric {rubric} "
@@ -92,6 +100,20 @@ def _check_rewards(config: TrainConfig, scale: Scale) -> None:
             f"reward is a mean over all scores, which never reaches {scale.highest}. Set positives.min_reward, "
             "or judge.scoring=sampled."
         )
+
+
+def _check_reward_sources(config: TrainConfig) -> None:
+    """Open the programs and the reward models of `reward`; weights are loaded, which finds those that are missing.
+
+    Raises:
+        SrlmError: one cannot be used.
+    """
+    for part in config.reward:
+        if part.source != JUDGE:
+            source = open_source(part.source, device=config.device, dtype=config.dtype)
+            if isinstance(source, RewardModel):
+                source.load()
+            source.close()
 
 
 def _check_seeds(config: TrainConfig) -> None:
@@ -158,7 +180,10 @@ def _check_model(setting: str, name: str | None, internal: tuple[str, ...], requ
         if isinstance(opened, RemoteEngine):
             opened.key  # noqa: B018 -- raises if the API key is missing
     elif is_model_name(name):
-        load_tokenizer(_local_model(name, engine))
+        folder = _local_model(name, engine)
+        if is_classifier(folder):
+            raise UsageError(f"{setting} is {name}, a reward model, which writes no verdicts. Set reward: {name}")
+        load_tokenizer(folder)
     else:
         raise UnknownName(f"For {setting}, the model", name, [*internal, "hf:OWNER/NAME", "a folder with config.json"])
 

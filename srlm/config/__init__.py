@@ -2,8 +2,8 @@
 
     start.py        start, and what it excludes  finetune.py     sft, dpo, and their lora, stopping
     data.py         seeds                        monitor.py      thresholds of the training monitor
-    generation.py   instructions                 vllm.py         the vLLM engine
-    preferences.py  judge, pairs, positives
+    generation.py   instructions                 rewards.py      reward
+    preferences.py  judge, pairs, positives      vllm.py         the vLLM engine
 
 Defaults are the paper's (arXiv 2401.10020, sections 2 and 3.1) where it has the setting; else the doc says so. Presets,
 files and `--set` are read by `srlm/config_file.py`; docs/reference/settings.md is made from the descriptions.
@@ -19,6 +19,7 @@ from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.config.generation import InstructionsConfig
 from srlm.config.monitor import MonitorConfig
 from srlm.config.preferences import JudgeConfig, PairsConfig, PositivesConfig
+from srlm.config.rewards import JUDGE_ALONE, Rewards
 from srlm.config.section import SamplingConfig, Section
 from srlm.config.start import Start, require_effect, require_seeds, without_default_seeds
 from srlm.config.vllm import VLLMConfig
@@ -83,6 +84,15 @@ class TrainConfig(Section):
     seeds: SeedsConfig = SeedsConfig()
     sft: SFTConfig = SFTConfig()
     instructions: InstructionsConfig = InstructionsConfig()
+    reward: Rewards = Field(
+        "judge",
+        validate_default=True,
+        description=(
+            "source of the rewards that select the training data. judge: the model itself, by judge.* (the paper); "
+            "FILE.py:FUNCTION: a program; hf:OWNER/NAME or a folder: a reward model; a list with source, weight, "
+            "veto_below: several (docs/howto/own_reward.md)"
+        ),
+    )
     judge: JudgeConfig = JudgeConfig()
     learn_from: Literal["pairs", "positives"] = Field(
         "pairs",
@@ -166,6 +176,11 @@ class TrainConfig(Section):
     def _judges_exist(self) -> "TrainConfig":
         if self.pairs.scored_by == "frozen" and self.judge.frozen is None:
             raise ValueError("pairs.scored_by is frozen, but judge.frozen is not set")
+        if self.pairs.scored_by == "frozen" and self.reward != JUDGE_ALONE:
+            raise ValueError(
+                "pairs.scored_by is frozen, so the pairs are selected by judge.frozen and reward would have no effect; "
+                "leave out one of the two"
+            )
         if self.judge.frozen == "SFT" and not self.trains_baseline:
             raise ValueError(
                 "judge.frozen is SFT, but no model SFT is trained: that needs start=base, sft.baseline and seeds.eft "

@@ -54,7 +54,7 @@ def select_positives(
     session: Session, number: int, prompts: Sequence[Prompt], candidates: Sequence[Answer], scores: Scores
 ) -> list[SFTExample]:
     """Return the best answers of iteration t as supervised examples."""
-    least = min_positive_reward(session.config, session.judge().rubric.scale)
+    least = min_positive_reward(session.config, session.scale())
     positives, dropped = choose_positives(prompts, candidates, scores.rewards, least, session.config.thoughts)
     session.run.write(f"M{number + 1}/dropped", dropped)
     return positives
