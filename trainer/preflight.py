@@ -1,6 +1,7 @@
 """Validation of a run before it starts, so that nothing is written for a command that cannot succeed."""
 
 from pathlib import Path
+from typing import Any
 
 from srlm.checkpoint_files import read_config
 from srlm.config import TrainConfig
@@ -9,6 +10,7 @@ from srlm.config.rewards import JUDGE, only_judge
 from srlm.disk import require_disk
 from srlm.engines.architectures import require_architecture
 from srlm.engines.budget import Budget
+from srlm.engines.conversation_trial import require_contexts
 from srlm.engines.device import pick_device
 from srlm.engines.load import load_tokenizer
 from srlm.engines.open import is_remote, open_engine
@@ -32,6 +34,7 @@ from trainer.finetune.libraries import require_libraries
 from trainer.finetune.load_model import dropout_settings, load_for_training
 from trainer.finetune.tokenize import ExampleTokenizer
 from trainer.generation.puzzles import puzzle_prompts
+from trainer.generation.self_instruct import without_context
 from trainer.generation.user_prompts import prompts_of_an_iteration, select_prompts
 from trainer.preferences.best_of_n import min_positive_reward
 
@@ -45,8 +48,6 @@ def preflight(config: TrainConfig) -> None:
     judge = configured_judge(config.judge)
     _check_rewards(config, judge.rubric.scale if only_judge(config.reward) else None)
     _check_seeds(config)
-    if config.instructions.from_file:
-        select_prompts(config)
     require_launcher(config.launcher)
     require_safe(config.vllm.arguments())
     require_libraries()
@@ -54,7 +55,9 @@ def preflight(config: TrainConfig) -> None:
         require("peft", "LoRA", "train")
     pick_device(config.device)
     folder = _local_model(config.model, config.engine)
-    ExampleTokenizer(load_tokenizer(folder), config.thoughts)
+    tokenizer = load_tokenizer(folder)
+    ExampleTokenizer(tokenizer, config.thoughts)
+    _check_contexts(config, tokenizer)
     dropout_settings(folder, max(one.dropout for one in _trainings(config)))
     if config.instructions.source == PUZZLE:
         puzzle_prompts("The run", config.instructions.made_count * config.iterations, config.seed, [])
@@ -153,6 +156,30 @@ def _check_seeds(config: TrainConfig) -> None:
 def _ranked_count(seeds: Seeds) -> str:
     count = len(seeds.eft) + len(seeds.validation)
     return f"{count} ranked instruction{'' if count == 1 else 's'}"
+
+
+def _check_contexts(config: TrainConfig, tokenizer: Any) -> None:
+    """Check that the chat template writes the system messages and earlier turns of the seeds, and of prompts of a file.
+
+    Raises:
+        ModelError: it does not.
+        UsageError: no demonstration stands alone, and the model that writes new instructions is shown such ones.
+    """
+    source = config.instructions.source
+    if config.instructions.from_file:
+        chosen = select_prompts(config).chosen
+        require_contexts(tokenizer, config.model, [one.context for one in chosen], f"the prompts {source}")
+    if config.seeds.source is None:
+        return
+    seeds = load_seeds(config.seeds.source)
+    held_out = seeds.validation if config.dpo.stopping.judge is not None else ()
+    contexts = [one.context for one in (*seeds.ift, *held_out)]
+    require_contexts(tokenizer, config.model, contexts, f"the seeds {config.seeds.source}")
+    if config.instructions.source == "written" and not without_context(seeds.ift):
+        raise UsageError(
+            f"All {len(seeds.ift)} demonstrations of the seeds {config.seeds.source} have a context, and the model "
+            "that writes new instructions is shown demonstrations that stand alone. Add some without a context."
+        )
 
 
 def _check_external_models(config: TrainConfig, judge: PointwiseJudge) -> None:

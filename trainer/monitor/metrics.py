@@ -72,7 +72,7 @@ def compute_metrics(
     return PositivesMetrics(
         **vars(metrics),
         positives=len(records.positives),
-        positive_instructions=len({one.prompt for one in records.positives}),
+        positive_instructions=len({(one.context, one.prompt) for one in records.positives}),
         positives_longer=_difference(_mean([len(one.completion) for one in records.positives]), length),
     )
 
