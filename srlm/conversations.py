@@ -2,7 +2,7 @@
 
 A question is the last turn of the user, with what comes before it as its context: a system message, and earlier turns
 that alternate between user and assistant. An answer is the assistant's turn after it. A record may have its system
-message (`system`) and earlier turns (`history`, pairs of texts) in fields of their own, as Alpaca's relatives do.
+message (`system`) and earlier turns (`history`, pairs of texts, or `context`, messages) in fields of their own.
 """
 
 from collections.abc import Sequence
@@ -94,9 +94,18 @@ def asked_and_answered(row: Row) -> tuple[Question, str]:
     asked, answer = answer_in(row, *fields)
     if asked is None or {*QUESTIONS} & row.data.keys():
         asked = question_in(row, *QUESTIONS)
-    if row.data.get("input"):
-        asked = Question(f"{asked.instruction}\n\n{row.text('input')}", asked.context)
-    return asked, answer
+    return with_input(row, asked), answer
+
+
+def with_input(row: Row, question: Question) -> Question:
+    """Return the question with the record's `input` (Alpaca), or a `context` that is text (Dolly), after it.
+
+    Raises:
+        DataError: it is not text; the message has the record's position.
+    """
+    names = ["input", *(["context"] if isinstance(row.data.get("context"), str) else [])]
+    texts = [row.text(name) for name in names if row.data.get(name)]
+    return Question("\n\n".join([question.instruction, *texts]), question.context)
 
 
 def messages_in(row: Row, name: str) -> tuple[Message, ...]:
@@ -136,8 +145,10 @@ def question_of(row: Row, name: str, messages: Sequence[Message]) -> Question:
 
 
 def _with_fields(row: Row, question: Question) -> Question:
-    """Return the question with the system message and the history of the record before it."""
+    """Return the question with the system message, history or context of the record before it."""
     context = question.context
+    if row.data.get("context") and isinstance(row.data["context"], list) and not context:
+        context = messages_in(row, "context")  # srlm's own
     if row.data.get("history") and not context:
         context = tuple(_history(row))
     if row.data.get("system") and not any(one.role == "system" for one in context):

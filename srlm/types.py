@@ -180,12 +180,13 @@ class Prompt:
 
     `context` is what comes before the instruction in its conversation: a system message, and earlier turns that end
     with the assistant's. The instruction is the last turn, the user's.
-    `category`, `complexity` and `expected_length` are the labels of the paper's Figures 9 and 10.
+    `category`, `complexity` and `expected_length` are the labels of the paper's Figures 9 and 10. `origin` is the
+    position of a prompt of the user's own in its file (source "file").
     """
 
     id: str
     instruction: str
-    source: Literal["seed", "generated", "evaluation"]
+    source: Literal["seed", "generated", "evaluation", "file"]
     parents: tuple[str, ...] = ()
     kind: str | None = None
     category: str | None = None
@@ -195,6 +196,7 @@ class Prompt:
     call: str | None = None
     schema: int = SCHEMA
     context: Context = ()
+    origin: str | None = None
 
 
 @dataclass(frozen=True)
@@ -320,7 +322,8 @@ class Reward:
     """The mean of the parsed verdicts on one answer; None without one.
 
     `spread` is their range or, for a single verdict that is an expectation, the standard deviation of its distribution.
-    `scored`, `unparsed` and `failed` count the verdicts.
+    `scored`, `unparsed` and `failed` count the verdicts. Of several sources it is their weighted mean
+    (`srlm.rewards.combine`); those in `vetoed_by` forbid to choose the answer.
     """
 
     answer_id: str
@@ -330,6 +333,7 @@ class Reward:
     unparsed: int
     failed: int
     verdict_ids: tuple[str, ...] = field(default=())
+    vetoed_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

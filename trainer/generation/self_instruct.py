@@ -50,12 +50,12 @@ def generate_prompts(
     accepted: list[Prompt] = []
     rejected: list[Dropped] = []
     for number in range(config.max_rounds):
-        if len(accepted) >= config.count:
+        if len(accepted) >= config.made_count:
             break
         shots = _draw_round(session, model, number, without_context(seeds), [*without_context(earlier), *accepted])
         replies = _run_round(session, model, writer, number, shots, len(accepted))
         for call, (key, reply) in enumerate(replies):
-            if len(accepted) >= config.count:
+            if len(accepted) >= config.made_count:
                 break
             text, reason = _check(reply, known)
             if reason:
@@ -85,7 +85,7 @@ def _draw_round(
             config.generated_shots,
             derive_seed(session.config.seed, model, number, call),
         )
-        for call in range(max(1, ceil(config.count / 2)))
+        for call in range(max(1, ceil(config.made_count / 2)))
     ]
 
 
@@ -109,7 +109,7 @@ def _run_round(
         _request(session, chosen, derive_seed(session.config.seed, model, "instruction", number, call))
         for call, chosen in enumerate(shots)
     ]
-    count = session.config.instructions.count
+    count = session.config.instructions.made_count
     return session.caller(writer, f"{model}/instructions").ask(
         requests, f"{model}: new instructions, round {number + 1}, {accepted} of {count} so far"
     )

@@ -4,7 +4,7 @@ Of a conversation all turns of the user are compared: a test prompt can be among
 left out, because many prompts share one, and the assistant's turns, because they are not prompts.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import combinations
 from statistics import fmean
 
@@ -44,11 +44,11 @@ def contaminated(texts: Sequence[str], held_out: Sequence[str]) -> list[int]:
         length = min(NGRAM, len(words))
         if length:
             grams.setdefault(length, set()).update(_ngrams(words, length))
-    return [
-        index
-        for index, text in enumerate(texts)
-        if any(gram in known for length, known in grams.items() for gram in _ngrams(rouge_words(text), length))
-    ]
+    return [index for index, text in enumerate(texts) if _has_any(rouge_words(text), grams)]
+
+
+def _has_any(words: list[str], grams: Mapping[int, Set[tuple[str, ...]]]) -> bool:
+    return any(gram in known for length, known in grams.items() for gram in _ngrams(words, length))
 
 
 def _ngrams(words: list[str], length: int) -> Iterator[tuple[str, ...]]:

@@ -14,7 +14,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from srlm.model_hub import model_folder
 from srlm.types import SCHEMA, Answer, Context, Prompt
 from trainer.finetune.tokenize import ExampleTokenizer, Tokens
 from trainer.generation.candidates import full_text
@@ -81,7 +80,7 @@ def _read_all(session: Session, name: str, texts: Sequence[Text], label: str) ->
     from trainer.finetune.output_head import score_labelled_tokens
 
     config = session.config
-    model, tokenizer = load_for_training(model_folder(session.run.model(name)), config.device)
+    model, tokenizer = load_for_training(session.folder(name), config.device)
     from trl.trainer.utils import add_fused_lm_head
 
     # The output head of TRL's DPO, which never holds more than a tile of the vocabulary's logits.
