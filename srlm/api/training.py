@@ -25,7 +25,7 @@ def train(
     runs: str | Path | None = None,
     quiet: bool = False,
 ) -> "Run":
-    """Train M1, M2, M3 from a base model by the self-rewarding loop, or resume a run that was stopped.
+    """Train M1, M2, M3 by the self-rewarding loop, or resume a run that was stopped.
 
     Args:
         config: a preset, or a YAML file.

@@ -89,8 +89,8 @@ def _tokenized_pairs(chat: ExampleTokenizer, job: DPOJob, progress: Progress) ->
     """
     found: list[dict[str, list[int]]] = []
     for pair in job.pairs:
-        chosen = chat.tokenize(pair.prompt, pair.chosen, job.written.get(pair.chosen_id))
-        rejected = chat.tokenize(pair.prompt, pair.rejected, job.written.get(pair.rejected_id))
+        chosen = chat.tokenize(pair.prompt, pair.chosen, job.written.get(pair.chosen_id), pair.context)
+        rejected = chat.tokenize(pair.prompt, pair.rejected, job.written.get(pair.rejected_id), pair.context)
         if len(chosen.prompt) < job.config.max_length:
             sides = (chosen.prompt, chosen.completion, rejected.completion)
             found.append(dict(zip(COLUMNS, map(list, sides), strict=True)))

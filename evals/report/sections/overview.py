@@ -29,7 +29,7 @@ def conclusions(found: Mapping[str, SuiteComparison]) -> Section:
     every = [conclusion for one in found.values() for conclusion in conclusions_of(one)]
     if not every:
         missing = "No comparison: it needs results of at least two models."
-        return Section("findings", "Conclusions", missing=missing, command="srlm eval SFT M1 M2 M3")
+        return Section("findings", "Conclusions", missing=missing, command="srlm eval M1 M2 M3")
     lead = (
         "A difference is significant if its 95 % interval excludes zero and its p value, adjusted for the models that "
         f"were compared (Holm), is below {ALPHA:g}. All others may be chance."
@@ -43,6 +43,7 @@ def configuration(run: Run) -> Section:
     config = run.config
     facts = [
         ("model", _public(config.model)),
+        ("start", config.start),
         ("iterations", str(config.iterations)),
         ("trains on", config.learn_from),
         ("new instructions", _instructions(config.instructions)),
@@ -50,7 +51,7 @@ def configuration(run: Run) -> Section:
         ("self-judgement", f"{config.judge.scoring}, rubric {config.judge.rubric.rpartition('/')[2]}"),
         ("frozen judge", _public(config.judge.frozen or "none")),
         ("DPO", f"beta {config.dpo.beta:g}, learning rate {config.dpo.learning_rate:g}"),
-        ("seed data", _public(config.seeds.source)),
+        ("seed data", _public(config.seeds.source or "none")),
         ("random seed", str(config.seed)),
     ]
     facts += _machine(run)
