@@ -34,8 +34,7 @@ def describe(found: "Lineage") -> str:
     """Return the lineage of one new instruction as text."""
     from srlm.transcript import transcript
 
-    asked = transcript(found.prompt.context, found.prompt.instruction)
-    lines = [f"Instruction {found.prompt.id}  ({_source(found.prompt)})", _indent(asked), ""]
+    lines = [f"Instruction {found.prompt.id}  ({_source(found.prompt)})", _indent(transcript(found.prompt)), ""]
     if found.prompt.origin is None:
         lines.append(f"Its {len(found.shots)} shots")
         lines += [f"  {shot.id}  {' '.join(shot.instruction.split())}" for shot in found.shots]

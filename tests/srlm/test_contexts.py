@@ -49,7 +49,8 @@ SYSTEM, ASKED, SAID = ({"role": role, "content": role.upper()} for role in ("sys
 
 
 def test_seeds_may_have_a_context_or_messages(tmp_path):
-    messages = [SYSTEM, ASKED, SAID, {"role": "user", "content": "And in verse?"}, {"role": "assistant", "content": "No."}]
+    last = [{"role": "user", "content": "And in verse?"}, {"role": "assistant", "content": "No."}]
+    messages = [SYSTEM, ASKED, SAID, *last]
     given_rows = [{**GOOD, "context": [SYSTEM, ASKED, SAID]}, {"messages": messages}, {**GOOD, "context": None}, GOOD]
     one, two, three, four = load_seeds(seeds(tmp_path, given_rows)).ift
     assert one.context == (Message("system", "SYSTEM"), Message("user", "USER"), Message("assistant", "ASSISTANT"))

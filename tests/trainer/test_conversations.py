@@ -10,7 +10,17 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from srlm.config import TrainConfig
 from srlm.console import Progress
 from srlm.runs import start_run
-from srlm.types import Answer, Completion, Demonstration, Message, Prompt, RankedAnswer, RankedPrompt, Reward, SFTExample
+from srlm.types import (
+    Answer,
+    Completion,
+    Demonstration,
+    Message,
+    Prompt,
+    RankedAnswer,
+    RankedPrompt,
+    Reward,
+    SFTExample,
+)
 from trainer.data.sft_examples import ift_examples
 from trainer.finetune.early_stopping import _generate_answers
 from trainer.generation.candidates import sample_candidates

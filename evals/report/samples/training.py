@@ -54,18 +54,14 @@ def training_samples(run: Run) -> list[Sample]:
     """Return the samples of every iteration, and then of the seed data."""
     found = [sample for model in iterations(run) for sample in _iteration_samples(run, model)]
     ift = [
-        Sample(one.id, IFT, _asked(one), (Reply("people", one.response),), category=one.kind or NO_LABEL)
+        Sample(one.id, IFT, transcript(one), (Reply("people", one.response),), category=one.kind or NO_LABEL)
         for one in _at_most(run.records("seeds/ift", Demonstration))
     ]
     eft = [
-        Sample(one.id, EFT, _asked(one), _ranked_replies(one), category=one.kind or NO_LABEL)
+        Sample(one.id, EFT, transcript(one), _ranked_replies(one), category=one.kind or NO_LABEL)
         for one in _at_most(run.records("seeds/eft", RankedPrompt))
     ]
     return [*found, *ift, *eft]
-
-
-def _asked(record: Prompt | Demonstration | RankedPrompt) -> str:
-    return transcript(record.context, record.instruction)
 
 
 def _at_most(found: Sequence[T]) -> list[T]:
@@ -115,7 +111,7 @@ def _iteration_samples(run: Run, model: str) -> list[Sample]:
         Sample(
             id=prompt.id,
             suite=iteration_suite(model),
-            prompt=_asked(prompt),
+            prompt=transcript(prompt),
             replies=tuple(
                 _candidate(one, pairs.get(prompt.id), scores.get(one.id, [])) for one in answers.get(prompt.id, [])
             ),

@@ -130,7 +130,9 @@ def run_reward_model(
         for index, answer in enumerate(prompt.answers)
     ]
     save_prompts(
-        run, _digest(ranked), [Prompt(one.id, one.instruction, "evaluation", category=one.kind) for one in ranked]
+        run,
+        _digest(ranked),
+        [Prompt(one.id, one.instruction, "evaluation", category=one.kind, context=one.context) for one in ranked],
     )
     for model in models:
         with load(model) as engine:
