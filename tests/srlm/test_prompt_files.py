@@ -123,6 +123,7 @@ def test_what_is_written_as_messages_is_read_in_order_and_from_the_run_again(tmp
     assert parse_lines(folder / "again.jsonl", Prompt) == [*found]
 
 
+@settings(max_examples=50)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(),
