@@ -82,9 +82,18 @@ def asked_and_answered(row: Row) -> tuple[Question, str]:
     asked, answer = answer_in(row, *fields)
     if asked is None or {*QUESTIONS} & row.data.keys():
         asked = question_in(row, *QUESTIONS)
-    if row.data.get("input"):
-        asked = Question(f"{asked.instruction}\n\n{row.text('input')}", asked.context)
-    return asked, answer
+    return with_input(row, asked), answer
+
+
+def with_input(row: Row, question: Question) -> Question:
+    """Return the question with the record's `input` (Alpaca), or a `context` that is text (Dolly), after it.
+
+    Raises:
+        DataError: it is not text; the message has the record's position.
+    """
+    names = ["input", *(["context"] if isinstance(row.data.get("context"), str) else [])]
+    texts = [row.text(name) for name in names if row.data.get(name)]
+    return Question("\n\n".join([question.instruction, *texts]), question.context)
 
 
 def asked_in(row: Row) -> tuple[Question, str | None]:

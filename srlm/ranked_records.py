@@ -14,13 +14,15 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from srlm.conversations import Question, answer_in, question_in, question_of
+from srlm.conversations import CONVERSATIONS, Question, answer_in, question_in, question_of, with_input
 from srlm.json_files import Row
 from srlm.jsonl import explain
 from srlm.types import Message, RankedPrompt
 
 _RANKED = TypeAdapter(RankedPrompt)
+RANKED_FIELDS = ("answers", "output_1", "output_2", "label", "chosen", "rejected", "question", "split")
 _PROMPTS = ("prompt", "instruction", "question")
+_DIFFERENT = "chosen and rejected differ before their last answers, so they answer different prompts."
 _SPEAKER = re.compile(r"(?:\A|\n\n)(Human|Assistant):")
 
 
@@ -54,28 +56,22 @@ def ranked_prompt(row: Row, identifier: str) -> RankedPrompt:
 
 def _preference(row: Row) -> tuple[Question, str, str]:
     """Return (question, chosen, rejected) of a record with these answers."""
-    given = {*_PROMPTS, "messages", "conversations"} & row.data.keys()
-    if not given and all(isinstance(row.data.get(side), str) for side in ("chosen", "rejected")):
+    given = next((name for name in (*_PROMPTS, *CONVERSATIONS) if name in row.data), None)
+    if given is None and all(isinstance(row.data.get(side), str) for side in ("chosen", "rejected")):
         return _spoken(row)
     (asked, chosen), (asked_too, rejected) = answer_in(row, "chosen"), answer_in(row, "rejected")
-    if given:
-        name = next((one for one in _PROMPTS if one in given), None) or min(given)
-        question = question_in(row, name)
-        if row.data.get("input"):
-            question = Question(f"{question.instruction}\n\n{row.text('input')}", question.context)
-        return question, chosen, rejected
-    if asked is None or asked_too is None:
-        return question_in(row, "prompt"), chosen, rejected  # which says what is missing
-    if asked != asked_too:
-        raise row.error("chosen and rejected differ before their last answers, so they answer different prompts.")
-    return asked, chosen, rejected
+    if asked is not None and asked_too is not None:
+        if asked != asked_too:
+            raise row.error(_DIFFERENT)
+        return asked, chosen, rejected
+    return with_input(row, question_in(row, given or "prompt")), chosen, rejected
 
 
 def _spoken(row: Row) -> tuple[Question, str, str]:
     """Return (question, chosen, rejected) of two conversations as text."""
     chosen, rejected = _turns(row, "chosen"), _turns(row, "rejected")
     if chosen[:-1] != rejected[:-1]:
-        raise row.error("chosen and rejected differ before their last answers, so they answer different prompts.")
+        raise row.error(_DIFFERENT)
     return question_of(row, "chosen", chosen[:-1]), chosen[-1].content, rejected[-1].content
 
 
@@ -87,7 +83,7 @@ def _turns(row: Row, side: str) -> list[Message]:
     """
     before, *parts = _SPEAKER.split(row.text(side))
     pairs = list(zip(parts[::2], parts[1::2], strict=True))
-    if before.strip() or len(pairs) < 2:  # noqa: PLR2004 -- a question and an answer
+    if before.strip() or len(pairs) < 2:
         raise row.error_with_hint("the field prompt is missing, and chosen and rejected are not conversations.")
     if pairs[-1][0] != "Assistant":
         raise row.error(f"the last turn of {side} must be the assistant's; it is the human's.")

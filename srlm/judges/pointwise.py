@@ -16,6 +16,7 @@ from srlm.inference import Caller
 from srlm.judges.injection import find_injections
 from srlm.judges.parse import LEAST_DIGITS, expectation, read_score
 from srlm.judges.rubric import Rubric, Scale, load_rubric
+from srlm.rewards.source import RewardSource, conversation, source_verdicts
 from srlm.seeding import derive_seed
 from srlm.strip_reasoning import mass_of, thoughts_of
 from srlm.transcript import Asked
@@ -90,7 +91,14 @@ def score(
     seed: int,
     label: str,
 ) -> list[Verdict]:
-    """Judge answers, each with what was asked; return the verdicts in order, `samples` per answer."""
+    """Judge answers, each with what was asked; return the verdicts in order, `samples` per answer.
+
+    A program or a reward model scores them by itself, once: of `judge` nothing is used.
+    """
+    if isinstance(caller.engine, RewardSource):
+        return source_verdicts(
+            caller, [(conversation(one.context, one.instruction, answer.text), answer) for one, answer in items], label
+        )
     requests: list[Request] = []
     owners: list[Answer] = []
     for asked, answer in items:

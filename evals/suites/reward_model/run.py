@@ -56,6 +56,11 @@ def _load_ranked(preparation: Preparation) -> Sequence[RankedPrompt]:
         known: Sequence[RankedPrompt] = read_records(stored, RankedPrompt)
     else:
         source = place or run.config.seeds.source
+        if source is None:
+            raise UsageError(
+                f"The run {run.name} has no seed data, because it started at an instruct model: name ranked answers "
+                "with --ranked (embedded, a folder, or oasst:OWNER/NAME)."
+            )
         seeds = load_seeds(source)
         known = seeds.validation
         given = len(seeds.eft) + len(known)
