@@ -102,17 +102,18 @@ def test_models_are_sent_the_messages_and_the_judge_reads_them(cli, run, prompts
         assert any("<assistant_message>\nThe Nile.\n</assistant_message>" in one for one in labelled)
 
 
-def test_tiny_models_answer_and_judge_conversations(cli, own_run, prompts):
-    command = ("eval", "M1", "M2", "--suite", "head-to-head", "--judge", "M1", "--max-tokens", 8)
-    result = cli(*command, "--prompts", prompts, *own_run.at)
+def test_a_tiny_model_answers_and_judges_conversations(cli, run, run_folder, tiny_model, prompts):
+    at = ("--judge", tiny_model, "--prompts", prompts, "--max-tokens", 8, "--runs", run, "--run", "r")
+    result = cli("eval", tiny_model, "--suite", "alpaca", *at)
     assert result.code == 0, result.err
-    requests = [json.loads(call[3]) for call in own_run.calls("evals/head-to-head")]
-    answered = [one["messages"] for one in requests if not one["choices"]]
-    assert len(answered) == 2 * len(RECORDS)
-    assert RECORDS[0]["messages"] in answered
-    calls = own_run.calls("evals/%")
-    assert cli(*command, "--prompts", prompts, *own_run.at).code == 0
-    assert own_run.calls("evals/%") == calls
+    own = run_folder(run / "r")
+    requests = [json.loads(call[3])["messages"] for call in own.calls("evals/alpaca")]
+    assert [one["messages"] in requests for one in RECORDS] == [True] * len(RECORDS)
+    judged = [one[0]["content"] for one in requests if "<last_message>" in one[0]["content"]]
+    assert len(judged) == 2 * 3  # three of the prompts have something before them, and each is judged in both orders
+    calls = own.calls("evals/%")
+    assert cli("eval", tiny_model, "--suite", "alpaca", *at).code == 0
+    assert own.calls("evals/%") == calls
 
 
 def test_prompts_without_outputs_are_enough_for_head_to_head_alone(cli, run, tmp_path):
