@@ -28,7 +28,9 @@ def before_m1(config: TrainConfig, run: Run, control: str | None) -> None:
     if control not in {"shuffled-eft", "no-eft"} or run.path("M1/judgements").exists():
         return
     judge = configured_judge(config.judge)
-    judgements = eft_examples(load_seeds(str(config.seeds.source)).eft, judge.rubric) if control == "shuffled-eft" else []
+    judgements = (
+        eft_examples(load_seeds(str(config.seeds.source)).eft, judge.rubric) if control == "shuffled-eft" else []
+    )
     completions = [one.completion for one in judgements]
     random.Random(derive_seed(config.seed, control)).shuffle(completions)
     run.write(

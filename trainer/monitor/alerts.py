@@ -105,8 +105,8 @@ CHECKS = (
         "max_duplicates",
         False,
         "share",
-        "The writer repeats itself: set a higher instructions.sampling.temperature, more seeds, or another writer; of a "
-        "file, give more different prompts",
+        "The writer repeats itself: set a higher instructions.sampling.temperature, more seeds, or another writer; "
+        "of a file, give more different prompts",
     ),
     Check(
         "diversity of the new instructions",

@@ -127,7 +127,7 @@ def _distribution(scores: Sequence[float], scale: Scale | None) -> dict[str, Any
     common = Counter(scores if scale is None else [round(score, 2) for score in scores]).most_common(1)
     share = _rounded(common[0][1] / len(scores)) if common else None
     if scale is None:
-        found = {"score_histogram": {}, "highest": None, "one_score_share": share, "top_share": None}
+        found: dict[str, Any] = {"score_histogram": {}, "highest": None, "one_score_share": share, "top_share": None}
         if not scores:
             return found
         middle = quantiles(scores, n=4, method="inclusive") if len(scores) > 1 else [*scores] * 3
