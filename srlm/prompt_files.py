@@ -20,19 +20,18 @@ from itertools import chain
 from pathlib import Path
 from typing import Literal
 
-from srlm.conversations import CONVERSATIONS, Question, messages_in, question_of
+from srlm.conversations import CONVERSATIONS, SYSTEM, Question, messages_in, question_of, with_system
 from srlm.data_tables import HUB, file_rows, hub_rows
 from srlm.errors import DataError
 from srlm.json_files import Row, kind_of
 from srlm.open_assistant import is_open_assistant, read_threads
 from srlm.read_text import opened
-from srlm.types import Dropped, Message, Prompt
+from srlm.types import Dropped, Prompt
 
 _TEXTS = ("instruction", "prompt", "question")
-_SYSTEM = ("system", "system_prompt")
 _MT_BENCH = "turns"
 _OPEN_ASSISTANT = ("message_id", "message_tree_id", "parent_id", "role", "text", "lang", "deleted", "rank", "replies")
-_COLUMNS = frozenset({*CONVERSATIONS, *_TEXTS, *_SYSTEM, "input", _MT_BENCH, *_OPEN_ASSISTANT})
+_COLUMNS = frozenset({*CONVERSATIONS, *_TEXTS, *SYSTEM, "input", _MT_BENCH, *_OPEN_ASSISTANT})
 _SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".gz")
 _HUB_NAME = re.compile(rf"{HUB}[\w.-]+/[\w.-]+(:.+)?")
 
@@ -110,7 +109,7 @@ def _position(row: Row) -> str:
 
 
 def _prompt(row: Row) -> Prompt:
-    question = _with_system(row, _question(row))
+    question = with_system(row, _question(row))
     origin = f"{row.path.name}, {row.unit} {row.number}"
     return Prompt(_position(row), question.instruction, FILE, origin=origin, context=question.context)
 
@@ -144,14 +143,3 @@ def _question(row: Row) -> Question:
     if not text.strip():
         raise row.error(f"the field {name} has no text. Leave out the record.")
     return Question(text)
-
-
-def _with_system(row: Row, question: Question) -> Question:
-    """Return a question with the system message of a field of its own."""
-    name = next((one for one in _SYSTEM if one in row.data), None)
-    text = row.text(name) if name else ""
-    if not text.strip():
-        return question
-    if question.context and question.context[0].role == "system":
-        raise row.error(f"has a system message in its messages and in the field {name}. Remove one of them.")
-    return Question(question.instruction, (Message("system", text), *question.context))
