@@ -28,7 +28,9 @@ def before_m1(config: TrainConfig, run: Run, control: str | None) -> None:
     if control not in {"shuffled-eft", "no-eft"} or run.path("M1/judgements").exists():
         return
     judge = configured_judge(config.judge)
-    judgements = eft_examples(load_seeds(config.seeds.source).eft, judge.rubric) if control == "shuffled-eft" else []
+    judgements = (
+        eft_examples(load_seeds(str(config.seeds.source)).eft, judge.rubric) if control == "shuffled-eft" else []
+    )
     completions = [one.completion for one in judgements]
     random.Random(derive_seed(config.seed, control)).shuffle(completions)
     run.write(
@@ -43,7 +45,7 @@ def before_iteration(session: Session, number: int, control: str | None) -> None
     if control != "random-scores" or run.path(f"{following}/rewards").exists():
         return
     earlier = [prompt for past in range(2, number + 1) for prompt in run.stage(f"M{past}/instructions", Prompt, list)]
-    prompts = puzzle_prompts(following, config.instructions.count, config.seed, earlier)
+    prompts = puzzle_prompts(following, config.instructions.made_count, config.seed, earlier)
     run.write(f"{following}/refused", [])
     run.write(f"{following}/instructions", prompts)
     candidates = run.stage(
