@@ -7,6 +7,7 @@
                           ranked_validation as .jsonl or .jsonl.gz (srlm/open_assistant.py)
     oasst:OWNER/NAME      a data set of the same format on the Hub
     puzzle:SEED           made by the checker of the puzzle task (docs/explain/puzzle.md); "puzzle" alone: seed 0
+    sentences:SEED        made by the checker of the sentence task (docs/explain/sentences.md), in the same way
 
 IFT uses first user turns with the reply that people ranked best (arXiv 2401.10020, section 3.1.1); EFT uses other first
 turns with several ranked replies. If prompts have no split, or all are for training, a quarter of them, by id, goes to
@@ -28,6 +29,9 @@ from srlm.jsonl import explain, read_records, refuse_newer
 from srlm.open_assistant import read_open_assistant, split_of
 from srlm.puzzle.seed_data import demonstrations, ranked
 from srlm.puzzle.task import puzzle_seed
+from srlm.seeding import seed_in_name
+from srlm.sentences import seed_data as sentences
+from srlm.sentences.task import SENTENCES
 from srlm.types import Demonstration, Prompt, RankedPrompt
 
 T = TypeVar("T")
@@ -64,9 +68,12 @@ def load_seeds(source: str) -> Seeds:
         return _divide(*read_open_assistant(source.removeprefix("oasst:")))
     if (seed := puzzle_seed(source)) is not None:
         return _divide(demonstrations(seed), ranked(seed))
+    if (seed := seed_in_name(SENTENCES, source)) is not None:
+        return _divide(sentences.demonstrations(seed), sentences.ranked(seed))
     folder = Path(source).expanduser()
     if not folder.is_dir():
-        known = [EMBEDDED, "a folder with ift.jsonl and eft.jsonl", "oasst:FILE", "oasst:OWNER/NAME", "puzzle:SEED"]
+        made = ["puzzle:SEED", "sentences:SEED"]
+        known = [EMBEDDED, "a folder with ift.jsonl and eft.jsonl", "oasst:FILE", "oasst:OWNER/NAME", *made]
         raise UnknownName("The seeds", source, known)
     return _from_folder(folder)
 

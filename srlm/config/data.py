@@ -11,7 +11,8 @@ class SeedsConfig(Section):
     """Source and size of the human seed data."""
 
     source: str = Field(
-        "embedded", description="embedded, a folder with ift.jsonl and eft.jsonl, oasst:NAME_OR_PATH, or puzzle"
+        "embedded",
+        description="embedded, a folder with ift.jsonl and eft.jsonl, oasst:NAME_OR_PATH, puzzle, or sentences",
     )
     eft_source: str | None = Field(None, description="source of the EFT training part; null: the same as source")
     eft: bool = Field(

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from srlm.puzzle.task import PUZZLE
+from srlm.sentences.task import SENTENCES
 from srlm.types import Demonstration, Prompt
 from trainer.generation.puzzles import puzzle_prompts
 from trainer.generation.self_instruct import generate_prompts
+from trainer.generation.word_sets import sentence_prompts
 from trainer.session import Session
 
 
@@ -22,6 +24,9 @@ def new_prompts(session: Session, number: int, seeds: Sequence[Demonstration]) -
     if config.instructions.source == PUZZLE:
         run.write(f"{following}/refused", [])
         return puzzle_prompts(following, config.instructions.count, config.seed, earlier)
+    if config.instructions.source == SENTENCES:
+        run.write(f"{following}/refused", [])
+        return sentence_prompts(following, config.instructions.count, config.seed, earlier)
     writer = {"base": "M0", "current": f"M{number}"}.get(config.instructions.writer, config.instructions.writer)
     accepted, rejected = generate_prompts(session, following, writer, seeds, earlier)
     run.write(f"{following}/refused", rejected)
