@@ -1,1 +1,1 @@
-"""A task on real text whose truth a program knows: one sentence with five given words. See docs/explain/sentences.md."""
+"""A task on real text that a program checks: a sentence with five given words. See docs/explain/sentences.md."""

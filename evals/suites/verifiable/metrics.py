@@ -31,7 +31,7 @@ LENIENT = {
 
 
 def metrics(chosen: Selection[VerifiableResult]) -> list[Metric]:
-    """Return the four metrics of IFEval, or the two of a benchmark without a loose reading; flaws, lengths, cut answers."""
+    """Return the four metrics of IFEval, or the two of a benchmark without a loose reading; flaws, lengths, cuts."""
     results = chosen.results
 
     def rate(
