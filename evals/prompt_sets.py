@@ -10,9 +10,19 @@ from srlm.types import Prompt
 
 
 def prompts_digest(prompts: Sequence[Prompt]) -> str:
-    """Hash a set of prompts with their references, whatever their order."""
+    """Hash a set of prompts with their contexts and references, whatever their order.
+
+    A prompt without context adds nothing for it: sets without any have the digests that they always had.
+    """
     ordered = sorted(prompts, key=lambda prompt: prompt.id)
-    return digest_of_set(len(prompts), (f"{one.id}\x1f{one.instruction}\x1f{one.reference}\x1e" for one in ordered))
+    return digest_of_set(
+        len(prompts),
+        (f"{one.id}{_context(one)}\x1f{one.instruction}\x1f{one.reference}\x1e" for one in ordered),
+    )
+
+
+def _context(prompt: Prompt) -> str:
+    return "".join(f"\x1d{one.role}\x1f{one.content}" for one in prompt.context)
 
 
 def save_prompts(run: Run, digest: str, prompts: Sequence[Prompt]) -> None:

@@ -7,7 +7,7 @@ only some settings. `--set dpo.beta=0.2` changes one. The resolved configuration
 import re
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -116,9 +116,16 @@ def _message(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         model: Any = TrainConfig
         for part in parts[:-1]:
-            model = model.model_fields[part].annotation
+            if not part.isdecimal():  # a place in a list, whose items are of one class
+                model = model.model_fields[part].annotation
+                model = next(iter(get_args(model)), model)
         known = [".".join([*parts[:-1], name]) for name in model.model_fields]
         return str(UnknownName("The configuration key", key[:SHOWN], known))
+    if key == "model" and first["type"] == "missing":
+        return (
+            "The configuration names no model. Add to your file: model: hf:OWNER/NAME, or a folder with a checkpoint; "
+            "or give --set model=... (docs/howto/own_model.md)"
+        )
     if first["type"] == "missing":
         return f"The configuration has no {key}, which is required."
     given = f", not {shown(first['input'])}" if parts and not isinstance(first["input"], dict) else ""

@@ -101,15 +101,15 @@ class UnknownName(UsageError):
 class RunChanged(UsageError):
     """A run directory that was made with another configuration; to go on would mix two experiments.
 
-    `changes` has a line for each setting, such as "dpo.beta 0.1 -> 0.2".
+    `changes` has a line for each setting, such as "dpo.beta 0.1 -> 0.2". `hint` is a further sentence.
     """
 
-    def __init__(self, run: Path, changes: list[str]) -> None:
+    def __init__(self, run: Path, changes: list[str], hint: str = "") -> None:
         self.run, self.changes = run, changes
         listed = remove_url_credentials("; ".join(changes[:8])) + ("; ..." if len(changes) > 8 else "")
         super().__init__(
             f"The run {run} was started with another configuration ({listed}). "
-            "Give the new one its own --name, or repeat the old settings to go on with this run."
+            f"Give the new one its own --name, or repeat the old settings to go on with this run. {hint}".rstrip()
         )
 
 

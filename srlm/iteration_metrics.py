@@ -12,8 +12,8 @@ from srlm.types import SCHEMA
 class IterationMetrics:
     """Metrics of one iteration.
 
-    Lengths are in characters, rewards and scores in points of the rubric, gaps are chosen minus rejected, and rates and
-    shares are between 0 and 1. None means not measured: there were no data.
+    Lengths are in characters, rewards and scores in points of the rubric or in the units of the setting `reward`, gaps
+    are chosen minus rejected, and rates and shares are between 0 and 1. None means not measured: there were no data.
 
     Attributes:
         duplicate_rate: share of the written instructions refused as too similar to a known one.
@@ -21,7 +21,8 @@ class IterationMetrics:
         contaminated: ids of new instructions that overlap with the evaluation set.
         length_drift: relative change of the mean length since the iteration before.
         cut_share: share of the candidates that were cut at the token limit or by the server.
-        score_histogram: parsed verdicts by their rounded score; `highest` is that of the scale.
+        score_histogram: parsed verdicts by their rounded score; of several sources, rewards. Empty without a scale.
+        highest: highest score of the scale; None for rewards without one, those of programs and reward models.
         one_score_share: share of the parsed verdicts with the most frequent score (rounded to hundredths).
         top_share: share of the parsed verdicts that round to the highest score.
         spread: mean over candidates of the spread of their verdicts, see `srlm.types.Reward`.
@@ -29,7 +30,10 @@ class IterationMetrics:
         canary_reward: mean reward of the degenerate answers.
         canary_rewards: the same, by their kind.
         frozen_reward: the frozen judge's mean reward of the candidates that both judges scored.
-        self_excess: M_t's mean reward of the same candidates minus the frozen judge's.
+        self_excess: M_t's mean reward of the same candidates minus the frozen judge's; None without a scale.
+        vetoed: candidates that a source of the reward vetoes.
+        quartiles: lowest reward, the three quartiles and highest reward of the candidates; None with a scale.
+        deviation: standard deviation of the candidates' rewards; None with a scale.
     """
 
     model: str
@@ -44,7 +48,7 @@ class IterationMetrics:
     cut_share: float
     mean_reward: float | None
     score_histogram: dict[str, int]
-    highest: int
+    highest: int | None
     one_score_share: float | None
     top_share: float | None
     spread: float | None
@@ -60,11 +64,20 @@ class IterationMetrics:
     reward_gap: float | None
     schema: int = field(default=SCHEMA)
     only_thoughts: int = 0
+    vetoed: int = 0
+    quartiles: tuple[float, float, float, float, float] | None = None
+    deviation: float | None = None
 
     @property
     def degenerate_gap(self) -> float | None:
-        """The mean reward of the candidates minus that of the degenerate answers."""
-        return _difference(self.mean_reward, self.canary_reward)
+        """The mean reward of the candidates minus that of the degenerate answers.
+
+        Without a scale it is in standard deviations of the candidates' rewards.
+        """
+        gap = _difference(self.mean_reward, self.canary_reward)
+        if self.highest is not None or gap is None:
+            return gap
+        return round(gap / self.deviation, 4) if self.deviation else None
 
     @property
     def pair_yield(self) -> float | None:

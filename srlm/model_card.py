@@ -1,10 +1,12 @@
 """The model card of a checkpoint: README.md in the format of the Hugging Face Hub, written with huggingface_hub.
 
 It describes the training and all evaluations of the model: training writes it into the checkpoint, and each evaluation
-rewrites it atomically. Neither the ledger's fingerprint nor a loader reads it. It contains no path of this machine.
+rewrites it atomically. Neither the ledger's fingerprint nor a loader reads it. It contains no path of this machine: of
+a model or a judge that was given by its path, only the name remains.
 Left out: the licence, which follows from the base model's and is the publisher's to state.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, isnan
@@ -14,6 +16,7 @@ from typing import Any
 import yaml
 
 from srlm.atomic_files import write_text
+from srlm.config.rewards import JUDGE_ALONE, RewardPart, source_name
 from srlm.jsonl import parse_lines, read_json
 from srlm.model_hub import PACKAGED
 from srlm.optional_deps import require
@@ -23,7 +26,12 @@ from srlm.stats.intervals import Estimate
 
 NAME = "README.md"
 
+_PATH = re.compile(r"(?<![\w.:/~-])~?(?:/[\w.+@=,-]+){2,}/?")
+"""An absolute path of two parts or more, and no address."""
+
 LIBRARIES = ("srlm", "torch", "transformers", "trl")
+
+BY_ITSELF = ", by the model that wrote them"
 
 MONITORED = {
     "instructions": "new instructions",
@@ -31,7 +39,7 @@ MONITORED = {
     "mean_length": "mean length of an answer, characters",
     "length_drift": "relative change since the iteration before",
     "parse_rate": "share of parsed verdicts",
-    "mean_reward": "mean reward of the answers, by the model that wrote them",
+    "mean_reward": f"mean reward of the answers{BY_ITSELF}",
     "canary_reward": "mean reward of degenerate answers, by the same",
     "frozen_reward": "mean reward of the answers, by the frozen judge",
     "length_gap": "chosen minus rejected, characters",
@@ -111,7 +119,12 @@ def model_card(run: Run, model: str, evaluations: Sequence[Evaluation] = ()) -> 
         "## Limits",
         *_limits(run, model),
     ]
-    return f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(text) + "\n"
+    return without_paths(f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(text) + "\n")
+
+
+def without_paths(text: str) -> str:
+    """Return a text in which the last part alone remains of each absolute path."""
+    return _PATH.sub(lambda found: found[0].rstrip("/").rpartition("/")[2], text)
 
 
 def _tuned_from_base(run: Run, model: str) -> bool:
@@ -121,6 +134,12 @@ def _tuned_from_base(run: Run, model: str) -> bool:
 def _before(run: Run, model: str) -> str:
     """Return the name of the model that generated and judged this one's training data."""
     return f"M{int(model.removeprefix('M')) - 1}"
+
+
+def _start(run: Run, model: str) -> str:
+    """Return the name of the model that DPO started from, with its own name if it is the given model."""
+    before = _before(run, model)
+    return f"{before}, which is {_base(run.config.model)} itself" if run.is_given(before) else before
 
 
 def _on_the_hub(base: str) -> str | None:
@@ -142,12 +161,18 @@ def _origin(run: Run, model: str) -> str:
     if model == "SFT":
         what = "It is the SFT baseline: fine-tuned on demonstrations alone."
     elif model == "M1":
-        what = "It is the first model of the loop: it answers new instructions and judges its own answers."
+        alone = " It was fine-tuned on judgements alone." if run.config.start == "judge" else ""
+        what = f"It is the first model of the loop: it answers new instructions and judges its own answers.{alone}"
     else:
         before = _before(run, model)
         what = (
             f"It was trained on answers to new instructions that {before}, the model before it, generated and scored."
+            if run.config.reward == JUDGE_ALONE
+            else f"It was trained on answers to new instructions that {before}, the model before it, generated; their "
+            f"rewards are by {_rewards(run, model)}."
         )
+        if run.is_given(before):
+            what += f" {before} is the base model itself: nothing was trained before the first iteration."
     return f"This model {how}, from {_base(run.config.model)}. {what}"
 
 
@@ -155,7 +180,7 @@ def _training(run: Run, model: str, learned: str) -> str:
     """Describe the training: start, number of examples, settings and versions."""
     config = run.config
     counted = {
-        "demonstrations": "seeds/ift" if learned == "SFT" else None,
+        "demonstrations": "seeds/ift" if learned == "SFT" and config.start == "base" else None,
         "judgements": "M1/judgements" if learned == "SFT" and model != "SFT" else None,
         "best answers of the model before it": f"{model}/positives",
         "preference pairs": f"{model}/pairs",
@@ -163,7 +188,7 @@ def _training(run: Run, model: str, learned: str) -> str:
     counts = {
         what: len(parse_lines(run.path(at), dict)) for what, at in counted.items() if at and run.path(at).exists()
     }
-    start = _base(config.model) if learned == "SFT" else _before(run, model)
+    start = _base(config.model) if learned == "SFT" else _start(run, model)
     algorithm = "supervised fine-tuning" if learned == "SFT" else "direct preference optimisation"
     versions = read_json(run.folder / "manifest.json")["versions"]
     rows = [
@@ -183,10 +208,19 @@ def _training(run: Run, model: str, learned: str) -> str:
 
 def _rewards(run: Run, model: str) -> str:
     """Describe the scoring of the answers; a user's rubric or judge is given without its path."""
-    judge = run.config.judge
+    judge, parts = run.config.judge, run.config.reward
+    if parts != JUDGE_ALONE:
+        return ", ".join(_reward_part(part) for part in parts)
     by = "a frozen judge" if run.config.pairs.scored_by == "frozen" else _before(run, model)
     how = f"{judge.samples} verdicts per answer" if judge.scoring == "sampled" else "the expected score"
     return f"by {by}, rubric {Path(judge.rubric).stem}, {how}"
+
+
+def _reward_part(part: RewardPart) -> str:
+    """Describe one source of a combined reward."""
+    veto = [] if part.veto_below is None else [f"veto below {part.veto_below:g}"]
+    weight = [f"weight {part.share:g}"] if part.share else []
+    return f"{source_name(part.source)} ({', '.join([*weight, *veto])})"
 
 
 def _monitored(run: Run, model: str) -> list[str]:
@@ -195,10 +229,17 @@ def _monitored(run: Run, model: str) -> list[str]:
         return []
     (health,) = parse_lines(run.path(f"{model}/health"), dict)
     rows = [(label, f"{health[key]:g}") for key, label in MONITORED.items() if health.get(key) is not None]
+    if run.config.reward != JUDGE_ALONE:
+        rows = [(label.partition(BY_ITSELF)[0].partition(", by the same")[0], value) for label, value in rows]
+    unit = (
+        f"in points of the rubric, up to {health['highest']}, and are the model's scores of its own answers: not a "
+        "measure of quality"
+        if run.config.reward == JUDGE_ALONE
+        else "those that it was trained for: not a measure of quality"
+    )
     return [
         "## Training data",
-        f"Metrics of the data that {_before(run, model)} generated for it. Rewards are in points of the rubric, up to "
-        f"{health['highest']}, and are the model's scores of its own answers: not a measure of quality.",
+        f"Metrics of the data that {_before(run, model)} generated for it. Rewards are {unit}.",
         _table(("metric", "value"), rows),
     ]
 

@@ -31,7 +31,7 @@ def before_m1(config: TrainConfig, run: Run, control: str | None) -> None:
         return
     judge = configured_judge(config.judge)
     judgements = (
-        eft_examples(load_seeds(config.seeds.source).eft[: config.seeds.ranked_limit], judge.rubric)
+        eft_examples(load_seeds(str(config.seeds.source)).eft[: config.seeds.ranked_limit], judge.rubric)
         if control == "shuffled-eft"
         else []
     )
@@ -50,7 +50,7 @@ def before_iteration(session: Session, number: int, control: str | None) -> None
         return
     earlier = [prompt for past in range(2, number + 1) for prompt in run.stage(f"M{past}/instructions", Prompt, list)]
     made = sentence_prompts if config.instructions.source == SENTENCES else puzzle_prompts
-    prompts = made(following, config.instructions.count, config.seed, earlier)
+    prompts = made(following, config.instructions.made_count, config.seed, earlier)
     run.write(f"{following}/refused", [])
     run.write(f"{following}/instructions", prompts)
     candidates = run.stage(

@@ -137,7 +137,7 @@ def _judging(session: Session, model: str) -> tuple[Estimate, float]:
     """Pairwise accuracy on the run's held-out answers, whose scores are known, and the share that got a score."""
     ranked = session.run.stage("seeds/validation", RankedPrompt, list)
     answers = [
-        (prompt.instruction, Answer(f"{prompt.id}-a{number}", prompt.id, "checker", answer.text, "stop"))
+        (prompt, Answer(f"{prompt.id}-a{number}", prompt.id, "checker", answer.text, "stop"))
         for prompt in ranked
         for number, answer in enumerate(prompt.answers)
     ]

@@ -3,14 +3,18 @@
 from pathlib import Path
 
 from srlm.config import TrainConfig
+from srlm.config.rewards import JUDGE, only_judge
 from srlm.console import Progress
 from srlm.engines.budget import Budget
 from srlm.engines.engine import Engine
 from srlm.engines.open import open_engine
 from srlm.inference import Caller
 from srlm.judges.pointwise import PointwiseJudge, configured_judge
-from srlm.model_hub import is_model_name
+from srlm.judges.rubric import Scale
+from srlm.model_hub import is_model_name, model_folder
+from srlm.rewards.source import open_source
 from srlm.runs import Run
+from trainer.reward_versions import require_version
 
 
 class Session:
@@ -57,6 +61,40 @@ class Session:
         """Return the engine of a model with the run's ledger, its calls counted under `stage`; see `engine`."""
         return Caller(self.engine(model, folder), self.run.ledger, stage, self.progress)
 
+    def folder(self, model: str) -> Path:
+        """Return the checkpoint folder of a model of this run, downloaded or converted where needed."""
+        return model_folder(self.run.model(model).removeprefix("vllm:"))
+
+    def source(self, source: str) -> Engine:
+        """Return a program or a reward model of the setting `reward`, and release the engine before it.
+
+        Raises:
+            RunChanged: it is another version than the one that scored earlier answers of this run.
+        """
+        if self._engine is None or self._model != source:
+            self.release()
+            config = self.config
+            opened = open_source(source, device=config.device, dtype=config.dtype, batch_tokens=config.batch_tokens)
+            require_version(self.run, opened)
+            self._engine, self._model = opened, source
+        return self._engine
+
+    def source_caller(self, source: str, stage: str) -> Caller:
+        """Return a source of the setting `reward` with the run's ledger, as `caller` does for a model."""
+        return Caller(self.source(source), self.run.ledger, stage, self.progress)
+
+    def require_sources(self) -> None:
+        """Open each source of the setting `reward` once, before an iteration computes what they are to score.
+
+        Raises:
+            RunChanged: one is another version than the one that scored earlier answers of this run.
+            SrlmError: one cannot be opened.
+        """
+        for part in self.config.reward:
+            if part.source != JUDGE:
+                self.source(part.source)
+                self.release()
+
     def release(self) -> None:
         """Release the engine's memory, for training."""
         if self._engine is not None:
@@ -66,3 +104,7 @@ class Session:
     def judge(self) -> PointwiseJudge:
         """Return the judge of the settings."""
         return configured_judge(self.config.judge)
+
+    def scale(self) -> Scale | None:
+        """Return the scale of the rewards: that of the judge's rubric, None where another source has a weight."""
+        return self.judge().rubric.scale if only_judge(self.config.reward) else None

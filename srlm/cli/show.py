@@ -9,7 +9,7 @@ from srlm.console import say
 
 if TYPE_CHECKING:
     from srlm.lineage import JudgedAnswer, Lineage
-    from srlm.types import Verdict
+    from srlm.types import Prompt, Verdict
 
 
 def show(
@@ -21,7 +21,7 @@ def show(
 ) -> None:
     """Show how a training pair was made.
 
-    Its few-shot examples, instruction, candidates, verdicts, and why it was chosen.
+    Its instruction, few-shot examples or place in a file, candidates, verdicts, and why it was chosen.
     """
     from srlm.lineage import find_lineage
     from srlm.runs import open_run
@@ -32,13 +32,13 @@ def show(
 
 def describe(found: "Lineage") -> str:
     """Return the lineage of one new instruction as text."""
-    writer = (
-        f"the writer of instructions, call {found.prompt.call}" if found.prompt.call else "the writer of instructions"
-    )
-    lines = [f"Instruction {found.prompt.id}  ({writer})", _indent(found.prompt.instruction), ""]
-    lines.append(f"Its {len(found.shots)} shots")
-    lines += [f"  {shot.id}  {' '.join(shot.instruction.split())}" for shot in found.shots]
-    lines.append("")
+    from srlm.transcript import transcript
+
+    lines = [f"Instruction {found.prompt.id}  ({_source(found.prompt)})", _indent(transcript(found.prompt)), ""]
+    if found.prompt.origin is None:
+        lines.append(f"Its {len(found.shots)} shots")
+        lines += [f"  {shot.id}  {' '.join(shot.instruction.split())}" for shot in found.shots]
+        lines.append("")
     for judged in found.candidates:
         lines += _candidate(judged, found)
     if found.pair is not None:
@@ -50,6 +50,12 @@ def describe(found: "Lineage") -> str:
     return "\n".join(lines)
 
 
+def _source(prompt: "Prompt") -> str:
+    if prompt.origin is not None:
+        return prompt.origin
+    return f"the writer of instructions, call {prompt.call}" if prompt.call else "the writer of instructions"
+
+
 def _candidate(judged: "JudgedAnswer", found: "Lineage") -> list[str]:
     from srlm.strip_reasoning import cut_note
 
@@ -57,18 +63,18 @@ def _candidate(judged: "JudgedAnswer", found: "Lineage") -> list[str]:
     role = "  LEARNED FROM" if answer.id in found.positives else ""
     if found.pair is not None:
         role = {found.pair.chosen_id: "  CHOSEN", found.pair.rejected_id: "  REJECTED"}.get(answer.id, "")
-    mean = "no readable verdict" if reward is None or reward.value is None else f"reward {reward.value:.2f}"
+    mean = "no reward" if reward is None or reward.value is None else f"reward {reward.value:.2f}"
+    if reward is not None and reward.vetoed_by:
+        mean += f", vetoed by {', '.join(reward.vetoed_by)}"
     lines = [
         f"Candidate {answer.id} by {answer.model}: {mean}{cut_note(answer.finish)}{role}",
         *_thoughts(answer.thoughts, 2),
     ]
     lines.append(_indent(answer.text or "(empty)"))
     for verdict in judged.verdicts:
-        lines += [
-            f"    {verdict.id} by {verdict.judge}, rubric {verdict.rubric}, call {verdict.call}: {_reading(verdict)}"
-        ]
+        lines += [f"    {verdict.id} by {verdict.judge}, {_how(verdict)}, call {verdict.call}: {_reading(verdict)}"]
         lines += _thoughts(verdict.thoughts, 8)
-        text = getattr(verdict.reading, "text", "")
+        text = getattr(verdict.reading, "text", "") if _how(verdict) != verdict.rubric else ""
         lines += [_indent(text, 8)] if text else []
     return [*lines, ""]
 
@@ -77,6 +83,12 @@ def _thoughts(text: str, width: int) -> list[str]:
     """Return a model's reasoning before its answer, between two lines that mark it."""
     blank = " " * width
     return [f"{blank}thoughts, {len(text):,} characters:", _indent(text, width + 4), f"{blank}(end)"] if text else []
+
+
+def _how(verdict: "Verdict") -> str:
+    """Return the rubric of a judge's verdict, or the label of a program or a reward model."""
+    own = verdict.rubric.startswith(("program:", "reward-model:"))
+    return verdict.rubric if own else f"rubric {verdict.rubric}"
 
 
 def _reading(verdict: "Verdict") -> str:

@@ -12,7 +12,11 @@ class MonitorConfig(Section):
         4, ge=0, description="new instructions for which six degenerate answers are judged too; 0: none"
     )
     min_degenerate_gap: float = Field(
-        0.5, description="mean reward of the candidates minus that of the degenerate answers, in points"
+        0.5,
+        description=(
+            "mean reward of the candidates minus that of the degenerate answers, in points; for rewards without a "
+            "scale, in standard deviations of the candidates' rewards"
+        ),
     )
     min_parse_rate: float = Field(0.8, ge=0, le=1, description="share of the judge's replies that could be parsed")
     max_one_score: float = Field(0.9, ge=0, le=1, description="share of the most frequent score")

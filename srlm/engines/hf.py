@@ -136,7 +136,9 @@ class HFEngine:
 
             config = read_config(self._folder)
             self._loaded = load_model(self._folder, self._dtype, self._device, attention_for(config))
-            self._eos = eos_tokens(self._loaded, self._tokenizer)
+            self._eos = self._chat.with_end_of_turn(
+                eos_tokens(self._loaded.generation_config.eos_token_id, self._tokenizer)
+            )
             pack(self._loaded, MAX_ROWS)
         return self._loaded
 

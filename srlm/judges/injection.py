@@ -11,6 +11,10 @@ neutralises such text in the judge's prompt, and the parsers read only the judge
     repetition   a short piece repeated for 4,000 characters and more
     opener       only the beginning of an answer, such as "Solution:", or punctuation
 
+Only the judged answer is searched. The instruction and the conversation before it, with its earlier turns of an
+assistant, are what the user asks about: they are neutralised as well, but not flagged. They are the same for all
+answers to a prompt, so that they favour none.
+
 All patterns are bounded, so the time is linear in the length of the text.
 """
 
@@ -21,10 +25,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
+from srlm.judges.conversation_text import tags_shown
 from srlm.judges.opening_phrases import is_opener
 from srlm.judges.sanitize import HIDDEN, ROLE_LINE, ROLE_TOKEN, TAG_OPENINGS, as_read, invisible, runs, tag_pattern
 from srlm.judges.template import Template
-from srlm.types import Answer, InjectionFlag
+from srlm.types import Answer, InjectionFlag, Message
 
 LISTED = 20
 """Maximum number of flags of one kind per answer, so that a repetitive text does not fill the records."""
@@ -124,10 +129,13 @@ def _tags(tags: frozenset[str]) -> tuple[InjectionPattern, ...]:
     return InjectionPattern("tag", TAG_OPENINGS, tag_pattern(tags)), InjectionPattern("tag", ("&",), coded)
 
 
-def find_injections(answer_id: str, text: str, template: Template) -> tuple[InjectionFlag, ...]:
+def find_injections(
+    answer_id: str, text: str, template: Template, context: Sequence[Message] = ()
+) -> tuple[InjectionFlag, ...]:
     """Find suspected prompt injections in a text, ordered by position; at most `LISTED` of each kind.
 
-    Patterns are matched as a model reads the text: without invisible characters, full-width letters as plain ones.
+    Patterns are matched as a model reads the text: without invisible characters, full-width letters as plain ones. If
+    the judge saw a context, its tags are the prompt's too.
     """
     kept: Sequence[int] = range(len(text))
     plain = text
@@ -141,7 +149,7 @@ def find_injections(answer_id: str, text: str, template: Template) -> tuple[Inje
     others = not plain.isascii()
     possible = [
         one
-        for one in (*PATTERNS, *_tags(template.tags))
+        for one in (*PATTERNS, *_tags(tags_shown(template.tags, context)))
         if (others or not one.abroad) and any(map((written if one.abroad else small).__contains__, one.words))
     ]
 
@@ -165,9 +173,11 @@ def find_injections(answer_id: str, text: str, template: Template) -> tuple[Inje
     return tuple(sorted(listed, key=lambda one: (one.start, one.end, one.kind)))
 
 
-def find_all_injections(answers: Sequence[Answer], template: Template) -> tuple[InjectionFlag, ...]:
+def find_all_injections(
+    answers: Sequence[Answer], template: Template, context: Sequence[Message] = ()
+) -> tuple[InjectionFlag, ...]:
     """Find suspected prompt injections in several answers that are judged together."""
-    return tuple(one for answer in answers for one in find_injections(answer.id, answer.text, template))
+    return tuple(one for answer in answers for one in find_injections(answer.id, answer.text, template, context))
 
 
 def constant_answers(answers: Iterable[Answer]) -> int:

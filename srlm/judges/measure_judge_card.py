@@ -17,6 +17,7 @@ from srlm.judges.preference_data import LabelledSet
 from srlm.judges.rubric import Scale
 from srlm.ledger import Ledger
 from srlm.stats.intervals import Estimate, bootstrap_ratio, mean_interval
+from srlm.transcript import transcript
 from srlm.types import Failed, Scored, Verdict
 
 Observation = tuple[str, float]
@@ -50,12 +51,12 @@ def measure_judge_card(
     read = [one for one in found if one.value is not None]
     leads = [(one.match, one.value - 0.5) for one in found if one.value is not None]
     length = _length(leads)
-    verdicts = [(one.match.instruction, verdict) for one in found for verdict in one.verdicts]
+    verdicts = [(transcript(one.match), verdict) for one in found for verdict in one.verdicts]
     return JudgeCard(
         judge=engine.name,
         rubric=voting.label(template),
-        agreement=rate((match.instruction, _sign(lead)) for match, lead in leads),
-        consistency=rate((one.match.instruction, float(bool(one.consistent))) for one in read),
+        agreement=rate((transcript(match), _sign(lead)) for match, lead in leads),
+        consistency=rate((transcript(one.match), float(bool(one.consistent))) for one in read),
         first_position=rate(seen for one in read for seen in _shown_first(one)),
         longer_preferred=length.preferred,
         read=sum(isinstance(verdict.reading, Scored) for _, verdict in verdicts) / max(1, len(verdicts)),
@@ -63,7 +64,7 @@ def measure_judge_card(
         labelled=labelled.name,
         labelled_digest=labelled.digest,
         pairs=len(matches),
-        instructions=len({match.instruction for match in matches}),
+        instructions=len({transcript(match) for match in matches}),
         length=length,
         reliability=reliability(verdicts, caller.ledger),
         subsets=_by_subset(leads, subset_of),
@@ -76,7 +77,7 @@ def _by_subset(leads: Iterable[tuple[Match, float]], subset_of: dict[str, str]) 
     """Compute the agreement on each part of the labelled set; nothing for a set with one part."""
     observations: dict[str, list[Observation]] = {subset: [] for subset in subset_of.values()}
     for match, lead in leads:
-        observations[subset_of[match.id]].append((match.instruction, _sign(lead)))
+        observations[subset_of[match.id]].append((transcript(match), _sign(lead)))
     return {subset: rate(observations[subset]) for subset in sorted(observations)} if len(observations) > 1 else {}
 
 
@@ -85,14 +86,14 @@ def _shown_first(one: Preference) -> list[Observation]:
     first, second = one.orders
     if first is None or second is None:
         return []
-    return [(one.match.instruction, _sign(first - 0.5)), (one.match.instruction, _sign(0.5 - second))]
+    return [(transcript(one.match), _sign(first - 0.5)), (transcript(one.match), _sign(0.5 - second))]
 
 
 def _measure_scores(
     judge: PointwiseJudge, caller: Caller, subset_of: dict[str, str], matches: Sequence[Match]
 ) -> ScoreCard:
     """Score every answer of the pairs once, and compare the scores of each pair."""
-    answers = {answer.id: (match.instruction, answer) for match in matches for answer in (match.first, match.second)}
+    answers = {answer.id: (match, answer) for match in matches for answer in (match.first, match.second)}
     items = list(answers.values())
     verdicts = score(
         judge,
@@ -102,27 +103,28 @@ def _measure_scores(
         label=f"judge card of {caller.engine.name}: scores of {len(items)} answers",
     )
     value = {one.answer_id: one.value for one in rewards([answer for _, answer in items], verdicts)}
-    given = [(answers[key][0], found) for key, found in value.items() if found is not None]
+    given = [(transcript(answers[key][0]), found) for key, found in value.items() if found is not None]
     leads: list[tuple[Match, float]] = []
     for match in matches:
         better, worse = value[match.first.id], value[match.second.id]
         if better is not None and worse is not None:
             leads.append((match, better - worse))
+    owned = [(transcript(answers[one.answer_ids[0]][0]), one) for one in verdicts]
     scale = judge.rubric.scale
     return ScoreCard(
         rubric=judge.rubric.label,
         scoring=scoring_description(judge),
-        agreement=rate((match.instruction, _sign(lead)) for match, lead in leads),
-        ties=rate((match.instruction, float(lead == 0)) for match, lead in leads),
+        agreement=rate((transcript(match), _sign(lead)) for match, lead in leads),
+        ties=rate((transcript(match), float(lead == 0)) for match, lead in leads),
         length=_length(leads),
         mean=mean_interval(
             [found for _, found in given], [owner for owner, _ in given], bounds=(scale.lowest, scale.highest)
         ),
         lowest=scale.lowest,
         histogram=histogram([found for _, found in given], scale),
-        reliability=reliability([(answers[one.answer_ids[0]][0], one) for one in verdicts], caller.ledger),
+        reliability=reliability(owned, caller.ledger),
         subsets=_by_subset(leads, subset_of),
-        mass=mass([(answers[one.answer_ids[0]][0], one) for one in verdicts], judge.least_mass),
+        mass=mass(owned, judge.least_mass),
     )
 
 
@@ -183,8 +185,8 @@ def _length(leads: Iterable[tuple[Match, float]]) -> LengthBias:
     for match, lead in leads:
         gap = len(match.first.text) - len(match.second.text)
         if gap and lead:
-            preferred.append((match.instruction, float((gap > 0) == (lead > 0))))
-            labelled.append((match.instruction, float(gap > 0)))
+            preferred.append((transcript(match), float((gap > 0) == (lead > 0))))
+            labelled.append((transcript(match), float(gap > 0)))
     excess = [ours - theirs for (_, ours), (_, theirs) in zip(preferred, labelled, strict=True)]
     return LengthBias(
         rate(preferred), rate(labelled), mean_interval(excess, [owner for owner, _ in preferred], bounds=(-1.0, 1.0))

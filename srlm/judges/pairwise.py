@@ -51,12 +51,13 @@ VOTE = Voting()
 
 @dataclass(frozen=True)
 class Match:
-    """Two answers to one instruction."""
+    """Two answers to one instruction; `context` is what comes before it, as in `Prompt`."""
 
     id: str
     instruction: str
     first: Answer
     second: Answer
+    context: tuple[Message, ...] = ()
 
     def shown(self, order: int) -> tuple[Answer, Answer]:
         """Return both answers in the order of presentation: (first, second) for 0, (second, first) for 1."""
@@ -117,13 +118,13 @@ def compare(
     sampling = replace(GREEDY, max_tokens=voting.tokens)
     for match, order in asked:
         one, two = match.shown(order)
-        filled = template.fill(instruction=match.instruction, answer_a=one.text, answer_b=two.text)
+        filled = template.fill(match.context, instruction=match.instruction, answer_a=one.text, answer_b=two.text)
         requests.append(Request((Message("user", filled),), sampling, choices=CHOICES))
     flagged: list[tuple[InjectionFlag, ...]] = []
 
     def flag() -> Iterator[None]:
         for match in matches:
-            flagged.append(find_all_injections((match.first, match.second), template))
+            flagged.append(find_all_injections((match.first, match.second), template, match.context))
             yield
 
     flagging = flag()

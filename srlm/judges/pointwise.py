@@ -16,8 +16,10 @@ from srlm.inference import Caller
 from srlm.judges.injection import find_injections
 from srlm.judges.parse import LEAST_DIGITS, expectation, read_score
 from srlm.judges.rubric import Rubric, Scale, load_rubric
+from srlm.rewards.source import RewardSource, conversation, source_verdicts
 from srlm.seeding import derive_seed
 from srlm.strip_reasoning import mass_of, thoughts_of
+from srlm.transcript import Asked
 from srlm.types import Answer, Completion, Failed, Message, Request, Reward, Sampling, Scored, Unparsed, Verdict
 
 ONE_DIGIT = 9
@@ -49,9 +51,9 @@ class PointwiseJudge:
                 f"{self.rubric.name} is {self.rubric.scale}. Use scoring=sampled, or a scale within 0-{ONE_DIGIT}."
             )
 
-    def requests(self, instruction: str, response: str, seed: int) -> list[Request]:
-        """Return the calls that score one answer."""
-        messages = (Message("user", self.rubric.fill(instruction=instruction, response=response)),)
+    def requests(self, instruction: str, response: str, seed: int, context: Sequence[Message] = ()) -> list[Request]:
+        """Return the calls that score one answer; the judge sees the messages of `context` before the instruction."""
+        messages = (Message("user", self.rubric.fill(context, instruction=instruction, response=response)),)
         if self.scoring == "expected":
             return [Request(messages, prefill=SCORE_LINE, choices=tuple(map(str, self.rubric.scale.values)))]
         return [
@@ -84,20 +86,30 @@ def bare_verdict(score: int) -> str:
 def score(
     judge: PointwiseJudge,
     caller: Caller,
-    items: Sequence[tuple[str, Answer]],
+    items: Sequence[tuple[Asked, Answer]],
     *,
     seed: int,
     label: str,
 ) -> list[Verdict]:
-    """Judge (instruction, answer) pairs; return the verdicts in order, `samples` per answer."""
+    """Judge answers, each with what was asked; return the verdicts in order, `samples` per answer.
+
+    A program or a reward model scores them by itself, once: of `judge` nothing is used.
+    """
+    if isinstance(caller.engine, RewardSource):
+        return source_verdicts(
+            caller, [(conversation(one.context, one.instruction, answer.text), answer) for one, answer in items], label
+        )
     requests: list[Request] = []
     owners: list[Answer] = []
-    for instruction, answer in items:
-        calls = judge.requests(instruction, answer.text, derive_seed(seed, caller.stage, answer.id))
+    for asked, answer in items:
+        own = derive_seed(seed, caller.stage, answer.id)
+        calls = judge.requests(asked.instruction, answer.text, own, asked.context)
         requests += calls
         owners += [answer] * len(calls)
     replies = caller.ask(requests, label)
-    flagged = {answer.id: find_injections(answer.id, answer.text, judge.rubric) for _, answer in items}
+    flagged = {
+        answer.id: find_injections(answer.id, answer.text, judge.rubric, asked.context) for asked, answer in items
+    }
     return [
         Verdict(
             id=f"{answer.id}-v{request.sample}",

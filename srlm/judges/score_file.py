@@ -8,7 +8,7 @@ output too, so that they can be judged again.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from srlm.console import Progress
@@ -24,14 +24,15 @@ from srlm.judges.rubric import Scale
 from srlm.ledger import Ledger
 from srlm.stats.correlation import spearman
 from srlm.stats.intervals import Estimate, mean_interval
-from srlm.types import SCHEMA, Answer, Failed, Scored, Verdict
+from srlm.transcript import transcript
+from srlm.types import SCHEMA, Answer, Failed, Message, Prompt, Scored, Verdict
 
 STAGE = "judge"
 
 
 @dataclass(frozen=True)
 class JudgedAnswer:
-    """An answer with its verdicts. `reward` and `spread` are those of `srlm.types.Reward`."""
+    """An answer with its verdicts. `reward` and `spread` are those of `srlm.types.Reward`, `context` of `Prompt`."""
 
     id: str
     instruction: str
@@ -47,6 +48,7 @@ class JudgedAnswer:
     failed: int
     verdicts: tuple[Verdict, ...]
     schema: int = SCHEMA
+    context: tuple[Message, ...] = ()
 
     @property
     def flags(self) -> list[str]:
@@ -76,30 +78,31 @@ class Summary:
     constant: int
 
 
-def read_answers(path: Path) -> list[tuple[str, Answer]]:
-    """Read the (instruction, answer) of a file's records. An answer's id is the record's `id`, else its number.
+def read_answers(path: Path) -> list[tuple[Prompt, Answer]]:
+    """Read the (prompt, answer) of a file's records. An answer's id is the record's `id`, else its number.
 
     Raises:
         DataError: the file cannot be read, a record lacks a field, or an id is repeated; the message has the line.
     """
-    found: list[tuple[str, Answer]] = []
+    found: list[tuple[Prompt, Answer]] = []
     seen: set[str] = set()
     for row in read_rows(path):
-        instruction, output = asked_and_answered(row)
+        question, output = asked_and_answered(row)
         identifier = row.identifier("id") if row.data.get("id") is not None else f"{row.number:04d}"
         if identifier in seen:
             raise row.error(f"the id {identifier!r:.60} is repeated; ids must be unique.")
         seen.add(identifier)
         names = [name for name in ("generator", "model") if row.data.get(name)]
         model = row.text(names[0]) if names else "unknown"
-        found.append((instruction, Answer(identifier, instruction, model, output, "stop")))
+        prompt = Prompt(identifier, question.instruction, "evaluation", context=question.context)
+        found.append((prompt, Answer(identifier, question.instruction, model, output, "stop")))
     return found
 
 
 def judge_answers(
-    judge: PointwiseJudge, engine: Engine, items: Sequence[tuple[str, Answer]], ledger: Ledger, progress: Progress
+    judge: PointwiseJudge, engine: Engine, items: Sequence[tuple[Prompt, Answer]], ledger: Ledger, progress: Progress
 ) -> list[JudgedAnswer]:
-    """Score (instruction, answer) pairs; calls in the ledger are not repeated.
+    """Score (prompt, answer) pairs; calls in the ledger are not repeated.
 
     Raises:
         EngineFailed: no call at all was answered.
@@ -118,7 +121,8 @@ def judge_answers(
     return [
         JudgedAnswer(
             id=answer.id,
-            instruction=instruction,
+            instruction=prompt.instruction,
+            context=prompt.context,
             output=answer.text,
             model=answer.model,
             judge=engine.name,
@@ -131,40 +135,40 @@ def judge_answers(
             failed=found[answer.id].failed,
             verdicts=tuple(of[answer.id]),
         )
-        for instruction, answer in items
+        for prompt, answer in items
     ]
 
 
 def summarise(judged: Sequence[JudgedAnswer], scale: Scale) -> Summary:
     """Summarise the scores on their scale."""
     given = [(one, one.reward) for one in judged if one.reward is not None]
-    values, owners = [value for _, value in given], [one.instruction for one, _ in given]
+    values, owners = [value for _, value in given], [transcript(one) for one, _ in given]
     answered = [
-        (one.instruction, verdict)
+        (transcript(one), verdict)
         for one in judged
         for verdict in one.verdicts
         if not isinstance(verdict.reading, Failed)
     ]
     return Summary(
         answers=len(judged),
-        instructions=len({one.instruction for one in judged}),
+        instructions=len({transcript(one) for one in judged}),
         scored=len(given),
         mean=mean_interval(values, owners, bounds=(scale.lowest, scale.highest)),
         lowest=scale.lowest,
         histogram=histogram(values, scale),
         parsed=rate((owner, float(isinstance(verdict.reading, Scored))) for owner, verdict in answered),
         failed=rate(
-            (one.instruction, float(isinstance(verdict.reading, Failed))) for one in judged for verdict in one.verdicts
+            (transcript(one), float(isinstance(verdict.reading, Failed))) for one in judged for verdict in one.verdicts
         ),
         length=spearman(values, [len(one.output) for one, _ in given], owners),
         flagged=sum(bool(one.flags) for one in judged),
         flags=dict(sorted(Counter(kind for one in judged for kind in one.flags).items())),
-        constant=constant_answers(Answer(one.id, one.instruction, one.model, one.output, "stop") for one in judged),
+        constant=constant_answers(Answer(one.id, transcript(one), one.model, one.output, "stop") for one in judged),
     )
 
 
 def refuse_other_file(
-    path: Path, items: Sequence[tuple[str, Answer]], *, judge: str, rubric: str, scoring: str
+    path: Path, items: Sequence[tuple[Prompt, Answer]], *, judge: str, rubric: str, scoring: str
 ) -> None:
     """Refuse to overwrite a file with other contents than these answers, or the first of them, judged in this way.
 
@@ -183,6 +187,12 @@ def refuse_other_file(
     for name, ours in (("judge", judge), ("rubric", rubric), ("scoring", scoring)):
         if rows[0].get(name) != ours:
             raise UsageError(f"{path} exists with another {name} ({rows[0].get(name)!s:.60}, not {ours}). {hint}")
-    answers = {(answer.id, instruction, answer.text) for instruction, answer in items}
-    if not {tuple(str(row[name]) for name in ("id", "instruction", "output")) for row in rows} <= answers:
+    answers = {
+        (answer.id, prompt.instruction, answer.text, repr([asdict(one) for one in prompt.context]))
+        for prompt, answer in items
+    }
+    stored = {
+        (*(str(row[name]) for name in ("id", "instruction", "output")), repr(row.get("context", []))) for row in rows
+    }
+    if not stored <= answers:
         raise UsageError(f"{path} exists and has judged answers of another file. {hint}")

@@ -1,10 +1,11 @@
 """Prompt templates of judges: Markdown with {{slots}}, which are filled with sanitised text (`sanitize`).
 
-All slots are filled in one pass, so text that was inserted is never searched for slots.
+All slots are filled in one pass, so text that was inserted is never searched for slots. The slot {{instruction}} also
+shows the conversation before an instruction, if there is one (`conversation_text`).
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -12,7 +13,9 @@ from pathlib import Path
 
 from srlm.digest import digest_of
 from srlm.errors import UnknownName, UsageError
+from srlm.judges.conversation_text import conversation_text, tags_shown
 from srlm.judges.sanitize import sanitize
+from srlm.types import Message
 
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 _TAG = re.compile(r"<(\w+)>")
@@ -35,10 +38,20 @@ class Template:
         """The names of the tags in the wording."""
         return frozenset(_TAG.findall(self.text))
 
-    def fill(self, **slots: str) -> str:
-        """Return the prompt with each slot replaced by its text, sanitised."""
-        tags = self.tags
-        return _SLOT.sub(lambda match: sanitize(slots[match[1]], tags), self.text)
+    def fill(self, context: Sequence[Message] = (), /, **slots: str) -> str:
+        """Return the prompt with each slot replaced by its text, sanitised.
+
+        Args:
+            context: the messages before the instruction, which its slot shows too; none, if not given.
+            slots: the texts by the names of the slots.
+        """
+        tags = tags_shown(self.tags, context)
+
+        def shown(match: re.Match[str]) -> str:
+            text = slots[match[1]]
+            return conversation_text(context, text, tags) if match[1] == "instruction" else sanitize(text, tags)
+
+        return _SLOT.sub(shown, self.text)
 
 
 def load_template(name: str, slots: Collection[str]) -> Template:

@@ -18,7 +18,8 @@ _EMPHASIS = re.compile(r"[*_`]")
 _HEADING = re.compile(r"^ ?#{1,6} ")
 _CODE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
 _TAG = re.compile(
-    r"\s*<((?:response|instruction|blockquote|quote|pre|code|candidate|(?:answer|question|reference)_\w+))>\s*"
+    r"\s*<((?:response|instruction|blockquote|quote|pre|code|candidate|(?:answer|question|reference)_\w+"
+    r"|(?:system|user|assistant|last)_message))>\s*"
 )
 """A line with only a tag: the beginning of text that a judge copies from its prompt."""
 _QUOTED = re.compile(r" {0,3}>| {4}|\t")

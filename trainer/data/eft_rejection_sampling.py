@@ -30,7 +30,9 @@ def sample_eft_examples(session: Session, model: str, ranked: Sequence[RankedPro
             [one.rank for one in prompt.answers],
         )
         for index, judgement in enumerate(chosen or []):
-            filled = judge.rubric.fill(instruction=prompt.instruction, response=prompt.answers[index].text)
+            filled = judge.rubric.fill(
+                prompt.context, instruction=prompt.instruction, response=prompt.answers[index].text
+            )
             kept.append(SFTExample(f"{prompt.id}-a{index}", "EFT", filled, judgement.text, int(judgement.value)))
     return kept
 
@@ -46,7 +48,7 @@ def _sample_verdicts(
     return score(
         judge,
         session.caller(model, "M1/judgements"),
-        [(prompt.instruction, answer) for prompt, answer in answers],
+        answers,
         seed=session.config.seed,
         label=f"M1: {model} judges {len(answers)} ranked answers",
     )

@@ -15,7 +15,7 @@ from srlm.types import Demonstration, RankedPrompt, SFTExample
 
 def ift_examples(demonstrations: Iterable[Demonstration]) -> list[SFTExample]:
     """Return instruction fine-tuning examples: answer the instruction."""
-    return [SFTExample(one.id, "IFT", one.instruction, one.response) for one in demonstrations]
+    return [SFTExample(one.id, "IFT", one.instruction, one.response, context=one.context) for one in demonstrations]
 
 
 def eft_examples(ranked: Sequence[RankedPrompt], rubric: Rubric) -> list[SFTExample]:
@@ -29,7 +29,7 @@ def eft_examples(ranked: Sequence[RankedPrompt], rubric: Rubric) -> list[SFTExam
         SFTExample(
             id=f"{prompt.id}-a{index}",
             source="EFT",
-            prompt=rubric.fill(instruction=prompt.instruction, response=answer.text),
+            prompt=rubric.fill(prompt.context, instruction=prompt.instruction, response=answer.text),
             completion=verdict_text(answer.rationale, answer.score),
             score=answer.score,
         )
@@ -50,6 +50,6 @@ def rank_only_eft_examples(ranked: Iterable[RankedPrompt], rubric: Rubric) -> li
         step = (rubric.scale.highest - rubric.scale.lowest) / (len(ranks) - 1)
         for index, answer in enumerate(prompt.answers):
             points = round(rubric.scale.highest - step * ranks.index(answer.rank))
-            filled = rubric.fill(instruction=prompt.instruction, response=answer.text)
+            filled = rubric.fill(prompt.context, instruction=prompt.instruction, response=answer.text)
             examples.append(SFTExample(f"{prompt.id}-a{index}", "EFT", filled, bare_verdict(points), points))
     return examples

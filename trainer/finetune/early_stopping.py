@@ -115,7 +115,9 @@ def _generate_answers(
     sampling = session.config.candidate_sampling.resolved()
     requests = [
         Request(
-            (Message("user", one.instruction),), sampling, seed=derive_seed(session.config.seed, "stopping", one.id)
+            (*one.context, Message("user", one.instruction)),
+            sampling,
+            seed=derive_seed(session.config.seed, "stopping", one.id),
         )
         for one in prompts
     ]
@@ -144,7 +146,7 @@ def _compare_two(
     before, step = steps
     judge = str(session.config.dpo.stopping.judge)
     matches = [
-        Match(answers[step][one.id].id, one.instruction, answers[step][one.id], answers[before][one.id])
+        Match(answers[step][one.id].id, one.instruction, answers[step][one.id], answers[before][one.id], one.context)
         for one in prompts
         if one.id in answers[step] and one.id in answers[before]
     ]

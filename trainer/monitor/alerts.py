@@ -21,6 +21,7 @@ class Check:
     Attributes:
         setting: name of the threshold in the configuration.
         below: true if values below the threshold give the alert, false if values above do.
+        without_judge: the advice where the reward is not the judge's, if it differs.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Check:
     below: bool
     unit: Literal["share", "points", "distance"]
     advice: str
+    without_judge: str = ""
 
 
 CHECKS = (
@@ -38,7 +40,9 @@ CHECKS = (
         "min_parse_rate",
         True,
         "share",
-        "The judge has not learned to write a score: give it more EFT examples or a higher learning rate",
+        "The judge has not learned to write a score: give it more EFT examples or a higher learning rate (an instruct "
+        "model gets them with start=judge), or more room for its reasons, judge.sampling.max_tokens",
+        "The reward has no value for these answers, and they are in no pair: srlm show ID has the reasons",
     ),
     Check(
         "share of the most common score",
@@ -46,7 +50,9 @@ CHECKS = (
         "max_one_score",
         False,
         "share",
-        "The judge has not learned to distinguish answers: give it EFT examples of every score",
+        "The judge has not learned to distinguish answers: give it EFT examples of every score (an instruct model gets "
+        "them with start=judge), or another judge: judge.frozen and pairs.scored_by=frozen",
+        "The reward does not distinguish the answers: take a finer one, other instructions, or more candidates",
     ),
     Check(
         "mean reward of the candidates minus that of degenerate answers",
@@ -55,7 +61,10 @@ CHECKS = (
         True,
         "points",
         "The judge has not learned to score degenerate answers low, and its pairs are useless or harmful: give it more "
-        "EFT examples",
+        "EFT examples (an instruct model gets them with start=judge), or choose another judge: judge.frozen and "
+        "pairs.scored_by=frozen",
+        "The reward is no higher for real answers than for degenerate ones, and training will find such answers: see "
+        "their kinds in the table, and correct the program or take another reward model",
     ),
     Check(
         "share of the highest score",
@@ -88,6 +97,7 @@ CHECKS = (
         True,
         "share",
         "Most rewards are equal or missing: set more verdicts per candidate, or judge.scoring=expected",
+        "Most rewards are equal or missing: take a finer reward, or more candidates",
     ),
     Check(
         "share of instructions refused as too similar",
@@ -95,7 +105,8 @@ CHECKS = (
         "max_duplicates",
         False,
         "share",
-        "The writer repeats itself: set a higher instructions.sampling.temperature, more seeds, or another writer",
+        "The writer repeats itself: set a higher instructions.sampling.temperature, more seeds, or another writer; "
+        "of a file, give more different prompts",
     ),
     Check(
         "diversity of the new instructions",
@@ -103,7 +114,8 @@ CHECKS = (
         "min_diversity",
         True,
         "distance",
-        "The instructions resemble each other: set a lower instructions.rouge_limit, more seeds, or another writer",
+        "The instructions resemble each other: set a lower instructions.rouge_limit, more seeds, or another writer; of "
+        "a file, give more different prompts",
     ),
     Check(
         "share of new instructions that overlap with the evaluation set",
@@ -111,7 +123,8 @@ CHECKS = (
         "max_contaminated",
         False,
         "share",
-        "Evaluation prompts are no longer unseen; the ids of the new instructions are in health.jsonl",
+        "Evaluation prompts are no longer unseen; the ids of the new instructions are in health.jsonl. "
+        "instructions.decontaminate refuses such prompts of a file",
     ),
     Check(
         "reward of M_t's answers by itself minus the frozen judge's",
@@ -132,13 +145,14 @@ class Alert:
     check: Check
     value: float
     threshold: float
+    advice: str
 
     def __str__(self) -> str:
         """Return the metric, the threshold with the setting's name, and the advice."""
         side = "below" if self.check.below else "above"
         return (
             f"{self.model}: warning: {self.check.name}: {self._format(self.value)}, {side} "
-            f"monitor.{self.check.setting} = {self._format(self.threshold)}. {self.check.advice}."
+            f"monitor.{self.check.setting} = {self._format(self.threshold)}. {self.advice}."
         )
 
     def _format(self, value: float) -> str:
@@ -151,7 +165,8 @@ def find_alerts(metrics: IterationMetrics, config: MonitorConfig) -> list[Alert]
     for check in CHECKS:
         value, threshold = check.metric(metrics), getattr(config, check.setting)
         if value is not None and (value < threshold if check.below else value > threshold):
-            found.append(Alert(metrics.model, check, value, threshold))
+            advice = check.without_judge if metrics.highest is None and check.without_judge else check.advice
+            found.append(Alert(metrics.model, check, value, threshold, advice))
     return found
 
 

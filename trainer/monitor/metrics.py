@@ -8,7 +8,7 @@ out: agreement with human ranks, which `srlm eval --suite reward` measures with 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, pstdev, quantiles
 from typing import Any
 
 from srlm.iteration_metrics import IterationMetrics, PositivesMetrics
@@ -16,7 +16,7 @@ from srlm.judges.rubric import Scale
 from srlm.seed_data import evaluation_set
 from srlm.types import Answer, Dropped, PreferencePair, Prompt, Reward, Scored, SFTExample, Unparsed
 from trainer.generation.filters import TOO_SIMILAR
-from trainer.monitor.contamination import contaminated, diversity
+from trainer.monitor.contamination import contaminated, diversity, user_text
 from trainer.preferences.scoring import Scores
 
 NO_SCORES = Scores([], [])
@@ -45,15 +45,23 @@ class IterationRecords:
     positives: Sequence[SFTExample] | None = None
 
 
-def compute_metrics(records: IterationRecords, scale: Scale, before: IterationMetrics | None) -> IterationMetrics:
-    """Compute the metrics of an iteration; `before` has those of the iteration before it, if there is one."""
+def compute_metrics(
+    records: IterationRecords, scale: Scale | None, before: IterationMetrics | None
+) -> IterationMetrics:
+    """Compute the metrics of an iteration.
+
+    Args:
+        records: of the iteration.
+        scale: of the rewards; None for those without one.
+        before: the metrics of the iteration before it, if there is one.
+    """
     length = round(_mean([len(answer.text) for answer in records.candidates]) or 0.0, 1)
     metrics = IterationMetrics(
         model=records.model,
         **_prompt_metrics(records),
         **_candidate_metrics(records, length, before),
         **_verdict_metrics(records, scale),
-        **_reward_metrics(records),
+        **_reward_metrics(records, scale),
         pairs=len(records.pairs),
         dropped=dict(Counter(one.reason for one in records.dropped)),
         length_gap=_mean([len(pair.chosen) - len(pair.rejected) for pair in records.pairs]),
@@ -64,7 +72,7 @@ def compute_metrics(records: IterationRecords, scale: Scale, before: IterationMe
     return PositivesMetrics(
         **vars(metrics),
         positives=len(records.positives),
-        positive_instructions=len({one.prompt for one in records.positives}),
+        positive_instructions=len({(one.context, one.prompt) for one in records.positives}),
         positives_longer=_difference(_mean([len(one.completion) for one in records.positives]), length),
     )
 
@@ -74,8 +82,8 @@ def _prompt_metrics(records: IterationRecords) -> dict[str, Any]:
     prompts = records.prompts
     refused = Counter(one.reason for one in records.refused)
     written = len(prompts) + refused.total()
-    texts = [prompt.instruction for prompt in prompts]
-    overlapping = contaminated(texts, [prompt.instruction for prompt in evaluation_set()])
+    texts = [user_text(prompt) for prompt in prompts]
+    overlapping = contaminated(texts, [user_text(prompt) for prompt in evaluation_set()])
     return {
         "instructions": len(prompts),
         "refused": dict(refused),
@@ -97,26 +105,47 @@ def _candidate_metrics(records: IterationRecords, length: float, before: Iterati
     }
 
 
-def _verdict_metrics(records: IterationRecords, scale: Scale) -> dict[str, Any]:
-    """Return parse rate and score distribution of M_t's verdicts on the candidates."""
+def _verdict_metrics(records: IterationRecords, scale: Scale | None) -> dict[str, Any]:
+    """Return parse rate and distribution of the verdicts on the candidates; of several sources, that of the rewards."""
     verdicts, rewards = records.own.verdicts, records.own.rewards
-    scores = [verdict.reading.value for verdict in verdicts if isinstance(verdict.reading, Scored)]
-    unparsed = sum(isinstance(verdict.reading, Unparsed) for verdict in verdicts)
-    common = Counter(round(score, 2) for score in scores).most_common(1)
+    readings = [verdict.reading for verdict in verdicts]
+    parsed = [reading.value for reading in readings if isinstance(reading, Scored)]
+    unparsed = sum(isinstance(reading, Unparsed) for reading in readings)
+    several = len({verdict.judge for verdict in verdicts}) > 1
+    scores = list(_values(rewards).values()) if several else parsed
+    return {
+        **_distribution(scores, scale),
+        "spread": _mean([reward.spread for reward in rewards if reward.spread is not None]),
+        "parse_rate": round(len(parsed) / max(1, len(parsed) + unparsed), 4),
+        "failed_verdicts": len(verdicts) - len(parsed) - unparsed,
+        "vetoed": sum(bool(reward.vetoed_by) for reward in rewards),
+    }
+
+
+def _distribution(scores: Sequence[float], scale: Scale | None) -> dict[str, Any]:
+    """Return the distribution of scores: by the points of the scale, or without one as quartiles."""
+    common = Counter(scores if scale is None else [round(score, 2) for score in scores]).most_common(1)
+    share = _rounded(common[0][1] / len(scores)) if common else None
+    if scale is None:
+        found: dict[str, Any] = {"score_histogram": {}, "highest": None, "one_score_share": share, "top_share": None}
+        if not scores:
+            return found
+        middle = quantiles(scores, n=4, method="inclusive") if len(scores) > 1 else [*scores] * 3
+        return {**found, "quartiles": (min(scores), *middle, max(scores)), "deviation": pstdev(scores)}
     histogram = Counter(round(score) for score in scores)
     return {
         "score_histogram": {str(score): count for score, count in sorted(histogram.items())},
         "highest": scale.highest,
-        "one_score_share": _rounded(common[0][1] / len(scores)) if common else None,
+        "one_score_share": share,
         "top_share": _mean([round(score) == scale.highest for score in scores]),
-        "spread": _mean([reward.spread for reward in rewards if reward.spread is not None]),
-        "parse_rate": round(len(scores) / max(1, len(scores) + unparsed), 4),
-        "failed_verdicts": len(verdicts) - len(scores) - unparsed,
     }
 
 
-def _reward_metrics(records: IterationRecords) -> dict[str, Any]:
-    """Return mean rewards of candidates and degenerate answers, and the difference from the frozen judge."""
+def _reward_metrics(records: IterationRecords, scale: Scale | None) -> dict[str, Any]:
+    """Return mean rewards of candidates and degenerate answers, and the difference from the frozen judge.
+
+    The frozen judge scores by the rubric, so there is no difference from rewards without a scale.
+    """
     own, frozen = _values(records.own.rewards), _values(records.frozen.rewards)
     both = [key for key in own if key in frozen]
     frozen_mean = _mean([frozen[key] for key in both])
@@ -129,7 +158,7 @@ def _reward_metrics(records: IterationRecords) -> dict[str, Any]:
         "canary_reward": _mean(list(degenerate.values())),
         "canary_rewards": {kind: round(fmean(values), 4) for kind, values in of_kind.items()},
         "frozen_reward": frozen_mean,
-        "self_excess": _difference(_mean([own[key] for key in both]), frozen_mean),
+        "self_excess": None if scale is None else _difference(_mean([own[key] for key in both]), frozen_mean),
     }
 
 

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 def metrics_line(one: IterationMetrics) -> str:
     """Return an iteration's metrics in one line, for the log."""
     drift = "" if one.length_drift is None else f" ({one.length_drift:+.0%})"
+    vetoed = f"; {one.vetoed} vetoed" if one.vetoed else ""
     empty = f"; {one.only_thoughts} answers are only reasoning" if one.only_thoughts else ""
     return (
         f"{one.model}: {_training_data(one)} of {one.instructions} instructions; answers of {one.mean_length:.0f} "
-        f"characters{drift}; mean reward {_number(one.mean_reward)}, degenerate answers {_number(one.canary_reward)}; "
-        f"{one.parse_rate:.0%} of the verdicts parsed{empty}"
+        f"characters{drift}; mean reward {_number(one.mean_reward)}, degenerate answers {_number(one.canary_reward)}"
+        f"{vetoed}; {one.parse_rate:.0%} of the verdicts parsed{empty}"
     )
 
 
@@ -46,7 +47,8 @@ def _of_positives(cell: Callable[[PositivesMetrics], str]) -> Callable[[Iteratio
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
+    """Return a number with two digits, or with three that count where these would be zeros."""
+    return "-" if value is None else f"{value:.3g}" if 0 < abs(value) < 0.01 else f"{value:.2f}"
 
 
 def _signed(value: float | None, digits: int = 0) -> str:
@@ -62,6 +64,8 @@ def _counts(of: dict[str, int]) -> str:
 
 
 def _histogram(one: IterationMetrics) -> str:
+    if one.highest is None:
+        return "-"
     return " ".join(str(one.score_histogram.get(str(score), 0)) for score in range(one.highest + 1))
 
 
@@ -83,6 +87,8 @@ ROWS: tuple[tuple[str, Callable[[IterationMetrics], str]], ...] = (
     ("parsed verdicts", lambda one: _share(one.parse_rate)),
     ("  scores, 0 to the highest", _histogram),
     ("  share of the highest score", lambda one: _share(one.top_share)),
+    ("rewards, lowest to highest by quarters", lambda one: " ".join(map(_number, one.quartiles or ())) or "-"),
+    ("  vetoed", lambda one: str(one.vetoed or "-")),
     ("  spread over the verdicts on one answer", lambda one: _number(one.spread)),
     ("mean reward", lambda one: _number(one.mean_reward)),
     ("  of degenerate answers", lambda one: _number(one.canary_reward)),

@@ -12,19 +12,31 @@ and not in each iteration. In the paper, too, models learn from IFT and EFT once
 from collections.abc import Sequence
 
 from srlm.config import TrainConfig
+from srlm.errors import UsageError
 from srlm.judges.rubric import Scale
 from srlm.seeding import derive_seed
 from srlm.types import Answer, Dropped, Prompt, Reward, SFTExample
 from trainer.finetune.tokenize import ThoughtsSetting
 from trainer.generation.candidates import full_text
-from trainer.preferences.pairs import ROUNDING, group_by_prompt, with_rewards
+from trainer.preferences.pairs import ROUNDING, group_by_prompt, vetoed_answers, with_rewards
 
 NO_REWARD = "no readable reward"
 
 
-def min_positive_reward(config: TrainConfig, scale: Scale) -> float:
-    """Return the lowest reward with which an answer is trained on."""
-    return scale.highest if config.positives.min_reward is None else config.positives.min_reward
+def min_positive_reward(config: TrainConfig, scale: Scale | None) -> float:
+    """Return the lowest reward with which an answer is trained on. `scale`: None for rewards without one.
+
+    Raises:
+        UsageError: it is not given, and rewards have no scale whose highest it would be.
+    """
+    if config.positives.min_reward is not None:
+        return config.positives.min_reward
+    if scale is None:
+        raise UsageError(
+            "With learn_from=positives, answers with the highest reward of the scale are kept, and this reward has no "
+            "scale. Set positives.min_reward."
+        )
+    return scale.highest
 
 
 def choose_positives(
@@ -39,6 +51,7 @@ def choose_positives(
     Answers to one prompt with the same text are one example.
     """
     values = {reward.answer_id: reward.value for reward in rewards}
+    vetoed = vetoed_answers(rewards)
     of_prompt = group_by_prompt(prompts, answers)
     positives: list[SFTExample] = []
     dropped: list[Dropped] = []
@@ -46,11 +59,15 @@ def choose_positives(
         scored = with_rewards(of_prompt[prompt.id], values)
         good: dict[str, Answer] = {}
         for one in scored:
-            if one.value >= min_reward - ROUNDING:
+            if one.value >= min_reward - ROUNDING and one.answer.id not in vetoed:
                 good.setdefault(one.answer.text, one.answer)
         for answer in good.values():
             written = full_text(answer) if thoughts == "keep" else None
-            positives.append(SFTExample(answer.id, "positive", prompt.instruction, answer.text, written=written))
+            positives.append(
+                SFTExample(
+                    answer.id, "positive", prompt.instruction, answer.text, written=written, context=prompt.context
+                )
+            )
         if not scored:
             dropped.append(Dropped(prompt.id, NO_REWARD, f"0 of {len(of_prompt[prompt.id])}"))
         elif not good:

@@ -14,6 +14,9 @@ Three switches of `PairsConfig` change the choice, each off by default. With S+ 
                     paper's other half, chosen answers of a model trained ahead, is left out.
     min_gap         a pair whose rewards differ by less is dropped.
 
+A vetoed answer (`srlm.rewards.combine`) is never chosen. If a prompt has any, one of them is the rejected answer: that
+with the lowest reward, whatever the rewards of the others are, and `min_gap` does not apply.
+
 A fourth switch, `agreement`, drops pairs after this choice, see `trainer/preferences/implicit_reward.py`.
 """
 
@@ -29,6 +32,7 @@ ROUNDING = 1e-9
 """Tolerance of comparisons between rewards, which are means of several verdicts."""
 
 TOO_FEW_REWARDS = "fewer than two readable rewards"
+ALL_VETOED = "every answer is vetoed"
 
 AS_THE_PAPER = PairsConfig()
 
@@ -62,6 +66,7 @@ def choose_pairs(
         The pairs, and the prompts without one with their reasons. Each prompt is in one of the two lists.
     """
     values = {reward.answer_id: reward.value for reward in rewards}
+    vetoed = vetoed_answers(rewards)
     of_prompt, anchored = group_by_prompt(prompts, answers), group_by_prompt(prompts, anchors)
     pairs: list[PreferencePair] = []
     dropped: list[Dropped] = []
@@ -69,7 +74,9 @@ def choose_pairs(
         chance = random.Random(derive_seed(seed, "pair", prompt.id))
         candidates = of_prompt[prompt.id]
         scored, low = with_rewards(candidates, values), with_rewards(anchored[prompt.id], values)
-        pair = _pair(prompt, scored, low, config, chance)
+        allowed = [one for one in scored if one.answer.id not in vetoed]
+        banned = [one for one in scored if one.answer.id in vetoed]
+        pair = _pair(prompt, allowed, low, banned, config, chance)
         if isinstance(pair, PreferencePair):
             pairs.append(pair)
         else:
@@ -82,25 +89,33 @@ def _pair(
     prompt: Prompt,
     scored: Sequence[RewardedAnswer],
     anchored: Sequence[RewardedAnswer],
+    vetoed: Sequence[RewardedAnswer],
     config: PairsConfig,
     chance: random.Random,
 ) -> PreferencePair | tuple[str, str]:
     """Return the pair of one prompt, or the reason and the detail for which there is none."""
-    if not scored or len(scored) + len(anchored) < 2:
+    every = len(scored) + len(anchored) + len(vetoed)
+    if vetoed and not scored:
+        return ALL_VETOED, f"{len(vetoed)} candidates"
+    if not scored or every < 2:
         return TOO_FEW_REWARDS, ""
     best, worst = max(one.value for one in scored), min(one.value for one in scored)
     low, pool = worst, scored
     if anchored and (lowest := min(one.value for one in anchored)) < worst:
         low, pool = lowest, anchored
-    if best == low:
+    if vetoed:
+        low, pool = min(one.value for one in vetoed), vetoed
+    elif best == low:
         return "all rewards are equal", f"{best:.2f} for {len(scored)} candidates"
     chosen, rejected = _draw(scored, best, pool, low, config.length_rho, chance)
     if chosen.answer.text == rejected.answer.text:
         return "best and worst are the same text", f"{chosen.value:.2f} and {rejected.value:.2f}"
-    if chosen.value - rejected.value < config.min_gap - ROUNDING:
+    if not vetoed and chosen.value - rejected.value < config.min_gap - ROUNDING:
         return "the gap is too small", f"{chosen.value:.2f} and {rejected.value:.2f}"
     words = ("best", "worst") if config.length_rho is None else ("shortest of the best", "longest of the worst")
-    origin = "" if pool is scored else f", by {rejected.answer.model}"
+    origin = f", by {rejected.answer.model}" if pool is anchored else ""
+    if vetoed:
+        words = (words[0], "vetoed")
     return PreferencePair(
         id=f"{prompt.id}-pair",
         prompt_id=prompt.id,
@@ -113,8 +128,9 @@ def _pair(
         rejected_reward=rejected.value,
         reason=(
             f"{words[0]} {chosen.value:.2f} against {words[1]} {rejected.value:.2f}{origin} "
-            f"of {len(scored) + len(anchored)} scored candidates"
+            f"of {every} scored candidates"
         ),
+        context=prompt.context,
     )
 
 
@@ -131,7 +147,7 @@ def _draw(
         chosen = chance.choice([one for one in scored if one.value == best])
         rejected = chance.choice([one for one in pool if one.value == low])
         return chosen, rejected
-    reach = (length_rho + ROUNDING) * (best - low)
+    reach = (length_rho + ROUNDING) * max(0.0, best - low)  # a vetoed answer may have the higher reward
     short = [one for one in scored if best - one.value <= reach]
     long = [one for one in pool if one.value - low <= reach]
     least, most = min(len(one.answer.text) for one in short), max(len(one.answer.text) for one in long)
@@ -146,6 +162,11 @@ def group_by_prompt(prompts: Sequence[Prompt], answers: Sequence[Answer]) -> dic
     for answer in answers:
         found[answer.prompt_id].append(answer)
     return found
+
+
+def vetoed_answers(rewards: Sequence[Reward]) -> frozenset[str]:
+    """Return the ids of the answers that a source of the reward vetoes."""
+    return frozenset(reward.answer_id for reward in rewards if reward.vetoed_by)
 
 
 def with_rewards(answers: Sequence[Answer], values: dict[str, float | None]) -> list[RewardedAnswer]:

@@ -1,16 +1,21 @@
-"""LLM-as-a-judge scoring of answers: by M_t itself, as in the paper (arXiv 2401.10020, section 2.2), and by others.
+"""Scoring of answers: by M_t itself, as in the paper (arXiv 2401.10020, section 2.2), or by the sources of `reward`.
 
-Each scoring is two stages of the run, the verdicts and the rewards, which are their means.
+Each scoring is two stages of the run, the verdicts of all sources and the rewards that follow of them.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from srlm.config.rewards import JUDGE, JUDGE_ALONE
 from srlm.engines.open import public_name
+from srlm.inference import Caller
 from srlm.judges.pointwise import rewards as mean_rewards
 from srlm.judges.pointwise import score
+from srlm.rewards.combine import combine, verdicts_by_part
+from srlm.rewards.source import conversation, source_verdicts
 from srlm.types import Answer, Prompt, Reward, Verdict
+from trainer.reward_versions import keep_versions
 from trainer.session import Session
 
 
@@ -21,6 +26,7 @@ class ScoreSource(Enum):
     FROZEN = "frozen_"  # a judge that is the same in all iterations, on the candidates
     ANCHOR = "anchor_"  # the judge that decides the pairs, on an earlier model's answers
     DEGENERATE = "canary_"  # M_t on degenerate answers
+    # For M_t stand the sources of the setting `reward`; M_t is one of them, if it has `judge`.
 
 
 _DESCRIPTIONS = {
@@ -33,7 +39,7 @@ _DESCRIPTIONS = {
 
 @dataclass(frozen=True)
 class Scores:
-    """Verdicts and rewards of one judge; both empty if there is no judge."""
+    """Verdicts and rewards of one judge, or of all sources of `reward`; both empty if there is no judge."""
 
     verdicts: list[Verdict]
     rewards: list[Reward]
@@ -60,22 +66,37 @@ def score_answers(
     if judge is None or not answers:
         return Scores([], [])
     run = session.run
-    instructions = {prompt.id: prompt.instruction for prompt in prompts}
+    parts = JUDGE_ALONE if source is ScoreSource.FROZEN else session.config.reward
+    by_id = {prompt.id: prompt for prompt in prompts}
+    asked = [(by_id[answer.prompt_id], answer) for answer in answers]
     stage = f"{model}/{source.value}verdicts"
 
     def produce() -> list[Verdict]:
-        found = score(
-            session.judge(),
-            session.caller(judge, stage),
-            [(instructions[answer.prompt_id], answer) for answer in answers],
-            seed=session.config.seed,
-            label=f"{model}: {public_name(judge)} judges {len(answers)} {_DESCRIPTIONS[source]}",
-        )
+        found: list[Verdict] = []
+        for place, part in enumerate(parts):
+            if part.source == JUDGE:
+                label = f"{model}: {public_name(judge)} judges {len(answers)} {_DESCRIPTIONS[source]}"
+                caller = session.caller(judge, stage)
+                found += score(session.judge(), caller, asked, seed=session.config.seed, label=label)
+            else:
+                what = _DESCRIPTIONS[source].removesuffix(" of its own")
+                label = f"{model}: {part.source} scores {len(answers)} {what}"
+                found += _score_by_source(session.source_caller(part.source, stage), asked, label, f"r{place}")
         if source is not ScoreSource.FROZEN:
             return found
         # The candidates already have verdicts of M_t, and ids are unique.
         return [replace(one, id=f"{one.answer_ids[0]}-f{one.sample}") for one in found]
 
+    def mean() -> list[Reward]:
+        return combine(parts, [mean_rewards(answers, one) for one in verdicts_by_part(parts, verdicts)])
+
     verdicts = run.stage(stage, Verdict, produce)
-    rewards = run.stage(f"{model}/{source.value}rewards", Reward, lambda: mean_rewards(answers, verdicts))
+    if parts != JUDGE_ALONE:
+        keep_versions(run, parts, verdicts)
+    rewards = run.stage(f"{model}/{source.value}rewards", Reward, mean)
     return Scores(verdicts, rewards)
+
+
+def _score_by_source(caller: Caller, asked: Sequence[tuple[Prompt, Answer]], label: str, suffix: str) -> list[Verdict]:
+    requests = [(conversation(prompt.context, prompt.instruction, answer.text), answer) for prompt, answer in asked]
+    return source_verdicts(caller, requests, label, suffix)

@@ -20,6 +20,7 @@ from evals.report.samples.training import (
 )
 from evals.report.section import Cell, Figure, LegendKey, Row, Section, Table, share
 from evals.sample import link
+from srlm.config.rewards import JUDGE_ALONE, source_name
 from srlm.iteration_metrics import IterationMetrics, PositivesMetrics
 from srlm.jsonl import parse_lines
 from srlm.runs import Run
@@ -45,13 +46,23 @@ def iteration_section(run: Run, win_rates: Metric | None) -> Section:
     found = read_iteration_metrics(run)
     if not found:
         return Section(ID, TITLE, missing="No iteration has ended yet.", command=f"srlm train --name {quote(run.name)}")
-    figures = [_trends(found, win_rates), *([_histograms(found)] if any(one.score_histogram for one in found) else [])]
+    scaled = [one for one in found if one.highest is not None]
+    figures = [
+        _trends(found, win_rates),
+        *([_histograms(scaled)] if any(one.score_histogram for one in scaled) else []),
+    ]
+    who = "judges them itself" if run.config.reward == JUDGE_ALONE else f"is rewarded by {_sources(run)}"
     lead = (
-        "M_t writes answers and judges them itself. The first signs of failure are longer answers, a judge that gives "
-        "everything the same score, and degenerate answers with the rewards of real ones."
+        f"M_t writes answers and {who}. The first signs of failure are longer answers, a judge that gives everything "
+        "the same score, and degenerate answers with the rewards of real ones."
     )
     note = f"The samples below have at most {MOST} instructions of each iteration; srlm show ID has all."
     return Section(ID, TITLE, lead, figures, [_table(found)], [caption(note)])
+
+
+def _sources(run: Run) -> str:
+    """Return the sources of the reward, without the folders of a user's files and models."""
+    return ", ".join(source_name(part.source) for part in run.config.reward)
 
 
 def _step(one: IterationMetrics) -> str:
@@ -78,7 +89,13 @@ def _trends(found: Sequence[IterationMetrics], win_rates: Metric | None) -> Figu
     def panel(title: str, values: Sequence[float | None], hrefs: Sequence[str], *, percent: bool = False) -> Trend:
         return Trend(title, (LineSeries("all", _points(values, hrefs), 0),), percent)
 
-    rewards = [LineSeries("its own judge", _points([one.mean_reward for one in found], every), 0)]
+    rewards = [
+        LineSeries(
+            "its own judge" if found[0].highest is not None else "reward",
+            _points([one.mean_reward for one in found], every),
+            0,
+        )
+    ]
     if any(one.frozen_reward is not None for one in found):
         rewards.append(LineSeries("frozen judge", _points([one.frozen_reward for one in found], every), 1))
     if any(one.canary_reward is not None for one in found):
@@ -100,9 +117,10 @@ def _trends(found: Sequence[IterationMetrics], win_rates: Metric | None) -> Figu
     )
     svg = trends("iterations", [_step(one) for one in found], panels, alt)
     keys = [LegendKey(variable(one.series), shape(one.series), one.name) for one in rewards]
+    unit = "points of the rubric" if found[0].highest is not None else "the units of the reward"
     note = (
-        "Rewards are in points of the rubric, with the judges in colours; the outside judge's win rate is that of the "
-        "model that wrote the answers."
+        f"Rewards are in {unit}, with the judges in colours; the outside judge's win rate is that of the model that "
+        "wrote the answers."
     )
     return Figure("Length, rewards and yield", svg, keys, note)
 
@@ -118,7 +136,7 @@ def _win_rate_point(win_rates: Metric, model: str) -> Point:
 def _histograms(found: Sequence[IterationMetrics]) -> Figure:
     charts = []
     for one in found:
-        scores = [str(score) for score in range(one.highest + 1)]
+        scores = [str(score) for score in range((one.highest or 0) + 1)]
         suite = iteration_suite(one.model)
         charts.append(
             Histogram(
@@ -162,6 +180,11 @@ def _table(found: Sequence[IterationMetrics]) -> Table:
         row("most common score", [share(one.one_score_share) for one in found], True),
         row("highest score", [share(one.top_share) for one in found], True),
         row("spread of the verdicts on one answer", [number(one.spread) for one in found], True),
+        *(
+            row(f"reward, {name}", [number(one.quartiles and one.quartiles[place]) for one in found], True)
+            for place, name in ((0, "lowest"), (2, "median"), (4, "highest"))
+        ),
+        row("vetoed", [str(one.vetoed) if one.vetoed else "–" for one in found], True),
         row("mean reward", [number(one.mean_reward) for one in found]),
         row("by the frozen judge", [number(one.frozen_reward) for one in found], True),
         row("above the frozen judge's", [number(one.self_excess, "+.2f") for one in found], True),

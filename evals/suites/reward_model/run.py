@@ -56,6 +56,11 @@ def _load_ranked(preparation: Preparation) -> Sequence[RankedPrompt]:
         known: Sequence[RankedPrompt] = read_records(stored, RankedPrompt)
     else:
         source = place or run.config.seeds.source
+        if source is None:
+            raise UsageError(
+                f"The run {run.name} has no seed data, because it started at an instruct model: name ranked answers "
+                "with --ranked (embedded, a folder, or oasst:OWNER/NAME)."
+            )
         seeds = load_seeds(source)
         known = seeds.validation
         given = len(seeds.eft) + len(known)
@@ -120,12 +125,14 @@ def run_reward_model(
     """
     results: list[RewardResult] = []
     answers = [
-        (prompt.instruction, Answer(f"{prompt.id}-a{index}", prompt.id, "people", answer.text, "stop"))
+        (prompt, Answer(f"{prompt.id}-a{index}", prompt.id, "people", answer.text, "stop"))
         for prompt in ranked
         for index, answer in enumerate(prompt.answers)
     ]
     save_prompts(
-        run, _digest(ranked), [Prompt(one.id, one.instruction, "evaluation", category=one.kind) for one in ranked]
+        run,
+        _digest(ranked),
+        [Prompt(one.id, one.instruction, "evaluation", category=one.kind, context=one.context) for one in ranked],
     )
     for model in models:
         with load(model) as engine:
@@ -159,7 +166,7 @@ def _result(
     identity: str,
     provenance: Provenance,
     ranked: Sequence[RankedPrompt],
-    answers: Sequence[tuple[str, Answer]],
+    answers: Sequence[tuple[RankedPrompt, Answer]],
     verdicts: Sequence[Verdict],
     perfect: float,
 ) -> RewardResult:
@@ -188,4 +195,10 @@ def _result(
 
 
 def _digest(ranked: Sequence[RankedPrompt]) -> str:
-    return digest_of_set(len(ranked), ["\x1e".join(repr(prompt) for prompt in ranked)])
+    return digest_of_set(len(ranked), ["\x1e".join(map(_fields, ranked))])
+
+
+def _fields(prompt: RankedPrompt) -> str:
+    """Return all fields of a ranked prompt as text; without the context if it has none, as in earlier digests."""
+    fields = repr(prompt)
+    return fields if prompt.context else fields.removesuffix(", context=())") + ")"

@@ -16,7 +16,7 @@ from srlm.judges.rubric import load_rubric
 from srlm.judges.sanitize import sanitize
 from srlm.ledger import Ledger
 from srlm.prices import FREE
-from srlm.types import Answer, Completion, Sampling, Scored
+from srlm.types import Answer, Completion, Prompt, Sampling, Scored
 
 QUIET = Progress(quiet=True)
 
@@ -132,7 +132,7 @@ def test_the_same_reply_reads_the_same_whatever_was_judged(tmp_path_factory, att
             one, other = Answer("a", "p", "M1", text, "stop"), Answer("r", "p", "R", "Reference.", "stop")
             engine = Fixed(Completion(words, "stop", 1, 1))
             caller = Caller(engine, ledger, "s", QUIET)
-            (scored,) = score(pointwise, caller, [("i", one)], seed=0, label="l")
+            (scored,) = score(pointwise, caller, [(Prompt("p", "i", "evaluation"), one)], seed=0, label="l")
             (compared,) = compare(caller, load_pairwise(), [Match("m", "i", one, other)], label="l")
             (graded,) = grade(GradingJudge(), caller, [Conversation(("q",), (one,))], label="l")
             readings.append((scored.reading, compared.orders, compared.value, graded.reading))

@@ -2,11 +2,13 @@
 
 import gzip
 import json
+from dataclasses import replace
 from math import isnan
 
 import pytest
 
 from helpers.paths import SHARED_DATA
+from helpers.scripted_engine import Scripted
 from srlm.config.preferences import JudgeConfig
 from srlm.console import Progress
 from srlm.engines.engine import BatchResult
@@ -17,7 +19,7 @@ from srlm.judges.rubric import Scale
 from srlm.judges.score_file import judge_answers, read_answers, refuse_other_file, summarise
 from srlm.judges.score_file_output import summary_table, summary_words
 from srlm.prices import FREE
-from srlm.types import Answer, Completion, Failed
+from srlm.types import Answer, Completion, Failed, Message, Prompt
 
 QUIET = Progress(quiet=True)
 POINTS = Scale(0, 5)
@@ -53,7 +55,8 @@ class Grader:
 
 def items(*outputs):
     return [
-        (f"Question {n}?", Answer(f"{n:04d}", f"Question {n}?", "m", text, "stop")) for n, text in enumerate(outputs)
+        (Prompt(f"{n:04d}", f"Question {n}?", "evaluation"), Answer(f"{n:04d}", f"Question {n}?", "m", text, "stop"))
+        for n, text in enumerate(outputs)
     ]
 
 
@@ -80,14 +83,14 @@ def read(path, records):
     ],
 )
 def test_each_form(tmp_path, record):
-    ((instruction, answer),) = read(tmp_path / "x.json", [record])
-    assert (instruction, answer.text, answer.id) == ("Say it.", "It.", "0001")
+    ((prompt, answer),) = read(tmp_path / "x.json", [record])
+    assert (prompt.instruction, answer.text, answer.id) == ("Say it.", "It.", "0001")
     assert answer.model == record.get("generator", "unknown")
 
 
 def test_an_input_belongs_to_the_instruction(tmp_path):
-    ((instruction, _),) = read(tmp_path / "x.json", [{"instruction": "Sum up.", "input": "A text.", "output": "It."}])
-    assert instruction == "Sum up.\n\nA text."
+    ((prompt, _),) = read(tmp_path / "x.json", [{"instruction": "Sum up.", "input": "A text.", "output": "It."}])
+    assert prompt.instruction == "Sum up.\n\nA text."
 
 
 def test_own_ids_stay_and_must_differ(tmp_path):
@@ -215,7 +218,7 @@ def test_a_judged_file_may_be_written_again_and_grow(ledger, tmp_path):
 def test_a_judged_file_can_be_judged(ledger, tmp_path):
     path = tmp_path / "x.judged.jsonl"
     write_records(path, judged(lambda text: 3, ledger, "a", "b"))
-    assert [(question, one.text, one.id, one.model) for question, one in read_answers(path)] == [
+    assert [(prompt.instruction, one.text, one.id, one.model) for prompt, one in read_answers(path)] == [
         ("Question 0?", "a", "0000", "m"),
         ("Question 1?", "b", "0001", "m"),
     ]
@@ -258,7 +261,7 @@ def test_a_file_of_something_else_is_not_overwritten(tmp_path, content):
                     {"role": "assistant", "content": "A"},
                 ]
             },
-            ("Be short.\n\nQ?", "A"),
+            ("Q?", "A"),
         ),
         ({"conversations": [{"from": "human", "value": "Q?"}, {"from": "gpt", "value": "A"}]}, ("Q?", "A")),
         (
@@ -269,9 +272,45 @@ def test_a_file_of_something_else_is_not_overwritten(tmp_path, content):
 )
 def test_messages_are_read(tmp_path, record, read):
     (tmp_path / "x.jsonl").write_text(json.dumps(record | {"id": None, "generator": None, "model": "m"}))
-    ((instruction, answer),) = read_answers(tmp_path / "x.jsonl")
-    assert (instruction, answer.text) == read
+    ((prompt, answer),) = read_answers(tmp_path / "x.jsonl")
+    assert (prompt.instruction, answer.text) == read
     assert (answer.id, answer.model) == ("0001", "m")
+
+
+SPOKEN = [
+    {"role": "system", "content": "Be short."},
+    {"role": "user", "content": "Q?"},
+    {"role": "assistant", "content": "A"},
+    {"role": "user", "content": "And B?"},
+]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"messages": [*SPOKEN, {"role": "assistant", "content": "B"}]},
+        {"prompt": SPOKEN, "completion": "B"},
+        {"instruction": "And B?", "context": SPOKEN[:-1], "output": "B"},
+        {"system": "Be short.", "history": [["Q?", "A"]], "instruction": "And B?", "output": "B"},
+    ],
+)
+def test_an_answer_is_judged_with_the_conversation_before_it(ledger, tmp_path, record):
+    (tmp_path / "x.jsonl").write_text(json.dumps(record))
+    found = read_answers(tmp_path / "x.jsonl")
+    ((prompt, answer),) = found
+    assert (prompt.instruction, answer.text) == ("And B?", "B")
+    assert prompt.context == tuple(Message(**one) for one in SPOKEN[:-1])
+    engine = Scripted(lambda request: Completion("Score: 3", "stop", 1, 1))
+    written = judge_answers(configured_judge(JudgeConfig(samples=1)), engine, found, ledger, QUIET)
+    (request,) = engine.asked
+    assert "<assistant_message>\nA\n</assistant_message>\n<last_message>\nAnd B?\n" in request.messages[0].content
+    path = tmp_path / "x.judged.jsonl"
+    write_records(path, written)
+    assert read_answers(path)[0][0].context == prompt.context
+    how = {"judge": "scripted", "rubric": written[0].rubric, "scoring": written[0].scoring}
+    refuse_other_file(path, found, **how)
+    with pytest.raises(UsageError, match="of another file"):
+        refuse_other_file(path, [(replace(prompt, context=()), answer)], **how)
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,11 @@ from srlm.judges.preference_data import LabelledSet
 from srlm.judges.rubric import load_rubric
 from srlm.judges.score_file import judge_answers
 from srlm.strip_reasoning import length_note, strip_reasoning
-from srlm.types import Answer, Completion, RankedAnswer, RankedPrompt, Sampling, Scored, Unparsed
+from srlm.types import Answer, Completion, Prompt, RankedAnswer, RankedPrompt, Sampling, Scored, Unparsed
 
 QUIET = Progress(quiet=True)
 ANSWERS = [Answer(f"a{n}", f"p{n}", "M1", f"An answer, {n}.", "stop") for n in range(2)]
+PROMPT = Prompt("p0", "i", "evaluation")
 SAMPLED = PointwiseJudge(load_rubric("additive"), "sampled", 1, Sampling(0.7, 0.9, 64))
 EXPECTED = replace(SAMPLED, scoring="expected")
 INSIDE = "<think>\nScore: 2\nRating: [[2]]\nB\n</think>\n\n"
@@ -36,13 +37,13 @@ def verdict(kind, said, ledger, **more):
     engine = Scripted(lambda request: said, name=f"says {said.text!r} after {said.thoughts!r}")
     caller = Caller(engine, ledger, "s", QUIET)
     if kind == "pointwise":
-        (found,) = score(SAMPLED, caller, [("i", ANSWERS[0])], seed=0, label="l")
+        (found,) = score(SAMPLED, caller, [(PROMPT, ANSWERS[0])], seed=0, label="l")
     elif kind == "expected":
-        (found,) = score(replace(EXPECTED, **more), caller, [("i", ANSWERS[0])], seed=0, label="l")
+        (found,) = score(replace(EXPECTED, **more), caller, [(PROMPT, ANSWERS[0])], seed=0, label="l")
     elif kind == "grading":
         (found,) = grade(GradingJudge(), caller, [Conversation(("q",), ANSWERS[:1])], label="l")
     elif kind == "judged":
-        (one,) = judge_answers(SAMPLED, engine, [("i", ANSWERS[0])], ledger, QUIET)
+        (one,) = judge_answers(SAMPLED, engine, [(PROMPT, ANSWERS[0])], ledger, QUIET)
         (found,) = one.verdicts
     else:
         (one,) = compare(caller, load_pairwise(), [Match("m", "i", *ANSWERS)], label="l", **more)

@@ -1,0 +1,1 @@
+"""Rewards beside the LLM judge: programs, reward models, and combinations of several sources."""

@@ -1,0 +1,216 @@
+"""Reward programs: a function of the user's that scores an answer.
+
+    def score(prompt: str, answer: str) -> float | None: ...
+    def score(prompt: str, answer: str, context: list[dict[str, str]]) -> float | None: ...
+
+`context` is what comes before the prompt in its conversation: a system message and earlier turns, each with `role` and
+`content`. It is given to functions that have a parameter of this name. The value is any finite number, larger for a
+better answer; True counts as 1 and False as 0; None means that the function cannot say.
+
+The file is code of the user's, which runs in this process as it is: no sandbox, no time limit. It is read once; what is
+executed is what its digest was computed of. Files that it imports are not part of the digest.
+"""
+
+import builtins
+import inspect
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stdout
+from hashlib import sha256
+from math import isfinite
+from numbers import Real
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from srlm.engines.engine import BatchResult, OnProgress, no_progress
+from srlm.errors import DataError, UnknownName
+from srlm.prices import FREE, Price
+from srlm.rewards.source import reply_of, require_answer
+from srlm.types import Request
+
+SIGNATURE = "def {name}(prompt, answer), or def {name}(prompt, answer, context)"
+SHOWN = 80
+"""Characters of a value or of an error in a message."""
+
+Function = Callable[..., Any]
+
+
+class ProgramSource:
+    """A reward program as a source of verdicts. Calls are made one after the other, in the order of the answers."""
+
+    price: Price | None = FREE
+
+    def __init__(self, file: Path, function: str, *, name: str) -> None:
+        """Execute the file, and check its function.
+
+        Args:
+            file: of Python.
+            function: the name of a function in it.
+            name: display name.
+
+        Raises:
+            DataError: the file cannot be read, is no Python, or fails; the message has the line.
+            UnknownName: it has no function of this name.
+        """
+        self.name = name
+        self._file, self._function_name = file, function
+        text = _read(file)
+        digest = sha256(text).hexdigest()
+        self._module = _execute(file, text, digest)
+        self._function, self._with_context = self._find()
+        self.label = f"program:{digest[:12]}"
+        self.identity = f"program:{digest}:{function}"
+
+    def plan(self, requests: Sequence[Request]) -> list[list[int]]:
+        """Return a batch for each request, so that what is computed before an error is kept."""
+        for request in requests:
+            require_answer(request, self.name)
+        return [[index] for index in range(len(requests))]
+
+    def run(self, batches: Sequence[Sequence[Request]], on_progress: OnProgress = no_progress) -> Iterator[BatchResult]:
+        """Call the function for each request. What it prints goes to standard error.
+
+        Raises:
+            DataError: it raises, or returns something else than a finite number or None; the message has the line.
+        """
+        for number, batch in enumerate(batches):
+            began = time.perf_counter()
+            replies = [reply_of(self._value(request)) for request in batch]
+            for _ in batch:
+                on_progress()
+            more = number + 1 < len(batches)
+            yield BatchResult(number, [*replies], time.perf_counter() - began, more_ready=more)
+
+    def close(self) -> None:
+        """Forget the module."""
+        sys.modules.pop(self._module.__name__, None)
+
+    def _find(self) -> tuple[Function, bool]:
+        """Return the function, and whether it takes the context."""
+        found = vars(self._module).get(self._function_name)
+        if found is None:
+            known = [name for name, one in vars(self._module).items() if inspect.isfunction(one)]
+            raise UnknownName(f"In the reward program {self._file}, the function", self._function_name, known)
+        if not callable(found):
+            raise DataError(self._file, f"{self._function_name} is no function. {self._expected()}")
+        line = _line_of(found)
+        try:
+            signature = inspect.signature(found)
+        except (TypeError, ValueError):
+            return found, False  # a class or a builtin without a signature: its call will tell
+        context = signature.parameters.get("context")
+        with_context = context is not None and context.kind is not inspect.Parameter.POSITIONAL_ONLY
+        try:
+            signature.bind("", "", **({"context": []} if with_context else {}))
+        except TypeError:
+            problem = f"the reward program cannot be called as {self._function_name}(prompt, answer): it is "
+            raise DataError(
+                self._file, f"{problem}{self._function_name}{signature}. {self._expected()}", line
+            ) from None
+        return found, with_context
+
+    def _expected(self) -> str:
+        return f"Write it as {SIGNATURE.format(name=self._function_name)}."
+
+    def _value(self, request: Request) -> float | None:
+        """Call the function with one answer.
+
+        Raises:
+            DataError: see `run`.
+        """
+        *context, prompt, answer = request.messages
+        more = {"context": [{"role": one.role, "content": one.content} for one in context]}
+        try:
+            with redirect_stdout(sys.stderr):
+                value = self._function(prompt.content, answer.content, **(more if self._with_context else {}))
+        except (Exception, SystemExit) as error:
+            raise self._failure(error, prompt.content) from None
+        return self._checked(value, prompt.content)
+
+    def _failure(self, error: BaseException, prompt: str) -> DataError:
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return DataError(
+            self._file,
+            f"the reward program raised {_short(said)} for an answer to {_short(repr(prompt))}. Correct it, or return "
+            f"None where it cannot say. {RESUMES}",
+            _last_line(error, self._file),
+        )
+
+    def _checked(self, value: Any, prompt: str) -> float | None:
+        if value is None:
+            return None
+        problem = f"a {type(value).__name__}"
+        if isinstance(value, Real) or type(value).__name__ in {"bool", "bool_"}:  # the last is numpy's
+            try:
+                number = float(value)
+            except OverflowError:
+                number = float("inf")
+            if isfinite(number):
+                return number
+            problem = "no finite number"
+        raise DataError(
+            self._file,
+            f"the reward program {self._function_name} returned {_short(repr(value))}, {problem}, for an answer to "
+            f"{_short(repr(prompt))}. Return a number, or None where it cannot say. {RESUMES}",
+            _line_of(self._function),
+        )
+
+
+RESUMES = "All values until here are kept, and a value is computed once for each version of the file."
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise DataError(file, "the reward program does not exist.") from None
+    except OSError as error:
+        raise DataError(file, f"the reward program cannot be read: {error.strerror}.") from None
+
+
+def _execute(file: Path, text: bytes, digest: str) -> ModuleType:
+    """Execute a file as a module of its own. Files next to it can be imported, after all installed packages.
+
+    Raises:
+        DataError: it is no Python, or fails.
+    """
+    try:
+        code = builtins.compile(text, str(file), "exec", dont_inherit=True)
+    except SyntaxError as error:
+        raise DataError(file, f"the reward program is no Python: {error.msg}.", error.lineno) from None
+    except ValueError as error:  # a NUL byte
+        raise DataError(file, f"the reward program is no Python: {error}.") from None
+    module = ModuleType(f"srlm_reward_program_{digest[:16]}")
+    module.__file__ = str(file)
+    sys.modules[module.__name__] = module  # dataclasses look up the module of their class
+    folder = str(file.absolute().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
+    try:
+        with redirect_stdout(sys.stderr):
+            exec(code, vars(module))  # noqa: S102 -- the user's own program, which they ask to run
+    except (Exception, SystemExit) as error:
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise DataError(
+            file, f"the reward program cannot be loaded: it raised {_short(said)}.", _last_line(error, file)
+        ) from None
+    return module
+
+
+def _last_line(error: BaseException, file: Path) -> int | None:
+    """Return the last line of the file in the error's traceback; None if it has none."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    return lines[-1] if lines else None
+
+
+def _line_of(function: Function) -> int | None:
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return code.co_firstlineno if code else None
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= SHOWN else f"{line[:SHOWN]}..."
