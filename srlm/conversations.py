@@ -2,7 +2,8 @@
 
 A question is the last turn of the user, with what comes before it as its context: a system message, and earlier turns
 that alternate between user and assistant. An answer is the assistant's turn after it. A record may have its system
-message (`system`) and earlier turns (`history`, pairs of texts, or `context`, messages) in fields of their own.
+message (`system`) and earlier turns (`history`, pairs of texts) in fields of their own, as Alpaca's relatives do, or
+both as messages (`context`), as srlm's own records do.
 """
 
 from collections.abc import Sequence
@@ -158,10 +159,10 @@ def _with_fields(row: Row, question: Question) -> Question:
         context = question_of(row, "context", (*before, Message("user", question.instruction or "?"))).context
     if row.data.get("history") and not context:
         context = tuple(_history(row))
-    return with_system(row, Question(question.instruction, context))
+    return _with_system(row, Question(question.instruction, context))
 
 
-def with_system(row: Row, question: Question) -> Question:
+def _with_system(row: Row, question: Question) -> Question:
     """Return a question with the system message of a field of its own.
 
     Raises:

@@ -77,7 +77,7 @@ def test_pairs_are_tokenized_by_trl_as_they_were_trained_on(export, own_run, tmp
     assert len(theirs) == len(pairs)
     for row, pair in zip(theirs, pairs, strict=True):
         for side in ("chosen", "rejected"):
-            ours = chat.tokenize(pair["prompt"], pair[side], context=messages(pair["context"]))
+            ours = chat.tokenize(pair["prompt"], pair[side], context=messages(pair.get("context", ())))
             assert (row["prompt_ids"], row[f"{side}_ids"]) == (list(ours.prompt), list(ours.completion))
 
 
