@@ -56,10 +56,11 @@ def require_room(
     if long:
         first, needed = long[0]
         purpose = "an answer" if judge is None else "an answer and the judge's prompt with both"
+        other = "" if judge is None else ", or set a smaller candidate_sampling.max_tokens if that is enough"
         raise UsageError(
             f"{len(long):,} of the {len(prompts):,} chosen prompts of {source} may not fit into the {limit:,} tokens "
-            f"of {name} with {purpose}; the first one ({first.origin or first.id}) needs {needed:,}. Leave them out, "
-            "or set a smaller candidate_sampling.max_tokens."
+            f"of {name} with {purpose}; the first one ({first.origin or first.id}) needs {needed:,}. Leave them "
+            f"out{other}."
         )
 
 

@@ -34,7 +34,7 @@ def test_a_prompt_leaves_room_for_one_token_at_the_least(chat, prompt):
         require_room(chat, "tiny", length, [SHORT, prompt], "mine.jsonl", None, 9)
     assert str(caught.value).startswith(
         f"1 of the 2 chosen prompts of mine.jsonl may not fit into the {length} tokens of tiny with an answer; the "
-        f"first one ({prompt.origin}) needs {length + 1}. Leave them out, or set a smaller"
+        f"first one ({prompt.origin}) needs {length + 1}. Leave them out."
     )
 
 
