@@ -2,7 +2,8 @@
 
 A question is the last turn of the user, with what comes before it as its context: a system message, and earlier turns
 that alternate between user and assistant. An answer is the assistant's turn after it. A record may have its system
-message (`system`) and earlier turns (`history`, pairs of texts, or `context`, messages) in fields of their own.
+message (`system`) and earlier turns (`history`, pairs of texts) in fields of their own, as Alpaca's relatives do, or
+both as messages (`context`), as srlm's own records do.
 """
 
 from collections.abc import Sequence
@@ -12,9 +13,10 @@ from typing import Any, Literal
 from srlm.json_files import Row, kind_of
 from srlm.types import Message
 
-QUESTIONS = ("instruction", "prompt")
+QUESTIONS = ("instruction", "prompt", "question")
 ANSWERS = ("output", "response", "completion")
 CONVERSATIONS = ("messages", "conversations", "conversation")
+SYSTEM = ("system", "system_prompt")
 
 Role = Literal["system", "user", "assistant"]
 _ROLES: dict[str, Role] = {
@@ -37,19 +39,6 @@ class Question:
 
     instruction: str
     context: tuple[Message, ...] = ()
-
-    def without_context(self, row: Row) -> str:
-        """Return the question as one text, with a system message before it, for readers of single turns.
-
-        Raises:
-            DataError: there are earlier turns.
-        """
-        if any(one.role != "system" for one in self.context):
-            raise row.error(
-                f"the conversation has {len(self.context) + 1} messages before the answer; a question of one turn is "
-                "expected, with a system message at the most. Leave out conversations of several turns."
-            )
-        return "\n\n".join(text for text in (*(one.content for one in self.context), self.instruction) if text)
 
 
 def question_in(row: Row, *names: str) -> Question:
@@ -108,6 +97,24 @@ def with_input(row: Row, question: Question) -> Question:
     return Question("\n\n".join([question.instruction, *texts]), question.context)
 
 
+def asked_in(row: Row) -> tuple[Question, str | None]:
+    """Return the question of a record and, if its conversation ends with the assistant's turn, that as the answer.
+
+    A record with messages is its conversation, whatever its other texts: AlpacaEval's files, as srlm writes them, have
+    both.
+
+    Raises:
+        DataError: there is no question, or a wrong one; the message has the record's position.
+    """
+    name = next((one for one in CONVERSATIONS if one in row.data), None)
+    if name is None:
+        return question_in(row, *QUESTIONS), None
+    messages = messages_in(row, name)
+    answered = len(messages) > 1 and messages[-1].role == "assistant"
+    question = _with_fields(row, question_of(row, name, messages[:-1] if answered else messages))
+    return question, messages[-1].content if answered else None
+
+
 def messages_in(row: Row, name: str) -> tuple[Message, ...]:
     """Return the messages of a field.
 
@@ -145,15 +152,29 @@ def question_of(row: Row, name: str, messages: Sequence[Message]) -> Question:
 
 
 def _with_fields(row: Row, question: Question) -> Question:
-    """Return the question with the system message, history or context of the record before it."""
+    """Return the question with the context, the system message and the history of the record before it."""
     context = question.context
-    if row.data.get("context") and isinstance(row.data["context"], list) and not context:
-        context = messages_in(row, "context")  # srlm's own
+    if not context and isinstance(row.data.get("context"), list) and row.data["context"]:
+        before = messages_in(row, "context")
+        context = question_of(row, "context", (*before, Message("user", question.instruction or "?"))).context
     if row.data.get("history") and not context:
         context = tuple(_history(row))
-    if row.data.get("system") and not any(one.role == "system" for one in context):
-        context = (Message("system", row.text("system")), *context)
-    return Question(question.instruction, context)
+    return _with_system(row, Question(question.instruction, context))
+
+
+def _with_system(row: Row, question: Question) -> Question:
+    """Return a question with the system message of a field of its own.
+
+    Raises:
+        DataError: the messages have one too, or it is not text; the message has the record's position.
+    """
+    name = next((one for one in SYSTEM if one in row.data), None)
+    text = row.text(name) if name else ""
+    if not text.strip():
+        return question
+    if question.context and question.context[0].role == "system":
+        raise row.error(f"has a system message in its messages and in the field {name}. Remove one of them.")
+    return Question(question.instruction, (Message("system", text), *question.context))
 
 
 def _history(row: Row) -> list[Message]:

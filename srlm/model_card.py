@@ -1,10 +1,12 @@
 """The model card of a checkpoint: README.md in the format of the Hugging Face Hub, written with huggingface_hub.
 
 It describes the training and all evaluations of the model: training writes it into the checkpoint, and each evaluation
-rewrites it atomically. Neither the ledger's fingerprint nor a loader reads it. It contains no path of this machine.
+rewrites it atomically. Neither the ledger's fingerprint nor a loader reads it. It contains no path of this machine: of
+a model or a judge that was given by its path, only the name remains.
 Left out: the licence, which follows from the base model's and is the publisher's to state.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, isnan
@@ -23,6 +25,9 @@ from srlm.runs import MACHINE, Run
 from srlm.stats.intervals import Estimate
 
 NAME = "README.md"
+
+_PATH = re.compile(r"(?<![\w.:/~-])~?(?:/[\w.+@=,-]+){2,}/?")
+"""An absolute path of two parts or more, and no address."""
 
 LIBRARIES = ("srlm", "torch", "transformers", "trl")
 
@@ -114,7 +119,12 @@ def model_card(run: Run, model: str, evaluations: Sequence[Evaluation] = ()) -> 
         "## Limits",
         *_limits(run, model),
     ]
-    return f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(text) + "\n"
+    return without_paths(f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(text) + "\n")
+
+
+def without_paths(text: str) -> str:
+    """Return a text in which the last part alone remains of each absolute path."""
+    return _PATH.sub(lambda found: found[0].rstrip("/").rpartition("/")[2], text)
 
 
 def _tuned_from_base(run: Run, model: str) -> bool:

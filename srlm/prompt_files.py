@@ -7,9 +7,10 @@
     message_id, message_tree_id        Open Assistant's messages and trees: one conversation a tree, along the replies
                                        that people ranked best
 
-The last turn of the user is answered. What comes before it is its context: the system message (also from a field
-`system` or `system_prompt`) and the earlier turns. A turn of the assistant at the end, the answer of the data set, is
-left off, and so are the fields for answers. Formats: JSON Lines or a JSON array, plain or gzip, CSV, Parquet.
+The last turn of the user is answered. What comes before it is its context: the system message and the earlier turns,
+which may be in fields of their own (`srlm.conversations`: system, history, context). A turn of the assistant at the
+end, the answer of the data set, is left off, and so are the fields for answers. Formats: JSON Lines or a JSON array,
+plain or gzip, CSV, Parquet.
 """
 
 import hashlib
@@ -20,19 +21,19 @@ from itertools import chain
 from pathlib import Path
 from typing import Literal
 
-from srlm.conversations import CONVERSATIONS, Question, messages_in, question_of
+from srlm.conversations import CONVERSATIONS, SYSTEM, Question, messages_in, question_in, question_of, with_input
 from srlm.data_tables import HUB, file_rows, hub_rows
 from srlm.errors import DataError
-from srlm.json_files import Row, kind_of
+from srlm.json_files import Row
 from srlm.open_assistant import is_open_assistant, read_threads
 from srlm.read_text import opened
 from srlm.types import Dropped, Message, Prompt
 
 _TEXTS = ("instruction", "prompt", "question")
-_SYSTEM = ("system", "system_prompt")
 _MT_BENCH = "turns"
 _OPEN_ASSISTANT = ("message_id", "message_tree_id", "parent_id", "role", "text", "lang", "deleted", "rank", "replies")
-_COLUMNS = frozenset({*CONVERSATIONS, *_TEXTS, *_SYSTEM, "input", _MT_BENCH, *_OPEN_ASSISTANT})
+_BESIDE = ("input", *SYSTEM, "history", "context")
+_COLUMNS = frozenset({*CONVERSATIONS, *_TEXTS, *_BESIDE, _MT_BENCH, *_OPEN_ASSISTANT})
 _SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".gz")
 _HUB_NAME = re.compile(rf"{HUB}[\w.-]+/[\w.-]+(:.+)?")
 
@@ -80,7 +81,7 @@ def read_prompts(source: str) -> PromptFile:
     if is_open_assistant(first):
         rows, skipped = read_threads(rows)
     prompts = tuple(_prompt(row) for row in rows)
-    refused = tuple(Dropped(_position(row), NOT_READ, str(row.data.get("text", ""))) for row in skipped)
+    refused = tuple(Dropped(_position(row), NOT_READ, str(row.data.get("text") or "")) for row in skipped)
     return PromptFile(source, _of_prompts(prompts) if source.startswith(HUB) else file_digest(source), prompts, refused)
 
 
@@ -110,7 +111,7 @@ def _position(row: Row) -> str:
 
 
 def _prompt(row: Row) -> Prompt:
-    question = _with_system(row, _question(row))
+    question = _question(row)
     origin = f"{row.path.name}, {row.unit} {row.number}"
     return Prompt(_position(row), question.instruction, FILE, origin=origin, context=question.context)
 
@@ -128,30 +129,16 @@ def _question(row: Row) -> Question:
             "has no prompt: a field prompt, instruction, question, messages or conversations is expected; "
             f"it has {has}."
         )
-    value = row.data[name]
-    if name in CONVERSATIONS or (isinstance(value, list) and name != _MT_BENCH):
-        messages = messages_in(row, name)
-        answered = len(messages) > 1 and messages[-1].role == "assistant"
-        return question_of(row, name, messages[:-1] if answered else messages)
+    data = dict(row.data)
+    value = data[name]
     if name == _MT_BENCH:
-        text = value[0] if isinstance(value, list) and value else None
-        if not isinstance(text, str):
-            raise row.error(f"the field {name} must be a list of texts, not {kind_of(value)}.")
-    else:
-        text = row.text(name)
-        given = row.text("input") if "input" in row.data else ""
-        text = f"{text}\n\n{given}" if given.strip() else text
-    if not text.strip():
-        raise row.error(f"the field {name} has no text. Leave out the record.")
-    return Question(text)
-
-
-def _with_system(row: Row, question: Question) -> Question:
-    """Return a question with the system message of a field of its own."""
-    name = next((one for one in _SYSTEM if one in row.data), None)
-    text = row.text(name) if name else ""
-    if not text.strip():
-        return question
-    if question.context and question.context[0].role == "system":
-        raise row.error(f"has a system message in its messages and in the field {name}. Remove one of them.")
-    return Question(question.instruction, (Message("system", text), *question.context))
+        if not (isinstance(value, list) and value and isinstance(value[0], str)):
+            raise row.error(f"the field {name} must be a list of texts.")
+        data[name] = value[0]
+    elif name in CONVERSATIONS or isinstance(value, list):
+        messages = messages_in(row, name)
+        if len(messages) > 1 and messages[-1].role == "assistant":
+            data[name] = value[:-1]
+    found = Row(row.path, row.unit, row.number, data)
+    question = with_input(found, question_in(found, name))
+    return question_of(row, name, (*question.context, Message("user", question.instruction)))

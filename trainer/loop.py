@@ -26,7 +26,7 @@ from trainer.data.sft_examples import ift_examples
 from trainer.finetune.early_stopping import select_snapshot
 from trainer.finetune.job import DPOJob, SFTJob
 from trainer.finetune.launch import run_job
-from trainer.generation.candidates import full_text, sample_candidates
+from trainer.generation.candidates import sample_candidates
 from trainer.generation.new_prompts import new_prompts
 from trainer.generation.user_prompts import snapshot_prompts
 from trainer.given_model import use_given_model
@@ -36,13 +36,13 @@ from trainer.monitor.degenerate_answers import degenerate_answers
 from trainer.monitor.metrics import IterationRecords, compute_metrics
 from trainer.monitor.table import metrics_line
 from trainer.monitor.trackers import report_metrics
-from trainer.preferences.best_of_n import repeat_by_weight
 from trainer.preferences.consistency import rank_agreement
 from trainer.preferences.errors import no_best_answers_error, no_pairs_error
 from trainer.preferences.scoring import Scores, ScoreSource, score_answers
 from trainer.preferences.selection import select_pairs, select_positives
 from trainer.preflight import require_space
 from trainer.session import Session
+from trainer.training_data import best_answers, full_texts
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _run_iteration(
     else:
         if not records.positives:
             raise no_best_answers_error(session, metrics, _deciding_scores(session, records))
-        examples = [*sft_dataset(session.config, ift, judgements), *_positives_so_far(session, number)]
+        examples = [*sft_dataset(session.config, ift, judgements), *best_answers(session.run, records.model)]
         _train_sft(session, records.model, examples)
     return metrics
 
@@ -250,7 +250,7 @@ def _train_dpo(session: Session, number: int, records: IterationRecords, judgeme
             consistency=consistency,
             report_to=config.report_to,
             thoughts=config.thoughts,
-            written=_full_texts(session, records) if config.thoughts == "keep" else {},
+            written=full_texts(run, following) if config.thoughts == "keep" else {},
         )
         run_job(job, config.launcher, session.progress)
         if config.dpo.stopping.judge is not None:
@@ -258,18 +258,3 @@ def _train_dpo(session: Session, number: int, records: IterationRecords, judgeme
         write_card(run, following, folder)
 
     return run.checkpoint(following, produce)
-
-
-def _full_texts(session: Session, records: IterationRecords) -> dict[str, str]:
-    """Return the full generated text of all answers that pairs may hold, by their ids."""
-    answers = list(records.candidates)
-    if session.config.pairs.rejected_from != "current" and session.run.path(f"{records.model}/anchors").exists():
-        answers += session.run.stage(f"{records.model}/anchors", Answer, list)
-    return {one.id: full_text(one) for one in answers}
-
-
-def _positives_so_far(session: Session, number: int) -> list[SFTExample]:
-    """Return the positives of iterations 1 to t, repeated by their weight."""
-    config, run = session.config, session.run
-    every = [one for past in range(2, number + 2) for one in run.stage(f"M{past}/positives", SFTExample, list)]
-    return repeat_by_weight(every, config.positives.weight, derive_seed(config.seed, f"M{number + 1}"))

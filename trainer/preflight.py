@@ -173,7 +173,8 @@ def _check_contexts(config: TrainConfig, tokenizer: Any) -> None:
         return
     seeds = load_seeds(config.seeds.source)
     contexts = [one.context for one in seeds.ift] if config.start == "base" else []
-    contexts += [one.context for one in seeds.validation] if config.dpo.stopping.judge is not None else []
+    if config.dpo.stopping.judge is not None:
+        contexts += [one.context for one in seeds.validation]
     require_contexts(tokenizer, config.model, contexts, f"the seeds {config.seeds.source}")
     if config.instructions.source == "written" and not without_context(seeds.ift):
         raise UsageError(

@@ -32,7 +32,9 @@ def show(
 
 def describe(found: "Lineage") -> str:
     """Return the lineage of one new instruction as text."""
-    lines = [f"Instruction {found.prompt.id}  ({_source(found.prompt)})", _indent(found.prompt.instruction), ""]
+    from srlm.transcript import transcript
+
+    lines = [f"Instruction {found.prompt.id}  ({_source(found.prompt)})", _indent(transcript(found.prompt)), ""]
     if found.prompt.origin is None:
         lines.append(f"Its {len(found.shots)} shots")
         lines += [f"  {shot.id}  {' '.join(shot.instruction.split())}" for shot in found.shots]
@@ -85,8 +87,9 @@ def _thoughts(text: str, width: int) -> list[str]:
 
 def _how(verdict: "Verdict") -> str:
     """Return the rubric of a judge's verdict, or the label of a program or a reward model."""
-    own = verdict.rubric.startswith(("program:", "reward-model:"))
-    return verdict.rubric if own else f"rubric {verdict.rubric}"
+    from srlm.rewards.source import kind_of
+
+    return verdict.rubric if kind_of(verdict.rubric) else f"rubric {verdict.rubric}"
 
 
 def _reading(verdict: "Verdict") -> str:

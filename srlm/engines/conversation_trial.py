@@ -30,23 +30,24 @@ def require_contexts(tokenizer: Any, name: str, contexts: Iterable[Sequence[Mess
     Raises:
         ModelError: it refuses a system message or earlier turns, or leaves them out.
     """
-    found = Counter(tuple(message.role for message in context) for context in contexts if context)
-    with_system = sum(count for roles, count in found.items() if roles[0] == "system")
-    with_turns = sum(count for roles, count in found.items() if len(roles) > 1 or roles[0] != "system")
-    if with_system and (problem := _problem(tokenizer, name, ("system",))) is not None:
-        raise ModelError(
-            f"{with_system} records of {origin} have a system message, and the chat template of {name} {problem}. "
-            "Move the text of the system messages into the user's first turns, or use a model whose template has them."
-        )
+    every = list(contexts)
+    found = Counter(tuple(message.role for message in context) for context in every if context)
     for roles in sorted(found, key=len):
-        if (problem := _problem(tokenizer, name, roles)) is not None:
+        if roles[0] == "system" and (problem := _problem(tokenizer, name, ("system",), "system messages")):
+            count = sum(number for one, number in found.items() if one[0] == "system")
             raise ModelError(
-                f"{with_turns} records of {origin} have earlier turns, and the chat template of {name} {problem}. "
+                f"The chat template of {name} {problem}, and {count} of {len(every)} records of {origin} have one. "
+                "Move their text into the user's first turns, or use a model whose template has system messages."
+            )
+        if problem := _problem(tokenizer, name, roles, "earlier turns"):
+            count = sum(number for one, number in found.items() if one != ("system",))
+            raise ModelError(
+                f"The chat template of {name} {problem}, and {count} of {len(every)} records of {origin} have some. "
                 "Leave such records out, or use a model whose template writes whole conversations."
             )
 
 
-def _problem(tokenizer: Any, name: str, roles: Roles) -> str | None:
+def _problem(tokenizer: Any, name: str, roles: Roles, what: str) -> str | None:
     """Return what a template does wrong with messages of these roles before a question; None if it writes them all."""
     context = [Message(role, f"{_MARKER}{number}.") for number, role in enumerate(roles)]  # type: ignore[arg-type]
     asked = [*context, Message("user", QUESTION)]
@@ -55,9 +56,6 @@ def _problem(tokenizer: Any, name: str, roles: Roles) -> str | None:
         render(tokenizer, [*asked, Message("assistant", ANSWER)], name)
     except EngineError as error:
         reason = str(error).partition(" messages: ")[2] or str(error)
-        return f"refuses {'it' if roles == ('system',) else 'them'}: {reason.rstrip('.')}"
-    missing = [message.role for message in context if message.content.lower() not in prompt.lower()]
-    if missing:
-        left_out = "it" if roles == ("system",) else f"messages of the {missing[0]}"
-        return f"leaves {left_out} out"
-    return None
+        return f"refuses {what} ({reason.rstrip('.')})"
+    written = prompt.lower()
+    return None if all(message.content.lower() in written for message in context) else f"leaves {what} out"

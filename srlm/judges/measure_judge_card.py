@@ -9,13 +9,16 @@ from collections.abc import Iterable, Sequence
 from math import floor, inf
 from statistics import median
 
+from srlm.config.preferences import JudgeConfig
 from srlm.inference import Caller
 from srlm.judges.judge_card import UNKNOWN, JudgeCard, LengthBias, Mass, Reliability, ScoreCard
 from srlm.judges.pairwise import VOTE, Match, Preference, Voting, compare, load_pairwise
-from srlm.judges.pointwise import PointwiseJudge, rewards, score
+from srlm.judges.pointwise import PointwiseJudge, configured_judge, method_of, rewards, score
 from srlm.judges.preference_data import LabelledSet
 from srlm.judges.rubric import Scale
 from srlm.ledger import Ledger
+from srlm.rewards.source import RewardSource
+from srlm.stats.five_numbers import five_numbers
 from srlm.stats.intervals import Estimate, bootstrap_ratio, mean_interval
 from srlm.transcript import transcript
 from srlm.types import Failed, Scored, Verdict
@@ -34,6 +37,8 @@ def measure_judge_card(
 ) -> JudgeCard:
     """Measure a judge on at most `limit` labelled pairs, and its scores too if `pointwise` is given.
 
+    A program or a reward model has scores alone.
+
     Raises:
         EngineFailed: no call at all was answered.
     """
@@ -41,6 +46,8 @@ def measure_judge_card(
     template = load_pairwise()
     chosen = labelled.matches(limit)
     subset_of, matches = {match.id: subset for subset, match in chosen}, [match for _, match in chosen]
+    if isinstance(engine, RewardSource):
+        return _measure_source(engine, caller, labelled, subset_of, matches)
     found = compare(
         caller,
         template,
@@ -51,12 +58,12 @@ def measure_judge_card(
     read = [one for one in found if one.value is not None]
     leads = [(one.match, one.value - 0.5) for one in found if one.value is not None]
     length = _length(leads)
-    verdicts = [(_cluster(one.match), verdict) for one in found for verdict in one.verdicts]
+    verdicts = [(transcript(one.match), verdict) for one in found for verdict in one.verdicts]
     return JudgeCard(
         judge=engine.name,
         rubric=voting.label(template),
-        agreement=rate((_cluster(match), _sign(lead)) for match, lead in leads),
-        consistency=rate((_cluster(one.match), float(bool(one.consistent))) for one in read),
+        agreement=rate((transcript(match), _sign(lead)) for match, lead in leads),
+        consistency=rate((transcript(one.match), float(bool(one.consistent))) for one in read),
         first_position=rate(seen for one in read for seen in _shown_first(one)),
         longer_preferred=length.preferred,
         read=sum(isinstance(verdict.reading, Scored) for _, verdict in verdicts) / max(1, len(verdicts)),
@@ -64,7 +71,7 @@ def measure_judge_card(
         labelled=labelled.name,
         labelled_digest=labelled.digest,
         pairs=len(matches),
-        instructions=len({_cluster(match) for match in matches}),
+        instructions=len({transcript(match) for match in matches}),
         length=length,
         reliability=reliability(verdicts, caller.ledger),
         subsets=_by_subset(leads, subset_of),
@@ -73,11 +80,33 @@ def measure_judge_card(
     )
 
 
+def _measure_source(
+    source: RewardSource, caller: Caller, labelled: LabelledSet, subset_of: dict[str, str], matches: Sequence[Match]
+) -> JudgeCard:
+    """Measure a program or a reward model, which compares no pairs: everything pairwise is unknown."""
+    scores = _measure_scores(configured_judge(JudgeConfig()), caller, subset_of, matches)
+    return JudgeCard(
+        judge=source.name,
+        rubric=source.label,
+        agreement=UNKNOWN,
+        consistency=UNKNOWN,
+        first_position=UNKNOWN,
+        longer_preferred=UNKNOWN,
+        read=scores.reliability.parsed.value,
+        identity=source.identity,
+        labelled=labelled.name,
+        labelled_digest=labelled.digest,
+        pairs=len(matches),
+        instructions=len({transcript(match) for match in matches}),
+        scores=scores,
+    )
+
+
 def _by_subset(leads: Iterable[tuple[Match, float]], subset_of: dict[str, str]) -> dict[str, Estimate]:
     """Compute the agreement on each part of the labelled set; nothing for a set with one part."""
     observations: dict[str, list[Observation]] = {subset: [] for subset in subset_of.values()}
     for match, lead in leads:
-        observations[subset_of[match.id]].append((_cluster(match), _sign(lead)))
+        observations[subset_of[match.id]].append((transcript(match), _sign(lead)))
     return {subset: rate(observations[subset]) for subset in sorted(observations)} if len(observations) > 1 else {}
 
 
@@ -86,7 +115,7 @@ def _shown_first(one: Preference) -> list[Observation]:
     first, second = one.orders
     if first is None or second is None:
         return []
-    return [(_cluster(one.match), _sign(first - 0.5)), (_cluster(one.match), _sign(0.5 - second))]
+    return [(transcript(one.match), _sign(first - 0.5)), (transcript(one.match), _sign(0.5 - second))]
 
 
 def _measure_scores(
@@ -103,40 +132,42 @@ def _measure_scores(
         label=f"judge card of {caller.engine.name}: scores of {len(items)} answers",
     )
     value = {one.answer_id: one.value for one in rewards([answer for _, answer in items], verdicts)}
-    given = [(_cluster(answers[key][0]), found) for key, found in value.items() if found is not None]
+    given = [(transcript(answers[key][0]), found) for key, found in value.items() if found is not None]
     leads: list[tuple[Match, float]] = []
     for match in matches:
         better, worse = value[match.first.id], value[match.second.id]
         if better is not None and worse is not None:
             leads.append((match, better - worse))
-    owned = [(_cluster(answers[one.answer_ids[0]][0]), one) for one in verdicts]
-    scale = judge.rubric.scale
+    owned = [(transcript(answers[one.answer_ids[0]][0]), one) for one in verdicts]
+    method = method_of(judge, caller.engine)
+    given_values = [found for _, found in given]
     return ScoreCard(
-        rubric=judge.rubric.label,
-        scoring=scoring_description(judge),
-        agreement=rate((_cluster(match), _sign(lead)) for match, lead in leads),
-        ties=rate((_cluster(match), float(lead == 0)) for match, lead in leads),
+        rubric=method.rubric,
+        scoring=method.scoring,
+        agreement=rate((transcript(match), _sign(lead)) for match, lead in leads),
+        ties=rate((transcript(match), float(lead == 0)) for match, lead in leads),
         length=_length(leads),
-        mean=mean_interval(
-            [found for _, found in given], [owner for owner, _ in given], bounds=(scale.lowest, scale.highest)
-        ),
-        lowest=scale.lowest,
-        histogram=histogram([found for _, found in given], scale),
+        mean=mean_interval(given_values, [owner for owner, _ in given], bounds=bounds_of(method.scale)),
+        lowest=method.scale.lowest if method.scale else 0,
+        histogram=histogram(given_values, method.scale),
+        five_numbers=None if method.scale else five_numbers(given_values),
         reliability=reliability(owned, caller.ledger),
         subsets=_by_subset(leads, subset_of),
         mass=mass(owned, judge.least_mass),
     )
 
 
-def scoring_description(judge: PointwiseJudge) -> str:
-    """Return the scoring of a judge as text: "expected", or "sampled x 3"."""
-    return f"{judge.scoring} x {judge.samples}" if judge.scoring == "sampled" else judge.scoring
-
-
-def histogram(values: Iterable[float], scale: Scale) -> tuple[int, ...]:
-    """Count the values nearest to each integer of the scale; a half is rounded up."""
+def histogram(values: Iterable[float], scale: Scale | None) -> tuple[int, ...]:
+    """Count the values nearest to each integer of the scale; a half is rounded up. Without a scale there are none."""
+    if scale is None:
+        return ()
     counts = Counter(floor(value + 0.5) for value in values)
     return tuple(counts[point] for point in scale.values)
+
+
+def bounds_of(scale: Scale | None) -> tuple[float, float]:
+    """Return the lowest and the highest score that can be."""
+    return (-inf, inf) if scale is None else (scale.lowest, scale.highest)
 
 
 def rate(observations: Iterable[Observation]) -> Estimate:
@@ -185,17 +216,12 @@ def _length(leads: Iterable[tuple[Match, float]]) -> LengthBias:
     for match, lead in leads:
         gap = len(match.first.text) - len(match.second.text)
         if gap and lead:
-            preferred.append((_cluster(match), float((gap > 0) == (lead > 0))))
-            labelled.append((_cluster(match), float(gap > 0)))
+            preferred.append((transcript(match), float((gap > 0) == (lead > 0))))
+            labelled.append((transcript(match), float(gap > 0)))
     excess = [ours - theirs for (_, ours), (_, theirs) in zip(preferred, labelled, strict=True)]
     return LengthBias(
         rate(preferred), rate(labelled), mean_interval(excess, [owner for owner, _ in preferred], bounds=(-1.0, 1.0))
     )
-
-
-def _cluster(match: Match) -> str:
-    """Return the cluster of a match: its instruction with what comes before it."""
-    return transcript(match.context, match.instruction)
 
 
 def _sign(lead: float) -> float:

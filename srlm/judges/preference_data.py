@@ -10,11 +10,10 @@ a folder, hidden files and files whose first record is no pair (README.json) are
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations, zip_longest
 from pathlib import Path
 
-from srlm.conversations import Question
 from srlm.digest import digest_of
 from srlm.errors import DataError
 from srlm.json_files import SUFFIXES, Row, read_rows
@@ -112,18 +111,18 @@ def _stem(path: Path) -> str:
 
 
 def _read(path: Path, rows: Sequence[Row]) -> tuple[RankedPrompt, ...]:
-    prompts = tuple(_single_turn(row, ranked_prompt(row, f"{_stem(path)}-{row.number:04d}")) for row in rows)
+    prompts = tuple(_pair(row, f"{_stem(path)}-{row.number:04d}") for row in rows)
     held_out = tuple(prompt for prompt in prompts if prompt.split == "validation")
     return held_out or prompts
 
 
-def _single_turn(row: Row, prompt: RankedPrompt) -> RankedPrompt:
-    """Return the prompt with a system message in its instruction.
+def _pair(row: Row, identifier: str) -> RankedPrompt:
+    """Convert a record.
 
     Raises:
-        DataError: both answers are the same text, or there are earlier turns.
+        DataError: it is none of the kinds, or both answers are the same text.
     """
+    prompt = ranked_prompt(row, identifier)
     if len({answer.text for answer in prompt.answers}) == 1:
         raise row.error("both answers have the same text, so neither is better.")
-    instruction = Question(prompt.instruction, prompt.context).without_context(row)
-    return replace(prompt, instruction=instruction, context=())
+    return prompt

@@ -18,11 +18,12 @@ from srlm.errors import DataError, UsageError
 from srlm.inference import Caller
 from srlm.json_files import read_rows
 from srlm.judges.injection import constant_answers
-from srlm.judges.measure_judge_card import histogram, rate, scoring_description
-from srlm.judges.pointwise import PointwiseJudge, rewards, score
+from srlm.judges.measure_judge_card import bounds_of, histogram, rate
+from srlm.judges.pointwise import PointwiseJudge, method_of, rewards, score
 from srlm.judges.rubric import Scale
 from srlm.ledger import Ledger
 from srlm.stats.correlation import spearman
+from srlm.stats.five_numbers import FiveNumbers, five_numbers
 from srlm.stats.intervals import Estimate, mean_interval
 from srlm.transcript import transcript
 from srlm.types import SCHEMA, Answer, Failed, Message, Prompt, Scored, Verdict
@@ -51,11 +52,6 @@ class JudgedAnswer:
     context: tuple[Message, ...] = ()
 
     @property
-    def question(self) -> str:
-        """The instruction with what comes before it, as text."""
-        return transcript(self.context, self.instruction)
-
-    @property
     def flags(self) -> list[str]:
         """The kinds of suspected prompt injections in the answer, each once."""
         return sorted({one.kind for verdict in self.verdicts for one in verdict.injection_suspected})
@@ -66,7 +62,8 @@ class Summary:
     """Summary of the scores of a file. Rates and means are clustered by instruction.
 
     `length` is the rank correlation of score and length in characters. `flagged` counts answers with a suspected prompt
-    injection, `flags` those of each kind. `constant` counts the instructions with the most common answer.
+    injection, `flags` those of each kind. `constant` counts the instructions with the most common answer. Scores
+    without a scale, of a program or a reward model, have `five_numbers` in place of the histogram, and no flags.
     """
 
     answers: int
@@ -81,6 +78,7 @@ class Summary:
     flagged: int
     flags: dict[str, int]
     constant: int
+    five_numbers: FiveNumbers | None = None
 
 
 def read_answers(path: Path) -> list[tuple[Prompt, Answer]]:
@@ -93,15 +91,14 @@ def read_answers(path: Path) -> list[tuple[Prompt, Answer]]:
     seen: set[str] = set()
     for row in read_rows(path):
         question, output = asked_and_answered(row)
-        instruction = question.without_context(row)
         identifier = row.identifier("id") if row.data.get("id") is not None else f"{row.number:04d}"
         if identifier in seen:
             raise row.error(f"the id {identifier!r:.60} is repeated; ids must be unique.")
         seen.add(identifier)
         names = [name for name in ("generator", "model") if row.data.get(name)]
         model = row.text(names[0]) if names else "unknown"
-        prompt = Prompt(identifier, instruction, "evaluation")
-        found.append((prompt, Answer(identifier, instruction, model, output, "stop")))
+        prompt = Prompt(identifier, question.instruction, "evaluation", context=question.context)
+        found.append((prompt, Answer(identifier, question.instruction, model, output, "stop")))
     return found
 
 
@@ -113,6 +110,7 @@ def judge_answers(
     Raises:
         EngineFailed: no call at all was answered.
     """
+    method = method_of(judge, engine)
     verdicts = score(
         judge,
         Caller(engine, ledger, STAGE, progress),
@@ -132,8 +130,8 @@ def judge_answers(
             output=answer.text,
             model=answer.model,
             judge=engine.name,
-            rubric=judge.rubric.label,
-            scoring=scoring_description(judge),
+            rubric=method.rubric,
+            scoring=method.scoring,
             reward=found[answer.id].value,
             spread=found[answer.id].spread,
             scored=found[answer.id].scored,
@@ -145,28 +143,32 @@ def judge_answers(
     ]
 
 
-def summarise(judged: Sequence[JudgedAnswer], scale: Scale) -> Summary:
-    """Summarise the scores on their scale."""
+def summarise(judged: Sequence[JudgedAnswer], scale: Scale | None) -> Summary:
+    """Summarise the scores on their scale; None for those of a program or a reward model."""
     given = [(one, one.reward) for one in judged if one.reward is not None]
-    values, owners = [value for _, value in given], [one.question for one, _ in given]
+    values, owners = [value for _, value in given], [transcript(one) for one, _ in given]
     answered = [
-        (one.question, verdict) for one in judged for verdict in one.verdicts if not isinstance(verdict.reading, Failed)
+        (transcript(one), verdict)
+        for one in judged
+        for verdict in one.verdicts
+        if not isinstance(verdict.reading, Failed)
     ]
     return Summary(
         answers=len(judged),
-        instructions=len({one.question for one in judged}),
+        instructions=len({transcript(one) for one in judged}),
         scored=len(given),
-        mean=mean_interval(values, owners, bounds=(scale.lowest, scale.highest)),
-        lowest=scale.lowest,
+        mean=mean_interval(values, owners, bounds=bounds_of(scale)),
+        lowest=scale.lowest if scale else 0,
         histogram=histogram(values, scale),
         parsed=rate((owner, float(isinstance(verdict.reading, Scored))) for owner, verdict in answered),
         failed=rate(
-            (one.question, float(isinstance(verdict.reading, Failed))) for one in judged for verdict in one.verdicts
+            (transcript(one), float(isinstance(verdict.reading, Failed))) for one in judged for verdict in one.verdicts
         ),
         length=spearman(values, [len(one.output) for one, _ in given], owners),
         flagged=sum(bool(one.flags) for one in judged),
         flags=dict(sorted(Counter(kind for one in judged for kind in one.flags).items())),
-        constant=constant_answers(Answer(one.id, one.question, one.model, one.output, "stop") for one in judged),
+        five_numbers=None if scale else five_numbers(values),
+        constant=constant_answers(Answer(one.id, transcript(one), one.model, one.output, "stop") for one in judged),
     )
 
 
