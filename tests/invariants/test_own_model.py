@@ -72,7 +72,9 @@ def records(prompts, talk):
         {"role": "user", "content": "Are you there?"},
         {"role": "assistant", "content": "Yes."},
     ]
-    return [{"messages": [*before[: 1 + 2 * (n % 2)], {"role": "user", "content": one}]} for n, one in enumerate(prompts)]
+    return [
+        {"messages": [*before[: 1 + 2 * (n % 2)], {"role": "user", "content": one}]} for n, one in enumerate(prompts)
+    ]
 
 
 def prepare(folder, kind, model, rubric, more=""):
@@ -134,7 +136,9 @@ def test_m2_learns_from_answers_of_m1_to_the_users_prompts(judged):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_killed_and_resumed_a_run_ends_with_the_same_bytes(cli, own, tiny_model, tiny_config, run_folder, tmp_path, kind):
+def test_killed_and_resumed_a_run_ends_with_the_same_bytes(
+    cli, own, tiny_model, tiny_config, run_folder, tmp_path, kind
+):
     whole, _ = own(kind)
     folder = prepare(tmp_path / "broken", kind, tiny_model, tiny_config.parent / "short.md")
     broken = run_folder(folder / "runs" / "mine")
