@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from helpers.kills import kill_when
+from helpers.reward_models import reward_model
 
 PROMPTS = [
     "Name three fruits.",
@@ -36,6 +37,10 @@ monitor: {{degenerate_answer_prompts: 1}}
 {more}
 """
 JUDGE = "judge: {{scoring: expected, rubric: {rubric}}}"
+PROGRAM = """\
+def score(prompt, answer):
+    return None if not answer else len(set(answer)) / len(answer)
+"""
 
 
 @dataclass(frozen=True)
@@ -50,17 +55,10 @@ class Kind:
 
 KINDS = [
     Kind("judge", ("M1/given.jsonl", "M2/training/step-1", "M3/candidates.jsonl")),
-    Kind("conversations", ("M2/candidates.jsonl",), talk=True),
+    Kind("conversations", ("M2/verdicts.jsonl",), talk=True),
+    Kind("program", ("M3/training/step-1",), reward="reward: check.py:score"),
+    Kind("reward-model", ("M2/candidates.jsonl",), reward="reward: ./rm"),
 ]
-
-
-@dataclass(frozen=True)
-class Own:
-    """A folder with mine.yaml and prompts.jsonl, and the command in it."""
-
-    folder: object
-    words: tuple[object, ...]
-    run: object
 
 
 def records(prompts, talk):
@@ -77,13 +75,16 @@ def records(prompts, talk):
     ]
 
 
-def prepare(folder, kind, model, rubric, more=""):
-    """Write the files of a user's run into a folder."""
+def prepare(folder, kind, model, rubric):
+    """Write the files of a user's run into a folder, and return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = [json.dumps(one) for one in records(PROMPTS, kind.talk)]
     (folder / "prompts.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    settings = kind.reward or JUDGE.format(rubric=rubric)
-    (folder / "mine.yaml").write_text(CONFIG.format(model=model, more=f"{settings}\n{more}"), encoding="utf-8")
+    (folder / "check.py").write_text(PROGRAM, encoding="utf-8")
+    if kind.name == "reward-model":
+        reward_model(folder / "rm")
+    more = kind.reward or JUDGE.format(rubric=rubric)
+    (folder / "mine.yaml").write_text(CONFIG.format(model=model, more=more), encoding="utf-8")
     return folder
 
 
@@ -132,6 +133,26 @@ def test_m2_learns_from_answers_of_m1_to_the_users_prompts(judged):
         assert run.records(f"M{number}/pairs")
     digests = run.digests()
     assert digests["M2/checkpoint/model.safetensors"] != digests["M3/checkpoint/model.safetensors"]
+
+
+def test_m0_and_m1_are_one_model_and_its_folder_is_left_alone(cli, judged, tiny_model, tmp_path):
+    run = judged[0].copy(tmp_path / "runs" / "mine")
+    before = {path.name: path.read_bytes() for path in tiny_model.iterdir()}
+    words = ("--suite", "reward", *run.at)
+    result = cli("eval", "M1", *words)
+    assert result.code == 2
+    assert "has no seed data, because it started at an instruct model: name ranked answers with --ranked" in result.err
+    assert cli("eval", "M1", *words, "--ranked", "embedded", "--limit", "2").code == 0
+    calls = run.calls()
+    assert cli("eval", "M0", *words, "--ranked", "embedded", "--limit", "2").code == 0
+    assert run.calls() == calls
+    compared = cli("compare", "M0", "M1", *run.at)
+    assert compared.code == 0, compared.err
+    assert "M0 and M1 are one model" in compared.out
+    assert {path.name: path.read_bytes() for path in tiny_model.iterdir()} == before
+    refused = cli("export", "M1", "--to", tmp_path / "m1", *run.at)
+    assert refused.code == 2
+    assert "itself, which the run did not train" in refused.err
 
 
 @pytest.mark.slow
