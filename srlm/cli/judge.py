@@ -88,7 +88,7 @@ def judge(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", help="JSON or JSON Lines, also .gz: instruction + output, or prompt + response."
+            metavar="FILE", help="JSON or JSON Lines, also .gz: instruction + output, prompt + response, or messages."
         ),
     ],
     by: Annotated[
