@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.config.rewards import JUDGE, source_name
-from srlm.console import duration
+from srlm.console import round_duration
 from srlm.engines.device import pick_device
 from srlm.engines.hf import MAX_ROWS
 from srlm.engines.open import is_remote, public_name
@@ -64,20 +64,14 @@ def _passes(config: SFTConfig | DPOConfig, device: str) -> float:
 
 
 def _sentence(seconds: dict[str, float], session: Session) -> str:
-    parts = ", ".join(f"{model} {about(one)}" for model, one in seconds.items())
+    parts = ", ".join(f"{model} {round_duration(one)}" for model, one in seconds.items())
     config = session.config
     others = [source_name(part.source) for part in config.reward if part.source != JUDGE]
     servers = (config.instructions.writer, config.judge.frozen, config.dpo.stopping.judge)
     others += [public_name(name) for name in servers if name is not None and is_remote(name)]
     without = f", without the time of {', '.join(dict.fromkeys(others))}" if others else ""
+    whole = round_duration(sum(seconds.values()))
     return (
-        f"This will take about {about(sum(seconds.values()))} on this machine ({parts}), by the speed of M0 just now"
-        f"{without}. Other programs, and answers longer than those of the seed data, make it longer."
+        f"This will take about {whole} on this machine ({parts}), by the speed of M0 just now{without}. "
+        "Other programs, and answers longer than those of the seed data, make it longer."
     )
-
-
-def about(seconds: float) -> str:
-    """Format an estimate without false precision: "40 s", "12 min", "3.5 h"."""
-    if seconds < 90:
-        return duration(max(5, 5 * round(seconds / 5)))
-    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
