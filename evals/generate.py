@@ -51,7 +51,7 @@ def answer_prompts(
     Reasoning is not part of an answer. Surrounding white space is removed, unless the answer is wanted `as_written`.
     """
     requests = [
-        Request((Message("user", prompt.instruction),), sampling, seed=derive_seed("answer", prompt.id))
+        Request((*prompt.context, Message("user", prompt.instruction)), sampling, seed=derive_seed("answer", prompt.id))
         for prompt in prompts
     ]
     model = caller.engine.name

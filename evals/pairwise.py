@@ -50,14 +50,18 @@ class PairwiseSetup:
     voting: Voting = VOTE
 
 
-def prepare_pairwise(preparation: Preparation) -> PairwiseSetup:
+def prepare_pairwise(preparation: Preparation, *, answered: bool = False) -> PairwiseSetup:
     """Load the prompts that the options name, and the labelled pairs.
 
+    Args:
+        preparation: has the options.
+        answered: refuse prompts without a reference.
+
     Raises:
-        DataError: the prompts cannot be read.
+        DataError: the prompts cannot be read, or one lacks its reference.
     """
     return PairwiseSetup(
-        load_prompts(preparation),
+        load_prompts(preparation, answered=answered),
         sampling_of(preparation),
         load_labelled(),
         voting_of(preparation.get(JUDGE_TOKENS), preparation.get(LEAST_MASS)),

@@ -14,6 +14,7 @@ from evals.sample import NO_LABEL, OutcomeTag, Reply, Sample, injection_spans, j
 from srlm.judges.pairwise import CHOICES, verdict_of
 from srlm.runs import Run
 from srlm.strip_reasoning import length_note
+from srlm.transcript import transcript
 from srlm.types import Answer, Outcome, Prompt, Verdict
 
 UNREAD, UNANSWERED = "no verdict", "no answer"
@@ -43,7 +44,7 @@ class PromptReplies:
         return Sample(
             id=prompt_id,
             suite=self.suite,
-            prompt=prompt.instruction if prompt else "",
+            prompt=transcript(prompt) if prompt else "",
             replies=tuple(self.replies[prompt_id]),
             category=label.category or (prompt.category if prompt else None) or NO_LABEL,
             complexity=label.value("complexity") or NO_LABEL,

@@ -121,6 +121,11 @@ def _message(error: ValidationError) -> str:
                 model = next(iter(get_args(model)), model)
         known = [".".join([*parts[:-1], name]) for name in model.model_fields]
         return str(UnknownName("The configuration key", key[:SHOWN], known))
+    if key == "model" and first["type"] == "missing":
+        return (
+            "The configuration names no model. Add to your file: model: hf:OWNER/NAME, or a folder with a checkpoint; "
+            "or give --set model=... (docs/howto/own_model.md)"
+        )
     if first["type"] == "missing":
         return f"The configuration has no {key}, which is required."
     given = f", not {shown(first['input'])}" if parts and not isinstance(first["input"], dict) else ""

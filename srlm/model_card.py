@@ -1,10 +1,12 @@
 """The model card of a checkpoint: README.md in the format of the Hugging Face Hub, written with huggingface_hub.
 
 It describes the training and all evaluations of the model: training writes it into the checkpoint, and each evaluation
-rewrites it atomically. Neither the ledger's fingerprint nor a loader reads it. It contains no path of this machine.
+rewrites it atomically. Neither the ledger's fingerprint nor a loader reads it. It contains no path of this machine: of
+a model or a judge that was given by its path, only the name remains.
 Left out: the licence, which follows from the base model's and is the publisher's to state.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, isnan
@@ -23,6 +25,9 @@ from srlm.runs import MACHINE, Run
 from srlm.stats.intervals import Estimate
 
 NAME = "README.md"
+
+_PATH = re.compile(r"(?<![\w.:/~-])~?(?:/[\w.+@=,-]+){2,}/?")
+"""An absolute path of two parts or more, and no address."""
 
 LIBRARIES = ("srlm", "torch", "transformers", "trl")
 
@@ -114,7 +119,12 @@ def model_card(run: Run, model: str, evaluations: Sequence[Evaluation] = ()) -> 
         "## Limits",
         *_limits(run, model),
     ]
-    return f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(text) + "\n"
+    return without_paths(f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(text) + "\n")
+
+
+def without_paths(text: str) -> str:
+    """Return a text in which the last part alone remains of each absolute path."""
+    return _PATH.sub(lambda found: found[0].rstrip("/").rpartition("/")[2], text)
 
 
 def _tuned_from_base(run: Run, model: str) -> bool:
@@ -124,6 +134,12 @@ def _tuned_from_base(run: Run, model: str) -> bool:
 def _before(run: Run, model: str) -> str:
     """Return the name of the model that generated and judged this one's training data."""
     return f"M{int(model.removeprefix('M')) - 1}"
+
+
+def _start(run: Run, model: str) -> str:
+    """Return the name of the model that DPO started from, with its own name if it is the given model."""
+    before = _before(run, model)
+    return f"{before}, which is {_base(run.config.model)} itself" if run.is_given(before) else before
 
 
 def _on_the_hub(base: str) -> str | None:
@@ -145,7 +161,8 @@ def _origin(run: Run, model: str) -> str:
     if model == "SFT":
         what = "It is the SFT baseline: fine-tuned on demonstrations alone."
     elif model == "M1":
-        what = "It is the first model of the loop: it answers new instructions and judges its own answers."
+        alone = " It was fine-tuned on judgements alone." if run.config.start == "judge" else ""
+        what = f"It is the first model of the loop: it answers new instructions and judges its own answers.{alone}"
     else:
         before = _before(run, model)
         what = (
@@ -154,6 +171,8 @@ def _origin(run: Run, model: str) -> str:
             else f"It was trained on answers to new instructions that {before}, the model before it, generated; their "
             f"rewards are by {_rewards(run, model)}."
         )
+        if run.is_given(before):
+            what += f" {before} is the base model itself: nothing was trained before the first iteration."
     return f"This model {how}, from {_base(run.config.model)}. {what}"
 
 
@@ -161,7 +180,7 @@ def _training(run: Run, model: str, learned: str) -> str:
     """Describe the training: start, number of examples, settings and versions."""
     config = run.config
     counted = {
-        "demonstrations": "seeds/ift" if learned == "SFT" else None,
+        "demonstrations": "seeds/ift" if learned == "SFT" and config.start == "base" else None,
         "judgements": "M1/judgements" if learned == "SFT" and model != "SFT" else None,
         "best answers of the model before it": f"{model}/positives",
         "preference pairs": f"{model}/pairs",
@@ -169,7 +188,7 @@ def _training(run: Run, model: str, learned: str) -> str:
     counts = {
         what: len(parse_lines(run.path(at), dict)) for what, at in counted.items() if at and run.path(at).exists()
     }
-    start = _base(config.model) if learned == "SFT" else _before(run, model)
+    start = _base(config.model) if learned == "SFT" else _start(run, model)
     algorithm = "supervised fine-tuning" if learned == "SFT" else "direct preference optimisation"
     versions = read_json(run.folder / "manifest.json")["versions"]
     rows = [

@@ -1,10 +1,11 @@
 """Open Assistant's data as demonstrations and ranked prompts: messages or trees, or a folder of three files.
 
-Only first turns in English that were not deleted are used. The rank of a message is a number; null, or the NaN that
-pandas writes for it, means no rank. A text that is null is refused.
+Only messages in English that were not deleted are used: first turns as seeds, whole conversations as prompts
+(`read_threads`). The rank of a message is a number; null, or the NaN that pandas writes for it, means no rank. A text
+that is null is refused.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, isnan
 from pathlib import Path
@@ -82,6 +83,44 @@ def _rows(path: Path) -> Iterator[Row]:
         if not isinstance(data, dict):
             raise Row(path, unit, number, {}).error("not a record of Open Assistant: a JSON object is expected.")
         yield Row(path, unit, number, data)
+
+
+def is_open_assistant(row: Row) -> bool:
+    """Return True if a record is a message or a tree of messages."""
+    return "message_tree_id" in row.data or {"message_id", "role"} <= row.data.keys()
+
+
+def read_threads(rows: Iterable[Row]) -> tuple[Iterator[Row], list[Row]]:
+    """Return a conversation for each tree, as a record with messages: along the replies that people ranked best.
+
+    Returns:
+        The conversations, and the first messages of trees that give none: deleted, or not in English.
+
+    Raises:
+        DataError: a message is malformed, or its id is repeated; the message has the line.
+    """
+    first: list[tuple[Row, _Message]] = []
+    skipped: list[Row] = []
+    replies: dict[str, list[_Message]] = {}
+    once = UniqueKeys()
+    for row, one in _messages(rows):
+        if one is None:
+            skipped += [row] if _is_missing(row.data.get("parent_id")) else []
+            continue
+        once.add(row, one.id, "the message_id")
+        if one.parent is None:
+            first.append((row, one))
+        else:
+            replies.setdefault(one.parent, []).append(one)
+    return (_thread(row, one, replies) for row, one in first), skipped
+
+
+def _thread(row: Row, first: _Message, replies: Mapping[str, Sequence[_Message]]) -> Row:
+    thread = [first]
+    while thread[-1].id in replies:
+        thread.append(min(replies[thread[-1].id], key=lambda one: (one.rank is None, one.rank or 0)))
+    messages = [{"role": one.role, "content": one.text} for one in thread]
+    return Row(row.path, row.unit, row.number, {"messages": messages})
 
 
 def _checked(row: Row, convert: Callable[[Row], T]) -> T:

@@ -47,8 +47,8 @@ def _conversation(data: Mapping[str, Any]) -> str | None:
         given = data.get(name)
         if isinstance(given, list) and given and isinstance(given[0], dict) and keys in given[0]:
             return (
-                f"It has {form} ({name}). srlm judge FILE reads one question with its answer so; elsewhere give the "
-                "texts as fields of their own."
+                f"It has {form} ({name}). srlm judge FILE, seeds and prompts are read in it; elsewhere give the texts "
+                "as fields of their own."
             )
     return None
 
@@ -67,7 +67,10 @@ def _known(data: Mapping[str, Any]) -> str | None:
     if {"features", "splits"} <= keys or "builder_name" in keys:
         return "It looks like dataset_info.json, which describes a data set but has no records."
     if {"chosen", "rejected"} <= keys and "prompt" not in keys:
-        return "It has pairs without a prompt: split it from the answers first (trl.data_utils.extract_prompt)."
+        return (
+            "It has pairs without a prompt: give it as a field prompt, or chosen and rejected as messages or as "
+            "conversations with Human: and Assistant:."
+        )
     if {"instruction", "output"} <= keys:
         return "It looks like Alpaca's form (instruction, input, output)."
     if keys == {"text"}:

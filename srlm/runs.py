@@ -4,9 +4,10 @@
     manifest.json       versions and machine
     ledger.sqlite       the cached calls of all models
     seeds/              the seed data as it was used
+    prompts/            the chosen prompts of all iterations, if they are from a file, with its digest and counts
     SFT/ M1/ M2/ M3/    one folder per model: records of each stage (JSON Lines), training log, checkpoint/; during a
                         training also training/, the checkpoint to resume from, and kept/, the snapshots for early
-                        stopping
+                        stopping. M1 has given.jsonl in place of a checkpoint if it is the given model (start: instruct)
     evals/              results of the suites
     tracking/           metrics logged by the monitor and the suites, if a tracker is configured; those of a training
                         are in the model's folder
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 LONGEST = 100
 """Maximum length of a run's name in bytes."""
+GIVEN = "M1/given"
+"""Stage of a run whose M1 is the given model: its name and fingerprint."""
 LIBRARIES = (
     "srlm",
     "torch",
@@ -155,17 +158,22 @@ class Run:
     def models(self) -> list[str]:
         """Return the names of the models of this run, M0 first."""
         trained = [path.parent.name for path in self.folder.glob("*/checkpoint")]
-        return ["M0", *sorted(trained, key=lambda name: (name != "SFT", len(name), name))]
+        untrained = ["M1"] if self.is_given("M1") else []
+        return ["M0", *sorted([*untrained, *trained], key=lambda name: (name != "SFT", len(name), name))]
+
+    def is_given(self, name: str) -> bool:
+        """Return True for the model of the configuration: M0, and M1 if the loop starts at an instruct model."""
+        return name == "M0" or (name == "M1" and self.path(GIVEN).exists())
 
     def model(self, name: str) -> str:
-        """Return the checkpoint folder of a model of this run; for M0, its name.
+        """Return the checkpoint folder of a model of this run; for the given model, its name.
 
         Raises:
             UnknownName: the run does not have this model (yet).
         """
         if name not in self.models():
             raise UnknownName(f"In the run {self.name}, the model", name, self.models())
-        return self.config.model if name == "M0" else str(self.folder / name / "checkpoint")
+        return self.config.model if self.is_given(name) else str(self.folder / name / "checkpoint")
 
     def lock(self) -> None:
         """Keep other processes from training this run.

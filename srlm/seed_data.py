@@ -1,47 +1,48 @@
-"""Seed data and evaluation instructions by name: embedded in the package, a user's folder, or Open Assistant.
+"""Seed data and evaluation instructions by name: embedded in the package, a user's files, or Open Assistant.
 
     embedded              those written for srlm (docs/reference/data.md)
-    FOLDER                ift.jsonl (id, instruction, response) and eft.jsonl (id, instruction, answers: [text, rank,
-                          optionally score and rationale], split); also .json, and .gz
+    FOLDER                ift.jsonl (demonstrations) and eft.jsonl (ranked answers), in any of the usual forms
+    FILE                  such records of one kind or both, recognised by their fields (srlm/seed_files.py)
     oasst:FILE_OR_FOLDER  Open Assistant messages or trees as published, or a folder with instructions, ranked_train and
                           ranked_validation as .jsonl or .jsonl.gz (srlm/open_assistant.py)
     oasst:OWNER/NAME      a data set of the same format on the Hub
     puzzle:SEED           made by the checker of the puzzle task (docs/explain/puzzle.md); "puzzle" alone: seed 0
+    sentences:SEED        made by the checker of the sentence task (docs/explain/sentences.md), in the same way
 
 IFT uses first user turns with the reply that people ranked best (arXiv 2401.10020, section 3.1.1); EFT uses other first
-turns with several ranked replies. If prompts have no split, or all are for training, a quarter of them, by id, goes to
-validation; if all are for validation, they stay there.
+turns with several ranked replies.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
-
-from srlm.conversations import CONVERSATIONS, asked_and_answered
-from srlm.errors import DataError, UnknownName
-from srlm.json_files import Row, UniqueKeys, read_values
-from srlm.jsonl import explain, read_records, refuse_newer
-from srlm.open_assistant import read_open_assistant, split_of
+from srlm.errors import UnknownName
+from srlm.jsonl import read_records
+from srlm.open_assistant import read_open_assistant
 from srlm.puzzle.seed_data import demonstrations, ranked
 from srlm.puzzle.task import puzzle_seed
+from srlm.seed_files import SeedRecords, read_seed_file, read_seed_folder
+from srlm.seeding import seed_in_name
+from srlm.sentences import seed_data as sentences
+from srlm.sentences.task import SENTENCES
 from srlm.types import Demonstration, Prompt, RankedPrompt
 
-T = TypeVar("T")
 EMBEDDED = "embedded"
-_FORMS = (".jsonl", ".jsonl.gz", ".json", ".json.gz")
 
 
 @dataclass(frozen=True)
 class Seeds:
-    """Human data: demonstrations for IFT, ranked answers for EFT, and ranked answers held out from training."""
+    """Human data: demonstrations for IFT, ranked answers for EFT, and ranked answers held out from training.
+
+    `equal_pairs` counts pairs that were left out because their two answers are the same text.
+    """
 
     ift: tuple[Demonstration, ...]
     eft: tuple[RankedPrompt, ...]
     validation: tuple[RankedPrompt, ...]
+    equal_pairs: int = 0
 
 
 def evaluation_set() -> list[Prompt]:
@@ -59,71 +60,39 @@ def load_seeds(source: str) -> Seeds:
     """
     if source == EMBEDDED:
         with as_file(files("srlm.data")) as folder:
-            return _from_folder(folder)
+            return _of_user(read_seed_folder(folder))
     if source.startswith("oasst:"):
         return _divide(*read_open_assistant(source.removeprefix("oasst:")))
     if (seed := puzzle_seed(source)) is not None:
         return _divide(demonstrations(seed), ranked(seed))
-    folder = Path(source).expanduser()
-    if not folder.is_dir():
-        known = [EMBEDDED, "a folder with ift.jsonl and eft.jsonl", "oasst:FILE", "oasst:OWNER/NAME", "puzzle:SEED"]
+    if (seed := seed_in_name(SENTENCES, source)) is not None:
+        return _divide(sentences.demonstrations(seed), sentences.ranked(seed))
+    path = Path(source).expanduser()
+    if path.is_file():
+        return _of_user(read_seed_file(path))
+    if not path.is_dir():
+        known = [
+            EMBEDDED,
+            "a folder with ift.jsonl and eft.jsonl",
+            "a file of demonstrations or ranked answers",
+            "oasst:FILE",
+            "oasst:OWNER/NAME",
+            "puzzle:SEED",
+            "sentences:SEED",
+        ]
         raise UnknownName("The seeds", source, known)
-    return _from_folder(folder)
+    return _of_user(read_seed_folder(path))
 
 
-def _from_folder(folder: Path) -> Seeds:
-    ift = _read(_file_of(folder, "ift"), Demonstration, _demonstration)
-    rows = _read(_file_of(folder, "eft"), RankedPrompt, _own_fields)
-    ranked = [prompt for _, prompt in rows]
-    given = {row.data.get("split") for row, _ in rows}
-    if len({prompt.split for prompt in ranked}) == 1 and given != {"validation"}:
-        ranked = [replace(prompt, split=split_of(prompt.id)) for prompt in ranked]
-    return _divide([one for _, one in ift], ranked)
+def _of_user(records: SeedRecords) -> Seeds:
+    return _divide(records.demonstrations, records.ranked, records.equal_pairs)
 
 
-def _file_of(folder: Path, name: str) -> Path:
-    """Return the file of a part, plain or gzip; its plain name if there is none."""
-    return next((path for suffix in _FORMS if (path := folder / f"{name}{suffix}").is_file()), folder / f"{name}.jsonl")
-
-
-def _read(path: Path, record: type[T], fields: Callable[[Row], dict[str, Any]]) -> list[tuple[Row, T]]:
-    """Read the records of a user's file; ids must be unique."""
-    adapter = TypeAdapter(record)
-    once = UniqueKeys()
-    found: list[tuple[Row, T]] = []
-    for unit, number, data in read_values(path):
-        row = Row(path, unit, number, data if isinstance(data, dict) else {})
-        refuse_newer(data, row.error)
-        try:
-            one = adapter.validate_python(fields(row) if isinstance(data, dict) else data)
-        except (ValidationError, OverflowError) as error:
-            advice = " The part held out from training is called validation." if "split: " in explain(error) else ""
-            raise row.error_with_hint(f"{explain(error)}.{advice}") from None
-        once.add(row, one.id, f"the id {one.id!r:.60}")  # type: ignore[attr-defined]
-        found.append((row, one))
-    if not found:
-        raise DataError(path, "is empty: one JSON object a line is expected.")
-    return found
-
-
-def _own_fields(row: Row) -> dict[str, Any]:
-    """Return the fields of a record with an id as text; a missing id is made from the record's position."""
-    known = row.identifier("id") if row.data.get("id") is not None else f"{row.path.name[:3]}-{row.number:04d}"
-    return {**row.data, "id": known}
-
-
-def _demonstration(row: Row) -> dict[str, Any]:
-    """Return the fields of a demonstration: also of Alpaca's format, with prompt and completion, or as messages."""
-    fields = _own_fields(row)
-    if "response" in fields or not {"output", "completion", *CONVERSATIONS} & fields.keys():
-        return fields
-    instruction, response = asked_and_answered(row)
-    return {**fields, "instruction": instruction, "response": response}
-
-
-def _divide(ift: Iterable[Demonstration], ranked: list[RankedPrompt]) -> Seeds:
+def _divide(ift: Iterable[Demonstration], ranked: Iterable[RankedPrompt], equal_pairs: int = 0) -> Seeds:
+    known = list(ranked)
     return Seeds(
         tuple(ift),
-        tuple(prompt for prompt in ranked if prompt.split == "train"),
-        tuple(prompt for prompt in ranked if prompt.split == "validation"),
+        tuple(prompt for prompt in known if prompt.split == "train"),
+        tuple(prompt for prompt in known if prompt.split == "validation"),
+        equal_pairs,
     )

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 SCHEMA = 1
 
@@ -29,6 +29,44 @@ class Message:
 
     role: Literal["system", "user", "assistant"]
     content: str
+
+
+def read_context(value: Any) -> Any:
+    """Return the messages before an instruction as they are given; none for null and for an empty text.
+
+    Raises:
+        ValueError: it is text, as in data sets where `context` is a passage that belongs to the question.
+    """
+    if isinstance(value, str) and value.strip():
+        raise ValueError(
+            "must be a list of messages with role and content. A text that belongs to the instruction goes into the "
+            "instruction, or into the field input of demonstrations"
+        )
+    return value or ()
+
+
+def check_context(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Return the messages before an instruction if they can be: a system message or none, then whole exchanges.
+
+    Raises:
+        ValueError: the turns do not alternate between user and assistant, or do not end with the assistant's.
+    """
+    turns = messages[1:] if messages and messages[0].role == "system" else messages
+    for number, message in enumerate(turns):
+        expected = "assistant" if number % 2 else "user"
+        if message.role != expected:
+            position = number + 1 + len(messages) - len(turns)
+            raise ValueError(
+                f"message {position} is of the role {message.role}, and {expected} is expected: a system message may "
+                "come first, then user and assistant alternate"
+            )
+    if len(turns) % 2:
+        raise ValueError("the last message is the user's, and the assistant's answer to it is missing")
+    return messages
+
+
+Context = Annotated[tuple[Message, ...], BeforeValidator(read_context), AfterValidator(check_context)]
+"""The messages before an instruction: a system message, and earlier turns that end with the assistant's."""
 
 
 @dataclass(frozen=True)
@@ -142,12 +180,13 @@ class Prompt:
 
     `context` is what comes before the instruction in its conversation: a system message, and earlier turns that end
     with the assistant's. The instruction is the last turn, the user's.
-    `category`, `complexity` and `expected_length` are the labels of the paper's Figures 9 and 10.
+    `category`, `complexity` and `expected_length` are the labels of the paper's Figures 9 and 10. `origin` is the
+    position of a prompt of the user's own in its file (source "file").
     """
 
     id: str
     instruction: str
-    source: Literal["seed", "generated", "evaluation"]
+    source: Literal["seed", "generated", "evaluation", "file"]
     parents: tuple[str, ...] = ()
     kind: str | None = None
     category: str | None = None
@@ -156,7 +195,8 @@ class Prompt:
     reference: str | None = None
     call: str | None = None
     schema: int = SCHEMA
-    context: tuple[Message, ...] = ()
+    context: Context = ()
+    origin: str | None = None
 
 
 @dataclass(frozen=True)
@@ -168,7 +208,7 @@ class Demonstration:
     response: str
     kind: str | None = None
     schema: int = SCHEMA
-    context: tuple[Message, ...] = ()
+    context: Context = ()
 
 
 @dataclass(frozen=True)
@@ -186,7 +226,7 @@ class SFTExample:
     score: int | None = None
     schema: int = SCHEMA
     written: str | None = None
-    context: tuple[Message, ...] = ()
+    context: Context = ()
 
 
 def read_rank(value: Any) -> Any:
@@ -226,7 +266,7 @@ class RankedPrompt:
     split: Literal["train", "validation"] = "train"
     kind: str | None = None
     schema: int = SCHEMA
-    context: tuple[Message, ...] = ()
+    context: Context = ()
 
     def __post_init__(self) -> None:
         """Refuse answers that all have the same rank.
@@ -311,7 +351,7 @@ class PreferencePair:
     rejected_reward: float
     reason: str
     schema: int = SCHEMA
-    context: tuple[Message, ...] = ()
+    context: Context = ()
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@
     M0  --SFT on IFT + EFT-->      M1     answers and judges (with seeds.eft=false it is the baseline, the paper's M'1)
     M1  --DPO on its own pairs-->  M2     --DPO on its own pairs-->  M3 ...
 
+With start=judge M1 is trained on EFT alone; with start=instruct M1 is M0, which is not trained.
 An iteration generates prompts and candidates with M_t, scores them with M_t, selects pairs or best answers, and trains
 M_t+1 on these. Each stage is a file in the run directory; a stage that has ended is read and not computed again. Run it
 with `srlm train`.
@@ -17,7 +18,6 @@ from srlm.console import Progress
 from srlm.engines.budget import Budget
 from srlm.iteration_metrics import IterationMetrics, PositivesMetrics
 from srlm.model_card import write_card
-from srlm.model_hub import model_folder
 from srlm.runs import Run
 from srlm.seeding import derive_seed
 from srlm.types import Answer, Demonstration, Dropped, PreferencePair, Prompt, RankedPrompt, SFTExample
@@ -26,21 +26,23 @@ from trainer.data.sft_examples import ift_examples
 from trainer.finetune.early_stopping import select_snapshot
 from trainer.finetune.job import DPOJob, SFTJob
 from trainer.finetune.launch import run_job
-from trainer.generation.candidates import full_text, sample_candidates
+from trainer.generation.candidates import sample_candidates
 from trainer.generation.new_prompts import new_prompts
+from trainer.generation.user_prompts import snapshot_prompts
+from trainer.given_model import use_given_model
 from trainer.monitor.alerts import find_alerts, raise_on_alerts
 from trainer.monitor.degenerate_answers import STAGE as DEGENERATE
 from trainer.monitor.degenerate_answers import degenerate_answers
 from trainer.monitor.metrics import IterationRecords, compute_metrics
 from trainer.monitor.table import metrics_line
 from trainer.monitor.trackers import report_metrics
-from trainer.preferences.best_of_n import repeat_by_weight
 from trainer.preferences.consistency import rank_agreement
 from trainer.preferences.errors import no_best_answers_error, no_pairs_error
 from trainer.preferences.scoring import Scores, ScoreSource, score_answers
 from trainer.preferences.selection import select_pairs, select_positives
 from trainer.preflight import require_space
 from trainer.session import Session
+from trainer.training_data import best_answers, full_texts
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,9 @@ def train(
     """
     session = Session(config, run, progress, budget)
     ift, eft = snapshot_seed_data(session)
+    snapshot_prompts(session)
     require_space(config, run)
-    judgements = _train_m1(session, ift, eft)
+    judgements = _make_m1(session, ift, eft)
     iterations: list[IterationMetrics] = []
     for number in range(1, config.iterations + 1):
         before = iterations[-1] if iterations else None
@@ -77,14 +80,17 @@ def train(
     return TrainingResult(run.models(), iterations)
 
 
-def _train_m1(session: Session, ift: list[Demonstration], eft: list[RankedPrompt]) -> list[SFTExample]:
-    """Train the SFT baseline and M1 from M0; return the EFT examples."""
+def _make_m1(session: Session, ift: list[Demonstration], eft: list[RankedPrompt]) -> list[SFTExample]:
+    """Train the SFT baseline and M1 from M0, as far as the start asks for it; return the EFT examples."""
     config, run = session.config, session.run
+    if config.start == "instruct":
+        use_given_model(session)
+        return []
     if not config.seeds.eft:
         # M1 is the baseline, so it has the baseline's seed.
         _train_sft(session, "M1", sft_dataset(config, ift, []), seed_name="SFT")
         return []
-    if config.sft.baseline:
+    if config.trains_baseline:
         _train_sft(session, "SFT", ift_examples(ift))
     judgements = run.stage("M1/judgements", SFTExample, lambda: make_eft_examples(session, eft))
     _train_sft(session, "M1", sft_dataset(config, ift, judgements))
@@ -110,7 +116,7 @@ def _run_iteration(
     else:
         if not records.positives:
             raise no_best_answers_error(session, metrics, _deciding_scores(session, records))
-        examples = [*sft_dataset(session.config, ift, judgements), *_positives_so_far(session, number)]
+        examples = [*sft_dataset(session.config, ift, judgements), *best_answers(session.run, records.model)]
         _train_sft(session, records.model, examples)
     return metrics
 
@@ -200,7 +206,7 @@ def _train_sft(session: Session, model: str, examples: list[SFTExample], seed_na
     def produce(folder: Path) -> None:
         session.release()
         job = SFTJob(
-            start=model_folder(session.run.model("M0")),
+            start=session.folder("M0"),
             folder=folder,
             examples=tuple(examples),
             config=config.sft,
@@ -222,7 +228,9 @@ def _train_dpo(session: Session, number: int, records: IterationRecords, judgeme
     config, run, pairs = session.config, session.run, records.pairs
     current, following = f"M{number}", records.model
     consistency = 1.0
-    if config.dpo.label_smoothing == "agreement" and number > 1:
+    # The rankings of two models by their rewards against M0. With start=instruct M1 is M0 and has no reward.
+    first = 3 if config.start == "instruct" else 2
+    if config.dpo.label_smoothing == "agreement" and number >= first:
         agreement = rank_agreement(session, number, records.prompts, records.candidates)
         session.progress.say(str(agreement))
         consistency = agreement.consistency
@@ -230,7 +238,7 @@ def _train_dpo(session: Session, number: int, records: IterationRecords, judgeme
     def produce(folder: Path) -> None:
         session.release()
         job = DPOJob(
-            start=Path(run.model(current)),
+            start=session.folder(current),
             folder=folder,
             pairs=tuple(pairs),
             replay=tuple(judgements),
@@ -242,7 +250,7 @@ def _train_dpo(session: Session, number: int, records: IterationRecords, judgeme
             consistency=consistency,
             report_to=config.report_to,
             thoughts=config.thoughts,
-            written=_full_texts(session, records) if config.thoughts == "keep" else {},
+            written=full_texts(run, following) if config.thoughts == "keep" else {},
         )
         run_job(job, config.launcher, session.progress)
         if config.dpo.stopping.judge is not None:
@@ -250,18 +258,3 @@ def _train_dpo(session: Session, number: int, records: IterationRecords, judgeme
         write_card(run, following, folder)
 
     return run.checkpoint(following, produce)
-
-
-def _full_texts(session: Session, records: IterationRecords) -> dict[str, str]:
-    """Return the full generated text of all answers that pairs may hold, by their ids."""
-    answers = list(records.candidates)
-    if session.config.pairs.rejected_from != "current" and session.run.path(f"{records.model}/anchors").exists():
-        answers += session.run.stage(f"{records.model}/anchors", Answer, list)
-    return {one.id: full_text(one) for one in answers}
-
-
-def _positives_so_far(session: Session, number: int) -> list[SFTExample]:
-    """Return the positives of iterations 1 to t, repeated by their weight."""
-    config, run = session.config, session.run
-    every = [one for past in range(2, number + 2) for one in run.stage(f"M{past}/positives", SFTExample, list)]
-    return repeat_by_weight(every, config.positives.weight, derive_seed(config.seed, f"M{number + 1}"))

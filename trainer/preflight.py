@@ -1,13 +1,16 @@
 """Validation of a run before it starts, so that nothing is written for a command that cannot succeed."""
 
 from pathlib import Path
+from typing import Any
 
 from srlm.checkpoint_files import read_config
 from srlm.config import TrainConfig
+from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.config.rewards import JUDGE, only_judge
 from srlm.disk import require_disk
 from srlm.engines.architectures import require_architecture
 from srlm.engines.budget import Budget
+from srlm.engines.conversation_trial import require_contexts
 from srlm.engines.device import pick_device
 from srlm.engines.load import load_tokenizer
 from srlm.engines.open import is_remote, open_engine
@@ -23,7 +26,7 @@ from srlm.puzzle.task import PUZZLE
 from srlm.rewards.reward_model import RewardModel, is_classifier
 from srlm.rewards.source import open_source
 from srlm.runs import Run
-from srlm.seed_data import load_seeds
+from srlm.seed_data import Seeds, load_seeds
 from srlm.types import Message, Request
 from trainer.finetune.job import optimiser_steps
 from trainer.finetune.launch import require_launcher
@@ -31,11 +34,13 @@ from trainer.finetune.libraries import require_libraries
 from trainer.finetune.load_model import dropout_settings, load_for_training
 from trainer.finetune.tokenize import ExampleTokenizer
 from trainer.generation.puzzles import puzzle_prompts
+from trainer.generation.self_instruct import without_context
+from trainer.generation.user_prompts import prompts_of_an_iteration, select_prompts
 from trainer.preferences.best_of_n import min_positive_reward
 
 
 def preflight(config: TrainConfig) -> None:
-    """Check everything that can be wrong before a run starts: rubric, seeds, launcher, libraries, models.
+    """Check everything that can be wrong before a run starts: rubric, seeds, prompts, launcher, libraries, models.
 
     Raises:
         SrlmError: with the next step for the user.
@@ -46,17 +51,26 @@ def preflight(config: TrainConfig) -> None:
     require_launcher(config.launcher)
     require_safe(config.vllm.arguments())
     require_libraries()
-    if config.sft.lora.rank or config.dpo.lora.rank:
+    if any(one.lora.rank for one in _trainings(config)):
         require("peft", "LoRA", "train")
     pick_device(config.device)
     folder = _local_model(config.model, config.engine)
-    ExampleTokenizer(load_tokenizer(folder), config.thoughts)
-    dropout_settings(folder, max(config.sft.dropout, config.dpo.dropout))
+    tokenizer = load_tokenizer(folder)
+    ExampleTokenizer(tokenizer, config.thoughts)
+    _check_contexts(config, tokenizer)
+    dropout_settings(folder, max(one.dropout for one in _trainings(config)))
     if config.instructions.source == PUZZLE:
-        puzzle_prompts("The run", config.instructions.count * config.iterations, config.seed, [])
+        puzzle_prompts("The run", config.instructions.made_count * config.iterations, config.seed, [])
     _check_external_models(config, judge)
     _check_reward_sources(config)
     load_for_training(folder, "cpu")  # last, because it takes longest: it finds weights that are missing or not finite
+
+
+def _trainings(config: TrainConfig) -> list[SFTConfig | DPOConfig]:
+    """Return the settings of the kinds of training that the run has."""
+    sft = config.start != "instruct" or config.learn_from == "positives"
+    dpo = config.learn_from == "pairs"
+    return [*([config.sft] if sft else []), *([config.dpo] if dpo else [])]
 
 
 def _check_rewards(config: TrainConfig, scale: Scale | None) -> None:
@@ -106,23 +120,66 @@ def _check_reward_sources(config: TrainConfig) -> None:
 
 
 def _check_seeds(config: TrainConfig) -> None:
-    """Check that the seeds have ranked instructions for EFT, and held-out ones for early stopping.
+    """Check that the seeds have demonstrations, ranked instructions for EFT, and held-out ones for early stopping.
 
     Raises:
         UsageError: they do not.
     """
+    if config.seeds.source is None:
+        return
     source = config.seeds.eft_source or config.seeds.source
     seeds = load_seeds(config.seeds.source)
-    if config.dpo.stopping.judge is not None and not seeds.validation:
+    purpose = "instruction fine-tuning (IFT) needs" if config.start == "base" else "few-shot examples are"
+    keep = f", and keep the ranked ones for EFT: seeds.eft_source={config.seeds.source}" * (config.start != "instruct")
+    if not seeds.ift and (config.start == "base" or config.instructions.source == "written"):
+        raise UsageError(
+            f"The seeds {config.seeds.source} have no demonstration (a prompt with a good answer), which "
+            f"{purpose}, but {_ranked_count(seeds)}. Give demonstrations as seeds.source, a file or "
+            f"embedded{keep}."
+        )
+    ranked = load_seeds(source)
+    if config.dpo.stopping.judge is not None and not (seeds.validation or ranked.validation):
         raise UsageError(
             f"dpo.stopping.judge compares answers to held-out instructions, and the seeds {config.seeds.source} have "
             "none. Give some ranked instructions split=validation."
         )
-    ranked = load_seeds(source)
+    if config.start == "instruct":
+        return
     if config.seeds.eft and not ranked.eft:
         raise UsageError(
             f"The seeds {source} have no ranked instruction to train the judge on; {len(ranked.validation)} are held "
-            "out. Add some with split=train, set seeds.eft_source=embedded, or train without EFT: seeds.eft=false."
+            "out. Name a file of them (prompt, chosen and rejected) or the packaged ones as seeds.eft_source "
+            "(seeds.eft_source=embedded), or train without EFT: seeds.eft=false."
+        )
+
+
+def _ranked_count(seeds: Seeds) -> str:
+    count = len(seeds.eft) + len(seeds.validation)
+    return f"{count} ranked instruction{'' if count == 1 else 's'}"
+
+
+def _check_contexts(config: TrainConfig, tokenizer: Any) -> None:
+    """Check that the chat template writes the system messages and earlier turns of the seeds, and of prompts of a file.
+
+    Raises:
+        ModelError: it does not.
+        UsageError: no demonstration stands alone, and the model that writes new instructions is shown such ones.
+    """
+    source = config.instructions.source
+    if config.instructions.from_file:
+        chosen = select_prompts(config).chosen
+        require_contexts(tokenizer, config.model, [one.context for one in chosen], f"the prompts {source}")
+    if config.seeds.source is None:
+        return
+    seeds = load_seeds(config.seeds.source)
+    contexts = [one.context for one in seeds.ift] if config.start == "base" else []
+    if config.dpo.stopping.judge is not None:
+        contexts += [one.context for one in seeds.validation]
+    require_contexts(tokenizer, config.model, contexts, f"the seeds {config.seeds.source}")
+    if config.instructions.source == "written" and not without_context(seeds.ift):
+        raise UsageError(
+            f"All {len(seeds.ift)} demonstrations of the seeds {config.seeds.source} have a context, and the model "
+            "that writes new instructions is shown demonstrations that stand alone. Add some without a context."
         )
 
 
@@ -186,22 +243,27 @@ def require_space(config: TrainConfig, run: Run) -> None:
     """Check that the disk has room for all checkpoints of the run: one in float32 per model, and those of a training.
 
     A training's own checkpoint holds the weights and AdamW's two moments, and is written before the last one is
-    removed.
+    removed; with LoRA it holds the adapters alone, which take little.
 
     Raises:
         NoDiskSpace: it has not.
     """
     planned = [
-        *(["SFT"] if config.sft.baseline and config.seeds.eft else []),
-        *(f"M{number}" for number in range(1, config.iterations + 2)),
+        *(["SFT"] if config.trains_baseline else []),
+        *([] if config.start == "instruct" else ["M1"]),
+        *(f"M{number}" for number in range(2, config.iterations + 2)),
     ]
     missing = [model for model in planned if model not in run.models()]
     if missing:
-        weights = sum(file.stat().st_size for file in model_folder(config.model).glob("*.safetensors"))
-        sft_steps = optimiser_steps(config.seeds.ift_limit or 1, config.sft)
+        from trainer.finetune.stored_weights import stored_weight_count
+
+        weights = 4 * stored_weight_count(model_folder(config.model.removeprefix("vllm:")))
         section = config.sft if config.learn_from == "positives" else config.dpo
-        steps = optimiser_steps(config.instructions.count, section)
-        saves = any(0 < one.save_steps < count for one, count in ((config.sft, sft_steps), (section, steps)))
+        steps = optimiser_steps(prompts_of_an_iteration(config, run), section)
+        trainings = [(section, steps)]
+        if config.start != "instruct":
+            trainings.append((config.sft, optimiser_steps(config.seeds.ift_limit or 1, config.sft)))
+        saves = any(0 < one.save_steps < count and not one.lora.rank for one, count in trainings)
         in_training = 6 if saves else 0
         snapshots = steps // config.dpo.stopping.every if config.dpo.stopping.judge is not None else 0
         require_disk(

@@ -11,7 +11,7 @@ from srlm.engines.open import open_engine
 from srlm.inference import Caller
 from srlm.judges.pointwise import PointwiseJudge, configured_judge
 from srlm.judges.rubric import Scale
-from srlm.model_hub import is_model_name
+from srlm.model_hub import is_model_name, model_folder
 from srlm.rewards.source import open_source
 from srlm.runs import Run
 from trainer.reward_versions import require_version
@@ -60,6 +60,10 @@ class Session:
     def caller(self, model: str, stage: str, folder: Path | None = None) -> Caller:
         """Return the engine of a model with the run's ledger, its calls counted under `stage`; see `engine`."""
         return Caller(self.engine(model, folder), self.run.ledger, stage, self.progress)
+
+    def folder(self, model: str) -> Path:
+        """Return the checkpoint folder of a model of this run, downloaded or converted where needed."""
+        return model_folder(self.run.model(model).removeprefix("vllm:"))
 
     def source(self, source: str) -> Engine:
         """Return a program or a reward model of the setting `reward`, and release the engine before it.

@@ -144,6 +144,7 @@ def compare_models(
     partly = [name for name, having in with_results.items() if having & {*models} and name not in shown]
     if partly:
         notes.append(caption(f"Not every model has results of {', '.join(partly)}: left out."))
+    notes += _same_models(parts)
     breakdowns, undivided = _breakdowns(parts, breakdown)
     return Comparison(
         models=list(models),
@@ -166,6 +167,18 @@ def _part(suite: Suite[Any], chosen: Selection[Any]) -> _Part:
     if not all(len({one.provenance.prompts for one in group}) == 1 for group in groups):
         metrics = [_untested(metric) for metric in metrics]
     return _Part(suite, chosen, groups, metrics, suite.untrusted(chosen))
+
+
+def _same_models(parts: Sequence[_Part]) -> list[Note]:
+    """Return a caption for names of one model: results under the same conditions with the same fingerprint."""
+    names: dict[tuple[str, Any], dict[str, None]] = {}
+    for one in (result for part in parts for result in part.results):
+        if identity := getattr(one, "identity", ""):
+            names.setdefault((identity, one.provenance), {})[one.model] = None
+    groups = dict.fromkeys(tuple(same) for same in names.values() if len(same) > 1)
+    return [
+        caption(f"{' and '.join(group)} are one model: the fingerprint of their files is the same.") for group in groups
+    ]
 
 
 def _conclusions(part: _Part, models: Sequence[str], baseline: str) -> list[str]:

@@ -25,7 +25,7 @@ def log_results(run: Run, models: Sequence[str]) -> None:
     results = load_results(run)
     for model in models:
         evaluations = evaluations_of(results, model)
-        if model != "M0" and model in run.models():
+        if model in run.models() and not run.is_given(model):  # the given model's folder is the user's
             write_card(run, model, Path(run.model(model)), evaluations)
         folder = run.folder / FOLDER / "evals" / file_name(model)
         with open_trackers(run.config.report_to, folder, f"{model} evaluated", run.name) as trackers:

@@ -24,7 +24,8 @@ from srlm.judges.preference_data import LabelledSet
 from srlm.ledger import Ledger
 from srlm.stats.intervals import Estimate
 from srlm.stats.paired import Paired, paired_difference
-from srlm.types import SCHEMA, Answer
+from srlm.transcript import transcript
+from srlm.types import SCHEMA, Answer, Message
 
 STAGE = "gate/calibration"
 Orders = tuple[float | None, float | None]
@@ -40,6 +41,7 @@ class PinnedPair:
     better: str
     worse: str
     orders: Orders
+    context: tuple[Message, ...] = ()
 
     @property
     def match(self) -> Match:
@@ -48,7 +50,7 @@ class PinnedPair:
             Answer(f"{self.id}-{place}", self.id, "label", text, "stop")
             for place, text in (("better", self.better), ("worse", self.worse))
         )
-        return Match(self.id, self.instruction, one, two)
+        return Match(self.id, self.instruction, one, two, self.context)
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,10 @@ def pin_judge(
             f"None of the verdicts of {engine.name} on {len(matches)} pairs can be parsed, so it cannot be pinned. "
             f"Measure it: srlm judge card {quote(engine.name)}"
         )
-    pairs = [PinnedPair(one.match.id, one.match.instruction, *_texts(one.match), one.orders) for one in found]
+    pairs = [
+        PinnedPair(one.match.id, one.match.instruction, *_texts(one.match), one.orders, one.match.context)
+        for one in found
+    ]
     return PinnedVerdicts(
         judge=engine.name,
         identity=engine.identity,
@@ -136,9 +141,9 @@ def measure_drift(
 def drift_between(pinned: PinnedVerdicts, today: Sequence[Orders], risk: float) -> DriftResult:
     """Compare the verdicts of `today`, in the order of the pinned pairs, with the pinned ones."""
     both = list(zip(pinned.pairs, today, strict=True))
-    verdicts = [(pair.instruction, *ends) for pair, orders in both for ends in zip(pair.orders, orders, strict=True)]
+    verdicts = [(transcript(pair), *ends) for pair, orders in both for ends in zip(pair.orders, orders, strict=True)]
     labels = [
-        (pair.instruction, _correct(then), _correct(now))
+        (transcript(pair), _correct(then), _correct(now))
         for pair, orders in both
         if (then := _mean(pair.orders)) is not None and (now := _mean(orders)) is not None
     ]

@@ -86,7 +86,7 @@ def name_categories(caller: Caller, prompts: Sequence[Prompt]) -> tuple[str, ...
     template = load_template("categories", ("instructions",))
     shown, room = [], ROOM
     for prompt in sorted(prompts, key=lambda prompt: derive_seed("labels", prompt.id)):
-        piece = " ".join(prompt.instruction.split())[:PIECE]
+        piece = " ".join(_in_short(prompt).split())[:PIECE]
         room -= len(piece)
         if room < 0:
             break
@@ -122,7 +122,15 @@ def _ask(caller: Caller, prompts: Sequence[Prompt], categories: Sequence[str]) -
     template = load_template("label", ("instruction", "categories"))
     listed = "\n".join(f"- {name}" for name in categories)
     requests = [
-        Request((Message("user", template.fill(instruction=prompt.instruction[:SHOWN], categories=listed)),), LABELLING)
+        Request(
+            (
+                Message(
+                    "user",
+                    template.fill(_end_of(prompt.context), instruction=prompt.instruction[:SHOWN], categories=listed),
+                ),
+            ),
+            LABELLING,
+        )
         for prompt in prompts
     ]
     replies = caller.ask(requests, f"{caller.engine.name} labels {len(prompts)} prompts")
@@ -130,6 +138,24 @@ def _ask(caller: Caller, prompts: Sequence[Prompt], categories: Sequence[str]) -
         Label(prompt.id) if isinstance(reply, Failed) else read_label(prompt.id, reply, categories)
         for prompt, (_, reply) in zip(prompts, replies, strict=True)
     ]
+
+
+def _in_short(prompt: Prompt) -> str:
+    """Return the instruction and, in a conversation, the user's first message: "And in metres?" names no task."""
+    first = next((one.content for one in prompt.context if one.role == "user"), None)
+    return prompt.instruction if first is None else f"{prompt.instruction[: PIECE // 2]} (after: {first})"
+
+
+def _end_of(context: Sequence[Message]) -> list[Message]:
+    """Return the last messages of a context, `SHOWN` characters of them at most; a longer one is cut."""
+    kept: list[Message] = []
+    room = SHOWN
+    for message in reversed(context):
+        if room <= 0:
+            break
+        kept.append(Message(message.role, message.content[:room]))
+        room -= len(message.content)
+    return kept[::-1]
 
 
 def _choice(said: str | None, choices: Sequence[str]) -> str | None:

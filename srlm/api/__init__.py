@@ -14,6 +14,7 @@ Left out: `srlm annotate`, `srlm show` and `srlm ledger`, which are made for a t
 
 from srlm.api.estimates import estimate
 from srlm.api.evaluating import compare, evaluate
+from srlm.api.exporting import export
 from srlm.api.gating import gate, pin_judge
 from srlm.api.judging import judge, judge_card, label
 from srlm.api.training import doctor, open_run, report, train
@@ -23,6 +24,7 @@ __all__ = [
     "doctor",
     "estimate",
     "evaluate",
+    "export",
     "gate",
     "judge",
     "judge_card",

@@ -25,13 +25,13 @@ def train(
     runs: str | Path | None = None,
     quiet: bool = False,
 ) -> "Run":
-    """Train M1, M2, M3 from a base model by the self-rewarding loop, or resume a run that was stopped.
+    """Train M1, M2, M3 by the self-rewarding loop, or resume a run that was stopped.
 
     Args:
         config: a preset, or a YAML file.
         name: of the run; that of the preset or the file, if None.
         overrides: settings that differ, such as {"dpo.beta": 0.2}, or as text, ["dpo.beta=0.2"].
-        seeds: embedded, a folder with ift.jsonl and eft.jsonl, or oasst:FILE_OR_NAME.
+        seeds: embedded, a file, a folder with ift.jsonl and eft.jsonl, or oasst:FILE_OR_NAME.
         strict: stop where an iteration gives a warning.
         max_cost: US dollars that all calls to servers may cost together.
         runs: folder of the runs; $SRLM_RUNS or results/runs, if None.

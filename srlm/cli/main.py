@@ -14,7 +14,7 @@ from typing import Any, TextIO
 import typer
 from typer.core import TyperGroup
 
-from srlm.cli import annotate, compare, doctor, evaluate, gate, judge, label, ledger, report, show, train
+from srlm.cli import annotate, compare, doctor, evaluate, export, gate, judge, label, ledger, report, show, train
 from srlm.cli.signals import answer_signals
 from srlm.cli.suite_options import EvalCommand
 from srlm.errors import INTERNAL_EXIT, SIGNAL_EXIT, UNREAD_EXIT, USAGE_EXIT, SrlmError
@@ -57,6 +57,7 @@ app.command("annotate")(annotate.annotate)
 app.command("label")(label.label)
 app.command("judge", no_args_is_help=True)(judge.judge)
 app.command("judge card")(judge.card)
+app.command("export")(export.export)
 app.command("show")(show.show)
 app.command("ledger")(ledger.ledger)
 app.command("doctor")(doctor.doctor)

@@ -9,7 +9,7 @@ from srlm.console import say
 
 if TYPE_CHECKING:
     from srlm.lineage import JudgedAnswer, Lineage
-    from srlm.types import Verdict
+    from srlm.types import Prompt, Verdict
 
 
 def show(
@@ -21,7 +21,7 @@ def show(
 ) -> None:
     """Show how a training pair was made.
 
-    Its few-shot examples, instruction, candidates, verdicts, and why it was chosen.
+    Its instruction, few-shot examples or place in a file, candidates, verdicts, and why it was chosen.
     """
     from srlm.lineage import find_lineage
     from srlm.runs import open_run
@@ -32,13 +32,13 @@ def show(
 
 def describe(found: "Lineage") -> str:
     """Return the lineage of one new instruction as text."""
-    writer = (
-        f"the writer of instructions, call {found.prompt.call}" if found.prompt.call else "the writer of instructions"
-    )
-    lines = [f"Instruction {found.prompt.id}  ({writer})", _indent(found.prompt.instruction), ""]
-    lines.append(f"Its {len(found.shots)} shots")
-    lines += [f"  {shot.id}  {' '.join(shot.instruction.split())}" for shot in found.shots]
-    lines.append("")
+    from srlm.transcript import transcript
+
+    lines = [f"Instruction {found.prompt.id}  ({_source(found.prompt)})", _indent(transcript(found.prompt)), ""]
+    if found.prompt.origin is None:
+        lines.append(f"Its {len(found.shots)} shots")
+        lines += [f"  {shot.id}  {' '.join(shot.instruction.split())}" for shot in found.shots]
+        lines.append("")
     for judged in found.candidates:
         lines += _candidate(judged, found)
     if found.pair is not None:
@@ -48,6 +48,12 @@ def describe(found: "Lineage") -> str:
     elif found.dropped is not None:
         lines.append(f"Nothing to learn from: {found.dropped.reason} ({found.dropped.detail}).")
     return "\n".join(lines)
+
+
+def _source(prompt: "Prompt") -> str:
+    if prompt.origin is not None:
+        return prompt.origin
+    return f"the writer of instructions, call {prompt.call}" if prompt.call else "the writer of instructions"
 
 
 def _candidate(judged: "JudgedAnswer", found: "Lineage") -> list[str]:

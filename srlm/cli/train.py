@@ -16,7 +16,7 @@ def train(
     ] = None,
     seeds: Annotated[
         str | None,
-        typer.Option("--seeds", help="embedded, a folder with ift.jsonl and eft.jsonl, or oasst:FILE_OR_NAME."),
+        typer.Option("--seeds", help="embedded, a file, a folder with ift.jsonl and eft.jsonl, or oasst:FILE_OR_NAME."),
     ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop with exit code 5 where an iteration gives a warning.")
@@ -24,7 +24,7 @@ def train(
     max_cost: MaxCost = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
-    """Train M1, M2, M3 from a base model by the self-rewarding loop.
+    """Train M1, M2, M3 by the self-rewarding loop, from a base model or an instruct model.
 
     The same command resumes a run that was stopped, and does nothing when all is done.
     """
@@ -40,11 +40,14 @@ def train(
     if iterations := read_iteration_metrics(run):
         stdout().print(metrics_table(iterations))
     models = [model for model in run.models() if model not in {"M0", "SFT"}]
-    names = ", ".join(models)
+    names = ", ".join(model for model in models if not run.is_given(model)) or "No trained models"
     took = duration(time.monotonic() - started)
     done = f"{names} are in {run.folder} ({took})."
     if not run.worked:
         done = f"Nothing to do: {names} are already in {run.folder}, trained with this configuration."
-    following = command("srlm", "eval", *models, "--suite", "alpaca,reward", "--runs", runs, "--run", run.name)
+    if run.is_given("M1"):
+        done += f" M1 is the given model, {run.config.model}."
+    suites = "alpaca,reward" if run.path("seeds/validation").exists() else "alpaca"  # that of a judge needs seed data
+    following = command("srlm", "eval", *models, "--suite", suites, "--runs", runs, "--run", run.name)
     for line in (done, f"Next: {following}"):
         stdout().print(line, markup=False, soft_wrap=True)

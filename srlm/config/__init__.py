@@ -1,9 +1,9 @@
 """Configuration of a run: one module per section, with one line of doc per setting; unknown keys are refused.
 
-    data.py         seeds                       finetune.py     sft, dpo, and their lora, stopping
-    generation.py   instructions                monitor.py      thresholds of the training monitor
-    preferences.py  judge, pairs, positives     vllm.py         the vLLM engine
-    rewards.py      reward
+    start.py        start, and what it excludes  finetune.py     sft, dpo, and their lora, stopping
+    data.py         seeds                        monitor.py      thresholds of the training monitor
+    generation.py   instructions                 rewards.py      reward
+    preferences.py  judge, pairs, positives      vllm.py         the vLLM engine
 
 Defaults are the paper's (arXiv 2401.10020, sections 2 and 3.1) where it has the setting; else the doc says so. Presets,
 files and `--set` are read by `srlm/config_file.py`; docs/reference/settings.md is made from the descriptions.
@@ -21,8 +21,9 @@ from srlm.config.monitor import MonitorConfig
 from srlm.config.preferences import JudgeConfig, PairsConfig, PositivesConfig
 from srlm.config.rewards import JUDGE_ALONE, Rewards
 from srlm.config.section import SamplingConfig, Section
+from srlm.config.start import Start, require_effect, require_seeds, without_default_seeds
 from srlm.config.vllm import VLLMConfig
-from srlm.puzzle.settings import with_puzzle_seed
+from srlm.task_seed import with_task_seed
 
 Tracker = Literal["tensorboard", "wandb"]
 """An experiment tracker, by transformers' name for it (`report_to`)."""
@@ -32,6 +33,14 @@ class TrainConfig(Section):
     """Configuration of a run of the self-rewarding loop."""
 
     model: str = Field(description="M0: a path, hf:NAME, smollm2 (the packaged one), or puzzle (random weights)")
+    start: Start = Field(
+        "base",
+        description=(
+            "how M0 becomes M1. base: by SFT on demonstrations and judgements, IFT + EFT (the paper); instruct: M1 is "
+            "the given model, an instruct model, and nothing is trained before the first iteration; judge: by SFT on "
+            "EFT alone, as Meta-Rewarding (2407.19594) starts from an instruct model (docs/howto/own_model.md)"
+        ),
+    )
     iterations: int = Field(2, ge=0, description="iterations of DPO after M1; the paper's 2 give M3")
     seed: int = Field(0, ge=0, description="all random numbers of the run derive from it")
     engine: Literal["hf", "vllm"] = Field(
@@ -89,7 +98,7 @@ class TrainConfig(Section):
         "pairs",
         description=(
             "training data of an iteration. pairs: DPO of M_t on preference pairs (the paper); positives: SFT of M0 "
-            "on the seed data and the best answers (the paper's A.4, which found no gain in it)"
+            "on M1's training data and the best answers (the paper's A.4, which found no gain in it)"
         ),
     )
     pairs: PairsConfig = PairsConfig()
@@ -97,6 +106,11 @@ class TrainConfig(Section):
     dpo: DPOConfig = DPOConfig()
     monitor: MonitorConfig = MonitorConfig()
     vllm: VLLMConfig = VLLMConfig()
+
+    @property
+    def trains_baseline(self) -> bool:
+        """Return true if the SFT baseline, M0 trained on IFT alone, is a model of its own."""
+        return self.start == "base" and self.sft.baseline and self.seeds.eft
 
     @field_validator("report_to", mode="before")
     @classmethod
@@ -120,8 +134,19 @@ class TrainConfig(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _puzzle_of_the_seed(cls, data: Any) -> Any:
-        return with_puzzle_seed(data) if isinstance(data, dict) else data  # anything else is refused next
+    def _task_of_the_seed(cls, data: Any) -> Any:
+        return with_task_seed(data) if isinstance(data, dict) else data  # anything else is refused next
+
+    @model_validator(mode="before")
+    @classmethod
+    def _seeds_of_the_start(cls, data: Any) -> Any:
+        return without_default_seeds(data) if isinstance(data, dict) else data
+
+    @model_validator(mode="after")
+    def _start_fits(self) -> "TrainConfig":
+        require_seeds(self)
+        require_effect(self)
+        return self
 
     @model_validator(mode="after")
     def _word_limits_fit(self) -> "TrainConfig":
@@ -140,6 +165,11 @@ class TrainConfig(Section):
                 f"{setting} begins with the second iteration, but iterations is {self.iterations}: it would have no "
                 "effect"
             )
+        if self.dpo.label_smoothing == "agreement" and self.start == "instruct" and self.iterations < 3:
+            raise ValueError(
+                "dpo.label_smoothing=agreement compares models that were trained, and with start=instruct M1 was not: "
+                f"it begins with the third iteration, but iterations is {self.iterations}"
+            )
         return self
 
     @model_validator(mode="after")
@@ -151,10 +181,10 @@ class TrainConfig(Section):
                 "pairs.scored_by is frozen, so the pairs are selected by judge.frozen and reward would have no effect; "
                 "leave out one of the two"
             )
-        if self.judge.frozen == "SFT" and not (self.sft.baseline and self.seeds.eft):
+        if self.judge.frozen == "SFT" and not self.trains_baseline:
             raise ValueError(
-                "judge.frozen is SFT, but no model SFT is trained: that needs sft.baseline and seeds.eft (without EFT, "
-                "M1 is the SFT baseline)"
+                "judge.frozen is SFT, but no model SFT is trained: that needs start=base, sft.baseline and seeds.eft "
+                "(without EFT, M1 is the SFT baseline)"
             )
         return self
 

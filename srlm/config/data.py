@@ -10,10 +10,21 @@ from srlm.config.section import Section
 class SeedsConfig(Section):
     """Source and size of the human seed data."""
 
-    source: str = Field(
-        "embedded", description="embedded, a folder with ift.jsonl and eft.jsonl, oasst:NAME_OR_PATH, or puzzle"
+    source: str | None = Field(
+        "embedded",
+        description=(
+            "embedded, a file of demonstrations or ranked answers (ShareGPT, Alpaca, messages, prompt and completion, "
+            "chosen and rejected; docs/howto/own_data.md), a folder with ift.jsonl and eft.jsonl, oasst:NAME_OR_PATH, "
+            "puzzle, or sentences. With start=instruct null, no seed data, unless it is given; it then gives few-shot "
+            "examples and held-out instructions, and no model is trained on it"
+        ),
     )
-    eft_source: str | None = Field(None, description="source of the EFT training part; null: the same as source")
+    eft_source: str | None = Field(
+        None,
+        description=(
+            "source of the EFT training part, in the same forms, such as a file of pairs; null: the same as source"
+        ),
+    )
     eft: bool = Field(
         True,
         description=(

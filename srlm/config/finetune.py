@@ -4,9 +4,9 @@ Names are those of transformers' TrainingArguments and of TRL where these have t
 """
 
 from math import nan
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from srlm.config.section import Section
 
@@ -104,10 +104,53 @@ class StoppingConfig(Section):
     )
 
 
+Loss = Literal[
+    "sigmoid",
+    "sigmoid_norm",
+    "hinge",
+    "ipo",
+    "robust",
+    "exo_pair",
+    "nca_pair",
+    "bco_pair",
+    "sppo_hard",
+    "apo_zero",
+    "apo_down",
+    "discopop",
+]
+"""A loss of a preference pair, by TRL's name for it (`loss_type` of its DPOConfig)."""
+
+BATCH_DEPENDENT = {
+    "aot": "it sorts the pairs that are in memory at once",
+    "aot_unpaired": "it sorts the answers that are in memory at once",
+    "sft": "it is a mean over the tokens in memory at once; dpo.nll_coef adds the same term without that, and "
+    "learn_from=positives trains on best answers alone",
+}
+"""TRL's losses whose value depends on the micro-batch, with the reason."""
+
+SMOOTHED = ("sigmoid", "robust", "exo_pair")
+"""Losses with a label smoothing; each has its own meaning of it."""
+
+
 class DPOConfig(TuningConfig):
     """Direct preference optimisation from M_t to M_t+1, with M_t as the reference model."""
 
-    beta: float = Field(0.1, gt=0, description="strength of the KL penalty to the reference model; the paper's 0.1")
+    loss: Loss = Field(
+        "sigmoid",
+        description=(
+            "loss of a pair, by TRL's name: sigmoid is DPO (the paper), sigmoid_norm its mean over tokens; hinge "
+            "(SLiC, 2305.10425), ipo (2310.12036), robust (2403.00409), exo_pair (2402.00856), nca_pair (2402.05369), "
+            "bco_pair (2404.04656), sppo_hard (2405.00675), apo_zero and apo_down (2408.06266), discopop (2406.08414)"
+        ),
+    )
+    beta: float = Field(
+        0.1,
+        gt=0,
+        description=(
+            "strength of the KL penalty to the reference model; the paper's 0.1. With the loss ipo it is that paper's "
+            "tau, with sppo_hard 1 / eta"
+        ),
+    )
     learning_rate: float = Field(1e-6, gt=0, description="peak of the cosine schedule; the paper's 1e-6")
     min_lr_rate: float = Field(0.1, ge=0, le=1, description="last learning rate over the peak; the paper's 1e-7 / 1e-6")
     batch_size: int = Field(16, ge=1, description="pairs per optimiser step, over all processes; the paper's 16")
@@ -141,7 +184,9 @@ class DPOConfig(TuningConfig):
         description=(
             "weight of the flipped pair, taken from the pair's own: a number below 0.5 (conservative DPO), or "
             "agreement: from the second iteration on, computed per iteration from how similarly M_t and the model "
-            "before it rank the candidates by their likelihood against M0 (CREAM, 2410.12735; not in the paper)"
+            "before it rank the candidates by their likelihood against M0 (CREAM, 2410.12735; not in the paper). The "
+            "loss robust takes the share of wrong labels here (its paper: 0.1), exo_pair its epsilon (1e-3); both need "
+            "one, and other losses than these and sigmoid have none"
         ),
     )
     stopping: StoppingConfig = StoppingConfig()
@@ -158,3 +203,37 @@ class DPOConfig(TuningConfig):
         if not 0 <= number < 0.5:
             raise ValueError("a number from 0 up to below 0.5, or agreement, is expected")
         return number
+
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _does_not_depend_on_the_micro_batch(cls, value: Any) -> Any:
+        if value in get_args(Loss):
+            return value
+        why = ""
+        if isinstance(value, str) and value in BATCH_DEPENDENT:
+            why = (
+                f"{value} would give another model for another dpo.per_device_train_batch_size, because "
+                f"{BATCH_DEPENDENT[value]}. "
+            )
+        raise ValueError(f"{why}One of TRL's losses of a pair is expected: {', '.join(get_args(Loss))}")
+
+    @model_validator(mode="after")
+    def _smoothing_has_a_meaning(self) -> "DPOConfig":
+        smoothing, loss = self.label_smoothing, self.loss
+        if smoothing and loss not in SMOOTHED:
+            raise ValueError(
+                f"label_smoothing has no effect on the loss {loss}; leave it out, or set one of the losses that have "
+                f"it: {', '.join(SMOOTHED)}"
+            )
+        if loss != "sigmoid" and smoothing == "agreement":
+            raise ValueError(
+                f"label_smoothing=agreement (CREAM) is defined for the loss sigmoid; give a number with {loss}"
+            )
+        if loss == "robust" and not smoothing:
+            raise ValueError(
+                "the loss robust needs label_smoothing, the share of wrong labels that it corrects for, such as 0.1; "
+                "with 0 it is sigmoid"
+            )
+        if loss == "exo_pair" and not smoothing:
+            raise ValueError("the loss exo_pair needs a label_smoothing above 0; its paper (2402.00856) has 1e-3")
+        return self

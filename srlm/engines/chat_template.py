@@ -11,7 +11,15 @@ from functools import cached_property
 from typing import Any
 
 from srlm.engines.reasoning import MARK, split_reasoning
-from srlm.engines.template_parts import QUESTION, Thoughts, Turn, render, render_prompt, render_turn
+from srlm.engines.template_parts import (
+    QUESTION,
+    Thoughts,
+    Turn,
+    render,
+    render_prompt,
+    render_turn,
+    text_around_answer,
+)
 from srlm.errors import EngineError, EngineFailed
 from srlm.types import Completion, Message, Request
 
@@ -62,6 +70,19 @@ class ChatTokenizer:
         opened = render_prompt(self._tokenizer, asked, "open", self._name)
         return opened[1] or opened != render_prompt(self._tokenizer, asked, "closed", self._name)
 
+    def with_end_of_turn(self, eos: frozenset[int]) -> frozenset[int]:
+        """Return the tokens that end an answer, and the template's own end of turn if it holds none of them.
+
+        The settings of a base model name only the end of a text. With an instruct model's template, training teaches
+        the template's end of turn, which would then end nothing.
+        """
+        try:
+            _, closing = text_around_answer(self._tokenizer, [Message("user", QUESTION)], self._name, {})
+        except EngineError:  # it supports no answers
+            return eos
+        ends = [token for token in self._encode(closing) if token in self._dropped]
+        return eos if not ends or eos & set(ends) else eos | {ends[0]}
+
     @property
     def identity(self) -> str:
         """Return the suffix of an engine's identity for the setting `thoughts`; "" if the template has no reasoning."""
@@ -74,7 +95,7 @@ class ChatTokenizer:
             EngineError: the template refuses the messages.
             ModelError: the template leaves answers out.
         """
-        return render_turn(self._tokenizer, self._escaped(messages), self.thoughts, self._name)
+        return render_turn(self._tokenizer, self.escape_messages(messages), self.thoughts, self._name)
 
     def text(self, request: Request) -> str:
         """Render the prompt up to where the model continues. A prefill or choices follow closed reasoning.
@@ -157,7 +178,7 @@ class ChatTokenizer:
         return "closed" if request.choices or request.prefill else self.thoughts
 
     def _prompt(self, request: Request) -> tuple[str, bool]:
-        messages = self._escaped(request.messages)
+        messages = self.escape_messages(request.messages)
         if not self.has_reasoning:
             return render(self._tokenizer, messages, self._name, add_generation_prompt=True), False
         return render_prompt(self._tokenizer, messages, self._thoughts(request), self._name)
@@ -174,7 +195,8 @@ class ChatTokenizer:
             )
         return ids
 
-    def _escaped(self, messages: Sequence[Message]) -> list[Message]:
+    def escape_messages(self, messages: Sequence[Message]) -> list[Message]:
+        """Break up special tokens in the text of each message."""
         return [Message(message.role, self.escape_special_tokens(message.content)) for message in messages]
 
     def escape_special_tokens(self, text: str) -> str:

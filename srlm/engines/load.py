@@ -120,13 +120,16 @@ def load_model(
     return placed
 
 
-def eos_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
-    """Return the tokens that end an answer: those of the model's and those of the tokenizer's configuration.
+def eos_tokens(declared: Any, tokenizer: Any) -> frozenset[int]:
+    """Return the tokens that end an answer: those that the model's configuration declares, and the tokenizer's.
+
+    Args:
+        declared: `eos_token_id`, of generation_config.json or else of config.json: a number, a list of them or None.
+        tokenizer: the model's.
 
     Raises:
         ModelError: eos_token_id is malformed.
     """
-    declared = model.generation_config.eos_token_id
     listed = declared if isinstance(declared, list | tuple) else [declared]
     found = [token for token in [*listed, tokenizer.eos_token_id] if token is not None]
     if not all(isinstance(token, int) and not isinstance(token, bool) for token in found):

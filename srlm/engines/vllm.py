@@ -19,13 +19,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from srlm.checkpoint_files import read_config
+from srlm.checkpoint_files import read_config, read_object
 from srlm.engines.architectures import context_length, vocabulary_size
 from srlm.engines.chat_template import ChatTokenizer, choice_completion
 from srlm.engines.device import pick_device, pick_dtype
 from srlm.engines.engine import BatchResult, OnProgress, no_progress
 from srlm.engines.fingerprint import fingerprint
-from srlm.engines.load import load_tokenizer
+from srlm.engines.load import eos_tokens, load_tokenizer
 from srlm.engines.template_parts import Thoughts
 from srlm.engines.vllm_arguments import require_safe
 from srlm.errors import EngineError, EngineFailed, UsageError
@@ -98,6 +98,7 @@ class VLLMEngine:
         rows = vocabulary_size(config)
         self._chat = ChatTokenizer(tokenizer, name=name, context=limit, thoughts=thoughts, rows=rows)
         self.identity = f"{fingerprint(folder)}:{self._dtype}:vllm{self._chat.identity}"
+        self._end_of_turn = self._missing_end_of_turn(tokenizer)
         self._ids = itertools.count()
         self._loop: Any = None
         self._engine: Any = None
@@ -227,11 +228,20 @@ class VLLMEngine:
             # vLLM would also stop inside of the reasoning: such an answer is truncated when it is complete.
             stop=[] if self._chat.may_reason(request) else list(sampling.stop),
             seed=request.seed,
+            stop_token_ids=self._end_of_turn,
         )
         if output.finish_reason not in {"stop", "length"}:
             return Failed(f"vLLM ended the answer with {output.finish_reason}")
         ended = output.finish_reason == "stop"
         return self._chat.completion(request, list(output.token_ids), len(prompt), ended=ended, text=output.text)
+
+    def _missing_end_of_turn(self, tokenizer: Any) -> list[int]:
+        """Return the template's end of turn if the checkpoint's settings, by which vLLM stops, do not name it."""
+        generation = self._folder / "generation_config.json"
+        settings = read_object(generation) if generation.exists() else {}
+        declared = settings.get("eos_token_id", read_config(self._folder).get("eos_token_id"))
+        eos = eos_tokens(declared, tokenizer)
+        return sorted(self._chat.with_end_of_turn(eos) - eos)
 
     async def _choose(self, request: Request) -> Reply:
         """Compute the probabilities of the choices: vLLM returns those of exactly these tokens, however unlikely."""

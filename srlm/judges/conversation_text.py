@@ -22,25 +22,12 @@ its calls have the keys in the ledger that they always had.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from srlm.judges.sanitize import sanitize
 from srlm.types import Message
 
 CONVERSATION_TAGS = frozenset({"system_message", "user_message", "assistant_message", "last_message"})
 LEAD = "A conversation. Its last message is the instruction."
-
-
-class Asked(Protocol):
-    """An instruction with the messages before it, if any: a prompt, a ranked prompt, or a match of two answers."""
-
-    @property
-    def instruction(self) -> str:
-        """The user's last message."""
-
-    @property
-    def context(self) -> tuple[Message, ...]:
-        """The messages before it: a system message, and earlier turns that end with the assistant's."""
 
 
 def tags_shown(tags: frozenset[str], context: Sequence[Message]) -> frozenset[str]:

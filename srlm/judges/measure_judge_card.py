@@ -58,12 +58,12 @@ def measure_judge_card(
     read = [one for one in found if one.value is not None]
     leads = [(one.match, one.value - 0.5) for one in found if one.value is not None]
     length = _length(leads)
-    verdicts = [(_cluster(one.match), verdict) for one in found for verdict in one.verdicts]
+    verdicts = [(transcript(one.match), verdict) for one in found for verdict in one.verdicts]
     return JudgeCard(
         judge=engine.name,
         rubric=voting.label(template),
-        agreement=rate((_cluster(match), _sign(lead)) for match, lead in leads),
-        consistency=rate((_cluster(one.match), float(bool(one.consistent))) for one in read),
+        agreement=rate((transcript(match), _sign(lead)) for match, lead in leads),
+        consistency=rate((transcript(one.match), float(bool(one.consistent))) for one in read),
         first_position=rate(seen for one in read for seen in _shown_first(one)),
         longer_preferred=length.preferred,
         read=sum(isinstance(verdict.reading, Scored) for _, verdict in verdicts) / max(1, len(verdicts)),
@@ -71,7 +71,7 @@ def measure_judge_card(
         labelled=labelled.name,
         labelled_digest=labelled.digest,
         pairs=len(matches),
-        instructions=len({_cluster(match) for match in matches}),
+        instructions=len({transcript(match) for match in matches}),
         length=length,
         reliability=reliability(verdicts, caller.ledger),
         subsets=_by_subset(leads, subset_of),
@@ -97,7 +97,7 @@ def _measure_source(
         labelled=labelled.name,
         labelled_digest=labelled.digest,
         pairs=len(matches),
-        instructions=len({_cluster(match) for match in matches}),
+        instructions=len({transcript(match) for match in matches}),
         scores=scores,
     )
 
@@ -106,7 +106,7 @@ def _by_subset(leads: Iterable[tuple[Match, float]], subset_of: dict[str, str]) 
     """Compute the agreement on each part of the labelled set; nothing for a set with one part."""
     observations: dict[str, list[Observation]] = {subset: [] for subset in subset_of.values()}
     for match, lead in leads:
-        observations[subset_of[match.id]].append((_cluster(match), _sign(lead)))
+        observations[subset_of[match.id]].append((transcript(match), _sign(lead)))
     return {subset: rate(observations[subset]) for subset in sorted(observations)} if len(observations) > 1 else {}
 
 
@@ -115,7 +115,7 @@ def _shown_first(one: Preference) -> list[Observation]:
     first, second = one.orders
     if first is None or second is None:
         return []
-    return [(_cluster(one.match), _sign(first - 0.5)), (_cluster(one.match), _sign(0.5 - second))]
+    return [(transcript(one.match), _sign(first - 0.5)), (transcript(one.match), _sign(0.5 - second))]
 
 
 def _measure_scores(
@@ -132,20 +132,20 @@ def _measure_scores(
         label=f"judge card of {caller.engine.name}: scores of {len(items)} answers",
     )
     value = {one.answer_id: one.value for one in rewards([answer for _, answer in items], verdicts)}
-    given = [(_cluster(answers[key][0]), found) for key, found in value.items() if found is not None]
+    given = [(transcript(answers[key][0]), found) for key, found in value.items() if found is not None]
     leads: list[tuple[Match, float]] = []
     for match in matches:
         better, worse = value[match.first.id], value[match.second.id]
         if better is not None and worse is not None:
             leads.append((match, better - worse))
-    owned = [(_cluster(answers[one.answer_ids[0]][0]), one) for one in verdicts]
+    owned = [(transcript(answers[one.answer_ids[0]][0]), one) for one in verdicts]
     method = method_of(judge, caller.engine)
     given_values = [found for _, found in given]
     return ScoreCard(
         rubric=method.rubric,
         scoring=method.scoring,
-        agreement=rate((_cluster(match), _sign(lead)) for match, lead in leads),
-        ties=rate((_cluster(match), float(lead == 0)) for match, lead in leads),
+        agreement=rate((transcript(match), _sign(lead)) for match, lead in leads),
+        ties=rate((transcript(match), float(lead == 0)) for match, lead in leads),
         length=_length(leads),
         mean=mean_interval(given_values, [owner for owner, _ in given], bounds=bounds_of(method.scale)),
         lowest=method.scale.lowest if method.scale else 0,
@@ -216,17 +216,12 @@ def _length(leads: Iterable[tuple[Match, float]]) -> LengthBias:
     for match, lead in leads:
         gap = len(match.first.text) - len(match.second.text)
         if gap and lead:
-            preferred.append((_cluster(match), float((gap > 0) == (lead > 0))))
-            labelled.append((_cluster(match), float(gap > 0)))
+            preferred.append((transcript(match), float((gap > 0) == (lead > 0))))
+            labelled.append((transcript(match), float(gap > 0)))
     excess = [ours - theirs for (_, ours), (_, theirs) in zip(preferred, labelled, strict=True)]
     return LengthBias(
         rate(preferred), rate(labelled), mean_interval(excess, [owner for owner, _ in preferred], bounds=(-1.0, 1.0))
     )
-
-
-def _cluster(match: Match) -> str:
-    """Return the cluster of a match: its instruction with what comes before it."""
-    return transcript(match.context, match.instruction)
 
 
 def _sign(lead: float) -> float:

@@ -14,13 +14,13 @@ from srlm.config.preferences import JudgeConfig
 from srlm.engines.engine import Engine
 from srlm.errors import UsageError
 from srlm.inference import Caller
-from srlm.judges.conversation_text import Asked
 from srlm.judges.injection import find_injections
 from srlm.judges.parse import LEAST_DIGITS, expectation, read_score
 from srlm.judges.rubric import Rubric, Scale, load_rubric
 from srlm.rewards.source import RewardSource, conversation, kind_of, source_verdicts
 from srlm.seeding import derive_seed
 from srlm.strip_reasoning import mass_of, thoughts_of
+from srlm.transcript import Asked
 from srlm.types import Answer, Completion, Failed, Message, Request, Reward, Sampling, Scored, Unparsed, Verdict
 
 ONE_DIGIT = 9

@@ -1,10 +1,8 @@
 """Labelled preference pairs: the test data of a judge.
 
     (none given)    the held-out part of srlm's packaged seed data
-    FILE            JSON or JSON Lines, plain or gzip, with one of these kinds of records:
-                      input, output_1, output_2, label (1 or 2)      LLMBar (arXiv 2310.07641)
-                      prompt, chosen, rejected                       RewardBench, TRL; as text or messages
-                      instruction, answers (text, rank)              srlm's own eft.jsonl
+    FILE            JSON or JSON Lines, plain or gzip, with the kinds of records of srlm/ranked_records.py: LLMBar's,
+                    RewardBench's and TRL's pairs, and srlm's own eft.jsonl
     FOLDER          such files; each is a subset with its own agreement in the judge card
 
 Of a file of srlm's own with a validation split, only that split is used: a judge may have been trained on the rest. In
@@ -16,19 +14,14 @@ from dataclasses import dataclass
 from itertools import combinations, zip_longest
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
-from srlm.conversations import answer_in, question_in
 from srlm.digest import digest_of
 from srlm.errors import DataError
 from srlm.json_files import SUFFIXES, Row, read_rows
-from srlm.jsonl import explain
 from srlm.judges.pairwise import Match
+from srlm.ranked_records import has_ranking, ranked_prompt
 from srlm.seed_data import EMBEDDED, load_seeds
 from srlm.seeding import derive_seed
-from srlm.types import Answer, RankedAnswer, RankedPrompt
-
-_RANKED = TypeAdapter(RankedPrompt)
+from srlm.types import Answer, RankedPrompt
 
 
 @dataclass(frozen=True)
@@ -103,7 +96,7 @@ def load_labelled(path: Path | None = None) -> LabelledSet:
     passed: list[str] = []
     for one in files:
         rows = [] if one.name.startswith(".") else read_rows(one)
-        if rows and _has_pairs(rows[0]):
+        if rows and has_ranking(rows[0]):
             subsets[_stem(one)] = _read(one, rows)
         else:
             passed.append(one.name)
@@ -118,42 +111,18 @@ def _stem(path: Path) -> str:
 
 
 def _read(path: Path, rows: Sequence[Row]) -> tuple[RankedPrompt, ...]:
-    prompts = tuple(_ranked(row, f"{_stem(path)}-{row.number:04d}") for row in rows)
+    prompts = tuple(_pair(row, f"{_stem(path)}-{row.number:04d}") for row in rows)
     held_out = tuple(prompt for prompt in prompts if prompt.split == "validation")
     return held_out or prompts
 
 
-def _has_pairs(row: Row) -> bool:
-    """Return True if a record has a field of one of the kinds, even if it is malformed."""
-    return bool({"answers", "output_1", "chosen", "rejected"} & row.data.keys())
+def _pair(row: Row, identifier: str) -> RankedPrompt:
+    """Convert a record.
 
-
-def _ranked(row: Row, identifier: str) -> RankedPrompt:
-    """Convert a record of any of the three kinds."""
-    if "answers" in row.data:
-        try:
-            return _RANKED.validate_python({**row.data, "id": identifier})
-        except (ValidationError, OverflowError) as error:
-            raise row.error_with_hint(f"{explain(error)}.") from None
-    if "output_1" in row.data:
-        label = row.data.get("label")
-        if label not in (1, 2) or isinstance(label, bool):
-            raise row.error("the field label must be 1 or 2, the number of the better output.")
-        outputs = row.text("output_1"), row.text("output_2")
-        better, worse = outputs if label == 1 else outputs[::-1]
-        return _pair(row, identifier, row.text("input"), better, worse)
-    if "chosen" in row.data:
-        (asked, chosen), (asked_too, rejected) = answer_in(row, "chosen"), answer_in(row, "rejected")
-        known = asked is not None and asked == asked_too
-        instruction = asked if known and asked and "prompt" not in row.data else question_in(row, "prompt")
-        return _pair(row, identifier, instruction, chosen, rejected)
-    raise row.error_with_hint(
-        "is not a labelled pair. Expected are input, output_1, output_2 and label, or prompt, chosen and rejected, or "
-        "instruction and answers."
-    )
-
-
-def _pair(row: Row, identifier: str, instruction: str, better: str, worse: str) -> RankedPrompt:
-    if better == worse:
+    Raises:
+        DataError: it is none of the kinds, or both answers are the same text.
+    """
+    prompt = ranked_prompt(row, identifier)
+    if len({answer.text for answer in prompt.answers}) == 1:
         raise row.error("both answers have the same text, so neither is better.")
-    return RankedPrompt(identifier, instruction, (RankedAnswer(better, 0), RankedAnswer(worse, 1)), "train")
+    return prompt

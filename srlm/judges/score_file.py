@@ -52,11 +52,6 @@ class JudgedAnswer:
     context: tuple[Message, ...] = ()
 
     @property
-    def question(self) -> str:
-        """The instruction with what comes before it, as text."""
-        return transcript(self.context, self.instruction)
-
-    @property
     def flags(self) -> list[str]:
         """The kinds of suspected prompt injections in the answer, each once."""
         return sorted({one.kind for verdict in self.verdicts for one in verdict.injection_suspected})
@@ -95,15 +90,15 @@ def read_answers(path: Path) -> list[tuple[Prompt, Answer]]:
     found: list[tuple[Prompt, Answer]] = []
     seen: set[str] = set()
     for row in read_rows(path):
-        instruction, output = asked_and_answered(row)
+        question, output = asked_and_answered(row)
         identifier = row.identifier("id") if row.data.get("id") is not None else f"{row.number:04d}"
         if identifier in seen:
             raise row.error(f"the id {identifier!r:.60} is repeated; ids must be unique.")
         seen.add(identifier)
         names = [name for name in ("generator", "model") if row.data.get(name)]
         model = row.text(names[0]) if names else "unknown"
-        prompt = Prompt(identifier, instruction, "evaluation")
-        found.append((prompt, Answer(identifier, instruction, model, output, "stop")))
+        prompt = Prompt(identifier, question.instruction, "evaluation", context=question.context)
+        found.append((prompt, Answer(identifier, question.instruction, model, output, "stop")))
     return found
 
 
@@ -151,26 +146,29 @@ def judge_answers(
 def summarise(judged: Sequence[JudgedAnswer], scale: Scale | None) -> Summary:
     """Summarise the scores on their scale; None for those of a program or a reward model."""
     given = [(one, one.reward) for one in judged if one.reward is not None]
-    values, owners = [value for _, value in given], [one.question for one, _ in given]
+    values, owners = [value for _, value in given], [transcript(one) for one, _ in given]
     answered = [
-        (one.question, verdict) for one in judged for verdict in one.verdicts if not isinstance(verdict.reading, Failed)
+        (transcript(one), verdict)
+        for one in judged
+        for verdict in one.verdicts
+        if not isinstance(verdict.reading, Failed)
     ]
     return Summary(
         answers=len(judged),
-        instructions=len({one.question for one in judged}),
+        instructions=len({transcript(one) for one in judged}),
         scored=len(given),
         mean=mean_interval(values, owners, bounds=bounds_of(scale)),
         lowest=scale.lowest if scale else 0,
         histogram=histogram(values, scale),
         parsed=rate((owner, float(isinstance(verdict.reading, Scored))) for owner, verdict in answered),
         failed=rate(
-            (one.question, float(isinstance(verdict.reading, Failed))) for one in judged for verdict in one.verdicts
+            (transcript(one), float(isinstance(verdict.reading, Failed))) for one in judged for verdict in one.verdicts
         ),
         length=spearman(values, [len(one.output) for one, _ in given], owners),
         flagged=sum(bool(one.flags) for one in judged),
         flags=dict(sorted(Counter(kind for one in judged for kind in one.flags).items())),
         five_numbers=None if scale else five_numbers(values),
-        constant=constant_answers(Answer(one.id, one.question, one.model, one.output, "stop") for one in judged),
+        constant=constant_answers(Answer(one.id, transcript(one), one.model, one.output, "stop") for one in judged),
     )
 
 

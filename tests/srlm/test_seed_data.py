@@ -173,9 +173,9 @@ def test_a_missing_file_is_named(tmp_path, missing):
 
 
 def test_empty_and_broken_files_are_named(tmp_path):
-    with pytest.raises(DataError, match=r"eft\.jsonl: is empty"):
+    with pytest.raises(DataError, match=r"eft\.jsonl: holds no record"):
         load_seeds(folder(tmp_path, []))
-    with pytest.raises(DataError, match=r"ift\.jsonl: is empty"):
+    with pytest.raises(DataError, match=r"ift\.jsonl: holds no record"):
         load_seeds(folder(tmp_path, [ranked("a")], ift=[]))
     with pytest.raises(DataError, match=r"eft\.jsonl, line 2: not JSON"):
         load_seeds(folder(tmp_path, [ranked("a"), "{"]))

@@ -12,25 +12,44 @@ from trainer.data.sft_examples import eft_examples, ift_examples, rank_only_eft_
 from trainer.session import Session
 
 
+def ift_seeds(config: TrainConfig) -> list[Demonstration]:
+    """Return the IFT demonstrations of the settings; none without seed data.
+
+    Raises:
+        SrlmError: there is no such source, or it is malformed.
+    """
+    if config.seeds.source is None:
+        return []
+    return balanced_over_kinds(load_seeds(config.seeds.source).ift, config.seeds.ift_limit, config.seed)
+
+
 def snapshot_seed_data(session: Session) -> tuple[list[Demonstration], list[RankedPrompt]]:
     """Copy the seed data into the run, so that later changes of its files have no effect.
+
+    What the run does not use, depending on its start, is not copied.
 
     Returns:
         The IFT demonstrations and the ranked prompts for EFT.
     """
-    config, run = session.config.seeds, session.run
-
-    def limited_ift() -> list[Demonstration]:
-        return balanced_over_kinds(load_seeds(config.source).ift, config.ift_limit, session.config.seed)
+    start, config, run = session.config.start, session.config.seeds, session.run
+    source = config.source
+    if source is None:
+        return [], []
 
     def eft_seeds() -> Iterable[RankedPrompt]:
-        return load_seeds(config.eft_source or config.source).eft[: config.ranked_limit]
+        found = load_seeds(config.eft_source or source)
+        if found.equal_pairs:
+            session.progress.say(f"EFT: {found.equal_pairs} pairs whose two answers are the same text are left out.")
+        return found.eft[: config.ranked_limit]
 
     def held_out() -> Iterable[RankedPrompt]:
-        return load_seeds(config.source).validation[: config.validation_limit]
+        found = load_seeds(source).validation or load_seeds(config.eft_source or source).validation
+        return found[: config.validation_limit]
 
-    ift = run.stage("seeds/ift", Demonstration, limited_ift)
-    eft = run.stage("seeds/eft", RankedPrompt, eft_seeds)
+    few_shot = session.config.instructions.source == "written"
+    uses_ift, uses_eft = start == "base" or few_shot, start != "instruct"
+    ift = run.stage("seeds/ift", Demonstration, lambda: ift_seeds(session.config)) if uses_ift else []
+    eft = run.stage("seeds/eft", RankedPrompt, eft_seeds) if uses_eft else []
     run.stage("seeds/validation", RankedPrompt, held_out)  # for evaluations and early stopping
     return ift, eft
 
@@ -47,7 +66,7 @@ def make_eft_examples(session: Session, ranked: Sequence[RankedPrompt]) -> list[
     else:
         examples = eft_examples(ranked, session.judge().rubric)
     if not examples:
-        model = "SFT" if config.sft.baseline else "M0"
+        model = "SFT" if config.trains_baseline else "M0"
         examples = cap_majority_score(sample_eft_examples(session, model, ranked), config.seed)
     if not examples:
         raise NothingToTrain(
@@ -62,5 +81,9 @@ def make_eft_examples(session: Session, ranked: Sequence[RankedPrompt]) -> list[
 def sft_dataset(
     config: TrainConfig, ift: Sequence[Demonstration], judgements: Sequence[SFTExample]
 ) -> list[SFTExample]:
-    """Return the examples that M1 is trained on: IFT, repeated `seeds.ift_repeats` times if there is EFT, then EFT."""
-    return [*ift_examples(ift) * (config.seeds.ift_repeats if config.seeds.eft else 1), *judgements]
+    """Return the examples that M1 is trained on: IFT, repeated `seeds.ift_repeats` times if there is EFT, then EFT.
+
+    Unless the loop starts at a base model, demonstrations are few-shot examples only, and there is no IFT.
+    """
+    repeats = config.seeds.ift_repeats if config.seeds.eft else 1
+    return [*(ift_examples(ift) * repeats if config.start == "base" else []), *judgements]

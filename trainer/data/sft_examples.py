@@ -15,7 +15,7 @@ from srlm.types import Demonstration, RankedPrompt, SFTExample
 
 def ift_examples(demonstrations: Iterable[Demonstration]) -> list[SFTExample]:
     """Return instruction fine-tuning examples: answer the instruction."""
-    return [SFTExample(one.id, "IFT", one.instruction, one.response) for one in demonstrations]
+    return [SFTExample(one.id, "IFT", one.instruction, one.response, context=one.context) for one in demonstrations]
 
 
 def eft_examples(ranked: Sequence[RankedPrompt], rubric: Rubric) -> list[SFTExample]:

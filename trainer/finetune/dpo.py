@@ -36,10 +36,12 @@ def train_dpo(job: DPOJob, progress: Progress) -> None:
     from trainer.finetune.dpo_loss import ExtendedDPOTrainer
     from trainer.finetune.snapshots import SnapshotCallback
 
+    smoothing = 1 - job.consistency if config.label_smoothing == "agreement" else config.label_smoothing
     arguments = Arguments(
         **shared_arguments(job),
         beta=config.beta,
-        loss_type=["sigmoid"],
+        loss_type=[config.loss],
+        label_smoothing=smoothing if config.loss != "sigmoid" else 0,
         precompute_ref_log_probs=True,
         disable_dropout=False,
     )
@@ -56,7 +58,7 @@ def train_dpo(job: DPOJob, progress: Progress) -> None:
             processing_class=tokenizer,
             peft_config=lora_config(config),
             nll_coef=config.nll_coef,
-            smoothing=1 - job.consistency if config.label_smoothing == "agreement" else config.label_smoothing,
+            smoothing=smoothing if config.loss == "sigmoid" else 0,  # the others have theirs in TRL
             replay=replay,
             order_seed=job.seed,
         )
@@ -87,8 +89,8 @@ def _tokenized_pairs(chat: ExampleTokenizer, job: DPOJob, progress: Progress) ->
     """
     found: list[dict[str, list[int]]] = []
     for pair in job.pairs:
-        chosen = chat.tokenize(pair.prompt, pair.chosen, job.written.get(pair.chosen_id))
-        rejected = chat.tokenize(pair.prompt, pair.rejected, job.written.get(pair.rejected_id))
+        chosen = chat.tokenize(pair.prompt, pair.chosen, job.written.get(pair.chosen_id), pair.context)
+        rejected = chat.tokenize(pair.prompt, pair.rejected, job.written.get(pair.rejected_id), pair.context)
         if len(chosen.prompt) < job.config.max_length:
             sides = (chosen.prompt, chosen.completion, rejected.completion)
             found.append(dict(zip(COLUMNS, map(list, sides), strict=True)))

@@ -6,8 +6,9 @@
     replay                      supervised examples in the same optimiser step (`trainer/finetune/replay.py`)
 
 TRL has variants of the first two that differ. Its loss type "sft" takes the mean over all chosen tokens of a
-micro-batch, so it depends on the micro-batch size. Its "robust" loss subtracts the flipped pair (a correction for noisy
-labels), where conservative DPO adds it. Imported late: it needs torch and TRL.
+micro-batch, so it depends on the micro-batch size. Its "robust" loss (`dpo.loss`) subtracts the flipped pair (a
+correction for noisy labels), where conservative DPO adds it. Smoothing is added to the loss sigmoid alone. Imported
+late: it needs torch and TRL.
 """
 
 from typing import Any

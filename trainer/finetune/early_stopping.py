@@ -115,7 +115,9 @@ def _generate_answers(
     sampling = session.config.candidate_sampling.resolved()
     requests = [
         Request(
-            (Message("user", one.instruction),), sampling, seed=derive_seed(session.config.seed, "stopping", one.id)
+            (*one.context, Message("user", one.instruction)),
+            sampling,
+            seed=derive_seed(session.config.seed, "stopping", one.id),
         )
         for one in prompts
     ]

@@ -58,7 +58,7 @@ class ExampleTokenizer:
         self._settings = dict(NO_REASONING) if mode == "closed" and self._chat.has_reasoning else {}
         question = [Message("user", QUESTION)]
         turn = self._chat.turn(question)
-        self._closing = turn.closing
+        self._opened, self._closing = turn.prompt, turn.closing
         before = self._conversation(question, ANSWER).rpartition(ANSWER)[0]
         if _without_marks(turn.prompt + turn.empty) != _without_marks(before):
             prompted, spoken = (_excerpt(text) for text in (turn.prompt + turn.empty, before))
@@ -68,37 +68,53 @@ class ExampleTokenizer:
                 "so that the two are the same."
             )
 
-    def tokenize(self, prompt: str, completion: str, written: str | None = None) -> Tokens:
+    def tokenize(
+        self, prompt: str, completion: str, written: str | None = None, context: Sequence[Message] = ()
+    ) -> Tokens:
         """Return the tokens of a prompt and its completion.
 
         Args:
-            prompt: the instruction.
+            prompt: the instruction, the last turn before the completion.
             completion: the answer alone.
             written: the full generated text with its reasoning, where that is trained on too. An answer without it gets
                 the empty thought of a template that has one.
+            context: the messages before the prompt. They are part of the tokens of the prompt.
 
         Raises:
-            EngineError: the template refuses the prompt.
+            EngineError: the template refuses the messages.
         """
-        question = [Message("user", prompt)]
+        question = [*context, Message("user", prompt)]
         answer = self._chat.escape_special_tokens(completion) if written is None else self._escaped(written)
         if self._chat.has_reasoning:
             turn = self._chat.turn(question)
             opened, empty, closing = turn.prompt, turn.empty, turn.closing
         else:
-            question = [Message("user", self._chat.escape_special_tokens(prompt))]
-            opened = render(self._tokenizer, question, self._name, add_generation_prompt=True)
+            opened = render(
+                self._tokenizer, self._chat.escape_messages(question), self._name, add_generation_prompt=True
+            )
             empty, closing = "", self._closing
         rest = (empty if written is None else "") + answer + closing
         if written is None or not self._chat.has_reasoning:
-            theirs = self._conversation([Message("user", self._chat.escape_special_tokens(prompt))], answer)
-            # The model knows the template's own white space around an answer, and its way to trim one.
-            if theirs.startswith(opened) and _equal_but_for_spaces(theirs[len(opened) :], rest):
-                rest = theirs[len(opened) :]
+            rest = self._spaced(opened, self._chat.escape_messages(question), answer, rest, bool(context))
         before, ids = self._encode(opened), self._encode(opened + rest)
         if ids[: len(before)] != before:  # a token would span the end of the prompt, which none does in generation
             ids = [*before, *self._encode(rest)]
         return Tokens(tuple(before), tuple(ids[len(before) :]))
+
+    def _spaced(self, opened: str, question: list[Message], answer: str, rest: str, has_context: bool) -> str:
+        """Return the text after the prompt, with the template's own white space around the answer, which models know.
+
+        Some conversations do not begin with their prompt: Mistral's has the system message in the user's last turn,
+        but only if no answer follows. Then the white space is that after a question without context.
+        """
+        tried = [(opened, question)]
+        if has_context:
+            tried.append((self._opened, [Message("user", QUESTION)]))
+        for prompt, asked in tried:
+            theirs = self._conversation(asked, answer)
+            if theirs.startswith(prompt) and _equal_but_for_spaces(theirs[len(prompt) :], rest):
+                return theirs[len(prompt) :]
+        return rest
 
     def _conversation(self, question: list[Message], answer: str) -> str:
         return render(self._tokenizer, [*question, Message("assistant", answer)], self._name, **self._settings)
@@ -119,7 +135,9 @@ class ExampleTokenizer:
 
 def tokenize_example(tokenizer: Any, example: SFTExample, thoughts: ThoughtsSetting = "drop") -> Tokens:
     """Return the tokens of one supervised example."""
-    return ExampleTokenizer(tokenizer, thoughts).tokenize(example.prompt, example.completion, example.written)
+    return ExampleTokenizer(tokenizer, thoughts).tokenize(
+        example.prompt, example.completion, example.written, example.context
+    )
 
 
 def filter_by_length(
@@ -130,7 +148,7 @@ def filter_by_length(
     Raises:
         NothingToTrain: all are.
     """
-    every = [(example, chat.tokenize(example.prompt, example.completion, example.written)) for example in examples]
+    every = [(one, chat.tokenize(one.prompt, one.completion, one.written, one.context)) for one in examples]
     kept = [(one, tokens) for one, tokens in every if len(tokens) <= max_length]
     if not kept:
         raise NothingToTrain(f"{label}: none of {len(examples)} examples fits into max_length = {max_length} tokens.")

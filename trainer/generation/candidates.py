@@ -34,7 +34,7 @@ def sample_candidates(
             seed = derive_seed(config.seed, stage, prompt.id, sample)
             requests.append(
                 Request(
-                    (Message("user", prompt.instruction),),
+                    (*prompt.context, Message("user", prompt.instruction)),
                     config.candidate_sampling.resolved(),
                     seed=seed,
                     sample=sample,

@@ -4,9 +4,11 @@ Every rejection has a reason, and the reasons are counted in the run.
 """
 
 import re
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 
-from rapidfuzz.distance import LCSseq
+from rapidfuzz import process
+from rapidfuzz.distance import Indel, LCSseq
 
 from srlm.config.generation import InstructionsConfig
 
@@ -22,8 +24,8 @@ def rouge_words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
-def rouge_l(one: list[str], two: list[str]) -> float:
-    """Compute the ROUGE-L F-measure of two word lists, in [0, 1].
+def rouge_l(one: Sequence[str], two: Sequence[str]) -> float:
+    """Compute the ROUGE-L F-measure of two sequences of words, in [0, 1].
 
     It is twice the length of the longest common subsequence over the sum of lengths; 0 for two empty lists.
     """
@@ -32,11 +34,16 @@ def rouge_l(one: list[str], two: list[str]) -> float:
 
 
 class InstructionFilter:
-    """Filter of prompts that are malformed, need more than text, or resemble a known one."""
+    """Filter of prompts that are malformed, need more than text, or resemble a known one.
+
+    Known prompts are stored as strings with one character per word, which rapidfuzz compares several times as fast as
+    lists of words: a file of 10,000 prompts takes fifty million comparisons.
+    """
 
     def __init__(self, config: InstructionsConfig, known: Iterable[str]) -> None:
         self._config = config
-        self._known = [rouge_words(text) for text in known]
+        self._characters: dict[str, str] = {}
+        self._known = [self._encode(text) for text in known]
 
     def rejection_reason(self, text: str, *, truncated: bool) -> str | None:
         """Return the reason to reject a prompt, or None. `truncated`: its generation hit the length limit."""
@@ -55,11 +62,20 @@ class InstructionFilter:
             return "asks for a program"
         if _KEYWORDS.search(text):
             return "needs more than text"
-        words = rouge_words(text)
-        if any(rouge_l(words, other) > self._config.rouge_limit for other in self._known):
-            return TOO_SIMILAR
-        return None
+        return TOO_SIMILAR if self._is_too_similar(text) else None
 
     def add(self, text: str) -> None:
         """Add an accepted prompt to the known ones, from which later prompts must differ."""
-        self._known.append(rouge_words(text))
+        self._known.append(self._encode(text))
+
+    def _is_too_similar(self, text: str) -> bool:
+        """Compare with the most similar known prompt. The normalised indel similarity is the ROUGE-L F-measure."""
+        limit, words = self._config.rouge_limit, self._encode(text)
+        # The cutoff leaves room for rounding: at the limit itself, the F-measure as `rouge_l` computes it decides.
+        found = process.extractOne(words, self._known, scorer=Indel.normalized_similarity, score_cutoff=limit - 1e-9)
+        return found is not None and rouge_l(words, found[0]) > limit
+
+    def _encode(self, text: str) -> str:
+        """Return a text as a string with one character per word of ROUGE."""
+        known = self._characters
+        return "".join(known.setdefault(word, chr(min(len(known), sys.maxunicode))) for word in rouge_words(text))

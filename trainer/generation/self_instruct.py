@@ -3,12 +3,16 @@
 Each call shows six seeds and two previously accepted prompts as a numbered list, and the model writes the ninth. Calls
 are made in rounds, so that later rounds can show prompts of earlier ones. Before any prompt is accepted all few-shot
 examples are seeds. Every prompt has the ids of its few-shot examples.
+
+Seeds and prompts with a context are no few-shot examples: an instruction such as "Make it shorter." means nothing
+without the turns before it, and every example is one line. The similarity filter compares with them all the same.
 """
 
 import random
 import re
 from collections.abc import Sequence
 from math import ceil
+from typing import TypeVar
 
 from srlm.seeding import derive_seed
 from srlm.types import Completion, Demonstration, Dropped, Message, Prompt, Reply, Request
@@ -19,6 +23,7 @@ _TASK = (
     "Come up with a series of tasks that a person might give to an assistant. Make them as different from each other "
     "as you can, in subject and in form. Each stands on one line and can be answered with text alone."
 )
+Shot = TypeVar("Shot", Demonstration, Prompt)
 Shots = list[Demonstration | Prompt]
 """Few-shot examples of one call."""
 
@@ -45,12 +50,12 @@ def generate_prompts(
     accepted: list[Prompt] = []
     rejected: list[Dropped] = []
     for number in range(config.max_rounds):
-        if len(accepted) >= config.count:
+        if len(accepted) >= config.made_count:
             break
-        shots = _draw_round(session, model, number, seeds, [*earlier, *accepted])
+        shots = _draw_round(session, model, number, without_context(seeds), [*without_context(earlier), *accepted])
         replies = _run_round(session, model, writer, number, shots, len(accepted))
         for call, (key, reply) in enumerate(replies):
-            if len(accepted) >= config.count:
+            if len(accepted) >= config.made_count:
                 break
             text, reason = _check(reply, known)
             if reason:
@@ -60,6 +65,11 @@ def generate_prompts(
             parents = tuple(shot.id for shot in shots[call])
             accepted.append(Prompt(f"{model}-p{len(accepted):04d}", text, "generated", parents, call=key[:16]))
     return accepted, rejected
+
+
+def without_context(records: Sequence[Shot]) -> list[Shot]:
+    """Return the records that stand alone, which few-shot examples have to."""
+    return [one for one in records if not one.context]
 
 
 def _draw_round(
@@ -75,7 +85,7 @@ def _draw_round(
             config.generated_shots,
             derive_seed(session.config.seed, model, number, call),
         )
-        for call in range(max(1, ceil(config.count / 2)))
+        for call in range(max(1, ceil(config.made_count / 2)))
     ]
 
 
@@ -99,7 +109,7 @@ def _run_round(
         _request(session, chosen, derive_seed(session.config.seed, model, "instruction", number, call))
         for call, chosen in enumerate(shots)
     ]
-    count = session.config.instructions.count
+    count = session.config.instructions.made_count
     return session.caller(writer, f"{model}/instructions").ask(
         requests, f"{model}: new instructions, round {number + 1}, {accepted} of {count} so far"
     )

@@ -40,7 +40,8 @@ CHECKS = (
         "min_parse_rate",
         True,
         "share",
-        "The judge has not learned to write a score: give it more EFT examples or a higher learning rate",
+        "The judge has not learned to write a score: give it more EFT examples or a higher learning rate (an instruct "
+        "model gets them with start=judge), or more room for its reasons, judge.sampling.max_tokens",
         "The reward has no value for these answers, and they are in no pair: srlm show ID has the reasons",
     ),
     Check(
@@ -49,7 +50,8 @@ CHECKS = (
         "max_one_score",
         False,
         "share",
-        "The judge has not learned to distinguish answers: give it EFT examples of every score",
+        "The judge has not learned to distinguish answers: give it EFT examples of every score (an instruct model gets "
+        "them with start=judge), or another judge: judge.frozen and pairs.scored_by=frozen",
         "The reward does not distinguish the answers: take a finer one, other instructions, or more candidates",
     ),
     Check(
@@ -59,7 +61,8 @@ CHECKS = (
         True,
         "points",
         "The judge has not learned to score degenerate answers low, and its pairs are useless or harmful: give it more "
-        "EFT examples",
+        "EFT examples (an instruct model gets them with start=judge), or choose another judge: judge.frozen and "
+        "pairs.scored_by=frozen",
         "The reward is no higher for real answers than for degenerate ones, and training will find such answers: see "
         "their kinds in the table, and correct the program or take another reward model",
     ),
@@ -102,7 +105,8 @@ CHECKS = (
         "max_duplicates",
         False,
         "share",
-        "The writer repeats itself: set a higher instructions.sampling.temperature, more seeds, or another writer",
+        "The writer repeats itself: set a higher instructions.sampling.temperature, more seeds, or another writer; "
+        "of a file, give more different prompts",
     ),
     Check(
         "diversity of the new instructions",
@@ -110,7 +114,8 @@ CHECKS = (
         "min_diversity",
         True,
         "distance",
-        "The instructions resemble each other: set a lower instructions.rouge_limit, more seeds, or another writer",
+        "The instructions resemble each other: set a lower instructions.rouge_limit, more seeds, or another writer; of "
+        "a file, give more different prompts",
     ),
     Check(
         "share of new instructions that overlap with the evaluation set",
@@ -118,7 +123,8 @@ CHECKS = (
         "max_contaminated",
         False,
         "share",
-        "Evaluation prompts are no longer unseen; the ids of the new instructions are in health.jsonl",
+        "Evaluation prompts are no longer unseen; the ids of the new instructions are in health.jsonl. "
+        "instructions.decontaminate refuses such prompts of a file",
     ),
     Check(
         "reward of M_t's answers by itself minus the frozen judge's",

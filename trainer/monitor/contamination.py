@@ -1,15 +1,26 @@
-"""Overlap of new prompts with each other (diversity), and with the prompts of the evaluation set (contamination)."""
+"""Overlap of new prompts with each other (diversity), and with the prompts of the evaluation set (contamination).
 
-from collections.abc import Iterator, Sequence
+Of a conversation all turns of the user are compared: a test prompt can be among the earlier ones. System messages are
+left out, because many prompts share one, and the assistant's turns, because they are not prompts.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import combinations
 from statistics import fmean
 
+from srlm.types import Prompt
 from trainer.generation.filters import rouge_l, rouge_words
 
 MAX_COMPARED = 200
 """Maximum number of prompts compared with each other: some twenty thousand pairs, a fraction of a second."""
 NGRAM = 13
 """Words in a row that two texts hardly share by chance (Brown et al. 2020, arXiv 2005.14165, appendix C)."""
+
+
+def user_text(prompt: Prompt) -> str:
+    """Return the text of a prompt that is compared: the instruction, after the user's earlier turns."""
+    earlier = [message.content for message in prompt.context if message.role == "user"]
+    return "\n".join([*earlier, prompt.instruction])
 
 
 def diversity(texts: Sequence[str]) -> float | None:
@@ -33,11 +44,11 @@ def contaminated(texts: Sequence[str], held_out: Sequence[str]) -> list[int]:
         length = min(NGRAM, len(words))
         if length:
             grams.setdefault(length, set()).update(_ngrams(words, length))
-    return [
-        index
-        for index, text in enumerate(texts)
-        if any(gram in known for length, known in grams.items() for gram in _ngrams(rouge_words(text), length))
-    ]
+    return [index for index, text in enumerate(texts) if _has_any(rouge_words(text), grams)]
+
+
+def _has_any(words: list[str], grams: Mapping[int, Set[tuple[str, ...]]]) -> bool:
+    return any(gram in known for length, known in grams.items() for gram in _ngrams(words, length))
 
 
 def _ngrams(words: list[str], length: int) -> Iterator[tuple[str, ...]]:

@@ -17,7 +17,7 @@ from srlm.seed_data import evaluation_set
 from srlm.stats.five_numbers import five_numbers
 from srlm.types import Answer, Dropped, PreferencePair, Prompt, Reward, Scored, SFTExample, Unparsed
 from trainer.generation.filters import TOO_SIMILAR
-from trainer.monitor.contamination import contaminated, diversity
+from trainer.monitor.contamination import contaminated, diversity, user_text
 from trainer.preferences.scoring import Scores
 
 NO_SCORES = Scores([], [])
@@ -73,7 +73,7 @@ def compute_metrics(
     return PositivesMetrics(
         **vars(metrics),
         positives=len(records.positives),
-        positive_instructions=len({one.prompt for one in records.positives}),
+        positive_instructions=len({(one.context, one.prompt) for one in records.positives}),
         positives_longer=_difference(_mean([len(one.completion) for one in records.positives]), length),
     )
 
@@ -83,8 +83,8 @@ def _prompt_metrics(records: IterationRecords) -> dict[str, Any]:
     prompts = records.prompts
     refused = Counter(one.reason for one in records.refused)
     written = len(prompts) + refused.total()
-    texts = [prompt.instruction for prompt in prompts]
-    overlapping = contaminated(texts, [prompt.instruction for prompt in evaluation_set()])
+    texts = [user_text(prompt) for prompt in prompts]
+    overlapping = contaminated(texts, [user_text(prompt) for prompt in evaluation_set()])
     return {
         "instructions": len(prompts),
         "refused": dict(refused),

@@ -63,7 +63,11 @@ def choose_positives(
                 good.setdefault(one.answer.text, one.answer)
         for answer in good.values():
             written = full_text(answer) if thoughts == "keep" else None
-            positives.append(SFTExample(answer.id, "positive", prompt.instruction, answer.text, written=written))
+            positives.append(
+                SFTExample(
+                    answer.id, "positive", prompt.instruction, answer.text, written=written, context=prompt.context
+                )
+            )
         if not scored:
             dropped.append(Dropped(prompt.id, NO_REWARD, f"0 of {len(of_prompt[prompt.id])}"))
         elif not good:

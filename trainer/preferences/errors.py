@@ -29,7 +29,8 @@ def no_pairs_error(metrics: IterationMetrics, verdicts: int) -> NothingToTrain:
     elif 2 * without_rewards >= metrics.instructions:
         advice = (
             "Most verdicts cannot be parsed, so the model has not learned to judge: give it more EFT examples, or a "
-            "higher learning rate."
+            "higher learning rate (an instruct model gets them with start=judge), or more room for its reasons: "
+            "judge.sampling.max_tokens."
         )
     elif 2 * metrics.dropped.get(DISAGREED, 0) >= metrics.instructions:
         advice = "The judge and the implicit reward disagree. Without pairs.agreement the judge alone decides."

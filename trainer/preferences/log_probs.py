@@ -14,8 +14,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from srlm.model_hub import model_folder
-from srlm.types import SCHEMA, Answer, Prompt
+from srlm.types import SCHEMA, Answer, Context, Prompt
 from trainer.finetune.tokenize import ExampleTokenizer, Tokens
 from trainer.generation.candidates import full_text
 from trainer.session import Session
@@ -25,6 +24,10 @@ if TYPE_CHECKING:
 
 MAX_BATCH_TOKENS = 16384
 """Maximum number of tokens in one forward pass, padding included."""
+
+
+Text = tuple[str, str, str | None, Context]
+"""An instruction, an answer, the answer with its reasoning or None, and the messages before the instruction."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,12 @@ def answer_log_probs(
 
     def produce() -> list[LogProb]:
         session.release()
-        instructions = {prompt.id: prompt.instruction for prompt in prompts}
+        asked = {prompt.id: prompt for prompt in prompts}
         keep = session.config.thoughts == "keep"
-        texts = [(instructions[one.prompt_id], one.text, full_text(one) if keep else None) for one in answers]
+        texts = [
+            (asked[one.prompt_id].instruction, one.text, full_text(one) if keep else None, asked[one.prompt_id].context)
+            for one in answers
+        ]
         found = _read_all(session, model, texts, f"{stage}: {model} reads {len(answers)} answers")
         return [LogProb(answer.id, model, *one) for answer, one in zip(answers, found, strict=True)]
 
@@ -66,17 +72,15 @@ def answer_log_probs(
     return {one.answer_id: one for one in records}
 
 
-def _read_all(
-    session: Session, name: str, texts: Sequence[tuple[str, str, str | None]], label: str
-) -> list[tuple[float, int]]:
-    """Return the log-probability and number of tokens of each (prompt, answer, answer with its reasoning)."""
+def _read_all(session: Session, name: str, texts: Sequence[Text], label: str) -> list[tuple[float, int]]:
+    """Return the log-probability and number of tokens of each answer."""
     from srlm.engines.batch_size import retry_with_smaller_batch
     from srlm.engines.device import pick_device, pick_dtype
     from trainer.finetune.load_model import load_for_training
     from trainer.finetune.output_head import score_labelled_tokens
 
     config = session.config
-    model, tokenizer = load_for_training(model_folder(session.run.model(name)), config.device)
+    model, tokenizer = load_for_training(session.folder(name), config.device)
     from trl.trainer.utils import add_fused_lm_head
 
     # The output head of TRL's DPO, which never holds more than a tile of the vocabulary's logits.

@@ -130,6 +130,7 @@ def _pair(
             f"{words[0]} {chosen.value:.2f} against {words[1]} {rejected.value:.2f}{origin} "
             f"of {every} scored candidates"
         ),
+        context=prompt.context,
     )
 
 

@@ -37,10 +37,13 @@ def select_pairs(
 
 
 def _sample_anchors(session: Session, number: int, prompts: Sequence[Prompt]) -> list[Answer]:
-    """Return the answers of the earlier model of `pairs.rejected_from`; none if that is M_t itself."""
+    """Return the answers of the earlier model of `pairs.rejected_from`; none if that is M_t itself.
+
+    With start=instruct M0 and M1 are one model.
+    """
     current, following = f"M{number}", f"M{number + 1}"
     earlier = {"current": current, "base": "M0", "M1": "M1"}[session.config.pairs.rejected_from]
-    if earlier == current:
+    if earlier == current or (session.run.is_given(earlier) and session.run.is_given(current)):
         return []
     return session.run.stage(
         f"{following}/anchors", Answer, lambda: sample_candidates(session, following, earlier, prompts, "anchors")

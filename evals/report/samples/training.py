@@ -14,6 +14,7 @@ from srlm.jsonl import by_id
 from srlm.runs import Run
 from srlm.seeding import derive_seed
 from srlm.strip_reasoning import length_note
+from srlm.transcript import transcript
 from srlm.types import (
     Answer,
     Demonstration,
@@ -53,11 +54,11 @@ def training_samples(run: Run) -> list[Sample]:
     """Return the samples of every iteration, and then of the seed data."""
     found = [sample for model in iterations(run) for sample in _iteration_samples(run, model)]
     ift = [
-        Sample(one.id, IFT, one.instruction, (Reply("people", one.response),), category=one.kind or NO_LABEL)
+        Sample(one.id, IFT, transcript(one), (Reply("people", one.response),), category=one.kind or NO_LABEL)
         for one in _at_most(run.records("seeds/ift", Demonstration))
     ]
     eft = [
-        Sample(one.id, EFT, one.instruction, _ranked_replies(one), category=one.kind or NO_LABEL)
+        Sample(one.id, EFT, transcript(one), _ranked_replies(one), category=one.kind or NO_LABEL)
         for one in _at_most(run.records("seeds/eft", RankedPrompt))
     ]
     return [*found, *ift, *eft]
@@ -110,7 +111,7 @@ def _iteration_samples(run: Run, model: str) -> list[Sample]:
         Sample(
             id=prompt.id,
             suite=iteration_suite(model),
-            prompt=prompt.instruction,
+            prompt=transcript(prompt),
             replies=tuple(
                 _candidate(one, pairs.get(prompt.id), scores.get(one.id, [])) for one in answers.get(prompt.id, [])
             ),

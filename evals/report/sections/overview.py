@@ -13,6 +13,8 @@ from evals.note import card_note
 from evals.report.section import Cell, Row, Section, Table
 from evals.report.sections.common import SuiteComparison, conclusions_of
 from evals.results import CardedResult, Results
+from srlm.config.generation import InstructionsConfig
+from srlm.data_tables import HUB
 from srlm.engines.server_address import without_credentials
 from srlm.errors import DataError
 from srlm.jsonl import read_json
@@ -27,7 +29,7 @@ def conclusions(found: Mapping[str, SuiteComparison]) -> Section:
     every = [conclusion for one in found.values() for conclusion in conclusions_of(one)]
     if not every:
         missing = "No comparison: it needs results of at least two models."
-        return Section("findings", "Conclusions", missing=missing, command="srlm eval SFT M1 M2 M3")
+        return Section("findings", "Conclusions", missing=missing, command="srlm eval M1 M2 M3")
     lead = (
         "A difference is significant if its 95 % interval excludes zero and its p value, adjusted for the models that "
         f"were compared (Holm), is below {ALPHA:g}. All others may be chance."
@@ -41,19 +43,30 @@ def configuration(run: Run) -> Section:
     config = run.config
     facts = [
         ("model", _public(config.model)),
+        ("start", config.start),
         ("iterations", str(config.iterations)),
         ("trains on", config.learn_from),
-        ("new instructions", f"{config.instructions.count:,} an iteration, written by {config.instructions.writer}"),
+        ("new instructions", _instructions(config.instructions)),
         ("candidates", f"{config.candidates} an instruction"),
         ("self-judgement", f"{config.judge.scoring}, rubric {config.judge.rubric.rpartition('/')[2]}"),
         ("frozen judge", _public(config.judge.frozen or "none")),
         ("DPO", f"beta {config.dpo.beta:g}, learning rate {config.dpo.learning_rate:g}"),
-        ("seed data", _public(config.seeds.source)),
+        ("seed data", _public(config.seeds.source or "none")),
         ("random seed", str(config.seed)),
     ]
     facts += _machine(run)
     every = _public(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
     return Section("configuration", "Configuration", facts=facts, full_text=every)
+
+
+def _instructions(config: InstructionsConfig) -> str:
+    """Return the number of new instructions and their source; of a file its name, without its folder."""
+    count = "an equal share" if config.count is None else f"{config.count:,}"
+    if config.from_file:
+        place = config.source if config.source.startswith(HUB) else config.source.rpartition("/")[2]
+        return f"{count} an iteration, from {place}"
+    made = f"written by {config.writer}" if config.source == "written" else f"from {config.source}"
+    return f"{count} an iteration, {made}"
 
 
 def _machine(run: Run) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from evals.suites.alpaca.metrics import fit_result
 from evals.suites.alpaca.result import AlpacaResult
 from srlm.jsonl import without_nan
 from srlm.seeding import model_first
+from srlm.transcript import transcript
 
 SAME = 1e-9
 """Largest difference of preferences that are equal: annotations are written with ten digits."""
@@ -61,7 +62,7 @@ def count_records(annotations: Annotations, result: AlpacaResult, difficulties: 
         without_preference=sum(row.preference is None for row in rows),
         identical_outputs=sum(row.baseline_output == row.model_output for row in rows),
         empty_outputs=sum(not row.model_output for row in rows),
-        model_first=sum(model_first(row.instruction) for row in rows),
+        model_first=sum(model_first(transcript(row)) for row in rows),
         swapped=sum(row.swapped for row in rows),
         by_tokens=len(gaps),
         by_tokens_differ=sum(gap > SAME for gap in gaps),

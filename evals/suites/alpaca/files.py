@@ -5,6 +5,9 @@ the baseline, is better) to 2 (output_2, the model), and null is a missing verdi
 annotators store 0 for a draw. Where the file has the alternatives of the judge's first token ("m" or "M"), the
 preference is computed from them again; which of the two letters was the model follows from the instruction alone, by
 the rule of alpaca_eval (docs/reference/formats.md). Errors name the record.
+
+An instruction of these files is one text. That of a conversation is the whole conversation as text, which is what
+alpaca_eval's judge can see; our files have the messages too, from which the conversation is read again as it was.
 """
 
 import csv
@@ -16,13 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from evals.single_turn import Output, optional_text
+from evals.single_turn import Output, messages_field, optional_text, question_of_record
 from evals.suites.alpaca.length_control import AlpacaDifficulties
 from srlm.errors import DataError
 from srlm.json_files import Row, UniqueKeys, read_rows
 from srlm.jsonl import write_json
 from srlm.read_text import read_text
 from srlm.seeding import model_first
+from srlm.transcript import transcript
+from srlm.types import Message
 
 PUBLISHED_ANNOTATOR = "weighted_alpaca_eval_gpt4_turbo"
 """The judge of AlpacaEval 2.0."""
@@ -45,6 +50,7 @@ class Annotation:
     by_tokens: float | None = None
     swapped: bool = False
     dataset: str = ""
+    context: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,7 @@ def annotations_in(records: Sequence[Row]) -> Annotations:
         if _annotator(record) != annotator:
             raise record.error(f"is a verdict of {_annotator(record)}, the first one of {annotator}: one judge a file.")
         row = _annotation(record, swapped=pair != (baseline, model))
-        once.add(record, row.instruction, "the instruction")
+        once.add(record, transcript(row), "the instruction")
         rows.append(row)
     if all(row.preference is None for row in rows):
         raise DataError(first.path, "holds no preference: each of its records has null.")
@@ -103,7 +109,13 @@ def write_outputs(path: Path, outputs: Iterable[Output]) -> None:
     write_json(
         path,
         [
-            {"dataset": one.dataset, "instruction": one.instruction, "output": one.output, "generator": one.generator}
+            {
+                "dataset": one.dataset,
+                "instruction": transcript(one),
+                "output": one.output,
+                "generator": one.generator,
+                **messages_field(one.context, one.instruction),
+            }
             for one in outputs
         ],
     )
@@ -115,7 +127,7 @@ def write_annotations(path: Path, annotations: Annotations) -> None:
         path,
         [
             {
-                "instruction": row.instruction,
+                "instruction": transcript(row),
                 "dataset": row.dataset,
                 "output_1": row.baseline_output,
                 "generator_1": annotations.baseline,
@@ -123,6 +135,7 @@ def write_annotations(path: Path, annotations: Annotations) -> None:
                 "generator_2": annotations.model,
                 "annotator": annotations.annotator,
                 "preference": None if row.preference is None else 1 + row.preference,
+                **messages_field(row.context, row.instruction),
             }
             for row in annotations.rows
         ],
@@ -173,12 +186,16 @@ def preference_by_tokens(completion: Any, instruction: str) -> float | None:
 
 
 def _annotation(record: Row, *, swapped: bool) -> Annotation:
-    instruction, outputs = record.text("instruction"), (record.text("output_1"), record.text("output_2"))
-    preference, by_tokens = _preference(record), preference_by_tokens(record.data.get("raw_completion"), instruction)
+    text, outputs = record.text("instruction"), (record.text("output_1"), record.text("output_2"))
+    preference, by_tokens = _preference(record), preference_by_tokens(record.data.get("raw_completion"), text)
+    question, _ = question_of_record(record)
     if swapped:
         outputs = outputs[::-1]
         preference, by_tokens = (None if one is None else 1 - one for one in (preference, by_tokens))
-    return Annotation(instruction, *outputs, preference, by_tokens, swapped, optional_text(record, "dataset"))
+    dataset = optional_text(record, "dataset")
+    return Annotation(
+        question.instruction, *outputs, preference, by_tokens, swapped, dataset=dataset, context=question.context
+    )
 
 
 def _preference(record: Row) -> float | None:

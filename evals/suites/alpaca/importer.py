@@ -17,10 +17,12 @@ from evals.single_turn import Output, outputs_at, prompts_of
 from evals.suites.alpaca.file_summary import summarize
 from evals.suites.alpaca.files import Annotation, Annotations, BenchmarkPrompts, annotations_in
 from evals.suites.alpaca.result import AlpacaResult
+from srlm.conversations import CONVERSATIONS
 from srlm.errors import UsageError
 from srlm.json_files import Row, read_rows
 from srlm.judges.injection import constant_answers, find_injections
 from srlm.judges.pairwise import load_pairwise
+from srlm.transcript import transcript
 from srlm.types import Answer, Outcome, Prompt
 
 NAMELESS = "a judge without a name"
@@ -45,24 +47,27 @@ def alpaca_results(files: Sequence[Annotations], settings: Settings = ()) -> lis
         if place == len(sets):
             sets.append({})
         for row in files[number].rows:
-            sets[place].setdefault(row.instruction, row)
+            sets[place].setdefault(transcript(row), row)
         set_of[number] = place
     outputs = [
-        {row.instruction: Output(row.instruction, row.baseline_output, "", row.dataset) for row in known.values()}
+        {
+            transcript(row): Output(row.instruction, row.baseline_output, "", row.dataset, row.context)
+            for row in known.values()
+        }
         for known in sets
     ]
     if benchmark is not None:
         for file in files:
             _require_prompts(file, benchmark)
-        outputs = [{one.instruction: known.get(one.instruction, one) for one in benchmark.outputs} for known in outputs]
+        outputs = [{transcript(one): known.get(transcript(one), one) for one in benchmark.outputs} for known in outputs]
     prompts = [prompts_of([*known.values()]) for known in outputs]
     return [_result(one, prompts[set_of[number]]) for number, one in enumerate(files)]
 
 
 def _require_prompts(file: Annotations, benchmark: BenchmarkPrompts) -> None:
-    known = {one.instruction for one in benchmark.outputs}
+    known = {transcript(one) for one in benchmark.outputs}
     for number, row in enumerate(file.rows, start=1):
-        if row.instruction not in known:
+        if transcript(row) not in known:
             raise UsageError(
                 f"Record {number} of the annotations of {file.model} has an instruction that the --prompts file lacks. "
                 "Give the prompts that the annotations were made with."
@@ -71,25 +76,26 @@ def _require_prompts(file: Annotations, benchmark: BenchmarkPrompts) -> None:
 
 def _fits(file: Annotations, known: dict[str, Annotation]) -> bool:
     """Check if most prompts of a file are among those known, with the same outputs of the baseline."""
-    shared = [(row, known[row.instruction]) for row in file.rows if row.instruction in known]
+    shared = [(row, known[transcript(row)]) for row in file.rows if transcript(row) in known]
     return 2 * len(shared) > len(file.rows) and all(one.baseline_output == two.baseline_output for one, two in shared)
 
 
 def _result(file: Annotations, prompts: Sequence[Prompt]) -> AlpacaResult:
-    rows = {row.instruction: row for row in file.rows}
+    rows = {transcript(row): row for row in file.rows}
     judge = file.annotator or NAMELESS
     template = load_pairwise()
+    asked = [(prompt, rows.get(transcript(prompt))) for prompt in prompts]
     answers = [
-        Answer(f"{file.model}:{prompt.id}", prompt.id, file.model, rows[prompt.instruction].model_output, "stop")
-        for prompt in prompts
-        if prompt.instruction in rows
+        Answer(f"{file.model}:{prompt.id}", prompt.id, file.model, row.model_output, "stop")
+        for prompt, row in asked
+        if row is not None
     ]
     return AlpacaResult(
         file.model,
         f"annotations by {judge}",
         Provenance(judge, f"as {judge} has it", prompts_digest(prompts), "as its file has them"),
         None,
-        tuple(_outcome(file, prompt, rows.get(prompt.instruction)) for prompt in prompts),
+        tuple(_outcome(file, prompt, row) for prompt, row in asked),
         flagged=sum(bool(find_injections(one.id, one.text, template)) for one in answers),
         constant=constant_answers(answers),
     )
@@ -111,7 +117,7 @@ def _outcome(file: Annotations, prompt: Prompt, row: Annotation | None) -> Outco
 
 def _read_prompts(place: str) -> BenchmarkPrompts | None:
     path = Path(place).expanduser()
-    if path.is_dir() or (path.is_file() and "instruction" not in read_rows(path)[0].data):
+    if path.is_dir() or (path.is_file() and not {"instruction", *CONVERSATIONS} & read_rows(path)[0].data.keys()):
         return None
     return BenchmarkPrompts(tuple(outputs_at(place)))
 

@@ -36,7 +36,7 @@ OPTIONS = pairwise.OPTIONS
 
 def prepare(preparation: Preparation) -> Job:
     """Load the prompts and the labelled pairs for the judge's card."""
-    setup = prepare_pairwise(preparation)
+    setup = prepare_pairwise(preparation, answered=True)
     return Job(lambda models, judge, run, progress: run_alpaca(models, judge, setup, run, progress))
 
 
@@ -75,6 +75,7 @@ def _matches(prompts: Sequence[Prompt], answers: dict[str, Answer]) -> list[Matc
             instruction=prompt.instruction,
             first=answers[prompt.id],
             second=_reference(prompt),
+            context=prompt.context,
         )
         for prompt in prompts
         if prompt.id in answers
@@ -122,10 +123,17 @@ def _write_files(
     model = result.model
     preferences = {outcome.prompt_id: outcome.preference for outcome in result.outcomes}
     answered = [prompt for prompt in sorted(prompts, key=lambda prompt: prompt.id) if prompt.id in answers]
-    outputs = [Output(one.instruction, answers[one.id].text, model, one.category or "") for one in answered]
+    outputs = [
+        Output(one.instruction, answers[one.id].text, model, one.category or "", one.context) for one in answered
+    ]
     rows = tuple(
         Annotation(
-            one.instruction, one.reference or "", answers[one.id].text, preferences[one.id], dataset=one.category or ""
+            one.instruction,
+            one.reference or "",
+            answers[one.id].text,
+            preferences[one.id],
+            dataset=one.category or "",
+            context=one.context,
         )
         for one in answered
     )

@@ -99,7 +99,7 @@ def run_head_to_head(
 def _matches(pair: Pair, prompts: Sequence[Prompt], answers: dict[str, dict[str, Answer]]) -> list[Match]:
     one, two = (answers[model] for model in pair)
     return [
-        Match(f"{pair[0]}~{pair[1]}:{prompt.id}", prompt.instruction, one[prompt.id], two[prompt.id])
+        Match(f"{pair[0]}~{pair[1]}:{prompt.id}", prompt.instruction, one[prompt.id], two[prompt.id], prompt.context)
         for prompt in prompts
         if prompt.id in one and prompt.id in two
     ]

@@ -25,6 +25,7 @@ from srlm.file_lock import acquire_lock
 from srlm.jsonl import parse_lines
 from srlm.runs import Run
 from srlm.seeding import derive_seed
+from srlm.transcript import transcript
 from srlm.types import Answer
 
 PAIRS = 50
@@ -201,7 +202,7 @@ def _joined(
         )
     other = {one.id: one.reference or "" for one in prompts} if second is None else second
     pairs = [
-        AnswerPair(one.id, one.instruction, first[one.id], other[one.id])
+        AnswerPair(one.id, transcript(one), first[one.id], other[one.id])
         for one in prompts
         if one.id in first and one.id in other
     ]

@@ -57,6 +57,11 @@ def _load_ranked(preparation: Preparation) -> Sequence[RankedPrompt]:
         known: Sequence[RankedPrompt] = read_records(stored, RankedPrompt)
     else:
         source = place or run.config.seeds.source
+        if source is None:
+            raise UsageError(
+                f"The run {run.name} has no seed data, because it started at an instruct model: name ranked answers "
+                "with --ranked (embedded, a folder, or oasst:OWNER/NAME)."
+            )
         seeds = load_seeds(source)
         known = seeds.validation
         given = len(seeds.eft) + len(known)
@@ -126,7 +131,9 @@ def run_reward_model(
         for index, answer in enumerate(prompt.answers)
     ]
     save_prompts(
-        run, _digest(ranked), [Prompt(one.id, one.instruction, "evaluation", category=one.kind) for one in ranked]
+        run,
+        _digest(ranked),
+        [Prompt(one.id, one.instruction, "evaluation", category=one.kind, context=one.context) for one in ranked],
     )
     for model in models:
         with load(model) as engine:

@@ -81,7 +81,7 @@ def test_the_prompt_is_what_training_puts_before_the_answer(
     prompt = chat.tokens(ask(INSTRUCTION))
     assert ids == prompt + counted
     assert tokenizer.decode(counted, skip_special_tokens=True).strip() == ANSWER
-    ends = eos_tokens(load(folder), tokenizer)
+    ends = eos_tokens(load(folder).generation_config.eos_token_id, tokenizer)
     assert tokenizer.eos_token_id in ends
     first = next(index for index, token in enumerate(counted) if token in ends)
     assert counted[first] == tokenizer.eos_token_id

@@ -22,7 +22,7 @@ from srlm.config import TrainConfig
 from srlm.config_file import load_config
 from srlm.engines.client_config import ClientConfig
 from srlm.engines.open import is_remote, open_engine, public_name
-from srlm.engines.vllm import reaper_command
+from srlm.engines.vllm import VLLMEngine, reaper_command
 from srlm.engines.vllm_arguments import require_safe
 from srlm.errors import EngineError, MissingDependency, UsageError
 from srlm.prices import FREE
@@ -96,6 +96,39 @@ def test_a_server_is_asked_for_exactly_the_tokens_of_the_choices(server: Server)
     assert path == "/v1/completions"
     assert "".join(map(chr, body["prompt"])) == "[Rate]Score: "
     assert [chr(token) for token in body["logprob_token_ids"]] == ["0", "5"]
+
+
+def test_a_server_gets_a_system_message_and_every_turn(server: Server) -> None:
+    turns = (Message("system", "Be brief."), Message("user", "a"), Message("assistant", "b"), Message("user", "Rate"))
+    for request in (Request(turns, Sampling(0.7, 0.9, 16)), Request(turns, choices=("0", "5"))):
+        assert isinstance(reply(server, request), Completion)
+    asked = [body["messages"] for _, body in server.asked if "messages" in body]
+    assert asked == [[{"role": one.role, "content": one.content} for one in turns]] * len(asked)
+    assert {path for path, body in server.asked if "messages" in body} == {"/v1/chat/completions", "/tokenize"}
+
+
+@pytest.mark.parametrize(
+    ("style", "declared", "added"),
+    [
+        ("llama3", None, "<|eot_id|>"),
+        ("llama3", ["<|end_of_text|>", "<|eot_id|>"], None),
+        ("gemma", None, "<end_of_turn>"),
+        ("chatml", None, None),
+    ],
+)
+def test_vllm_stops_at_the_end_of_turn_that_the_settings_lack(
+    style: str, declared: list[str] | None, added: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    from helpers.conversation_styles import style_checkpoint, style_tokenizer
+
+    monkeypatch.setattr("srlm.engines.vllm.require", lambda *words: None)
+    folder, tokenizer = style_checkpoint(tmp_path, style), style_tokenizer(style)
+    if declared:
+        settings = {"eos_token_id": tokenizer.convert_tokens_to_ids(declared)}
+        (folder / "generation_config.json").write_text(json.dumps(settings))
+    engine = VLLMEngine(folder, name="tiny", device="cpu")
+    assert engine._end_of_turn == ([] if added is None else [tokenizer.convert_tokens_to_ids(added)])
 
 
 def test_a_choice_stands_behind_a_closed_thought(server: Server) -> None:

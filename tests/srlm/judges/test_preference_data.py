@@ -9,7 +9,7 @@ import pytest
 from helpers.paths import SHARED_DATA
 from srlm.errors import DataError
 from srlm.judges.preference_data import labelled_matches, load_labelled
-from srlm.types import RankedAnswer, RankedPrompt
+from srlm.types import Message, RankedAnswer, RankedPrompt
 
 LLMBAR = SHARED_DATA / "llmbar"
 
@@ -190,12 +190,13 @@ def test_pairs_of_messages_are_read(tmp_path, record):
 @pytest.mark.parametrize(
     ("record", "words"),
     [
+        ({"prompt": [said("user", "Q?"), said("user", "R?")], "chosen": "A", "rejected": "B"}, "out of order"),
         (
             {
-                "prompt": [said("user", "Q?"), said("assistant", "A"), said("user", "R?")],
-                **{"chosen": "A", "rejected": "B"},
+                "chosen": [said("user", "Q?"), said("assistant", "A")],
+                "rejected": [said("user", "R?"), said("assistant", "B")],
             },
-            "3 messages",
+            "answer different prompts",
         ),
         (
             {"prompt": "Q?", "chosen": [said("user", "Q?")], "rejected": "B"},
@@ -215,6 +216,39 @@ def test_pairs_of_messages_are_read(tmp_path, record):
 def test_messages_that_are_no_pair_are_named(tmp_path, record, words):
     with pytest.raises(DataError, match=rf"line 1: .*{words}"):
         load_labelled(write(tmp_path / "x.jsonl", [record]))
+
+
+BEFORE = [said("system", "Be brief."), said("user", "Q?"), said("assistant", "A")]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"prompt": [*BEFORE, said("user", "R?")], "chosen": "B", "rejected": [said("assistant", "C")]},
+        {
+            "chosen": [*BEFORE, said("user", "R?"), said("assistant", "B")],
+            "rejected": [*BEFORE, said("user", "R?"), said("assistant", "C")],
+        },
+        {
+            "prompt": "R?",  # UltraFeedback and RewardBench repeat the prompt in front of the messages
+            "context": BEFORE,
+            "chosen": [said("user", "R?"), said("assistant", "B")],
+            "rejected": [said("user", "R?"), said("assistant", "C")],
+        },
+        {
+            "instruction": "R?",
+            "context": BEFORE,
+            "answers": [{"text": "B", "rank": 0}, {"text": "C", "rank": 1}],
+        },
+    ],
+)
+def test_pairs_of_a_conversation_are_judged_with_it(tmp_path, record):
+    found = load_labelled(write(tmp_path / "x.jsonl", [record]))
+    ((_, match),) = found.matches(None)
+    assert (match.instruction, match.first.text, match.second.text) == ("R?", "B", "C")
+    assert match.context == tuple(Message(**one) for one in BEFORE)
+    alone = {"prompt": "R?", "chosen": "B", "rejected": "C"}
+    assert found.digest != load_labelled(write(tmp_path / "y.jsonl", [alone])).digest
 
 
 def test_mean_ranks_of_ties_are_read(tmp_path):

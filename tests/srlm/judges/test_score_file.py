@@ -2,11 +2,13 @@
 
 import gzip
 import json
+from dataclasses import replace
 from math import isnan
 
 import pytest
 
 from helpers.paths import SHARED_DATA
+from helpers.scripted_engine import Scripted
 from srlm.config.preferences import JudgeConfig
 from srlm.console import Progress
 from srlm.engines.engine import BatchResult
@@ -17,7 +19,7 @@ from srlm.judges.rubric import Scale
 from srlm.judges.score_file import judge_answers, read_answers, refuse_other_file, summarise
 from srlm.judges.score_file_output import summary_table, summary_words
 from srlm.prices import FREE
-from srlm.types import Answer, Completion, Failed, Prompt
+from srlm.types import Answer, Completion, Failed, Message, Prompt
 
 QUIET = Progress(quiet=True)
 POINTS = Scale(0, 5)
@@ -102,7 +104,7 @@ def test_own_ids_stay_and_must_differ(tmp_path):
     ("record", "words"),
     [
         ({"instruction": "x"}, "output or response or completion is missing; it has instruction"),
-        ({"output": "x"}, "instruction or prompt is missing"),
+        ({"output": "x"}, "instruction or prompt or question is missing"),
         ({"prompt": ["x"], "completion": "x"}, "prompt must be text or messages"),
         ({"instruction": "x", "output": None}, "output must be text, not null"),
         ({"instruction": "x", "input": 3, "output": "x"}, "input must be text"),
@@ -259,7 +261,7 @@ def test_a_file_of_something_else_is_not_overwritten(tmp_path, content):
                     {"role": "assistant", "content": "A"},
                 ]
             },
-            ("Be short.\n\nQ?", "A"),
+            ("Q?", "A"),
         ),
         ({"conversations": [{"from": "human", "value": "Q?"}, {"from": "gpt", "value": "A"}]}, ("Q?", "A")),
         (
@@ -273,6 +275,42 @@ def test_messages_are_read(tmp_path, record, read):
     ((prompt, answer),) = read_answers(tmp_path / "x.jsonl")
     assert (prompt.instruction, answer.text) == read
     assert (answer.id, answer.model) == ("0001", "m")
+
+
+SPOKEN = [
+    {"role": "system", "content": "Be short."},
+    {"role": "user", "content": "Q?"},
+    {"role": "assistant", "content": "A"},
+    {"role": "user", "content": "And B?"},
+]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"messages": [*SPOKEN, {"role": "assistant", "content": "B"}]},
+        {"prompt": SPOKEN, "completion": "B"},
+        {"instruction": "And B?", "context": SPOKEN[:-1], "output": "B"},
+        {"system": "Be short.", "history": [["Q?", "A"]], "instruction": "And B?", "output": "B"},
+    ],
+)
+def test_an_answer_is_judged_with_the_conversation_before_it(ledger, tmp_path, record):
+    (tmp_path / "x.jsonl").write_text(json.dumps(record))
+    found = read_answers(tmp_path / "x.jsonl")
+    ((prompt, answer),) = found
+    assert (prompt.instruction, answer.text) == ("And B?", "B")
+    assert prompt.context == tuple(Message(**one) for one in SPOKEN[:-1])
+    engine = Scripted(lambda request: Completion("Score: 3", "stop", 1, 1))
+    written = judge_answers(configured_judge(JudgeConfig(samples=1)), engine, found, ledger, QUIET)
+    (request,) = engine.asked
+    assert "<assistant_message>\nA\n</assistant_message>\n<last_message>\nAnd B?\n" in request.messages[0].content
+    path = tmp_path / "x.judged.jsonl"
+    write_records(path, written)
+    assert read_answers(path)[0][0].context == prompt.context
+    how = {"judge": "scripted", "rubric": written[0].rubric, "scoring": written[0].scoring}
+    refuse_other_file(path, found, **how)
+    with pytest.raises(UsageError, match="of another file"):
+        refuse_other_file(path, [(replace(prompt, context=()), answer)], **how)
 
 
 @pytest.mark.parametrize(
