@@ -148,7 +148,11 @@ def verifiable(one: SuiteComparison, places: Places) -> Section:
             percent=True,
             within=(0, 100),
         )
-        svg, keys, note = dots("verifiable", [row.label for row in found], [panel], alt), legend_keys(models, places), ""
+        svg, keys, note = (
+            dots("verifiable", [row.label for row in found], [panel], alt),
+            legend_keys(models, places),
+            "",
+        )
     figure = Figure("Checked by a program", svg, keys, note, [all_metrics(one)])
     title = "Instructions that a program checks"
     return suite_section(one, "verifiable", title, "No judge is involved.", [figure])
