@@ -7,6 +7,7 @@
                           ranked_validation as .jsonl or .jsonl.gz (srlm/open_assistant.py)
     oasst:OWNER/NAME      a data set of the same format on the Hub
     puzzle:SEED           made by the checker of the puzzle task (docs/explain/puzzle.md); "puzzle" alone: seed 0
+    sentences:SEED        made by the checker of the sentence task (docs/explain/sentences.md), in the same way
 
 IFT uses first user turns with the reply that people ranked best (arXiv 2401.10020, section 3.1.1); EFT uses other first
 turns with several ranked replies.
@@ -23,6 +24,9 @@ from srlm.open_assistant import read_open_assistant
 from srlm.puzzle.seed_data import demonstrations, ranked
 from srlm.puzzle.task import puzzle_seed
 from srlm.seed_files import SeedRecords, read_seed_file, read_seed_folder
+from srlm.seeding import seed_in_name
+from srlm.sentences import seed_data as sentences
+from srlm.sentences.task import SENTENCES
 from srlm.types import Demonstration, Prompt, RankedPrompt
 
 EMBEDDED = "embedded"
@@ -61,6 +65,8 @@ def load_seeds(source: str) -> Seeds:
         return _divide(*read_open_assistant(source.removeprefix("oasst:")))
     if (seed := puzzle_seed(source)) is not None:
         return _divide(demonstrations(seed), ranked(seed))
+    if (seed := seed_in_name(SENTENCES, source)) is not None:
+        return _divide(sentences.demonstrations(seed), sentences.ranked(seed))
     path = Path(source).expanduser()
     if path.is_file():
         return _of_user(read_seed_file(path))
@@ -72,6 +78,7 @@ def load_seeds(source: str) -> Seeds:
             "oasst:FILE",
             "oasst:OWNER/NAME",
             "puzzle:SEED",
+            "sentences:SEED",
         ]
         raise UnknownName("The seeds", source, known)
     return _of_user(read_seed_folder(path))

@@ -1,7 +1,8 @@
 """The learning test (docs/explain/puzzle.md): does the loop make a model better, by its own judgement alone?
 
 For each seed the loop trains M1, M2 and M3 of the preset `puzzle`, and then the checker, which the loop never sees,
-says how many of 1,000 puzzles each of them solves; no training of any seed has one of these. Before the first iteration
+says how many of 1,000 puzzles each of them solves; no training of any seed has one of these. With `--preset sentences`
+it is SmolLM2 and the words used of five (docs/explain/sentences.md). Before the first iteration
 M1's judge is looked at: one that cannot tell good answers from bad ones has not learned, and the test ends there and
 says so. With `--control` (tools/learn_controls.py) the loop is told something false, and should not gain.
 
@@ -23,8 +24,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-# Products of so small a model's matrices are slower on two threads than on one.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Products of so small a model's matrices as the puzzle's are slower on two threads than on one.
+if "sentences" not in sys.argv:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from learn_controls import CONTROLS, before_iteration, before_m1
 from learn_measure import Measured, measure
@@ -41,11 +43,31 @@ from trainer.loop import train
 from trainer.preflight import preflight
 from trainer.session import Session
 
-TESTED = 1000
-"""Puzzles that each model is asked."""
 NOT_LEARNED = "the judge has not learned"
-EACH, POOLED, CONTROL = 0.10, 0.15, 0.03
-"""The gain from M1 to the last model: at least this for each seed, this for their mean, at most this for a control."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A preset's test: its size, and what is expected of the gain from M1 to the last model.
+
+    At least `each` is expected for each seed, `pooled` for their mean, and at most `control` for a control.
+    """
+
+    preset: str
+    title: str
+    tested: int
+    each: float
+    pooled: float
+    control: float
+
+
+TASKS = {
+    one.preset: one
+    for one in (
+        Task("puzzle", "Solved of {} unseen puzzles", 1000, 0.10, 0.15, 0.03),
+        Task("sentences", "Words used of five, on {} unseen sets of words", 200, 0.2, 0.5, 0.1),
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -79,7 +101,7 @@ def learn(config: TrainConfig, run: Run, control: str | None, tested: int, progr
         except NothingToTrain as nothing:  # at this place it can only be that no pair was left
             ended = str(nothing)
     session.release()
-    gain = models[-1].solved.value - models[0].solved.value
+    gain = models[-1].quality - models[0].quality
     return Learned(config.seed, control, models, gain, round(time.monotonic() - began, 1), ended)
 
 
@@ -117,24 +139,26 @@ def same_m1(m1: Path, configs: list[TrainConfig]) -> None:
             raise UsageError(f"--m1: {run.folder} has no M1 of these settings ({', '.join(changed) or 'no M1'}).")
 
 
-def table(found: list[Learned]) -> Any:
-    """For people: a row a run, solved shares with their intervals."""
+def table(found: list[Learned], task: Task) -> Any:
+    """For people: a row a run, solved shares or words used with their intervals."""
     from rich.table import Table
 
-    shown = Table(title=f"Solved of {found[0].models[0].solved.n} unseen puzzles, 95 % intervals", title_justify="left")
+    title = task.title.format(found[0].models[0].solved.n)
+    shown = Table(title=f"{title}, 95 % intervals", title_justify="left")
+    whole = "solved" if task.preset == "sentences" else "pass@4"
     steps = max(len(one.models) for one in found)
     shown.add_column("seed", justify="right")
     for step in range(steps):
         shown.add_column(f"M{step + 1}", justify="right", no_wrap=True)
-    for column in ("gain", "pass@4", "judge", "read", "s"):
+    for column in ("gain", whole, "judge", "read", "s"):
         shown.add_column(column, justify="right")
     for one in found:
         rest = [""] * (steps - len(one.models))
         shown.add_row(
             f"{one.seed}" + (f" {one.control}" if one.control else ""),
-            *[*map(_interval, (model.solved for model in one.models)), *rest],
+            *[*map(_interval, (model.words or model.solved for model in one.models)), *rest],
             f"{one.gain:+.3f}",
-            " ".join(f"{model.pass_at_4.value:.3f}" for model in one.models),
+            " ".join(f"{(model.pass_at_4 or model.solved).value:.3f}" for model in one.models),
             " ".join("-" if isnan(model.judge.value) else f"{model.judge.value:.3f}" for model in one.models),
             f"{min(model.read for model in one.models):.2f}",
             f"{one.seconds:.0f}",
@@ -142,18 +166,18 @@ def table(found: list[Learned]) -> Any:
     return shown
 
 
-def shortfalls(found: list[Learned]) -> list[str]:
+def shortfalls(found: list[Learned], task: Task) -> list[str]:
     """What is not as it should be."""
     control = found[0].control
     if control:
         return [
-            f"seed {one.seed}: gained {one.gain:+.3f} by {control}, more than {CONTROL}"
+            f"seed {one.seed}: gained {one.gain:+.3f} by {control}, more than {task.control}"
             for one in found
-            if one.gain > CONTROL
+            if one.gain > task.control
         ]
     mean = fmean(one.gain for one in found)
-    short = [f"seed {one.seed}: gained {one.gain:+.3f}, less than {EACH}" for one in found if one.gain < EACH]
-    return short + ([f"the mean gain is {mean:+.3f}, less than {POOLED}"] if mean < POOLED else [])
+    short = [f"seed {one.seed}: gained {one.gain:+.3f}, less than {task.each}" for one in found if one.gain < task.each]
+    return short + ([f"the mean gain is {mean:+.3f}, less than {task.pooled}"] if mean < task.pooled else [])
 
 
 def _interval(share: Estimate) -> str:
@@ -163,37 +187,40 @@ def _interval(share: Estimate) -> str:
 def main() -> None:
     """Learn, measure, print the table, end with the JSON line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--preset", choices=TASKS, default="puzzle", help="the task; puzzle, if not given")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of the runs; 0, if not given")
     parser.add_argument("--control", choices=CONTROLS, help="what the loop is told instead of the truth")
     parser.add_argument("--runs", type=Path, help="folder that keeps the runs; they are thrown away, if not given")
     parser.add_argument("--m1", type=Path, help="folder of kept runs whose M1 is the start, seed by seed")
     parser.add_argument("--set", dest="changes", action="append", default=[], help="change a setting of the preset")
-    parser.add_argument("--tested", type=int, default=TESTED, help=f"puzzles of the test; {TESTED}, if not given")
+    parser.add_argument("--tested", type=int, help="size of the test; 1000 puzzles or 200 sets of words, if not given")
     parser.add_argument("--picture", type=Path, help="write the curves to this file, as SVG")
     parser.add_argument("--check", action="store_true", help="exit with 1 where the gains are not as they should be")
     options = parser.parse_args()
+    task = TASKS[options.preset]
+    tested = options.tested or task.tested
     try:
-        configs = [load_config("puzzle", [f"seed={seed}", *options.changes]) for seed in options.seeds]
+        configs = [load_config(task.preset, [f"seed={seed}", *options.changes]) for seed in options.seeds]
         preflight(configs[0])
         with tempfile.TemporaryDirectory() as passing:
             root = options.runs or Path(passing)
             if options.m1:
                 same_m1(options.m1, configs)
-            found = [one_run(root, one, options.control, options.m1, options.tested, Progress()) for one in configs]
+            found = [one_run(root, one, options.control, options.m1, tested, Progress()) for one in configs]
     except SrlmError as error:
         sys.exit(f"Error: {error}")
-    stdout().print(table(found))
+    stdout().print(table(found, task))
     for one in found:
         if one.ended:
             print(f"seed {one.seed}: {one.ended}")
-    gains = mean_interval([one.gain for one in found], bounds=(-1, 1))
+    gains = mean_interval([one.gain for one in found], bounds=(-5, 5))
     if gains.n > 1:
         print(f"Mean gain of {gains.n} seeds {gains.value:+.3f} [{gains.low:+.3f}, {gains.high:+.3f}]")
-    short = shortfalls(found) if options.check else []
+    short = shortfalls(found, task) if options.check else []
     print("\n".join(short), end="\n" if short else "")
     records = [{"changes": options.changes, **asdict(one)} for one in found]
     if options.picture:
-        options.picture.write_text(svg(records, "Puzzles solved"), encoding="utf-8")
+        options.picture.write_text(svg(records, task.title.format(tested)), encoding="utf-8")
     print(json.dumps(without_nan(records)))
     sys.exit(1 if short else 0)
 

@@ -14,10 +14,12 @@ from srlm.judges.pointwise import configured_judge
 from srlm.runs import Run
 from srlm.seed_data import load_seeds
 from srlm.seeding import derive_seed
+from srlm.sentences.task import SENTENCES
 from srlm.types import Answer, Prompt, Reward, Verdict
 from trainer.data.sft_examples import eft_examples
 from trainer.generation.candidates import sample_candidates
 from trainer.generation.puzzles import puzzle_prompts
+from trainer.generation.word_sets import sentence_prompts
 from trainer.session import Session
 
 CONTROLS = ("random-scores", "shuffled-eft", "no-eft")
@@ -29,7 +31,9 @@ def before_m1(config: TrainConfig, run: Run, control: str | None) -> None:
         return
     judge = configured_judge(config.judge)
     judgements = (
-        eft_examples(load_seeds(str(config.seeds.source)).eft, judge.rubric) if control == "shuffled-eft" else []
+        eft_examples(load_seeds(str(config.seeds.source)).eft[: config.seeds.ranked_limit], judge.rubric)
+        if control == "shuffled-eft"
+        else []
     )
     completions = [one.completion for one in judgements]
     random.Random(derive_seed(config.seed, control)).shuffle(completions)
@@ -45,7 +49,8 @@ def before_iteration(session: Session, number: int, control: str | None) -> None
     if control != "random-scores" or run.path(f"{following}/rewards").exists():
         return
     earlier = [prompt for past in range(2, number + 1) for prompt in run.stage(f"M{past}/instructions", Prompt, list)]
-    prompts = puzzle_prompts(following, config.instructions.made_count, config.seed, earlier)
+    made = sentence_prompts if config.instructions.source == SENTENCES else puzzle_prompts
+    prompts = made(following, config.instructions.made_count, config.seed, earlier)
     run.write(f"{following}/refused", [])
     run.write(f"{following}/instructions", prompts)
     candidates = run.stage(

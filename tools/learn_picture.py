@@ -1,4 +1,4 @@
-"""The learning curves as an SVG: solved share of M1, M2, M3 ... with its interval, one line a run."""
+"""The learning curves as an SVG: solved share, or words used, of M1, M2, M3 ... with its interval, one line a run."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,13 +10,15 @@ COLOURS = ("#1b6ca8", "#c8553d", "#588157", "#7b5ea7", "#b08900", "#4a4e69", "#2
 def svg(runs: Sequence[dict[str, Any]], title: str) -> str:
     """Draw what `learn.py` measured: a run is its JSON record."""
     steps = max(len(run["models"]) for run in runs)
+    words = runs[0]["models"][0].get("words") is not None
+    figure, full, ticks = ("words", 5, range(6)) if words else ("solved", 1, range(0, 11, 2))
     names = max((run["models"] for run in runs), key=len)
 
     def x(step: float) -> float:
         return LEFT + 40 + step * (WIDTH - LEFT - 200) / max(1, steps - 1)
 
     def y(share: float) -> float:
-        return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
+        return HEIGHT - BOTTOM - share / full * (HEIGHT - TOP - BOTTOM)
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" '
@@ -24,17 +26,19 @@ def svg(runs: Sequence[dict[str, Any]], title: str) -> str:
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
         f'<text x="{LEFT}" y="22" font-size="14">{title}</text>',
     ]
-    for tenth in range(0, 11, 2):
-        level = y(tenth / 10)
+    for tick in ticks:
+        level = y(tick if words else tick / 10)
         parts.append(f'<line x1="{LEFT}" x2="{WIDTH - 140}" y1="{level:.1f}" y2="{level:.1f}" stroke="#ddd"/>')
-        parts.append(f'<text x="{LEFT - 8}" y="{level + 4:.1f}" text-anchor="end">{tenth * 10} %</text>')
+        parts.append(
+            f'<text x="{LEFT - 8}" y="{level + 4:.1f}" text-anchor="end">{tick if words else f"{tick * 10} %"}</text>'
+        )
     for step, model in enumerate(names):
         parts.append(f'<text x="{x(step):.1f}" y="{HEIGHT - 22}" text-anchor="middle">{model["model"]}</text>')
     for number, run in enumerate(runs):
         colour = COLOURS[number % len(COLOURS)]
         dash = ' stroke-dasharray="5 4"' if run["control"] else ""
         shift = (number - (len(runs) - 1) / 2) * 4  # side by side, so that the intervals do not hide each other
-        points = [(x(step) + shift, model["solved"]) for step, model in enumerate(run["models"])]
+        points = [(x(step) + shift, model[figure]) for step, model in enumerate(run["models"])]
         path = " ".join(f"{place:.1f},{y(share['value']):.1f}" for place, share in points)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5"{dash}/>')
         for place, share in points:

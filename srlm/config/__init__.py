@@ -23,7 +23,7 @@ from srlm.config.rewards import JUDGE_ALONE, Rewards
 from srlm.config.section import SamplingConfig, Section
 from srlm.config.start import Start, require_effect, require_seeds, without_default_seeds
 from srlm.config.vllm import VLLMConfig
-from srlm.puzzle.settings import with_puzzle_seed
+from srlm.task_seed import with_task_seed
 
 Tracker = Literal["tensorboard", "wandb"]
 """An experiment tracker, by transformers' name for it (`report_to`)."""
@@ -134,8 +134,8 @@ class TrainConfig(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _puzzle_of_the_seed(cls, data: Any) -> Any:
-        return with_puzzle_seed(data) if isinstance(data, dict) else data  # anything else is refused next
+    def _task_of_the_seed(cls, data: Any) -> Any:
+        return with_task_seed(data) if isinstance(data, dict) else data  # anything else is refused next
 
     @model_validator(mode="before")
     @classmethod

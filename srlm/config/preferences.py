@@ -11,7 +11,8 @@ class JudgeConfig(Section):
     """LLM-as-a-judge: how M_t scores its own candidates."""
 
     rubric: str = Field(
-        "additive", description="additive (0-5), brief (0-5), levels (1-5), puzzle (0-5), or a Markdown file of your own"
+        "additive",
+        description="additive (0-5), brief (0-5), levels (1-5), puzzle (0-5), sentences (0-5), or a Markdown file of your own",
     )
     scoring: Literal["sampled", "expected"] = Field(
         "sampled",

@@ -13,7 +13,7 @@ from functools import cache, cached_property
 from itertools import pairwise, product
 from typing import Literal
 
-from srlm.seeding import derive_seed
+from srlm.seeding import derive_seed, seed_in_name
 
 LENGTH = 10
 """Digits of a solution."""
@@ -121,7 +121,4 @@ def _all() -> Iterator[Puzzle]:
 
 def puzzle_seed(name: str) -> int | None:
     """Return the seed in a name: 7 for "puzzle:7", 0 for "puzzle"; None for any other name."""
-    kind, colon, seed = name.partition(":")
-    if kind != PUZZLE or (colon and not (seed.isascii() and seed.isdigit())):
-        return None
-    return int(seed or 0)
+    return seed_in_name(PUZZLE, name)

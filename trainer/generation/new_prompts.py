@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from srlm.puzzle.task import PUZZLE
+from srlm.sentences.task import SENTENCES
 from srlm.types import Demonstration, Prompt
 from trainer.generation.puzzles import puzzle_prompts
 from trainer.generation.self_instruct import generate_prompts
 from trainer.generation.user_prompts import share_of
+from trainer.generation.word_sets import sentence_prompts
 from trainer.session import Session
 
 
@@ -27,6 +29,9 @@ def new_prompts(session: Session, number: int, seeds: Sequence[Demonstration]) -
     if config.instructions.source == PUZZLE:
         run.write(f"{following}/refused", [])
         return puzzle_prompts(following, config.instructions.made_count, config.seed, earlier)
+    if config.instructions.source == SENTENCES:
+        run.write(f"{following}/refused", [])
+        return sentence_prompts(following, config.instructions.made_count, config.seed, earlier)
     writer = {"base": "M0", "current": f"M{number}"}.get(config.instructions.writer, config.instructions.writer)
     accepted, rejected = generate_prompts(session, following, writer, seeds, earlier)
     run.write(f"{following}/refused", rejected)

@@ -19,10 +19,14 @@ class CheckedPrompt:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """For each instruction of a prompt, True if an answer follows it; `loose` by a lenient reading, if there is one."""
+    """For each instruction of a prompt, True if an answer follows it; `loose` by a lenient reading, if there is one.
+
+    `flaw` names what is wrong with the answer as a whole, where the checker looks for that.
+    """
 
     strict: tuple[bool, ...]
     loose: tuple[bool, ...] | None = None
+    flaw: str | None = None
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,13 @@ Left out: metrics by kind of instruction. The results name each instruction.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from evals.answer_checks import ending_warnings
 from evals.metric import BinaryPerItem, BinaryPerPrompt, Direction, Metric, Series, metric, observed_range
 from evals.note import Note, caption, warning
 from evals.suite import Selection
+from evals.suites.verifiable import sentences
 from evals.suites.verifiable.result import PromptCheck, VerifiableResult
 
 Values = dict[str, float]
@@ -17,12 +19,19 @@ Values = dict[str, float]
 LABELS = {
     "ifeval": ("prompts with all instructions followed", "instructions followed"),
     "puzzle": ("puzzles solved", "relations kept"),
+    "sentences": ("sentences with all five words", "words used"),
     "countdown": ("Countdown items solved", "conditions kept: readable, allowed numbers, target"),
+}
+FLAWS = {"sentences": sentences.FLAWS}
+"""What a benchmark calls wrong with an answer as a whole; a row each."""
+LENIENT = {
+    "ifeval": "also without the first line, the last line, or asterisks",
+    "sentences": "also in an answer that is not one sentence",
 }
 
 
 def metrics(chosen: Selection[VerifiableResult]) -> list[Metric]:
-    """Return the four metrics of IFEval, or the two of a benchmark without a loose reading; lengths, cut answers."""
+    """Return the four metrics of IFEval, or the two of a benchmark without a loose reading; flaws, lengths, cuts."""
     results = chosen.results
 
     def rate(
@@ -50,6 +59,10 @@ def metrics(chosen: Selection[VerifiableResult]) -> list[Metric]:
     cut = any(one.finish == "cut" for result in results for one in result.checked)
     return [
         *found,
+        *(
+            rate(f"verifiable_flaw_{number}", flaw, "less", partial(_flawed, flaw=flaw), headline=False)
+            for number, flaw in enumerate(FLAWS.get(results[0].provenance.rubric, ()))
+        ),
         metric("verifiable_length", "mean length", "chars", "neither", lengths, observed_range(lengths), level=1),
         rate(
             "verifiable_cut",
@@ -70,13 +83,10 @@ def notes(chosen: Selection[VerifiableResult]) -> list[Note]:
     name = {
         "ifeval": f"IFEval: {prompts} prompts with {single} instructions",
         "puzzle": f"{prompts} puzzles of the test, with {single} relations",
+        "sentences": f"{prompts} sets of words of the test, with {single} words",
         "countdown": f"Countdown: {prompts} items that have a solution, with {single} conditions",
     }[first.provenance.rubric]
-    lenient = (
-        " Loose: also without the first line, the last line, or asterisks."
-        if any(one.loose for one in first.checked)
-        else ""
-    )
+    lenient = f" Loose: {LENIENT[first.provenance.rubric]}." if any(one.loose for one in first.checked) else ""
     found = [
         caption(
             f"{name}, checked by {first.provenance.judge} ({first.provenance.sampling}); no judge is involved."
@@ -121,6 +131,10 @@ def _length(one: PromptCheck) -> Values:
 
 def _cut(one: PromptCheck) -> Values:
     return {} if one.strict is None else {one.prompt_id: float(one.finish != "stop")}
+
+
+def _flawed(one: PromptCheck, flaw: str) -> Values:
+    return {} if one.strict is None else {one.prompt_id: float(one.flaw == flaw)}
 
 
 def _answered(one: PromptCheck) -> Values:

@@ -11,7 +11,8 @@ class PromptCheck:
     """A program's check of one model's answer to a prompt: for each instruction in it, True if it is followed.
 
     `strict`, `loose` and `finish` are None for an answer that never came; `loose` also where the checker has no
-    lenient reading. `length` is in characters.
+    lenient reading. `length` is in characters. `flaw` names what is wrong with the answer as a whole, if the checker
+    looks for that.
     """
 
     prompt_id: str
@@ -20,6 +21,7 @@ class PromptCheck:
     loose: tuple[bool, ...] | None
     length: int
     finish: Finish | None
+    flaw: str | None = None
 
 
 @dataclass(frozen=True)

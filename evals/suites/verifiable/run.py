@@ -1,4 +1,4 @@
-"""Run of a checked benchmark, where a program is the judge: IFEval (arXiv 2311.07911), Countdown, or puzzles.
+"""Run of a checked benchmark, where a program is the judge: IFEval (arXiv 2311.07911), Countdown, puzzles or sentences.
 
 Answers are greedy, as in IFEval. The result has the instructions that each answer follows; the suite's metrics are the
 four published ones: prompts whose instructions are all followed, and single instructions, both as written (strict) and
@@ -18,18 +18,20 @@ from evals.suites.verifiable.countdown import COUNTDOWN, countdown_benchmark
 from evals.suites.verifiable.ifeval import ifeval_benchmark
 from evals.suites.verifiable.puzzle import puzzle_benchmark
 from evals.suites.verifiable.result import PromptCheck, VerifiableResult
+from evals.suites.verifiable.sentences import sentence_benchmark
 from srlm.console import Progress
 from srlm.errors import SrlmError
 from srlm.inference import Caller
 from srlm.puzzle.task import PUZZLE, puzzle_seed
 from srlm.runs import Run
+from srlm.sentences.task import SENTENCES
 from srlm.types import Answer, Sampling
 
 DATA = Option(
     "data",
     str,
-    "FILE or OWNER/NAME with IFEval's prompts, countdown, or puzzle; if not given, IFEval from the Hub, or puzzle in a "
-    "run of the puzzle task.",
+    "FILE or OWNER/NAME with IFEval's prompts, countdown, puzzle, or sentences; if not given, IFEval from the Hub, or "
+    "the task's own in a run of the puzzle or the sentence task.",
 )
 MAX_TOKENS = max_tokens("1280 in IFEval, as in lm-eval, and 1024 in countdown")
 OPTIONS = (DATA, LIMIT, MAX_TOKENS)
@@ -40,7 +42,9 @@ def prepare(preparation: Preparation) -> Job:
     place, limit = preparation.get(DATA), preparation.get(LIMIT)
     if place is None and puzzle_seed(preparation.run.config.model) is not None:
         place = PUZZLE
-    packaged = {PUZZLE: puzzle_benchmark, COUNTDOWN: countdown_benchmark}
+    if place is None and preparation.run.config.instructions.source == SENTENCES:
+        place = SENTENCES
+    packaged = {PUZZLE: puzzle_benchmark, SENTENCES: sentence_benchmark, COUNTDOWN: countdown_benchmark}
     try:
         benchmark = packaged[place](limit) if place in packaged else ifeval_benchmark(place, limit)
     except SrlmError as error:
@@ -93,4 +97,6 @@ def _checked(benchmark: CheckedBenchmark, item: CheckedPrompt, answer: Answer | 
         return PromptCheck(item.prompt.id, item.instructions, None, None, 0, None)
     followed = benchmark.check(item, answer.text)
     length = len(answer.text.strip())
-    return PromptCheck(item.prompt.id, item.instructions, followed.strict, followed.loose, length, answer.finish)
+    return PromptCheck(
+        item.prompt.id, item.instructions, followed.strict, followed.loose, length, answer.finish, followed.flaw
+    )

@@ -2,12 +2,12 @@
 
 from srlm.config import TrainConfig
 from srlm.config_file import load_config
-from srlm.puzzle.settings import with_puzzle_seed
+from srlm.task_seed import with_task_seed
 
 
 def test_the_puzzle_is_that_of_the_runs_seed():
     given = {"model": "puzzle", "seed": 3, "seeds": {"source": "puzzle", "eft_source": "embedded"}}
-    assert with_puzzle_seed(given) == {
+    assert with_task_seed(given) == {
         "model": "puzzle:3",
         "seed": 3,
         "seeds": {"source": "puzzle:3", "eft_source": "embedded"},
@@ -19,4 +19,4 @@ def test_the_puzzle_is_that_of_the_runs_seed():
 
 def test_other_settings_stay():
     for given in ({"model": "smollm2"}, {"model": "puzzle:7", "seed": 1}, {"seeds": "puzzle"}, {}):
-        assert with_puzzle_seed(given) == given
+        assert with_task_seed(given) == given
