@@ -110,8 +110,9 @@ class _Plan:
         if settings.source != "written" or is_remote(settings.writer):
             return Work()
         shots = settings.seed_shots + settings.generated_shots
-        written = min(prompt, settings.sampling.max_tokens)
-        return Work(read=CALLS * count * shots * (prompt + ITEM), written=CALLS * count * written)
+        bare = max(1.0, prompt - self._read([""]))
+        written = min(bare, settings.sampling.max_tokens)
+        return Work(read=CALLS * count * shots * (bare + ITEM), written=CALLS * count * written)
 
     def _judged_answers(self, answers: int) -> int:
         """Return the number of answers that local models judge, degenerate ones included."""
