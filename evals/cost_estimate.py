@@ -18,6 +18,7 @@ from srlm.engines.remote import RemoteEngine
 from srlm.inference import find_stored, load_capabilities
 from srlm.ledger import Ledger
 from srlm.prices import FREE, Price
+from srlm.rewards.source import RewardSource, reply_of
 from srlm.runs import Run
 from srlm.types import Completion, Request
 
@@ -96,6 +97,18 @@ class DryRunEngine:
         return Completion(text, "length", 0, 0, even or None)
 
 
+class DryRunSource(DryRunEngine):
+    """A program or a reward model that is not called."""
+
+    def __init__(self, source: RewardSource, ledger: Ledger, pending: PendingCalls) -> None:
+        super().__init__(source, ledger, pending)
+        self.label = source.label
+
+    def _reply(self, request: Request) -> Completion:
+        found = super()._reply(request)
+        return found if found.finish == "stop" else reply_of(None)
+
+
 @dataclass
 class DryRun:
     """A temporary run to write to, a ledger to read from, and the pending calls by model identity."""
@@ -112,6 +125,8 @@ class DryRun:
             engine = model.open()
             self.engines[engine.identity] = engine
             pending = self.pending.setdefault(engine.identity, PendingCalls(engine.name, engine.price))
+            if isinstance(engine, RewardSource):
+                return DryRunSource(engine, self.ledger, pending)
             return DryRunEngine(engine, self.ledger, pending)
 
         return EvalModel(model.name, open_it)

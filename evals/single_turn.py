@@ -145,7 +145,7 @@ def question_of_record(record: Row) -> tuple[Question, str | None]:
     Raises:
         DataError: there is no question, or a wrong one.
     """
-    if MESSAGES not in record.data:
+    if record.data.get(MESSAGES) is None:  # pandas writes null for a row that lacks the column
         return asked_in(record)
     try:
         messages = json.loads(record.text(MESSAGES))

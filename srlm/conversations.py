@@ -13,9 +13,10 @@ from typing import Any, Literal
 from srlm.json_files import Row, kind_of
 from srlm.types import Message
 
-QUESTIONS = ("instruction", "prompt")
+QUESTIONS = ("instruction", "prompt", "question")
 ANSWERS = ("output", "response", "completion")
 CONVERSATIONS = ("messages", "conversations", "conversation")
+SYSTEM = ("system", "system_prompt")
 
 Role = Literal["system", "user", "assistant"]
 _ROLES: dict[str, Role] = {
@@ -158,9 +159,22 @@ def _with_fields(row: Row, question: Question) -> Question:
         context = question_of(row, "context", (*before, Message("user", question.instruction or "?"))).context
     if row.data.get("history") and not context:
         context = tuple(_history(row))
-    if row.data.get("system") and not any(one.role == "system" for one in context):
-        context = (Message("system", row.text("system")), *context)
-    return Question(question.instruction, context)
+    return _with_system(row, Question(question.instruction, context))
+
+
+def _with_system(row: Row, question: Question) -> Question:
+    """Return a question with the system message of a field of its own.
+
+    Raises:
+        DataError: the messages have one too, or it is not text; the message has the record's position.
+    """
+    name = next((one for one in SYSTEM if one in row.data), None)
+    text = row.text(name) if name else ""
+    if not text.strip():
+        return question
+    if question.context and question.context[0].role == "system":
+        raise row.error(f"has a system message in its messages and in the field {name}. Remove one of them.")
+    return Question(question.instruction, (Message("system", text), *question.context))
 
 
 def _history(row: Row) -> list[Message]:

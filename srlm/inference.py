@@ -52,7 +52,7 @@ class Caller:
         keys = [request_key(engine.identity, request) for request in requests]
         by_key = dict(zip(keys, requests, strict=True))  # equal requests are one call
         unique = list(by_key)
-        stored = {key: find_stored(engine, ledger, request) for key, request in by_key.items()}
+        stored = {key: find_stored(engine, ledger, request, key) for key, request in by_key.items()}
         replies: dict[str, tuple[str, Reply]] = {key: found for key, found in stored.items() if found is not None}
         plan = engine.plan(list(by_key.values()))
         todo = [batch for batch in plan if any(unique[index] not in replies for index in batch)]
@@ -89,15 +89,19 @@ def load_capabilities(engine: Engine, ledger: Ledger) -> None:
         engine.update_capabilities(engine.capabilities.refusing(ledger.refused(engine.identity)))
 
 
-def find_stored(engine: Engine, ledger: Ledger, request: Request) -> tuple[str, Completion] | None:
+def find_stored(
+    engine: Engine, ledger: Ledger, request: Request, key: str | None = None
+) -> tuple[str, Completion] | None:
     """Find the stored answer to a request and its key; None if there is none.
 
-    A server that refuses a field may have accepted it earlier: such an answer counts too.
+    A server that refuses a field may have accepted it earlier: such an answer counts too. `key` is that of the request
+    to the engine as it is, if it is known.
     """
-    identities = [engine.identity]
+    keys = [key or request_key(engine.identity, request)]
     if isinstance(engine, AdaptiveEngine) and engine.capabilities.refused:
-        identities = list(dict.fromkeys(engine.identity_for(request, one) for one in engine.capabilities.history))
-    for key in (request_key(identity, request) for identity in identities):
+        identities = dict.fromkeys(engine.identity_for(request, one) for one in engine.capabilities.history)
+        keys = [request_key(identity, request) for identity in identities]
+    for key in keys:
         stored = ledger.get(key)
         if stored is not None:
             return key, stored

@@ -21,7 +21,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Literal
 
-from srlm.conversations import CONVERSATIONS, Question, messages_in, question_in, question_of, with_input
+from srlm.conversations import CONVERSATIONS, SYSTEM, Question, messages_in, question_in, question_of, with_input
 from srlm.data_tables import HUB, file_rows, hub_rows
 from srlm.errors import DataError
 from srlm.json_files import Row
@@ -30,11 +30,9 @@ from srlm.read_text import opened
 from srlm.types import Dropped, Message, Prompt
 
 _TEXTS = ("instruction", "prompt", "question")
-_SYSTEM = "system_prompt"
-"""OpenOrca's name of the field `system`."""
 _MT_BENCH = "turns"
 _OPEN_ASSISTANT = ("message_id", "message_tree_id", "parent_id", "role", "text", "lang", "deleted", "rank", "replies")
-_BESIDE = ("input", "system", _SYSTEM, "history", "context")
+_BESIDE = ("input", *SYSTEM, "history", "context")
 _COLUMNS = frozenset({*CONVERSATIONS, *_TEXTS, *_BESIDE, _MT_BENCH, *_OPEN_ASSISTANT})
 _SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".gz")
 _HUB_NAME = re.compile(rf"{HUB}[\w.-]+/[\w.-]+(:.+)?")
@@ -132,8 +130,6 @@ def _question(row: Row) -> Question:
             f"it has {has}."
         )
     data = dict(row.data)
-    if _SYSTEM in data:
-        data.setdefault("system", data[_SYSTEM])
     value = data[name]
     if name == _MT_BENCH:
         if not (isinstance(value, list) and value and isinstance(value[0], str)):

@@ -14,14 +14,13 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from srlm.conversations import CONVERSATIONS, Question, answer_in, question_in, question_of, with_input
+from srlm.conversations import CONVERSATIONS, QUESTIONS, Question, answer_in, question_in, question_of, with_input
 from srlm.json_files import Row
 from srlm.jsonl import explain
 from srlm.types import Message, RankedPrompt
 
 _RANKED = TypeAdapter(RankedPrompt)
-RANKED_FIELDS = ("answers", "output_1", "output_2", "label", "chosen", "rejected", "question", "split")
-_PROMPTS = ("prompt", "instruction", "question")
+RANKED_FIELDS = ("answers", "output_1", "output_2", "label", "chosen", "rejected", "split")
 _DIFFERENT = "chosen and rejected differ before their last answers, so they answer different prompts."
 _SPEAKER = re.compile(r"(?:\A|\n\n)(Human|Assistant):")
 
@@ -56,7 +55,7 @@ def ranked_prompt(row: Row, identifier: str) -> RankedPrompt:
 
 def _preference(row: Row) -> tuple[Question, str, str]:
     """Return (question, chosen, rejected) of a record with these answers."""
-    given = next((name for name in (*_PROMPTS, *CONVERSATIONS) if name in row.data), None)
+    given = next((name for name in (*QUESTIONS, *CONVERSATIONS) if name in row.data), None)
     if given is None and all(isinstance(row.data.get(side), str) for side in ("chosen", "rejected")):
         return _spoken(row)
     (asked, chosen), (asked_too, rejected) = answer_in(row, "chosen"), answer_in(row, "rejected")

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from srlm.conversations import ANSWERS, CONVERSATIONS, QUESTIONS, asked_and_answered
+from srlm.conversations import ANSWERS, CONVERSATIONS, QUESTIONS, SYSTEM, asked_and_answered
 from srlm.data_tables import file_rows
 from srlm.digest import digest_of
 from srlm.errors import DataError
@@ -32,21 +32,8 @@ from srlm.types import Demonstration, RankedPrompt
 T = TypeVar("T", Demonstration, RankedPrompt)
 _SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet", ".csv", ".csv.gz", ".tsv", ".tsv.gz")
 _DEMONSTRATION = TypeAdapter(Demonstration)
-_COLUMNS = frozenset(
-    {
-        *QUESTIONS,
-        *ANSWERS,
-        *CONVERSATIONS,
-        *RANKED_FIELDS,
-        "id",
-        "input",
-        "context",
-        "system",
-        "history",
-        "kind",
-        "schema",
-    }
-)
+_OTHERS = ("id", "input", "context", "history", "kind", "schema")
+_COLUMNS = frozenset({*QUESTIONS, *ANSWERS, *CONVERSATIONS, *SYSTEM, *RANKED_FIELDS, *_OTHERS})
 
 
 @dataclass(frozen=True)
@@ -132,7 +119,7 @@ def _identifier(row: Row, part: str) -> str:
 
 def _demonstration(row: Row) -> Demonstration:
     fields: dict[str, Any] = {**row.data, "id": _identifier(row, "ift")}
-    own = {"instruction", "response"} <= row.data.keys() and not {"input", "system", "history"} & row.data.keys()
+    own = {"instruction", "response"} <= row.data.keys() and not {"input", *SYSTEM, "history"} & row.data.keys()
     if not own or isinstance(row.data.get("context"), str):
         question, response = asked_and_answered(row)
         fields |= {"instruction": question.instruction, "context": question.context, "response": response}

@@ -22,8 +22,8 @@ def require_training_data(run: Run, model: str) -> None:
         UsageError: the model was not trained by the run.
         UnknownName: there is no such model.
     """
-    if model == "M0":
-        raise UsageError(f"M0 is {run.config.model}, which the run did not train. Name one of its own models.")
+    if run.is_given(model):
+        raise UsageError(f"{model} is {run.config.model} itself, which the run did not train. Name M2 or a later one.")
     if (run.folder / model / "checkpoint").exists() or trained_by_dpo(run, model):
         return
     known = {path.parent.name for stage in ("checkpoint", "pairs.jsonl") for path in run.folder.glob(f"*/{stage}")}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from evals.compare.cells import cell_lines, column_title, legend, paper_value, row_label
 from evals.compare.comparison import Comparison
+from evals.compare.terminal_chart import chart_lines
 from evals.metric import ExtraTable, Metric
 from srlm.escape import one_line
 
@@ -23,14 +24,18 @@ PADDING = 3
 _WORD = re.compile(r"(?:^\s+)?\S+")  # the first one with the indent before it
 
 
-def print_comparison(console: "Console", comparison: Comparison) -> None:
-    """Print the tables of a comparison, their captions, and the conclusions."""
+def print_comparison(console: "Console", comparison: Comparison, *, chart: bool = False) -> None:
+    """Print the tables of a comparison, their captions, and the conclusions; with `chart`, the first metric as one."""
     for table in as_tables(comparison, console.width):
         console.print(table)
     for caption in [*comparison.captions, *legend(comparison.metrics, comparison.extra_tables)]:
         console.print(one_line(caption), style="dim", markup=False)
     print_extra_tables(console, comparison.extra_tables)
     console.print()
+    for line in chart_lines(comparison) if chart else []:
+        console.print(line, markup=False, no_wrap=True)
+    if chart:
+        console.print()
     for line in comparison.conclusions:
         console.print(f"- {one_line(line)}", markup=False)
 

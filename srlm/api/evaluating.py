@@ -83,11 +83,11 @@ def evaluate(
 def _run_for(models: Sequence[str], run: "Run | str | Path | None", runs: str | Path | None) -> "Run":
     """Return the run that stores the results. Where there is none, plan one for models that need none."""
     from srlm.config import TrainConfig
-    from srlm.model_hub import is_model_name
+    from srlm.rewards.source import is_source_name
     from srlm.runs import plan_run
 
     named = run is None or isinstance(run, str)
-    if not named or any_run(runs) or not all(is_model_name(one) for one in models):
+    if not named or any_run(runs) or not all(is_source_name(one) for one in models):
         return find_run(run, runs)
     return plan_run(runs_folder(runs), str(run or EVALUATIONS), TrainConfig(model=models[0]))
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from srlm.console import Progress
     from srlm.engines.engine import Engine
     from srlm.judges.judge_card import JudgeCard
-    from srlm.judges.pointwise import PointwiseJudge
+    from srlm.judges.pointwise import Method, PointwiseJudge
     from srlm.judges.preference_data import LabelledSet
     from srlm.judges.score_file import JudgedAnswer
     from srlm.ledger import Ledger
@@ -46,7 +46,8 @@ def judge(
 
     Args:
         file: JSON or JSON Lines, also .gz: records with instruction + output, or prompt + response.
-        judge: the packaged model, if None; else as for `evaluate`: openai:NAME, a folder, M2, ...
+        judge: the packaged model, if None; else as for `evaluate`: openai:NAME, a folder, M2, ...; or a program,
+            FILE.py:FUNCTION, or a reward model, which score without rubric, scoring and samples.
         rubric: one that ships with srlm, or a Markdown file.
         scoring: "sampled" words, then a score (the paper); or "expected", the mean over the digits' probabilities.
         samples: verdicts an answer, averaged; of sampled scoring only.
@@ -76,7 +77,7 @@ def judge(
     from srlm.console import Progress
     from srlm.jsonl import write_records
     from srlm.judges.judge_card import find_judge_card
-    from srlm.judges.measure_judge_card import scoring_description
+    from srlm.judges.pointwise import method_of
     from srlm.judges.score_file import judge_answers, read_answers, refuse_other_file, summarise
     from srlm.model_hub import PACKAGED
 
@@ -91,15 +92,15 @@ def judge(
 
     def work(
         engine: "Engine", calls: "Ledger", progress: Progress
-    ) -> "tuple[list[JudgedAnswer], tuple[Path, JudgeCard] | None]":
-        how = scorer.rubric.label, scoring_description(scorer)
-        refuse_other_file(target, items, judge=engine.name, rubric=how[0], scoring=how[1])
-        card = find_judge_card(Path(ledger), engine.identity, *how)
-        return judge_answers(scorer, engine, items, calls, progress), card
+    ) -> "tuple[list[JudgedAnswer], tuple[Path, JudgeCard] | None, Method]":
+        how = method_of(scorer, engine)
+        refuse_other_file(target, items, judge=engine.name, rubric=how.rubric, scoring=how.scoring)
+        card = find_judge_card(Path(ledger), engine.identity, how.rubric, how.scoring)
+        return judge_answers(scorer, engine, items, calls, progress), card, how
 
-    judged, card = run_with_estimate(work, model, Path(ledger), progress)
+    judged, card, how = run_with_estimate(work, model, Path(ledger), progress)
     write_records(target, judged)
-    return ScoredFile(tuple(judged), summarise(judged, scorer.rubric.scale), card, target, model.name)
+    return ScoredFile(tuple(judged), summarise(judged, how.scale), card, target, model.name)
 
 
 def judge_card(
@@ -128,7 +129,8 @@ def judge_card(
     The card is stored with the ledger; `judge` shows it with scores that the same judge gave in the same way.
 
     Args:
-        spec: the judge: smollm2, a folder, hf:NAME, openai:NAME[@ADDRESS], or a model of a run (M2).
+        spec: the judge: smollm2, a folder, hf:NAME, openai:NAME[@ADDRESS], or a model of a run (M2); or a program,
+            FILE.py:FUNCTION, or a reward model, of which only scores are measured.
         pairs: labelled pairs, a file or a folder of subsets; the packaged ones, if None.
         limit: use at most so many pairs, spread over instructions.
         rubric: of its scores: one that ships with srlm, or a Markdown file.

@@ -69,19 +69,20 @@ class ModelOpener:
         self._budget = None if max_cost is None else Budget(max_cost)
 
     def model(self, spec: str, run: "Run | None") -> "EvalModel":
-        """Return a model by its name in a run, or by what `srlm.engines.open` knows, without loading it.
+        """Return a model by its name in a run, or by what `srlm.rewards.source.open_judge` knows, without loading it.
 
         Raises:
             SrlmError: the name, the address, or a price that the budget needs is unknown.
         """
         from evals.model import Checkpoint, EvalModel
-        from srlm.engines.open import is_remote, open_engine, public_name
-        from srlm.model_hub import is_model_name, model_folder, model_name
+        from srlm.engines.open import is_remote, public_name
+        from srlm.model_hub import model_folder, model_name
+        from srlm.rewards.source import is_source_name, open_judge
 
-        place = spec if run is None or (spec not in run.models() and is_model_name(spec)) else run.model(spec)
+        place = spec if run is None or (spec not in run.models() and is_source_name(spec)) else run.model(spec)
         settings = _settings(spec, run)
         name = public_name(spec) if is_remote(spec) else model_name(spec)
-        load = partial(open_engine, place, name=name, client=self._client, budget=self._budget, **settings)
+        load = partial(open_judge, place, name=name, client=self._client, budget=self._budget, **settings)
         if is_remote(place):
             load().close()  # an unknown price or a wrong address is refused now, before any work
             return EvalModel(name, load, remote=True)

@@ -70,6 +70,9 @@ def compare(
             help="Add the values that the self-rewarding paper reports for models of the names SFT, M1, M2, M3.",
         ),
     ] = None,
+    chart: Annotated[
+        bool, typer.Option("--chart", help="Also draw the first metric, below the table: each value in its interval.")
+    ] = False,
     alpaca_difficulties: AlpacaDifficulties = None,
     prompts: Prompts = None,
     repeats: Repeats = None,
@@ -85,7 +88,10 @@ def compare(
     from evals.compare.terminal import print_comparison
     from srlm import api
     from srlm.console import say, say_data, stdout
+    from srlm.errors import UsageError
 
+    if chart and format is not Format.table:
+        raise UsageError(f"--chart goes with --format table; {format.value} has the same values.")
     comparison = api.compare(
         models,
         baseline=baseline,
@@ -107,6 +113,6 @@ def compare(
         Format.html: as_html,
     }
     if format is Format.table:
-        print_comparison(stdout(), comparison)
+        print_comparison(stdout(), comparison, chart=chart)
     else:
         (say_data if format is Format.json else say)(write[format](comparison).rstrip("\n"))

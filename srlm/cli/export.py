@@ -18,7 +18,7 @@ class Format(StrEnum):
 
 
 def export(
-    model: Annotated[str, typer.Argument(help="The model: SFT, M1, M2, ...")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="SFT, M1, M2, ...")],
     to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="A new folder.")],
     checkpoint: Annotated[
         bool,

@@ -92,7 +92,12 @@ def judge(
         ),
     ],
     by: Annotated[
-        str | None, typer.Option("--judge", help="As for eval: smollm2, openai:NAME, M2, ...; smollm2, if not given.")
+        str | None,
+        typer.Option(
+            "--judge",
+            help="As for eval: smollm2, openai:NAME, M2, ...; or FILE.py:FUNCTION, or a reward model. smollm2, if not "
+            "given.",
+        ),
     ] = None,
     rubric: Rubric = "additive",
     scoring: HowScored = Scoring.sampled,
@@ -122,6 +127,7 @@ def judge(
     makes no call twice. A file called card is given as ./card.
     """
     from srlm import api
+    from srlm.rewards.source import kind_of
 
     work = partial(
         api.judge,
@@ -146,6 +152,9 @@ def judge(
         print_estimate(work)
         return
     scored = work()
+    if kind_of(scored.answers[0].rubric if scored.answers else ""):
+        _print_scores(scored, command("srlm", "judge", "card", scored.judge), format)
+        return
     often = f" --samples {samples}" if scoring is Scoring.sampled else ""
     measure = f"{command('srlm', 'judge', 'card', scored.judge, '--rubric', rubric)} --scoring {scoring.value}{often}"
     _print_scores(scored, measure, format)
@@ -165,7 +174,10 @@ def _print_scores(scored: "ScoredFile", measure: str, format: Format) -> None:
 def card(
     spec: Annotated[
         str,
-        typer.Argument(metavar="SPEC", help="smollm2, a folder, hf:NAME, openai:NAME[@ADDRESS], or a run's name (M2)."),
+        typer.Argument(
+            metavar="SPEC",
+            help="smollm2, a folder, hf:NAME, openai:NAME[@ADDRESS], a run's name (M2), or FILE.py:FUNCTION.",
+        ),
     ],
     pairs: Annotated[
         Path | None,

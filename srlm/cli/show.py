@@ -87,8 +87,9 @@ def _thoughts(text: str, width: int) -> list[str]:
 
 def _how(verdict: "Verdict") -> str:
     """Return the rubric of a judge's verdict, or the label of a program or a reward model."""
-    own = verdict.rubric.startswith(("program:", "reward-model:"))
-    return verdict.rubric if own else f"rubric {verdict.rubric}"
+    from srlm.rewards.source import kind_of
+
+    return verdict.rubric if kind_of(verdict.rubric) else f"rubric {verdict.rubric}"
 
 
 def _reading(verdict: "Verdict") -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from srlm.engines.device import pick_device, pick_dtype
+from srlm.engines.device import pick_device, pick_dtype, threads_for
 from srlm.engines.engine import OnProgress, no_progress
 from srlm.engines.load import load_model, load_tokenizer
 
@@ -59,7 +59,7 @@ def embed(
         longest = len(encoded[places[-1]])
         ids = torch.tensor([encoded[place] + [0] * (longest - len(encoded[place])) for place in places])
         mask = torch.tensor([[1] * len(encoded[place]) + [0] * (longest - len(encoded[place])) for place in places])
-        with torch.inference_mode():
+        with torch.inference_mode(), threads_for(model):
             states = model.base_model(input_ids=ids.to(chosen), attention_mask=mask.to(chosen)).last_hidden_state
             weights = mask.to(chosen)[..., None].float()
             means = (states.float() * weights).sum(1) / weights.sum(1)

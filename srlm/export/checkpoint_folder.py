@@ -54,8 +54,10 @@ def write_checkpoint_folder(
     """
     require("huggingface_hub", "A model card", "local")
     source = Path(run.model(model))
-    if model == "M0":
-        raise UsageError(f"M0 is {run.config.model}, which the run did not train. Export one of its own models.")
+    if run.is_given(model):
+        raise UsageError(
+            f"{model} is {run.config.model} itself, which the run did not train. Export M2 or a later one."
+        )
     require_checkpoint(source)
     require_weights(source)
     require_new(folder)
@@ -98,17 +100,19 @@ def card_for_the_hub(run: Run, model: str, *, license_id: str | None = None, bas
         card.data.base_model = base_model
     if card.data.base_model is not None:
         card.data.base_model_relation = "finetune"
-    if names := [*_data_sets(run.config)]:
+    if names := [*dict.fromkeys(_data_sets(run.config))]:
         card.data.datasets = names
     return str(card).rstrip() + "\n"
 
 
 def _data_sets(config: TrainConfig) -> Iterator[str]:
-    """Yield the data sets on the Hub that the run was trained on."""
-    for source in (config.seeds.source, config.seeds.eft_source if config.seeds.eft else None):
-        name = (source or "").removeprefix("oasst:")
-        if source and source.startswith("oasst:") and REPOSITORY.fullmatch(name) and not Path(name).exists():
-            yield name
+    """Yield the data sets on the Hub from which the training data come."""
+    seeds = [] if config.start == "instruct" else [config.seeds.source, config.seeds.eft_source]
+    for source in (*seeds, config.instructions.source):
+        for prefix in ("oasst:", "hf:"):
+            name = (source or "").removeprefix(prefix).partition(":")[0]
+            if (source or "").startswith(prefix) and REPOSITORY.fullmatch(name) and not Path(name).exists():
+                yield name
 
 
 def _portable(name: str, content: dict[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def require_new(folder: Path) -> None:
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """Yield an unfinished folder beside `folder`, which gets its name at the end.
+    """Yield an unfinished folder next to `folder`, which gets its name at the end.
 
     Raises:
         DataError, UsageError: the place is taken.

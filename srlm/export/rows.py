@@ -28,8 +28,8 @@ PREFERENCE_COLUMNS = {
     "prompt_id": "of the prompt",
     "chosen_id": "of the better answer",
     "rejected_id": "of the worse answer",
-    "chosen_reward": "mean score of the better answer by the model's judge",
-    "rejected_reward": "mean score of the worse answer by the same",
+    "chosen_reward": "reward of the better answer, by which the pair was chosen",
+    "rejected_reward": "reward of the worse answer",
     "reason": "reason for the choice of the two answers",
 }
 

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from srlm.errors import DataError
 from srlm.jsonl import explain, read_json, with_nan, without_nan, write_json
+from srlm.stats.five_numbers import FiveNumbers
 from srlm.stats.formatting import percent
 from srlm.stats.intervals import Estimate
 from srlm.types import SCHEMA
@@ -83,7 +84,8 @@ class ScoreCard:
     """Reliability of a pointwise judge: its scores of both answers of each labelled pair.
 
     `agreement` counts a pair with equal scores as half; `ties` is the share of such pairs. `histogram` counts answers
-    by their mean score, rounded to the nearest integer, from `lowest` up. Pairs and answers without a parsed verdict
+    by their mean score, rounded to the nearest integer, from `lowest` up; scores without a scale, of a program or a
+    reward model, have `five_numbers` in its place. Pairs and answers without a parsed verdict
     are left out, and counted in `reliability`.
     """
 
@@ -98,6 +100,7 @@ class ScoreCard:
     reliability: Reliability
     subsets: dict[str, Estimate] = field(default_factory=dict)
     mass: Mass = Mass()
+    five_numbers: FiveNumbers | None = None
 
     @property
     def weak(self) -> bool:
@@ -121,7 +124,7 @@ class JudgeCard:
 
     `first_position` counts single verdicts, all others pairs of verdicts, one in each order. `subsets` has the
     agreement on each part of a labelled set with several parts. `scores` is None if only pairs were judged. Fields with
-    a default may be missing in cards of older versions.
+    a default may be missing in cards of older versions. Programs and reward models have `scores` alone.
     """
 
     judge: str
@@ -142,6 +145,11 @@ class JudgeCard:
     scores: ScoreCard | None = None
     schema: int = SCHEMA
     mass: Mass = Mass()
+
+    @property
+    def pairwise(self) -> bool:
+        """True if the judge compared pairs, and did not only score single answers."""
+        return self.agreement.n > 0 or self.reliability.verdicts > 0
 
     @property
     def weak(self) -> bool:

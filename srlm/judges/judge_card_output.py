@@ -28,7 +28,7 @@ MANY = 0.9
 def print_card(console: "Console", card: JudgeCard, path: Path) -> None:
     """Print the card: table, histogram and sentences."""
     console.print(card_table(card))
-    if card.scores:
+    if card.scores and card.scores.histogram:
         print_histogram(console, card.scores.histogram, card.scores.lowest)
     console.print()
     for line in card_words(card):
@@ -49,12 +49,13 @@ def card_table(card: JudgeCard) -> "Table":
     scores = card.scores
     table = Table(title=table_cell(f"Judge card of {card.judge}: rates in %, 95 % intervals"), title_justify="left")
     table.add_column("")
-    table.add_column("pairs, both orders", justify="right")
+    if card.pairwise:
+        table.add_column("pairs, both orders", justify="right")
     if scores:
         table.add_column(table_cell(f"scores, {scores.scoring}"), justify="right")
 
     def row(label: str, pairs: str, single: str = "-") -> None:
-        table.add_row(table_cell(label), pairs, *([single] if scores else []))
+        table.add_row(table_cell(label), *([pairs] if card.pairwise else []), *([single] if scores else []))
 
     def rates(label: str, pairs: Estimate, single: Estimate | None) -> None:
         row(label, percent_cell(pairs), percent_cell(single))
@@ -62,16 +63,19 @@ def card_table(card: JudgeCard) -> "Table":
     rates("agrees with the labels", card.agreement, scores.agreement if scores else None)
     for subset, estimate in card.subsets.items():
         rates(f"  on {subset}, n = {estimate.n}", estimate, scores.subsets.get(subset) if scores else None)
-    row("same winner in both orders", percent_cell(card.consistency))
-    row("prefers the answer shown first", percent_cell(card.first_position))
+    if card.pairwise:
+        row("same winner in both orders", percent_cell(card.consistency))
+        row("prefers the answer shown first", percent_cell(card.first_position))
     rates("prefers the longer answer", card.length.preferred, scores.length.preferred if scores else None)
     rates("  the labelled answer is the longer", card.length.labelled, scores.length.labelled if scores else None)
     row("equal scores for both answers", "-", percent_cell(scores.ties if scores else None))
     one, two = card.reliability, scores.reliability if scores else Reliability()
-    rates("parsed replies", one.parsed, two.parsed)
+    rates("parsed replies" if card.pairwise else "answers with a value", one.parsed, two.parsed)
     _mass_rows(row, card)
     rates("failed calls", one.failed, two.failed)
     row("mean score", "-", number_cell(scores.mean) if scores else "-")
+    if scores and scores.five_numbers:
+        row("lowest, quartiles, highest", "-", " ".join(f"{value:.3g}" for value in scores.five_numbers))
     row("engine seconds per 1,000 verdicts", number_cell(one.seconds), number_cell(two.seconds))
     row("US dollars per 1,000 verdicts", number_cell(one.cost), number_cell(two.cost))
     row("verdicts", f"{one.verdicts:,}", f"{two.verdicts:,}")
@@ -120,6 +124,8 @@ def histogram_lines(counts: Sequence[int], lowest: int) -> list[str]:
 def card_words(card: JudgeCard) -> list[str]:
     """Summarise the reliability of the judge in sentences: of pairs, then of single answers."""
     origin = f"{card.labelled or 'of unknown origin'}, {card.instructions:,} instructions"
+    if not card.pairwise and card.scores:
+        return _about_source(card.scores, f"On {card.pairs:,} labelled pairs ({origin})")
     words = [f"On {card.pairs:,} labelled pairs ({origin}): {_worth(card.agreement)}"]
     if card.first_position.value >= MANY or card.first_position.value <= 1 - MANY:
         place = "first" if card.first_position.value > 0.5 else "second"
@@ -135,6 +141,23 @@ def card_words(card: JudgeCard) -> list[str]:
     if card.scores:
         words += _about_scores(card.scores)
     return words
+
+
+def _about_source(scores: ScoreCard, where: str) -> list[str]:
+    """Summarise a program or a reward model in sentences, with the rule that it must exceed."""
+    words = [f"{where}, by the scores of a {scores.scoring}: {_worth(scores.agreement)}"]
+    if not isnan(scores.length.labelled.value):
+        words.append(
+            f"The longer answer is the labelled one in {percent(scores.length.labelled)} of the pairs that it decides: "
+            "a rule that only measures length agrees as often."
+        )
+    if scores.ties.value > 0:
+        words.append(f"Both answers have the same score in {percent(scores.ties)} of the pairs, which count as half.")
+    if scores.reliability.parsed.value < 1:
+        words.append(
+            f"It has a value for {percent(scores.reliability.parsed)} of the answers; pairs with another are left out."
+        )
+    return words + _about_length("In its scores", scores.length.excess)
 
 
 def _about_scores(scores: ScoreCard) -> list[str]:

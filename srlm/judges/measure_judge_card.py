@@ -9,13 +9,16 @@ from collections.abc import Iterable, Sequence
 from math import floor, inf
 from statistics import median
 
+from srlm.config.preferences import JudgeConfig
 from srlm.inference import Caller
 from srlm.judges.judge_card import UNKNOWN, JudgeCard, LengthBias, Mass, Reliability, ScoreCard
 from srlm.judges.pairwise import VOTE, Match, Preference, Voting, compare, load_pairwise
-from srlm.judges.pointwise import PointwiseJudge, rewards, score
+from srlm.judges.pointwise import PointwiseJudge, configured_judge, method_of, rewards, score
 from srlm.judges.preference_data import LabelledSet
 from srlm.judges.rubric import Scale
 from srlm.ledger import Ledger
+from srlm.rewards.source import RewardSource
+from srlm.stats.five_numbers import five_numbers
 from srlm.stats.intervals import Estimate, bootstrap_ratio, mean_interval
 from srlm.transcript import transcript
 from srlm.types import Failed, Scored, Verdict
@@ -34,6 +37,8 @@ def measure_judge_card(
 ) -> JudgeCard:
     """Measure a judge on at most `limit` labelled pairs, and its scores too if `pointwise` is given.
 
+    A program or a reward model has scores alone.
+
     Raises:
         EngineFailed: no call at all was answered.
     """
@@ -41,6 +46,8 @@ def measure_judge_card(
     template = load_pairwise()
     chosen = labelled.matches(limit)
     subset_of, matches = {match.id: subset for subset, match in chosen}, [match for _, match in chosen]
+    if isinstance(engine, RewardSource):
+        return _measure_source(engine, caller, labelled, subset_of, matches)
     found = compare(
         caller,
         template,
@@ -70,6 +77,28 @@ def measure_judge_card(
         subsets=_by_subset(leads, subset_of),
         scores=_measure_scores(pointwise, caller, subset_of, matches) if pointwise else None,
         mass=mass(verdicts, voting.least_mass),
+    )
+
+
+def _measure_source(
+    source: RewardSource, caller: Caller, labelled: LabelledSet, subset_of: dict[str, str], matches: Sequence[Match]
+) -> JudgeCard:
+    """Measure a program or a reward model, which compares no pairs: everything pairwise is unknown."""
+    scores = _measure_scores(configured_judge(JudgeConfig()), caller, subset_of, matches)
+    return JudgeCard(
+        judge=source.name,
+        rubric=source.label,
+        agreement=UNKNOWN,
+        consistency=UNKNOWN,
+        first_position=UNKNOWN,
+        longer_preferred=UNKNOWN,
+        read=scores.reliability.parsed.value,
+        identity=source.identity,
+        labelled=labelled.name,
+        labelled_digest=labelled.digest,
+        pairs=len(matches),
+        instructions=len({transcript(match) for match in matches}),
+        scores=scores,
     )
 
 
@@ -110,33 +139,35 @@ def _measure_scores(
         if better is not None and worse is not None:
             leads.append((match, better - worse))
     owned = [(transcript(answers[one.answer_ids[0]][0]), one) for one in verdicts]
-    scale = judge.rubric.scale
+    method = method_of(judge, caller.engine)
+    given_values = [found for _, found in given]
     return ScoreCard(
-        rubric=judge.rubric.label,
-        scoring=scoring_description(judge),
+        rubric=method.rubric,
+        scoring=method.scoring,
         agreement=rate((transcript(match), _sign(lead)) for match, lead in leads),
         ties=rate((transcript(match), float(lead == 0)) for match, lead in leads),
         length=_length(leads),
-        mean=mean_interval(
-            [found for _, found in given], [owner for owner, _ in given], bounds=(scale.lowest, scale.highest)
-        ),
-        lowest=scale.lowest,
-        histogram=histogram([found for _, found in given], scale),
+        mean=mean_interval(given_values, [owner for owner, _ in given], bounds=bounds_of(method.scale)),
+        lowest=method.scale.lowest if method.scale else 0,
+        histogram=histogram(given_values, method.scale),
+        five_numbers=None if method.scale else five_numbers(given_values),
         reliability=reliability(owned, caller.ledger),
         subsets=_by_subset(leads, subset_of),
         mass=mass(owned, judge.least_mass),
     )
 
 
-def scoring_description(judge: PointwiseJudge) -> str:
-    """Return the scoring of a judge as text: "expected", or "sampled x 3"."""
-    return f"{judge.scoring} x {judge.samples}" if judge.scoring == "sampled" else judge.scoring
-
-
-def histogram(values: Iterable[float], scale: Scale) -> tuple[int, ...]:
-    """Count the values nearest to each integer of the scale; a half is rounded up."""
+def histogram(values: Iterable[float], scale: Scale | None) -> tuple[int, ...]:
+    """Count the values nearest to each integer of the scale; a half is rounded up. Without a scale there are none."""
+    if scale is None:
+        return ()
     counts = Counter(floor(value + 0.5) for value in values)
     return tuple(counts[point] for point in scale.values)
+
+
+def bounds_of(scale: Scale | None) -> tuple[float, float]:
+    """Return the lowest and the highest score that can be."""
+    return (-inf, inf) if scale is None else (scale.lowest, scale.highest)
 
 
 def rate(observations: Iterable[Observation]) -> Estimate:

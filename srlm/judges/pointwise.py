@@ -11,12 +11,13 @@ from math import sqrt
 from typing import Literal
 
 from srlm.config.preferences import JudgeConfig
+from srlm.engines.engine import Engine
 from srlm.errors import UsageError
 from srlm.inference import Caller
 from srlm.judges.injection import find_injections
 from srlm.judges.parse import LEAST_DIGITS, expectation, read_score
 from srlm.judges.rubric import Rubric, Scale, load_rubric
-from srlm.rewards.source import RewardSource, conversation, source_verdicts
+from srlm.rewards.source import RewardSource, conversation, kind_of, source_verdicts
 from srlm.seeding import derive_seed
 from srlm.strip_reasoning import mass_of, thoughts_of
 from srlm.transcript import Asked
@@ -60,6 +61,30 @@ class PointwiseJudge:
             Request(messages, self.sampling, seed=derive_seed(seed, sample), sample=sample)
             for sample in range(self.samples)
         ]
+
+
+@dataclass(frozen=True)
+class Method:
+    """The way in which answers are scored: the label of the rubric or of the source, the scoring, and the scale.
+
+    `scale` is None for programs and reward models.
+    """
+
+    rubric: str
+    scoring: str
+    scale: Scale | None
+
+
+def method_of(judge: PointwiseJudge, engine: Engine) -> Method:
+    """Return the method of `score` with this engine: that of the judge, or of a source that needs none."""
+    if isinstance(engine, RewardSource):
+        return Method(engine.label, kind_of(engine.label) or "", None)
+    return Method(judge.rubric.label, scoring_description(judge), judge.rubric.scale)
+
+
+def scoring_description(judge: PointwiseJudge) -> str:
+    """Return the scoring of a judge as text: "expected", or "sampled x 3"."""
+    return f"{judge.scoring} x {judge.samples}" if judge.scoring == "sampled" else judge.scoring
 
 
 def configured_judge(config: JudgeConfig) -> PointwiseJudge:

@@ -18,11 +18,12 @@ from srlm.errors import DataError, UsageError
 from srlm.inference import Caller
 from srlm.json_files import read_rows
 from srlm.judges.injection import constant_answers
-from srlm.judges.measure_judge_card import histogram, rate, scoring_description
-from srlm.judges.pointwise import PointwiseJudge, rewards, score
+from srlm.judges.measure_judge_card import bounds_of, histogram, rate
+from srlm.judges.pointwise import PointwiseJudge, method_of, rewards, score
 from srlm.judges.rubric import Scale
 from srlm.ledger import Ledger
 from srlm.stats.correlation import spearman
+from srlm.stats.five_numbers import FiveNumbers, five_numbers
 from srlm.stats.intervals import Estimate, mean_interval
 from srlm.transcript import transcript
 from srlm.types import SCHEMA, Answer, Failed, Message, Prompt, Scored, Verdict
@@ -61,7 +62,8 @@ class Summary:
     """Summary of the scores of a file. Rates and means are clustered by instruction.
 
     `length` is the rank correlation of score and length in characters. `flagged` counts answers with a suspected prompt
-    injection, `flags` those of each kind. `constant` counts the instructions with the most common answer.
+    injection, `flags` those of each kind. `constant` counts the instructions with the most common answer. Scores
+    without a scale, of a program or a reward model, have `five_numbers` in place of the histogram, and no flags.
     """
 
     answers: int
@@ -76,6 +78,7 @@ class Summary:
     flagged: int
     flags: dict[str, int]
     constant: int
+    five_numbers: FiveNumbers | None = None
 
 
 def read_answers(path: Path) -> list[tuple[Prompt, Answer]]:
@@ -107,6 +110,7 @@ def judge_answers(
     Raises:
         EngineFailed: no call at all was answered.
     """
+    method = method_of(judge, engine)
     verdicts = score(
         judge,
         Caller(engine, ledger, STAGE, progress),
@@ -126,8 +130,8 @@ def judge_answers(
             output=answer.text,
             model=answer.model,
             judge=engine.name,
-            rubric=judge.rubric.label,
-            scoring=scoring_description(judge),
+            rubric=method.rubric,
+            scoring=method.scoring,
             reward=found[answer.id].value,
             spread=found[answer.id].spread,
             scored=found[answer.id].scored,
@@ -139,8 +143,8 @@ def judge_answers(
     ]
 
 
-def summarise(judged: Sequence[JudgedAnswer], scale: Scale) -> Summary:
-    """Summarise the scores on their scale."""
+def summarise(judged: Sequence[JudgedAnswer], scale: Scale | None) -> Summary:
+    """Summarise the scores on their scale; None for those of a program or a reward model."""
     given = [(one, one.reward) for one in judged if one.reward is not None]
     values, owners = [value for _, value in given], [transcript(one) for one, _ in given]
     answered = [
@@ -153,8 +157,8 @@ def summarise(judged: Sequence[JudgedAnswer], scale: Scale) -> Summary:
         answers=len(judged),
         instructions=len({transcript(one) for one in judged}),
         scored=len(given),
-        mean=mean_interval(values, owners, bounds=(scale.lowest, scale.highest)),
-        lowest=scale.lowest,
+        mean=mean_interval(values, owners, bounds=bounds_of(scale)),
+        lowest=scale.lowest if scale else 0,
         histogram=histogram(values, scale),
         parsed=rate((owner, float(isinstance(verdict.reading, Scored))) for owner, verdict in answered),
         failed=rate(
@@ -163,6 +167,7 @@ def summarise(judged: Sequence[JudgedAnswer], scale: Scale) -> Summary:
         length=spearman(values, [len(one.output) for one, _ in given], owners),
         flagged=sum(bool(one.flags) for one in judged),
         flags=dict(sorted(Counter(kind for one in judged for kind in one.flags).items())),
+        five_numbers=None if scale else five_numbers(values),
         constant=constant_answers(Answer(one.id, transcript(one), one.model, one.output, "stop") for one in judged),
     )
 

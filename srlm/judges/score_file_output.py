@@ -24,7 +24,8 @@ def print_summary(
 ) -> None:
     """Print the summary. `measure` is the command that makes the judge card, if there is none."""
     console.print(summary_table(summary))
-    print_histogram(console, summary.histogram, summary.lowest)
+    if summary.histogram:
+        print_histogram(console, summary.histogram, summary.lowest)
     console.print()
     for line in summary_words(summary):
         console.print(f"- {one_line(line)}", markup=False)
@@ -59,10 +60,13 @@ def summary_table(summary: Summary) -> "Table":
     table.add_row("answers", f"{summary.answers:,} to {summary.instructions:,} instructions")
     table.add_row("with a score", f"{summary.scored:,}")
     table.add_row("mean score", number_cell(summary.mean))
-    table.add_row("parsed replies, %", percent_cell(summary.parsed))
+    if summary.five_numbers:
+        table.add_row("lowest, quartiles, highest", " ".join(f"{value:.3g}" for value in summary.five_numbers))
+    table.add_row("parsed replies, %" if summary.histogram else "with a value, %", percent_cell(summary.parsed))
     table.add_row("failed calls, %", percent_cell(summary.failed))
     table.add_row(f"rank correlation of score and length, n = {summary.length.n}", number_cell(summary.length))
-    table.add_row("answers with a suspected prompt injection", f"{summary.flagged:,}")
+    if summary.histogram:
+        table.add_row("answers with a suspected prompt injection", f"{summary.flagged:,}")
     for kind, count in summary.flags.items():
         table.add_row(table_cell(f"  by {kind}"), f"{count:,}")
     table.add_row("instructions with the same answer", f"{summary.constant:,}")

@@ -179,7 +179,7 @@ class RewardModel:
 
         config = self._loaded.config.get_text_config()
         own = config.pad_token_id
-        pad = own if own is not None and 0 <= own < (self._rows or own + 1) else self._unused_token(texts)
+        pad = own if own is not None and own >= 0 else self._unused_token(texts)
         if pad is None and len(texts) > 1:
             return [value for text in texts for value in self._pass([text])]
         longest = max(map(len, texts))

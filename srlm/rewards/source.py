@@ -20,12 +20,20 @@ from srlm.types import Answer, Completion, Failed, Message, Reply, Request, Scor
 CANNOT_SAY = "cannot say"
 """Reply of a source that has no value for an answer."""
 
+KINDS = {"program": "program", "reward-model": "reward model"}
+"""The first words of labels, and what they mean."""
+
 
 @runtime_checkable
 class RewardSource(Engine, Protocol):
     """An engine that scores answers. `label` stands for the rubric in its verdicts: its kind and its digest."""
 
     label: str
+
+
+def kind_of(label: str) -> str | None:
+    """Return the kind of source that a verdict's label is of: "program", "reward model"; None for a rubric."""
+    return KINDS.get(label.partition(":")[0])
 
 
 def is_source_name(name: str) -> bool:
@@ -56,6 +64,7 @@ def open_judge(spec: str, **settings: Any) -> Engine:
         if is_classifier(folder):
             wanted = {key: settings[key] for key in ("device", "dtype", "batch_tokens") if key in settings}
             return RewardModel(folder, name=name, **wanted)
+        return open_engine(str(folder), **{**settings, "name": name})
     return open_engine(spec, **settings)
 
 

@@ -1,5 +1,6 @@
 """How results name what was asked is pinned: by another name they could not be compared with those of yesterday."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 from evals.prompt_sets import prompts_digest
@@ -9,7 +10,7 @@ from evals.suites.nlp import tasks as nlp_tasks
 from evals.suites.reward_model import run as reward_model
 from evals.suites.verifiable.benchmark import CheckedBenchmark, CheckedPrompt
 from srlm.judges.grading import GradingJudge
-from srlm.types import Prompt, RankedAnswer, RankedPrompt
+from srlm.types import Message, Prompt, RankedAnswer, RankedPrompt
 
 PROMPTS = [Prompt("b", "Naïve?", "evaluation", reference="Ja – 好"), Prompt("a", "One.", "evaluation")]
 
@@ -50,3 +51,16 @@ def test_of_what_lm_eval_asks():
         doc_to_target=lambda doc: "ich",
     )
     assert nlp_tasks._requests([task, task], None) == (4, "4:8f0fe84acb9c")
+
+
+def test_what_comes_before_a_prompt_is_part_of_its_digest_and_an_empty_context_is_not():
+    spoken = (Message("system", "Be brief."), Message("user", "Hi."), Message("assistant", "Hello."))
+    sets = [
+        PROMPTS,
+        [replace(PROMPTS[0], context=spoken), PROMPTS[1]],
+        [replace(PROMPTS[0], context=spoken[:1]), PROMPTS[1]],
+        [PROMPTS[0], replace(PROMPTS[1], context=spoken)],
+    ]
+    assert len({prompts_digest(one) for one in sets}) == len(sets)
+    ranked = RankedPrompt("q", "Which?", (RankedAnswer("Good.", 0), RankedAnswer("Bad.", 1)), context=())
+    assert reward_model._digest([ranked]) != reward_model._digest([replace(ranked, context=spoken)])

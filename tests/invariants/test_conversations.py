@@ -75,3 +75,40 @@ def test_seeds_that_cannot_be_few_shot_examples_are_refused(cli, tiny_config, se
     result = cli("train", tiny_config, "--runs", tmp_path / "runs", "--name", "r", "--seeds", folder)
     assert result.code == 2
     assert "demonstrations that stand alone" in " ".join(result.err.split())
+
+
+@pytest.mark.slow
+def test_iterations_on_prompts_that_are_conversations(cli, tiny_config, tmp_path, run_folder):
+    """Candidates answer the conversation, the judge reads it, pairs hold it; a run begun again has the same bytes."""
+    prompts = tmp_path / "prompts.jsonl"
+    rows = [
+        {"messages": [*before, {"role": "user", "content": f"Write a list of {word}."}]}
+        for before in ([], [SYSTEM], EARLIER, [SYSTEM, *EARLIER])
+        for word in ("birds", "rivers", "colours")
+    ]
+    prompts.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    changes = (f"instructions.source={prompts}", "instructions.count=12", "iterations=1")
+    words = [word for change in changes for word in ("--set", change)]
+    command = ("train", tiny_config, "--runs", tmp_path, "--name", "r", *words)
+    result = cli(*command)
+    assert result.code == 0, result.err
+    run = run_folder(tmp_path / "r")
+    contexts = {one["id"]: one["context"] for one in run.records("M2/instructions")}
+    assert sorted(map(len, contexts.values())) == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3
+    for _, _, _, request, *_ in run.calls("M2/candidates"):
+        messages = [{name: one[name] for name in ("role", "content")} for one in json.loads(request)["messages"]]
+        assert messages[:-1] in contexts.values()
+    judged = [json.loads(request)["messages"][0]["content"] for _, _, _, request, *_ in run.calls("M2/verdicts")]
+    assert {SYSTEM["content"] in text for text in judged} == {True, False}
+    pairs = run.records("M2/pairs")
+    assert pairs
+    assert all(one["context"] == contexts[one["prompt_id"]] for one in pairs)
+    talk = next(one for one in contexts if len(contexts[one]) == 3)
+    shown = cli("show", talk, "--runs", tmp_path, "--run", "r")
+    assert "System: Answer in few words." in shown.out
+    whole = run.results()
+    for name in ("candidates", "verdicts", "rewards", "pairs", "dropped", "health"):
+        (run.folder / "M2" / f"{name}.jsonl").unlink()
+    shutil.rmtree(run.folder / "M2" / "checkpoint")
+    assert cli(*command).code == 0
+    assert run.results() == whole

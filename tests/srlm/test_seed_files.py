@@ -44,6 +44,7 @@ DEMONSTRATIONS = {
         "history": [["Hi.", "Hello."]],
     },
     "dolly": {"instruction": "Add", "context": "1, 2.", "response": "3", "category": "open_qa"},
+    "orca": {"system_prompt": "Be brief.", "question": "Add 1, 2.", "response": "3"},
     "prompt and completion": {"prompt": "Add 1, 2.", "completion": "3"},
     "prompt and completion as messages": {
         "prompt": [said("system", "Be brief."), said("user", "Add 1, 2.")],
@@ -75,6 +76,7 @@ DEMONSTRATIONS = {
 CONTEXTS = {
     "ours with a context": (SYSTEM,),
     "alpaca with system and history": (SYSTEM, FIRST, REPLY),
+    "orca": (SYSTEM,),
     "prompt and completion as messages": (SYSTEM,),
     "messages with a system message": (SYSTEM,),
     "messages of two turns": (FIRST, REPLY),
@@ -232,8 +234,12 @@ def test_every_turn_of_a_conversation_is_somewhere(scratch, exchanges, system):
         ({"message_tree_id": "1", "text": "a"}, "give it as oasst:FILE"),
         ({"prompt": "q", "chosen": "a"}, "the field rejected is missing; it has chosen, prompt"),
         ({"instruction": "q", "output": 3}, "the field output must be text, not a number"),
-        ({"output": "3"}, "the field instruction or prompt is missing"),
+        ({"output": "3"}, "the field instruction or prompt or question is missing"),
         ({"messages": [said("user", "q")]}, "the last message of messages must be the assistant's; it is the user's"),
+        (
+            {"messages": [said("system", "s"), said("user", "q"), said("assistant", "a")], "system": "t"},
+            "has a system message in its messages and in the field system",
+        ),
         ({"messages": [said("assistant", "a"), said("assistant", "b")]}, "out of order"),
         ({"conversations": [spoken("human", "q"), spoken("tool", "x")]}, "the role 'tool' in conversations is none of"),
         ({"chosen": f"{HH} 3", "rejected": "\n\nHuman: Other.\n\nAssistant: 4"}, "answer different prompts"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from srlm.console import Step
-from srlm.engines.device import pick_device, pick_dtype
+from srlm.engines.device import pick_device, pick_dtype, threads_for
 from srlm.errors import UsageError
 from trainer.finetune.checkpoints import trainer_state_dir
 from trainer.finetune.distributed import world_size
@@ -89,5 +89,5 @@ def fit(trainer: Any, job: SFTJob | DPOJob, callbacks: Sequence[Any]) -> None:
         trainer.add_callback(callback)
     found = last_complete(Path(trainer.args.output_dir))
     step, checkpoint = found or (0, None)
-    with report_training(trainer, job, since=step + 1 if checkpoint else 0):
+    with report_training(trainer, job, since=step + 1 if checkpoint else 0), threads_for(trainer.model):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

@@ -198,20 +198,18 @@ def _held_out(sets: Sequence[str]) -> tuple[str, ...]:
 
 def _too_few(config: TrainConfig, file: PromptFile, passed: int, refused: Sequence[Dropped]) -> UsageError:
     count, total = config.instructions.count, len(file.prompts) + len(file.refused)
-    need = f"{config.iterations} iterations of {count:,} (instructions.count) need {config.iterations * (count or 0):,}"
-    if count is None:
-        need = f"{config.iterations} iterations need at least one each"
+    need = f"{config.iterations} iterations need at least one each"
+    if count is not None:
+        need = f"{config.iterations} iterations of {count:,} (instructions.count) need {config.iterations * count:,}"
     reasons = Counter(one.reason for one in refused)
     share = passed // config.iterations
-    advice = ["give more prompts"]
+    advice = "Give more prompts"
     if count is not None and share:
-        advice.append(f"set instructions.count to {share:,} or fewer (null: an equal share)")
-    if config.iterations > 1:
-        advice.append("set fewer iterations")
-    said = f"{', '.join(advice)}."
+        advice += f", or set instructions.count to {share:,} or fewer (null: an equal share)"
+    if passed >= (count or 1):
+        advice += ", or fewer iterations"
     return UsageError(
-        f"{file.source} has {total:,} prompts: {passed:,} can be used, {_counts(reasons)}; {need}. "
-        f"{said[0].upper()}{said[1:]}"
+        f"{file.source} has {total:,} prompts: {passed:,} can be used, {_counts(reasons)}; {need}. {advice}."
     )
 
 

@@ -8,12 +8,13 @@ out: agreement with human ranks, which `srlm eval --suite reward` measures with 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, pstdev, quantiles
+from statistics import fmean, pstdev
 from typing import Any
 
 from srlm.iteration_metrics import IterationMetrics, PositivesMetrics
 from srlm.judges.rubric import Scale
 from srlm.seed_data import evaluation_set
+from srlm.stats.five_numbers import five_numbers
 from srlm.types import Answer, Dropped, PreferencePair, Prompt, Reward, Scored, SFTExample, Unparsed
 from trainer.generation.filters import TOO_SIMILAR
 from trainer.monitor.contamination import contaminated, diversity, user_text
@@ -128,10 +129,7 @@ def _distribution(scores: Sequence[float], scale: Scale | None) -> dict[str, Any
     share = _rounded(common[0][1] / len(scores)) if common else None
     if scale is None:
         found: dict[str, Any] = {"score_histogram": {}, "highest": None, "one_score_share": share, "top_share": None}
-        if not scores:
-            return found
-        middle = quantiles(scores, n=4, method="inclusive") if len(scores) > 1 else [*scores] * 3
-        return {**found, "quartiles": (min(scores), *middle, max(scores)), "deviation": pstdev(scores)}
+        return {**found, "quartiles": five_numbers(scores), "deviation": pstdev(scores) if scores else None}
     histogram = Counter(round(score) for score in scores)
     return {
         "score_histogram": {str(score): count for score, count in sorted(histogram.items())},

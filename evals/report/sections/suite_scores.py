@@ -2,7 +2,7 @@
 
 from math import nan
 
-from evals.compare.cells import format_estimate
+from evals.compare.cells import format_estimate, row_label
 from evals.metric import Metric, headlines
 from evals.model_order import NAMES
 from evals.report.charts.dots import Panel, dots
@@ -131,16 +131,24 @@ def nlp(one: SuiteComparison, places: Places) -> Section:
 
 
 def verifiable(one: SuiteComparison, places: Places) -> Section:
-    """Return the section of instructions that a program checks."""
+    """Return the section of instructions that a program checks: a curve over M1, M2, ..., or dots of other models."""
     models = one.comparison.models
     found = [metric for metric in headlines(one.comparison.metrics) if metric.unit == "%"]
-    panel = Panel(
-        "%",
-        tuple(tuple(metric_dot(one, row, m, places[m]) for m in models) for row in found),
-        percent=True,
-        within=(0, 100),
-    )
-    svg = dots("verifiable", [row.label for row in found], [panel], describe(found, models))
-    figure = Figure("Checked by a program", svg, legend_keys(models, places), "", [all_metrics(one)])
+    alt = describe(found, models)
+    if (connected := sum(model in NAMES for model in models)) > 1:
+        panels = []
+        for metric in found:
+            points = tuple(_point(metric, model, link(suite=one.suite, model=model)) for model in models)
+            panels.append(Trend(row_label(metric), (LineSeries("checked", points, connected=connected),), percent=True))
+        svg, keys, note = trends("verifiable", models, panels, alt), [], "Lines: 95 % intervals."
+    else:
+        panel = Panel(
+            "%",
+            tuple(tuple(metric_dot(one, row, m, places[m]) for m in models) for row in found),
+            percent=True,
+            within=(0, 100),
+        )
+        svg, keys, note = dots("verifiable", [row.label for row in found], [panel], alt), legend_keys(models, places), ""
+    figure = Figure("Checked by a program", svg, keys, note, [all_metrics(one)])
     title = "Instructions that a program checks"
     return suite_section(one, "verifiable", title, "No judge is involved.", [figure])

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from itertools import combinations
+from math import inf
 
 from evals.metric import Cell, Direction, Metric, Series, Unit, metric
 from evals.note import Note, caption
 from evals.suite import Selection
 from evals.suites.reward_model.result import RewardResult
+from srlm.rewards.source import kind_of
 from srlm.stats.intervals import Estimate, wilson
 from srlm.stats.reward_model import Ranked, RewardModelMetrics, reward_model_metrics
 
@@ -15,7 +17,10 @@ def metrics(chosen: Selection[RewardResult]) -> list[Metric]:
     """Return pairwise accuracy with ties as halves, the paper's five metrics, length bias, and the parse rate."""
     results = chosen.results
     found = {
-        result.model: reward_model_metrics(result.groups, ties="exclude", perfect=result.perfect) for result in results
+        result.model: reward_model_metrics(
+            result.groups, ties="exclude", perfect=inf if result.perfect is None else result.perfect
+        )
+        for result in results
     }
     order = {result.model: Series(_pair_order(result)) for result in results}
 
@@ -78,10 +83,11 @@ def notes(chosen: Selection[RewardResult]) -> list[Note]:
     """Return the conditions of the metrics."""
     first = chosen.results[0]
     groups, provenance = first.groups, first.provenance
+    rubric = "" if kind_of(provenance.rubric) else f", rubric {provenance.rubric_name}"
     return [
         caption(
             f"As judge: each model scores {sum(len(group.ranks) for group in groups)} answers to {len(groups)} "
-            f"held-out ranked instructions ({provenance.judge}, rubric {provenance.rubric_name}); intervals are "
+            f"held-out ranked instructions ({provenance.judge}{rubric}); intervals are "
             "clustered by instruction; 50 % is chance."
         )
     ]

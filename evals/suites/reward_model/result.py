@@ -11,7 +11,7 @@ from srlm.types import SCHEMA
 class RewardResult:
     """One model as a judge of ranked answers. `groups` are its rewards with the human ranks, one per instruction.
 
-    `perfect` is the best score of the rubric.
+    `perfect` is the best score of the rubric; None for a program or a reward model, whose scores have no scale.
     """
 
     model: str
@@ -22,6 +22,6 @@ class RewardResult:
     scored: int
     unparsed: int
     failed: int
-    perfect: float = 5.0
+    perfect: float | None = 5.0
     suite: str = "reward"
     schema: int = SCHEMA

@@ -20,7 +20,8 @@ from srlm.digest import digest_of_set
 from srlm.errors import UnknownName, UsageError
 from srlm.inference import Caller
 from srlm.jsonl import read_records
-from srlm.judges.pointwise import PointwiseJudge, configured_judge, rewards, score
+from srlm.judges.pointwise import Method, PointwiseJudge, configured_judge, method_of, rewards, score
+from srlm.rewards.source import RewardSource
 from srlm.runs import Run
 from srlm.seed_data import load_seeds
 from srlm.stats.reward_model import Ranked
@@ -136,7 +137,10 @@ def run_reward_model(
     )
     for model in models:
         with load(model) as engine:
-            for suffix, judge in judges.items():
+            # A program or a reward model reads no rubric: it scores once.
+            ways = [("", next(iter(judges.values())))] if isinstance(engine, RewardSource) else judges.items()
+            for suffix, judge in ways:
+                method = method_of(judge, engine)
                 name = f"{model.name} {suffix}".strip()
                 verdicts = score(
                     judge,
@@ -146,19 +150,23 @@ def run_reward_model(
                     label=f"{name} judges {len(answers)} ranked answers",
                 )
                 provenance = Provenance(
-                    judge=f"{judge.scoring} x {judge.samples}" if judge.scoring == "sampled" else "expected",
-                    rubric=judge.rubric.label,
+                    judge=method.scoring,
+                    rubric=method.rubric,
                     prompts=_digest(ranked),
-                    sampling=(
-                        f"T={judge.sampling.temperature} top-p={judge.sampling.top_p} "
-                        f"max_tokens={judge.sampling.max_tokens}"
-                    ),
+                    sampling=_sampling(judge, method),
                 )
                 run.write(stage_name(run, "reward", name, "verdicts"), verdicts)
-                perfect = float(judge.rubric.scale.highest)
+                perfect = float(method.scale.highest) if method.scale else None
                 results.append(_result(name, engine.identity, provenance, ranked, answers, verdicts, perfect))
                 save(run, results[-1])
     return results
+
+
+def _sampling(judge: PointwiseJudge, method: Method) -> str:
+    if method.scale is None:
+        return "none"
+    one = judge.sampling
+    return f"T={one.temperature} top-p={one.top_p} max_tokens={one.max_tokens}"
 
 
 def _result(
@@ -168,7 +176,7 @@ def _result(
     ranked: Sequence[RankedPrompt],
     answers: Sequence[tuple[RankedPrompt, Answer]],
     verdicts: Sequence[Verdict],
-    perfect: float,
+    perfect: float | None,
 ) -> RewardResult:
     values = {reward.answer_id: reward.value for reward in rewards([answer for _, answer in answers], verdicts)}
     groups = tuple(

@@ -14,7 +14,7 @@ from srlm.console import Progress
 from srlm.errors import DataError
 from srlm.ledger import Ledger
 from srlm.runs import Run
-from srlm.types import Completion, Prompt
+from srlm.types import Completion, Message, Prompt
 
 CATEGORIES = ("Cooking / Recipes", "Mathematics", "Other")
 
@@ -186,3 +186,17 @@ def test_a_users_labels_are_read_and_what_is_wrong_is_named(tmp_path):
         path.write_text('{"prompt_id": "a"}\n' + json.dumps(line), encoding="utf-8")
         with pytest.raises(DataError, match=named):
             read_labels(path)
+
+
+def test_a_conversation_is_labelled_with_what_comes_before_its_last_turn(ledger):
+    engine = Scripted(judge)
+    context = (Message("user", "Cook rice. " * 1000), Message("assistant", "Instruction 0. " + "Boil it. " * 100))
+    spoken = Prompt("p0", "And now?", "evaluation", context=context)
+    (label,) = label_prompts(engine, [spoken], ledger, progress=Progress(quiet=True)).labels
+    assert label.category == "Travel"
+    named, asked = (one.messages[0].content for one in engine.asked)
+    assert "And now? (after: Cook rice. Cook rice." in named
+    assert "<last_message>\nAnd now?\n</last_message>" in asked
+    assert "<assistant_message>\nInstruction 0. Boil it." in asked
+    assert len(named) < 2000
+    assert len(asked) < 6000  # what is left of the room goes to the end of the conversation

@@ -104,7 +104,7 @@ def test_own_ids_stay_and_must_differ(tmp_path):
     ("record", "words"),
     [
         ({"instruction": "x"}, "output or response or completion is missing; it has instruction"),
-        ({"output": "x"}, "instruction or prompt is missing"),
+        ({"output": "x"}, "instruction or prompt or question is missing"),
         ({"prompt": ["x"], "completion": "x"}, "prompt must be text or messages"),
         ({"instruction": "x", "output": None}, "output must be text, not null"),
         ({"instruction": "x", "input": 3, "output": "x"}, "input must be text"),

@@ -6,7 +6,7 @@ from math import log
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from evals.single_turn import Output, prompts_of, read_outputs
@@ -22,6 +22,8 @@ from evals.suites.alpaca.files import (
 from helpers.paths import SHARED_DATA
 from helpers.refusals import refusal
 from srlm.seeding import model_first
+from srlm.transcript import transcript
+from srlm.types import Message
 
 DATA = SHARED_DATA / "alpaca_eval"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"needs AlpacaEval's files in {DATA}")
@@ -196,6 +198,37 @@ def test_outputs_are_written_read_and_made_prompts_of(tmp_path):
         one.instruction for one in outputs
     ]
     assert prompts[3].reference == "Answer 3"
+
+
+SAID = st.text(max_size=30).map(lambda text: text.encode("utf-8", "ignore").decode()).filter(str.strip)
+TURNS = st.lists(st.tuples(SAID, SAID), max_size=3)
+
+
+@given(conversations=st.lists(st.tuples(st.none() | SAID, TURNS, SAID), min_size=1, max_size=4, unique_by=repr))
+@settings(deadline=None, max_examples=30)
+def test_conversations_are_written_as_text_and_read_as_they_were(tmp_path_factory, conversations):
+    folder = tmp_path_factory.mktemp("written")
+    outputs, rows = [], []
+    for system, turns, last in conversations:
+        before = [] if system is None else [Message("system", system)]
+        context = (*before, *(one for turn in turns for one in map(Message, ("user", "assistant"), turn)))
+        outputs.append(Output(last, "x", "m", "d", context))
+        rows.append(Annotation(last, "x", "y", 0.25, dataset="d", context=context))
+    assume(len({transcript(one) for one in rows}) == len(rows))
+    write_outputs(folder / "o.json", outputs)
+    assert read_outputs(folder / "o.json") == outputs
+    write_annotations(folder / "a.json", Annotations("m", "base", "someone", tuple(rows)))
+    assert read_annotations(folder / "a.json").rows == tuple(rows)
+    for one, record in zip(outputs, json.loads((folder / "o.json").read_text(encoding="utf-8")), strict=True):
+        assert ("messages_json" in record) == bool(one.context)
+        assert record["instruction"].endswith(one.instruction)
+        assert all(message.content in record["instruction"] for message in one.context)
+        assert all(isinstance(value, str) for value in record.values())  # alpaca_eval cannot read lists
+
+
+def test_a_row_that_alpaca_eval_wrote_without_messages_is_read(tmp_path):
+    path = written(tmp_path / "a.json", [{**RECORD, "messages_json": None}])
+    assert read_annotations(path).rows[0].context == ()
 
 
 @needs_data
