@@ -17,12 +17,12 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from srlm.config import TrainConfig
-from srlm.config.generation import InstructionsConfig
+from srlm.config.generation import EMBEDDED, InstructionsConfig
 from srlm.data_tables import HUB
 from srlm.errors import DataError, UsageError
 from srlm.prompt_files import PromptFile, file_digest, read_prompts
 from srlm.runs import Run
-from srlm.seed_data import EMBEDDED, evaluation_set
+from srlm.seed_data import evaluation_set
 from srlm.seeding import derive_seed
 from srlm.types import SCHEMA, Demonstration, Dropped, Prompt
 from trainer.generation.contamination import contaminated, user_text
