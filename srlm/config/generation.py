@@ -6,10 +6,12 @@ from pydantic import Field, field_validator, model_validator
 
 from srlm.config.section import SamplingConfig, Section
 from srlm.prompt_files import is_prompt_source
-from srlm.seed_data import EMBEDDED
 
 MADE = ("written", "puzzle", "sentences")
 """Sources of instructions that are made during the run; any other source is a file or a data set of prompts."""
+
+EMBEDDED = "embedded"
+"""srlm's own evaluation set, in `decontaminate`."""
 
 
 class InstructionsConfig(Section):

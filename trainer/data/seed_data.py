@@ -46,8 +46,9 @@ def snapshot_seed_data(session: Session) -> tuple[list[Demonstration], list[Rank
         found = load_seeds(source).validation or load_seeds(config.eft_source or source).validation
         return found[: config.validation_limit]
 
-    few_shot = session.config.instructions.source == "written"
-    uses_ift, uses_eft = start == "base" or few_shot, start != "instruct"
+    instructions = session.config.instructions  # written ones need few-shot examples; the filters compare with seeds
+    uses_ift = start == "base" or instructions.source == "written" or instructions.filters
+    uses_eft = start != "instruct"
     ift = run.stage("seeds/ift", Demonstration, lambda: ift_seeds(session.config)) if uses_ift else []
     eft = run.stage("seeds/eft", RankedPrompt, eft_seeds) if uses_eft else []
     run.stage("seeds/validation", RankedPrompt, held_out)  # for evaluations and early stopping
