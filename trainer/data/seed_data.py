@@ -39,7 +39,8 @@ def snapshot_seed_data(session: Session) -> tuple[list[Demonstration], list[Rank
     def eft_seeds() -> Iterable[RankedPrompt]:
         found = load_seeds(config.eft_source or source)
         if found.equal_pairs:
-            session.progress.say(f"EFT: {found.equal_pairs} pairs whose two answers are the same text are left out.")
+            left_out = "1 pair" if found.equal_pairs == 1 else f"{found.equal_pairs} pairs"
+            session.progress.say(f"EFT: {left_out} whose two answers are the same text, left out.")
         return found.eft[: config.ranked_limit]
 
     def held_out() -> Iterable[RankedPrompt]:
