@@ -16,7 +16,7 @@ MEASURE_S = 0.15
 
 @dataclass(frozen=True)
 class Processor:
-    """What a processor can do.
+    """The abilities of a processor, and its speed.
 
     Attributes:
         cores: on which this process may run.

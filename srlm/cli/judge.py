@@ -45,7 +45,7 @@ class Format(StrEnum):
     json = "json"
 
 
-Rubric = Annotated[str, typer.Option("--rubric", help="A packaged rubric (additive, brief, levels), or a Markdown file.")]
+Rubric = Annotated[str, typer.Option("--rubric", help="A packaged rubric (additive, brief, levels), or a file.")]
 HowScored = Annotated[
     Scoring,
     typer.Option(

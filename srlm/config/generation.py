@@ -8,7 +8,9 @@ from srlm.config.section import SamplingConfig, Section
 from srlm.prompt_files import is_prompt_source
 from srlm.seed_data import EMBEDDED
 
-MADE = ("written", "puzzle", "sentences")
+TASKS = ("puzzle", "sentences")
+"""Synthetic tasks: a program knows the right answers."""
+MADE = ("written", *TASKS)
 """Sources of instructions that are made during the run; any other source is a file or a data set of prompts."""
 
 
