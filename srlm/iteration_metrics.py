@@ -17,7 +17,7 @@ class IterationMetrics:
 
     Attributes:
         duplicate_rate: share of the written instructions refused as too similar to a known one.
-        diversity: mean distance of two new instructions, see `trainer.monitor.contamination`.
+        diversity: mean distance of two new instructions, see `trainer.generation.contamination`.
         contaminated: ids of new instructions that overlap with the evaluation set.
         length_drift: relative change of the mean length since the iteration before.
         cut_share: share of the candidates that were cut at the token limit or by the server.

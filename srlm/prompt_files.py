@@ -112,7 +112,8 @@ def _position(row: Row) -> str:
 
 def _prompt(row: Row) -> Prompt:
     question = _question(row)
-    origin = f"{row.path.name}, {row.unit} {row.number}"
+    place = str(row.path) if str(row.path).startswith(HUB) else row.path.name  # without the folders of a machine
+    origin = f"{place}, {row.unit} {row.number}"
     return Prompt(_position(row), question.instruction, FILE, origin=origin, context=question.context)
 
 

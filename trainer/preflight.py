@@ -8,8 +8,9 @@ from srlm.config import TrainConfig
 from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.config.rewards import JUDGE, only_judge
 from srlm.disk import require_disk
-from srlm.engines.architectures import require_architecture
+from srlm.engines.architectures import context_length, require_architecture
 from srlm.engines.budget import Budget
+from srlm.engines.chat_template import ChatTokenizer
 from srlm.engines.conversation_trial import require_contexts
 from srlm.engines.device import pick_device
 from srlm.engines.load import load_tokenizer
@@ -33,6 +34,7 @@ from trainer.finetune.launch import require_launcher
 from trainer.finetune.libraries import require_libraries
 from trainer.finetune.load_model import dropout_settings, load_for_training
 from trainer.finetune.tokenize import ExampleTokenizer
+from trainer.generation.prompt_lengths import require_room
 from trainer.generation.puzzles import puzzle_prompts
 from trainer.generation.self_instruct import without_context
 from trainer.generation.user_prompts import prompts_of_an_iteration, select_prompts
@@ -58,6 +60,8 @@ def preflight(config: TrainConfig) -> None:
     tokenizer = load_tokenizer(folder)
     ExampleTokenizer(tokenizer, config.thoughts)
     _check_contexts(config, tokenizer)
+    if config.instructions.from_file:
+        _check_prompt_lengths(config, tokenizer, folder, judge)
     dropout_settings(folder, max(one.dropout for one in _trainings(config)))
     if config.instructions.source == PUZZLE:
         puzzle_prompts("The run", config.instructions.made_count * config.iterations, config.seed, [])
@@ -181,6 +185,26 @@ def _check_contexts(config: TrainConfig, tokenizer: Any) -> None:
             f"All {len(seeds.ift)} demonstrations of the seeds {config.seeds.source} have a context, and the model "
             "that writes new instructions is shown demonstrations that stand alone. Add some without a context."
         )
+
+
+def _check_prompt_lengths(config: TrainConfig, tokenizer: Any, folder: Path, judge: PointwiseJudge) -> None:
+    """Check that the prompts of a file fit into the model's context.
+
+    Raises:
+        UsageError: they do not.
+    """
+    limit = context_length(read_config(folder))
+    if config.engine == "vllm" or config.model.startswith("vllm:"):
+        limit = min(limit, config.vllm.max_model_len or limit)
+    require_room(
+        ChatTokenizer(tokenizer, name=config.model, context=1 << 60),
+        config.model,
+        limit,
+        select_prompts(config).chosen,
+        config.instructions.source,
+        judge if any(part.source == JUDGE for part in config.reward) else None,
+        config.candidate_sampling.max_tokens,
+    )
 
 
 def _check_external_models(config: TrainConfig, judge: PointwiseJudge) -> None:

@@ -13,8 +13,7 @@ class JudgeConfig(Section):
     rubric: str = Field(
         "additive",
         description=(
-            "additive, brief, puzzle and sentences (0-5), levels (1-5), or a Markdown file of your own "
-            "(docs/explain/judges.md#rubrics)"
+            "additive (0-5), brief (0-5), levels (1-5), puzzle (0-5), sentences (0-5), or a Markdown file of your own"
         ),
     )
     scoring: Literal["sampled", "expected"] = Field(

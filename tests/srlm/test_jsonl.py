@@ -48,7 +48,7 @@ RECORDS = {
         Prompt,
         words,
         words,
-        st.sampled_from(["seed", "generated", "evaluation"]),
+        st.sampled_from(["seed", "generated", "evaluation", "file"]),
         ids | st.just(()),
         *[st.none() | words] * 2,
         st.none() | st.integers(1, 10),
@@ -133,6 +133,7 @@ def test_fields_that_hold_none_are_kept_like_the_others():
         "response": "r",
         "kind": None,
         "schema": 1,
+        "context": (),
     }
     assert to_json({"a": None, "b": 0}) == {"a": None, "b": 0}
 

@@ -123,6 +123,7 @@ def test_what_is_written_as_messages_is_read_in_order_and_from_the_run_again(tmp
     assert parse_lines(folder / "again.jsonl", Prompt) == [*found]
 
 
+@settings(max_examples=50)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(),
@@ -393,8 +394,8 @@ def test_a_data_set_of_the_hub_and_its_split(monkeypatch):
     hub(monkeypatch, load)
     found = read_prompts("hf:OWNER/NAME:test")
     assert [(one.instruction, one.origin) for one in found.prompts] == [
-        ("test 0", "NAME:test, record 1"),
-        ("test 1", "NAME:test, record 2"),
+        ("test 0", "hf:OWNER/NAME:test, record 1"),
+        ("test 1", "hf:OWNER/NAME:test, record 2"),
     ]
     assert found.sha256 == read_prompts("hf:OWNER/NAME:test").sha256 != read_prompts("hf:OWNER/NAME").sha256
     assert calls == [("OWNER/NAME", "test"), ("OWNER/NAME", "test"), ("OWNER/NAME", "train")]

@@ -24,8 +24,8 @@ from srlm.types import (
 from trainer.data.sft_examples import ift_examples
 from trainer.finetune.early_stopping import _generate_answers
 from trainer.generation.candidates import sample_candidates
+from trainer.generation.contamination import user_text
 from trainer.generation.self_instruct import without_context
-from trainer.monitor.contamination import user_text
 from trainer.monitor.metrics import IterationRecords, compute_metrics
 from trainer.preferences.best_of_n import choose_positives
 from trainer.preferences.log_probs import answer_log_probs

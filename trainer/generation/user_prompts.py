@@ -26,8 +26,8 @@ from srlm.seed_data import EMBEDDED, evaluation_set
 from srlm.seeding import derive_seed
 from srlm.types import SCHEMA, Dropped, Prompt
 from trainer.data.seed_data import ift_seeds
+from trainer.generation.contamination import contaminated, user_text
 from trainer.generation.filters import InstructionFilter
-from trainer.monitor.contamination import contaminated, user_text
 from trainer.session import Session
 
 REPEATED = "repeats another prompt"

@@ -16,8 +16,8 @@ from srlm.judges.rubric import Scale
 from srlm.seed_data import evaluation_set
 from srlm.stats.five_numbers import five_numbers
 from srlm.types import Answer, Dropped, PreferencePair, Prompt, Reward, Scored, SFTExample, Unparsed
+from trainer.generation.contamination import contaminated, diversity, user_text
 from trainer.generation.filters import TOO_SIMILAR
-from trainer.monitor.contamination import contaminated, diversity, user_text
 from trainer.preferences.scoring import Scores
 
 NO_SCORES = Scores([], [])

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from srlm.cli.show import describe
 from srlm.config import TrainConfig
 from srlm.console import Progress
 from srlm.errors import UsageError
+from srlm.lineage import find_lineage
 from srlm.runs import Run
 from srlm.seed_data import evaluation_set
 from srlm.types import Dropped, Message, Prompt
@@ -175,8 +177,8 @@ def test_of_a_file_the_default_is_an_equal_share_and_of_a_model_the_count_of_the
 @pytest.mark.parametrize(
     ("instructions", "said"),
     [
-        ({"source": "writen"}, "must be written, puzzle, hf:OWNER/NAME"),
-        ({"source": "hf:NAME"}, "must be written, puzzle, hf:OWNER/NAME"),
+        ({"source": "writen"}, "must be written, puzzle, .*hf:OWNER/NAME"),
+        ({"source": "hf:NAME"}, "must be written, puzzle, .*hf:OWNER/NAME"),
         ({"count": None}, "count is null, an equal share of a file, but source is no file"),
         ({"filters": True}, "filters is for prompts of a file, and source is written"),
         (
@@ -241,6 +243,16 @@ def test_the_run_has_the_prompts_their_counts_and_the_digest_of_the_file(tmp_pat
     assert [one.reason for one in refused] == [REPEATED]
     assert one.progress.said == [f"{path}: 10 prompts; 8 chosen, 1 refused (1 repeats another prompt), 1 not needed"]
     assert prompts_of_an_iteration(one.config, one.run) == 4
+
+
+def test_show_names_the_line_and_the_conversation(tmp_path):
+    chat = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Go on."}]
+    one = session(tmp_path / "r", config(lines(tmp_path / "p.jsonl", [{"messages": chat}]), iterations=1))
+    snapshot_prompts(one)
+    one.run.write("M2/instructions", new_prompts(one, 1, []))
+    assert describe(find_lineage(one.run, "M2-p0000")) == (
+        "Instruction M2-p0000  (p.jsonl, line 1)\n  System: Be brief.\n  \n  User: Go on.\n"
+    )
 
 
 def test_a_run_killed_before_any_write_and_resumed_has_the_same_bytes(tmp_path, monkeypatch):

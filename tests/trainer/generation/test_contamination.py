@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srlm.seed_data import evaluation_set, load_seeds
-from trainer.monitor.contamination import contaminated, diversity
+from trainer.generation.contamination import contaminated, diversity
 
 LONG = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
 words = st.lists(st.sampled_from("abc"), max_size=20).map(" ".join)
