@@ -1,4 +1,4 @@
-"""How long `make demo` and `make demo-lm` take on a processor, from a measurement on another one.
+"""The time that `make demo` and `make demo-lm` take on a processor, from a measurement on another one.
 
 A part of the time goes with the speed of matrix products, the other part is Python and small operations, which differ
 less between processors. Left out: building .venv, which depends on the network and the disk.

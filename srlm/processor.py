@@ -16,7 +16,7 @@ MEASURE_S = 0.15
 
 @dataclass(frozen=True)
 class Processor:
-    """What a processor can do.
+    """The abilities of a processor, and its speed.
 
     Attributes:
         cores: on which this process may run.
@@ -68,7 +68,7 @@ def measure_processor() -> Processor:
         instructions=torch.backends.cpu.get_cpu_capability(),
         bfloat16=next((name for name, found in native.items() if found), None),
         one_core=one,
-        all_cores=_gflops(torch.float32),
+        all_cores=max(one, _gflops(torch.float32)),  # several threads are slower than one only on a busy machine
         all_cores_bfloat16=_gflops(torch.bfloat16),
     )
 

@@ -33,6 +33,7 @@ def train(
     """
     from evals.report.sections.iterations import read_iteration_metrics
     from srlm import api
+    from srlm.config.generation import TASKS
     from srlm.console import duration, stdout
     from trainer.monitor.table import metrics_table
 
@@ -51,6 +52,8 @@ def train(
     if run.is_given("M1"):
         done += f" M1 is the given model, {run.config.model}."
     suites = "alpaca,reward" if run.path("seeds/validation").exists() else "alpaca"  # that of a judge needs seed data
+    if run.config.instructions.source in TASKS:
+        suites = "verifiable"
     following = command("srlm", "eval", *models, "--suite", suites, "--runs", runs, "--run", run.name)
     for line in (done, f"Next: {following}"):
         stdout().print(line, markup=False, soft_wrap=True)

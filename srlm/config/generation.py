@@ -7,7 +7,9 @@ from pydantic import Field, field_validator, model_validator
 from srlm.config.section import SamplingConfig, Section
 from srlm.prompt_files import is_prompt_source
 
-MADE = ("written", "puzzle", "sentences")
+TASKS = ("puzzle", "sentences")
+"""Synthetic tasks: a program knows the right answers."""
+MADE = ("written", *TASKS)
 """Sources of instructions that are made during the run; any other source is a file or a data set of prompts."""
 
 EMBEDDED = "embedded"

@@ -193,7 +193,7 @@ def test_inheritance_goes_through_several_files(tmp_path):
     middle = written(tmp_path, "preset: quickstart\nseed: 1\ndpo: {beta: 0.5, epochs: 2}\n", "middle.yaml")
     top = written(tmp_path, f"preset: {middle}\ndpo: {{beta: 0.6}}\n", "top.yaml")
     found = load_config(top, [])
-    assert (found.seed, found.dpo.beta, found.dpo.epochs, found.dpo.max_length) == (1, 0.6, 2, 512)
+    assert (found.seed, found.dpo.beta, found.dpo.epochs, found.dpo.max_length) == (1, 0.6, 2, 384)
 
 
 def test_a_file_of_ones_own_needs_no_preset(tmp_path):

@@ -22,7 +22,7 @@ model, whose engine has more to do besides, and 3.2 with the 135M model."""
 LORA_PASSES = 1.8
 """The same where the weights themselves get no gradient."""
 CHECKPOINTING, DROPOUT = 1.2, 1.6
-"""Times as long: activations computed again; dropout on a processor, whose attention then has no fast kernel."""
+"""Times as long: activations computed again; dropout on a processor, whose attention then has no fast form."""
 START_S = 3.0
 """Seconds for each model besides its tokens: loading, checks, writing files."""
 PROMPT = "Write a short text about a place that you know well, and say what makes it worth a visit."

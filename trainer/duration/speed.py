@@ -1,6 +1,6 @@
 """The speed of a local model on this machine, measured in seconds before a run.
 
-Each measurement begins with one row and takes four times as many while that is short, so that a tiny model is measured
+Each measurement begins with few rows and takes four times as many while that is short, so that a tiny model is measured
 in the batches in which it will run, and a large one does not wait for them. Nothing is stored: no ledger is asked, and
 the engine draws from generators of its own.
 """
@@ -14,6 +14,8 @@ from srlm.types import Completion, Message, Request, Sampling
 READ_S, WRITE_S = 1.0, 3.0
 """Longest measurements in seconds: four times the rows take at most four times as long."""
 GROWTH = 4
+WRITERS = 16
+"""Rows of the first measurement of writing: one row alone takes nearly as long, and would say little of many."""
 WRITTEN = 4
 """Tokens that each row writes."""
 SHORT = 12
@@ -43,9 +45,9 @@ def measure_speed(engine: Engine, texts: Sequence[str], rows: int) -> Speed:
         prompt = (Message("user", texts[0][:SHORT]),)
         return [Request(prompt, Sampling(1.0, 1.0, WRITTEN), seed=place, sample=place) for place in range(count)]
 
-    seconds, replies = _grown(engine, read, rows, READ_S)
+    seconds, replies = _grown(engine, read, 1, rows, READ_S)
     reading = sum(reply.prompt_tokens for reply in replies) / seconds
-    seconds, replies = _grown(engine, write, rows, WRITE_S)
+    seconds, replies = _grown(engine, write, min(WRITERS, rows), rows, WRITE_S)
     return Speed(reading, sum(reply.completion_tokens for reply in replies) / seconds)
 
 
@@ -55,10 +57,13 @@ def _reading(text: str, place: int) -> Request:
 
 
 def _grown(
-    engine: Engine, requests: Callable[[int], list[Request]], rows: int, most: float
+    engine: Engine, requests: Callable[[int], list[Request]], count: int, rows: int, most: float
 ) -> tuple[float, list[Completion]]:
-    """Measure with as many rows as take no longer than `most` seconds; return the seconds and the answers."""
-    count = 1
+    """Measure with `count` rows, and with more while these take no longer than `most` seconds.
+
+    Returns:
+        The seconds and the answers of the last measurement.
+    """
     while True:
         seconds, replies = _seconds(engine, requests(count))
         if GROWTH * seconds > most or count >= rows:
