@@ -293,7 +293,8 @@ def test_empty_seed_file(train, seeds, name):
 
 @pytest.mark.parametrize("name", ["ift", "eft"])
 @pytest.mark.parametrize(
-    ("line", "part"), [("{oops\n", "not JSON"), ('{"id": "x"}\n', "required"), ("[]\n", ""), ('"text"\n', "")]
+    ("line", "part"),
+    [("{oops\n", "not JSON"), ('{"id": "x"}\n', "it has id"), ("[]\n", "not a list"), ('"text"\n', "not text")],
 )
 def test_malformed_seed(train, seeds, name, line, part):
     path = seeds / f"{name}.jsonl"
