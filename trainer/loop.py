@@ -71,7 +71,7 @@ def train(
     """
     session = Session(config, run, progress, budget)
     ift, eft = snapshot_seed_data(session)
-    snapshot_prompts(session)
+    snapshot_prompts(session, ift)
     require_space(config, run)
     announce_duration(session, ift, eft)
     judgements = _make_m1(session, ift, eft)

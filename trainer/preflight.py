@@ -29,6 +29,7 @@ from srlm.rewards.source import open_source
 from srlm.runs import Run
 from srlm.seed_data import Seeds, load_seeds
 from srlm.types import Message, Request
+from trainer.data.seed_data import ift_seeds
 from trainer.finetune.job import optimiser_steps
 from trainer.finetune.launch import require_launcher
 from trainer.finetune.libraries import require_libraries
@@ -171,7 +172,7 @@ def _check_contexts(config: TrainConfig, tokenizer: Any) -> None:
     """
     source = config.instructions.source
     if config.instructions.from_file:
-        chosen = select_prompts(config).chosen
+        chosen = select_prompts(config, ift_seeds(config) if config.instructions.filters else ()).chosen
         require_contexts(tokenizer, config.model, [one.context for one in chosen], f"the prompts {source}")
     if config.seeds.source is None:
         return

@@ -6,12 +6,14 @@ from pydantic import Field, field_validator, model_validator
 
 from srlm.config.section import SamplingConfig, Section
 from srlm.prompt_files import is_prompt_source
-from srlm.seed_data import EMBEDDED
 
 TASKS = ("puzzle", "sentences")
 """Synthetic tasks: a program knows the right answers."""
 MADE = ("written", *TASKS)
 """Sources of instructions that are made during the run; any other source is a file or a data set of prompts."""
+
+EMBEDDED = "embedded"
+"""srlm's own evaluation set, in `decontaminate`."""
 
 
 class InstructionsConfig(Section):

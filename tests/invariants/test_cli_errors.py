@@ -288,7 +288,7 @@ def test_seeds_without_a_file(train, seeds):
 @pytest.mark.parametrize("name", ["ift", "eft"])
 def test_empty_seed_file(train, seeds, name):
     (seeds / f"{name}.jsonl").write_text("\n", encoding="utf-8")
-    check_refused(train("--seeds", seeds), str(seeds / f"{name}.jsonl"), "is empty")
+    check_refused(train("--seeds", seeds), str(seeds / f"{name}.jsonl"), "holds no record")
 
 
 @pytest.mark.parametrize("name", ["ift", "eft"])

@@ -131,6 +131,8 @@ def test_m2_learns_from_answers_of_m1_to_the_users_prompts(judged):
         assert {one["model"] for one in run.records(f"M{number}/candidates")} == {f"M{number - 1}"}
         assert {one["judge"] for one in run.records(f"M{number}/verdicts")} == {f"M{number - 1}"}
         assert run.records(f"M{number}/pairs")
+    card = (run.folder / "M2" / "checkpoint" / "README.md").read_text(encoding="utf-8")
+    assert "M1 is the base model itself: nothing was trained before the first iteration" in card
     digests = run.digests()
     assert digests["M2/checkpoint/model.safetensors"] != digests["M3/checkpoint/model.safetensors"]
 

@@ -238,3 +238,56 @@ def test_a_reward_without_a_scale_has_no_highest_value_to_keep_positives_by(trai
     result = train("nothing", "check.py:score", "learn_from=positives")
     assert "Set positives.min_reward" in result.err
     assert result.code == 2
+
+
+# --- measured before any training -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def measure(cli, place):
+    """A command in that folder, with runs of its own."""
+    return lambda *words: cli(*words, cwd=place, env={"WHERE": str(place / "measured.calls"), "SRLM_RUNS": "measured"})
+
+
+@pytest.mark.parametrize("spec", ["check.py:score", "rm"])
+def test_the_card_of_a_source_calls_it_once(measure, place, spec):
+    first = measure("judge", "card", spec, "--limit", "12", "--format", "json")
+    assert first.code == 0, first.err
+    card = json.loads(first.out)
+    assert card["pairs"] == 12
+    assert card["scores"]["scoring"] == {"check.py:score": "program", "rm": "reward model"}[spec]
+    assert 0 <= card["scores"]["agreement"]["low"] <= card["scores"]["agreement"]["value"] <= 1
+    counted = place / "measured.calls"
+    before = counted.stat().st_size if counted.exists() else 0
+    assert json.loads(measure("judge", "card", spec, "--limit", "12", "--format", "json").out) == card
+    assert (counted.stat().st_size if counted.exists() else 0) == before
+    estimate = measure("judge", "card", spec, "--limit", "20", "--estimate")
+    assert "calls to make" in estimate.out
+    assert (counted.stat().st_size if counted.exists() else 0) == before
+
+
+def test_a_file_of_answers_is_scored_with_the_card(measure, place):
+    rows = [{"instruction": f"Name {n}.", "output": "x" * n} for n in range(1, 9)]
+    (place / "answers.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    result = measure("judge", "answers.jsonl", "--judge", "check.py:score", "--format", "json")
+    assert result.code == 0, result.err
+    summary = json.loads(result.out)
+    assert (summary["answers"], summary["scored"], summary["histogram"]) == (8, 7, [])
+    judged = [json.loads(line) for line in (place / "answers.judged.jsonl").read_text("utf-8").splitlines()]
+    assert [one["reward"] for one in judged] == [None if n == 7 else -n / 10 for n in range(1, 9)]
+    table = measure("judge", "answers.jsonl", "--judge", "check.py:score")
+    assert table.code == 0
+    assert "with a value, %" in table.out
+    assert "prompt injection" not in table.out
+
+
+def test_the_suite_reward_measures_sources_and_compares_them(measure):
+    result = measure("eval", "check.py:score", "rm", "--suite", "reward", "--limit", "6")
+    assert result.code == 0, result.err
+    found = measure("compare", "check.py:score", "rm", "--format", "csv")
+    assert found.code == 0, found.err
+    assert "rm_pairwise_half" in found.out
+    assert "check.py:score" in found.out
+    other = measure("eval", "check.py:score", "--suite", "alpaca", "--judge", "rm")
+    assert other.code == 2
+    assert "scores answers and writes no text" in other.err

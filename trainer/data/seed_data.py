@@ -39,15 +39,17 @@ def snapshot_seed_data(session: Session) -> tuple[list[Demonstration], list[Rank
     def eft_seeds() -> Iterable[RankedPrompt]:
         found = load_seeds(config.eft_source or source)
         if found.equal_pairs:
-            session.progress.say(f"EFT: {found.equal_pairs} pairs whose two answers are the same text are left out.")
+            left_out = "1 pair" if found.equal_pairs == 1 else f"{found.equal_pairs} pairs"
+            session.progress.say(f"EFT: {left_out} whose two answers are the same text, left out.")
         return found.eft[: config.ranked_limit]
 
     def held_out() -> Iterable[RankedPrompt]:
         found = load_seeds(source).validation or load_seeds(config.eft_source or source).validation
         return found[: config.validation_limit]
 
-    few_shot = session.config.instructions.source == "written"
-    uses_ift, uses_eft = start == "base" or few_shot, start != "instruct"
+    instructions = session.config.instructions  # written ones need few-shot examples; the filters compare with seeds
+    uses_ift = start == "base" or instructions.source == "written" or instructions.filters
+    uses_eft = start != "instruct"
     ift = run.stage("seeds/ift", Demonstration, lambda: ift_seeds(session.config)) if uses_ift else []
     eft = run.stage("seeds/eft", RankedPrompt, eft_seeds) if uses_eft else []
     run.stage("seeds/validation", RankedPrompt, held_out)  # for evaluations and early stopping

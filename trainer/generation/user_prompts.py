@@ -17,15 +17,14 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from srlm.config import TrainConfig
-from srlm.config.generation import InstructionsConfig
+from srlm.config.generation import EMBEDDED, InstructionsConfig
 from srlm.data_tables import HUB
 from srlm.errors import DataError, UsageError
 from srlm.prompt_files import PromptFile, file_digest, read_prompts
 from srlm.runs import Run
-from srlm.seed_data import EMBEDDED, evaluation_set
+from srlm.seed_data import evaluation_set
 from srlm.seeding import derive_seed
-from srlm.types import SCHEMA, Dropped, Prompt
-from trainer.data.seed_data import ift_seeds
+from srlm.types import SCHEMA, Demonstration, Dropped, Prompt
 from trainer.generation.contamination import contaminated, user_text
 from trainer.generation.filters import InstructionFilter
 from trainer.session import Session
@@ -67,8 +66,12 @@ class Selection:
     used: PromptsUsed
 
 
-def select_prompts(config: TrainConfig) -> Selection:
+def select_prompts(config: TrainConfig, seeds: Sequence[Demonstration]) -> Selection:
     """Read the file of prompts, and choose those of all iterations.
+
+    Args:
+        config: the settings of the run.
+        seeds: IFT demonstrations, to which the filters compare.
 
     Raises:
         DataError: it cannot be read; the message has the line.
@@ -76,10 +79,10 @@ def select_prompts(config: TrainConfig) -> Selection:
     """
     settings = config.instructions
     file = read_prompts(settings.source)
-    seeds = tuple(one.instruction for one in ift_seeds(config)) if settings.filters else ()
+    known = tuple(one.instruction for one in seeds) if settings.filters else ()
     needed = settings.count * config.iterations if settings.count else None
     accepted, sorted_out = _sort_out(
-        settings, config.seed, needed, file.prompts, seeds, _held_out(settings.decontaminate)
+        settings, config.seed, needed, file.prompts, known, _held_out(settings.decontaminate)
     )
     refused = [*((0, one) for one in file.refused), *sorted_out]
     size = share_size(config, len(accepted))
@@ -104,10 +107,10 @@ def share_size(config: TrainConfig, prompts: int) -> int:
     return config.instructions.count or prompts // max(1, config.iterations)
 
 
-def snapshot_prompts(session: Session) -> None:
+def snapshot_prompts(session: Session, seeds: Sequence[Demonstration]) -> None:
     """Choose the prompts of a run that has them from a file, and store them; print their counts.
 
-    In a run that has stored them, print a line if the file has changed since then.
+    In a run that has stored them, print a line if the file has changed since then. `seeds` as in `select_prompts`.
 
     Raises:
         SrlmError: as `select_prompts`.
@@ -118,7 +121,7 @@ def snapshot_prompts(session: Session) -> None:
     if run.path(_CHOSEN).exists():
         _tell_changes(session)
         return
-    found = select_prompts(config)
+    found = select_prompts(config, seeds)
     run.write(_FILE, [found.used])
     run.write(_REFUSED, found.refused)
     _sort_out.cache_clear()

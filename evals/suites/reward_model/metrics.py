@@ -7,8 +7,7 @@ from math import inf
 from evals.metric import Cell, Direction, Metric, Series, Unit, metric
 from evals.note import Note, caption
 from evals.suite import Selection
-from evals.suites.reward_model.result import RewardResult
-from srlm.rewards.source import kind_of
+from evals.suites.reward_model.result import NO_RUBRIC, RewardResult
 from srlm.stats.intervals import Estimate, wilson
 from srlm.stats.reward_model import Ranked, RewardModelMetrics, reward_model_metrics
 
@@ -83,7 +82,7 @@ def notes(chosen: Selection[RewardResult]) -> list[Note]:
     """Return the conditions of the metrics."""
     first = chosen.results[0]
     groups, provenance = first.groups, first.provenance
-    rubric = "" if kind_of(provenance.rubric) else f", rubric {provenance.rubric_name}"
+    rubric = "" if provenance.rubric == NO_RUBRIC else f", rubric {provenance.rubric_name}"
     return [
         caption(
             f"As judge: each model scores {sum(len(group.ranks) for group in groups)} answers to {len(groups)} "

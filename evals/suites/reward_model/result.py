@@ -6,6 +6,9 @@ from evals.results import Provenance
 from srlm.stats.reward_model import Ranked
 from srlm.types import SCHEMA
 
+NO_RUBRIC = "none"
+"""In the provenance of programs and reward models, which all score in their own way and so can be compared."""
+
 
 @dataclass(frozen=True)
 class RewardResult:

@@ -13,7 +13,7 @@ from evals.model import EvalModel, load
 from evals.options import JUDGE_TOKENS, LEAST_MASS, LIMIT, Job, Option, Preparation, split_list
 from evals.prompt_sets import save_prompts
 from evals.results import Provenance, save, stage_name
-from evals.suites.reward_model.result import RewardResult
+from evals.suites.reward_model.result import NO_RUBRIC, RewardResult
 from srlm.config.preferences import JudgeConfig
 from srlm.console import Progress
 from srlm.digest import digest_of_set
@@ -149,12 +149,7 @@ def run_reward_model(
                     seed=0,
                     label=f"{name} judges {len(answers)} ranked answers",
                 )
-                provenance = Provenance(
-                    judge=method.scoring,
-                    rubric=method.rubric,
-                    prompts=_digest(ranked),
-                    sampling=_sampling(judge, method),
-                )
+                provenance = _provenance(judge, method, _digest(ranked))
                 run.write(stage_name(run, "reward", name, "verdicts"), verdicts)
                 perfect = float(method.scale.highest) if method.scale else None
                 results.append(_result(name, engine.identity, provenance, ranked, answers, verdicts, perfect))
@@ -162,11 +157,13 @@ def run_reward_model(
     return results
 
 
-def _sampling(judge: PointwiseJudge, method: Method) -> str:
+def _provenance(judge: PointwiseJudge, method: Method, prompts: str) -> Provenance:
+    """Return the conditions of a result: the rubric and its scoring, or for a source that neither is used."""
     if method.scale is None:
-        return "none"
+        return Provenance(judge="scores of its own", rubric=NO_RUBRIC, prompts=prompts, sampling="none")
     one = judge.sampling
-    return f"T={one.temperature} top-p={one.top_p} max_tokens={one.max_tokens}"
+    sampling = f"T={one.temperature} top-p={one.top_p} max_tokens={one.max_tokens}"
+    return Provenance(judge=method.scoring, rubric=method.rubric, prompts=prompts, sampling=sampling)
 
 
 def _result(

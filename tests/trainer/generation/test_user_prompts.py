@@ -14,7 +14,7 @@ from srlm.errors import UsageError
 from srlm.lineage import find_lineage
 from srlm.runs import Run
 from srlm.seed_data import evaluation_set
-from srlm.types import Dropped, Message, Prompt
+from srlm.types import Demonstration, Dropped, Message, Prompt
 from trainer.generation import user_prompts
 from trainer.generation.new_prompts import new_prompts
 from trainer.generation.user_prompts import (
@@ -63,9 +63,9 @@ def test_shares_are_of_one_size_disjoint_and_nothing_is_lost(tmp_path_factory, t
     distinct = len(set(texts))
     if distinct < (count or 1) * iterations:
         with pytest.raises(UsageError, match=rf"has {len(texts)} prompts: {distinct} can be used"):
-            select_prompts(wanted)
+            select_prompts(wanted, [])
         return
-    found = select_prompts(wanted)
+    found = select_prompts(wanted, [])
     size = count or distinct // iterations
     assert [len(one) for one in shares(found).values()] == [size] * iterations
     assert len({one.instruction for one in found.chosen}) == len(found.chosen) == size * iterations
@@ -74,16 +74,16 @@ def test_shares_are_of_one_size_disjoint_and_nothing_is_lost(tmp_path_factory, t
     assert found.used.refused == Counter(one.reason for one in found.refused)
     if count is None:
         assert len(found.refused) == len(texts) - distinct
-    assert select_prompts(wanted) == found
+    assert select_prompts(wanted, []) == found
 
 
 def test_the_order_depends_on_the_seed_and_the_texts_and_not_on_their_order(tmp_path):
     texts = [f"Text {number}" for number in range(40)]
     one = lines(tmp_path / "one.jsonl", prompts(texts))
     two = lines(tmp_path / "two.jsonl", prompts(texts[::-1]))
-    first = shares(select_prompts(config(one)))
-    assert first == shares(select_prompts(config(two)))
-    assert first != shares(select_prompts(config(one, seed=1)))
+    first = shares(select_prompts(config(one), []))
+    assert first == shares(select_prompts(config(two), []))
+    assert first != shares(select_prompts(config(one, seed=1), []))
     assert first["M2"] != sorted(first["M2"])
 
 
@@ -91,7 +91,7 @@ def test_a_conversation_is_the_same_prompt_only_with_the_same_context(tmp_path):
     chat = [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "Hi."}]
     last = {"role": "user", "content": "Go on."}
     rows = [{"prompt": "Go on."}, {"messages": [*chat, last]}, {"messages": [last]}, {"prompt": " Go on.\n"}]
-    found = select_prompts(config(lines(tmp_path / "p.jsonl", rows), iterations=1))
+    found = select_prompts(config(lines(tmp_path / "p.jsonl", rows), iterations=1), [])
     context = (Message("user", "Hello."), Message("assistant", "Hi."))
     assert {(one.context, one.instruction) for one in found.chosen} == {((), "Go on."), (context, "Go on.")}
     assert [(one.id, one.reason, one.detail) for one in found.refused] == [
@@ -105,8 +105,8 @@ FILTERED = ["Hi there", "List four rivers of Spain", "List four rivers of Spain 
 
 def test_the_filters_of_written_instructions_are_applied_only_on_request(tmp_path):
     path = lines(tmp_path / "p.jsonl", prompts(FILTERED))
-    assert len(select_prompts(config(path, iterations=1)).chosen) == 4
-    found = select_prompts(config(path, iterations=1, filters=True))
+    assert len(select_prompts(config(path, iterations=1), []).chosen) == 4
+    found = select_prompts(config(path, iterations=1, filters=True), [])
     assert len(found.chosen) == 1
     assert found.used.refused == {
         "too short": 1,
@@ -116,15 +116,10 @@ def test_the_filters_of_written_instructions_are_applied_only_on_request(tmp_pat
 
 
 def test_the_filters_compare_with_the_seeds_of_the_run(tmp_path):
-    from srlm.seed_data import load_seeds
-
-    seed = next(
-        one.instruction
-        for one in load_seeds("embedded").ift
-        if 5 < len(one.instruction.split()) < 40 and "file" not in one.instruction
-    )
-    path = lines(tmp_path / "p.jsonl", prompts([seed, "List four rivers of Spain"]))
-    found = select_prompts(config(path, iterations=1, filters=True))
+    seeds = [Demonstration("s", "Explain how the tides of a sea work", "So.")]
+    path = lines(tmp_path / "p.jsonl", prompts([f"{seeds[0].instruction} now", "List four rivers of Spain"]))
+    assert len(select_prompts(config(path, iterations=1), seeds).chosen) == 2
+    found = select_prompts(config(path, iterations=1, filters=True), seeds)
     assert [one.instruction for one in found.chosen] == ["List four rivers of Spain"]
 
 
@@ -134,9 +129,9 @@ def test_prompts_of_evaluation_sets_are_refused_only_on_request(tmp_path):
     held_out = lines(tmp_path / "test.jsonl", prompts([other]))
     rows = [*prompts([f"Please: {tested}", f"And {other}"]), {"prompt": "List four rivers of Spain"}]
     path = lines(tmp_path / "p.jsonl", rows)
-    assert len(select_prompts(config(path, iterations=1)).chosen) == 3
+    assert len(select_prompts(config(path, iterations=1), []).chosen) == 3
     for sets, left in (("embedded", 2), ([str(held_out)], 2), (["embedded", str(held_out)], 1)):
-        found = select_prompts(config(path, iterations=1, decontaminate=sets))
+        found = select_prompts(config(path, iterations=1, decontaminate=sets), [])
         assert len(found.chosen) == left
         assert found.used.refused == {CONTAMINATED: 3 - left}
 
@@ -144,7 +139,7 @@ def test_prompts_of_evaluation_sets_are_refused_only_on_request(tmp_path):
 def test_too_few_are_said_with_all_counts(tmp_path):
     path = lines(tmp_path / "p.jsonl", prompts(["a", "b", "b", "c"]))
     with pytest.raises(UsageError) as caught:
-        select_prompts(config(path, count=2))
+        select_prompts(config(path, count=2), [])
     assert str(caught.value) == (
         f"{path} has 4 prompts: 3 can be used, 1 refused (1 repeats another prompt); 2 iterations of 2 "
         "(instructions.count) need 4. Give more prompts, or set instructions.count to 1 or fewer (null: an equal "
@@ -153,15 +148,15 @@ def test_too_few_are_said_with_all_counts(tmp_path):
     with pytest.raises(
         UsageError, match=r"need 8\. Give more prompts, or set instructions\.count to 1 or fewer [^,]*\.$"
     ):
-        select_prompts(config(path, count=4))
+        select_prompts(config(path, count=4), [])
     with pytest.raises(
         UsageError, match=r"5 iterations need at least one each\. Give more prompts, or fewer iterations"
     ):
-        select_prompts(config(path, iterations=5))
+        select_prompts(config(path, iterations=5), [])
 
 
 def test_no_iteration_needs_no_prompt(tmp_path):
-    found = select_prompts(config(lines(tmp_path / "p.jsonl", prompts(["a"])), iterations=0))
+    found = select_prompts(config(lines(tmp_path / "p.jsonl", prompts(["a"])), iterations=0), [])
     assert (found.chosen, found.refused) == ((), ())
 
 
@@ -220,7 +215,7 @@ def contents(folder):
 
 
 def both_iterations(one):
-    snapshot_prompts(one)
+    snapshot_prompts(one, [])
     return [
         one.run.stage(f"M{number + 1}/instructions", Prompt, lambda number=number: new_prompts(one, number, []))
         for number in (1, 2)
@@ -248,7 +243,7 @@ def test_the_run_has_the_prompts_their_counts_and_the_digest_of_the_file(tmp_pat
 def test_show_names_the_line_and_the_conversation(tmp_path):
     chat = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Go on."}]
     one = session(tmp_path / "r", config(lines(tmp_path / "p.jsonl", [{"messages": chat}]), iterations=1))
-    snapshot_prompts(one)
+    snapshot_prompts(one, [])
     one.run.write("M2/instructions", new_prompts(one, 1, []))
     assert describe(find_lineage(one.run, "M2-p0000")) == (
         "Instruction M2-p0000  (p.jsonl, line 1)\n  System: Be brief.\n  \n  User: Go on.\n"
@@ -282,7 +277,7 @@ def test_a_resumed_run_goes_on_with_its_own_prompts_whatever_became_of_the_file(
     path = lines(tmp_path / "p.jsonl", ROWS)
     whole = both_iterations(session(tmp_path / "whole", config(path)))
     first = session(tmp_path / "r", config(path))
-    snapshot_prompts(first)
+    snapshot_prompts(first, [])
     if gone:
         path.unlink()
     else:

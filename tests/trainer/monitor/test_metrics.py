@@ -6,7 +6,7 @@ import pytest
 
 from srlm.config.monitor import MonitorConfig
 from srlm.judges.rubric import POINTS
-from srlm.types import Answer, Reward, SFTExample, Unparsed
+from srlm.types import Answer, Reward, Scored, SFTExample, Unparsed, Verdict
 from trainer.monitor.alerts import find_alerts
 from trainer.monitor.metrics import IterationRecords, compute_metrics
 from trainer.monitor.table import ROWS, metrics_line
@@ -69,3 +69,68 @@ def test_without_a_parsed_verdict_there_is_no_mean_reward(verdicts):
     assert (found.parse_rate, found.mean_reward, found.failed_verdicts) == (0, None, 0)
     (alert,) = find_alerts(found, MonitorConfig())
     assert "The judge has not learned to write a score" in str(alert)
+
+
+# --- rewards without a scale ------------------------------------------------------------------------------------------
+
+
+def without_scale(values, degenerate=(), vetoed=0):
+    """Metrics of candidates with these rewards by a program, and of degenerate answers with theirs."""
+
+    def scores(prefix, found):
+        verdicts = [
+            Verdict(f"{prefix}{n}-r0", "check.py:score", "program:1", (f"{prefix}{n}",), reading(value))
+            for n, value in enumerate(found)
+        ]
+        rewards = [
+            Reward(f"{prefix}{n}", value, None, 1, 0, 0, (), ("safe.py:ok",) if n < vetoed else ())
+            for n, value in enumerate(found)
+        ]
+        return Scores(verdicts, rewards)
+
+    answers = [Answer(f"c{n}", "p0", "M1", "text", "stop") for n in range(len(values))]
+    return compute_metrics(
+        IterationRecords("M2", candidates=answers, own=scores("c", values), degenerate=scores("d-", degenerate)),
+        None,
+        None,
+    )
+
+
+def reading(value):
+    return Unparsed("cannot say", "the source cannot say") if value is None else Scored(value, repr(value))
+
+
+def test_rewards_without_a_scale_have_quartiles_and_no_highest_score():
+    found = without_scale([0.001, 0.002, 0.003, 0.004, 1000.0], vetoed=2)
+    assert (found.highest, found.top_share, found.score_histogram) == (None, None, {})
+    assert found.quartiles == (0.001, 0.002, 0.003, 0.004, 1000.0)
+    assert (found.one_score_share, found.parse_rate, found.vetoed) == (0.2, 1.0, 2)
+    cells = {label: cell(found) for label, cell in ROWS}
+    assert cells["  scores, 0 to the highest"] == "-"
+    assert cells["rewards, lowest to highest by quarters"] == "0.001 0.002 0.003 0.004 1000.00"
+    assert cells["  vetoed"] == "2"
+    assert "; 2 vetoed; 100% of the verdicts parsed" in metrics_line(found)
+
+
+def test_small_differences_are_no_ties_without_a_scale():
+    assert without_scale([1e-6, 2e-6]).one_score_share == 0.5
+    assert without_scale([1e-6, 1e-6]).one_score_share == 1.0
+
+
+def test_the_gap_to_degenerate_answers_is_in_standard_deviations_without_a_scale():
+    one, scaled = (without_scale([factor * 1.0, factor * 3.0], [factor * 1.0]) for factor in (1, 1000))
+    assert one.degenerate_gap == scaled.degenerate_gap == 1.0  # mean 2, standard deviation 1
+    assert without_scale([2.0, 2.0], [1.0]).degenerate_gap is None
+
+
+def test_alerts_of_rewards_without_a_scale_do_not_speak_of_a_judge():
+    alerts = find_alerts(without_scale([2.0, 2.0, None, None], [9.0]), MonitorConfig())
+    assert {one.check.setting for one in alerts} >= {"min_parse_rate", "max_one_score"}
+    alerts += find_alerts(without_scale([1.0, 3.0], [9.0]), MonitorConfig())
+    assert "min_degenerate_gap" in {one.check.setting for one in alerts}
+    assert not [str(one) for one in alerts if "EFT" in str(one) or "judge" in str(one)]
+
+
+def test_no_answer_with_a_value():
+    found = without_scale([None, None])
+    assert (found.quartiles, found.deviation, found.mean_reward, found.parse_rate) == (None, None, None, 0.0)
