@@ -21,7 +21,7 @@ def test_this_processor_is_measured_and_threads_stay():
 
 
 def test_a_processor_is_described_in_a_line():
-    assert str(SLOW) == "2 cores, AVX2, no bfloat16 of its own; 70 GFLOP/s in float32 (40 on one core), 1 in bfloat16"
+    assert str(SLOW) == "2 cores, AVX2, no bfloat16 of its own; 70 GFLOP/s in float32 (40 on one core), 1.2 in bfloat16"
     assert "float32 here" in SLOW.advice
     assert "bfloat16 by AMX" in str(replace(SLOW, bfloat16="AMX"))
     assert "takes bfloat16" in replace(SLOW, bfloat16="AMX").advice
