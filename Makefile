@@ -32,10 +32,10 @@ demo: $(DEMO_ENV) ## train a tiny model by its own judgement, measure the gain, 
 	$(BIN)/srlm report demo --no-map
 
 demo-lm: .venv/.installed ## the same on real text: SmolLM2-135M learns to use five given words in a sentence, 40 minutes
-	$(BIN)/srlm train sentences
-	$(BIN)/srlm eval M1 M2 M3 --suite verifiable
-	$(BIN)/srlm compare M1 M2 M3
-	$(BIN)/srlm report
+	$(BIN)/srlm train sentences --name demo-lm
+	$(BIN)/srlm eval M1 M2 M3 --suite verifiable --run demo-lm
+	$(BIN)/srlm compare M1 M2 M3 --chart --run demo-lm
+	$(BIN)/srlm report demo-lm
 
 # Without the theme's notice about other generators; any warning of the build itself is an error.
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

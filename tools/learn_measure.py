@@ -33,7 +33,8 @@ class Fluency:
     """What a judge of the number of words alone could make worse.
 
     Shares of mere lists, of all answers that are not one sentence, and of different answers; mean words of an answer;
-    perplexity of the answers under M0, which has seen ordinary text alone.
+    perplexity of the answers under M0, which has seen ordinary text alone; mean share of an answer's words that it has
+    already, because a text that repeats itself has a low perplexity.
     """
 
     lists: float
@@ -41,6 +42,7 @@ class Fluency:
     length: float
     perplexity: float
     distinct: float
+    repeated: float
 
 
 @dataclass(frozen=True)
@@ -99,10 +101,15 @@ def _sentences(session: Session, model: str, tested: int) -> Measured:
         length=fmean(len(tokens_of(text)) for _, text in asked_of),
         perplexity=exp(-sum(one.logp for one in log_probs) / sum(one.tokens for one in log_probs)),
         distinct=len({text for _, text in asked_of}) / len(asked_of),
+        repeated=fmean(_repeated(tokens_of(text)) for _, text in asked_of),
     )
     solved = wilson(sum(score == WORDS for score in scores), len(scores))
     words = mean_interval([float(score) for score in scores], bounds=(0, WORDS))
     return Measured(model, solved, None, judge, read, words, fluency)
+
+
+def _repeated(tokens: Sequence[str]) -> float:
+    return 1 - len(set(tokens)) / len(tokens) if tokens else 0.0
 
 
 def _puzzles(session: Session, model: str, tested: int) -> Measured:
