@@ -26,7 +26,7 @@ help: ## list the targets
 DEMO_ENV := $(if $(wildcard .venv/.installed),.venv/.installed,.venv/.demo)
 
 demo: $(DEMO_ENV) ## train a tiny model by its own judgement, measure the gain, and write the report: minutes
-	$(BIN)/srlm train puzzle --name demo
+	$(BIN)/srlm train puzzle --name demo --set instructions.count=500
 	$(BIN)/srlm eval M1 M2 M3 --suite verifiable --run demo
 	$(BIN)/srlm compare M1 M2 M3 --chart --run demo
 	$(BIN)/srlm report demo --no-map

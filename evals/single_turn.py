@@ -126,7 +126,7 @@ def read_outputs(path: Path, *, answered: bool = True) -> list[Output]:
     for record in read_rows(path):
         question, answer = question_of_record(record)
         if "output" in record.data or (answered and answer is None):
-            answer = record.text("output")
+            answer = _output(record)
         one = Output(
             question.instruction,
             answer,
@@ -137,6 +137,15 @@ def read_outputs(path: Path, *, answered: bool = True) -> list[Output]:
         once.add(record, (one.context, one.instruction), "the instruction")
         found.append(one)
     return found
+
+
+def _output(record: Row) -> str:
+    if "output" not in record.data and "instruction" not in record.data:
+        raise record.error(
+            "the field output is missing, the reference answer that others are compared with. Give it, or end messages "
+            "with the assistant's turn. The suite head-to-head needs none."
+        )
+    return record.text("output")
 
 
 def question_of_record(record: Row) -> tuple[Question, str | None]:

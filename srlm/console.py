@@ -79,6 +79,13 @@ def duration(seconds: float) -> str:
     return f"{whole} s" if whole < MINUTE else f"{whole // MINUTE} min {whole % MINUTE:02d} s"
 
 
+def round_duration(seconds: float) -> str:
+    """Format an estimate, without precision that it does not have: "40 s", "12 min", "3.5 h"."""
+    if seconds < 1.5 * MINUTE:
+        return f"{max(5, 5 * round(seconds / 5))} s"
+    return f"{round(seconds / MINUTE)} min" if seconds < 90 * MINUTE else f"{seconds / MINUTE**2:.1f} h"
+
+
 class Step:
     """A running step: `advance` it by a count, or `update` it to an absolute count."""
 

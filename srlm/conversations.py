@@ -155,8 +155,8 @@ def _with_fields(row: Row, question: Question) -> Question:
     """Return the question with the context, the system message and the history of the record before it."""
     context = question.context
     if not context and isinstance(row.data.get("context"), list) and row.data["context"]:
-        before = messages_in(row, "context")
-        context = question_of(row, "context", (*before, Message("user", question.instruction or "?"))).context
+        # As a question, so that their roles are checked; the instruction is not theirs, and may be empty.
+        context = question_of(row, "context", (*messages_in(row, "context"), Message("user", "?"))).context
     if row.data.get("history") and not context:
         context = tuple(_history(row))
     return _with_system(row, Question(question.instruction, context))

@@ -9,7 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Literal
 
+from srlm.console import round_duration
+from srlm.demo_times import DEMOS
 from srlm.model_hub import PACKAGED, cache_dir, model_folder, packaged_file
+from srlm.processor import measure_processor
 
 RUN_BYTES = 3e9
 """Disk space of the quickstart: four checkpoints of 0.54 GB, the converted model, and a reserve."""
@@ -35,7 +38,7 @@ def run_checks(runs: Path, *, load: bool) -> list[Check]:
     checks += [_library(name) for name in ("torch", "transformers", "gguf", "trl", "accelerate", "datasets")]
     checks += [_library(name, optional=True) for name in ("openai", "anthropic")]
     checks += [_extra(name, library) for name, library in EXTRAS.items()]
-    checks += [_packaged(), _device(), _disk(runs)]
+    checks += [_packaged(), *_device(), _disk(runs)]
     checks += [_key("OPENAI_API_KEY", "openai:NAME"), _key("ANTHROPIC_API_KEY", "anthropic:NAME")]
     if load and not any(check.status == "missing" for check in checks):
         checks.append(_answers())
@@ -66,21 +69,28 @@ def _packaged() -> Check:
     return Check("ok", "packaged model", f"{file.name}, {file.stat().st_size / 1e6:.0f} MB")
 
 
-def _device() -> Check:
+def _device() -> list[Check]:
+    """Return the device of local models, and of a processor what it is good for and how long the demos take on it."""
     try:
         import torch
     except ImportError:
-        return Check("optional", "device", "unknown without torch")
+        return [Check("optional", "device", "unknown without torch")]
     from srlm.engines.device import pick_device, pick_dtype
 
     device = pick_device("auto")
-    name = (
-        torch.cuda.get_device_name()
-        if device == "cuda"
-        else f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
-    )
+    name = torch.cuda.get_device_name() if device == "cuda" else f"{torch.get_num_threads()} threads"
     dtype = str(pick_dtype("auto", device)).removeprefix("torch.")
-    return Check("ok", "device", f"{device} ({name}), generation in {dtype}")
+    return [Check("ok", "device", f"{device} ({name}), generation in {dtype}"), *_processor()]
+
+
+def _processor() -> list[Check]:
+    processor = measure_processor()
+    times = [f"{demo.target}: about {round_duration(demo.on(processor))}" for demo in DEMOS]
+    basis = "without building .venv; their time on another processor, by the speed of both"
+    return [
+        Check("ok", "processor", f"{processor}; {processor.advice}"),
+        Check("ok", "demos here", f"{', '.join(times)} ({basis})"),
+    ]
 
 
 def _disk(runs: Path) -> Check:

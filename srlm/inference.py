@@ -101,10 +101,10 @@ def find_stored(
     if isinstance(engine, AdaptiveEngine) and engine.capabilities.refused:
         identities = dict.fromkeys(engine.identity_for(request, one) for one in engine.capabilities.history)
         keys = [request_key(identity, request) for identity in identities]
-    for key in keys:
-        stored = ledger.get(key)
+    for one in keys:
+        stored = ledger.get(one)
         if stored is not None:
-            return key, stored
+            return one, stored
     return None
 
 

@@ -2,6 +2,7 @@
 
     run.yaml            the resolved configuration
     manifest.json       versions and machine
+    reward.jsonl        versions of the programs and reward models that scored answers
     ledger.sqlite       the cached calls of all models
     seeds/              the seed data as it was used
     prompts/            the chosen prompts of all iterations, if they are from a file, with its digest and counts

@@ -3,6 +3,7 @@
     embedded              those written for srlm (docs/reference/data.md)
     FOLDER                ift.jsonl (demonstrations) and eft.jsonl (ranked answers), in any of the usual forms
     FILE                  such records of one kind or both, recognised by their fields (srlm/seed_files.py)
+    hf:OWNER/NAME[:SPLIT] a data set on the Hub with such records
     oasst:FILE_OR_FOLDER  Open Assistant messages or trees as published, or a folder with instructions, ranked_train and
                           ranked_validation as .jsonl or .jsonl.gz (srlm/open_assistant.py)
     oasst:OWNER/NAME      a data set of the same format on the Hub
@@ -18,12 +19,13 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from srlm.data_tables import HUB
 from srlm.errors import UnknownName
 from srlm.jsonl import read_records
 from srlm.open_assistant import read_open_assistant
 from srlm.puzzle.seed_data import demonstrations, ranked
 from srlm.puzzle.task import puzzle_seed
-from srlm.seed_files import SeedRecords, read_seed_file, read_seed_folder
+from srlm.seed_files import SeedRecords, read_seed_dataset, read_seed_file, read_seed_folder
 from srlm.seeding import seed_in_name
 from srlm.sentences import seed_data as sentences
 from srlm.sentences.task import SENTENCES
@@ -67,6 +69,8 @@ def load_seeds(source: str) -> Seeds:
         return _divide(demonstrations(seed), ranked(seed))
     if (seed := seed_in_name(SENTENCES, source)) is not None:
         return _divide(sentences.demonstrations(seed), sentences.ranked(seed))
+    if source.startswith(HUB):
+        return _of_user(read_seed_dataset(source))
     path = Path(source).expanduser()
     if path.is_file():
         return _of_user(read_seed_file(path))
@@ -75,6 +79,7 @@ def load_seeds(source: str) -> Seeds:
             EMBEDDED,
             "a folder with ift.jsonl and eft.jsonl",
             "a file of demonstrations or ranked answers",
+            "hf:OWNER/NAME",
             "oasst:FILE",
             "oasst:OWNER/NAME",
             "puzzle:SEED",

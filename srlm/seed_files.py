@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from srlm.conversations import ANSWERS, CONVERSATIONS, QUESTIONS, SYSTEM, asked_and_answered
-from srlm.data_tables import file_rows
+from srlm.data_tables import file_rows, hub_rows
 from srlm.digest import digest_of
 from srlm.errors import DataError
 from srlm.json_files import Row, UniqueKeys
@@ -51,13 +51,16 @@ def read_seed_file(path: Path) -> SeedRecords:
     Raises:
         DataError: it cannot be read, is empty, or a record is of neither kind; the message has the line.
     """
-    rows = _rows(path)
-    ranked = [row for row in rows if has_ranking(row)]
-    others = [row for row in rows if not has_ranking(row)]
-    for row in others:
-        if not {*ANSWERS, *CONVERSATIONS} & row.data.keys():
-            raise _of_neither_kind(row)
-    return _records(others, ranked)
+    return _of_both_kinds(_rows(path, file_rows(path, _COLUMNS)))
+
+
+def read_seed_dataset(place: str) -> SeedRecords:
+    """Read a data set on the Hub, hf:OWNER/NAME[:SPLIT], with records of one kind or both.
+
+    Raises:
+        DataError: it cannot be loaded, is empty, or a record is of neither kind; the message has its position.
+    """
+    return _of_both_kinds(_rows(Path(place), hub_rows(place, _COLUMNS)))
 
 
 def read_seed_folder(folder: Path) -> SeedRecords:
@@ -66,7 +69,8 @@ def read_seed_folder(folder: Path) -> SeedRecords:
     Raises:
         DataError: one is missing, empty or malformed; the message has the line.
     """
-    return _records(_rows(_file_of(folder, "ift")), _rows(_file_of(folder, "eft")))
+    ift, eft = (_file_of(folder, name) for name in ("ift", "eft"))
+    return _records(_rows(ift, file_rows(ift, _COLUMNS)), _rows(eft, file_rows(eft, _COLUMNS)))
 
 
 def _file_of(folder: Path, name: str) -> Path:
@@ -85,13 +89,22 @@ def _file_of(folder: Path, name: str) -> Path:
     )
 
 
-def _rows(path: Path) -> list[Row]:
-    rows = list(file_rows(path, _COLUMNS))
+def _rows(place: Path, given: Iterable[Row]) -> list[Row]:
+    rows = list(given)
     if not rows:
-        raise DataError(path, "is empty: one JSON object a line is expected.")
+        raise DataError(place, "is empty: one demonstration, or one prompt with ranked answers, a record is expected.")
     for row in rows:
         refuse_newer(row.data, row.error)
     return rows
+
+
+def _of_both_kinds(rows: Iterable[Row]) -> SeedRecords:
+    sides: tuple[list[Row], list[Row]] = [], []
+    for row in rows:
+        if not has_ranking(row) and not {*ANSWERS, *CONVERSATIONS} & row.data.keys():
+            raise _of_neither_kind(row)
+        sides[has_ranking(row)].append(row)
+    return _records(*sides)
 
 
 def _records(demonstrations: Iterable[Row], ranked: Iterable[Row]) -> SeedRecords:

@@ -23,6 +23,7 @@ from srlm.seeding import derive_seed
 from srlm.types import Answer, Demonstration, Dropped, PreferencePair, Prompt, RankedPrompt, SFTExample
 from trainer.data.seed_data import make_eft_examples, sft_dataset, snapshot_seed_data
 from trainer.data.sft_examples import ift_examples
+from trainer.duration.estimate import announce_duration
 from trainer.finetune.early_stopping import select_snapshot
 from trainer.finetune.job import DPOJob, SFTJob
 from trainer.finetune.launch import run_job
@@ -72,6 +73,7 @@ def train(
     ift, eft = snapshot_seed_data(session)
     snapshot_prompts(session, ift)
     require_space(config, run)
+    announce_duration(session, ift, eft)
     judgements = _make_m1(session, ift, eft)
     iterations: list[IterationMetrics] = []
     for number in range(1, config.iterations + 1):

@@ -45,7 +45,7 @@ def judge(
     """Score the answers of a file with an LLM judge, and write the scores with the judge's words.
 
     Args:
-        file: JSON or JSON Lines, also .gz: records with instruction + output, or prompt + response.
+        file: JSON or JSON Lines, also .gz: records with instruction + output, prompt + response, or messages.
         judge: the packaged model, if None; else as for `evaluate`: openai:NAME, a folder, M2, ...; or a program,
             FILE.py:FUNCTION, or a reward model, which score without rubric, scoring and samples.
         rubric: one that ships with srlm, or a Markdown file.

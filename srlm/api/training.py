@@ -31,7 +31,7 @@ def train(
         config: a preset, or a YAML file.
         name: of the run; that of the preset or the file, if None.
         overrides: settings that differ, such as {"dpo.beta": 0.2}, or as text, ["dpo.beta=0.2"].
-        seeds: embedded, a file, a folder with ift.jsonl and eft.jsonl, or oasst:FILE_OR_NAME.
+        seeds: embedded, a file, hf:OWNER/NAME, a folder with ift.jsonl and eft.jsonl, or oasst:FILE_OR_NAME.
         strict: stop where an iteration gives a warning.
         max_cost: US dollars that all calls to servers may cost together.
         runs: folder of the runs; $SRLM_RUNS or results/runs, if None.

@@ -45,7 +45,7 @@ class Format(StrEnum):
     json = "json"
 
 
-Rubric = Annotated[str, typer.Option("--rubric", help="A packaged rubric (additive, levels), or a Markdown file.")]
+Rubric = Annotated[str, typer.Option("--rubric", help="A packaged rubric (additive, brief, levels), or a Markdown file.")]
 HowScored = Annotated[
     Scoring,
     typer.Option(
@@ -88,7 +88,7 @@ def judge(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", help="JSON or JSON Lines, also .gz: instruction + output, or prompt + response."
+            metavar="FILE", help="JSON or JSON Lines, also .gz: instruction + output, prompt + response, or messages."
         ),
     ],
     by: Annotated[

@@ -16,7 +16,10 @@ def train(
     ] = None,
     seeds: Annotated[
         str | None,
-        typer.Option("--seeds", help="embedded, a file, a folder with ift.jsonl and eft.jsonl, or oasst:FILE_OR_NAME."),
+        typer.Option(
+            "--seeds",
+            help="embedded, a file, hf:OWNER/NAME, a folder with ift.jsonl and eft.jsonl, or oasst:FILE_OR_NAME.",
+        ),
     ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop with exit code 5 where an iteration gives a warning.")

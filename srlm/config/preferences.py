@@ -12,7 +12,7 @@ class JudgeConfig(Section):
 
     rubric: str = Field(
         "additive",
-        description="additive (0-5), levels (1-5), puzzle (0-5), sentences (0-5), or a Markdown file of your own",
+        description="additive (0-5), brief (0-5), levels (1-5), puzzle (0-5), sentences (0-5), or a Markdown file of your own",
     )
     scoring: Literal["sampled", "expected"] = Field(
         "sampled",

@@ -187,7 +187,8 @@ class ChatTokenizer:
         return self.may_reason(request) and self._prompt(request)[1]
 
     def _encode(self, text: str) -> list[int]:
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
+        # Not verbose: what is too long is refused below, or left out, with a message of ours.
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False, verbose=False)
         if self._rows is not None and ids and max(ids) >= self._rows:
             raise EngineError(
                 f"The tokenizer of {self._name} gives the token {max(ids)}, and its weights end at {self._rows - 1}. "

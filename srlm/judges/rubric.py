@@ -1,8 +1,8 @@
 """Rubrics: the prompt of a pointwise judge and its scale. A rubric is data: a Markdown file with two slots.
 
 `additive` has the paper's five points, 0-5 (arXiv 2401.10020, Figure 2), `levels` the choice among five levels, 1-5, of
-Li et al. 2024 (arXiv 2308.06259, the curation prompt), both in our words. A user's file may begin with its scale; the
-default is 0-5:
+Li et al. 2024 (arXiv 2308.06259, the curation prompt), both in our words; `brief` has five points in one sentence, for
+models that are small or slow. A user's file may begin with its scale; the default is 0-5:
 
     ---
     scale: 1-5

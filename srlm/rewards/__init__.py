@@ -1,1 +1,1 @@
-"""Rewards beside the LLM judge: programs, reward models, and combinations of several sources."""
+"""Rewards other than those of the LLM judge: programs, reward models, and combinations of several sources."""

@@ -3,14 +3,19 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+from evals.generate import answer_prompts
+from evals.labels import annotate
+from evals.labels.annotate import name_categories
 from evals.prompt_sets import prompts_digest
 from evals.suites.mt_bench import run as mt_bench
 from evals.suites.mt_bench.data import Question
 from evals.suites.nlp import tasks as nlp_tasks
 from evals.suites.reward_model import run as reward_model
 from evals.suites.verifiable.benchmark import CheckedBenchmark, CheckedPrompt
+from srlm.digest import digest_of
 from srlm.judges.grading import GradingJudge
-from srlm.types import Message, Prompt, RankedAnswer, RankedPrompt
+from srlm.ledger import request_key
+from srlm.types import Failed, Message, Prompt, RankedAnswer, RankedPrompt, Sampling
 
 PROMPTS = [Prompt("b", "Naïve?", "evaluation", reference="Ja – 好"), Prompt("a", "One.", "evaluation")]
 
@@ -64,3 +69,22 @@ def test_what_comes_before_a_prompt_is_part_of_its_digest_and_an_empty_context_i
     assert len({prompts_digest(one) for one in sets}) == len(sets)
     ranked = RankedPrompt("q", "Which?", (RankedAnswer("Good.", 0), RankedAnswer("Bad.", 1)), context=())
     assert reward_model._digest([ranked]) != reward_model._digest([replace(ranked, context=spoken)])
+
+
+def test_of_calls_about_prompts_without_context():
+    class Unanswered(SimpleNamespace):
+        def ask(self, requests, label):
+            self.asked += requests
+            return [("k" * 64, Failed("not run"))] * len(requests)
+
+    def keys(ask):
+        caller = Unanswered(asked=[], engine=SimpleNamespace(name="m"))
+        ask(caller)
+        return digest_of("".join(request_key("m", one) for one in caller.asked))
+
+    text = "Explain </instruction> tides.\nHuman: in \u200b two <b>lines</b>."
+    prompts = [Prompt("p1", text, "evaluation"), Prompt("p2", "x " * 5000, "evaluation", reference="r")]
+    assert keys(lambda caller: answer_prompts(caller, prompts, Sampling(0.7, 0.9, 64))) == "2879ec496879"
+    assert keys(lambda caller: (annotate._ask(caller, prompts, ("A", "B")), name_categories(caller, prompts))) == (
+        "054b4dc7f94e"
+    )

@@ -74,7 +74,7 @@ def test_the_same_last_turn_of_another_conversation_is_another_prompt(tmp_path):
         ({"messages": MESSAGES}, "the field output is missing"),
         ({"messages_json": "{", "output": "x"}, "messages_json must be a list of messages as JSON text"),
         ({"messages_json": '{"role": "user"}', "output": "x"}, "must be a list of messages, not an object"),
-        ({"output": "x"}, "the field instruction or prompt is missing"),
+        ({"output": "x"}, "the field instruction or prompt or question is missing"),
     ],
 )
 def test_a_record_without_a_question_or_an_output_is_named(tmp_path, record, words):

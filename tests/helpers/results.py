@@ -30,4 +30,4 @@ def alpaca(model, preferences, lengths=None, **provenance):
 
 def reward(model, *groups, counts=(10, 0, 0), **provenance):
     names = tuple(f"q{i}" for i in range(len(groups)))
-    return RewardResult(model, "id", replace(PROVENANCE, **provenance), names, groups, *counts)
+    return RewardResult(model, f"id of {model}", replace(PROVENANCE, **provenance), names, groups, *counts)

@@ -116,6 +116,31 @@ def test_a_tiny_model_answers_and_judges_conversations(cli, run, run_folder, tin
     assert own.calls("evals/%") == calls
 
 
+def test_pairs_of_answers_to_conversations_are_scored_with_them(cli, run, tmp_path):
+    folder = tmp_path / "ranked"
+    folder.mkdir()
+    (folder / "ift.jsonl").write_text(json.dumps({"instruction": "Hi.", "response": "Hello."}))
+    asked = RECORDS[0]["messages"]
+    sides = {side: [*asked, said("assistant", f"A {side} answer.")] for side in ("chosen", "rejected")}
+    (folder / "eft.jsonl").write_text(json.dumps({**sides, "split": "validation"}))
+    with serving(scores=True) as server:
+        model, at = server.spec("openai", "one"), ("--runs", run, "--run", "r")
+        result = cli("eval", model, "--suite", "reward", "--ranked", folder, *at, env=KEY)
+        assert result.code == 0, result.err
+        judged = {one.body["messages"][0]["content"] for one in server.answered}
+        assert len(judged) == 2
+        before = (
+            "<assistant_message>\nThe Nile.\n</assistant_message>\n<last_message>\nAnd a longer one?\n</last_message>"
+        )
+        assert all(before in one for one in judged)
+
+        card = cli("judge", "card", model, "--pairs", folder / "eft.jsonl", "--ledger", tmp_path / "l.sqlite", env=KEY)
+        assert card.code == 0, card.err
+        compared = [one.body["messages"][0]["content"] for one in server.answered if one.body.get("logprobs")]
+        assert compared
+        assert all(before in one for one in compared)
+
+
 def test_prompts_without_outputs_are_enough_for_head_to_head_alone(cli, run, tmp_path):
     path = tmp_path / "prompts.jsonl"
     path.write_text("".join(json.dumps({"messages": one["messages"]}) + "\n" for one in RECORDS))

@@ -1,6 +1,7 @@
 """The puzzle world through the real command line, at sizes that take seconds: nothing is learned, all is there."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -47,6 +48,17 @@ def test_the_loop_learns_from_puzzles_of_its_own(trained):
     assert len(set(made)) == len(made) == 24
     assert not seeds & set(made)
     assert {Puzzle(one).split for one in made} == {"loop"}
+
+
+def test_the_commands_of_make_demo_end_with_a_chart_and_a_page(cli, trained):
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").split("\ndemo:")[1].split("\n\n")[0]
+    commands = re.findall(r"^\t\$\(BIN\)/srlm (.*)$", recipe, re.MULTILINE)
+    assert commands.pop(0).startswith("train puzzle --name demo")
+    results = [cli(*command.replace("demo", "s0").split(), "--runs", trained) for command in commands]
+    assert [result.code for result in results] == [0, 0, 0], results[-1].err
+    assert re.search(r"^puzzles solved, %  0 .* 100$", results[1].out, re.MULTILINE)
+    page = (trained / "s0/report.html").read_text(encoding="utf-8")
+    assert 'id="verifiable"' in page
 
 
 def test_m1_sees_each_demonstration_as_often_as_it_should(trained):

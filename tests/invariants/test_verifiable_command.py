@@ -54,6 +54,15 @@ def test_puzzles_need_no_file(cli, own_run):
     assert "prompt_loose" not in found
 
 
+def test_sentences_need_no_file_and_count_what_is_no_sentence(cli, own_run):
+    command = ("eval", "M1", "--suite", "verifiable", "--data", "sentences", "--limit", 2, "--max-tokens", 8)
+    result = cli(*command, *own_run.at)
+    assert result.code == 0, result.err
+    found = metrics(cli, own_run, "M1")
+    assert (found["prompt_strict"]["M1"]["n"], found["instruction_strict"]["M1"]["n"]) == (2, 10)
+    assert {"verifiable_flaw_0", "verifiable_flaw_1", "instruction_loose"} <= found.keys()
+
+
 def test_countdown_needs_no_file_either(cli, own_run):
     command = ("eval", "M1", "M2", "--suite", "verifiable", "--data", "countdown", "--limit", 3, "--max-tokens", 8)
     result = cli(*command, *own_run.at)

@@ -24,8 +24,10 @@ def written(folder, text, name="run.yaml"):
 
 def test_every_preset_loads_and_survives_its_own_yaml():
     assert "quickstart" in preset_names()
+    # What the preset leaves to the user: the model and the prompts.
+    given = {"instruct": ["model=m", "instructions.source=prompts.jsonl"]}
     for name in preset_names():
-        resolved = load_config(name, [])
+        resolved = load_config(name, given.get(name, []))
         dumped = yaml.safe_load(yaml.safe_dump(resolved.model_dump(mode="json")))
         assert TrainConfig.model_validate(dumped) == resolved
         assert differences(dumped, resolved.model_dump(mode="json")) == []
@@ -207,7 +209,7 @@ def test_a_file_of_ones_own_needs_no_preset(tmp_path):
         ("model: m\n\tseed: 1\n", r"run\.yaml, line 2: not YAML"),
         ("- model\n", r"run\.yaml: a mapping of keys to values is expected"),
         ("", r"run\.yaml: a mapping of keys to values is expected"),
-        ("seed: 1\n", r"The configuration has no model, which is required"),
+        ("seed: 1\n", r"The configuration names no model. Add to your file: model: hf:OWNER/NAME"),
         ("preset: none\n", r"The preset 'none' does not exist"),
         ("model: m\nsed: 1\n", r"'sed' does not exist. Did you mean 'seed'\?"),
         ("model: m\n1: 2\n", r"Configuration 1: "),

@@ -183,6 +183,20 @@ def test_nested_records_of_parquet_are_read(tmp_path):
     assert (one.instruction, one.context) == ("Add 1, 2.", context)
 
 
+def test_a_data_set_of_the_hub_is_read_like_a_file(monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    row, context = PAIRS["trl, messages"]
+    asked = []
+
+    def load_dataset(name, split):
+        asked.append((name, split))
+        return datasets.Dataset.from_list([{**row, "split": "validation", "picture": b""}])
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    (one,) = load_seeds("hf:OWNER/NAME:test_prefs").validation
+    assert (one.instruction, one.context, asked) == ("Add 1, 2.", context, [("OWNER/NAME", "test_prefs")])
+
+
 def test_all_pairs_of_a_prompt_are_on_one_side(tmp_path):
     rows = [
         {"prompt": f"Question {n}?", "chosen": f"good {k}", "rejected": f"bad {k}"} for n in range(60) for k in range(3)

@@ -17,6 +17,11 @@ def test_the_puzzle_is_that_of_the_runs_seed():
     assert TrainConfig(model="puzzle").model == "puzzle:0"
 
 
+def test_sentences_are_those_of_the_runs_seed():
+    config = load_config("sentences", ["seed=3"])
+    assert (config.model, config.seeds.source, config.instructions.source) == ("smollm2", "sentences:3", "sentences")
+
+
 def test_other_settings_stay():
     for given in ({"model": "smollm2"}, {"model": "puzzle:7", "seed": 1}, {"seeds": "puzzle"}, {}):
         assert with_task_seed(given) == given

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from srlm.engines.chat_template import ChatTokenizer
+from srlm.engines.load import eos_tokens
 from srlm.jsonl import write_records
 from trainer.finetune.job import DPOJob, SFTJob
 from trainer.finetune.load_model import DROPOUT_NAMES
@@ -27,13 +29,21 @@ def save_checkpoint(trainer: Any, tokenizer: Any, job: SFTJob | DPOJob) -> None:
 
 
 def write_model(trainer: Any, tokenizer: Any, start: Path, folder: Path) -> None:
-    """Write the model in its present state, with the dropout rates of the checkpoint `start`."""
+    """Write the model in its present state, with the dropout rates of the checkpoint `start`.
+
+    Its settings for generation name the template's end of turn, which it has learned, so that other tools stop there.
+    """
     from transformers import AutoConfig
 
     before, now = AutoConfig.from_pretrained(start, trust_remote_code=False), trainer.model.config
     rates = {name: getattr(now, name) for name in DROPOUT_NAMES if hasattr(before, name)}
     for name in rates:
         setattr(now, name, getattr(before, name))
+    generation = trainer.model.generation_config
+    declared = eos_tokens(generation.eos_token_id, tokenizer)
+    ends = ChatTokenizer(tokenizer, name=str(start), context=1 << 60).with_end_of_turn(declared)
+    if ends != declared:
+        generation.eos_token_id = sorted(ends)
     trainer.save_model(str(folder))  # by all processes: each may hold a part
     for name, rate in rates.items():
         setattr(now, name, rate)

@@ -129,7 +129,7 @@ class ExampleTokenizer:
         return "".join([*pieces, self._chat.escape_special_tokens(written[begins:])])
 
     def _encode(self, text: str) -> list[int]:
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False, verbose=False)
         return ids
 
 

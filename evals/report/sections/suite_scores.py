@@ -8,7 +8,7 @@ from evals.model_order import NAMES
 from evals.report.charts.dots import Panel, dots
 from evals.report.charts.lines import LineSeries, Point, Trend, trends
 from evals.report.charts.radar import RadarSeries, radar
-from evals.report.section import Cell, Facets, Figure, Row, Section, Table, metric_table
+from evals.report.section import Cell, Facets, Figure, LegendKey, Row, Section, Table, metric_table
 from evals.report.sections.common import (
     ABOUT_PAPER,
     Places,
@@ -140,7 +140,7 @@ def verifiable(one: SuiteComparison, places: Places) -> Section:
         for metric in found:
             points = tuple(_point(metric, model, link(suite=one.suite, model=model)) for model in models)
             panels.append(Trend(row_label(metric), (LineSeries("checked", points, connected=connected),), percent=True))
-        svg, keys, note = trends("verifiable", models, panels, alt), [], "Lines: 95 % intervals."
+        svg, keys, note = trends("verifiable", models, panels, alt), list[LegendKey](), "Lines: 95 % intervals."
     else:
         panel = Panel(
             "%",
@@ -148,7 +148,11 @@ def verifiable(one: SuiteComparison, places: Places) -> Section:
             percent=True,
             within=(0, 100),
         )
-        svg, keys, note = dots("verifiable", [row.label for row in found], [panel], alt), legend_keys(models, places), ""
+        svg, keys, note = (
+            dots("verifiable", [row.label for row in found], [panel], alt),
+            legend_keys(models, places),
+            "",
+        )
     figure = Figure("Checked by a program", svg, keys, note, [all_metrics(one)])
     title = "Instructions that a program checks"
     return suite_section(one, "verifiable", title, "No judge is involved.", [figure])

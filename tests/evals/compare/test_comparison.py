@@ -168,6 +168,14 @@ def test_captions_name_the_judge_and_its_card():
     assert found.captions[1] == CARD.caption()
 
 
+def test_two_names_of_one_model_are_told():
+    same = {name: replace(alpaca(name, (0.5, 0.7)), identity="weights") for name in ("M0", "M1")}
+    found = collect([*same.values(), alpaca("M2", (0.5, 0.7))])
+    (line,) = [one for one in compare_models(found, ["M0", "M1", "M2"], "M0").captions if "one model" in one]
+    assert line == "M0 and M1 are one model: the fingerprint of their files is the same."
+    assert not [one for one in compare_models(found, ["M1", "M2"], "M1").captions if "one model" in one]
+
+
 def test_hostile_and_constant_answers_are_said_below_the_table():
     results = alpaca_results(M1=[1.0, 0.5], M2=[0.5, 0.5, 0.5])
     assert not any("Attention" in line for line in compare_models(results, ["M1", "M2"], "M1").captions)

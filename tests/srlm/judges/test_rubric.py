@@ -83,7 +83,7 @@ def test_a_response_outside_of_tags_is_refused(tmp_path, text):
 
 
 def test_prompts_of_other_judges_are_no_rubrics():
-    with pytest.raises(UnknownName, match=r"'pairwise' does not exist.*There are: additive, levels, puzzle\."):
+    with pytest.raises(UnknownName, match=r"'pairwise' does not exist.*There are: additive, brief, levels, puzzle\."):
         load_rubric("pairwise")
 
 

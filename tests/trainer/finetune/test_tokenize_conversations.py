@@ -1,11 +1,13 @@
 """Conversations as tokens in six styles of chat template: what generation reads, training reads, and TRL's rows."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
 from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import AutoModelForCausalLM
 from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.sft_trainer import SFTTrainer
 
@@ -18,6 +20,7 @@ from srlm.engines.load import eos_tokens
 from srlm.types import Message, PreferencePair, Request, SFTExample
 from trainer.finetune.dpo import _tokenized_pairs
 from trainer.finetune.job import DPOJob
+from trainer.finetune.save import write_model
 from trainer.finetune.sft import _row
 from trainer.finetune.tokenize import IGNORE_INDEX, ExampleTokenizer, filter_by_length
 
@@ -195,6 +198,18 @@ def test_generation_stops_at_the_end_of_turn_that_is_trained(tokenizers, name, t
     end, eos = (tokenizer.convert_tokens_to_ids(token) for token in (style.end, style.eos))
     assert engine._eos == {end, eos}
     assert engine._eos == engine._chat.with_end_of_turn(eos_tokens([end, eos], tokenizer))
+
+
+@pytest.mark.parametrize("name", ["llama3", "chatml"])
+def test_a_trained_model_is_written_with_the_end_of_turn_that_it_learned(tokenizers, name, tmp_path):
+    """So that other tools stop there too. Settings that name it already stay as they are."""
+    start, folder = style_checkpoint(tmp_path / "start", name), tmp_path / "trained"
+    model = AutoModelForCausalLM.from_pretrained(start)
+    trainer = SimpleNamespace(model=model, save_model=model.save_pretrained, is_world_process_zero=lambda: True)
+    write_model(trainer, tokenizers[name], start, folder)
+    before, after = (json.loads((one / "generation_config.json").read_text()) for one in (start, folder))
+    ends = [tokenizers[name].convert_tokens_to_ids(token) for token in ("<|end_of_text|>", "<|eot_id|>")]
+    assert after["eos_token_id"] == (sorted(ends) if name == "llama3" else before["eos_token_id"])
 
 
 # --- TRL's rows -------------------------------------------------------------------------------------------------------
