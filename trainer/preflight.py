@@ -1,5 +1,6 @@
 """Validation of a run before it starts, so that nothing is written for a command that cannot succeed."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from srlm.rewards.reward_model import RewardModel, is_classifier
 from srlm.rewards.source import open_source
 from srlm.runs import Run
 from srlm.seed_data import Seeds, load_seeds
-from srlm.types import Message, Request
+from srlm.types import Message, Prompt, Request
 from trainer.data.seed_data import ift_seeds
 from trainer.finetune.job import optimiser_steps
 from trainer.finetune.launch import require_launcher
@@ -51,6 +52,7 @@ def preflight(config: TrainConfig) -> None:
     judge = configured_judge(config.judge)
     _check_rewards(config, judge.rubric.scale if only_judge(config.reward) else None)
     _check_seeds(config)
+    prompts = _prompts_of_file(config)
     require_launcher(config.launcher)
     require_safe(config.vllm.arguments())
     require_libraries()
@@ -60,9 +62,9 @@ def preflight(config: TrainConfig) -> None:
     folder = _local_model(config.model, config.engine)
     tokenizer = load_tokenizer(folder)
     ExampleTokenizer(tokenizer, config.thoughts)
-    _check_contexts(config, tokenizer)
-    if config.instructions.from_file:
-        _check_prompt_lengths(config, tokenizer, folder, judge)
+    _check_contexts(config, tokenizer, prompts)
+    if prompts:
+        _check_prompt_lengths(config, tokenizer, folder, judge, prompts)
     dropout_settings(folder, max(one.dropout for one in _trainings(config)))
     if config.instructions.source == PUZZLE:
         puzzle_prompts("The run", config.instructions.made_count * config.iterations, config.seed, [])
@@ -163,17 +165,27 @@ def _ranked_count(seeds: Seeds) -> str:
     return f"{count} ranked instruction{'' if count == 1 else 's'}"
 
 
-def _check_contexts(config: TrainConfig, tokenizer: Any) -> None:
+def _prompts_of_file(config: TrainConfig) -> tuple[Prompt, ...]:
+    """Return the prompts of all iterations that a file has; none for another source.
+
+    Raises:
+        SrlmError: it cannot be read, or an iteration would have too few.
+    """
+    if not config.instructions.from_file:
+        return ()
+    return select_prompts(config, ift_seeds(config) if config.instructions.filters else ()).chosen
+
+
+def _check_contexts(config: TrainConfig, tokenizer: Any, prompts: Sequence[Prompt]) -> None:
     """Check that the chat template writes the system messages and earlier turns of the seeds, and of prompts of a file.
 
     Raises:
         ModelError: it does not.
         UsageError: no demonstration stands alone, and the model that writes new instructions is shown such ones.
     """
-    source = config.instructions.source
     if config.instructions.from_file:
-        chosen = select_prompts(config, ift_seeds(config) if config.instructions.filters else ()).chosen
-        require_contexts(tokenizer, config.model, [one.context for one in chosen], f"the prompts {source}")
+        contexts = [one.context for one in prompts]
+        require_contexts(tokenizer, config.model, contexts, f"the prompts {config.instructions.source}")
     if config.seeds.source is None:
         return
     seeds = load_seeds(config.seeds.source)
@@ -188,7 +200,9 @@ def _check_contexts(config: TrainConfig, tokenizer: Any) -> None:
         )
 
 
-def _check_prompt_lengths(config: TrainConfig, tokenizer: Any, folder: Path, judge: PointwiseJudge) -> None:
+def _check_prompt_lengths(
+    config: TrainConfig, tokenizer: Any, folder: Path, judge: PointwiseJudge, prompts: Sequence[Prompt]
+) -> None:
     """Check that the prompts of a file fit into the model's context.
 
     Raises:
@@ -201,7 +215,7 @@ def _check_prompt_lengths(config: TrainConfig, tokenizer: Any, folder: Path, jud
         ChatTokenizer(tokenizer, name=config.model, context=1 << 60),
         config.model,
         limit,
-        select_prompts(config).chosen,
+        prompts,
         config.instructions.source,
         judge if any(part.source == JUDGE for part in config.reward) else None,
         config.candidate_sampling.max_tokens,
