@@ -35,7 +35,7 @@ demo-lm: .venv/.installed ## the same on real text: SmolLM2-135M learns to use f
 	$(BIN)/srlm train sentences --name demo-lm
 	$(BIN)/srlm eval M1 M2 M3 --suite verifiable --run demo-lm
 	$(BIN)/srlm compare M1 M2 M3 --chart --run demo-lm
-	$(BIN)/srlm report demo-lm
+	$(BIN)/srlm report demo-lm --no-map
 
 # Without the theme's notice about other generators; any warning of the build itself is an error.
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
