@@ -17,8 +17,6 @@ PROMPTS = [
     "Name three fruits.",
     "What is the capital of France?",
     "Explain to a child why it rains.",
-    "Write one line about the sea.",
-    "Give a word that means the same as big.",
     "Which is heavier, a cup of oil or a cup of water?",
 ]
 
@@ -31,7 +29,7 @@ device: cpu
 dtype: float32
 batch_tokens: 1024
 candidates: 3
-candidate_sampling: {{temperature: 1.0, top_p: 1.0, max_tokens: 32}}
+candidate_sampling: {{temperature: 1.0, top_p: 1.0, max_tokens: 24}}
 dpo: {{learning_rate: 1.0e-2, batch_size: 1, save_steps: 1}}
 monitor: {{degenerate_answer_prompts: 1}}
 {more}
@@ -54,8 +52,8 @@ class Kind:
 
 
 KINDS = [
-    Kind("judge", ("M1/given.jsonl", "M2/training/step-1", "M3/candidates.jsonl")),
-    Kind("conversations", ("M2/verdicts.jsonl",), talk=True),
+    Kind("judge", ("M2/training/step-1", "M3/candidates.jsonl")),
+    Kind("conversations", ("M1/given.jsonl",), talk=True),
     Kind("program", ("M3/training/step-1",), reward="reward: check.py:score"),
     Kind("reward-model", ("M2/candidates.jsonl",), reward="reward: ./rm"),
 ]
