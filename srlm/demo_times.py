@@ -33,5 +33,5 @@ class DemoTime:
         return self.seconds * (1 - self.share + self.share * self.gflops / speed)
 
 
-DEMOS = (DemoTime("make demo", 90, 174, one_core=True, share=0.25),)
+DEMOS = (DemoTime("make demo", 86, 174, one_core=True, share=0.25),)
 """Measured on two cores of an Intel Xeon, AVX-512 without bfloat16 (docs/explain/puzzle.md#how-long-it-takes)."""
