@@ -16,6 +16,7 @@ from srlm.engines.budget import estimate_prompt_tokens, max_prompt_tokens
 from srlm.engines.engine import BatchResult, Engine, OnProgress, no_progress
 from srlm.engines.remote import RemoteEngine
 from srlm.inference import find_stored, load_capabilities
+from srlm.judges.combination import Combination
 from srlm.ledger import Ledger
 from srlm.prices import FREE, Price
 from srlm.rewards.source import RewardSource, reply_of
@@ -120,16 +121,16 @@ class DryRun:
 
     def wrap(self, model: EvalModel) -> EvalModel:
         """Return a model whose engines count requests instead of sending them."""
+        return EvalModel(model.name, lambda: self._counting(model.open()))
 
-        def open_it() -> Engine:
-            engine = model.open()
-            self.engines[engine.identity] = engine
-            pending = self.pending.setdefault(engine.identity, PendingCalls(engine.name, engine.price))
-            if isinstance(engine, RewardSource):
-                return DryRunSource(engine, self.ledger, pending)
-            return DryRunEngine(engine, self.ledger, pending)
-
-        return EvalModel(model.name, open_it)
+    def _counting(self, engine: Engine) -> Engine:
+        if isinstance(engine, Combination):
+            return engine.with_sources([self._counting(one) for one in engine.sources])
+        self.engines[engine.identity] = engine
+        pending = self.pending.setdefault(engine.identity, PendingCalls(engine.name, engine.price))
+        if isinstance(engine, RewardSource):
+            return DryRunSource(engine, self.ledger, pending)
+        return DryRunEngine(engine, self.ledger, pending)
 
     def require_keys(self) -> None:
         """Refuse calls that could not be made, before other models have worked for an hour.

@@ -302,6 +302,7 @@ class Verdict:
     """One judgement of one answer (pointwise) or of two, in the order shown (pairwise). `reading` is the parsed reply.
 
     `thoughts` is the judge's reasoning before its reply, which is not parsed. `mass` is that of its `Completion`.
+    `vetoed_by` is that of a `Reward`, where a combination of sources is measured as one judge.
     """
 
     id: str
@@ -315,6 +316,7 @@ class Verdict:
     schema: int = SCHEMA
     thoughts: str = ""
     mass: float | None = None
+    vetoed_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from evals.importer import AnyImporter, FileSummary, ResultFile
 from evals.settings import Settings
 from srlm.errors import DataError
 from srlm.json_files import SUFFIXES, read_rows
+from srlm.judges.combination import is_run_file
 
 OTHERS = {
     "lighteval": {"config_general", "results"},
@@ -102,6 +103,8 @@ def _names_a_file(word: str) -> bool:
     if not word:
         return False
     path = Path(word).expanduser()
+    if is_run_file(word):
+        return False  # the name of a combination of rewards, which has results in a run
     return word.endswith(SUFFIXES) or path.is_file() or _holds_results(path)
 
 

@@ -47,7 +47,8 @@ def judge(
     Args:
         file: JSON or JSON Lines, also .gz: records with instruction + output, prompt + response, or messages.
         judge: the packaged model, if None; else as for `evaluate`: openai:NAME, a folder, M2, ...; or a program,
-            FILE.py:FUNCTION, or a reward model, which score without rubric, scoring and samples.
+            FILE.py:FUNCTION, a reward model, or a run file with the setting reward (FILE.yaml), which score without
+            rubric, scoring and samples.
         rubric: one that ships with srlm, or a Markdown file.
         scoring: "sampled" words, then a score (the paper); or "expected", the mean over the digits' probabilities.
         samples: verdicts an answer, averaged; of sampled scoring only.
@@ -130,7 +131,8 @@ def judge_card(
 
     Args:
         spec: the judge: smollm2, a folder, hf:NAME, openai:NAME[@ADDRESS], or a model of a run (M2); or a program,
-            FILE.py:FUNCTION, or a reward model, of which only scores are measured.
+            FILE.py:FUNCTION, a reward model, or a run file with the setting reward (FILE.yaml), of which only scores
+            are measured.
         pairs: labelled pairs, a file or a folder of subsets; the packaged ones, if None.
         limit: use at most so many pairs, spread over instructions.
         rubric: of its scores: one that ships with srlm, or a Markdown file.

@@ -71,14 +71,19 @@ class ModelOpener:
     def model(self, spec: str, run: "Run | None") -> "EvalModel":
         """Return a model by its name in a run, or by what `srlm.rewards.source.open_judge` knows, without loading it.
 
+        FILE.yaml is the combination of rewards of a run file.
+
         Raises:
             SrlmError: the name, the address, or a price that the budget needs is unknown.
         """
         from evals.model import Checkpoint, EvalModel
         from srlm.engines.open import is_remote, public_name
+        from srlm.judges.combination import is_run_file
         from srlm.model_hub import model_folder, model_name
         from srlm.rewards.source import is_source_name, open_judge
 
+        if is_run_file(spec):
+            return self._combination(spec)
         place = spec if run is None or (spec not in run.models() and is_source_name(spec)) else run.model(spec)
         settings = _settings(spec, run)
         name = public_name(spec) if is_remote(spec) else model_name(spec)
@@ -89,6 +94,18 @@ class ModelOpener:
         number = {key: settings[key] for key in ("device", "dtype") if key in settings}
         folder = partial(model_folder, place.removeprefix("vllm:"))
         return EvalModel(name, load, checkpoint=Checkpoint(folder, **number))
+
+    def _combination(self, spec: str) -> "EvalModel":
+        from evals.model import Checkpoint, EvalModel
+        from srlm.judges.combination import asks_server, load_combination, open_combination
+        from srlm.model_hub import model_folder, model_name
+
+        config, name = load_combination(spec), model_name(spec)
+        load = partial(open_combination, config, name=name, client=self._client, budget=self._budget)
+        if asks_server(config):
+            load().close()  # as for a model: what can be refused now is refused before any work
+            return EvalModel(name, load, remote=True)
+        return EvalModel(name, load, checkpoint=Checkpoint(partial(model_folder, spec), config.device, config.dtype))
 
 
 def _settings(spec: str, run: "Run | None") -> dict[str, Any]:

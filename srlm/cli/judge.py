@@ -97,8 +97,8 @@ def judge(
         str | None,
         typer.Option(
             "--judge",
-            help="As for eval: smollm2, openai:NAME, M2, ...; or FILE.py:FUNCTION, or a reward model. smollm2, if not "
-            "given.",
+            help="As for eval: smollm2, openai:NAME, M2, ...; or FILE.py:FUNCTION, a reward model, or a run file with "
+            "reward (FILE.yaml). smollm2, if not given.",
         ),
     ] = None,
     rubric: Rubric = "additive",
@@ -178,7 +178,8 @@ def card(
         str,
         typer.Argument(
             metavar="SPEC",
-            help="smollm2, a folder, hf:NAME, openai:NAME[@ADDRESS], a run's name (M2), or FILE.py:FUNCTION.",
+            help="smollm2, a folder, hf:NAME, openai:NAME[@ADDRESS], a run's name (M2), FILE.py:FUNCTION, or a run "
+            "file with reward (FILE.yaml).",
         ),
     ],
     pairs: Annotated[

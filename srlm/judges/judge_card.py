@@ -84,9 +84,10 @@ class ScoreCard:
     """Reliability of a pointwise judge: its scores of both answers of each labelled pair.
 
     `agreement` counts a pair with equal scores as half; `ties` is the share of such pairs. `histogram` counts answers
-    by their mean score, rounded to the nearest integer, from `lowest` up; scores without a scale, of a program or a
-    reward model, have `five_numbers` in its place. Pairs and answers without a parsed verdict
-    are left out, and counted in `reliability`.
+    by their mean score, rounded to the nearest integer, from `lowest` up; scores without a scale, of a program, a
+    reward model or a combination, have `five_numbers` in its place. Pairs and answers without a parsed verdict are left
+    out, and counted in `reliability`. `vetoed` is the share of answers that a combination vetoes: one loses against an
+    answer that is not vetoed, and two are equal.
     """
 
     rubric: str
@@ -101,6 +102,7 @@ class ScoreCard:
     subsets: dict[str, Estimate] = field(default_factory=dict)
     mass: Mass = Mass()
     five_numbers: FiveNumbers | None = None
+    vetoed: Estimate = UNKNOWN
 
     @property
     def weak(self) -> bool:
@@ -124,7 +126,8 @@ class JudgeCard:
 
     `first_position` counts single verdicts, all others pairs of verdicts, one in each order. `subsets` has the
     agreement on each part of a labelled set with several parts. `scores` is None if only pairs were judged. Fields with
-    a default may be missing in cards of older versions. Programs and reward models have `scores` alone.
+    a default may be missing in cards of older versions. Programs, reward models and combinations have
+    `scores` alone.
     """
 
     judge: str

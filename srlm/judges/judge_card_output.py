@@ -71,6 +71,8 @@ def card_table(card: JudgeCard) -> "Table":
     row("equal scores for both answers", "-", percent_cell(scores.ties if scores else None))
     one, two = card.reliability, scores.reliability if scores else Reliability()
     rates("parsed replies" if card.pairwise else "answers with a value", one.parsed, two.parsed)
+    if scores and not isnan(scores.vetoed.value):
+        row("vetoed answers", "-", percent_cell(scores.vetoed))
     _mass_rows(row, card)
     rates("failed calls", one.failed, two.failed)
     row("mean score", "-", number_cell(scores.mean) if scores else "-")
@@ -144,7 +146,7 @@ def card_words(card: JudgeCard) -> list[str]:
 
 
 def _about_source(scores: ScoreCard, where: str) -> list[str]:
-    """Summarise a program or a reward model in sentences, with the rule that it must exceed."""
+    """Summarise a program, a reward model or a combination in sentences, with the rule that it must exceed."""
     words = [f"{where}, by the scores of a {scores.scoring}: {_worth(scores.agreement)}"]
     if not isnan(scores.length.labelled.value):
         words.append(
@@ -153,6 +155,11 @@ def _about_source(scores: ScoreCard, where: str) -> list[str]:
         )
     if scores.ties.value > 0:
         words.append(f"Both answers have the same score in {percent(scores.ties)} of the pairs, which count as half.")
+    if scores.vetoed.value > 0:
+        words.append(
+            f"It vetoes {percent(scores.vetoed)} of the answers: a vetoed one loses against one that is not vetoed, "
+            "and two are equal."
+        )
     if scores.reliability.parsed.value < 1:
         words.append(
             f"It has a value for {percent(scores.reliability.parsed)} of the answers; pairs with another are left out."

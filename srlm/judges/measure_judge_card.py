@@ -10,13 +10,16 @@ from math import floor, inf
 from statistics import median
 
 from srlm.config.preferences import JudgeConfig
+from srlm.engines.engine import Engine
 from srlm.inference import Caller
+from srlm.judges.combination import Combination
 from srlm.judges.judge_card import UNKNOWN, JudgeCard, LengthBias, Mass, Reliability, ScoreCard
 from srlm.judges.pairwise import VOTE, Match, Preference, Voting, compare, load_pairwise
 from srlm.judges.pointwise import PointwiseJudge, configured_judge, method_of, rewards, score
 from srlm.judges.preference_data import LabelledSet
 from srlm.judges.rubric import Scale
 from srlm.ledger import Ledger
+from srlm.rewards.combine import values_for_order
 from srlm.rewards.source import RewardSource
 from srlm.stats.five_numbers import five_numbers
 from srlm.stats.intervals import Estimate, bootstrap_ratio, mean_interval
@@ -37,7 +40,7 @@ def measure_judge_card(
 ) -> JudgeCard:
     """Measure a judge on at most `limit` labelled pairs, and its scores too if `pointwise` is given.
 
-    A program or a reward model has scores alone.
+    A program, a reward model or a combination has scores alone.
 
     Raises:
         EngineFailed: no call at all was answered.
@@ -83,7 +86,7 @@ def measure_judge_card(
 def _measure_source(
     source: RewardSource, caller: Caller, labelled: LabelledSet, subset_of: dict[str, str], matches: Sequence[Match]
 ) -> JudgeCard:
-    """Measure a program or a reward model, which compares no pairs: everything pairwise is unknown."""
+    """Measure a program, a reward model or a combination, which compares no pairs: everything pairwise is unknown."""
     scores = _measure_scores(configured_judge(JudgeConfig()), caller, subset_of, matches)
     return JudgeCard(
         judge=source.name,
@@ -131,16 +134,18 @@ def _measure_scores(
         seed=0,
         label=f"judge card of {caller.engine.name}: scores of {len(items)} answers",
     )
-    value = {one.answer_id: one.value for one in rewards([answer for _, answer in items], verdicts)}
-    given = [(transcript(answers[key][0]), found) for key, found in value.items() if found is not None]
+    found = rewards([answer for _, answer in items], verdicts)
+    value = values_for_order(found)
+    owners = {key: transcript(match) for key, (match, _) in answers.items()}
+    given = [(owners[one.answer_id], one.value) for one in found if one.value is not None]
     leads: list[tuple[Match, float]] = []
     for match in matches:
         better, worse = value[match.first.id], value[match.second.id]
         if better is not None and worse is not None:
             leads.append((match, better - worse))
-    owned = [(transcript(answers[one.answer_ids[0]][0]), one) for one in verdicts]
+    owned = [(owners[one.answer_ids[0]], one) for one in verdicts]
     method = method_of(judge, caller.engine)
-    given_values = [found for _, found in given]
+    given_values = [one for _, one in given]
     return ScoreCard(
         rubric=method.rubric,
         scoring=method.scoring,
@@ -154,7 +159,15 @@ def _measure_scores(
         reliability=reliability(owned, caller.ledger),
         subsets=_by_subset(leads, subset_of),
         mass=mass(owned, judge.least_mass),
+        vetoed=_vetoed(caller.engine, owned),
     )
+
+
+def _vetoed(engine: Engine, verdicts: Sequence[tuple[str, Verdict]]) -> Estimate:
+    """Compute the share of vetoed answers in these (cluster, verdict); unknown for a judge that vetoes none."""
+    if not isinstance(engine, Combination) or all(part.veto_below is None for part in engine.parts):
+        return UNKNOWN
+    return rate((cluster, float(bool(one.vetoed_by))) for cluster, one in verdicts)
 
 
 def histogram(values: Iterable[float], scale: Scale | None) -> tuple[int, ...]:

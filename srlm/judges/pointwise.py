@@ -6,7 +6,7 @@ no ties and nothing to parse.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Literal
 
@@ -14,9 +14,11 @@ from srlm.config.preferences import JudgeConfig
 from srlm.engines.engine import Engine
 from srlm.errors import UsageError
 from srlm.inference import Caller
+from srlm.judges.combination import Combination, verdict_of
 from srlm.judges.injection import find_injections
 from srlm.judges.parse import LEAST_DIGITS, expectation, read_score
 from srlm.judges.rubric import Rubric, Scale, load_rubric
+from srlm.rewards.combine import combine
 from srlm.rewards.source import RewardSource, conversation, kind_of, source_verdicts
 from srlm.seeding import derive_seed
 from srlm.strip_reasoning import mass_of, thoughts_of
@@ -67,7 +69,7 @@ class PointwiseJudge:
 class Method:
     """The way in which answers are scored: the label of the rubric or of the source, the scoring, and the scale.
 
-    `scale` is None for programs and reward models.
+    `scale` is None for programs, reward models and combinations.
     """
 
     rubric: str
@@ -118,8 +120,10 @@ def score(
 ) -> list[Verdict]:
     """Judge answers, each with what was asked; return the verdicts in order, `samples` per answer.
 
-    A program or a reward model scores them by itself, once: of `judge` nothing is used.
+    A program, a reward model or a combination scores them by itself, once: of `judge` nothing is used.
     """
+    if isinstance(caller.engine, Combination):
+        return _score_by_parts(caller.engine, caller, items, seed=seed, label=label)
     if isinstance(caller.engine, RewardSource):
         return source_verdicts(
             caller, [(conversation(one.context, one.instruction, answer.text), answer) for one, answer in items], label
@@ -152,6 +156,20 @@ def score(
     ]
 
 
+def _score_by_parts(
+    combination: Combination, caller: Caller, items: Sequence[tuple[Asked, Answer]], *, seed: int, label: str
+) -> list[Verdict]:
+    """Score answers with each source of a combination, one in memory at a time; return one verdict for each answer."""
+    judge, found = configured_judge(combination.judge), list[list[Reward]]()
+    for part, source in zip(combination.parts, combination.sources, strict=True):
+        own = replace(caller, engine=source)
+        verdicts = score(judge, own, items, seed=seed, label=f"{label}, by {part.source}")
+        found.append(rewards([answer for _, answer in items], verdicts))
+        source.close()
+    combined = combine(combination.parts, found)
+    return [verdict_of(combination, of_answer, one) for *of_answer, one in zip(*found, combined, strict=True)]
+
+
 def _read(reply: Completion | Failed, scale: Scale, least_mass: float) -> Scored | Unparsed | Failed:
     if isinstance(reply, Failed):
         return reply
@@ -178,6 +196,7 @@ def _reward(answer_id: str, given: list[Verdict]) -> Reward:
         unparsed=sum(isinstance(verdict.reading, Unparsed) for verdict in given),
         failed=sum(isinstance(verdict.reading, Failed) for verdict in given),
         verdict_ids=tuple(verdict.id for verdict in given),
+        vetoed_by=tuple(dict.fromkeys(source for verdict in given for source in verdict.vetoed_by)),
     )
 
 

@@ -33,7 +33,7 @@ STAGE = "judge"
 
 @dataclass(frozen=True)
 class JudgedAnswer:
-    """An answer with its verdicts. `reward` and `spread` are those of `srlm.types.Reward`, `context` of `Prompt`."""
+    """An answer with its verdicts. `reward`, `spread`, `vetoed_by`: see `srlm.types.Reward`; `context`: `Prompt`."""
 
     id: str
     instruction: str
@@ -50,6 +50,7 @@ class JudgedAnswer:
     verdicts: tuple[Verdict, ...]
     schema: int = SCHEMA
     context: tuple[Message, ...] = ()
+    vetoed_by: tuple[str, ...] = ()
 
     @property
     def flags(self) -> list[str]:
@@ -63,7 +64,8 @@ class Summary:
 
     `length` is the rank correlation of score and length in characters. `flagged` counts answers with a suspected prompt
     injection, `flags` those of each kind. `constant` counts the instructions with the most common answer. Scores
-    without a scale, of a program or a reward model, have `five_numbers` in place of the histogram, and no flags.
+    without a scale, of a program, a reward model or a combination, have `five_numbers` in place of the histogram, and
+    no flags. `vetoed` counts the answers that a combination vetoes; their scores are in all other figures.
     """
 
     answers: int
@@ -79,6 +81,7 @@ class Summary:
     flags: dict[str, int]
     constant: int
     five_numbers: FiveNumbers | None = None
+    vetoed: int = 0
 
 
 def read_answers(path: Path) -> list[tuple[Prompt, Answer]]:
@@ -138,13 +141,14 @@ def judge_answers(
             unparsed=found[answer.id].unparsed,
             failed=found[answer.id].failed,
             verdicts=tuple(of[answer.id]),
+            vetoed_by=found[answer.id].vetoed_by,
         )
         for prompt, answer in items
     ]
 
 
 def summarise(judged: Sequence[JudgedAnswer], scale: Scale | None) -> Summary:
-    """Summarise the scores on their scale; None for those of a program or a reward model."""
+    """Summarise the scores on their scale; None for those of a program, a reward model or a combination."""
     given = [(one, one.reward) for one in judged if one.reward is not None]
     values, owners = [value for _, value in given], [transcript(one) for one, _ in given]
     answered = [
@@ -168,6 +172,7 @@ def summarise(judged: Sequence[JudgedAnswer], scale: Scale | None) -> Summary:
         flagged=sum(bool(one.flags) for one in judged),
         flags=dict(sorted(Counter(kind for one in judged for kind in one.flags).items())),
         five_numbers=None if scale else five_numbers(values),
+        vetoed=sum(bool(one.vetoed_by) for one in judged),
         constant=constant_answers(Answer(one.id, transcript(one), one.model, one.output, "stop") for one in judged),
     )
 

@@ -81,6 +81,11 @@ def summary_words(summary: Summary) -> list[str]:
         words.append(
             f"{missing:,} of {summary.answers:,} answers have no score. They do not count as 0 and are not in the mean."
         )
+    if summary.vetoed:
+        words.append(
+            f"{summary.vetoed:,} of {summary.answers:,} answers are vetoed: a training never chooses them, whatever "
+            "their score."
+        )
     if summary.flagged:
         words.append(
             f"{summary.flagged:,} answers contain a suspected prompt injection, or only the beginning of an answer. "

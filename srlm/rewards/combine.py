@@ -9,9 +9,12 @@ of 0 to 1 with weight 5 counts as much as the judge with weight 1. The judge's v
 An answer that a source with `veto_below` values lower is vetoed. It keeps its reward, and is never chosen: it is the
 rejected answer of its prompt, or no part of a pair. If any source, also one that only vetoes, has no value for an
 answer, the answer has no reward. Neither the others' values nor a default stands in for it.
+
+A measurement orders answers as a training does (`values_for_order`): any answer that is not vetoed before any that is.
 """
 
 from collections.abc import Sequence
+from math import inf, nextafter
 
 from srlm.config.rewards import JUDGE, RewardPart
 from srlm.types import Reward, Verdict
@@ -34,6 +37,16 @@ def combine(parts: Sequence[RewardPart], rewards: Sequence[Sequence[Reward]]) ->
         rewards: of each source, those of all answers in one order.
     """
     return [_combined(parts, of_answer) for of_answer in zip(*rewards, strict=True)]
+
+
+def values_for_order(rewards: Sequence[Reward]) -> dict[str, float | None]:
+    """Return by its id the value that orders an answer among all of these: its reward, None where it has none.
+
+    Vetoed answers have one value together, below all others: none of them can be chosen, so they are equal.
+    """
+    lowest = min((one.value for one in rewards if one.value is not None and not one.vetoed_by), default=0.0)
+    below = min(lowest - 1, nextafter(lowest, -inf))  # the second for values so large that 1 is lost in rounding
+    return {one.answer_id: below if one.vetoed_by and one.value is not None else one.value for one in rewards}
 
 
 def _combined(parts: Sequence[RewardPart], rewards: Sequence[Reward]) -> Reward:

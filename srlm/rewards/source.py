@@ -20,7 +20,7 @@ from srlm.types import Answer, Completion, Failed, Message, Reply, Request, Scor
 CANNOT_SAY = "cannot say"
 """Reply of a source that has no value for an answer."""
 
-KINDS = {"program": "program", "reward-model": "reward model"}
+KINDS = {"program": "program", "reward-model": "reward model", "combination": "combination"}
 """The first words of labels, and what they mean."""
 
 
@@ -32,7 +32,7 @@ class RewardSource(Engine, Protocol):
 
 
 def kind_of(label: str) -> str | None:
-    """Return the kind of source that a verdict's label is of: "program", "reward model"; None for a rubric."""
+    """Return what a verdict's label is of: "program", "reward model", "combination"; None for a rubric."""
     return KINDS.get(label.partition(":")[0])
 
 

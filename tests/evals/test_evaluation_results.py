@@ -48,8 +48,9 @@ def test_models_with_the_same_suites_are_compared_with_each_other(results):
 
 
 def test_the_ways_of_one_judge_are_a_comparison_of_their_own(tmp_path):
-    levels = replace(reward("M1 (levels, expected)", GROUP, GROUP), provenance=replace(M1.provenance, rubric="levels"))
-    found = EvaluationResults(tmp_path, (M1, reward("M1", GROUP, GROUP), levels))
+    first = reward("M1", GROUP, GROUP)
+    levels = replace(first, model="M1 (levels, expected)", provenance=replace(M1.provenance, rubric="levels"))
+    found = EvaluationResults(tmp_path, (M1, first, levels))
     assert [one.models for one in found.comparisons()] == [["M1"], ["M1", "M1 (levels, expected)"]]
 
 

@@ -291,3 +291,67 @@ def test_the_suite_reward_measures_sources_and_compares_them(measure):
     other = measure("eval", "check.py:score", "--suite", "alpaca", "--judge", "rm")
     assert other.code == 2
     assert "scores answers and writes no text" in other.err
+
+
+COMBINED = """\
+model: smollm2
+seeds: {eft: false}
+reward:
+  - {source: check.py:score, weight: 3}
+  - {source: rm, weight: 1}
+  - {source: check.py:short, veto_below: 1}
+"""
+
+
+@pytest.fixture(scope="module")
+def combined(place):
+    """The run file of a combination, and the folders of what it is measured with."""
+    (place / "mine.yaml").write_text(COMBINED, encoding="utf-8")
+    (place / "judged.yaml").write_text(COMBINED.replace("reward:", "reward:\n  - judge"), encoding="utf-8")
+    return place
+
+
+def test_a_combination_is_measured_by_its_run_file_and_calls_each_source_once(combined, cli):
+    def run(*words):
+        result = cli(*words, cwd=combined, env={"WHERE": str(combined / "combined.calls"), "SRLM_RUNS": "combined"})
+        assert result.code == 0, result.err
+        return result.out
+
+    short = ("--limit", "12", "--ledger", "combined.sqlite", "--format", "json")
+    own = json.loads(run("judge", "card", "check.py:score", *short))
+    calls = (combined / "combined.calls").stat().st_size
+    card = json.loads(run("judge", "card", "mine.yaml", *short))
+    assert (combined / "combined.calls").stat().st_size == calls
+    assert (card["judge"], card["scores"]["scoring"]) == ("mine.yaml", "combination")
+    assert 0 < card["scores"]["vetoed"]["value"] < 1
+    assert card["scores"]["reliability"]["parsed"] == own["scores"]["reliability"]["parsed"]
+    assert json.loads(run("judge", "card", "mine.yaml", *short)) == card
+    assert "rm: " in run("judge", "card", "mine.yaml", *short[2:], "--limit", "20", "--estimate")
+
+    answers = [{"instruction": f"Name {n}.", "output": "x" * n} for n in (1, 7, 80)]
+    (combined / "three.jsonl").write_text("\n".join(map(json.dumps, answers)), encoding="utf-8")
+    values = {}
+    for spec in ("mine.yaml", "check.py:score", "rm"):
+        run("judge", "three.jsonl", "--judge", spec, "--ledger", "combined.sqlite", "--output", f"{spec[:2]}.jsonl")
+        lines = (combined / f"{spec[:2]}.jsonl").read_text("utf-8").splitlines()
+        values[spec] = [json.loads(line) for line in lines]
+    of_all, program, model = values.values()
+    assert [one["vetoed_by"] for one in of_all] == [[], [], ["check.py:short"]]
+    assert of_all[1]["reward"] is None
+    for place in (0, 2):
+        expected = (3 * program[place]["reward"] + model[place]["reward"]) / 4
+        assert of_all[place]["reward"] == pytest.approx(expected)
+
+    run("eval", "mine.yaml", "check.py:score", "--suite", "reward", "--limit", "6")
+    table = run("compare", "mine.yaml", "check.py:score", "--format", "csv")
+    assert "rm_vetoed" in table
+
+
+def test_a_combination_with_the_judge_needs_a_model_for_it(combined, measure):
+    result = measure("judge", "card", "judged.yaml")
+    assert result.code == 2
+    (error,) = result.errors
+    assert "judge.frozen is not set. Give judge.frozen a model" in error
+    other = measure("eval", "mine.yaml", "--suite", "alpaca", "--judge", "rm")
+    assert other.code == 2
+    assert "is a combination of rewards and writes no text" in other.err

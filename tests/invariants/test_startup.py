@@ -9,7 +9,7 @@ import pytest
 HEAVY = {"torch", "transformers", "trl", "openai", "anthropic", "scipy", "pandas", "pydantic"}
 COMMANDS = (
     *("train", "eval", "compare", "gate", "gate init", "gate pin", "report"),
-    *("annotate", "label", "judge", "judge card", "show", "ledger", "doctor"),
+    *("annotate", "label", "judge", "judge card", "export", "show", "ledger", "doctor"),
 )
 
 

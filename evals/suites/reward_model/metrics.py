@@ -1,6 +1,6 @@
 """Metrics of a model as a judge of ranked answers: pairwise accuracy, 5-best, exact match, rank correlations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from math import inf
 
@@ -50,7 +50,19 @@ def metrics(chosen: Selection[RewardResult]) -> list[Metric]:
             {result.model: Cell(_parse_rate(result)) for result in results},
             level=1,
         ),
+        *_vetoed(results),
     ]
+
+
+def _vetoed(results: Sequence[RewardResult]) -> list[Metric]:
+    """Return the share of answers that combinations veto; nothing if there are none."""
+    if not any(result.vetoed for result in results):
+        return []
+    cells = {
+        result.model: Cell(wilson(len(result.vetoed), sum(len(group.ranks) for group in result.groups)))
+        for result in results
+    }
+    return [Metric("rm_vetoed", "vetoed answers", "%", "neither", cells, level=1)]
 
 
 def _pair_order(result: RewardResult) -> dict[str, tuple[str, float]]:

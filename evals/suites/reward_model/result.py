@@ -7,14 +7,16 @@ from srlm.stats.reward_model import Ranked
 from srlm.types import SCHEMA
 
 NO_RUBRIC = "none"
-"""In the provenance of programs and reward models, which all score in their own way and so can be compared."""
+"""In the provenance of programs, reward models and combinations: each scores in its own way, so all can be compared."""
 
 
 @dataclass(frozen=True)
 class RewardResult:
     """One model as a judge of ranked answers. `groups` are its rewards with the human ranks, one per instruction.
 
-    `perfect` is the best score of the rubric; None for a program or a reward model, whose scores have no scale.
+    `perfect` is the best score of the rubric; None for a program, a reward model or a combination, whose scores have no
+    scale. `vetoed` has the answers that a combination vetoes, as (place of the group, place in it): in `groups` these
+    have one score, below those of all others.
     """
 
     model: str
@@ -28,3 +30,4 @@ class RewardResult:
     perfect: float | None = 5.0
     suite: str = "reward"
     schema: int = SCHEMA
+    vetoed: tuple[tuple[int, int], ...] = ()

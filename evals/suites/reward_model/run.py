@@ -21,6 +21,7 @@ from srlm.errors import UnknownName, UsageError
 from srlm.inference import Caller
 from srlm.jsonl import read_records
 from srlm.judges.pointwise import Method, PointwiseJudge, configured_judge, method_of, rewards, score
+from srlm.rewards.combine import values_for_order
 from srlm.rewards.source import RewardSource
 from srlm.runs import Run
 from srlm.seed_data import load_seeds
@@ -137,7 +138,7 @@ def run_reward_model(
     )
     for model in models:
         with load(model) as engine:
-            # A program or a reward model reads no rubric: it scores once.
+            # A program, a reward model or a combination reads no rubric of the run: it scores once.
             ways = [("", next(iter(judges.values())))] if isinstance(engine, RewardSource) else judges.items()
             for suffix, judge in ways:
                 method = method_of(judge, engine)
@@ -175,7 +176,8 @@ def _result(
     verdicts: Sequence[Verdict],
     perfect: float | None,
 ) -> RewardResult:
-    values = {reward.answer_id: reward.value for reward in rewards([answer for _, answer in answers], verdicts)}
+    rewarded = rewards([answer for _, answer in answers], verdicts)
+    values, vetoed = values_for_order(rewarded), {one.answer_id for one in rewarded if one.vetoed_by}
     groups = tuple(
         Ranked(
             ranks=tuple(answer.rank for answer in prompt.answers),
@@ -196,6 +198,12 @@ def _result(
         unparsed=unparsed,
         failed=len(verdicts) - scored - unparsed,
         perfect=perfect,
+        vetoed=tuple(
+            (place, index)
+            for place, prompt in enumerate(ranked)
+            for index in range(len(prompt.answers))
+            if f"{prompt.id}-a{index}" in vetoed
+        ),
     )
 
 

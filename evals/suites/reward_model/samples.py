@@ -40,11 +40,12 @@ def _tags(result: RewardResult, prompt_id: str, answer: int) -> list[OutcomeTag]
     """Return how a model orders an answer and those ranked below it, each outcome once."""
     if prompt_id not in result.instruction_ids:
         return []
-    group = result.groups[result.instruction_ids.index(prompt_id)]
+    place = result.instruction_ids.index(prompt_id)
+    group = result.groups[place]
     if answer >= len(group.ranks):
         return []
     score = group.scores[answer]
-    shown = "" if score is None else f"{score:.2f}"
+    shown = "" if score is None else "vetoed" if (place, answer) in result.vetoed else f"{score:.2f}"
     found: dict[str, None] = {}
     for one, two in combinations(range(len(group.ranks)), 2):
         if answer not in (one, two) or group.ranks[one] == group.ranks[two]:
