@@ -155,6 +155,19 @@ def test_m0_and_m1_are_one_model_and_its_folder_is_left_alone(cli, judged, tiny_
     assert "itself, which the run did not train" in refused.err
 
 
+def test_a_judge_is_trained_on_judgements_alone(cli, tiny_config, run_folder, tmp_path):
+    words = ("--set", "start=judge", "--set", "iterations=0", "--set", "seeds.ift_limit=null")
+    result = cli("train", tiny_config, "--runs", tmp_path, "--name", "j", *words)
+    assert result.code == 0, result.err
+    run = run_folder(tmp_path / "j")
+    count = len(run.records("M1/judgements"))
+    assert f"M1: SFT of M0 on {count} examples" in result.err
+    assert not (run.folder / "SFT").exists()
+    card = (run.folder / "M1" / "checkpoint" / "README.md").read_text(encoding="utf-8")
+    assert "It was fine-tuned on judgements alone." in card
+    assert "demonstrations" not in card
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_killed_and_resumed_a_run_ends_with_the_same_bytes(

@@ -70,8 +70,9 @@ def _sentence(seconds: dict[str, float], session: Session) -> str:
     servers = (config.instructions.writer, config.judge.frozen, config.dpo.stopping.judge)
     others += [public_name(name) for name in servers if name is not None and is_remote(name)]
     without = f", without the time of {', '.join(dict.fromkeys(others))}" if others else ""
+    expected = "those of the seed data" if config.seeds.source else "half of their token limits"
     whole = round_duration(sum(seconds.values()))
     return (
         f"This will take about {whole} on this machine ({parts}), by the speed of M0 just now{without}. "
-        "Other programs, and answers longer than those of the seed data, make it longer."
+        f"Other programs, and answers longer than {expected}, make it longer."
     )

@@ -51,7 +51,7 @@ CHECKS = (
         False,
         "share",
         "The judge has not learned to distinguish answers: give it EFT examples of every score (an instruct model gets "
-        "them with start=judge), or another judge: judge.frozen and pairs.scored_by=frozen",
+        "them with start=judge), or take other rewards: judge.frozen with pairs.scored_by=frozen, or reward",
         "The reward does not distinguish the answers: take a finer one, other instructions, or more candidates",
     ),
     Check(
@@ -61,8 +61,8 @@ CHECKS = (
         True,
         "points",
         "The judge has not learned to score degenerate answers low, and its pairs are useless or harmful: give it more "
-        "EFT examples (an instruct model gets them with start=judge), or choose another judge: judge.frozen and "
-        "pairs.scored_by=frozen",
+        "EFT examples (an instruct model gets them with start=judge), or take other rewards: judge.frozen with "
+        "pairs.scored_by=frozen, or reward",
         "The reward is no higher for real answers than for degenerate ones, and training will find such answers: see "
         "their kinds in the table, and correct the program or take another reward model",
     ),
