@@ -193,7 +193,7 @@ def _check_contexts(config: TrainConfig, tokenizer: Any, prompts: Sequence[Promp
     if config.dpo.stopping.judge is not None:
         contexts += [one.context for one in seeds.validation]
     require_contexts(tokenizer, config.model, contexts, f"the seeds {config.seeds.source}")
-    if config.instructions.source == "written" and not without_context(seeds.ift):
+    if config.iterations and config.instructions.source == "written" and not without_context(seeds.ift):
         raise UsageError(
             f"All {len(seeds.ift)} demonstrations of the seeds {config.seeds.source} have a context, and the model "
             "that writes new instructions is shown demonstrations that stand alone. Add some without a context."

@@ -61,12 +61,21 @@ from pathlib import Path
 
 class Mark:
     def find_spec(name, path=None, target=None):
-        if name in {"trainer.finetune.resume", "srlm.engines.shared_prefix"}:
+        if name == "trainer.finetune.resume":
             Path(os.environ["AT_WORK"]).touch()
 
 sys.meta_path.insert(0, Mark)
+write = sys.stderr.write
+
+def marked(text):
+    if os.environ["TRAINS"] == "False" and "This will take about" in text:
+        Path(os.environ["AT_WORK"]).touch()
+    return write(text)
+
+sys.stderr.write = marked
 """
-"""Leaves a file when a process imports what comes last before it trains, or generates: its start-up is over."""
+"""Leaves a file when a process's start-up is over: in one that goes on with a training, when it imports what comes last
+before it trains; in one that goes on with generation, when it has measured how long it will take."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +97,10 @@ def say(text: object) -> None:
     print(text, flush=True)  # noqa: T201
 
 
-def live(cli, words, mark, seconds: float) -> tuple[int, str, float]:
+def live(cli, words, mark, trains: bool, seconds: float) -> tuple[int, str, float]:
     """One life of a run, killed when it has worked for so long: its return code, last words, and seconds of work."""
     mark.unlink(missing_ok=True)
-    process = cli.start(*words, customize=AT_WORK, env={"AT_WORK": str(mark)})
+    process = cli.start(*words, customize=AT_WORK, env={"AT_WORK": str(mark), "TRAINS": str(trains)})
     deadline = time.monotonic() + PATIENCE_SECONDS
     while process.poll() is None and not mark.exists() and time.monotonic() < deadline:
         time.sleep(0.002)
@@ -120,7 +129,9 @@ def unbroken(cli, tiny_model, tiny_config, run_folder, tmp_path_factory):
 
     def life(run, seconds: float) -> tuple[int, str, float]:
         words = ("train", config, "--runs", place, "--name", run.folder.name)
-        return live(cli, words, place / "at-work", seconds)
+        return live(
+            cli, words, place / "at-work", hit(run)[0] in (*STAGES[:4], "M2/checkpoint", "M3/checkpoint"), seconds
+        )
 
     run = run_folder(place / "whole")
     code, err, work = life(run, PATIENCE_SECONDS)
