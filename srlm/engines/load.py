@@ -1,6 +1,6 @@
 """Load the tokenizer and the weights of a checkpoint, and refuse those that do not belong together."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from srlm.checkpoint_messages import TOKENIZERS
 from srlm.engines.architectures import is_known, require_settings, vocabulary_size
 from srlm.engines.load_errors import translate_errors
 from srlm.engines.template_trial import require_template
-from srlm.engines.weight_checks import require_finite, require_whole
+from srlm.engines.weight_checks import Loading, require_finite, require_whole
 from srlm.errors import ModelError
 
 if TYPE_CHECKING:
@@ -101,20 +101,45 @@ def load_model(
 
     require_checkpoint(folder)
     require_settings(read_config(folder), folder)
+    return load_weights(
+        AutoModelForCausalLM, folder, dtype, device, require_whole, attn_implementation=attention, **settings
+    )
+
+
+def load_weights(
+    kind: Any,
+    folder: Path,
+    dtype: "torch.dtype",
+    device: str,
+    check: Callable[[Path, Loading], None],
+    **settings: Any,
+) -> Any:
+    """Load a model of any class, from safetensors only and without code of the checkpoint.
+
+    Args:
+        kind: the class of transformers, such as AutoModelForCausalLM.
+        folder: the checkpoint.
+        dtype: of the weights.
+        device: of the weights.
+        check: refuses what is missing, left over or of another shape.
+        settings: further arguments of `from_pretrained`.
+
+    Raises:
+        ModelError: weights cannot be read, are refused by `check`, or are not finite.
+    """
     require_weights(folder)
     with translate_errors(folder, "model"):
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = kind.from_pretrained(
             folder,
             dtype=dtype,
             use_safetensors=True,
             trust_remote_code=False,
-            attn_implementation=attention,
             output_loading_info=True,
-            ignore_mismatched_sizes=True,  # refused below, with their names
+            ignore_mismatched_sizes=True,  # refused by the check, with their names
             **settings,
         )
         model, loading = loaded
-        require_whole(folder, loading)
+        check(folder, loading)
         placed: Any = model.to(device).eval()
     require_finite(folder, placed)
     return placed

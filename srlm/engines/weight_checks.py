@@ -26,12 +26,16 @@ PREFIXES = {
 HEADS = re.compile(r"(^|\.)(score|v_head|value_head|classifier|classification_head|reward_head|regression_layer)\.")
 
 
-def require_whole(folder: Path, loading: Mapping[str, Collection[Any]]) -> None:
+Loading = Mapping[str, Collection[Any]]
+"""transformers' output_loading_info: the names of missing, left-over and misfitting weights."""
+
+
+def require_whole(folder: Path, loading: Loading) -> None:
     """Refuse a model whose weights do not match its architecture.
 
     Args:
         folder: the checkpoint.
-        loading: transformers' output_loading_info.
+        loading: of its class in transformers.
 
     Raises:
         ModelError: weights are missing, left over or of another shape; the message names the first and a likely cause.

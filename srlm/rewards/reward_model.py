@@ -12,16 +12,16 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from srlm.checkpoint_files import read_config, require_checkpoint, require_weights
+from srlm.checkpoint_files import read_config, require_checkpoint
 from srlm.engines.architectures import context_length, require_settings, vocabulary_size
 from srlm.engines.chat_template import ChatTokenizer
 from srlm.engines.device import pick_device, pick_dtype
 from srlm.engines.engine import BatchResult, OnProgress, no_progress
 from srlm.engines.fingerprint import fingerprint
-from srlm.engines.load import load_tokenizer
+from srlm.engines.load import load_tokenizer, load_weights
 from srlm.engines.load_errors import translate_errors
 from srlm.engines.template_parts import QUESTION, render, text_around_answer
-from srlm.engines.weight_checks import HEADS, require_finite, require_whole
+from srlm.engines.weight_checks import HEADS, Loading, require_whole
 from srlm.errors import ModelError
 from srlm.optional_deps import require
 from srlm.prices import FREE, Price
@@ -142,7 +142,11 @@ class RewardModel:
             ModelError: the weights are missing, left over, or not finite; the score head too.
         """
         if self._loaded is None:
-            self._loaded = _load(self._folder, self._dtype, self._device)
+            from transformers import AutoModelForSequenceClassification as Classifier
+
+            model = load_weights(Classifier, self._folder, self._dtype, self._device, _require_whole)
+            model.config.get_text_config().use_cache = False
+            self._loaded = model
 
     def tokens(self, request: Request) -> list[int]:
         """Return the tokens of a conversation, with special tokens in its texts broken up.
@@ -151,7 +155,7 @@ class RewardModel:
             EngineError: it does not end with an answer, or the template refuses it.
         """
         require_answer(request, self.name)
-        escaped = [Message(one.role, self._chat.escape_special_tokens(one.content)) for one in request.messages]
+        escaped = self._chat.escape_messages(request.messages)
         text = render(self._tokenizer, escaped, self.name, add_generation_prompt=False)
         tokens: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
         return tokens
@@ -228,35 +232,18 @@ def _require_one_logit(folder: Path, config: dict[str, Any]) -> None:
         )
 
 
-def _load(folder: Path, dtype: Any, device: str) -> Any:
-    """Load the weights, from safetensors only.
+def _require_whole(folder: Path, loading: Loading) -> None:
+    """Refuse weights that do not fit, as of any model, and first those without a trained score head.
 
     Raises:
         ModelError: see `RewardModel.load`.
     """
-    from transformers import AutoModelForSequenceClassification
-
-    require_weights(folder)
-    with translate_errors(folder, "model"):
-        loaded: Any = AutoModelForSequenceClassification.from_pretrained(
-            folder,
-            dtype=dtype,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # refused below, with their names
+    head = next((name for name in sorted(map(str, loading["missing_keys"])) if HEADS.search(name)), None)
+    if head:
+        raise ModelError(
+            f"{folder} has no weights of a score head ({head}): its values would be random numbers. It may be the "
+            "language model that a reward model is made from; use the checkpoint of the trained reward model."
         )
-        model, loading = loaded
-        head = next((name for name in sorted(map(str, loading["missing_keys"])) if HEADS.search(name)), None)
-        if head:
-            raise ModelError(
-                f"{folder} has no weights of a score head ({head}): its values would be random numbers. It may be the "
-                "language model that a reward model is made from; use the checkpoint of the trained reward model."
-            )
-        # The head of the language model that it was made from is not read.
-        over = [name for name in map(str, loading["unexpected_keys"]) if not name.startswith("lm_head.")]
-        require_whole(folder, {**loading, "unexpected_keys": over})
-        model.config.get_text_config().use_cache = False
-        placed: Any = model.to(device).eval()
-    require_finite(folder, placed)
-    return placed
+    # The head of the language model that it was made from is not read.
+    over = [name for name in map(str, loading["unexpected_keys"]) if not name.startswith("lm_head.")]
+    require_whole(folder, {**loading, "unexpected_keys": over})
