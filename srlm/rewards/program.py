@@ -35,6 +35,8 @@ SIGNATURE = "def {name}(prompt, answer), or def {name}(prompt, answer, context)"
 SHOWN = 80
 """Characters of a value or of an error in a message."""
 
+RESUMES = "All values until here are kept, and a value is computed once for each version of the file."
+
 Function = Callable[..., Any]
 
 
@@ -131,10 +133,9 @@ class ProgramSource:
         return self._checked(value, prompt.content)
 
     def _failure(self, error: BaseException, prompt: str) -> DataError:
-        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return DataError(
             self._file,
-            f"the reward program raised {_short(said)} for an answer to {_short(repr(prompt))}. Correct it, or return "
+            f"the reward program raised {_named(error)} for an answer to {_short(repr(prompt))}. Correct it, or return "
             f"None where it cannot say. {RESUMES}",
             _last_line(error, self._file),
         )
@@ -157,9 +158,6 @@ class ProgramSource:
             f"{_short(repr(prompt))}. Return a number, or None where it cannot say. {RESUMES}",
             _line_of(self._function),
         )
-
-
-RESUMES = "All values until here are kept, and a value is computed once for each version of the file."
 
 
 def _read(file: Path) -> bytes:
@@ -193,9 +191,8 @@ def _execute(file: Path, text: bytes, digest: str) -> ModuleType:
         with redirect_stdout(sys.stderr):
             exec(code, vars(module))  # noqa: S102 -- the user's own program, which they ask to run
     except (Exception, SystemExit) as error:
-        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         raise DataError(
-            file, f"the reward program cannot be loaded: it raised {_short(said)}.", _last_line(error, file)
+            file, f"the reward program cannot be loaded: it raised {_named(error)}.", _last_line(error, file)
         ) from None
     return module
 
@@ -209,6 +206,11 @@ def _last_line(error: BaseException, file: Path) -> int | None:
 def _line_of(function: Function) -> int | None:
     code = getattr(inspect.unwrap(function), "__code__", None)
     return code.co_firstlineno if code else None
+
+
+def _named(error: BaseException) -> str:
+    """Return the class of an error and its message, if it has one, in short."""
+    return _short(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
 
 
 def _short(text: str) -> str:
