@@ -19,7 +19,7 @@ from srlm.judges.injection import find_injections
 from srlm.judges.parse import LEAST_DIGITS, expectation, read_score
 from srlm.judges.rubric import Rubric, Scale, load_rubric
 from srlm.rewards.combine import combine
-from srlm.rewards.source import RewardSource, conversation, kind_of, source_verdicts
+from srlm.rewards.source import RewardSource, kind_of, source_verdicts
 from srlm.seeding import derive_seed
 from srlm.strip_reasoning import mass_of, thoughts_of
 from srlm.transcript import Asked
@@ -125,9 +125,7 @@ def score(
     if isinstance(caller.engine, Combination):
         return _score_by_parts(caller.engine, caller, items, seed=seed, label=label)
     if isinstance(caller.engine, RewardSource):
-        return source_verdicts(
-            caller, [(conversation(one.context, one.instruction, answer.text), answer) for one, answer in items], label
-        )
+        return source_verdicts(caller, items, label)
     requests: list[Request] = []
     owners: list[Answer] = []
     for asked, answer in items:

@@ -15,6 +15,7 @@ from srlm.engines.open import is_remote, open_engine, public_name
 from srlm.errors import EngineError, UnknownName, UsageError
 from srlm.inference import Caller
 from srlm.model_hub import is_model_name, model_folder
+from srlm.transcript import Asked
 from srlm.types import Answer, Completion, Failed, Message, Reply, Request, Scored, Unparsed, Verdict
 
 CANNOT_SAY = "cannot say"
@@ -113,13 +114,13 @@ def reply_of(value: float | None, tokens: int = 0) -> Completion:
 
 
 def source_verdicts(
-    caller: Caller, items: Sequence[tuple[Request, Answer]], label: str, suffix: str = "r0"
+    caller: Caller, items: Sequence[tuple[Asked, Answer]], label: str, suffix: str = "r0"
 ) -> list[Verdict]:
     """Score answers with the source of `caller`; return one verdict for each, in order.
 
     Args:
         caller: its engine is a `RewardSource`.
-        items: the answers, each with its `conversation`.
+        items: the answers, each with what was asked.
         label: of the progress bar.
         suffix: of the verdicts' ids, which are the answers' with it.
 
@@ -128,7 +129,8 @@ def source_verdicts(
         EngineFailed: no answer could be scored.
     """
     source = cast(RewardSource, caller.engine)
-    replies = caller.ask([request for request, _ in items], label)
+    requests = [conversation(asked.context, asked.instruction, answer.text) for asked, answer in items]
+    replies = caller.ask(requests, label)
     return [
         Verdict(
             id=f"{answer.id}-{suffix}",

@@ -9,11 +9,10 @@ from enum import Enum
 
 from srlm.config.rewards import JUDGE, JUDGE_ALONE
 from srlm.engines.open import public_name
-from srlm.inference import Caller
 from srlm.judges.pointwise import rewards as mean_rewards
 from srlm.judges.pointwise import score
 from srlm.rewards.combine import combine, verdicts_by_part
-from srlm.rewards.source import conversation, source_verdicts
+from srlm.rewards.source import source_verdicts
 from srlm.types import Answer, Prompt, Reward, Verdict
 from trainer.reward_versions import keep_versions
 from trainer.session import Session
@@ -81,7 +80,7 @@ def score_answers(
             else:
                 what = _DESCRIPTIONS[source].removesuffix(" of its own")
                 label = f"{model}: {part.source} scores {len(answers)} {what}"
-                found += _score_by_source(session.source_caller(part.source, stage), asked, label, f"r{place}")
+                found += source_verdicts(session.source_caller(part.source, stage), asked, label, f"r{place}")
         if source is not ScoreSource.FROZEN:
             return found
         # The candidates already have verdicts of M_t, and ids are unique.
@@ -95,8 +94,3 @@ def score_answers(
         keep_versions(run, parts, verdicts)
     rewards = run.stage(f"{model}/{source.value}rewards", Reward, mean)
     return Scores(verdicts, rewards)
-
-
-def _score_by_source(caller: Caller, asked: Sequence[tuple[Prompt, Answer]], label: str, suffix: str) -> list[Verdict]:
-    requests = [(conversation(prompt.context, prompt.instruction, answer.text), answer) for prompt, answer in asked]
-    return source_verdicts(caller, requests, label, suffix)

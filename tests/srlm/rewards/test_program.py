@@ -13,7 +13,7 @@ from srlm.errors import DataError, SrlmError, UnknownName
 from srlm.inference import Caller
 from srlm.rewards.program import ProgramSource
 from srlm.rewards.source import RewardSource, conversation, open_source, read_reply, reply_of, source_verdicts
-from srlm.types import Answer, Message, Scored, Unparsed
+from srlm.types import Answer, Message, Prompt, Request, Scored, Unparsed
 
 QUIET = Progress(quiet=True)
 
@@ -195,7 +195,7 @@ def test_values_are_computed_once_and_kept_before_an_error(program, ledger, tmp_
             return 1 / (len(answer) - 3)
         """
     answers = [Answer(f"M2-p0000-c{place}", "M2-p0000", "M1", "x" * place, "stop") for place in range(5)]
-    items = [(conversation((), "Q", answer.text), answer) for answer in answers]
+    items = [(Prompt("M2-p0000", "Q", "generated"), answer) for answer in answers]
     with pytest.raises(DataError, match="ZeroDivisionError"):
         source_verdicts(Caller(program(text), ledger, "s", QUIET), items, "")
     assert ledger.count() == 3
@@ -213,7 +213,7 @@ def test_values_are_computed_once_and_kept_before_an_error(program, ledger, tmp_
 def test_text_is_not_asked_of_a_program(program):
     source = program("def score(prompt, answer):\n    return 1\n")
     with pytest.raises(SrlmError, match="scores answers and writes no text"):
-        source.plan([conversation((), "Q", "A").__class__((Message("user", "Write."),))])
+        source.plan([Request((Message("user", "Write."),))])
 
 
 @given(st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False)))
