@@ -127,13 +127,14 @@ def run_reward_model(
     """
     results: list[RewardResult] = []
     answers = [
-        (prompt, Answer(f"{prompt.id}-a{index}", prompt.id, "people", answer.text, "stop"))
+        (prompt, Answer(identifier, prompt.id, "people", answer.text, "stop"))
         for prompt in ranked
-        for index, answer in enumerate(prompt.answers)
+        for identifier, answer in zip(_answer_ids(prompt), prompt.answers, strict=True)
     ]
+    digest = _digest(ranked)
     save_prompts(
         run,
-        _digest(ranked),
+        digest,
         [Prompt(one.id, one.instruction, "evaluation", category=one.kind, context=one.context) for one in ranked],
     )
     for model in models:
@@ -150,7 +151,7 @@ def run_reward_model(
                     seed=0,
                     label=f"{name} judges {len(answers)} ranked answers",
                 )
-                provenance = _provenance(judge, method, _digest(ranked))
+                provenance = _provenance(judge, method, digest)
                 run.write(stage_name(run, "reward", name, "verdicts"), verdicts)
                 perfect = float(method.scale.highest) if method.scale else None
                 results.append(_result(name, engine.identity, provenance, ranked, answers, verdicts, perfect))
@@ -181,7 +182,7 @@ def _result(
     groups = tuple(
         Ranked(
             ranks=tuple(answer.rank for answer in prompt.answers),
-            scores=tuple(values[f"{prompt.id}-a{index}"] for index in range(len(prompt.answers))),
+            scores=tuple(values[identifier] for identifier in _answer_ids(prompt)),
             lengths=tuple(len(answer.text) for answer in prompt.answers),
         )
         for prompt in ranked
@@ -201,10 +202,14 @@ def _result(
         vetoed=tuple(
             (place, index)
             for place, prompt in enumerate(ranked)
-            for index in range(len(prompt.answers))
-            if f"{prompt.id}-a{index}" in vetoed
+            for index, identifier in enumerate(_answer_ids(prompt))
+            if identifier in vetoed
         ),
     )
+
+
+def _answer_ids(prompt: RankedPrompt) -> list[str]:
+    return [f"{prompt.id}-a{index}" for index in range(len(prompt.answers))]
 
 
 def _digest(ranked: Sequence[RankedPrompt]) -> str:
