@@ -121,18 +121,11 @@ def read_label(prompt_id: str, reply: Completion, categories: Sequence[str]) -> 
 def _ask(caller: Caller, prompts: Sequence[Prompt], categories: Sequence[str]) -> list[Label]:
     template = load_template("label", ("instruction", "categories"))
     listed = "\n".join(f"- {name}" for name in categories)
-    requests = [
-        Request(
-            (
-                Message(
-                    "user",
-                    template.fill(_end_of(prompt.context), instruction=prompt.instruction[:SHOWN], categories=listed),
-                ),
-            ),
-            LABELLING,
-        )
+    filled = [
+        template.fill(_end_of(prompt.context), instruction=prompt.instruction[:SHOWN], categories=listed)
         for prompt in prompts
     ]
+    requests = [Request((Message("user", text),), LABELLING) for text in filled]
     replies = caller.ask(requests, f"{caller.engine.name} labels {len(prompts)} prompts")
     return [
         Label(prompt.id) if isinstance(reply, Failed) else read_label(prompt.id, reply, categories)
