@@ -8,7 +8,7 @@ from evals.model_order import NAMES
 from evals.report.charts.dots import Panel, dots
 from evals.report.charts.lines import LineSeries, Point, Trend, trends
 from evals.report.charts.radar import RadarSeries, radar
-from evals.report.section import Cell, Facets, Figure, LegendKey, Row, Section, Table, metric_table
+from evals.report.section import Cell, Facets, Figure, Row, Section, Table, metric_table
 from evals.report.sections.common import (
     ABOUT_PAPER,
     Places,
@@ -76,8 +76,7 @@ def reward(one: SuiteComparison, places: Places) -> Section:
     connected = sum(model in NAMES for model in models)
     panels = []
     for metric, name in zip(found, names, strict=True):
-        points = tuple(_point(metric, model, link(suite=one.suite, model=model)) for model in models)
-        series = [LineSeries("measured", points, 0, connected=connected)]
+        series = [LineSeries("measured", _points(one, metric), 0, connected=connected)]
         if metric.paper is not None:
             paper = tuple(Point(metric.paper.values.get(model, nan), nan, nan, "") for model in models)
             series.insert(0, LineSeries("paper", paper, dashed=True))
@@ -96,9 +95,10 @@ def reward(one: SuiteComparison, places: Places) -> Section:
     return suite_section(one, "reward", "Reward-model metrics", lead, [figure])
 
 
-def _point(metric: Metric, model: str, href: str) -> Point:
-    estimate = metric.cells[model].estimate
-    return Point(estimate.value, estimate.low, estimate.high, href)
+def _points(one: SuiteComparison, metric: Metric) -> tuple[Point, ...]:
+    """Return the point of each model, which leads to the model's samples."""
+    estimates = [(model, metric.cells[model].estimate) for model in one.comparison.models]
+    return tuple(Point(at.value, at.low, at.high, link(suite=one.suite, model=model)) for model, at in estimates)
 
 
 def _paper_cell(metric: Metric, model: str, suite: str) -> Cell:
@@ -135,12 +135,13 @@ def verifiable(one: SuiteComparison, places: Places) -> Section:
     models = one.comparison.models
     found = [metric for metric in headlines(one.comparison.metrics) if metric.unit == "%"]
     alt = describe(found, models)
+    table, title = all_metrics(one), "Checked by a program"
     if (connected := sum(model in NAMES for model in models)) > 1:
-        panels = []
-        for metric in found:
-            points = tuple(_point(metric, model, link(suite=one.suite, model=model)) for model in models)
-            panels.append(Trend(row_label(metric), (LineSeries("checked", points, connected=connected),), percent=True))
-        svg, keys, note = trends("verifiable", models, panels, alt), list[LegendKey](), "Lines: 95 % intervals."
+        curves = [
+            Trend(row_label(row), (LineSeries("checked", _points(one, row), connected=connected),), percent=True)
+            for row in found
+        ]
+        figure = Figure(title, trends("verifiable", models, curves, alt), (), "Lines: 95 % intervals.", [table])
     else:
         panel = Panel(
             "%",
@@ -148,11 +149,7 @@ def verifiable(one: SuiteComparison, places: Places) -> Section:
             percent=True,
             within=(0, 100),
         )
-        svg, keys, note = (
-            dots("verifiable", [row.label for row in found], [panel], alt),
-            legend_keys(models, places),
-            "",
-        )
-    figure = Figure("Checked by a program", svg, keys, note, [all_metrics(one)])
-    title = "Instructions that a program checks"
-    return suite_section(one, "verifiable", title, "No judge is involved.", [figure])
+        svg = dots("verifiable", [row.label for row in found], [panel], alt)
+        figure = Figure(title, svg, legend_keys(models, places), "", [table])
+    heading = "Instructions that a program checks"
+    return suite_section(one, "verifiable", heading, "No judge is involved.", [figure])
