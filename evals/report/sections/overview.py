@@ -14,7 +14,7 @@ from evals.report.section import Cell, Row, Section, Table
 from evals.report.sections.common import SuiteComparison, conclusions_of
 from evals.results import CardedResult, Results
 from srlm.config.generation import InstructionsConfig
-from srlm.data_tables import HUB
+from srlm.config.rewards import source_name
 from srlm.engines.server_address import without_credentials
 from srlm.errors import DataError
 from srlm.jsonl import read_json
@@ -63,8 +63,7 @@ def _instructions(config: InstructionsConfig) -> str:
     """Return the number of new instructions and their source; of a file its name, without its folder."""
     count = "an equal share" if config.count is None else f"{config.count:,}"
     if config.from_file:
-        place = config.source if config.source.startswith(HUB) else config.source.rpartition("/")[2]
-        return f"{count} an iteration, from {place}"
+        return f"{count} an iteration, from {source_name(config.source)}"
     made = f"written by {config.writer}" if config.source == "written" else f"from {config.source}"
     return f"{count} an iteration, {made}"
 
