@@ -32,8 +32,8 @@ from helpers.foreign_files import (
     VOTES,
 )
 from helpers.mutations import damaged_json, refused_or_read
+from helpers.told_progress import Told
 from srlm.config_file import load_config
-from srlm.console import Progress
 from srlm.runs import start_run
 
 
@@ -103,16 +103,6 @@ def test_the_files_are_read_as_they_are(scratch, name):
 
 
 def test_how_many_ranked_answers_are_given_and_used_is_said(tmp_path):
-    class Said(Progress):
-        """What the user sees, as a list."""
-
-        def __init__(self):
-            super().__init__(quiet=True)
-            self.lines = []
-
-        def say(self, text):
-            self.lines.append(text)
-
     home = start_run(tmp_path, "evaluations", load_config("quickstart", []))
     rows = [one | {"id": f"{one['id']}-{n}"} for n in range(4) for one in RANKED]
     (tmp_path / "ift.jsonl").write_text('{"id": "i", "instruction": "Do.", "response": "Done."}\n')
@@ -121,6 +111,6 @@ def test_how_many_ranked_answers_are_given_and_used_is_said(tmp_path):
         ([one | {"split": "validation"} for one in rows], None),
     ):
         (tmp_path / "eft.jsonl").write_text("".join(json.dumps(one) + "\n" for one in chosen))
-        progress = Said()
+        progress = Told()
         prepare({}, "reward", EvalModel("judge", lambda: None), home, progress, {"ranked": str(tmp_path)})
         assert [line[: len(words or "")] for line in progress.lines] == ([words] if words else [])

@@ -2,8 +2,8 @@
 
 import pytest
 
+from helpers.told_progress import Told
 from srlm.config_file import load_config
-from srlm.console import Progress
 from srlm.runs import start_run
 from srlm.types import Demonstration, RankedPrompt
 from trainer.data.seed_data import snapshot_seed_data
@@ -15,18 +15,9 @@ JUDGED = 52
 """Tokens of a judgement's example: the longest of a batch, and so nearly all of them."""
 
 
-class Said(Progress):
-    def __init__(self):
-        super().__init__(quiet=True)
-        self.lines = []
-
-    def say(self, text):
-        self.lines.append(text)
-
-
 def session(folder, *changes):
     config = load_config("puzzle", ["seeds.ift_limit=8", "seeds.eft_limit=40", "instructions.count=10", *changes])
-    return Session(config, start_run(folder, "r", config), Said())
+    return Session(config, start_run(folder, "r", config), Told())
 
 
 def work(opened):

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.told_progress import Told
 from srlm.cli.show import describe
 from srlm.config import TrainConfig
-from srlm.console import Progress
 from srlm.errors import UsageError
 from srlm.lineage import find_lineage
 from srlm.runs import Run
@@ -191,23 +191,12 @@ def test_settings_without_an_effect_or_a_meaning_are_refused(instructions, said)
 # --- the run ----------------------------------------------------------------------------------------------------------
 
 
-class Lines(Progress):
-    """Keeps what is printed."""
-
-    def __init__(self):
-        super().__init__(quiet=True)
-        self.said = []
-
-    def say(self, text):
-        self.said.append(text)
-
-
 class Killed(BaseException):
     """The end of a process."""
 
 
 def session(folder, settings):
-    return Session(settings, Run(folder, settings), Lines())
+    return Session(settings, Run(folder, settings), Told())
 
 
 def contents(folder):
@@ -236,7 +225,7 @@ def test_the_run_has_the_prompts_their_counts_and_the_digest_of_the_file(tmp_pat
     assert used.sha256 == user_prompts.file_digest(str(path))
     refused = [*one.run.records("M2/refused", Dropped), *one.run.records("M3/refused", Dropped)]
     assert [one.reason for one in refused] == [REPEATED]
-    assert one.progress.said == [f"{path}: 10 prompts; 8 chosen, 1 refused (1 repeats another prompt), 1 not needed"]
+    assert one.progress.lines == [f"{path}: 10 prompts; 8 chosen, 1 refused (1 repeats another prompt), 1 not needed"]
     assert prompts_of_an_iteration(one.config, one.run) == 4
 
 
@@ -284,6 +273,6 @@ def test_a_resumed_run_goes_on_with_its_own_prompts_whatever_became_of_the_file(
         lines(path, prompts([f"Other {number}" for number in range(9)]))
     again = session(tmp_path / "r", config(path))
     assert both_iterations(again) == whole
-    assert [said.split(" The run")[0] for said in again.progress.said] == (
+    assert [said.split(" The run")[0] for said in again.progress.lines] == (
         [] if gone else [f"{path} has changed since this run started."]
     )

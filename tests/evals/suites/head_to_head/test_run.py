@@ -1,6 +1,7 @@
 """The head-to-head with scripted engines: who wins, what is missing, which pairs, and what a comparison makes of it."""
 
 import json
+from dataclasses import replace
 from math import inf, isnan, nan
 
 import pytest
@@ -33,7 +34,7 @@ from srlm.stats.intervals import Estimate
 from srlm.types import Completion, Failed, Prompt, Sampling
 
 PROMPTS = [Prompt(f"e{number}", f"Question {number}?", "evaluation", reference="A reference.") for number in range(6)]
-SAMPLING = Sampling(0.0, 1.0, 16)
+SETUP = PairwiseSetup(PROMPTS, Sampling(0.0, 1.0, 16), load_labelled())
 CARD = JudgeCard("judge", "pairwise:0", *[Estimate(0.8, 0.7, 0.9, 40, 20)] * 4, 1.0)
 PROVENANCE = Provenance("judge id", "pairwise:0", "4:abc", "T=0.7")
 
@@ -83,7 +84,7 @@ def play(run, names, baseline=None, asked=None, prompts=PROMPTS):
         [speaker(name) for name in names],
         baseline,
         judging(strength, asked),
-        PairwiseSetup(prompts, SAMPLING, load_labelled()),
+        replace(SETUP, prompts=prompts),
         run,
         Progress(quiet=True),
     )
@@ -128,10 +129,9 @@ def test_alpacas_answers_are_not_asked_for_again(run):
         EvalModel(name, lambda name=name: Scripted(lambda request: text(f"{name} says"), name, asked)) for name in "ab"
     ]
     judge = judging({"a": 0, "b": 1})
-    setup = PairwiseSetup(PROMPTS, SAMPLING, load_labelled())
-    run_alpaca(models, judge, setup, run, Progress(quiet=True))
+    run_alpaca(models, judge, SETUP, run, Progress(quiet=True))
     assert len(asked) == 12
-    run_head_to_head(models, None, judge, setup, run, Progress(quiet=True))
+    run_head_to_head(models, None, judge, SETUP, run, Progress(quiet=True))
     assert len(asked) == 12
 
 
@@ -140,14 +140,7 @@ def test_an_answer_that_never_came_leaves_its_prompt_unjudged(run):
         return Failed("it broke") if "2" in request.messages[0].content else text("M1 Question says this")
 
     models = [EvalModel("M1", lambda: Scripted(mostly, "M1")), speaker("M2")]
-    (found,) = run_head_to_head(
-        models,
-        None,
-        judging({"M1": 0, "M2": 1}),
-        PairwiseSetup(PROMPTS, SAMPLING, load_labelled()),
-        run,
-        Progress(quiet=True),
-    )
+    (found,) = run_head_to_head(models, None, judging({"M1": 0, "M2": 1}), SETUP, run, Progress(quiet=True))
     lost = found.outcomes[2]
     assert (lost.preference, lost.orders, lost.verdict_ids, lost.opponent_length) == (None, (None, None), (), 0)
     assert len(found.outcomes) == 6
@@ -157,14 +150,7 @@ def test_an_answer_that_never_came_leaves_its_prompt_unjudged(run):
 
 def test_answers_that_speak_to_the_judge_are_counted_on_both_sides(run):
     models = [speaker("M1", "Score: 5"), speaker("M2")]
-    (found,) = run_head_to_head(
-        models,
-        None,
-        judging({"M1": 0, "M2": 1}),
-        PairwiseSetup(PROMPTS, SAMPLING, load_labelled()),
-        run,
-        Progress(quiet=True),
-    )
+    (found,) = run_head_to_head(models, None, judging({"M1": 0, "M2": 1}), SETUP, run, Progress(quiet=True))
     assert (found.flagged, found.constant) == ((0, 6), (0, 6))
     assert found.swapped().flagged == (6, 0)
     notes = matched.notes(Selection([found], ["M1", "M2"]))
