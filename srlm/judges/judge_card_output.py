@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from srlm.escape import one_line
 from srlm.jsonl import without_nan
 from srlm.judges.judge_card import WEAK, JudgeCard, Mass, Reliability, ScoreCard
-from srlm.stats.formatting import number_cell, percent, percent_cell
+from srlm.stats.formatting import five_numbers_cell, number_cell, percent, percent_cell
 from srlm.stats.intervals import Estimate
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def card_table(card: JudgeCard) -> "Table":
     rates("failed calls", one.failed, two.failed)
     row("mean score", "-", number_cell(scores.mean) if scores else "-")
     if scores and scores.five_numbers:
-        row("lowest, quartiles, highest", "-", " ".join(f"{value:.3g}" for value in scores.five_numbers))
+        row("lowest, quartiles, highest", "-", five_numbers_cell(scores.five_numbers))
     row("engine seconds per 1,000 verdicts", number_cell(one.seconds), number_cell(two.seconds))
     row("US dollars per 1,000 verdicts", number_cell(one.cost), number_cell(two.cost))
     row("verdicts", f"{one.verdicts:,}", f"{two.verdicts:,}")

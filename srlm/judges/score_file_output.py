@@ -11,7 +11,7 @@ from srlm.jsonl import without_nan
 from srlm.judges.judge_card import JudgeCard
 from srlm.judges.judge_card_output import print_histogram, table_cell
 from srlm.judges.score_file import Summary
-from srlm.stats.formatting import number_cell, percent_cell
+from srlm.stats.formatting import five_numbers_cell, number_cell, percent_cell
 from srlm.types import SCHEMA
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def summary_table(summary: Summary) -> "Table":
     table.add_row("with a score", f"{summary.scored:,}")
     table.add_row("mean score", number_cell(summary.mean))
     if summary.five_numbers:
-        table.add_row("lowest, quartiles, highest", " ".join(f"{value:.3g}" for value in summary.five_numbers))
+        table.add_row("lowest, quartiles, highest", five_numbers_cell(summary.five_numbers))
     table.add_row("parsed replies, %" if summary.histogram else "with a value, %", percent_cell(summary.parsed))
     table.add_row("failed calls, %", percent_cell(summary.failed))
     table.add_row(f"rank correlation of score and length, n = {summary.length.n}", number_cell(summary.length))

@@ -1,7 +1,8 @@
-"""Estimates as text, with their intervals."""
+"""Estimates as text, with their intervals; and five-number summaries."""
 
 from math import isnan
 
+from srlm.stats.five_numbers import FiveNumbers
 from srlm.stats.intervals import Estimate
 
 
@@ -19,6 +20,11 @@ def percent_cell(rate: Estimate | None) -> str:
     if rate is None or isnan(rate.value):
         return "unknown"
     return percent(rate).replace(" %", "")
+
+
+def five_numbers_cell(numbers: FiveNumbers) -> str:
+    """Format a five-number summary with three digits each: "-1.2 0 0.5 0.75 3.14"."""
+    return " ".join(f"{value:.3g}" for value in numbers)
 
 
 def number_cell(estimate: Estimate) -> str:

@@ -89,13 +89,9 @@ def _trends(found: Sequence[IterationMetrics], win_rates: Metric | None) -> Figu
     def panel(title: str, values: Sequence[float | None], hrefs: Sequence[str], *, percent: bool = False) -> Trend:
         return Trend(title, (LineSeries("all", _points(values, hrefs), 0),), percent)
 
-    rewards = [
-        LineSeries(
-            "its own judge" if found[0].highest is not None else "reward",
-            _points([one.mean_reward for one in found], every),
-            0,
-        )
-    ]
+    by_rubric = found[0].highest is not None
+    name = "its own judge" if by_rubric else "reward"
+    rewards = [LineSeries(name, _points([one.mean_reward for one in found], every), 0)]
     if any(one.frozen_reward is not None for one in found):
         rewards.append(LineSeries("frozen judge", _points([one.frozen_reward for one in found], every), 1))
     if any(one.canary_reward is not None for one in found):
@@ -117,7 +113,7 @@ def _trends(found: Sequence[IterationMetrics], win_rates: Metric | None) -> Figu
     )
     svg = trends("iterations", [_step(one) for one in found], panels, alt)
     keys = [LegendKey(variable(one.series), shape(one.series), one.name) for one in rewards]
-    unit = "points of the rubric" if found[0].highest is not None else "the units of the reward"
+    unit = "points of the rubric" if by_rubric else "the units of the reward"
     note = (
         f"Rewards are in {unit}, with the judges in colours; the outside judge's win rate is that of the model that "
         "wrote the answers."
