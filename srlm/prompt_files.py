@@ -125,10 +125,9 @@ def _question(row: Row) -> Question:
     """
     name = next((one for one in (*CONVERSATIONS, *_TEXTS, _MT_BENCH) if one in row.data), None)
     if name is None:
-        has = ", ".join(str(one)[:40] for one in sorted(row.data)[:8]) or "no field at all"
         raise row.error_with_hint(
             "has no prompt: a field prompt, instruction, question, messages or conversations is expected; "
-            f"it has {has}."
+            f"it has {row.field_names}."
         )
     data = dict(row.data)
     value = data[name]

@@ -158,12 +158,11 @@ def _split_key(row: Row, prompt: RankedPrompt) -> str:
 
 
 def _of_neither_kind(row: Row) -> DataError:
-    has = ", ".join(str(one)[:40] for one in sorted(row.data)[:8]) or "no field at all"
     alone = " Prompts without answers are no seeds: give them as instructions.source." if _is_prompt(row) else ""
     return row.error_with_hint(
         "is neither a demonstration (a prompt with its answer, such as instruction and output, prompt and completion, "
         "or messages) nor ranked answers (prompt, chosen and rejected; or instruction and answers); it has "
-        f"{has}.{alone}"
+        f"{row.field_names}.{alone}"
     )
 
 
