@@ -7,7 +7,6 @@ their hashes, is kept for the test alone, so that no run of any seed has been as
 
 import random
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Literal
@@ -128,8 +127,3 @@ def read_instruction(instruction: str) -> WordSet:
     if not instruction.startswith(ASK):
         raise ValueError(f"an instruction of the task begins with {ASK!r}")
     return WordSet(tuple(instruction.removeprefix(ASK).removesuffix(".").split(", ")))
-
-
-def shuffled(words: Sequence[str], rng: random.Random) -> tuple[str, ...]:
-    """Return the words in random order."""
-    return tuple(rng.sample(list(words), len(words)))
