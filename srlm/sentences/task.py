@@ -101,8 +101,8 @@ def inflections(word: str) -> frozenset[str]:
 def vocabulary(split: Split) -> tuple[str, ...]:
     """Return the words of a split in alphabetical order; no two are forms of one word."""
     every = {word for sentence in seed_sentences() for word in content_words(sentence)}
-    kept = [word for word in sorted(every) if not any(word != other and word in inflections(other) for other in every)]
-    return tuple(word for word in kept if split_of(word) == split)
+    inflected = {form for word in every for form in inflections(word) if form != word}
+    return tuple(word for word in sorted(every - inflected) if split_of(word) == split)
 
 
 def split_of(word: str) -> Split:
