@@ -17,6 +17,8 @@ QUESTIONS = ("instruction", "prompt", "question")
 ANSWERS = ("output", "response", "completion")
 CONVERSATIONS = ("messages", "conversations", "conversation")
 SYSTEM = ("system", "system_prompt")
+BESIDE = ("input", *SYSTEM, "history", "context")
+"""Fields that belong to the question of another field."""
 
 Role = Literal["system", "user", "assistant"]
 _ROLES: dict[str, Role] = {
@@ -107,8 +109,15 @@ def asked_in(row: Row) -> tuple[Question, str | None]:
         DataError: there is no question, or a wrong one; the message has the record's position.
     """
     name = next((one for one in CONVERSATIONS if one in row.data), None)
-    if name is None:
-        return question_in(row, *QUESTIONS), None
+    return (question_in(row, *QUESTIONS), None) if name is None else asked_in_messages(row, name)
+
+
+def asked_in_messages(row: Row, name: str) -> tuple[Question, str | None]:
+    """Return the question of a field with messages and, if they end with the assistant's turn, that as the answer.
+
+    Raises:
+        DataError: there is no question, or a wrong one; the message has the record's position.
+    """
     messages = messages_in(row, name)
     answered = len(messages) > 1 and messages[-1].role == "assistant"
     question = _with_fields(row, question_of(row, name, messages[:-1] if answered else messages))

@@ -5,7 +5,8 @@ or "not a number". Parquet and the Hub need libraries of the extra `train`, whic
 """
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,16 @@ from srlm.read_text import opened, read_text
 
 HUB = "hf:"
 """Prefix of a data set on the Hub: hf:OWNER/NAME, or hf:OWNER/NAME:SPLIT."""
+SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet", ".csv", ".csv.gz", ".tsv", ".tsv.gz")
+"""Ends of the names of files of data."""
 _PARQUET = b"PAR1"
 _DEFAULT_SPLIT = "train"
 _LISTED_SPLITS = 20
+
+
+def table_rows(source: str, columns: frozenset[str]) -> Iterator[Row]:
+    """Yield the records of a data set on the Hub (`hub_rows`) if the source has its prefix, else of a file."""
+    return hub_rows(source, columns) if source.startswith(HUB) else file_rows(Path(source).expanduser(), columns)
 
 
 def file_rows(path: Path, columns: frozenset[str]) -> Iterator[Row]:
@@ -40,12 +48,11 @@ def file_rows(path: Path, columns: frozenset[str]) -> Iterator[Row]:
     name = path.name.lower().removesuffix(".gz")
     if name.endswith((".csv", ".tsv")):
         return _csv_rows(path, "\t" if name.endswith(".tsv") else ",")
-    return (without_nulls(row.path, row.unit, row.number, row.data) for row in read_rows(path))
+    return map(_without_nulls, read_rows(path))
 
 
-def without_nulls(path: Path, unit: Any, number: int, data: dict[str, Any]) -> Row:
-    """Return a record without the fields that are null."""
-    return Row(path, unit, number, {name: value for name, value in data.items() if value is not None})
+def _without_nulls(row: Row) -> Row:
+    return replace(row, data={name: value for name, value in row.data.items() if value is not None})
 
 
 def _csv_rows(path: Path, delimiter: str) -> Iterator[Row]:
@@ -77,14 +84,11 @@ def _parquet_rows(path: Path, columns: frozenset[str]) -> Iterator[Row]:
 
     try:
         with parquet.ParquetFile(path) as file:
-            known = [name for name in file.schema_arrow.names if name in columns]
-            names = ", ".join(file.schema_arrow.names[:8])
-            batches = (batch.to_pylist() for batch in file.iter_batches(columns=known)) if known else ()
+            known = _known_columns(path, file.schema_arrow.names, columns)
+            batches = (batch.to_pylist() for batch in file.iter_batches(columns=known))
             yield from _numbered(path, (record for batch in batches for record in batch))
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(path, f"is a damaged Parquet file ({type(error).__name__}).") from None
-    if not known:
-        raise DataError(path, f"none of its columns ({names}) is one of {', '.join(sorted(columns))}.")
 
 
 def hub_rows(place: str, columns: frozenset[str]) -> Iterator[Row]:
@@ -113,10 +117,7 @@ def hub_rows(place: str, columns: frozenset[str]) -> Iterator[Row]:
             f"cannot be loaded from the Hub or its local cache ({type(error).__name__}). Check the name and the "
             "network, log in with `hf auth login` if it is gated, or download a file of it and give that.",
         ) from None
-    known = [column for column in found.column_names if column in columns]
-    if not known:
-        names = ", ".join(found.column_names[:8])
-        raise DataError(Path(place), f"none of its columns ({names}) is one of {', '.join(sorted(columns))}.")
+    known = _known_columns(Path(place), found.column_names, columns)
     return _numbered(Path(f"{HUB}{name}:{split}"), found.select_columns(known))
 
 
@@ -130,6 +131,19 @@ def _splits(name: str) -> list[str]:
         return []
 
 
+def _known_columns(place: Path, names: Sequence[str], columns: frozenset[str]) -> list[str]:
+    """Return the columns that are read, in their order in the table.
+
+    Raises:
+        DataError: there is none.
+    """
+    known = [name for name in names if name in columns]
+    if not known:
+        has = ", ".join(names[:8])
+        raise DataError(place, f"none of its columns ({has}) is one of {', '.join(sorted(columns))}.")
+    return known
+
+
 def _numbered(path: Path, records: Iterable[dict[str, Any]]) -> Iterator[Row]:
     for number, record in enumerate(records, start=1):
-        yield without_nulls(path, "record", number, record)
+        yield _without_nulls(Row(path, "record", number, record))

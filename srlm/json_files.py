@@ -37,6 +37,11 @@ class Row:
         """Return an error with the position and, if it is recognised, the format of the record."""
         return self.error(f"{problem}{looks_like(self.data, self.path)}")
 
+    @property
+    def field_names(self) -> str:
+        """The names of the fields for an error message: the first eight in alphabetical order."""
+        return ", ".join(str(one)[:40] for one in sorted(self.data)[:8]) or "no field at all"
+
     def text(self, *names: str) -> str:
         """Return the text of the first of these fields that exists.
 
@@ -45,8 +50,7 @@ class Row:
         """
         name = next((name for name in names if name in self.data), None)
         if name is None:
-            has = ", ".join(str(one)[:40] for one in sorted(self.data)[:8]) or "no field at all"
-            raise self.error_with_hint(f"the field {' or '.join(names)} is missing; it has {has}.")
+            raise self.error_with_hint(f"the field {' or '.join(names)} is missing; it has {self.field_names}.")
         value = self.data[name]
         if not isinstance(value, str):
             raise self.error_with_hint(f"the field {name} must be text, not {kind_of(value)}.")

@@ -31,21 +31,22 @@ _PATH = re.compile(r"(?<![\w.:/~-])~?(?:/[\w.+@=,-]+){2,}/?")
 
 LIBRARIES = ("srlm", "torch", "transformers", "trl")
 
-BY_ITSELF = ", by the model that wrote them"
-
 MONITORED = {
     "instructions": "new instructions",
     "candidates": "answers to them",
     "mean_length": "mean length of an answer, characters",
     "length_drift": "relative change since the iteration before",
     "parse_rate": "share of parsed verdicts",
-    "mean_reward": f"mean reward of the answers{BY_ITSELF}",
-    "canary_reward": "mean reward of degenerate answers, by the same",
+    "mean_reward": "mean reward of the answers",
+    "canary_reward": "mean reward of degenerate answers",
     "frozen_reward": "mean reward of the answers, by the frozen judge",
     "length_gap": "chosen minus rejected, characters",
     "reward_gap": "chosen minus rejected, points",
 }
 """Metrics of `health.jsonl` in the card, with their labels."""
+
+BY_ITSELF = {"mean_reward": ", by the model that wrote them", "canary_reward": ", by the same"}
+"""What the labels end with if the rewards are the model's own."""
 
 
 @dataclass(frozen=True)
@@ -228,13 +229,16 @@ def _monitored(run: Run, model: str) -> list[str]:
     if not run.path(f"{model}/health").exists():
         return []
     (health,) = parse_lines(run.path(f"{model}/health"), dict)
-    rows = [(label, f"{health[key]:g}") for key, label in MONITORED.items() if health.get(key) is not None]
-    if run.config.reward != JUDGE_ALONE:
-        rows = [(label.partition(BY_ITSELF)[0].partition(", by the same")[0], value) for label, value in rows]
+    by_itself = run.config.reward == JUDGE_ALONE
+    rows = [
+        (label + BY_ITSELF.get(key, "") * by_itself, f"{health[key]:g}")
+        for key, label in MONITORED.items()
+        if health.get(key) is not None
+    ]
     unit = (
         f"in points of the rubric, up to {health['highest']}, and are the model's scores of its own answers: not a "
         "measure of quality"
-        if run.config.reward == JUDGE_ALONE
+        if by_itself
         else "those that it was trained for: not a measure of quality"
     )
     return [

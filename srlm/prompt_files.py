@@ -16,25 +16,31 @@ plain or gzip, CSV, Parquet.
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Literal
 
-from srlm.conversations import CONVERSATIONS, SYSTEM, Question, messages_in, question_in, question_of, with_input
-from srlm.data_tables import HUB, file_rows, hub_rows
+from srlm.conversations import (
+    BESIDE,
+    CONVERSATIONS,
+    QUESTIONS,
+    Question,
+    asked_in_messages,
+    question_in,
+    question_of,
+    with_input,
+)
+from srlm.data_tables import HUB, SUFFIXES, table_rows
 from srlm.errors import DataError
 from srlm.json_files import Row
 from srlm.open_assistant import is_open_assistant, read_threads
 from srlm.read_text import opened
 from srlm.types import Dropped, Message, Prompt
 
-_TEXTS = ("instruction", "prompt", "question")
 _MT_BENCH = "turns"
 _OPEN_ASSISTANT = ("message_id", "message_tree_id", "parent_id", "role", "text", "lang", "deleted", "rank", "replies")
-_BESIDE = ("input", *SYSTEM, "history", "context")
-_COLUMNS = frozenset({*CONVERSATIONS, *_TEXTS, *_BESIDE, _MT_BENCH, *_OPEN_ASSISTANT})
-_SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".gz")
+_COLUMNS = frozenset({*CONVERSATIONS, *QUESTIONS, *BESIDE, _MT_BENCH, *_OPEN_ASSISTANT})
 _HUB_NAME = re.compile(rf"{HUB}[\w.-]+/[\w.-]+(:.+)?")
 
 FILE: Literal["file"] = "file"
@@ -60,7 +66,7 @@ class PromptFile:
 def is_prompt_source(source: str) -> bool:
     """Return True if a name has the form of a file, or of a data set on the Hub."""
     return bool(_HUB_NAME.fullmatch(source)) or (
-        not source.startswith(HUB) and ("/" in source or source.lower().endswith(_SUFFIXES))
+        not source.startswith(HUB) and ("/" in source or source.lower().endswith((*SUFFIXES, ".gz")))
     )
 
 
@@ -72,7 +78,7 @@ def read_prompts(source: str) -> PromptFile:
             has the position.
         MissingDependency: a library that it needs is not installed.
     """
-    rows = hub_rows(source, _COLUMNS) if source.startswith(HUB) else file_rows(_path(source), _COLUMNS)
+    rows = table_rows(source, _COLUMNS)
     first = next(rows, None)
     if first is None:
         raise DataError(Path(source), "has no record. One prompt a record is expected.")
@@ -91,12 +97,8 @@ def file_digest(source: str) -> str:
     Raises:
         DataError: there is no such file, or it cannot be read.
     """
-    with opened(_path(source)) as file:
+    with opened(Path(source).expanduser()) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it is a BufferedReader
-
-
-def _path(source: str) -> Path:
-    return Path(source).expanduser()
 
 
 def _of_prompts(prompts: Iterable[Prompt]) -> str:
@@ -123,23 +125,20 @@ def _question(row: Row) -> Question:
     Raises:
         DataError: it is of no known form, or has no text.
     """
-    name = next((one for one in (*CONVERSATIONS, *_TEXTS, _MT_BENCH) if one in row.data), None)
+    name = next((one for one in (*CONVERSATIONS, *QUESTIONS, _MT_BENCH) if one in row.data), None)
     if name is None:
-        has = ", ".join(str(one)[:40] for one in sorted(row.data)[:8]) or "no field at all"
         raise row.error_with_hint(
             "has no prompt: a field prompt, instruction, question, messages or conversations is expected; "
-            f"it has {has}."
+            f"it has {row.field_names}."
         )
-    data = dict(row.data)
-    value = data[name]
+    value = row.data[name]
     if name == _MT_BENCH:
         if not (isinstance(value, list) and value and isinstance(value[0], str)):
             raise row.error(f"the field {name} must be a list of texts.")
-        data[name] = value[0]
+        question = question_in(replace(row, data={**row.data, name: value[0]}), name)
     elif name in CONVERSATIONS or isinstance(value, list):
-        messages = messages_in(row, name)
-        if len(messages) > 1 and messages[-1].role == "assistant":
-            data[name] = value[:-1]
-    found = Row(row.path, row.unit, row.number, data)
-    question = with_input(found, question_in(found, name))
+        question, _ = asked_in_messages(row, name)
+    else:
+        question = question_in(row, name)
+    question = with_input(row, question)
     return question_of(row, name, (*question.context, Message("user", question.instruction)))

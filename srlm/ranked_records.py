@@ -47,10 +47,9 @@ def ranked_prompt(row: Row, identifier: str) -> RankedPrompt:
         return _pair(row, identifier, Question(row.text("input")), better, worse)
     if {"chosen", "rejected"} & row.data.keys():
         return _pair(row, identifier, *_preference(row))
-    has = ", ".join(str(one)[:40] for one in sorted(row.data)[:8]) or "no field at all"
     raise row.error_with_hint(
         "is not a labelled pair. Expected are input, output_1, output_2 and label, or prompt, chosen and rejected, or "
-        f"instruction and answers; it has {has}."
+        f"instruction and answers; it has {row.field_names}."
     )
 
 

@@ -25,7 +25,7 @@ from srlm.jsonl import read_records
 from srlm.open_assistant import read_open_assistant
 from srlm.puzzle.seed_data import demonstrations, ranked
 from srlm.puzzle.task import puzzle_seed
-from srlm.seed_files import SeedRecords, read_seed_dataset, read_seed_file, read_seed_folder
+from srlm.seed_files import SeedRecords, read_seed_folder, read_seed_records
 from srlm.seeding import seed_in_name
 from srlm.sentences import seed_data as sentences
 from srlm.sentences.task import SENTENCES
@@ -69,11 +69,9 @@ def load_seeds(source: str) -> Seeds:
         return _divide(demonstrations(seed), ranked(seed))
     if (seed := seed_in_name(SENTENCES, source)) is not None:
         return _divide(sentences.demonstrations(seed), sentences.ranked(seed))
-    if source.startswith(HUB):
-        return _of_user(read_seed_dataset(source))
     path = Path(source).expanduser()
-    if path.is_file():
-        return _of_user(read_seed_file(path))
+    if source.startswith(HUB) or path.is_file():
+        return _of_user(read_seed_records(source))
     if not path.is_dir():
         known = [
             EMBEDDED,

@@ -19,8 +19,8 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from srlm.conversations import ANSWERS, CONVERSATIONS, QUESTIONS, SYSTEM, asked_and_answered
-from srlm.data_tables import file_rows, hub_rows
+from srlm.conversations import ANSWERS, BESIDE, CONVERSATIONS, QUESTIONS, SYSTEM, asked_and_answered
+from srlm.data_tables import SUFFIXES, file_rows, table_rows
 from srlm.digest import digest_of
 from srlm.errors import DataError
 from srlm.json_files import Row, UniqueKeys
@@ -30,10 +30,9 @@ from srlm.ranked_records import RANKED_FIELDS, has_ranking, ranked_prompt
 from srlm.types import Demonstration, RankedPrompt
 
 T = TypeVar("T", Demonstration, RankedPrompt)
-_SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet", ".csv", ".csv.gz", ".tsv", ".tsv.gz")
 _DEMONSTRATION = TypeAdapter(Demonstration)
-_OTHERS = ("id", "input", "context", "history", "kind", "schema")
-_COLUMNS = frozenset({*QUESTIONS, *ANSWERS, *CONVERSATIONS, *SYSTEM, *RANKED_FIELDS, *_OTHERS})
+_OTHERS = ("id", "kind", "schema")
+_COLUMNS = frozenset({*QUESTIONS, *ANSWERS, *CONVERSATIONS, *BESIDE, *RANKED_FIELDS, *_OTHERS})
 
 
 @dataclass(frozen=True)
@@ -45,22 +44,13 @@ class SeedRecords:
     equal_pairs: int = 0
 
 
-def read_seed_file(path: Path) -> SeedRecords:
-    """Read a file with records of one kind or both.
+def read_seed_records(source: str) -> SeedRecords:
+    """Read a file, or a data set on the Hub (hf:OWNER/NAME[:SPLIT]), with records of one kind or both.
 
     Raises:
-        DataError: it cannot be read, is empty, or a record is of neither kind; the message has the line.
+        DataError: it cannot be read, is empty, or a record is of neither kind; the message has its position.
     """
-    return _of_both_kinds(_rows(path, file_rows(path, _COLUMNS)))
-
-
-def read_seed_dataset(place: str) -> SeedRecords:
-    """Read a data set on the Hub, hf:OWNER/NAME[:SPLIT], with records of one kind or both.
-
-    Raises:
-        DataError: it cannot be loaded, is empty, or a record is of neither kind; the message has its position.
-    """
-    return _of_both_kinds(_rows(Path(place), hub_rows(place, _COLUMNS)))
+    return _of_both_kinds(_rows(Path(source).expanduser(), table_rows(source, _COLUMNS)))
 
 
 def read_seed_folder(folder: Path) -> SeedRecords:
@@ -79,7 +69,7 @@ def _file_of(folder: Path, name: str) -> Path:
     Raises:
         DataError: there is none.
     """
-    for suffix in _SUFFIXES:
+    for suffix in SUFFIXES:
         if (path := folder / f"{name}{suffix}").is_file():
             return path
     raise DataError(
@@ -158,12 +148,11 @@ def _split_key(row: Row, prompt: RankedPrompt) -> str:
 
 
 def _of_neither_kind(row: Row) -> DataError:
-    has = ", ".join(str(one)[:40] for one in sorted(row.data)[:8]) or "no field at all"
     alone = " Prompts without answers are no seeds: give them as instructions.source." if _is_prompt(row) else ""
     return row.error_with_hint(
         "is neither a demonstration (a prompt with its answer, such as instruction and output, prompt and completion, "
         "or messages) nor ranked answers (prompt, chosen and rejected; or instruction and answers); it has "
-        f"{has}.{alone}"
+        f"{row.field_names}.{alone}"
     )
 
 

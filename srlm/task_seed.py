@@ -6,6 +6,9 @@ from typing import Any
 from srlm.puzzle.task import PUZZLE
 from srlm.sentences.task import SENTENCES
 
+TASKS = (PUZZLE, SENTENCES)
+"""Synthetic tasks: a program knows the right answers."""
+
 
 def with_task_seed(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a run with "puzzle" replaced by "puzzle:SEED" in `model` and in the sources of `seeds`.
@@ -17,8 +20,6 @@ def with_task_seed(settings: Mapping[str, Any]) -> dict[str, Any]:
     if found.get("model") == PUZZLE:
         found["model"] = f"{PUZZLE}:{seed}"
     if isinstance(seeds := found.get("seeds"), Mapping):
-        named = {
-            key: f"{seeds[key]}:{seed}" for key in ("source", "eft_source") if seeds.get(key) in (PUZZLE, SENTENCES)
-        }
+        named = {key: f"{seeds[key]}:{seed}" for key in ("source", "eft_source") if seeds.get(key) in TASKS}
         found["seeds"] = {**seeds, **named}
     return found

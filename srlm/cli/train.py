@@ -33,8 +33,8 @@ def train(
     """
     from evals.report.sections.iterations import read_iteration_metrics
     from srlm import api
-    from srlm.config.generation import TASKS
     from srlm.console import duration, stdout
+    from srlm.task_seed import TASKS
     from trainer.monitor.table import metrics_table
 
     started = time.monotonic()

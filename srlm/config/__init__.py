@@ -10,7 +10,7 @@ files and `--set` are read by `srlm/config_file.py`; docs/reference/settings.md 
 """
 
 import shlex
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -20,7 +20,7 @@ from srlm.config.generation import InstructionsConfig
 from srlm.config.monitor import MonitorConfig
 from srlm.config.preferences import JudgeConfig, PairsConfig, PositivesConfig
 from srlm.config.rewards import JUDGE_ALONE, Rewards
-from srlm.config.section import SamplingConfig, Section
+from srlm.config.section import OneOrSeveral, SamplingConfig, Section
 from srlm.config.start import Start, require_effect, require_seeds, without_default_seeds
 from srlm.config.vllm import VLLMConfig
 from srlm.task_seed import with_task_seed
@@ -55,7 +55,7 @@ class TrainConfig(Section):
             "(docs/explain/scale.md); null: training runs in this process"
         ),
     )
-    report_to: tuple[Tracker, ...] = Field(
+    report_to: Annotated[tuple[Tracker, ...], OneOrSeveral] = Field(
         (),
         description=(
             "experiment trackers to log trainings, monitor and evaluations to: tensorboard, wandb, or both as "
@@ -111,11 +111,6 @@ class TrainConfig(Section):
     def trains_baseline(self) -> bool:
         """Return true if the SFT baseline, M0 trained on IFT alone, is a model of its own."""
         return self.start == "base" and self.sft.baseline and self.seeds.eft
-
-    @field_validator("report_to", mode="before")
-    @classmethod
-    def _one_or_several(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
 
     @field_validator("launcher")
     @classmethod

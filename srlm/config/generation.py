@@ -1,14 +1,13 @@
 """Settings of the new instructions of an iteration: self-instruction, or prompts of the user's own."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
-from srlm.config.section import SamplingConfig, Section
+from srlm.config.section import OneOrSeveral, SamplingConfig, Section
 from srlm.prompt_files import is_prompt_source
+from srlm.task_seed import TASKS
 
-TASKS = ("puzzle", "sentences")
-"""Synthetic tasks: a program knows the right answers."""
 MADE = ("written", *TASKS)
 """Sources of instructions that are made during the run; any other source is a file or a data set of prompts."""
 
@@ -42,7 +41,7 @@ class InstructionsConfig(Section):
             "to prompts of a file too"
         ),
     )
-    decontaminate: tuple[str, ...] = Field(
+    decontaminate: Annotated[tuple[str, ...], OneOrSeveral] = Field(
         (),
         description=(
             "refuse prompts of a file that have 13 words in a row in common with a prompt of these sets: embedded "
@@ -104,11 +103,6 @@ class InstructionsConfig(Section):
                 "also .gz; of any name, with its folder: ./NAME)"
             )
         return value
-
-    @field_validator("decontaminate", mode="before")
-    @classmethod
-    def _one_or_several(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
 
     @field_validator("decontaminate")
     @classmethod

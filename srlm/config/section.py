@@ -1,6 +1,8 @@
-"""Base class of every section of the configuration, and the sampling settings that several sections have."""
+"""Base class of every section of the configuration, and what several sections have: sampling, one name or several."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from srlm.types import Sampling
 
@@ -9,6 +11,14 @@ class Section(BaseModel):
     """A frozen part of the configuration. Unknown keys, infinity and NaN are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+OneOrSeveral = BeforeValidator(_listed)
+"""Annotation of a tuple of texts that may be given as one text."""
 
 
 class SamplingConfig(Section):

@@ -7,7 +7,6 @@ their hashes, is kept for the test alone, so that no run of any seed has been as
 
 import random
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Literal
@@ -102,8 +101,8 @@ def inflections(word: str) -> frozenset[str]:
 def vocabulary(split: Split) -> tuple[str, ...]:
     """Return the words of a split in alphabetical order; no two are forms of one word."""
     every = {word for sentence in seed_sentences() for word in content_words(sentence)}
-    kept = [word for word in sorted(every) if not any(word != other and word in inflections(other) for other in every)]
-    return tuple(word for word in kept if split_of(word) == split)
+    inflected = {form for word in every for form in inflections(word) if form != word}
+    return tuple(word for word in sorted(every - inflected) if split_of(word) == split)
 
 
 def split_of(word: str) -> Split:
@@ -128,8 +127,3 @@ def read_instruction(instruction: str) -> WordSet:
     if not instruction.startswith(ASK):
         raise ValueError(f"an instruction of the task begins with {ASK!r}")
     return WordSet(tuple(instruction.removeprefix(ASK).removesuffix(".").split(", ")))
-
-
-def shuffled(words: Sequence[str], rng: random.Random) -> tuple[str, ...]:
-    """Return the words in random order."""
-    return tuple(rng.sample(list(words), len(words)))

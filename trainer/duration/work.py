@@ -23,6 +23,7 @@ from trainer.data.seed_data import sft_dataset
 from trainer.data.sft_examples import eft_examples, ift_examples, rank_only_eft_examples
 from trainer.finetune.job import optimiser_steps
 from trainer.finetune.tokenize import ExampleTokenizer
+from trainer.generation.user_prompts import chosen_for
 from trainer.monitor.degenerate_answers import KINDS
 from trainer.session import Session
 
@@ -100,8 +101,7 @@ class _Plan:
 
     def _prompts(self, model: str) -> Sequence[Prompt | Demonstration]:
         if self._config.instructions.from_file:
-            chosen = self._session.run.records("prompts/chosen", Prompt)
-            return [one for one in chosen if one.id.startswith(f"{model}-")]
+            return chosen_for(self._session.run, model)
         return self._ift
 
     def _instructions(self, count: int, prompt: float) -> Work:

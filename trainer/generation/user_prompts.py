@@ -131,9 +131,13 @@ def snapshot_prompts(session: Session, seeds: Sequence[Demonstration]) -> None:
 
 def share_of(run: Run, model: str) -> tuple[list[Prompt], list[Dropped]]:
     """Return the prompts on which `model` will be trained, and those that were refused for it."""
-    chosen, refused = run.records(_CHOSEN, Prompt), run.records(_REFUSED, Dropped)
-    prefix = f"{model}-"
-    return [one for one in chosen if one.id.startswith(prefix)], [one for one in refused if one.id.startswith(prefix)]
+    refused = [one for one in run.records(_REFUSED, Dropped) if one.id.startswith(f"{model}-")]
+    return chosen_for(run, model), refused
+
+
+def chosen_for(run: Run, model: str) -> list[Prompt]:
+    """Return the prompts on which `model` will be trained."""
+    return [one for one in run.records(_CHOSEN, Prompt) if one.id.startswith(f"{model}-")]
 
 
 def prompts_of_an_iteration(config: TrainConfig, run: Run) -> int:
