@@ -28,7 +28,7 @@ def use_given_model(session: Session) -> None:
         ModelError: its files have changed since, and there is a model left to train.
     """
     config, run = session.config, session.run
-    if run.path(GIVEN).exists() and not _unfinished(session):
+    if run.path(GIVEN).exists() and not session.missing_models():
         return
     current = fingerprint(session.folder("M0"))
     (found,) = run.stage(GIVEN, GivenModel, lambda: [GivenModel(config.model, current)])
@@ -39,9 +39,3 @@ def use_given_model(session: Session) -> None:
             "--name."
         )
     session.progress.say(f"M1: the given model, {config.model}; it is not trained, because start is instruct.")
-
-
-def _unfinished(session: Session) -> bool:
-    """Return True if the run has models left to train."""
-    models = session.run.models()
-    return any(f"M{number}" not in models for number in range(2, session.config.iterations + 2))

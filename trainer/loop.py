@@ -72,7 +72,7 @@ def train(
     session = Session(config, run, progress, budget)
     ift, eft = snapshot_seed_data(session)
     snapshot_prompts(session, ift)
-    require_space(config, run)
+    require_space(session)
     announce_duration(session, ift, eft)
     judgements = _make_m1(session, ift, eft)
     iterations: list[IterationMetrics] = []

@@ -1,18 +1,14 @@
 """Validation of a run before it starts, so that nothing is written for a command that cannot succeed."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from srlm.checkpoint_files import read_config
 from srlm.config import TrainConfig
 from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.config.rewards import JUDGE, only_judge
 from srlm.disk import require_disk
-from srlm.engines.architectures import context_length, require_architecture
+from srlm.engines.architectures import require_architecture
 from srlm.engines.budget import Budget
-from srlm.engines.chat_template import ChatTokenizer
-from srlm.engines.conversation_trial import require_contexts
 from srlm.engines.device import pick_device
 from srlm.engines.load import load_tokenizer
 from srlm.engines.open import is_remote, open_engine
@@ -27,20 +23,17 @@ from srlm.optional_deps import require
 from srlm.puzzle.task import PUZZLE
 from srlm.rewards.reward_model import RewardModel, is_classifier
 from srlm.rewards.source import open_source
-from srlm.runs import Run
-from srlm.seed_data import Seeds, load_seeds
-from srlm.types import Message, Prompt, Request
-from trainer.data.seed_data import ift_seeds
+from srlm.types import Message, Request
 from trainer.finetune.job import optimiser_steps
 from trainer.finetune.launch import require_launcher
 from trainer.finetune.libraries import require_libraries
 from trainer.finetune.load_model import dropout_settings, load_for_training
 from trainer.finetune.tokenize import ExampleTokenizer
-from trainer.generation.prompt_lengths import require_room
 from trainer.generation.puzzles import puzzle_prompts
-from trainer.generation.self_instruct import without_context
-from trainer.generation.user_prompts import prompts_of_an_iteration, select_prompts
+from trainer.generation.user_prompts import prompts_of_an_iteration
 from trainer.preferences.best_of_n import min_positive_reward
+from trainer.preflight_data import check_contexts, check_prompt_lengths, check_records
+from trainer.session import Session
 
 
 def preflight(config: TrainConfig) -> None:
@@ -51,8 +44,7 @@ def preflight(config: TrainConfig) -> None:
     """
     judge = configured_judge(config.judge)
     _check_rewards(config, judge.rubric.scale if only_judge(config.reward) else None)
-    _check_seeds(config)
-    prompts = _prompts_of_file(config)
+    data = check_records(config)
     require_launcher(config.launcher)
     require_safe(config.vllm.arguments())
     require_libraries()
@@ -62,9 +54,9 @@ def preflight(config: TrainConfig) -> None:
     folder = _local_model(config.model, config.engine)
     tokenizer = load_tokenizer(folder)
     ExampleTokenizer(tokenizer, config.thoughts)
-    _check_contexts(config, tokenizer, prompts)
-    if prompts:
-        _check_prompt_lengths(config, tokenizer, folder, judge, prompts)
+    check_contexts(config, data, tokenizer)
+    if data.prompts:
+        check_prompt_lengths(config, tokenizer, folder, judge, data.prompts)
     dropout_settings(folder, max(one.dropout for one in _trainings(config)))
     if config.instructions.source == PUZZLE:
         puzzle_prompts("The run", config.instructions.made_count * config.iterations, config.seed, [])
@@ -126,102 +118,6 @@ def _check_reward_sources(config: TrainConfig) -> None:
             source.close()
 
 
-def _check_seeds(config: TrainConfig) -> None:
-    """Check that the seeds have demonstrations, ranked instructions for EFT, and held-out ones for early stopping.
-
-    Raises:
-        UsageError: they do not.
-    """
-    if config.seeds.source is None:
-        return
-    source = config.seeds.eft_source or config.seeds.source
-    seeds = load_seeds(config.seeds.source)
-    purpose = "instruction fine-tuning (IFT) needs" if config.start == "base" else "few-shot examples are"
-    keep = f", and keep the ranked ones for EFT: seeds.eft_source={config.seeds.source}" * (config.start != "instruct")
-    if not seeds.ift and (config.start == "base" or config.instructions.source == "written"):
-        raise UsageError(
-            f"The seeds {config.seeds.source} have no demonstration (a prompt with a good answer), which "
-            f"{purpose}, but {_ranked_count(seeds)}. Give demonstrations as seeds.source, a file or "
-            f"embedded{keep}."
-        )
-    ranked = load_seeds(source)
-    if config.dpo.stopping.judge is not None and not (seeds.validation or ranked.validation):
-        raise UsageError(
-            f"dpo.stopping.judge compares answers to held-out instructions, and the seeds {config.seeds.source} have "
-            "none. Give some ranked instructions split=validation."
-        )
-    if config.start == "instruct":
-        return
-    if config.seeds.eft and not ranked.eft:
-        raise UsageError(
-            f"The seeds {source} have no ranked instruction to train the judge on; {len(ranked.validation)} are held "
-            "out. Name a file of them (prompt, chosen and rejected) or the packaged ones as seeds.eft_source "
-            "(seeds.eft_source=embedded), or train without EFT: seeds.eft=false."
-        )
-
-
-def _ranked_count(seeds: Seeds) -> str:
-    count = len(seeds.eft) + len(seeds.validation)
-    return f"{count} ranked instruction{'' if count == 1 else 's'}"
-
-
-def _prompts_of_file(config: TrainConfig) -> tuple[Prompt, ...]:
-    """Return the prompts of all iterations that a file has; none for another source.
-
-    Raises:
-        SrlmError: it cannot be read, or an iteration would have too few.
-    """
-    if not config.instructions.from_file:
-        return ()
-    return select_prompts(config, ift_seeds(config) if config.instructions.filters else ()).chosen
-
-
-def _check_contexts(config: TrainConfig, tokenizer: Any, prompts: Sequence[Prompt]) -> None:
-    """Check that the chat template writes the system messages and earlier turns of the seeds, and of prompts of a file.
-
-    Raises:
-        ModelError: it does not.
-        UsageError: no demonstration stands alone, and the model that writes new instructions is shown such ones.
-    """
-    if config.instructions.from_file:
-        contexts = [one.context for one in prompts]
-        require_contexts(tokenizer, config.model, contexts, f"the prompts {config.instructions.source}")
-    if config.seeds.source is None:
-        return
-    seeds = load_seeds(config.seeds.source)
-    contexts = [one.context for one in seeds.ift] if config.start == "base" else []
-    if config.dpo.stopping.judge is not None:
-        contexts += [one.context for one in seeds.validation]
-    require_contexts(tokenizer, config.model, contexts, f"the seeds {config.seeds.source}")
-    if config.iterations and config.instructions.source == "written" and not without_context(seeds.ift):
-        raise UsageError(
-            f"All {len(seeds.ift)} demonstrations of the seeds {config.seeds.source} have a context, and the model "
-            "that writes new instructions is shown demonstrations that stand alone. Add some without a context."
-        )
-
-
-def _check_prompt_lengths(
-    config: TrainConfig, tokenizer: Any, folder: Path, judge: PointwiseJudge, prompts: Sequence[Prompt]
-) -> None:
-    """Check that the prompts of a file fit into the model's context.
-
-    Raises:
-        UsageError: they do not.
-    """
-    limit = context_length(read_config(folder))
-    if config.engine == "vllm" or config.model.startswith("vllm:"):
-        limit = min(limit, config.vllm.max_model_len or limit)
-    require_room(
-        ChatTokenizer(tokenizer, name=config.model, context=1 << 60),
-        config.model,
-        limit,
-        prompts,
-        config.instructions.source,
-        judge if any(part.source == JUDGE for part in config.reward) else None,
-        config.candidate_sampling.max_tokens,
-    )
-
-
 def _check_external_models(config: TrainConfig, judge: PointwiseJudge) -> None:
     """Check each model from outside the run with a request like those that it will get."""
     writing = Request((Message("user", "Write."),), prefill="1.")  # the form of `generation.self_instruct`
@@ -278,7 +174,7 @@ def require_prices(config: TrainConfig, budget: Budget) -> None:
             open_engine(name, budget=budget).close()
 
 
-def require_space(config: TrainConfig, run: Run) -> None:
+def require_space(session: Session) -> None:
     """Check that the disk has room for all checkpoints of the run: one in float32 per model, and those of a training.
 
     A training's own checkpoint holds the weights and AdamW's two moments, and is written before the last one is
@@ -287,12 +183,7 @@ def require_space(config: TrainConfig, run: Run) -> None:
     Raises:
         NoDiskSpace: it has not.
     """
-    planned = [
-        *(["SFT"] if config.trains_baseline else []),
-        *([] if config.start == "instruct" else ["M1"]),
-        *(f"M{number}" for number in range(2, config.iterations + 2)),
-    ]
-    missing = [model for model in planned if model not in run.models()]
+    config, run, missing = session.config, session.run, session.missing_models()
     if missing:
         from trainer.finetune.stored_weights import stored_weight_count
 

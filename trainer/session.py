@@ -65,6 +65,10 @@ class Session:
         """Return the checkpoint folder of a model of this run, downloaded or converted where needed."""
         return model_folder(self.run.model(model).removeprefix("vllm:"))
 
+    def missing_models(self) -> list[str]:
+        """Return the models that the run has still to train, in that order."""
+        return [model for model in self.config.trained_models if model not in self.run.models()]
+
     def source(self, source: str) -> Engine:
         """Return a program or a reward model of the setting `reward`, and release the engine before it.
 

@@ -112,6 +112,12 @@ class TrainConfig(Section):
         """Return true if the SFT baseline, M0 trained on IFT alone, is a model of its own."""
         return self.start == "base" and self.sft.baseline and self.seeds.eft
 
+    @property
+    def trained_models(self) -> list[str]:
+        """Return the names of the models that the run trains, in that order."""
+        baseline, first = ["SFT"] * self.trains_baseline, ["M1"] * (self.start != "instruct")
+        return [*baseline, *first, *(f"M{number}" for number in range(2, self.iterations + 2))]
+
     @field_validator("launcher")
     @classmethod
     def _is_a_command(cls, value: str | None) -> str | None:

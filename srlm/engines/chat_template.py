@@ -23,6 +23,8 @@ from srlm.engines.template_parts import (
 from srlm.errors import EngineError, EngineFailed
 from srlm.types import Completion, Message, Request
 
+UNLIMITED = 1 << 60
+"""Context length where none is checked."""
 CHANNEL = {"<|channel|>", "<|message|>"}
 """The tokens of gpt-oss's reasoning marks."""
 
@@ -39,14 +41,20 @@ class ChatTokenizer:
     """A checkpoint's chat template and vocabulary."""
 
     def __init__(
-        self, tokenizer: Any, *, name: str, context: int, thoughts: Thoughts = "open", rows: int | None = None
+        self,
+        tokenizer: Any,
+        *,
+        name: str,
+        context: int = UNLIMITED,
+        thoughts: Thoughts = "open",
+        rows: int | None = None,
     ) -> None:
         """Wrap a tokenizer with a chat template.
 
         Args:
             tokenizer: from `srlm.engines.load.load_tokenizer`.
             name: the model's name in messages.
-            context: context length in tokens.
+            context: context length in tokens; no prompt is too long, if it is not given.
             thoughts: "closed" keeps a reasoning model from reasoning before its answers.
             rows: number of tokens with an embedding; not checked, if None.
         """

@@ -1,10 +1,11 @@
 """Human-written data of a run: its snapshot of the seed data, and the SFT dataset made from it."""
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 from srlm.config import TrainConfig
 from srlm.errors import NothingToTrain
-from srlm.seed_data import load_seeds
+from srlm.seed_data import Seeds, load_seeds
 from srlm.types import Demonstration, RankedPrompt, SFTExample
 from trainer.data.balance import balanced_over_kinds, balanced_subset, cap_majority_score
 from trainer.data.eft_rejection_sampling import sample_eft_examples
@@ -12,15 +13,9 @@ from trainer.data.sft_examples import eft_examples, ift_examples, rank_only_eft_
 from trainer.session import Session
 
 
-def ift_seeds(config: TrainConfig) -> list[Demonstration]:
-    """Return the IFT demonstrations of the settings; none without seed data.
-
-    Raises:
-        SrlmError: there is no such source, or it is malformed.
-    """
-    if config.seeds.source is None:
-        return []
-    return balanced_over_kinds(load_seeds(config.seeds.source).ift, config.seeds.ift_limit, config.seed)
+def ift_seeds(config: TrainConfig, seeds: Seeds) -> list[Demonstration]:
+    """Return the IFT demonstrations that a run uses of its seed data."""
+    return balanced_over_kinds(seeds.ift, config.seeds.ift_limit, config.seed)
 
 
 def snapshot_seed_data(session: Session) -> tuple[list[Demonstration], list[RankedPrompt]]:
@@ -35,22 +30,26 @@ def snapshot_seed_data(session: Session) -> tuple[list[Demonstration], list[Rank
     source = config.source
     if source is None:
         return [], []
+    load = cache(load_seeds)  # not at all in a run that has its copies
+
+    def limited_ift() -> list[Demonstration]:
+        return ift_seeds(session.config, load(source))
 
     def eft_seeds() -> Iterable[RankedPrompt]:
-        found = load_seeds(config.eft_source or source)
+        found = load(config.eft_source or source)
         if found.equal_pairs:
             left_out = "1 pair" if found.equal_pairs == 1 else f"{found.equal_pairs} pairs"
             session.progress.say(f"EFT: {left_out} whose two answers are the same text, left out.")
         return found.eft[: config.ranked_limit]
 
     def held_out() -> Iterable[RankedPrompt]:
-        found = load_seeds(source).validation or load_seeds(config.eft_source or source).validation
+        found = load(source).validation or load(config.eft_source or source).validation
         return found[: config.validation_limit]
 
     instructions = session.config.instructions  # written ones need few-shot examples; the filters compare with seeds
     uses_ift = start == "base" or instructions.source == "written" or instructions.filters
     uses_eft = start != "instruct"
-    ift = run.stage("seeds/ift", Demonstration, lambda: ift_seeds(session.config)) if uses_ift else []
+    ift = run.stage("seeds/ift", Demonstration, limited_ift) if uses_ift else []
     eft = run.stage("seeds/eft", RankedPrompt, eft_seeds) if uses_eft else []
     run.stage("seeds/validation", RankedPrompt, held_out)  # for evaluations and early stopping
     return ift, eft

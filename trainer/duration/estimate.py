@@ -32,13 +32,13 @@ PROMPT = "Write a short text about a place that you know well, and say what make
 def announce_duration(session: Session, ift: Sequence[Demonstration], eft: Sequence[RankedPrompt]) -> None:
     """Print about how long the models that the run lacks will take; nothing if it has them all."""
     config = session.config
-    if f"M{config.iterations + 1}" in session.run.models():
+    if not session.missing_models():
         return  # before any library is imported
-    work = planned_work(session, ift, eft)
     if config.launcher is not None or config.engine == "vllm" or config.model.startswith("vllm:"):
         reason = "through a launcher" if config.launcher is not None else "with vLLM"
         session.progress.say(f"No estimate of the time: it is measured for runs in one process, not {reason}.")
         return
+    work = planned_work(session, ift, eft)
     texts = [f"{one.instruction} {one.response}" for one in ift[:MAX_ROWS]] or [PROMPT]
     speed = measure_speed(session.engine("M0"), texts, MAX_ROWS)
     session.release()

@@ -72,17 +72,19 @@ class _Plan:
         )
 
     def models(self) -> dict[str, Work]:
-        config, run = self._config, self._session.run
-        found: dict[str, Work] = {}
-        if config.start != "instruct":
-            if config.trains_baseline:
-                found["SFT"] = Work(trained=self._trained(ift_examples(self._ift), config.sft))
-            examples = sft_dataset(config, self._ift, self._judgements) if config.seeds.eft else ift_examples(self._ift)
-            made = self._judged(self._sampled) if self._sampled and not run.path("M1/judgements").exists() else Work()
-            found["M1"] = made + Work(trained=self._trained(examples, config.sft))
-        for number in range(2, config.iterations + 2):
-            found[f"M{number}"] = self._iteration(f"M{number}")
-        return {model: work for model, work in found.items() if model not in run.models()}
+        return {model: self._model(model) for model in self._session.missing_models()}
+
+    def _model(self, model: str) -> Work:
+        if model == "SFT":
+            return Work(trained=self._trained(ift_examples(self._ift), self._config.sft))
+        return self._m1() if model == "M1" else self._iteration(model)
+
+    def _m1(self) -> Work:
+        made = Work()
+        if self._sampled and not self._session.run.path("M1/judgements").exists():
+            made = self._judged(self._sampled)
+        examples = sft_dataset(self._config, self._ift, self._judgements)
+        return made + Work(trained=self._trained(examples, self._config.sft))
 
     def _iteration(self, model: str) -> Work:
         config, run = self._config, self._session.run

@@ -41,7 +41,7 @@ def write_model(trainer: Any, tokenizer: Any, start: Path, folder: Path) -> None
         setattr(now, name, getattr(before, name))
     generation = trainer.model.generation_config
     declared = eos_tokens(generation.eos_token_id, tokenizer)
-    ends = ChatTokenizer(tokenizer, name=str(start), context=1 << 60).with_end_of_turn(declared)
+    ends = ChatTokenizer(tokenizer, name=str(start)).with_end_of_turn(declared)
     if ends != declared:
         generation.eos_token_id = sorted(ends)
     trainer.save_model(str(folder))  # by all processes: each may hold a part

@@ -54,7 +54,7 @@ class ExampleTokenizer:
         """
         self._tokenizer, self._name = tokenizer, tokenizer.name_or_path or "this model"
         mode: Thoughts = "open" if thoughts == "keep" else "closed"
-        self._chat = ChatTokenizer(tokenizer, name=self._name, context=1 << 60, thoughts=mode)
+        self._chat = ChatTokenizer(tokenizer, name=self._name, thoughts=mode)
         self._settings = dict(NO_REASONING) if mode == "closed" and self._chat.has_reasoning else {}
         question = [Message("user", QUESTION)]
         turn = self._chat.turn(question)
@@ -84,31 +84,30 @@ class ExampleTokenizer:
             EngineError: the template refuses the messages.
         """
         question = [*context, Message("user", prompt)]
+        escaped = self._chat.escape_messages(question)
         answer = self._chat.escape_special_tokens(completion) if written is None else self._escaped(written)
         if self._chat.has_reasoning:
             turn = self._chat.turn(question)
             opened, empty, closing = turn.prompt, turn.empty, turn.closing
         else:
-            opened = render(
-                self._tokenizer, self._chat.escape_messages(question), self._name, add_generation_prompt=True
-            )
+            opened = render(self._tokenizer, escaped, self._name, add_generation_prompt=True)
             empty, closing = "", self._closing
         rest = (empty if written is None else "") + answer + closing
         if written is None or not self._chat.has_reasoning:
-            rest = self._spaced(opened, self._chat.escape_messages(question), answer, rest, bool(context))
+            rest = self._spaced(opened, escaped, answer, rest)
         before, ids = self._encode(opened), self._encode(opened + rest)
         if ids[: len(before)] != before:  # a token would span the end of the prompt, which none does in generation
             ids = [*before, *self._encode(rest)]
         return Tokens(tuple(before), tuple(ids[len(before) :]))
 
-    def _spaced(self, opened: str, question: list[Message], answer: str, rest: str, has_context: bool) -> str:
+    def _spaced(self, opened: str, question: list[Message], answer: str, rest: str) -> str:
         """Return the text after the prompt, with the template's own white space around the answer, which models know.
 
         Some conversations do not begin with their prompt: Mistral's has the system message in the user's last turn,
         but only if no answer follows. Then the white space is that after a question without context.
         """
         tried = [(opened, question)]
-        if has_context:
+        if len(question) > 1:
             tried.append((self._opened, [Message("user", QUESTION)]))
         for prompt, asked in tried:
             theirs = self._conversation(asked, answer)

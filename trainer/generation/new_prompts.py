@@ -11,6 +11,8 @@ from trainer.generation.user_prompts import share_of
 from trainer.generation.word_sets import sentence_prompts
 from trainer.session import Session
 
+_MADE_BY_CODE = {PUZZLE: puzzle_prompts, SENTENCES: sentence_prompts}
+
 
 def new_prompts(session: Session, number: int, seeds: Sequence[Demonstration]) -> list[Prompt]:
     """Return the prompts on which M_t+1 will be trained. Rejected ones are written to the run's `refused` stage.
@@ -26,12 +28,9 @@ def new_prompts(session: Session, number: int, seeds: Sequence[Demonstration]) -
         run.write(f"{following}/refused", rejected)
         return accepted
     earlier = [prompt for past in range(2, number + 1) for prompt in run.stage(f"M{past}/instructions", Prompt, list)]
-    if config.instructions.source == PUZZLE:
+    if make := _MADE_BY_CODE.get(config.instructions.source):
         run.write(f"{following}/refused", [])
-        return puzzle_prompts(following, config.instructions.made_count, config.seed, earlier)
-    if config.instructions.source == SENTENCES:
-        run.write(f"{following}/refused", [])
-        return sentence_prompts(following, config.instructions.made_count, config.seed, earlier)
+        return make(following, config.instructions.made_count, config.seed, earlier)
     writer = {"base": "M0", "current": f"M{number}"}.get(config.instructions.writer, config.instructions.writer)
     accepted, rejected = generate_prompts(session, following, writer, seeds, earlier)
     run.write(f"{following}/refused", rejected)

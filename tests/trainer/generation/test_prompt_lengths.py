@@ -19,7 +19,7 @@ TALK = Prompt(
 
 @pytest.fixture(scope="module")
 def chat():
-    return ChatTokenizer(style_tokenizer("chatml"), name="tiny", context=1 << 60)
+    return ChatTokenizer(style_tokenizer("chatml"), name="tiny")
 
 
 def tokens(chat, prompt):
