@@ -38,6 +38,7 @@ from srlm.console import Progress, stdout
 from srlm.errors import NothingToTrain, SrlmError, UsageError
 from srlm.jsonl import without_nan
 from srlm.runs import Run, open_run, start_run
+from srlm.sentences.task import WORDS
 from srlm.stats.intervals import Estimate, mean_interval
 from trainer.loop import train
 from trainer.preflight import preflight
@@ -50,11 +51,13 @@ NOT_LEARNED = "the judge has not learned"
 class Task:
     """A preset's test: its size, and what is expected of the gain from M1 to the last model.
 
-    At least `each` is expected for each seed, `pooled` for their mean, and at most `control` for a control.
+    At least `each` is expected for each seed, `pooled` for their mean, and at most `control` for a control. No model
+    can reach more than `full`.
     """
 
     preset: str
     title: str
+    full: int
     tested: int
     each: float
     pooled: float
@@ -64,8 +67,8 @@ class Task:
 TASKS = {
     one.preset: one
     for one in (
-        Task("puzzle", "Solved of {} unseen puzzles", 1000, 0.10, 0.15, 0.03),
-        Task("sentences", "Words used of five, on {} unseen sets of words", 200, 0.2, 0.5, 0.1),
+        Task("puzzle", "Solved of {} unseen puzzles", 1, 1000, 0.10, 0.15, 0.03),
+        Task("sentences", "Words used of five, on {} unseen sets of words", WORDS, 200, 0.2, 0.5, 0.1),
     )
 }
 
@@ -213,7 +216,7 @@ def main() -> None:
     for one in found:
         if one.ended:
             print(f"seed {one.seed}: {one.ended}")
-    gains = mean_interval([one.gain for one in found], bounds=(-5, 5))
+    gains = mean_interval([one.gain for one in found], bounds=(-task.full, task.full))
     if gains.n > 1:
         print(f"Mean gain of {gains.n} seeds {gains.value:+.3f} [{gains.low:+.3f}, {gains.high:+.3f}]")
     short = shortfalls(found, task) if options.check else []

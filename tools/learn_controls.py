@@ -14,12 +14,10 @@ from srlm.judges.pointwise import configured_judge
 from srlm.runs import Run
 from srlm.seed_data import load_seeds
 from srlm.seeding import derive_seed
-from srlm.sentences.task import SENTENCES
 from srlm.types import Answer, Prompt, Reward, Verdict
 from trainer.data.sft_examples import eft_examples
 from trainer.generation.candidates import sample_candidates
-from trainer.generation.puzzles import puzzle_prompts
-from trainer.generation.word_sets import sentence_prompts
+from trainer.generation.new_prompts import new_prompts
 from trainer.session import Session
 
 CONTROLS = ("random-scores", "shuffled-eft", "no-eft")
@@ -48,11 +46,7 @@ def before_iteration(session: Session, number: int, control: str | None) -> None
     config, run = session.config, session.run
     if control != "random-scores" or run.path(f"{following}/rewards").exists():
         return
-    earlier = [prompt for past in range(2, number + 1) for prompt in run.stage(f"M{past}/instructions", Prompt, list)]
-    made = sentence_prompts if config.instructions.source == SENTENCES else puzzle_prompts
-    prompts = made(following, config.instructions.made_count, config.seed, earlier)
-    run.write(f"{following}/refused", [])
-    run.write(f"{following}/instructions", prompts)
+    prompts = run.stage(f"{following}/instructions", Prompt, lambda: new_prompts(session, number, []))
     candidates = run.stage(
         f"{following}/candidates", Answer, lambda: sample_candidates(session, following, f"M{number}", prompts)
     )

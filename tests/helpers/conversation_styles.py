@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from helpers.tiny_models import byte_level, save
+from helpers.tiny_models import byte_level, save_with
 
 _LLAMA3 = (
     "{% for m in messages %}"
@@ -114,15 +114,4 @@ def style_tokenizer(name: str) -> Any:
 
 def style_checkpoint(folder: Path, name: str) -> Path:
     """Write a Llama with the tokenizer of a style. Its settings name only the tokenizer's end of text."""
-    tokenizer = style_tokenizer(name)
-    save(
-        folder,
-        "llama",
-        vocab_size=len(tokenizer),
-        max_position_embeddings=512,
-        pad_token_id=tokenizer.pad_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        bos_token_id=tokenizer.bos_token_id,
-    )
-    tokenizer.save_pretrained(folder)
-    return folder
+    return save_with(folder, style_tokenizer(name))

@@ -171,7 +171,11 @@ def byte_level(special: list[str], eos: str, template: str | None = None, bos: s
 def checkpoint(folder: Path, style: str) -> Path:
     """A Llama with a byte-level BPE and one of the styles."""
     template, eos, special = STYLES[style]
-    tokenizer = byte_level(special, eos, template, BOS.get(style))
+    return save_with(folder, byte_level(special, eos, template, BOS.get(style)))
+
+
+def save_with(folder: Path, tokenizer: Any) -> Path:
+    """Write a Llama with a tokenizer. Its settings name only the tokenizer's end of text."""
     save(
         folder,
         "llama",

@@ -2,7 +2,6 @@
 
 import json
 import re
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +12,7 @@ from trl.data_utils import is_conversational
 from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.sft_trainer import SFTTrainer
 
+from helpers.trl_tokens import by_trl
 from srlm.engines.load import load_tokenizer
 from srlm.types import Message
 from trainer.finetune.tokenize import ExampleTokenizer
@@ -35,17 +35,6 @@ def export(cli, own_run, tmp_path):
         return tmp_path / name
 
     return make
-
-
-def by_trl(trainer, tokenizer, rows):
-    """The tokens of rows by TRL's own preparation."""
-    self = SimpleNamespace(chat_template=None, completion_only_loss=True, _tokenizer=tokenizer)
-    arguments = SimpleNamespace(
-        dataset_num_proc=None, max_length=None, truncation_mode="keep_start", dataset_text_field="text",
-        assistant_only_loss=False, shuffle_dataset=False,
-    )  # fmt: skip
-    rest = (False, None) if trainer is SFTTrainer else ()
-    return list(trainer._prepare_dataset(self, rows, tokenizer, arguments, *rest, "train"))
 
 
 def messages(context):

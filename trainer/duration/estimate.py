@@ -14,6 +14,7 @@ from srlm.engines.open import is_remote, public_name
 from srlm.types import Demonstration, RankedPrompt
 from trainer.duration.speed import Speed, measure_speed
 from trainer.duration.work import Work, planned_work
+from trainer.generation.user_prompts import prompts_of_an_iteration
 from trainer.session import Session
 
 PASSES = 2.6
@@ -40,7 +41,8 @@ def announce_duration(session: Session, ift: Sequence[Demonstration], eft: Seque
         return
     work = planned_work(session, ift, eft)
     texts = [f"{one.instruction} {one.response}" for one in ift[:MAX_ROWS]] or [PROMPT]
-    speed = measure_speed(session.engine("M0"), texts, MAX_ROWS)
+    answers = config.candidates * prompts_of_an_iteration(config, session.run)
+    speed = measure_speed(session.engine("M0"), texts, min(MAX_ROWS, answers))
     session.release()
     session.progress.say(
         _sentence({model: _seconds(session, model, one, speed) for model, one in work.items()}, session)

@@ -7,7 +7,9 @@ from srlm.config_file import load_config
 from srlm.runs import start_run
 from srlm.types import Demonstration, RankedPrompt
 from trainer.data.seed_data import snapshot_seed_data
+from trainer.duration import estimate
 from trainer.duration.estimate import announce_duration
+from trainer.duration.speed import Speed
 from trainer.duration.work import PAIRED, Work, planned_work
 from trainer.session import Session
 
@@ -20,11 +22,18 @@ def session(folder, *changes):
     return Session(config, start_run(folder, "r", config), Told())
 
 
-def work(opened):
-    return planned_work(opened, *snapshot_seed_data(opened))
+@pytest.fixture(scope="module")
+def seeds(tmp_path_factory):
+    """The seed data of each of these sessions: no change of theirs is one of it."""
+    return snapshot_seed_data(session(tmp_path_factory.mktemp("seeds")))
 
 
-def test_the_work_of_the_puzzle(tmp_path):
+@pytest.fixture
+def work(seeds):
+    return lambda opened: planned_work(opened, *seeds)
+
+
+def test_the_work_of_the_puzzle(work, tmp_path):
     opened = session(tmp_path, "sft.epochs=2")
     found = work(opened)
     assert list(found) == ["M1", "M2", "M3"]
@@ -36,7 +45,7 @@ def test_the_work_of_the_puzzle(tmp_path):
     assert found["M2"] == found["M3"]
 
 
-def test_more_of_everything_is_more_work(tmp_path):
+def test_more_of_everything_is_more_work(work, tmp_path):
     plain = work(session(tmp_path / "plain"))["M2"]
     for change, part in (("candidates=12", "written"), ("judge.samples=6", "written"), ("dpo.epochs=8", "trained")):
         more = work(session(tmp_path / change, change))["M2"]
@@ -45,30 +54,28 @@ def test_more_of_everything_is_more_work(tmp_path):
     assert expected.written < plain.written / 2
 
 
-def test_the_judge_that_needs_no_words_writes_none(tmp_path):
+def test_the_judge_that_needs_no_words_writes_none(work, tmp_path):
     found = work(session(tmp_path, "reward=judge", "judge.scoring=expected", "dpo.replay=0"))["M2"]
     assert found.written == pytest.approx(60 * 11, rel=0.1)
     assert found.trained == pytest.approx(2 * PAIRED * 10 * (12 + 11) * (4 + 1 / 3), rel=0.1)
 
 
-def test_what_a_run_has_is_no_work(tmp_path):
+def test_what_a_run_has_is_no_work(work, tmp_path):
     opened = session(tmp_path)
     (opened.run.folder / "M1" / "checkpoint").mkdir(parents=True)
     assert list(work(opened)) == ["M2", "M3"]
 
 
-def test_a_start_at_an_instruct_model_trains_no_m1(tmp_path):
+def test_a_start_at_an_instruct_model_trains_no_m1(seeds, tmp_path):
     opened = session(tmp_path)
-    seeds = snapshot_seed_data(opened)
     opened.config = opened.config.model_copy(update={"start": "instruct"})
     assert list(planned_work(opened, *seeds)) == ["M2", "M3"]
 
 
-def test_the_estimate_is_one_line_with_all_models_and_changes_nothing(tmp_path):
+def test_the_estimate_is_one_line_with_all_models_and_changes_nothing(seeds, tmp_path):
     import torch
 
     opened = session(tmp_path)
-    seeds = snapshot_seed_data(opened)
     before = torch.get_rng_state(), sorted(opened.run.folder.rglob("*")), torch.get_num_threads()
     announce_duration(opened, *seeds)
     after = torch.get_rng_state(), sorted(opened.run.folder.rglob("*")), torch.get_num_threads()
@@ -77,15 +84,15 @@ def test_the_estimate_is_one_line_with_all_models_and_changes_nothing(tmp_path):
     assert line.startswith("This will take about ") and all(f"{model} " in line for model in ("M1", "M2", "M3"))
 
 
-def test_a_server_is_named_as_not_counted(tmp_path):
+def test_a_server_is_named_as_not_counted(seeds, tmp_path):
     opened = session(tmp_path, "judge.frozen=openai:gpt-x")
-    announce_duration(opened, *snapshot_seed_data(opened))
+    announce_duration(opened, *seeds)
     assert "without the time of openai:gpt-x" in opened.progress.lines[0]
 
 
-def test_a_launcher_has_no_estimate(tmp_path):
+def test_a_launcher_has_no_estimate(seeds, tmp_path):
     opened = session(tmp_path, "launcher=torchrun")
-    announce_duration(opened, *snapshot_seed_data(opened))
+    announce_duration(opened, *seeds)
     assert opened.progress.lines == [
         "No estimate of the time: it is measured for runs in one process, not through a launcher."
     ]
@@ -97,3 +104,17 @@ def test_a_run_that_has_everything_says_nothing(tmp_path):
     demonstration, ranked = list[Demonstration](), list[RankedPrompt]()
     announce_duration(opened, demonstration, ranked)
     assert opened.progress.lines == []
+
+
+@pytest.mark.parametrize(("count", "rows"), [(10, 60), (500, 256)])
+def test_no_more_rows_are_measured_than_an_iteration_has(seeds, tmp_path, monkeypatch, count, rows):
+    asked = []
+
+    def measured(engine, texts, most):
+        asked.append(most)
+        return Speed(1.0, 1.0)
+
+    monkeypatch.setattr(estimate, "measure_speed", measured)
+    opened = session(tmp_path, f"instructions.count={count}")
+    announce_duration(opened, *seeds)
+    assert asked == [rows]

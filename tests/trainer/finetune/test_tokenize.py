@@ -1,13 +1,13 @@
 """Tokenized examples match the engine's prompts; for templates without reasoning they match TRL's."""
 
 import copy
-from types import SimpleNamespace
 
 import pytest
 from transformers import AutoTokenizer
 from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.sft_trainer import SFTTrainer
 
+from helpers.trl_tokens import by_trl
 from srlm.console import Progress
 from srlm.engines.chat_template import ChatTokenizer
 from srlm.errors import ModelError, NothingToTrain
@@ -61,7 +61,7 @@ def tokenizer(tiny_model):
     return dressed
 
 
-def by_trl(trainer, tokenizer, **answers):
+def example_by_trl(trainer, tokenizer, **answers):
     """Return the tokens of an example by TRL's own preparation: prompt, and each answer."""
     from datasets import Dataset
 
@@ -69,13 +69,7 @@ def by_trl(trainer, tokenizer, **answers):
         "prompt": [{"role": "user", "content": "Write a list."}],
         **{name: [{"role": "assistant", "content": text}] for name, text in answers.items()},
     }
-    self = SimpleNamespace(chat_template=None, completion_only_loss=True, _tokenizer=tokenizer)
-    arguments = SimpleNamespace(
-        dataset_num_proc=None, max_length=None, truncation_mode="keep_start", dataset_text_field="text",
-        assistant_only_loss=False, shuffle_dataset=False,
-    )  # fmt: skip
-    rest = (False, None) if trainer is SFTTrainer else ()
-    (made,) = trainer._prepare_dataset(self, Dataset.from_list([row]), tokenizer, arguments, *rest, "train")
+    (made,) = by_trl(trainer, tokenizer, Dataset.from_list([row]))
     return made
 
 
@@ -88,10 +82,10 @@ def test_without_reasoning_the_tokens_are_those_of_trl(tokenizer, style, thought
         if answer.startswith("\n") and style in {"chatml", "mistral"}:
             continue  # here TRL makes a token that spans the end of the prompt
         ours = chat.tokenize("Write a list.", answer)
-        theirs = by_trl(SFTTrainer, made, completion=answer)
+        theirs = example_by_trl(SFTTrainer, made, completion=answer)
         assert theirs["input_ids"] == [*ours.prompt, *ours.completion]
         assert theirs["labels"] == [*[-100] * len(ours.prompt), *ours.completion]
-        pair = by_trl(DPOTrainer, made, chosen=answer, rejected="5")
+        pair = example_by_trl(DPOTrainer, made, chosen=answer, rejected="5")
         assert (pair["prompt_ids"], pair["chosen_ids"]) == (list(ours.prompt), list(ours.completion))
 
 

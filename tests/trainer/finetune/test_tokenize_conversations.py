@@ -12,6 +12,7 @@ from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.sft_trainer import SFTTrainer
 
 from helpers.conversation_styles import CONVERSATION_STYLES, style_checkpoint, style_tokenizer
+from helpers.trl_tokens import by_trl
 from srlm.config.finetune import DPOConfig
 from srlm.console import Progress
 from srlm.engines.chat_template import ChatTokenizer
@@ -60,15 +61,8 @@ def as_dicts(*messages):
     return [{"role": message.role, "content": message.content} for message in messages]
 
 
-def by_trl(trainer, tokenizer, row, **settings):
-    """A row by TRL's own preparation of a dataset."""
-    self = SimpleNamespace(chat_template=None, completion_only_loss=True, _tokenizer=tokenizer)
-    arguments = SimpleNamespace(
-        dataset_num_proc=None, max_length=None, truncation_mode="keep_start", dataset_text_field="text",
-        **{"assistant_only_loss": False, "shuffle_dataset": False, **settings},
-    )  # fmt: skip
-    rest = (False, None) if trainer is SFTTrainer else ()
-    (made,) = trainer._prepare_dataset(self, Dataset.from_list([row]), tokenizer, arguments, *rest, "train")
+def row_by_trl(trainer, tokenizer, row, **settings):
+    (made,) = by_trl(trainer, tokenizer, Dataset.from_list([row]), **settings)
     return made
 
 
@@ -77,7 +71,7 @@ def pair_by_trl(tokenizer, context):
     prompt = as_dicts(*context, Message("user", QUESTION))
     answers = {"chosen": ANSWER, "rejected": OTHER}
     row = {name: as_dicts(Message("assistant", text)) for name, text in answers.items()}
-    made = by_trl(DPOTrainer, tokenizer, {"prompt": prompt, **row})
+    made = row_by_trl(DPOTrainer, tokenizer, {"prompt": prompt, **row})
     return {name: made[name] for name in ("prompt_ids", "chosen_ids", "rejected_ids")}
 
 
@@ -250,7 +244,7 @@ def test_supervised_rows_are_those_of_trl(tokenizers, name, context):
     tokenizer = tokenizers[name]
     prompt = as_dicts(*context, Message("user", QUESTION))
     row = {"prompt": prompt, "completion": as_dicts(Message("assistant", ANSWER))}
-    theirs = by_trl(SFTTrainer, tokenizer, row)
+    theirs = row_by_trl(SFTTrainer, tokenizer, row)
     chat = ExampleTokenizer(tokenizer, "keep" if name == "qwen3" else "drop")
     assert {key: theirs[key] for key in ("input_ids", "labels")} == _row(
         chat.tokenize(QUESTION, ANSWER, context=context)
@@ -271,7 +265,7 @@ def test_with_assistant_only_loss_trl_also_trains_on_earlier_answers(tokenizers,
         "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
     )
     turns = as_dicts(*context, Message("user", QUESTION), Message("assistant", ANSWER))
-    theirs = by_trl(SFTTrainer, tokenizer, {"messages": turns}, assistant_only_loss=True)
+    theirs = row_by_trl(SFTTrainer, tokenizer, {"messages": turns}, assistant_only_loss=True)
     assert theirs["input_ids"] == ours["input_ids"]
     begins = len(ours["labels"]) - sum(label != IGNORE_INDEX for label in ours["labels"])
     assert theirs["labels"][begins:] == ours["labels"][begins:]
