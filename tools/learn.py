@@ -37,7 +37,7 @@ from srlm.config_file import differences, load_config
 from srlm.console import Progress, stdout
 from srlm.errors import NothingToTrain, SrlmError, UsageError
 from srlm.jsonl import without_nan
-from srlm.runs import Run, open_run, start_run
+from srlm.runs import Run, open_run, plan_run, settle_engine, start_run
 from srlm.sentences.task import WORDS
 from srlm.stats.intervals import Estimate, mean_interval
 from trainer.loop import train
@@ -113,7 +113,9 @@ def one_run(
 ) -> Learned:
     """Start a run, or go on with it; M1 is that of the seed's run in the folder `m1`, if one is given."""
     name = f"seed-{config.seed}"
-    run = start_run(root, f"{name}-{control}" if control else name, config)
+    folder = f"{name}-{control}" if control else name
+    config = settle_engine(config, plan_run(root, folder, config), progress.say)
+    run = start_run(root, folder, config)
     run.lock()
     if m1:
         for part in ("seeds", "M1"):

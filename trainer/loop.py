@@ -16,6 +16,7 @@ from pathlib import Path
 from srlm.config import TrainConfig
 from srlm.console import Progress
 from srlm.engines.budget import Budget
+from srlm.engines.client_config import ClientConfig
 from srlm.iteration_metrics import IterationMetrics, PositivesMetrics
 from srlm.model_card import write_card
 from srlm.runs import Run
@@ -55,7 +56,12 @@ class TrainingResult:
 
 
 def train(
-    config: TrainConfig, run: Run, progress: Progress, strict: bool = False, budget: Budget | None = None
+    config: TrainConfig,
+    run: Run,
+    progress: Progress,
+    strict: bool = False,
+    budget: Budget | None = None,
+    client: ClientConfig | None = None,
 ) -> TrainingResult:
     """Run the loop, or resume it.
 
@@ -65,11 +71,12 @@ def train(
         progress: output for the user.
         strict: stop if a metric of an iteration is beyond its threshold.
         budget: limit on the cost of all API calls from now on; None for no limit.
+        client: connections and timeouts of calls to servers; the usual ones, if None.
 
     Raises:
         SrlmError: with the next step for the user; all finished stages stay in the run.
     """
-    session = Session(config, run, progress, budget)
+    session = Session(config, run, progress, budget, client)
     ift, eft = snapshot_seed_data(session)
     snapshot_prompts(session, ift)
     require_space(session)

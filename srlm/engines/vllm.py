@@ -1,8 +1,9 @@
 """Engine for a local checkpoint on one or several GPUs, with vLLM.
 
-vLLM does its own scheduling: it takes all requests of a batch, batches continuously, and caches shared prefixes. Its
-asynchronous engine is used because `vllm.LLM` refuses data_parallel_size. It runs in processes of its own, so closing
-it frees all memory.
+vLLM does its own scheduling: it gets all requests of a call at once, batches continuously, and caches shared prefixes.
+Its asynchronous engine is used because `vllm.LLM` refuses data_parallel_size, with the limits of `vllm.LLM`: those of
+the plain asynchronous engine are for a GPU of unknown size. It runs in processes of its own, so closing it frees all
+memory. tests/with_vllm/test_vllm_interface.py lists what is used of vLLM.
 """
 
 import asyncio
@@ -14,14 +15,16 @@ import sys
 import threading
 import time
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from pydantic import ValidationError
 
 from srlm.checkpoint_files import read_config, read_object
 from srlm.engines.architectures import context_length, vocabulary_size
-from srlm.engines.chat_template import ChatTokenizer, choice_completion
+from srlm.engines.chat_template import ChatTokenizer, ChoiceTokens, choice_completion
 from srlm.engines.device import pick_device, pick_dtype
 from srlm.engines.engine import BatchResult, OnProgress, no_progress
 from srlm.engines.fingerprint import fingerprint
@@ -33,8 +36,8 @@ from srlm.optional_deps import require
 from srlm.prices import FREE, Price
 from srlm.types import Failed, Reply, Request
 
-MAX_BATCH = 1024
-"""Requests of a batch. vLLM drains at the end of each, and a killed run loses one."""
+BATCH = 128
+"""Requests that are committed together: a killed run computes those again whose batch was not complete."""
 
 ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",  # no usage statistics are sent to the vLLM project
@@ -104,26 +107,57 @@ class VLLMEngine:
         self._engine: Any = None
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
-        """Plan large batches of requests of one kind, in order."""
+        """Plan batches of requests of one kind, in order. All are computed concurrently: see `run`."""
         batches: list[list[int]] = []
         for kind in (False, True):
             alike = [index for index, request in enumerate(requests) if bool(request.choices) is kind]
-            batches += [alike[start : start + MAX_BATCH] for start in range(0, len(alike), MAX_BATCH)]
+            batches += [alike[start : start + BATCH] for start in range(0, len(alike), BATCH)]
         for request in requests:
             self._chat.tokens(request)  # refuses a prompt that is too long before any work
         return batches
 
     def run(self, batches: Sequence[Sequence[Request]], on_progress: OnProgress = no_progress) -> Iterator[BatchResult]:
-        """Answer batches sequentially, the requests of each concurrently.
+        """Hand over the requests of all batches at once; yield each batch when it is complete.
+
+        So vLLM is never idle before the last answers of the call. Closing the iterator aborts what is not answered. The
+        `seconds` of a batch are those since another one was complete: their sum is the time of the call.
 
         Raises:
             EngineFailed: vLLM cannot start, or has stopped.
+            EngineError: vLLM refuses a request.
         """
-        for number, batch in enumerate(batches):
-            began = time.perf_counter()
-            self._start()
-            replies = self._wait(self._answer_all(batch, on_progress))
-            yield BatchResult(number, replies, time.perf_counter() - began)
+        if not batches:
+            return
+        before = time.perf_counter()
+        self._start()
+        complete: SimpleQueue[tuple[int, Future[list[Reply]]]] = SimpleQueue()
+        pending: set[Future[list[Reply]]] = set()
+
+        def hand_over(number: int, batch: Sequence[Request]) -> None:
+            # Tokenized in this thread: vLLM's goes on reading answers meanwhile.
+            prompts = [self._chat.choice(one) if one.choices else self._chat.tokens(one) for one in batch]
+            answers = asyncio.run_coroutine_threadsafe(self._answer_all(batch, prompts, on_progress), self._loop)
+            pending.add(answers)
+            answers.add_done_callback(lambda done: complete.put((number, done)))
+
+        def take() -> BatchResult:
+            nonlocal before
+            number, answers = complete.get()
+            pending.remove(answers)
+            replies = answers.result()
+            since, before = before, time.perf_counter()
+            return BatchResult(number, replies, before - since, more_ready=not complete.empty())
+
+        try:
+            for number, batch in enumerate(batches):
+                hand_over(number, batch)
+                while not complete.empty():
+                    yield take()
+            while pending:
+                yield take()
+        finally:
+            for answers in pending:
+                answers.cancel()
 
     def close(self) -> None:
         """End vLLM's processes."""
@@ -159,8 +193,16 @@ class VLLMEngine:
         for variable, value in ENVIRONMENT.items():
             os.environ.setdefault(variable, value)
         from vllm import AsyncEngineArgs
+        from vllm.usage.usage_lib import UsageContext
         from vllm.v1.engine.async_llm import AsyncLLM
 
+        # The context chooses the sequences and tokens of a step by the GPU: up to 1,024 and 16,384, not 128 and 2,048.
+        return AsyncLLM.from_engine_args(
+            AsyncEngineArgs(**self.engine_arguments()), usage_context=UsageContext.LLM_CLASS
+        )
+
+    def engine_arguments(self) -> dict[str, Any]:
+        """Return the arguments of vLLM's engine: ours, and then the user's."""
         arguments = {
             "model": str(self._folder),
             "dtype": self._dtype,
@@ -174,7 +216,7 @@ class VLLMEngine:
         if self._device == "cpu":
             # vLLM 0.32 fails on a seeded request whose prefill is chunked: torch's CPU generator cannot be rewound.
             arguments["enable_chunked_prefill"] = False
-        return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments | self._arguments))
+        return arguments | self._arguments
 
     async def _shut(self) -> None:
         if self._engine is not None:
@@ -193,16 +235,21 @@ class VLLMEngine:
             future.cancel()
             raise
 
-    async def _answer_all(self, batch: Sequence[Request], on_progress: OnProgress) -> list[Reply]:
+    async def _answer_all(
+        self, batch: Sequence[Request], prompts: Sequence[list[int] | ChoiceTokens], on_progress: OnProgress
+    ) -> list[Reply]:
         from vllm.exceptions import VLLMValidationError
         from vllm.v1.engine.exceptions import EngineDeadError
 
-        async def answer(request: Request) -> Reply:
-            reply = await (self._choose(request) if request.choices else self._generate(request))
+        async def answer(request: Request, prompt: list[int] | ChoiceTokens) -> Reply:
+            if isinstance(prompt, ChoiceTokens):
+                reply = await self._choose(request, prompt)
+            else:
+                reply = await self._generate(request, prompt)
             on_progress()
             return reply
 
-        tasks = [asyncio.create_task(answer(request)) for request in batch]
+        tasks = [asyncio.create_task(answer(*pair)) for pair in zip(batch, prompts, strict=True)]
         try:
             return await asyncio.gather(*tasks)
         except EngineDeadError:
@@ -217,9 +264,8 @@ class VLLMEngine:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _generate(self, request: Request) -> Reply:
+    async def _generate(self, request: Request, prompt: list[int]) -> Reply:
         sampling = request.sampling
-        prompt = self._chat.tokens(request)
         output = await self._last(
             prompt,
             temperature=sampling.temperature,
@@ -243,9 +289,8 @@ class VLLMEngine:
         eos = eos_tokens(declared, tokenizer)
         return sorted(self._chat.with_end_of_turn(eos) - eos)
 
-    async def _choose(self, request: Request) -> Reply:
+    async def _choose(self, request: Request, choice: ChoiceTokens) -> Reply:
         """Compute the probabilities of the choices: vLLM returns those of exactly these tokens, however unlikely."""
-        choice = self._chat.choice(request)
         output = await self._last(
             choice.context, temperature=0.0, max_tokens=1, logprob_token_ids=choice.firsts, detokenize=False
         )

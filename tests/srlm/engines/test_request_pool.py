@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -140,6 +141,19 @@ def test_no_more_calls_are_concurrent_than_allowed() -> None:
     with serving(delay=0.05) as server:
         list(opened(server, client=replace(CLIENT, max_connections=5)).run(calls(40)))
         assert server.most_at_once == 5
+
+
+@pytest.mark.parametrize(("limit", "soon", "most"), [(None, 0.25, range(17, 65)), (None, 0, [16]), (40, 0, [40])])
+def test_calls_to_a_vllm_server_become_more_as_long_as_answers_come_soon(
+    limit: int | None, soon: float, most: Collection[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("srlm.engines.request_pool.SOON", soon)
+    requests = [[replace(FREE, seed=number)] for number in range(64)]
+    with serving(delay=0.3) as server:
+        client = ClientConfig(limit, timeout=120.0)
+        engine = open_engine(f"vllm:judge@{server.address}/v1", client=client)
+        assert len(list(engine.run(requests))) == 64
+        assert server.most_at_once in most
 
 
 def test_closing_the_iterator_leaves_nothing_running() -> None:

@@ -18,12 +18,14 @@ import pytest
 
 pytest.importorskip("openai")
 
-from srlm.config import TrainConfig
 from srlm.config_file import load_config
+from srlm.engines.choice import EngineChoice
 from srlm.engines.client_config import ClientConfig
+from srlm.engines.hf import HFEngine
 from srlm.engines.open import is_remote, open_engine, public_name
 from srlm.engines.vllm import VLLMEngine, reaper_command
 from srlm.engines.vllm_arguments import require_safe
+from srlm.engines.vllm_server import VLLMServer
 from srlm.errors import EngineError, MissingDependency, UsageError
 from srlm.prices import FREE
 from srlm.types import Completion, Failed, Message, Request, Sampling
@@ -223,8 +225,25 @@ def test_the_reaper_runs_installed_code_alone(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-def test_transformers_generates_unless_another_engine_is_chosen() -> None:
-    assert TrainConfig(model="smollm2").engine == "hf"
+def test_the_engine_of_a_local_model_is_chosen_by_the_machine_and_told_once(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def choose(device: str) -> EngineChoice:
+        asked.append(device)
+        return EngineChoice("vllm", "Engine: vLLM.")
+
+    monkeypatch.setattr("srlm.engines.open.choose_engine", choose)
+    monkeypatch.setattr("srlm.engines.vllm.require", lambda *words: None)
+    said: list[str] = []
+    client = ClientConfig(warn=said.append)
+    for _ in range(2):
+        assert isinstance(open_engine(str(tiny_model), device="cpu", client=client), VLLMEngine)
+    assert (asked, said) == (["cpu", "cpu"], ["Engine: vLLM."])
+    assert isinstance(open_engine(str(tiny_model), device="cpu", engine="hf", client=client), HFEngine)
+    assert isinstance(open_engine("vllm:m@http://127.0.0.1:1/v1", client=client), VLLMServer)
+    assert len(asked) == 2
 
 
 @pytest.mark.skipif(find_spec("vllm") is not None, reason="vLLM is installed here")
