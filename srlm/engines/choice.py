@@ -11,10 +11,8 @@ from importlib.util import find_spec
 from typing import Literal
 
 from srlm.engines.device import pick_device
+from srlm.engines.vllm_arguments import SERIES
 from srlm.errors import UsageError
-
-VLLM_SERIES = "0.32"
-"""Versions of vLLM that srlm supports, as in pyproject.toml: it uses parts of vLLM that may change in the next ones."""
 
 VARIABLE = "SRLM_ENGINE"
 """Environment variable that says which engine `auto` is on this machine, also for commands without a configuration."""
@@ -53,10 +51,10 @@ def choose_engine(device: str) -> EngineChoice:
         found = version("vllm")
     except PackageNotFoundError:
         return EngineChoice("hf", f"Engine: transformers. vLLM, which is made for GPUs, is not installed ({PAGE}).")
-    if not f"{found}.".startswith(f"{VLLM_SERIES}."):
+    if not f"{found}.".startswith(f"{SERIES}."):
         return EngineChoice(
             "hf",
-            f"Engine: transformers, because vLLM {found} is installed and srlm supports {VLLM_SERIES}. To try it: "
+            f"Engine: transformers, because vLLM {found} is installed and srlm supports {SERIES}. To try it: "
             "engine=vllm.",
         )
     if ":" in picked:

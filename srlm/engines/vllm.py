@@ -30,7 +30,7 @@ from srlm.engines.engine import BatchResult, OnProgress, no_progress
 from srlm.engines.fingerprint import fingerprint
 from srlm.engines.load import eos_tokens, load_tokenizer
 from srlm.engines.template_parts import Thoughts
-from srlm.engines.vllm_arguments import require_safe
+from srlm.engines.vllm_arguments import SERIES, require_safe
 from srlm.errors import EngineError, EngineFailed, UsageError
 from srlm.optional_deps import require
 from srlm.prices import FREE, Price
@@ -84,7 +84,7 @@ class VLLMEngine:
             UsageError: the device has a number, which vLLM takes in another way; or an argument is not safe.
         """
         require_safe(arguments or {})
-        require("vllm", "The engine vllm", "vllm")
+        require("vllm", "The engine vllm", "vllm", f"~={SERIES}.0")
         if ":" in device:
             raise UsageError(
                 f"vLLM does not support device={device}. Omit it, and set the GPUs in the environment: "

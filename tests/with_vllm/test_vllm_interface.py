@@ -1,7 +1,7 @@
 """What srlm uses of vLLM, much of it private: a version that changed it is told here, name by name, and not in a run.
 
 A new version: raise it in constraints-vllm.txt (its comment says how), make what fails here right in
-srlm/engines/vllm.py, and then widen the range in pyproject.toml and `VLLM_SERIES` in srlm/engines/choice.py.
+srlm/engines/vllm.py, and then widen the range in pyproject.toml and `SERIES` in srlm/engines/vllm_arguments.py.
 """
 
 import inspect
@@ -18,8 +18,8 @@ vllm = pytest.importorskip("vllm")
 from packaging.requirements import Requirement
 
 from srlm.config.vllm import VLLMConfig
-from srlm.engines.choice import VLLM_SERIES
 from srlm.engines.vllm import ENVIRONMENT, VLLMEngine
+from srlm.engines.vllm_arguments import SERIES
 
 pytestmark = pytest.mark.vllm
 
@@ -104,8 +104,8 @@ def test_the_tested_version_is_one_that_srlm_allows() -> None:
     wanted = map(Requirement, project["optional-dependencies"]["vllm"])
     (allowed,) = [one.specifier for one in wanted if one.name == "vllm"]
     assert allowed.contains(_installed())
-    assert allowed.contains(f"{VLLM_SERIES}.0")
-    major, minor = map(int, VLLM_SERIES.split("."))
+    assert allowed.contains(f"{SERIES}.0")
+    major, minor = map(int, SERIES.split("."))
     assert not allowed.contains(f"{major}.{minor + 1}.0")
 
 

@@ -7,7 +7,8 @@ import pytest
 pytest.importorskip("torch")
 
 from srlm.config import TrainConfig
-from srlm.engines.choice import VARIABLE, VLLM_SERIES, EngineChoice, choose_engine
+from srlm.engines.choice import VARIABLE, EngineChoice, choose_engine
+from srlm.engines.vllm_arguments import SERIES
 from srlm.errors import UsageError
 
 
@@ -28,7 +29,7 @@ def test_the_default_is_auto() -> None:
     assert TrainConfig(model="smollm2").engine == "auto"
 
 
-@pytest.mark.parametrize("vllm", [None, f"{VLLM_SERIES}.0"])
+@pytest.mark.parametrize("vllm", [None, f"{SERIES}.0"])
 @pytest.mark.parametrize("device", ["cpu", "mps"])
 def test_without_cuda_it_is_transformers_and_nothing_is_said(
     device: str, vllm: str | None, monkeypatch: pytest.MonkeyPatch
@@ -38,11 +39,11 @@ def test_without_cuda_it_is_transformers_and_nothing_is_said(
 
 
 def test_with_cuda_and_vllm_it_is_vllm_and_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine(monkeypatch, "cuda", f"{VLLM_SERIES}.1.post2")
+    machine(monkeypatch, "cuda", f"{SERIES}.1.post2")
     choice = choose_engine("auto")
     assert choice.engine == "vllm"
     assert choice.message == (
-        f"Engine: vLLM {VLLM_SERIES}.1.post2, because CUDA and vLLM are there. For transformers set SRLM_ENGINE=hf."
+        f"Engine: vLLM {SERIES}.1.post2, because CUDA and vLLM are there. For transformers set SRLM_ENGINE=hf."
     )
 
 
@@ -50,9 +51,9 @@ def test_with_cuda_and_vllm_it_is_vllm_and_one_line_says_so(monkeypatch: pytest.
     ("device", "vllm", "said"),
     [
         ("cuda", None, "not installed (docs/howto/engines.md)"),
-        ("cuda", "0.33.0", f"vLLM 0.33.0 is installed and srlm supports {VLLM_SERIES}"),
+        ("cuda", "0.33.0", f"vLLM 0.33.0 is installed and srlm supports {SERIES}"),
         ("cuda", "0.320.0", "vLLM 0.320.0 is installed"),
-        ("cuda:1", f"{VLLM_SERIES}.0", "leave device out, and set CUDA_VISIBLE_DEVICES=1."),
+        ("cuda:1", f"{SERIES}.0", "leave device out, and set CUDA_VISIBLE_DEVICES=1."),
     ],
 )
 def test_with_cuda_alone_it_is_transformers_and_one_line_says_why(
@@ -67,7 +68,7 @@ def test_with_cuda_alone_it_is_transformers_and_one_line_says_why(
 
 
 def test_the_environment_decides_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine(monkeypatch, "cuda", f"{VLLM_SERIES}.0")
+    machine(monkeypatch, "cuda", f"{SERIES}.0")
     monkeypatch.setenv(VARIABLE, "hf")
     assert choose_engine("auto") == EngineChoice("hf")
     machine(monkeypatch, "cpu", None)

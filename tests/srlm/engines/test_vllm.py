@@ -4,6 +4,7 @@ Tests with the real one: tests/with_vllm.
 """
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -249,5 +250,5 @@ def test_the_engine_of_a_local_model_is_chosen_by_the_machine_and_told_once(
 @pytest.mark.skipif(find_spec("vllm") is not None, reason="vLLM is installed here")
 @pytest.mark.parametrize(("spec", "engine"), [("vllm:{}", "hf"), ("{}", "vllm")])
 def test_without_vllm_the_message_says_how_to_get_it(spec: str, engine: str, tiny_model: Path) -> None:
-    with pytest.raises(MissingDependency, match="vllm"):
+    with pytest.raises(MissingDependency, match=re.escape("pip install vllm~=0.32.0 ")):
         open_engine(spec.format(tiny_model), engine=engine)
