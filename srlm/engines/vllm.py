@@ -24,7 +24,7 @@ from pydantic import ValidationError
 
 from srlm.checkpoint_files import read_config, read_object
 from srlm.engines.architectures import context_length, vocabulary_size
-from srlm.engines.chat_template import ChatTokenizer, ChoiceTokens, choice_completion
+from srlm.engines.chat_template import ChatTokenizer, choice_completion
 from srlm.engines.device import pick_device, pick_dtype
 from srlm.engines.engine import BatchResult, OnProgress, no_progress
 from srlm.engines.fingerprint import fingerprint
@@ -134,11 +134,10 @@ class VLLMEngine:
         pending: set[Future[list[Reply]]] = set()
 
         def hand_over(number: int, batch: Sequence[Request]) -> None:
-            # Tokenized in this thread: vLLM's goes on reading answers meanwhile.
-            prompts = [self._chat.choice(one) if one.choices else self._chat.tokens(one) for one in batch]
-            answers = asyncio.run_coroutine_threadsafe(self._answer_all(batch, prompts, on_progress), self._loop)
+            answers = asyncio.run_coroutine_threadsafe(self._answer_all(batch, on_progress), self._loop)
             pending.add(answers)
             answers.add_done_callback(lambda done: complete.put((number, done)))
+            self._wait(asyncio.sleep(0))  # the loop reads answers before it gets the next batch
 
         def take() -> BatchResult:
             nonlocal before
@@ -235,21 +234,16 @@ class VLLMEngine:
             future.cancel()
             raise
 
-    async def _answer_all(
-        self, batch: Sequence[Request], prompts: Sequence[list[int] | ChoiceTokens], on_progress: OnProgress
-    ) -> list[Reply]:
+    async def _answer_all(self, batch: Sequence[Request], on_progress: OnProgress) -> list[Reply]:
         from vllm.exceptions import VLLMValidationError
         from vllm.v1.engine.exceptions import EngineDeadError
 
-        async def answer(request: Request, prompt: list[int] | ChoiceTokens) -> Reply:
-            if isinstance(prompt, ChoiceTokens):
-                reply = await self._choose(request, prompt)
-            else:
-                reply = await self._generate(request, prompt)
+        async def answer(request: Request) -> Reply:
+            reply = await (self._choose(request) if request.choices else self._generate(request))
             on_progress()
             return reply
 
-        tasks = [asyncio.create_task(answer(*pair)) for pair in zip(batch, prompts, strict=True)]
+        tasks = [asyncio.create_task(answer(request)) for request in batch]
         try:
             return await asyncio.gather(*tasks)
         except EngineDeadError:
@@ -264,8 +258,9 @@ class VLLMEngine:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _generate(self, request: Request, prompt: list[int]) -> Reply:
+    async def _generate(self, request: Request) -> Reply:
         sampling = request.sampling
+        prompt = self._chat.tokens(request)
         output = await self._last(
             prompt,
             temperature=sampling.temperature,
@@ -289,8 +284,9 @@ class VLLMEngine:
         eos = eos_tokens(declared, tokenizer)
         return sorted(self._chat.with_end_of_turn(eos) - eos)
 
-    async def _choose(self, request: Request, choice: ChoiceTokens) -> Reply:
+    async def _choose(self, request: Request) -> Reply:
         """Compute the probabilities of the choices: vLLM returns those of exactly these tokens, however unlikely."""
+        choice = self._chat.choice(request)
         output = await self._last(
             choice.context, temperature=0.0, max_tokens=1, logprob_token_ids=choice.firsts, detokenize=False
         )
