@@ -159,7 +159,7 @@ class ChatTokenizer:
             self._prompts[key] = Prompt(text, opened, ids)
         for prompt in self._prompts.values():
             self._require_room(len(prompt.ids))
-        self._read_choices({(prompt_key(request), request.choices) for request in requests if request.choices})
+        self._read_choices(dict.fromkeys((prompt_key(one), one.choices) for one in requests if one.choices))
 
     def may_reason(self, request: Request) -> bool:
         """Return whether the answer to a request may begin with reasoning that the template supports."""
@@ -208,9 +208,7 @@ class ChatTokenizer:
             EngineError: it exceeds the context length.
         """
         known = self._prompts.get(prompt_key(request))
-        if known is not None:
-            return known.ids.tolist()
-        ids = self._encode(self.text(request))
+        ids = self._encode(self.text(request)) if known is None else known.ids.tolist()
         self._require_room(len(ids))
         return ids
 
@@ -265,10 +263,10 @@ class ChatTokenizer:
         the same in all prompts of one kind, is tokenized with the choices once for all of them.
         """
         ids = prompt.ids
-        start = next((at for at in reversed(range(len(ids))) if ids[at] in self._dropped), None)
-        begins = -1 if start is None else prompt.text.rfind(self._special_text[ids[start]])
+        start = next((at for at in reversed(range(len(ids))) if ids[at] in self._dropped), 0)
+        begins = prompt.text.rfind(self._special_text[ids[start]]) if start else 0
         ending = prompt.text[begins:]
-        if begins < 0 or len(ending) > LONGEST_ENDING or self._encode_ending(ending) != ids[start:].tolist():
+        if begins < 1 or len(ending) > LONGEST_ENDING or self._encode_ending(ending) != ids[start:].tolist():
             return None
         found = split_choices([self._encode_ending(ending + choice) for choice in choices], self._name, choices)
         return ChoiceTokens(ids[:start].tolist() + found.context, found.firsts)
