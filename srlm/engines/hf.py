@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from srlm.checkpoint_files import read_config
 from srlm.engines.architectures import context_length, require_architecture, vocabulary_size
-from srlm.engines.chat_template import ChatTokenizer, choice_completion, not_finite_error
+from srlm.engines.chat_template import ChatTokenizer, choice_completion, not_finite_error, prompt_key
 from srlm.engines.device import pick_device, pick_dtype, threads_for
 from srlm.engines.engine import BatchResult, OnProgress, no_progress
 from srlm.engines.fingerprint import fingerprint
@@ -19,7 +19,7 @@ from srlm.engines.load import eos_tokens, load_model, load_tokenizer
 from srlm.engines.template_parts import Thoughts
 from srlm.optional_deps import require
 from srlm.prices import FREE, Price
-from srlm.types import Completion, Message, Reply, Request
+from srlm.types import Completion, Reply, Request
 
 if TYPE_CHECKING:
     from srlm.engines.decoding import Row
@@ -86,11 +86,9 @@ class HFEngine:
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
         """Plan batches of requests of one kind, sorted by length, samples of one prompt together."""
-        # Most of the time of a small model would go into rendering the prompt again for each of its samples.
-        distinct = {_prompt_of(request): request for request in requests}
-        prompts = {key: (self._chat.text(one), len(self._chat.tokens(one))) for key, one in distinct.items()}
-        texts = [prompts[_prompt_of(request)][0] for request in requests]
-        lengths = [prompts[_prompt_of(request)][1] for request in requests]
+        self._chat.read(requests)
+        texts = [self._chat.text(request) for request in requests]
+        lengths = [self._chat.length(request) for request in requests]
         order = sorted(
             range(len(requests)),
             key=lambda index: (
@@ -154,10 +152,10 @@ class HFEngine:
 
         prompts: list[list[int]] = []
         seen: dict[tuple[int, ...], int] = {}
-        tokens_of = {key: self._chat.tokens(one) for key, one in {_prompt_of(one): one for one in batch}.items()}
+        tokens_of = {key: self._chat.tokens(one) for key, one in {prompt_key(one): one for one in batch}.items()}
         rows: list[Row] = []
         for request in batch:
-            ids = tokens_of[_prompt_of(request)]
+            ids = tokens_of[prompt_key(request)]
             if tuple(ids) not in seen:
                 seen[tuple(ids)] = len(prompts)
                 prompts.append(ids)
@@ -244,8 +242,3 @@ class HFEngine:
             return any(stop in end for stop in stops) and self._chat.has_stop(request, tokens)
 
         return stopped
-
-
-def _prompt_of(request: Request) -> tuple[tuple[Message, ...], str, bool]:
-    """Return what the text of a prompt depends on: requests that agree in it are samples of one prompt."""
-    return request.messages, request.prefill, bool(request.choices)

@@ -112,8 +112,7 @@ class VLLMEngine:
         for kind in (False, True):
             alike = [index for index, request in enumerate(requests) if bool(request.choices) is kind]
             batches += [alike[start : start + BATCH] for start in range(0, len(alike), BATCH)]
-        for request in requests:
-            self._chat.tokens(request)  # refuses a prompt that is too long before any work
+        self._chat.read(requests)  # not in vLLM's event loop; and a prompt that is too long is refused before any work
         return batches
 
     def run(self, batches: Sequence[Sequence[Request]], on_progress: OnProgress = no_progress) -> Iterator[BatchResult]:

@@ -3,6 +3,7 @@
 Tests with the real one: tests/with_vllm.
 """
 
+import asyncio
 import json
 import re
 import subprocess
@@ -13,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from math import log
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -132,6 +134,39 @@ def test_vllm_stops_at_the_end_of_turn_that_the_settings_lack(
         (folder / "generation_config.json").write_text(json.dumps(settings))
     engine = VLLMEngine(folder, name="tiny", device="cpu")
     assert engine._end_of_turn == ([] if added is None else [tokenizer.convert_tokens_to_ids(added)])
+
+
+def test_nothing_is_tokenized_in_vllms_event_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests would trickle in one by one: the plan has tokenized each distinct prompt, once."""
+    pytest.importorskip("torch")
+    from helpers.tiny_models import CountingTokenizer, ask, checkpoint
+    from srlm.engines import vllm
+
+    folder = checkpoint(tmp_path, "chatml")
+    counting = CountingTokenizer(vllm.load_tokenizer(folder))
+    monkeypatch.setattr(vllm, "require", lambda *words: None)
+    monkeypatch.setattr(vllm, "load_tokenizer", lambda folder: counting)
+    engine = VLLMEngine(folder, name="tiny", device="cpu")
+    sampled = [ask(text, sample) for text in ("A or B?", "Rain.") for sample in range(3)]
+    chosen = [ask(text, choices=("A", "B")) for text in ("A or B?", "Rain.")]
+    prompts = {engine._chat.text(request) for request in [*sampled, *chosen]}
+    counting.texts.clear()
+    engine.plan([*sampled, *chosen])
+    assert {text: counting.texts[text] for text in prompts} == dict.fromkeys(prompts, 1)
+    counting.texts.clear()
+
+    async def last(prompt: list[int], **sampling: Any) -> Any:
+        first = {token: SimpleNamespace(logprob=-1.0) for token in sampling.get("logprob_token_ids", [])}
+        return SimpleNamespace(finish_reason="stop", token_ids=prompt[:3], text="Yes", logprobs=[first])
+
+    monkeypatch.setattr(engine, "_last", last)
+
+    async def answers() -> list[Any]:
+        generated = [engine._generate(request) for request in sampled]
+        return await asyncio.gather(*generated, *(engine._choose(request) for request in chosen))
+
+    assert all(isinstance(found, Completion) for found in asyncio.run(answers()))
+    assert not counting.texts
 
 
 def test_a_choice_stands_behind_a_closed_thought(server: Server) -> None:
