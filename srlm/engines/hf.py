@@ -275,10 +275,9 @@ def _logits_of(logits: "torch.Tensor", tokens: Sequence[list[int]]) -> list[tupl
 
     longest = max(map(len, tokens))
     index = torch.tensor([some + some[:1] * (longest - len(some)) for some in tokens], device=logits.device)
-    if logits.device.type == "cpu":  # row by row: of several at once, the last bits depend on their number
-        whole = torch.stack([row.logsumexp(-1) for row in logits])
-    else:
-        whole = logits.logsumexp(-1)
+    # On a processor row by row: of several at once, the last bits would depend on their number and on the threads.
+    alone = list(logits) if logits.device.type == "cpu" else [logits]
+    whole = torch.stack([part.logsumexp(-1) for part in alone]).flatten()
     read = torch.cat([logits.gather(-1, index), whole[:, None]], dim=-1).tolist()
     return [(row[: len(some)], row[-1]) for row, some in zip(read, tokens, strict=True)]
 

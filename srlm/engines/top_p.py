@@ -16,7 +16,7 @@ WIDTHS = (64, 1024)
 """Numbers of most probable tokens that are searched before the whole vocabulary."""
 
 CPU_CHUNK, GPU_CHUNK = 32, 512
-"""Rows that are processed together: their logits fit into a CPU's cache; their copies in float32 into a GPU's memory."""
+"""Rows that are processed together: their logits fit into a CPU's cache, and float32 copies into a GPU's memory."""
 
 NOT_FINITE, WIDER = -1, -2
 """In place of a token: its logit is not finite; the nucleus is wider than what was searched."""

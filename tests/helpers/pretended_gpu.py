@@ -1,7 +1,7 @@
 """A pretended GPU: tensors that say they are on cuda:0, hold their numbers on the processor, and refuse to meet others.
 
 Operations are computed on the processor, so that code whose course hangs on numbers runs as it is. Those that a GPU
-would compute are counted, and so is what makes a program wait for one: reading numbers, and uploading them from ordinary
+would compute are counted, and so is what makes a program wait for it: reading numbers, and uploading them from ordinary
 memory. Left out: how long anything takes, and what a kernel does inside.
 """
 
@@ -20,8 +20,8 @@ from torch.utils._pytree import tree_leaves, tree_map
 DEVICE = torch.device("cuda", 0)
 
 VIEWS = frozenset(
-    "view _unsafe_view transpose t expand slice select unsqueeze squeeze permute alias detach as_strided split unbind "
-    "chunk narrow lift_fresh _reshape_alias reshape".split()
+    {"view", "_unsafe_view", "reshape", "_reshape_alias", "transpose", "t", "permute", "expand", "as_strided"}
+    | {"slice", "select", "narrow", "unsqueeze", "squeeze", "split", "chunk", "unbind", "alias", "detach", "lift_fresh"}
 )
 """Operations without a kernel: they give the same numbers another shape."""
 
