@@ -39,11 +39,19 @@ def pick_dtype(dtype: str, device: str) -> "torch.dtype":
         chosen: torch.dtype = getattr(torch, dtype)
         return chosen
     fast = (
-        torch.cuda.is_bf16_supported()
+        torch.cuda.is_bf16_supported(including_emulation=False)
         if device.startswith("cuda")
         else device == "cpu" and torch.cpu._is_avx512_bf16_supported()
     )
     return torch.bfloat16 if fast else torch.float32
+
+
+def identity_of_device(device: str) -> str:
+    """Return what a device adds to an engine's identity: nothing on a processor.
+
+    On a GPU the last bits of the logits are others, so its answers and a processor's are kept apart in a ledger.
+    """
+    return ":cuda" if device.startswith("cuda") else ""
 
 
 @contextmanager

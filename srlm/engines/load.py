@@ -91,19 +91,22 @@ def load_model(
         dtype: of the weights.
         device: of the weights.
         attention: name of the attention implementation in transformers.
-        settings: override those of the checkpoint's configuration.
+        settings: override those of the language model in the checkpoint's configuration.
 
     Raises:
         ModelError: the folder has no causal language model that transformers supports, or weights are missing, left
             over, or not finite.
     """
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
     require_checkpoint(folder)
     require_settings(read_config(folder), folder)
-    return load_weights(
-        AutoModelForCausalLM, folder, dtype, device, require_whole, attn_implementation=attention, **settings
-    )
+    options: dict[str, Any] = {"attn_implementation": attention}
+    if settings:
+        with translate_errors(folder, "config"):
+            options["config"] = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        options["config"].get_text_config().update(dict(settings))
+    return load_weights(AutoModelForCausalLM, folder, dtype, device, require_whole, **options)
 
 
 def load_weights(

@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from srlm.checkpoint_files import read_config, read_object
 from srlm.engines.architectures import context_length, vocabulary_size
 from srlm.engines.chat_template import ChatTokenizer, choice_completion
-from srlm.engines.device import pick_device, pick_dtype
+from srlm.engines.device import identity_of_device, pick_device, pick_dtype
 from srlm.engines.engine import BatchResult, OnProgress, no_progress
 from srlm.engines.fingerprint import fingerprint
 from srlm.engines.load import eos_tokens, load_tokenizer
@@ -96,11 +96,13 @@ class VLLMEngine:
         self._dtype = str(pick_dtype(dtype, self._device)).removeprefix("torch.")
         self._arguments = dict(arguments or {})
         config = read_config(folder)
-        limit = int(self._arguments.get("max_model_len") or context_length(config))
         tokenizer = load_tokenizer(folder)
+        limit = int(self._arguments.get("max_model_len") or context_length(config))
         rows = vocabulary_size(config)
         self._chat = ChatTokenizer(tokenizer, name=name, context=limit, thoughts=thoughts, rows=rows)
-        self.identity = f"{fingerprint(folder)}:{self._dtype}:vllm{self._chat.identity}"
+        self.identity = (
+            f"{fingerprint(folder)}:{self._dtype}:vllm{self._chat.identity}{identity_of_device(self._device)}"
+        )
         self._end_of_turn = self._missing_end_of_turn(tokenizer)
         self._ids = itertools.count()
         self._loop: Any = None

@@ -54,7 +54,7 @@ def dropout_settings(folder: Path, dropout: float) -> list[str]:
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    names = [name for name in DROPOUT_NAMES if hasattr(config, name)]
+    names = [name for name in DROPOUT_NAMES if hasattr(config.get_text_config(), name)]
     if dropout and not names:
         raise ModelError(
             f"The architecture of {folder} ({config.model_type}) has no dropout. Train it without: "

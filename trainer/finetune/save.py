@@ -35,7 +35,8 @@ def write_model(trainer: Any, tokenizer: Any, start: Path, folder: Path) -> None
     """
     from transformers import AutoConfig
 
-    before, now = AutoConfig.from_pretrained(start, trust_remote_code=False), trainer.model.config
+    before = AutoConfig.from_pretrained(start, trust_remote_code=False).get_text_config()
+    now = trainer.model.config.get_text_config()
     rates = {name: getattr(now, name) for name in DROPOUT_NAMES if hasattr(before, name)}
     for name in rates:
         setattr(now, name, getattr(before, name))
