@@ -109,7 +109,10 @@ def memory_table() -> list[str]:
 
 def host_table() -> list[str]:
     """Return the rows of main memory and disk, in GB."""
-    found = ["| model | loading, FSDP | saving to resume, FSDP | `deepspeed` on one GPU | disk |", "|---|---|---|---|---|"]
+    found = [
+        "| model | loading, FSDP | saving to resume, FSDP | `deepspeed` on one GPU | disk |",
+        "|---|---|---|---|---|",
+    ]
     for shape in (LLAMA_3B, LLAMA_8B, LLAMA_70B):
         each = (MODEL_BYTES, RESUMABLE_BYTES - MODEL_BYTES, STATE_BYTES + MODEL_BYTES)
         numbers = [*(shape.parameters * count for count in each), disk_bytes(shape.parameters, 4)]
@@ -189,7 +192,13 @@ WORKS = (
 
 def duration(seconds: float) -> str:
     """Return a duration in words."""
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 90
+        else f"{seconds / 60:.1f} min"
+        if seconds < 5400
+        else f"{seconds / 3600:.1f} h"
+    )
 
 
 def time_table() -> list[str]:

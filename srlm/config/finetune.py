@@ -68,7 +68,6 @@ class TuningConfig(Section):
         ),
     )
 
-
     @field_validator("per_device_train_batch_size", mode="plain")
     @classmethod
     def _number_or_auto(cls, value: Any) -> int | Literal["auto"]:

@@ -1,4 +1,4 @@
-"""The disk space of a run is counted in float32 models, whatever M0's precision, and in the files that trainings write."""
+"""The disk space of a run: float32 models whatever M0 is stored in, and the files that a training writes."""
 
 from types import SimpleNamespace
 
@@ -6,10 +6,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-import trainer.disk_space as disk_space
 from srlm.config import TrainConfig
 from srlm.errors import NoDiskSpace
 from srlm.types import Demonstration, RankedAnswer, RankedPrompt
+from trainer import disk_space
 from trainer.disk_space import RESUMABLE_BYTES, disk_bytes, require_space
 
 GB = 1e9
@@ -84,7 +84,9 @@ def test_eight_billion_parameters_in_bfloat16(tmp_path):
 
 def test_too_little_room_is_one_message(tmp_path, monkeypatch):
     monkeypatch.setattr(disk_space.require_disk.__globals__["shutil"], "disk_usage", lambda _: SimpleNamespace(free=GB))
-    with pytest.raises(NoDiskSpace, match=r"The run r, 4 checkpoints, needs about 353\.3 GB in .*, and 1\.0 GB are free"):
+    with pytest.raises(
+        NoDiskSpace, match=r"The run r, 4 checkpoints, needs about 353\.3 GB in .*, and 1\.0 GB are free"
+    ):
         disk_space.require_disk(tmp_path, disk_bytes(8_030_261_248, 4), "The run r, 4 checkpoints,")
 
 

@@ -98,7 +98,7 @@ def model_shape(config: Any, parameters: int) -> ModelShape | None:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the state of a training is.
+    """Location of the state of a training.
 
     Attributes:
         shards: processes over which weights, gradients and optimiser are spread; 1: each process holds all.
@@ -172,7 +172,7 @@ def layer_bytes(shape: ModelShape) -> float:
     In units of the width: 16 for two normalisations (float32 in and out), 10 for the bfloat16 inputs of the five matrix
     products that read them. In units of the heads' width: 8 for queries, keys, values (repeated for all heads) and the
     attention's output. In units of the inner width: 8 for gate, its activation, the other half, and their product. The
-    attention's probabilities are computed again by its kernel.
+    attention keeps no probabilities: its backward pass computes them again.
     """
     return 26 * shape.width + 8 * shape.heads_width + 8 * shape.inner_width
 

@@ -203,7 +203,9 @@ def test_weights_for_which_there_is_no_memory_are_one_message(folder: Path, erro
 
 def test_other_errors_of_the_device_are_not_taken_for_it(folder: Path) -> None:
     with pytest.raises(ModelError, match="cannot be loaded: device-side assert"):
-        load_weights(Watched(folder, RuntimeError("device-side assert")), folder, torch.bfloat16, "cuda:0", require_whole)
+        load_weights(
+            Watched(folder, RuntimeError("device-side assert")), folder, torch.bfloat16, "cuda:0", require_whole
+        )
 
 
 @pytest.mark.parametrize("content", ["{", '{"model": {"type": "BPE", "vocab": {}, "merges": [[1, 2]]}}', "[]"])

@@ -18,7 +18,9 @@ def test_dropout_is_refused_for_an_architecture_without_it(tmp_path):
         dropout_settings(tmp_path, 0.1)
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), MemoryError()])
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), MemoryError()]
+)
 def test_weights_that_do_not_fit_are_an_error_of_the_training(tiny_model, monkeypatch, error):
     def full(*_, **__):
         raise error

@@ -7,10 +7,10 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, Trainer
 
-import trainer.finetune.micro_batch as micro_batch
 from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.console import Progress
 from srlm.errors import Diverged, OutOfMemory
+from trainer.finetune import micro_batch
 from trainer.finetune.dpo import _longest, train_dpo
 from trainer.finetune.job import DPOJob
 from trainer.finetune.launch import run_job_in_process
@@ -133,9 +133,7 @@ def test_pairs_too_and_down_to_one(tmp_path, pairs, examples, perturbed_model, g
         config = DPOConfig(
             batch_size=8, per_device_train_batch_size=micro, replay=3, nll_coef=0.1, dropout=0, learning_rate=1e-3
         )
-        return DPOJob(
-            perturbed_model, folder, tuple(pairs[:8]), tuple(examples), config, "cpu", "float32", 3, "M2"
-        )
+        return DPOJob(perturbed_model, folder, tuple(pairs[:8]), tuple(examples), config, "cpu", "float32", 3, "M2")
 
     one, automatic = job("one", 1), job("auto", "auto")
     train_dpo(one, QUIET)
