@@ -1,4 +1,4 @@
-"""The tables of docs/explain/scale.md are those of tools/scale_tables.py, and the preset says what follows from them."""
+"""The tables of docs/explain/scale.md are those of tools/scale_tables.py, and the preset paper says what they say."""
 
 import importlib.util
 import re

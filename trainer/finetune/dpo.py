@@ -15,6 +15,7 @@ from trainer.finetune.distributed import shared_dataset
 from trainer.finetune.job import DPOJob
 from trainer.finetune.load_model import load_for_training
 from trainer.finetune.lora import lora_config
+from trainer.finetune.micro_batch import reference_batch_size
 from trainer.finetune.resource_errors import translate_resource_errors
 from trainer.finetune.save import save_checkpoint
 from trainer.finetune.tokenize import ExampleTokenizer, filter_by_length
@@ -41,12 +42,14 @@ def train_dpo(job: DPOJob, progress: Progress) -> None:
     replay = _replay(chat, job, progress)
     pairs = _tokenized_pairs(chat, job, progress)
     smoothing = 1 - job.consistency if config.label_smoothing == "agreement" else config.label_smoothing
+    shared = shared_arguments(job, model, _longest(pairs, replay, job))
     arguments = Arguments(
-        **shared_arguments(job, model, _longest(pairs, replay, job)),
+        **shared,
         beta=config.beta,
         loss_type=[config.loss],
         label_smoothing=smoothing if config.loss != "sigmoid" else 0,
         precompute_ref_log_probs=True,
+        precompute_ref_batch_size=reference_batch_size(job, shared["per_device_train_batch_size"]),
         disable_dropout=False,
     )
     with (

@@ -9,7 +9,7 @@
 It decides how many examples a process takes at once (`trainer/finetune/micro_batch.py`), and gives the tables of
 docs/explain/scale.md (`tools/scale_tables.py`). What a layer keeps is compared with what autograd saves on a processor
 (tests/trainer/finetune/test_memory.py). Left out: convolutions, state-space layers, the experts of a mixture that a
-token does not use, and fragmentation. None of it was measured on a GPU.
+token does not use, training in float32 on GPUs without bfloat16, and fragmentation. None of it was measured on a GPU.
 """
 
 from dataclasses import dataclass
@@ -29,6 +29,10 @@ LAYERS_AT_ONCE = 2
 
 FIXED_BYTES = 2e9
 """CUDA's context, cuBLAS's workspaces, tiles of logits, and what lies between the blocks that are in use."""
+
+REFERENCE_FACTOR = 4
+"""Examples at once of a forward pass without gradients, in those of a training step: without residuals and gradients a
+token takes a fourth of a training's activations, in models of 0.1 to 70 billion parameters."""
 
 USED_SHARE = 0.92
 """Share of a GPU's memory that a training may plan for."""

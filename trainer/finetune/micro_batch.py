@@ -19,7 +19,7 @@ from srlm.errors import SrlmError
 from srlm.jsonl import read_json, write_json
 from trainer.finetune.distributed import world_size
 from trainer.finetune.job import DPOJob, SFTJob
-from trainer.finetune.memory import Placement, largest_fitting, model_shape
+from trainer.finetune.memory import REFERENCE_FACTOR, Placement, largest_fitting, model_shape
 
 LIMIT = "per_device_train_batch_size"
 
@@ -44,6 +44,15 @@ def micro_batch_size(job: SFTJob | DPOJob, share: int, model: Any, longest: int)
     return _largest_divisor(share, most)
 
 
+def reference_batch_size(job: DPOJob, micro: int) -> int | None:
+    """Return the pairs at once of the reference log-probabilities on CUDA; None for as many as in training.
+
+    There are no gradients and no optimiser yet, so memory for more is free.
+    """
+    automatic = job.config.per_device_train_batch_size == "auto" and device_memory(job.device) is not None
+    return REFERENCE_FACTOR * micro if automatic else None
+
+
 def next_smaller(micro: int, share: int) -> int:
     """Return half of a micro-batch, or the next number below that divides the share."""
     return _largest_divisor(share, max(1, micro // 2))
@@ -64,7 +73,7 @@ def device_memory(device: str) -> int | None:
     if not chosen.startswith("cuda"):
         return None
     index = int(os.environ.get("LOCAL_RANK", "0")) if world_size() > 1 else torch.device(chosen).index or 0
-    return int(torch.cuda.get_device_properties(index).total_memory)
+    return int(torch.cuda.get_device_properties(index % torch.cuda.device_count()).total_memory)
 
 
 def _placement(job: SFTJob | DPOJob) -> Placement:
@@ -129,6 +138,9 @@ def retry_with_smaller_micro_batch(job: SFTJob | DPOJob, train: Callable[[], Non
             now = recorded_limit(job)
             if now is None or now == before:
                 raise
-            say(f"{job.label}: out of memory; the training goes on with {now} at once per process, in the same steps.")
+            kind = "examples" if job.kind == "sft" else "pairs"
+            say(
+                f"{job.label}: out of memory. It goes on with {now} {kind} at once per process; the update is the same."
+            )
         else:
             return

@@ -7,6 +7,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from trainer.finetune.memory import (
+    REFERENCE_FACTOR,
     ModelShape,
     Placement,
     activation_bytes,
@@ -26,6 +27,7 @@ SIZES = {
 }
 ROWS, TOKENS = 2, 33
 LLAMA_8B = ModelShape(8_030_261_248, 32, 4096, 4096, 14336, 128_256, tied=False, kv_width=1024)
+SMOLLM2_135M = ModelShape(134_515_008, 30, 576, 576, 1536, 49_152, tied=True, kv_width=192)
 GB = 1e9
 
 
@@ -92,6 +94,14 @@ def test_eight_billion_parameters():
 )
 def test_as_many_examples_as_fit(placement, memory, share, tokens, size):
     assert largest_fitting(LLAMA_8B, placement, memory, share, tokens) == size
+
+
+@pytest.mark.parametrize(
+    "shape", [ModelShape(134_515_008, 30, 576, 576, 1536, 49_152, tied=True, kv_width=192), LLAMA_8B]
+)
+def test_a_pass_without_gradients_takes_a_fourth(shape):
+    """It holds one layer's activations, and no residuals of the others."""
+    assert REFERENCE_FACTOR * layer_bytes(shape) <= activation_bytes(shape, Placement())
 
 
 def test_more_memory_never_gives_fewer():
