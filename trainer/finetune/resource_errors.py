@@ -36,8 +36,8 @@ def translate_resource_errors(job: SFTJob | DPOJob, arguments: Any) -> Iterator[
             then = (
                 f"Set a smaller one, such as --set {section}.per_device_train_batch_size={micro // 2}"
                 if micro > 1
-                else f"Start a new run with {section}.max_length below {job.config.max_length}, with a smaller model, or "
-                "on more GPUs (docs/explain/scale.md)"
+                else f"Start a new run with {section}.max_length below {job.config.max_length}, a smaller model, or "
+                "more GPUs (docs/explain/scale.md)"
             )
             raise OutOfMemory(f"{job.label}: out of memory with {now}. {then}. {RESUME_ADVICE}") from None
         if is_disk_full(error):
