@@ -83,6 +83,7 @@ check: .venv/.installed ## check format, types, import directions, words and doc
 	$(BIN)/lint-imports
 	$(BIN)/python tools/cli_reference.py --check
 	$(BIN)/python tools/settings_reference.py --check
+	$(BIN)/python tools/scale_tables.py --check
 	$(BIN)/python tools/check_docs.py
 	$(BIN)/python tools/check_words.py
 	$(MKDOCS) --quiet

@@ -131,6 +131,21 @@ def weight_count(folder: Path) -> int:
     return count
 
 
+def weight_dtypes(folder: Path) -> set[str]:
+    """Return the names that safetensors has for the precisions of a checkpoint's weights, such as BF16.
+
+    Raises:
+        ModelError: a file of the weights is missing.
+    """
+    from safetensors import safe_open
+
+    found: set[str] = set()
+    for file in weight_files(folder):
+        with safe_open(file, "pt") as opened:
+            found |= {opened.get_slice(name).get_dtype() for name in opened.keys()}  # noqa: SIM118
+    return found
+
+
 def require_checkpoint(folder: Path) -> None:
     """Refuse a folder that is no checkpoint.
 

@@ -24,6 +24,7 @@ from srlm.seeding import derive_seed
 from srlm.types import Answer, Demonstration, Dropped, PreferencePair, Prompt, RankedPrompt, SFTExample
 from trainer.data.seed_data import make_eft_examples, sft_dataset, snapshot_seed_data
 from trainer.data.sft_examples import ift_examples
+from trainer.disk_space import require_space
 from trainer.duration.estimate import announce_duration
 from trainer.finetune.early_stopping import select_snapshot
 from trainer.finetune.job import DPOJob, SFTJob
@@ -42,7 +43,6 @@ from trainer.preferences.consistency import rank_agreement
 from trainer.preferences.errors import no_best_answers_error, no_pairs_error
 from trainer.preferences.scoring import Scores, ScoreSource, score_answers
 from trainer.preferences.selection import select_pairs, select_positives
-from trainer.preflight import require_space
 from trainer.session import Session
 from trainer.training_data import best_answers, full_texts
 
@@ -79,7 +79,7 @@ def train(
     session = Session(config, run, progress, budget, client)
     ift, eft = snapshot_seed_data(session)
     snapshot_prompts(session, ift)
-    require_space(session)
+    require_space(session, ift, eft)
     announce_duration(session, ift, eft)
     judgements = _make_m1(session, ift, eft)
     iterations: list[IterationMetrics] = []

@@ -92,4 +92,4 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     words = str(error).lower()
-    return "allocate memory" in words or "out of memory" in words
+    return any(sign in words for sign in ("allocate memory", "out of memory", "alloc_failed"))  # the last is cuBLAS's

@@ -6,6 +6,7 @@ layer, without the logits of the whole vocabulary. Terms of the loss that the pa
 `trainer/finetune/dpo_loss.py`.
 """
 
+from math import ceil
 from typing import Any
 
 from srlm.console import Progress
@@ -14,6 +15,7 @@ from trainer.finetune.distributed import shared_dataset
 from trainer.finetune.job import DPOJob
 from trainer.finetune.load_model import load_for_training
 from trainer.finetune.lora import lora_config
+from trainer.finetune.micro_batch import reference_batch_size
 from trainer.finetune.resource_errors import translate_resource_errors
 from trainer.finetune.save import save_checkpoint
 from trainer.finetune.tokenize import ExampleTokenizer, filter_by_length
@@ -36,25 +38,28 @@ def train_dpo(job: DPOJob, progress: Progress) -> None:
     from trainer.finetune.dpo_loss import ExtendedDPOTrainer
     from trainer.finetune.snapshots import SnapshotCallback
 
+    chat = ExampleTokenizer(tokenizer, job.thoughts)
+    replay = _replay(chat, job, progress)
+    pairs = _tokenized_pairs(chat, job, progress)
     smoothing = 1 - job.consistency if config.label_smoothing == "agreement" else config.label_smoothing
+    shared = shared_arguments(job, model, _longest(pairs, replay, job))
     arguments = Arguments(
-        **shared_arguments(job),
+        **shared,
         beta=config.beta,
         loss_type=[config.loss],
         label_smoothing=smoothing if config.loss != "sigmoid" else 0,
         precompute_ref_log_probs=True,
+        precompute_ref_batch_size=reference_batch_size(job, shared["per_device_train_batch_size"]),
         disable_dropout=False,
     )
-    chat = ExampleTokenizer(tokenizer, job.thoughts)
-    replay = _replay(chat, job, progress)
     with (
-        translate_resource_errors(job.label, "dpo", config.per_device_train_batch_size, config.max_length),
+        translate_resource_errors(job, arguments),
         progress.step(job.label, job.steps) as step,
     ):
         trainer = ExtendedDPOTrainer(
             model=model,
             args=arguments,
-            train_dataset=shared_dataset(_tokenized_pairs(chat, job, progress), job.folder),
+            train_dataset=shared_dataset(pairs, job.folder),
             processing_class=tokenizer,
             peft_config=lora_config(config),
             nll_coef=config.nll_coef,
@@ -79,6 +84,14 @@ def _replay(chat: ExampleTokenizer, job: DPOJob, progress: Progress) -> Any:
         return None
     kept = filter_by_length(chat, job.replay, job.config.max_length, progress, f"{job.label}, replay")
     return Replay([tokens for _, tokens in kept], job.config.replay, job.seed)
+
+
+def _longest(pairs: list[dict[str, list[int]]], replay: Any, job: DPOJob) -> int:
+    """Return the most tokens that a pair adds to a micro-batch: both sides are padded, and replay has its share."""
+    prompt, chosen, rejected = COLUMNS
+    longest = max(len(one[prompt]) + max(len(one[chosen]), len(one[rejected])) for one in pairs)
+    replayed = max(map(len, replay.examples)) * replay.count / job.config.batch_size if replay else 0
+    return 2 * min(longest, job.config.max_length) + ceil(replayed)
 
 
 def _tokenized_pairs(chat: ExampleTokenizer, job: DPOJob, progress: Progress) -> list[dict[str, list[int]]]:

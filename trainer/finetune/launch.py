@@ -18,6 +18,7 @@ from srlm.errors import TrainingFailed, UsageError
 from srlm.jsonl import write_json
 from trainer.finetune.checkpoints import shared_rows_dir
 from trainer.finetune.job import JOB, DPOJob, SFTJob
+from trainer.finetune.micro_batch import retry_with_smaller_micro_batch
 
 STEP_PREFIX, ERROR_PREFIX = "srlm step ", "srlm error "
 """Lines in which the first process reports its progress or its error to the parent, on standard output."""
@@ -40,7 +41,7 @@ def run_job(job: SFTJob | DPOJob, launcher: str | None, progress: Progress) -> N
         return
     file = job.folder.parent / "job.json"
     write_json(file, JOB.dump_python(job, mode="json"))
-    _launch(job, launcher, file, progress)
+    retry_with_smaller_micro_batch(job, lambda: _launch(job, launcher, file, progress), progress.say)
     require_weights(job, expected, f"the launcher {shlex.split(launcher)[0]}")
     file.unlink()
     shutil.rmtree(shared_rows_dir(job.folder), ignore_errors=True)

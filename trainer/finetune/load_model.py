@@ -7,9 +7,11 @@ else. `trainer/finetune/save.py` restores the original rates when it writes the 
 from pathlib import Path
 from typing import Any
 
+from srlm.checkpoint_files import weight_dtypes
 from srlm.engines.device import pick_device
 from srlm.engines.load import load_model, load_tokenizer
-from srlm.errors import ModelError
+from srlm.engines.load_errors import no_memory
+from srlm.errors import EngineFailed, ModelError, OutOfMemory
 from trainer.finetune.distributed import world_size
 from trainer.finetune.libraries import require_libraries, silence_libraries
 
@@ -32,6 +34,7 @@ def load_for_training(folder: Path, device: str, dropout: float = 0) -> tuple[An
 
     Raises:
         ModelError: dropout is set and the architecture has none; or weights are missing or not finite.
+        OutOfMemory: the weights do not fit into the memory of the device.
     """
     require_libraries()
     import torch
@@ -40,9 +43,28 @@ def load_for_training(folder: Path, device: str, dropout: float = 0) -> tuple[An
     # With several processes, accelerate gives each its device or its share of the weights.
     place = pick_device(device) if world_size() == 1 else "cpu"
     rates = dict.fromkeys(dropout_settings(folder, dropout), dropout)
-    model = load_model(folder, torch.float32, place, settings=rates)
+    try:
+        model = load_model(folder, torch.float32, place, settings=rates)
+    except EngineFailed:
+        raise OutOfMemory(
+            f"{no_memory(folder, torch.float32, place)} End the others, use a smaller model, or spread it over more "
+            "GPUs (docs/explain/scale.md)."
+        ) from None
     model.config.name_or_path = ""  # trackers and adapters would copy the path
     return model, load_tokenizer(folder)
+
+
+def require_loadable(folder: Path) -> None:
+    """Load a checkpoint's weights into the main memory in their own precision, check them, and drop them.
+
+    Raises:
+        ModelError: weights are missing, left over or not finite.
+        EngineFailed: they do not fit into the main memory.
+    """
+    import torch
+
+    half = weight_dtypes(folder) == {"BF16"}
+    load_model(folder, torch.bfloat16 if half else torch.float32, "cpu")
 
 
 def dropout_settings(folder: Path, dropout: float) -> list[str]:

@@ -33,7 +33,8 @@ def train_sft(job: SFTJob, progress: Progress) -> None:
     kept = filter_by_length(
         ExampleTokenizer(tokenizer, job.thoughts), job.examples, config.max_length, progress, job.label
     )
-    arguments = Arguments(**shared_arguments(job), completion_only_loss=True)
+    longest = max(len(tokens) for _, tokens in kept)
+    arguments = Arguments(**shared_arguments(job, model, longest), completion_only_loss=True)
 
     class Trainer(SFTTrainer):  # type: ignore[misc, unused-ignore]
         def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
@@ -43,7 +44,7 @@ def train_sft(job: SFTJob, progress: Progress) -> None:
             return EpochSampler(self, len(lengths), job.seed, lengths=grouped, batch_size=config.batch_size)
 
     with (
-        translate_resource_errors(job.label, "sft", config.per_device_train_batch_size, config.max_length),
+        translate_resource_errors(job, arguments),
         progress.step(job.label, optimiser_steps(len(kept), config)) as step,
     ):
         trainer = Trainer(

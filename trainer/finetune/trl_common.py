@@ -13,10 +13,16 @@ from srlm.errors import UsageError
 from trainer.finetune.checkpoints import trainer_state_dir
 from trainer.finetune.distributed import world_size
 from trainer.finetune.job import DPOJob, SFTJob
+from trainer.finetune.micro_batch import micro_batch_size
 
 
-def shared_arguments(job: SFTJob | DPOJob) -> dict[str, Any]:
+def shared_arguments(job: SFTJob | DPOJob, model: Any, longest: int) -> dict[str, Any]:
     """Return the arguments that TRL's SFTConfig and DPOConfig have in common.
+
+    Args:
+        job: the training.
+        model: the model to be trained.
+        longest: see `micro_batch_size`.
 
     Raises:
         UsageError: the batch size is not divisible by the number of processes.
@@ -30,7 +36,7 @@ def shared_arguments(job: SFTJob | DPOJob) -> dict[str, Any]:
             f"batch_size = {config.batch_size} is not divisible by the number of processes, {world_size()}. "
             "Choose a multiple of their number."
         )
-    micro = max(size for size in range(1, min(config.per_device_train_batch_size, share) + 1) if share % size == 0)
+    micro = micro_batch_size(job, share, model, longest)
     return {
         "output_dir": str(trainer_state_dir(job.folder)),
         "learning_rate": config.learning_rate,
@@ -84,6 +90,9 @@ def fit(trainer: Any, job: SFTJob | DPOJob, callbacks: Sequence[Any]) -> None:
     from trainer.finetune.resume import last_complete
     from trainer.finetune.trackers import report_training
 
+    if trainer.accelerator.ddp_handler is not None:
+        # DDP sends gradients in buckets, which would be a second copy of them.
+        trainer.accelerator.ddp_handler.gradient_as_bucket_view = True
     trainer.remove_callback(PrinterCallback)
     for callback in callbacks:
         trainer.add_callback(callback)

@@ -1,12 +1,15 @@
-"""Dropout settings of a checkpoint's architecture."""
+"""Loading the model of a training: dropout settings, and weights that do not fit into memory."""
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
+import trainer.finetune.load_model as loading
+from helpers.tiny_models import save
 from srlm.engines.load import load_model
-from srlm.errors import ModelError
-from trainer.finetune.load_model import dropout_settings
+from srlm.errors import ModelError, OutOfMemory
+from trainer.finetune.load_model import dropout_settings, load_for_training, require_loadable
 
 
 def test_dropout_is_refused_for_an_architecture_without_it(tmp_path):
@@ -28,3 +31,28 @@ def test_dropout_of_a_nested_configuration(tmp_path):
     model = load_model(tmp_path, torch.float32, "cpu", settings=dict.fromkeys(names, 0.1))
     rates = {module.attention_dropout for module in model.modules() if type(module).__name__ == "Gemma3Attention"}
     assert rates == {0.1}
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), MemoryError()]
+)
+def test_weights_that_do_not_fit_are_an_error_of_the_training(tiny_model, monkeypatch, error):
+    def full(*_, **__):
+        raise error
+
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", full)
+    with pytest.raises(OutOfMemory, match=r"take .* GB in float32 and do not fit into .* device cpu") as one:
+        load_for_training(tiny_model, "cpu")
+    assert one.value.exit_code == 8
+    assert "\n" not in str(one.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_the_check_before_a_run_holds_a_model_from_the_hub_at_its_own_size(tmp_path, monkeypatch, dtype):
+    file = save(tmp_path / "model", "llama") / "model.safetensors"
+    save_file({name: weight.to(dtype) for name, weight in load_file(file).items()}, file, {"format": "pt"})
+    taken = []
+    load = loading.load_model
+    monkeypatch.setattr(loading, "load_model", lambda *given: taken.append(given[1]) or load(*given))
+    require_loadable(file.parent)
+    assert taken == [torch.bfloat16 if dtype is torch.bfloat16 else torch.float32]
