@@ -36,7 +36,7 @@ def load_job_model(job: SFTJob | DPOJob) -> tuple[Any, Any]:
     """
     dropout = job.config.dropout
     if receives_weights():
-        return _allocate(job.start, dropout)
+        return allocate_model(job.start, dropout), load_tokenizer(job.start)
     # The weights that adapters change are halved before they go to a GPU (trainer/finetune/precision.py).
     return load_for_training(job.start, "cpu" if job.config.lora.rank else job.device, dropout)
 
@@ -57,12 +57,15 @@ def load_for_training(folder: Path, device: str, dropout: float = 0) -> tuple[An
     return model, load_tokenizer(folder)
 
 
-def _allocate(folder: Path, dropout: float) -> tuple[Any, Any]:
-    """Return a checkpoint's model with weights of undefined value, and its tokenizer.
+def allocate_model(folder: Path, dropout: float) -> Any:
+    """Return a checkpoint's model in float32 with weights of undefined value, which are not read.
 
-    The weights are allocated and never written, so that they take no memory: the operating system maps pages on the
-    first write. Tensors on torch's "meta" device would not do: accelerate maps the optimiser's parameters to the
-    sharded ones by address, and computes with the tables (of rotary embeddings) that checkpoints do not contain.
+    They are allocated and never written, so that they take no memory: the operating system maps a page at the first
+    write. Tensors on torch's "meta" device would not do: accelerate finds the sharded parameters of the optimiser by
+    their addresses, and needs the tables that no checkpoint contains, such as those of rotary embeddings.
+
+    Raises:
+        ModelError: dropout is set and the architecture has none.
     """
     require_libraries()
     import torch
@@ -77,7 +80,7 @@ def _allocate(folder: Path, dropout: float) -> tuple[Any, Any]:
         model = build(config, dtype=torch.float32, attn_implementation="sdpa", trust_remote_code=False)
     model.tie_weights()  # a part of the initialisation
     model.config.name_or_path = ""
-    return model.eval(), load_tokenizer(folder)
+    return model.eval()
 
 
 def dropout_settings(folder: Path, dropout: float) -> list[str]:

@@ -1,17 +1,111 @@
-"""accelerate reads the configuration files that the documentation names."""
+"""The recipes for accelerate: it reads them, and trainings with srlm's default settings run with them to the end."""
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
-from helpers.paths import ROOT
+from helpers.recipes import RECIPES, recipe, settings
+from srlm.config.finetune import DPOConfig, LoraConfig, SFTConfig
+from srlm.console import Progress
+from srlm.errors import UsageError
+from trainer.finetune.job import DPOJob, SFTJob
+from trainer.finetune.launch import run_job
+from trainer.finetune.launcher_settings import receives_weights, require_usable
 
-FOLDER = ROOT / "docs" / "scale"
+QUIET = Progress(quiet=True)
+NAMES = sorted(path.stem for path in RECIPES.glob("*.yaml"))
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in FOLDER.glob("*.yaml")))
+@pytest.mark.parametrize("name", NAMES)
 def test_accelerate_reads_it(name):
     from accelerate.commands.config.config_args import load_config_from_file
 
-    text = (FOLDER / name).read_text(encoding="utf-8")
-    config = load_config_from_file(str(FOLDER / name))  # refuses keys that it does not know
+    text = (RECIPES / f"{name}.yaml").read_text(encoding="utf-8")
+    config = load_config_from_file(str(RECIPES / f"{name}.yaml"))  # refuses keys that it does not know
     assert config.mixed_precision == "bf16"
     assert config.distributed_type in text
+
+
+@pytest.fixture
+def job(tiny_model, perturbed_model, examples, pairs, tmp_path):
+    """A function: a job with srlm's default settings, but for lengths and numbers of examples."""
+
+    def make(kind, name, dtype="float32", **changes):
+        folder = tmp_path / name / "checkpoint"
+        folder.mkdir(parents=True)
+        if kind == "sft":
+            config = SFTConfig(max_length=256, **changes)
+            return SFTJob(tiny_model, folder, tuple(examples), config, "cpu", dtype, 7, name)
+        config = DPOConfig(max_length=256, **changes)
+        return DPOJob(perturbed_model, folder, tuple(pairs), tuple(examples), config, "cpu", dtype, 7, name)
+
+    return make
+
+
+@pytest.mark.parametrize(("name", "kind", "rank"), [("ddp", "sft", 0), ("fsdp", "sft", 0), ("fsdp", "dpo", 2)])
+def test_a_training_with_default_settings_gives_the_same_model_with_it(job, log, name, kind, rank):
+    """One process is enough to shard: all of accelerate's and transformers' checks are made, and FSDP's hooks run."""
+    alone, sharded = (job(kind, which, lora=LoraConfig(rank=rank)) for which in ("alone", "sharded"))
+    run_job(alone, None, QUIET)
+    with recipe(name):
+        run_job(sharded, None, QUIET)
+    assert [entry["loss"] for entry in log(sharded.folder)] == pytest.approx(
+        [entry["loss"] for entry in log(alone.folder)], rel=1e-5
+    )
+    before, after = (load_file(one.folder / "model.safetensors") for one in (alone, sharded))
+    assert before.keys() == after.keys()  # tied weights are written once
+    for tensor in before:
+        torch.testing.assert_close(after[tensor], before[tensor], rtol=0, atol=1e-6)
+
+
+def test_gradients_are_reduced_after_every_micro_batch(job, monkeypatch):
+    """FSDP would otherwise keep the gradients of all weights in every process from one micro-batch to the next."""
+    from torch.distributed.fsdp import FSDPModule
+
+    asked = []
+    monkeypatch.setattr(FSDPModule, "set_requires_gradient_sync", lambda module, wanted, **_: asked.append(wanted))
+    with recipe("fsdp"):
+        run_job(job("sft", "job", batch_size=24, per_device_train_batch_size=8), None, QUIET)
+    assert False not in asked
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("config", [SFTConfig(), DPOConfig()], ids=["sft", "dpo"])
+def test_default_settings_are_accepted_with_it(name, config, monkeypatch):
+    for variable, value in settings(name).items():
+        monkeypatch.setenv(variable, value)
+    require_usable(config, "sft")
+
+
+@pytest.mark.parametrize(
+    ("name", "variable", "value", "changes", "says"),
+    [
+        ("fsdp", "FSDP_STATE_DICT_TYPE", "SHARDED_STATE_DICT", {}, "set it to FULL_STATE_DICT"),
+        ("fsdp", "FSDP_ACTIVATION_CHECKPOINTING", "true", {}, "sft.gradient_checkpointing=true has the same effect"),
+        ("fsdp", "FSDP_ACTIVATION_CHECKPOINTING", "true", {"gradient_checkpointing": False}, "with other dropout"),
+        ("deepspeed", "ACCELERATE_DEEPSPEED_ZERO3_SAVE_16BIT_MODEL", "false", {}, "zero3_save_16bit_model to true"),
+    ],
+)
+def test_settings_that_train_something_else_or_save_no_model_are_refused(
+    name, variable, value, changes, says, monkeypatch
+):
+    for key, found in {**settings(name), variable: value}.items():
+        monkeypatch.setenv(key, found)
+    with pytest.raises(UsageError, match=says) as error:
+        require_usable(SFTConfig(**changes), "sft")
+    assert "\n" not in str(error.value)
+
+
+def test_recomputation_by_fsdp_is_accepted_where_it_has_nothing_to_repeat(monkeypatch):
+    for key, value in {**settings("fsdp"), "FSDP_ACTIVATION_CHECKPOINTING": "true"}.items():
+        monkeypatch.setenv(key, value)
+    require_usable(SFTConfig(dropout=0, gradient_checkpointing=False), "sft")
+
+
+@pytest.mark.parametrize(("rank", "efficient", "received"), [("0", "true", False), ("3", "true", True), ("3", "false", False)])
+def test_processes_after_the_first_receive_their_weights(rank, efficient, received, monkeypatch):
+    assert not receives_weights()
+    found = {**settings("fsdp"), "RANK": rank, "FSDP_CPU_RAM_EFFICIENT_LOADING": efficient}
+    for key, value in found.items():
+        monkeypatch.setenv(key, value)
+    assert receives_weights() is received
