@@ -16,14 +16,16 @@ def world_size() -> int:
 
 
 def own_device(device: str) -> str:
-    """Return the device to which this process loads a model.
+    """Return the device to which this process loads a model: the CPU where FSDP or DeepSpeed then moves its weights.
 
-    With several processes it is the one that accelerate gives it, or the CPU where the weights are sharded.
+    With several processes a GPU is that of this process's number on its machine, as in accelerate.
     """
-    place = pick_device(device)
-    if world_size() == 1 or not place.startswith("cuda"):
-        return place if world_size() == 1 else "cpu"
     if uses_fsdp() or uses_deepspeed():
+        return "cpu"
+    place = pick_device(device)
+    if world_size() == 1:
+        return place
+    if not place.startswith("cuda"):
         return "cpu"
     import torch
 

@@ -8,6 +8,7 @@ from helpers.recipes import RECIPES, recipe, settings
 from srlm.config.finetune import DPOConfig, LoraConfig, SFTConfig
 from srlm.console import Progress
 from srlm.errors import UsageError
+from trainer.finetune.distributed import own_device
 from trainer.finetune.job import DPOJob, SFTJob
 from trainer.finetune.launch import run_job
 from trainer.finetune.launcher_settings import receives_weights, require_usable
@@ -58,15 +59,17 @@ def test_a_training_with_default_settings_gives_the_same_model_with_it(job, log,
         torch.testing.assert_close(after[tensor], before[tensor], rtol=0, atol=1e-6)
 
 
-def test_gradients_are_reduced_after_every_micro_batch(job, monkeypatch):
-    """FSDP would otherwise keep the gradients of all weights in every process from one micro-batch to the next."""
-    from torch.distributed.fsdp import FSDPModule
+def test_fsdp_computes_in_bfloat16_and_sums_gradients_in_float32_after_every_micro_batch(job, monkeypatch):
+    """Else it would keep the gradients of all weights in every process from one micro-batch to the next."""
+    from torch.distributed import fsdp
 
-    asked = []
-    monkeypatch.setattr(FSDPModule, "set_requires_gradient_sync", lambda module, wanted, **_: asked.append(wanted))
+    shard, policies, reduced = fsdp.fully_shard, [], []
+    monkeypatch.setattr(fsdp, "fully_shard", lambda *a, **rest: (policies.append(rest["mp_policy"]), shard(*a, **rest)))
+    monkeypatch.setattr(fsdp.FSDPModule, "set_requires_gradient_sync", lambda _, wanted, **__: reduced.append(wanted))
     with recipe("fsdp"):
-        run_job(job("sft", "job", batch_size=24, per_device_train_batch_size=8), None, QUIET)
-    assert False not in asked
+        run_job(job("sft", "job", "bfloat16", batch_size=24, per_device_train_batch_size=8), None, QUIET)
+    assert set(policies) == {fsdp.MixedPrecisionPolicy(torch.bfloat16, torch.float32, None)}
+    assert False not in reduced
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -109,3 +112,24 @@ def test_processes_after_the_first_receive_their_weights(rank, efficient, receiv
     for key, value in found.items():
         monkeypatch.setenv(key, value)
     assert receives_weights() is received
+
+
+@pytest.mark.parametrize(
+    ("processes", "number", "name", "device"),
+    [
+        ("1", "0", "ddp", "cuda"),
+        ("8", "3", "ddp", "cuda:3"),
+        ("16", "3", "ddp", "cuda:3"),
+        ("1", "0", "fsdp", "cpu"),
+        ("8", "3", "fsdp", "cpu"),
+        ("1", "0", "deepspeed", "cpu"),
+    ],
+)
+def test_a_model_is_loaded_to_its_own_gpu_or_where_it_is_sharded(processes, number, name, device, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    for key, value in {**settings(name), "WORLD_SIZE": processes, "LOCAL_RANK": number}.items():
+        monkeypatch.setenv(key, value)
+    assert own_device("auto") == device
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert own_device("auto") == "cpu"

@@ -66,12 +66,12 @@ def test_frozen_weights_in_bfloat16_change_neither_losses_nor_weights(tiny_model
 
     halved = []
     store = precision.store_frozen_in_bfloat16
-    monkeypatch.setattr(precision, "store_frozen_in_bfloat16", lambda model: (store(model), halved.append(model)))
+    monkeypatch.setattr(precision, "store_frozen_in_bfloat16", lambda model, **_: (store(model), halved.append(model)))
     ours = train("ours")
     dtypes = {name: one.dtype for name, one in halved[0].named_parameters()}
     assert {dtype for name, dtype in dtypes.items() if "base_layer" in name} == {torch.bfloat16}
     assert {dtype for name, dtype in dtypes.items() if "base_layer" not in name} == {torch.float32}
-    monkeypatch.setattr(precision, "store_frozen_in_bfloat16", lambda model: None)
+    monkeypatch.setattr(precision, "store_frozen_in_bfloat16", lambda model, **_: None)
     plain = train("plain")
     assert [entry["loss"] for entry in log(ours)] == [entry["loss"] for entry in log(plain)]
     assert (ours / "model.safetensors").read_bytes() == (plain / "model.safetensors").read_bytes()
