@@ -56,9 +56,9 @@ def require_usable(config: SFTConfig | DPOConfig, section: str) -> None:
                 f"it to false: {section}.gradient_checkpointing=true has the same effect. Without dropout it can be "
                 f"used: --set {section}.dropout=0 --set {section}.gradient_checkpointing=false"
             )
-    if uses_deepspeed() and os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "3":
-        if not _is_true("ACCELERATE_DEEPSPEED_ZERO3_SAVE_16BIT_MODEL"):
-            raise UsageError(f"ZeRO-3 saves no whole model. In {FILE}, set zero3_save_16bit_model to true.")
+    sharded = uses_deepspeed() and os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "3"
+    if sharded and not _is_true("ACCELERATE_DEEPSPEED_ZERO3_SAVE_16BIT_MODEL"):
+        raise UsageError(f"ZeRO-3 saves no whole model. In {FILE}, set zero3_save_16bit_model to true.")
 
 
 def set_mixed_precision(*, bfloat16: bool) -> None:

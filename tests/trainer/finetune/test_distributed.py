@@ -35,6 +35,7 @@ SETTINGS = {
 }
 LORA = {"rank": 2, "alpha": 8}
 EVERY_TERM = {"nll_coef": 0.2, "label_smoothing": "agreement", "replay": 5}
+SNAPSHOTS = {"stopping": {"judge": "smollm2", "every": 2}}
 BIN = Path(sys.executable).parent
 LAUNCHERS = {
     "ddp": [BIN / "torchrun", "--standalone", "--nproc-per-node", 2],
@@ -56,6 +57,11 @@ class Trained:
     @property
     def weights(self) -> dict[str, torch.Tensor]:
         return load_file(self.folder / "model.safetensors")
+
+    @property
+    def snapshot(self) -> "Trained":
+        """The model after two steps."""
+        return Trained(self.folder.parent / "kept" / "step-2")
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +88,7 @@ def jobs(tiny_model, perturbed_model, examples, pairs, tmp_path_factory):
             "sft": sft,
             "full": dpo(folder("full")),
             "lora": dpo(folder("lora"), lora=LORA),
-            "terms": dpo(folder("terms"), **EVERY_TERM),
+            "terms": dpo(folder("terms"), **EVERY_TERM, **SNAPSHOTS),
             "broken-full": dpo(folder("broken-full")),
             "broken-lora": dpo(folder("broken-lora"), lora=LORA),
         }
@@ -119,9 +125,18 @@ def test_two_processes_have_the_losses_and_weights_of_one(together, alone, name)
     assert two.values("loss") == pytest.approx(one.values("loss"), rel=1e-4)
     assert two.values("grad_norm") == pytest.approx(one.values("grad_norm"), rel=1e-3)
     assert len(one.values("loss")) > 2
-    assert one.weights.keys() == two.weights.keys()
-    for tensor, before in one.weights.items():
-        torch.testing.assert_close(two.weights[tensor], before, rtol=0, atol=1e-4)
+    require_same_weights(one, two)
+
+
+def test_snapshots_are_whole_models(together, alone):
+    require_same_weights(alone["terms"].snapshot, together["terms"].snapshot)
+
+
+def require_same_weights(one: Trained, two: Trained) -> None:
+    before, after = one.weights, two.weights
+    assert before.keys() == after.keys()
+    for name in before:
+        torch.testing.assert_close(after[name], before[name], rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["full", "lora"])
