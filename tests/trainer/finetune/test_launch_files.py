@@ -65,10 +65,8 @@ def test_fsdp_computes_in_bfloat16_and_sums_gradients_in_float32_after_every_mic
     shard, policies, reduced = fsdp.fully_shard, [], []
     monkeypatch.setattr(fsdp, "fully_shard", lambda *a, **rest: (policies.append(rest["mp_policy"]), shard(*a, **rest)))
     monkeypatch.setattr(fsdp.FSDPModule, "set_requires_gradient_sync", lambda _, wanted, **__: reduced.append(wanted))
-    adapters = job("dpo", "job", "bfloat16", lora=LoraConfig(rank=2))
-    assert adapters.config.batch_size > adapters.config.per_device_train_batch_size
     with recipe("fsdp"):
-        run_job(adapters, None, QUIET)
+        run_job(job("dpo", "job", "bfloat16", per_device_train_batch_size=4, lora=LoraConfig(rank=2)), None, QUIET)
     assert set(policies) == {fsdp.MixedPrecisionPolicy(torch.bfloat16, torch.float32, None)}
     assert False not in reduced
 
