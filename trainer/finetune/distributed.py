@@ -5,12 +5,31 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from srlm.engines.device import pick_device
 from trainer.finetune.checkpoints import shared_rows_dir
+from trainer.finetune.launcher_settings import uses_deepspeed, uses_fsdp
 
 
 def world_size() -> int:
     """Return the number of processes that a launcher has started for this training; 1 without a launcher."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def own_device(device: str) -> str:
+    """Return the device to which this process loads a model: the CPU where FSDP or DeepSpeed then moves its weights.
+
+    With several processes a GPU is that of this process's number on its machine, as in accelerate.
+    """
+    if uses_fsdp() or uses_deepspeed():
+        return "cpu"
+    place = pick_device(device)
+    if world_size() == 1:
+        return place
+    if not place.startswith("cuda"):
+        return "cpu"
+    import torch
+
+    return f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % torch.cuda.device_count()}"
 
 
 def shared_dataset(rows: list[dict[str, Any]], folder: Path) -> Any:

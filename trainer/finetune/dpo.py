@@ -13,7 +13,7 @@ from srlm.console import Progress
 from srlm.errors import NothingToTrain
 from trainer.finetune.distributed import shared_dataset
 from trainer.finetune.job import DPOJob
-from trainer.finetune.load_model import load_for_training
+from trainer.finetune.load_model import load_job_model
 from trainer.finetune.lora import lora_config
 from trainer.finetune.micro_batch import reference_batch_size
 from trainer.finetune.resource_errors import translate_resource_errors
@@ -32,7 +32,7 @@ def train_dpo(job: DPOJob, progress: Progress) -> None:
         NothingToTrain: no pair, or no example to replay, fits into max_length.
     """
     config = job.config
-    model, tokenizer = load_for_training(job.start, job.device, config.dropout)
+    model, tokenizer = load_job_model(job)
     from trl.trainer.dpo_config import DPOConfig as Arguments
 
     from trainer.finetune.dpo_loss import ExtendedDPOTrainer

@@ -18,11 +18,12 @@ from trl.trainer.dpo_trainer import DPOTrainer
 
 from trainer.finetune.collate import pad_batch
 from trainer.finetune.output_head import score_labelled_tokens
+from trainer.finetune.precision import PreciseTrainer
 from trainer.finetune.replay import Replay
 from trainer.finetune.shuffling import EpochSampler
 
 
-class ExtendedDPOTrainer(DPOTrainer):  # type: ignore[misc, unused-ignore]
+class ExtendedDPOTrainer(PreciseTrainer, DPOTrainer):  # type: ignore[misc, unused-ignore]
     """TRL's DPOTrainer with NLL, label smoothing and replay. The reference log-probabilities must be precomputed."""
 
     def __init__(

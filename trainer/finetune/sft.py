@@ -8,7 +8,7 @@ from typing import Any
 from srlm.console import Progress
 from trainer.finetune.distributed import shared_dataset
 from trainer.finetune.job import SFTJob, optimiser_steps
-from trainer.finetune.load_model import load_for_training
+from trainer.finetune.load_model import load_job_model
 from trainer.finetune.lora import lora_config
 from trainer.finetune.output_head import score_labelled_tokens
 from trainer.finetune.resource_errors import translate_resource_errors
@@ -24,10 +24,11 @@ def train_sft(job: SFTJob, progress: Progress) -> None:
         NothingToTrain: no example fits into max_length.
     """
     config = job.config
-    model, tokenizer = load_for_training(job.start, job.device, config.dropout)
+    model, tokenizer = load_job_model(job)
     from trl.trainer.sft_config import SFTConfig as Arguments
     from trl.trainer.sft_trainer import SFTTrainer
 
+    from trainer.finetune.precision import PreciseTrainer
     from trainer.finetune.shuffling import EpochSampler
 
     kept = filter_by_length(
@@ -36,7 +37,7 @@ def train_sft(job: SFTJob, progress: Progress) -> None:
     longest = max(len(tokens) for _, tokens in kept)
     arguments = Arguments(**shared_arguments(job, model, longest), completion_only_loss=True)
 
-    class Trainer(SFTTrainer):  # type: ignore[misc, unused-ignore]
+    class Trainer(PreciseTrainer, SFTTrainer):  # type: ignore[misc, unused-ignore]
         def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
             rows: Any = self.train_dataset
             lengths = [len(ids) for ids in rows["input_ids"]]

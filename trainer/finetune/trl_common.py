@@ -14,6 +14,7 @@ from trainer.finetune.checkpoints import trainer_state_dir
 from trainer.finetune.distributed import world_size
 from trainer.finetune.job import DPOJob, SFTJob
 from trainer.finetune.micro_batch import micro_batch_size
+from trainer.finetune.launcher_settings import require_usable, set_mixed_precision, uses_fsdp
 
 
 def shared_arguments(job: SFTJob | DPOJob, model: Any, longest: int) -> dict[str, Any]:
@@ -25,11 +26,15 @@ def shared_arguments(job: SFTJob | DPOJob, model: Any, longest: int) -> dict[str
         longest: see `micro_batch_size`.
 
     Raises:
-        UsageError: the batch size is not divisible by the number of processes.
+        UsageError: the batch size is not divisible by the number of processes, or the launcher's settings would save no
+            model or give wrong gradients.
     """
     import torch
 
     config, device = job.config, pick_device(job.device)
+    require_usable(config, job.kind)
+    bfloat16 = pick_dtype(job.dtype, device) is torch.bfloat16
+    set_mixed_precision(bfloat16=bfloat16)
     share, rest = divmod(config.batch_size, world_size())
     if rest:
         raise UsageError(
@@ -46,9 +51,11 @@ def shared_arguments(job: SFTJob | DPOJob, model: Any, longest: int) -> dict[str
         "warmup_steps": config.warmup_ratio,
         "per_device_train_batch_size": micro,
         "gradient_accumulation_steps": share // micro,
+        # Between micro-batches FSDP would keep the gradients of all weights on every GPU; reduced, each has its share.
+        "accelerator_config": {"gradient_accumulation_kwargs": {"sync_each_batch": uses_fsdp()}},
         "num_train_epochs": config.epochs,
         "max_length": config.max_length,
-        "bf16": pick_dtype(job.dtype, device) is torch.bfloat16,
+        "bf16": bfloat16,
         "gradient_checkpointing": config.gradient_checkpointing,
         "use_cpu": device == "cpu",
         "seed": job.seed % (1 << 31),

@@ -1,4 +1,6 @@
-"""Loading the model of a training: dropout settings, and weights that do not fit into memory."""
+"""Loading the model of a training: dropout settings, weights that do not fit, and those that another process sends."""
+
+import resource
 
 import pytest
 import torch
@@ -9,7 +11,7 @@ import trainer.finetune.load_model as loading
 from helpers.tiny_models import save
 from srlm.engines.load import load_model
 from srlm.errors import ModelError, OutOfMemory
-from trainer.finetune.load_model import dropout_settings, load_for_training, require_loadable
+from trainer.finetune.load_model import allocate_model, dropout_settings, load_for_training, require_loadable
 
 
 def test_dropout_is_refused_for_an_architecture_without_it(tmp_path):
@@ -56,3 +58,25 @@ def test_the_check_before_a_run_holds_a_model_from_the_hub_at_its_own_size(tmp_p
     monkeypatch.setattr(loading, "load_model", lambda *given: taken.append(given[1]) or load(*given))
     require_loadable(file.parent)
     assert taken == [torch.bfloat16 if dtype is torch.bfloat16 else torch.float32]
+
+
+def test_an_allocated_model_is_the_loaded_one_but_for_the_values_of_its_weights(tiny_model):
+    loaded, _ = load_for_training(tiny_model, "cpu", 0.1)
+    empty = allocate_model(tiny_model, 0.1)
+    assert empty.config == loaded.config
+    assert empty.config.attention_dropout == 0.1
+    shapes = [[(name, one.shape, one.dtype, one.device) for name, one in it.named_parameters()] for it in (empty, loaded)]
+    assert shapes[0] == shapes[1]  # tied weights are named once
+    for (name, table), (_, expected) in zip(empty.named_buffers(), loaded.named_buffers(), strict=True):
+        assert torch.equal(table, expected), name
+
+
+def test_an_allocated_model_takes_no_memory(tmp_path):
+    """400 MB of weights, of which the high-water mark of this process shows nothing."""
+    sizes = {"hidden_size": 512, "intermediate_size": 512, "num_hidden_layers": 1, "num_attention_heads": 8}
+    AutoConfig.for_model("llama", vocab_size=100_000, tie_word_embeddings=False, **sizes).save_pretrained(tmp_path)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    model = allocate_model(tmp_path, 0)
+    kilobytes = sum(one.nbytes for one in model.parameters()) // 1024
+    assert kilobytes > 390_000
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < kilobytes // 10
