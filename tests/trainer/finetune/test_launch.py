@@ -6,7 +6,7 @@ import pytest
 
 from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.console import Progress
-from srlm.errors import TrainingFailed, UsageError
+from srlm.errors import Diverged, TrainingFailed, UsageError
 from trainer.finetune.job import DPOJob, SFTJob
 from trainer.finetune.launch import run_job
 
@@ -73,7 +73,7 @@ def test_two_processes_have_the_losses_of_one(kind, request, log):
 @pytest.mark.slow
 def test_an_error_of_the_first_process_is_the_message(sft):
     job = sft("odd", batch_size=5)
-    with pytest.raises(TrainingFailed, match="batch_size = 5 is not divisible by the number of processes, 2"):
+    with pytest.raises(UsageError, match="batch_size = 5 is not divisible by the number of processes, 2"):
         run_job(job, TWO, QUIET)
 
 
@@ -105,7 +105,7 @@ def test_divergence_is_reported_and_code_in_the_current_folder_is_not_run(sft, t
     monkeypatch.chdir(here)
     job = sft("job")
     job = replace(job, config=job.config.model_copy(update={"learning_rate": 1e30}))
-    with pytest.raises(TrainingFailed, match=r"job: the training diverged\. At step 2 of 3 .*sft.learning_rate"):
+    with pytest.raises(Diverged, match=r"job: the training diverged\. At step 2 of 3 .*sft.learning_rate"):
         run_job(job, "python", QUIET)
     assert not (here / "it-ran").exists()
     assert list(job.folder.iterdir()) == []

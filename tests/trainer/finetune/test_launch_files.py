@@ -1,17 +1,15 @@
-"""accelerate reads the configuration files that the documentation names."""
+"""accelerate reads the recipes of the package."""
 
 import pytest
 
-from helpers.paths import ROOT
-
-FOLDER = ROOT / "docs" / "scale"
+from trainer.finetune.recipes import RECIPES
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in FOLDER.glob("*.yaml")))
+@pytest.mark.parametrize("name", RECIPES)
 def test_accelerate_reads_it(name):
     from accelerate.commands.config.config_args import load_config_from_file
 
-    text = (FOLDER / name).read_text(encoding="utf-8")
-    config = load_config_from_file(str(FOLDER / name))  # refuses keys that it does not know
+    text = RECIPES[name].read_text(encoding="utf-8")
+    config = load_config_from_file(str(RECIPES[name]))  # refuses keys that it does not know
     assert config.mixed_precision == "bf16"
     assert config.distributed_type in text
