@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from helpers.told_progress import Told
 from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.console import Progress
 from srlm.errors import Diverged, TrainingFailed, UsageError
@@ -84,6 +85,11 @@ def test_the_output_of_a_launcher_that_fails_is_in_the_log(sft):
     assert "no such device" in (job.folder.parent / "launch.log").read_text(encoding="utf-8")
 
 
+def test_a_launcher_that_is_killed_is_told_apart(sft):
+    with pytest.raises(TrainingFailed, match="were killed, as the system does when its memory is used up, see"):
+        run_job(sft("job"), "python -c 'import os; os.kill(os.getpid(), 9)'", QUIET)
+
+
 def test_a_launcher_that_does_not_exist_is_named(sft):
     with pytest.raises(UsageError, match="launcher: acelerate cannot be started"):
         run_job(sft("job"), "acelerate launch", QUIET)
@@ -96,7 +102,7 @@ def test_a_job_survives_serialisation(sft, dpo):
         assert JOB.validate_json(JOB.dump_json(job)) == job
 
 
-def test_divergence_is_reported_and_code_in_the_current_folder_is_not_run(sft, tmp_path, monkeypatch):
+def test_what_a_process_reports_arrives_and_code_in_the_current_folder_is_not_run(sft, tmp_path, monkeypatch):
     """The current folder holds data, which may include an untrusted json.py."""
     here = tmp_path / "here"
     here.mkdir()
@@ -104,9 +110,14 @@ def test_divergence_is_reported_and_code_in_the_current_folder_is_not_run(sft, t
         (here / f"{name}.py").write_text("open('it-ran', 'w')\nraise SystemExit('it ran')\n", encoding="utf-8")
     monkeypatch.chdir(here)
     job = sft("job")
-    job = replace(job, config=job.config.model_copy(update={"learning_rate": 1e30}))
+    longer = replace(job.examples[0], completion=job.examples[0].completion * 100)
+    config = job.config.model_copy(update={"learning_rate": 1e30})
+    job = replace(job, examples=(*job.examples, longer), config=config)
+    progress = Told()
     with pytest.raises(Diverged, match=r"job: the training diverged\. At step 2 of 3 .*sft.learning_rate"):
-        run_job(job, "python", QUIET)
+        run_job(job, "python", progress)
+    (line,) = progress.lines
+    assert f"1 of {len(job.examples)} examples are longer than 256 tokens and are left out" in line
     assert not (here / "it-ran").exists()
     assert list(job.folder.iterdir()) == []
 
