@@ -116,16 +116,21 @@ def _by_recipe(recipe: str, options: list[str], device: str, gpus: int, batch_si
         raise UsageError(
             "launcher=deepspeed needs the library deepspeed, which is not installed here: pip install deepspeed"
         )
+    own_number = any(one.partition("=")[0] in {"--num_processes", "--num-processes"} for one in options)
     nodes = _nodes()
-    # On one machine a smaller number of processes is better than none. On several it would leave a node unused.
+    # On one machine fewer processes leave GPUs unused. On several they could leave a node without any.
     count = _even(gpus, batch_size) if nodes == 1 else gpus * nodes
+    if batch_size % count and not own_number:
+        raise UsageError(
+            f"launcher={recipe} starts {count} processes, one for each of {gpus} GPUs on each of {nodes} nodes, and "
+            f"batch_size = {batch_size} is not divisible by {count}. Set a batch_size that is, or use fewer nodes."
+        )
     command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(RECIPES[recipe])]
     command += ["--num_processes", str(count)]
     if nodes > 1:
         command = _on_all_nodes(command, options, nodes)
     else:
         command += options
-    own_number = any(one.partition("=")[0] in {"--num_processes", "--num-processes"} for one in options)
     where, environment = _seen(device)
     note = "" if own_number or nodes > 1 else _unused(count, gpus, batch_size)
     return Launcher(tuple(command), recipe, where, environment, None if own_number else count, note)

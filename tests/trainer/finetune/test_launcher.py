@@ -232,6 +232,14 @@ def test_accelerate_reads_the_command_of_a_node(gpus, slurm):
     assert environment["ACCELERATE_USE_FSDP"] == "true"
 
 
+def test_a_batch_that_the_nodes_do_not_divide_is_refused(gpus, slurm):
+    gpus(8)
+    slurm(4)
+    with pytest.raises(UsageError, match=r"launcher=fsdp starts 32 processes, .* and batch_size = 16 is not divisible"):
+        require_launcher("fsdp", "cuda", 16)
+    require_launcher("fsdp --num_processes 16", "cuda", 16)
+
+
 class Started(BaseException):
     """The end of a test, in place of a process."""
 
