@@ -59,6 +59,7 @@ class Caller:
         todo = [batch for batch in plan if any(unique[index] not in replies for index in batch)]
         if todo:
             ledger.require_writable()
+            ledger.announce(self.progress.say)
         with self.progress.step(label, total=len(unique)) as step:
             step.advance(len(unique) - sum(len(batch) for batch in todo))
             uncommitted = _Uncommitted(self, replies)

@@ -23,7 +23,7 @@ from srlm.puzzle.task import PUZZLE
 from srlm.rewards.reward_model import RewardModel, is_classifier
 from srlm.rewards.source import open_source
 from srlm.types import Message, Request
-from trainer.finetune.launch import require_launcher
+from trainer.finetune.launcher import require_launcher
 from trainer.finetune.libraries import require_libraries
 from trainer.finetune.load_model import dropout_settings, require_loadable
 from trainer.finetune.tokenize import ExampleTokenizer
@@ -41,12 +41,13 @@ def preflight(config: TrainConfig) -> None:
     judge = configured_judge(config.judge)
     _check_rewards(config, judge.rubric.scale if only_judge(config.reward) else None)
     data = check_records(config)
-    require_launcher(config.launcher)
     require_safe(config.vllm.arguments())
     require_libraries()
     if any(one.lora.rank for one in _trainings(config)):
         require("peft", "LoRA", "train")
     pick_device(config.device)
+    for one in _trainings(config):
+        require_launcher(config.launcher, config.device, one.batch_size)
     folder = _local_model(config.model, config.engine)
     tokenizer = load_tokenizer(folder)
     ExampleTokenizer(tokenizer, config.thoughts)

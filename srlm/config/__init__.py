@@ -54,8 +54,9 @@ class TrainConfig(Section):
     launcher: str | None = Field(
         None,
         description=(
-            "command that starts the processes of a training, such as: accelerate launch --num_processes 8 "
-            "(docs/explain/scale.md); null: training runs in this process"
+            "how the processes of a training are started (docs/explain/scale.md). null: on CUDA one for each visible "
+            "GPU (DDP), else training runs in this process; ddp, fsdp or deepspeed: a recipe for accelerate, with "
+            "options of accelerate launch after it; anything else: a command such as torchrun --nproc-per-node 4"
         ),
     )
     report_to: Annotated[tuple[Tracker, ...], OneOrSeveral] = Field(

@@ -24,6 +24,8 @@ def pick_device(device: str) -> str:
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not available.get(device.split(":", maxsplit=1)[0], True):
         raise EngineError(f"torch does not find the device {device}. Use device=auto or device=cpu.")
+    if device.startswith("cuda:") and int(device.removeprefix("cuda:")) >= torch.cuda.device_count():
+        raise EngineError(f"torch finds {torch.cuda.device_count()} GPUs, which count from cuda:0, and not {device}.")
     if device != "auto":
         return device
     if torch.cuda.is_available():

@@ -21,8 +21,7 @@ import torch.distributed
 
 from srlm.console import Progress, Step
 from trainer.finetune.launcher_settings import uses_fsdp
-
-RECIPES = Path(__file__).parents[2] / "docs" / "scale"
+from trainer.finetune.recipes import RECIPES
 
 
 class Interrupted(BaseException):
@@ -53,7 +52,7 @@ def settings(name: str) -> dict[str, str]:
     from accelerate.commands.launch import _validate_launch_command, launch_command_parser
     from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env
 
-    given = launch_command_parser().parse_args(["--config_file", str(RECIPES / f"{name}.yaml"), "script.py"])
+    given = launch_command_parser().parse_args(["--config_file", str(RECIPES[name]), "script.py"])
     arguments, *_ = _validate_launch_command(given)
     if arguments.use_deepspeed:
         arguments.deepspeed_fields_from_accelerate_config = ""

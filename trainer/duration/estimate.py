@@ -14,6 +14,7 @@ from srlm.engines.open import is_remote, public_name
 from srlm.types import Demonstration, RankedPrompt
 from trainer.duration.speed import Speed, measure_speed
 from trainer.duration.work import Work, planned_work
+from trainer.finetune.launcher import choose_launcher
 from trainer.generation.user_prompts import prompts_of_an_iteration
 from trainer.session import Session
 
@@ -35,8 +36,10 @@ def announce_duration(session: Session, ift: Sequence[Demonstration], eft: Seque
     config = session.config
     if not session.missing_models():
         return  # before any library is imported
-    if config.launcher is not None or config.engine == "vllm" or config.model.startswith("vllm:"):
-        reason = "through a launcher" if config.launcher is not None else "with vLLM"
+    launcher = choose_launcher(config.launcher, config.device, config.dpo.batch_size)
+    several = launcher is not None and launcher.processes != 1
+    if several or config.engine == "vllm" or config.model.startswith("vllm:"):
+        reason = "through a launcher" if several else "with vLLM"
         session.progress.say(f"No estimate of the time: it is measured for runs in one process, not {reason}.")
         return
     work = planned_work(session, ift, eft)

@@ -16,6 +16,7 @@ from trainer.finetune.job import DPOJob
 from trainer.finetune.load_model import load_job_model
 from trainer.finetune.lora import lora_config
 from trainer.finetune.micro_batch import reference_batch_size
+from trainer.finetune.release import release_trainer
 from trainer.finetune.resource_errors import translate_resource_errors
 from trainer.finetune.save import save_checkpoint
 from trainer.finetune.tokenize import ExampleTokenizer, filter_by_length
@@ -70,6 +71,7 @@ def train_dpo(job: DPOJob, progress: Progress) -> None:
         snapshots = [SnapshotCallback(trainer, tokenizer, job)] if config.stopping.judge is not None else []
         fit(trainer, job, [*snapshots, *shared_callbacks(job, step)])
         save_checkpoint(trainer, tokenizer, job)
+        release_trainer(trainer)
 
 
 def _replay(chat: ExampleTokenizer, job: DPOJob, progress: Progress) -> Any:

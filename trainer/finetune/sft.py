@@ -11,6 +11,7 @@ from trainer.finetune.job import SFTJob, optimiser_steps
 from trainer.finetune.load_model import load_job_model
 from trainer.finetune.lora import lora_config
 from trainer.finetune.output_head import score_labelled_tokens
+from trainer.finetune.release import release_trainer
 from trainer.finetune.resource_errors import translate_resource_errors
 from trainer.finetune.save import save_checkpoint
 from trainer.finetune.tokenize import IGNORE_INDEX, ExampleTokenizer, Tokens, filter_by_length
@@ -58,6 +59,7 @@ def train_sft(job: SFTJob, progress: Progress) -> None:
         score_labelled_tokens(trainer.model)
         fit(trainer, job, shared_callbacks(job, step))
         save_checkpoint(trainer, tokenizer, job)
+        release_trainer(trainer)
 
 
 def _row(tokens: Tokens) -> dict[str, list[int]]:

@@ -11,7 +11,7 @@ from srlm.console import Step
 from srlm.engines.device import pick_device, pick_dtype, threads_for
 from srlm.errors import UsageError
 from trainer.finetune.checkpoints import trainer_state_dir
-from trainer.finetune.distributed import world_size
+from trainer.finetune.distributed import COLLECTIVE_TIMEOUT_S, world_size
 from trainer.finetune.job import DPOJob, SFTJob
 from trainer.finetune.micro_batch import micro_batch_size
 from trainer.finetune.launcher_settings import require_usable, set_mixed_precision, uses_fsdp
@@ -58,6 +58,7 @@ def shared_arguments(job: SFTJob | DPOJob, model: Any, longest: int) -> dict[str
         "bf16": bfloat16,
         "gradient_checkpointing": config.gradient_checkpointing,
         "use_cpu": device == "cpu",
+        "ddp_timeout": COLLECTIVE_TIMEOUT_S,
         "seed": job.seed % (1 << 31),
         "weight_decay": config.weight_decay,
         "adam_beta1": config.betas[0],

@@ -17,11 +17,11 @@ import torch
 from safetensors.torch import load_file
 
 import helpers.recipes
-from helpers.recipes import RECIPES
 from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.console import Progress
 from trainer.finetune.job import JOB, DPOJob, SFTJob
 from trainer.finetune.launch import run_job_in_process
+from trainer.finetune.recipes import RECIPES
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +39,7 @@ SNAPSHOTS = {"stopping": {"judge": "smollm2", "every": 2}}
 BIN = Path(sys.executable).parent
 LAUNCHERS = {
     "ddp": [BIN / "torchrun", "--standalone", "--nproc-per-node", 2],
-    "fsdp": [BIN / "accelerate", "launch", "--config_file", RECIPES / "fsdp.yaml", "--num_processes", 2]
+    "fsdp": [BIN / "accelerate", "launch", "--config_file", RECIPES["fsdp"], "--num_processes", 2]
     + ["--main_process_port", 0],
 }
 

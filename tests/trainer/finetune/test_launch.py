@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from helpers.told_progress import Told
 from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.console import Progress
-from srlm.errors import TrainingFailed, UsageError
+from srlm.errors import Diverged, TrainingFailed, UsageError
 from trainer.finetune.job import DPOJob, SFTJob
 from trainer.finetune.launch import run_job
 
@@ -56,7 +57,7 @@ def dpo(perturbed_model, pairs, examples, tmp_path):
 @pytest.mark.slow
 def test_an_error_of_the_first_process_is_the_message(sft):
     job = sft("odd", batch_size=5)
-    with pytest.raises(TrainingFailed, match="batch_size = 5 is not divisible by the number of processes, 2"):
+    with pytest.raises(UsageError, match="batch_size = 5 is not divisible by the number of processes, 2"):
         run_job(job, TWO, QUIET)
 
 
@@ -65,6 +66,11 @@ def test_the_output_of_a_launcher_that_fails_is_in_the_log(sft):
     with pytest.raises(TrainingFailed, match=r"ended with an error, see .*launch\.log"):
         run_job(job, "python -c 'import sys; sys.exit(\"no such device\")'", QUIET)
     assert "no such device" in (job.folder.parent / "launch.log").read_text(encoding="utf-8")
+
+
+def test_a_launcher_that_is_killed_is_told_apart(sft):
+    with pytest.raises(TrainingFailed, match="were killed, as the system does when its memory is used up, see"):
+        run_job(sft("job"), "python -c 'import os; os.kill(os.getpid(), 9)'", QUIET)
 
 
 def test_a_launcher_that_does_not_exist_is_named(sft):
@@ -79,7 +85,7 @@ def test_a_job_survives_serialisation(sft, dpo):
         assert JOB.validate_json(JOB.dump_json(job)) == job
 
 
-def test_divergence_is_reported_and_code_in_the_current_folder_is_not_run(sft, tmp_path, monkeypatch):
+def test_what_a_process_reports_arrives_and_code_in_the_current_folder_is_not_run(sft, tmp_path, monkeypatch):
     """The current folder holds data, which may include an untrusted json.py."""
     here = tmp_path / "here"
     here.mkdir()
@@ -87,9 +93,14 @@ def test_divergence_is_reported_and_code_in_the_current_folder_is_not_run(sft, t
         (here / f"{name}.py").write_text("open('it-ran', 'w')\nraise SystemExit('it ran')\n", encoding="utf-8")
     monkeypatch.chdir(here)
     job = sft("job")
-    job = replace(job, config=job.config.model_copy(update={"learning_rate": 1e30}))
-    with pytest.raises(TrainingFailed, match=r"job: the training diverged\. At step 2 of 3 .*sft.learning_rate"):
-        run_job(job, "python", QUIET)
+    longer = replace(job.examples[0], completion=job.examples[0].completion * 100)
+    config = job.config.model_copy(update={"learning_rate": 1e30})
+    job = replace(job, examples=(*job.examples, longer), config=config)
+    progress = Told()
+    with pytest.raises(Diverged, match=r"job: the training diverged\. At step 2 of 3 .*sft.learning_rate"):
+        run_job(job, "python", progress)
+    (line,) = progress.lines
+    assert f"1 of {len(job.examples)} examples are longer than 256 tokens and are left out" in line
     assert not (here / "it-ran").exists()
     assert list(job.folder.iterdir()) == []
 

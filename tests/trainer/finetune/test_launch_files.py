@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from helpers.recipes import RECIPES, recipe, settings
+from helpers.recipes import recipe, settings
 from srlm.config.finetune import DPOConfig, LoraConfig, SFTConfig
 from srlm.console import Progress
 from srlm.errors import UsageError
@@ -12,17 +12,18 @@ from trainer.finetune.distributed import own_device
 from trainer.finetune.job import DPOJob, SFTJob
 from trainer.finetune.launch import run_job
 from trainer.finetune.launcher_settings import receives_weights, require_usable
+from trainer.finetune.recipes import RECIPES
 
 QUIET = Progress(quiet=True)
-NAMES = sorted(path.stem for path in RECIPES.glob("*.yaml"))
+NAMES = list(RECIPES)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_accelerate_reads_it(name):
     from accelerate.commands.config.config_args import load_config_from_file
 
-    text = (RECIPES / f"{name}.yaml").read_text(encoding="utf-8")
-    config = load_config_from_file(str(RECIPES / f"{name}.yaml"))  # refuses keys that it does not know
+    text = RECIPES[name].read_text(encoding="utf-8")
+    config = load_config_from_file(str(RECIPES[name]))  # refuses keys that it does not know
     assert config.mixed_precision == "bf16"
     assert config.distributed_type in text
 

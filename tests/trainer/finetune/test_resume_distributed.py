@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from helpers.recipes import RECIPES
 from helpers.recipes import __file__ as RECIPE
 from srlm.config.finetune import DPOConfig, SFTConfig
 from trainer.finetune.job import JOB, DPOJob, SFTJob
@@ -28,12 +27,13 @@ from pathlib import Path
 from srlm.console import Progress
 from trainer.finetune.job import JOB
 from trainer.finetune.launch import run_job
+from trainer.finetune.recipes import RECIPES
 job = JOB.validate_json(Path(sys.argv[1]).read_bytes())
 run_job(job, sys.argv[2], Progress(quiet=True))
 """
 LAUNCHERS = {
     "sft": "torchrun --standalone --nproc-per-node 2",
-    "dpo": f"accelerate launch --config_file {RECIPES / 'fsdp.yaml'} --num_processes 2 --main_process_port 0 {RECIPE}",
+    "dpo": f"accelerate launch --config_file {RECIPES['fsdp']} --num_processes 2 --main_process_port 0 {RECIPE}",
 }
 
 
