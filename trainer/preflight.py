@@ -29,6 +29,7 @@ from trainer.finetune.launch import require_launcher
 from trainer.finetune.libraries import require_libraries
 from trainer.finetune.load_model import dropout_settings, load_for_training
 from trainer.finetune.tokenize import ExampleTokenizer
+from trainer.finetune.zero3 import refuse_lora_with_zero3
 from trainer.generation.puzzles import puzzle_prompts
 from trainer.generation.user_prompts import prompts_of_an_iteration
 from trainer.preferences.best_of_n import min_positive_reward
@@ -50,6 +51,8 @@ def preflight(config: TrainConfig) -> None:
     require_libraries()
     if any(one.lora.rank for one in _trainings(config)):
         require("peft", "LoRA", "train")
+    for one in _trainings(config):
+        refuse_lora_with_zero3(one, config.launcher or "")
     pick_device(config.device)
     folder = _local_model(config.model, config.engine)
     tokenizer = load_tokenizer(folder)

@@ -18,6 +18,7 @@ from srlm.errors import TrainingFailed, UsageError
 from srlm.jsonl import write_json
 from trainer.finetune.checkpoints import shared_rows_dir
 from trainer.finetune.job import JOB, DPOJob, SFTJob
+from trainer.finetune.zero3 import refuse_lora_with_zero3
 
 STEP_PREFIX, ERROR_PREFIX = "srlm step ", "srlm error "
 """Lines in which the first process reports its progress or its error to the parent, on standard output."""
@@ -47,7 +48,12 @@ def run_job(job: SFTJob | DPOJob, launcher: str | None, progress: Progress) -> N
 
 
 def run_job_in_process(job: SFTJob | DPOJob, progress: Progress) -> None:
-    """Train in this process. Torch and TRL are imported only now."""
+    """Train in this process. Torch and TRL are imported only now.
+
+    Raises:
+        UsageError: the process is of DeepSpeed ZeRO-3, and the training has LoRA.
+    """
+    refuse_lora_with_zero3(job.config)
     if isinstance(job, SFTJob):
         from trainer.finetune.sft import train_sft
 
