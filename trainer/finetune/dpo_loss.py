@@ -24,13 +24,6 @@ from trainer.finetune.replay import Replay
 from trainer.finetune.shuffling import EpochSampler
 from trainer.finetune.trl_functions import with_names
 
-BUILD: Any = with_names(
-    DPOTrainer.__init__,  # type: ignore[arg-type, unused-ignore]
-    create_model_from_path=lambda *args, **rest: None,
-    hash_module=lambda module: None,
-)
-"""TRL's `__init__` without a second model, which it loads under FSDP, and without a digest of all weights."""
-
 
 class ExtendedDPOTrainer(DPOTrainer):  # type: ignore[misc, unused-ignore]
     """TRL's DPOTrainer with NLL, label smoothing and replay, and the reference of `trainer/finetune/reference.py`."""
@@ -46,7 +39,13 @@ class ExtendedDPOTrainer(DPOTrainer):  # type: ignore[misc, unused-ignore]
         **rest: Any,
     ) -> None:
         self._stored = reference
-        BUILD(self, **rest)
+        # Without a second model, which TRL loads under FSDP, and without a digest of all weights.
+        build: Any = with_names(
+            DPOTrainer.__init__,  # type: ignore[arg-type, unused-ignore]
+            create_model_from_path=lambda *args, **rest: None,
+            hash_module=lambda module: None,
+        )
+        build(self, **rest)
         score_labelled_tokens(self.model)
         self.nll_coef = nll_coef
         self.smoothing = smoothing
