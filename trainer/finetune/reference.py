@@ -77,7 +77,8 @@ def stored_reference(job: DPOJob, pair_ids: Sequence[str], progress: Progress) -
     """
     state, folder = PartialState(), trainer_state_dir(job.folder)
     if state.is_main_process and _read(job, pair_ids) is None and folder.exists():
-        progress.say(f"{job.label}: begins again at its first step, because {reference_file(job.folder)} is missing.")
+        file = reference_file(job.folder)
+        progress.say(f"{job.label}: begins again at its first step, because {file} does not have its pairs.")
         shutil.rmtree(folder)
     state.wait_for_everyone()
     return _read(job, pair_ids)

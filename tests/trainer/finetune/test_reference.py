@@ -135,7 +135,7 @@ def test_a_training_is_not_resumed_without_them(job):
     train_dpo(killed, again)
     assert again.steps == [1, 2, 3]
     assert again.said == [
-        f"killed: DPO: begins again at its first step, because {reference_file(killed.folder)} is missing."
+        f"killed: DPO: begins again at its first step, because {reference_file(killed.folder)} does not have its pairs."
     ]
     assert stored(killed) == stored(whole)
     assert weights(killed) == weights(whole)
