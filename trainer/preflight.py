@@ -27,6 +27,7 @@ from trainer.finetune.launcher import require_launcher
 from trainer.finetune.libraries import require_libraries
 from trainer.finetune.load_model import dropout_settings, require_loadable
 from trainer.finetune.tokenize import ExampleTokenizer
+from trainer.finetune.zero3 import refuse_lora_with_zero3
 from trainer.generation.puzzles import puzzle_prompts
 from trainer.preferences.best_of_n import min_positive_reward
 from trainer.preflight_data import check_contexts, check_prompt_lengths, check_records
@@ -45,6 +46,8 @@ def preflight(config: TrainConfig) -> None:
     require_libraries()
     if any(one.lora.rank for one in _trainings(config)):
         require("peft", "LoRA", "train")
+    for one in _trainings(config):
+        refuse_lora_with_zero3(one, config.launcher or "")
     pick_device(config.device)
     for one in _trainings(config):
         require_launcher(config.launcher, config.device, one.batch_size)

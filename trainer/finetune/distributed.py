@@ -39,8 +39,8 @@ def own_device(device: str) -> str:
 def shared_dataset(rows: list[dict[str, Any]], folder: Path) -> Any:
     """Return the rows as a `datasets.Dataset`.
 
-    With several processes the first one writes the rows to disk and all read them from there: TRL caches the
-    log-probabilities of the reference model in a file next to the rows, which the first process writes for all.
+    With several processes the first one writes the rows to disk and all read them from there: TRL prepares them in the
+    first process, for all, and caches the result in a file next to them.
 
     Args:
         rows: tokenized examples or pairs.

@@ -21,6 +21,7 @@ from trainer.finetune.distributed import world_size
 from trainer.finetune.job import JOB, DPOJob, SFTJob
 from trainer.finetune.launcher import Launcher, choose_launcher, search_path
 from trainer.finetune.micro_batch import retry_with_smaller_micro_batch
+from trainer.finetune.zero3 import refuse_lora_with_zero3
 
 STEP_PREFIX, SAY_PREFIX, ERROR_PREFIX = "srlm step ", "srlm say ", "srlm error "
 """Lines in which the first process reports to the parent, on standard output: its progress, a message for the user, the
@@ -63,9 +64,10 @@ def run_job_in_process(job: SFTJob | DPOJob, progress: Progress) -> None:
     """Train in this process. Torch and TRL are imported only now.
 
     Raises:
-        UsageError: this process is alone and sees several GPUs.
+        UsageError: this process is alone and sees several GPUs; or it is of DeepSpeed ZeRO-3, and the training has LoRA.
     """
     _require_one_gpu(job.device)
+    refuse_lora_with_zero3(job.config)
     if isinstance(job, SFTJob):
         from trainer.finetune.sft import train_sft
 
