@@ -40,10 +40,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the check. `needs_s` is about how long it takes on one GPU, for the deadline."""
+    """A part of the check, and about how long it takes on one GPU, for the deadline."""
 
     name: str
     needs_s: float
+    per_instruction_s: float = 0.0
+
+    def seconds(self, instructions: int) -> float:
+        """Return about how long it takes with so many new instructions."""
+        return self.needs_s + self.per_instruction_s * instructions
 
 
 Measure = Callable[[Part, "Setup", "Report", dict[str, Any]], None]
@@ -55,7 +60,7 @@ PARTS = (
     Part("profile", 15),
     Part("judge", 25),
     Part("train", 80),
-    Part("iteration", 180),
+    Part("iteration", 120, per_instruction_s=0.045),
 )
 
 
@@ -72,6 +77,7 @@ def main(words: Sequence[str] | None = None) -> int:
     sys.path[:0] = [*added, str(ROOT / "tools"), str(ROOT / "tests")]
     os.environ.setdefault("SRLM_CACHE", str((options.out / "cache").resolve()))
     os.environ["TQDM_DISABLE"] = "1"
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # one GPU: the trainings of `train` run in this process
     from gpu.setup import Clock
 
     return run(make_setup(options, Clock(options.deadline, began)), options.parts, measure_part)
@@ -91,8 +97,9 @@ def run_part(part: Part, setup: "Setup", measure: Measure, context: dict[str, An
     report, clock, error = Report(part.name), setup.clock, None
     began = clock.passed
     configuration: dict[str, Any] = {}
-    if not setup.tiny and part.needs_s > clock.left:
-        error = f"not begun: it takes about {part.needs_s:.0f} s, and the deadline is in {clock.left:.0f} s"
+    needed = part.seconds(setup.instructions)
+    if needed > clock.left:
+        error = f"not begun: it takes about {needed:.0f} s, and the deadline is in {clock.left:.0f} s"
     else:
         try:
             measure(part, setup, report, configuration)
@@ -159,7 +166,7 @@ def make_setup(options: argparse.Namespace, clock: "Clock") -> "Setup":
         device="cuda" if found else "cpu",
         tiny=options.tiny,
         instructions=options.instructions,
-        vllm_python=options.vllm_python or _python_with_vllm(),
+        vllm_python=options.vllm_python or (None if options.tiny else _python_with_vllm()),
         clock=clock,
     )
 
@@ -185,7 +192,9 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     reader.add_argument("--wheels", type=Path, help="folder of wheels to install first, without a network")
     reader.add_argument("--seeds", default="embedded", help="instructions and training data, as in srlm train --seeds")
     reader.add_argument("--instructions", type=int, default=1000, help="new instructions of the iteration")
-    reader.add_argument("--vllm-python", help="the Python of an environment with vLLM")
+    reader.add_argument(
+        "--vllm-python", help="the Python of an environment with vLLM; this or .venv-vllm, if it has it"
+    )
     options = reader.parse_args(words)
     if unknown := set(options.parts) - set(names):
         reader.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(names)}")

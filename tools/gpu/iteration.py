@@ -54,7 +54,7 @@ def measure(setup: Setup, sizes: Sizes, report: Report) -> None:
     command = [sys.executable, "-m", "srlm", "train", str(configuration), "--runs", str(runs), "--name", NAME]
     path = os.pathsep.join([str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
     limit = None if setup.clock.deadline is None else max(1.0, setup.clock.left)
-    began = setup.clock.passed
+    began, resumed = setup.clock.passed, (runs / NAME).is_dir()
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, "PYTHONPATH": path})
         try:
@@ -68,7 +68,7 @@ def measure(setup: Setup, sizes: Sizes, report: Report) -> None:
             process.wait()
             raise
     _stages(runs / NAME, report)
-    report.add("whole", seconds=setup.clock.passed - began, exit_code=code)
+    report.add("whole", seconds=setup.clock.passed - began, exit_code=code, resumed=resumed)
     if code != 0:
         end = log.read_text(encoding="utf-8", errors="replace").strip()[-600:]
         raise RuntimeError(
