@@ -37,7 +37,7 @@ def held_gb() -> float:
 
 
 def taken_gb() -> float:
-    """Return the GB of the GPU that are not free, whoever holds them; on a processor as `held_gb`."""
+    """Return the GB of the GPU that are not free, of any process; on a processor as `held_gb`."""
     if not torch.cuda.is_available():
         return held_gb()
     free, whole = torch.cuda.mem_get_info()

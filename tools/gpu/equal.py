@@ -166,7 +166,7 @@ def _repeats(setup: Setup, sizes: Sizes, report: Report, dtype: str) -> None:
         return sum(one.text == other.text for one, other in zip(first, others, strict=True))
 
     report.compare(f"sampled answers repeated, {dtype}", same(again), len(first))
-    # Another number of rows may choose another kernel, whose last bits differ.
+    # Another number of rows may choose other kernels, whose last bits differ.
     report.compare(f"sampled answers in narrower batches, {dtype}", same(narrow), len(first), required=False)
 
 

@@ -1,4 +1,4 @@
-"""Facts: the machine, and its ceilings: products, copies, and the time of one kernel from Python."""
+"""Facts: the machine, and its ceilings: products, copies, and the time of a launch from Python."""
 
 import os
 import subprocess

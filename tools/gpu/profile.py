@@ -49,7 +49,7 @@ def measure(setup: Setup, sizes: Sizes, report: Report) -> None:
         synchronize()
     engine.close()
     events: Sequence[Any] = seen.key_averages()
-    # The time of a kernel is also given to the operator that launched it: count it once.
+    # The time of kernels is also given to the operator that launched them: count it once.
     kernels = [one for one in events if one.device_type.name == "CUDA" and not one.is_user_annotation]
     busy = sum(_gpu_seconds(one) for one in kernels)
     dearest = sorted(kernels, key=_gpu_seconds, reverse=True)[:SHOWN]
