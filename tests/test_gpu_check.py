@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -85,7 +87,7 @@ def test_a_part_that_would_not_end_before_the_deadline_does_not_begin(setup):
     def measure(part, setup, report, configuration):
         begun.append(part.name)
 
-    late = Setup(**{**vars(setup), "instructions": 1000, "clock": Clock(deadline=30)})
+    late = replace(setup, instructions=1000, clock=Clock(deadline=30))
     assert gpu_check.run(late, PARTS, measure) == 1
     assert begun == [part.name for part in gpu_check.PARTS if part.seconds(1000) <= 30]
     assert "not begun: it takes about 165 s" in lines_of(setup.out)[-1]["error"]
@@ -125,6 +127,33 @@ def test_two_tokens_are_a_near_tie_if_their_logits_are_close(tmp_path, monkeypat
         assert equal._is_near_tie(tiny_models.load(tmp_path), prompt, [9, 3, 8], [9, 4, 8]) is near
 
 
+def test_all_are_answered_where_memory_runs_out(setup, monkeypatch):
+    import torch
+
+    from gpu import equal
+    from srlm.engines import decoding
+
+    caps, tried, generate = [], [], decoding.generate
+
+    def generate_in_little_memory(model, prompts, rows, *, max_rows, **rest):
+        tried.append(max_rows)
+        if len(caps) == 1 and max_rows > 2:
+            raise torch.OutOfMemoryError
+        generate(model, prompts, rows, max_rows=max_rows, **rest)
+
+    monkeypatch.setattr(decoding, "generate", generate_in_little_memory)
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", caps.append)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=100e9))
+    report = Report("equal")
+    tiny = replace(setup, folder=models.tiny_model(setup.out))
+    equal._out_of_memory(tiny, equal.Sizes(crowd=8, crowd_tokens=4), report)
+    assert caps == [pytest.approx(equal.CAP_GB / 100), 1.0]
+    assert tried[-1] == 2
+    found = report.measured["out of memory"]
+    assert found["rows_after"] == 2 < found["rows_before"]
+    assert report.equalities["requests answered under the cap"].holds
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -159,7 +188,7 @@ def test_every_part_on_a_processor(tmp_path):
     for part, line in lines.items():
         assert line["passed"], line
         assert line["error"] is None
-        assert line["device"] == "cpu"
+        assert line["device"] == "processor"
         assert line["versions"]["torch"]
         assert line["configuration"]["tiny"] is True
         assert all(one["holds"] for one in line["equalities"].values()), part

@@ -56,7 +56,7 @@ Measure = Callable[[Part, "Setup", "Report", dict[str, Any]], None]
 PARTS = (
     Part("facts", 15),
     Part("equal", 45),
-    Part("generate", 90),
+    Part("generate", 100),
     Part("profile", 15),
     Part("judge", 25),
     Part("train", 80),
@@ -68,6 +68,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the parts that are named, or all; return the exit code."""
     began = time.monotonic()
     options = _options(words)
+    options.out = options.out.resolve()
     options.out.mkdir(parents=True, exist_ok=True)
     if options.wheels:
         install(options.wheels, options.out / "packages")
@@ -75,7 +76,6 @@ def main(words: Sequence[str] | None = None) -> int:
     added = [str(ROOT), *([str(options.out / "packages")] if options.wheels else [])]
     os.environ["PYTHONPATH"] = os.pathsep.join([*added, *filter(None, [os.environ.get("PYTHONPATH")])])
     sys.path[:0] = [*added, str(ROOT / "tools"), str(ROOT / "tests")]
-    os.environ.setdefault("SRLM_CACHE", str((options.out / "cache").resolve()))
     os.environ["TQDM_DISABLE"] = "1"
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # one GPU: the trainings of `train` run in this process
     from gpu.setup import Clock
@@ -85,7 +85,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def run(setup: "Setup", parts: Sequence[str], measure: Measure) -> int:
     """Run these parts one after the other; return 0 if all of them passed."""
-    context = {"versions": versions(), "device": setup.device}
+    from gpu.device import device_name
+
+    context = {"device": device_name(setup.device), "versions": versions()}
     passed = [run_part(part, setup, measure, context) for part in PARTS if part.name in parts]
     return 0 if all(passed) else 1
 
@@ -154,14 +156,13 @@ def make_setup(options: argparse.Namespace, clock: "Clock") -> "Setup":
     found = torch.cuda.is_available()
     if not found and not options.tiny:
         raise SystemExit("torch finds no GPU. With --tiny every part runs on a processor, in a minute.")
-    out = options.out.resolve()
     if options.tiny:
-        folder = tiny_model(out)
+        folder = tiny_model(options.out)
     else:
-        folder = joined_model(options.gguf, out) if options.gguf else model_folder(options.model)
+        folder = joined_model(options.gguf, options.out) if options.gguf else model_folder(options.model)
     return Setup(
         folder=folder,
-        out=out,
+        out=options.out,
         seeds=options.seeds,
         device="cuda" if found else "cpu",
         tiny=options.tiny,

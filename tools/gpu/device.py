@@ -8,6 +8,11 @@ from typing import Any
 import torch
 
 
+def device_name(device: str) -> str:
+    """Return the name of the GPU; "processor" without one."""
+    return torch.cuda.get_device_name() if device == "cuda" else "processor"
+
+
 def synchronize() -> None:
     """Wait until the GPU has done what it was given."""
     if torch.cuda.is_available():

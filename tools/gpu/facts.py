@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from gpu.device import best_seconds
+from gpu.device import best_seconds, device_name
 from gpu.report import Report
 from gpu.setup import Setup
 
@@ -43,11 +43,6 @@ def measure(setup: Setup, sizes: Sizes, report: Report) -> None:
         gb_per_s=2 * sizes.copied / best_seconds(copied.clone, 8) / 1e9,
         us_per_kernel=best_seconds(launch, 4) / sizes.kernels * 1e6,
     )
-
-
-def device_name(device: str) -> str:
-    """Return the name of the GPU; "processor" without one."""
-    return torch.cuda.get_device_name() if device == "cuda" else "processor"
 
 
 def _driver() -> str | None:

@@ -38,7 +38,7 @@ class Sizes:
 
     rows: tuple[int, ...] = (64, 256, 1024)
     batches: tuple[int, ...] = (1, 64, 256)
-    most_requests: int = 8192
+    most_requests: int = 4096
     paged: int = 1024
     vllm: int = 4096
     max_tokens: int = 256
@@ -152,8 +152,8 @@ def _vllm(setup: Setup, sizes: Sizes, report: Report) -> None:
     work = {"folder": str(setup.folder), "device": setup.device, "requests": requests}
     script = Path(__file__).with_name("vllm_speed.py")
     # Packages that this Python finds by its path are of other versions than that environment's.
-    own = os.environ.get("PYTHONPATH", "") if setup.vllm_python == sys.executable else ""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *own.split(os.pathsep)])}
+    path = os.environ["PYTHONPATH"] if setup.vllm_python == sys.executable else str(ROOT)
+    environment = {**os.environ, "PYTHONPATH": path}
     done = subprocess.run(
         [setup.vllm_python, str(script)],
         input=json.dumps(work),

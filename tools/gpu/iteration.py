@@ -7,7 +7,6 @@ the seeds' own: a random model writes none that the filters accept. The same com
 
 import json
 import math
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import yaml
 
 from gpu.report import Report
 from gpu.requests import TEMPERATURE, TOP_P
-from gpu.setup import ROOT, Setup
+from gpu.setup import Setup
 
 NAME = "gpu"
 
@@ -50,13 +49,14 @@ def measure(setup: Setup, sizes: Sizes, report: Report) -> None:
     """
     runs, log = setup.out / "runs", setup.out / "train.log"
     configuration = setup.out / "iteration.yaml"
-    configuration.write_text(yaml.safe_dump(settings(setup, sizes)), encoding="utf-8")
+    given = settings(setup, sizes)
+    configuration.write_text(yaml.safe_dump(given), encoding="utf-8")
+    report.add("settings", **given)
     command = [sys.executable, "-m", "srlm", "train", str(configuration), "--runs", str(runs), "--name", NAME]
-    path = os.pathsep.join([str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
     limit = None if setup.clock.deadline is None else max(1.0, setup.clock.left)
     began, resumed = setup.clock.passed, (runs / NAME).is_dir()
     with log.open("w", encoding="utf-8") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, "PYTHONPATH": path})
+        process = subprocess.Popen(command, stdout=output, stderr=output)
         try:
             code: int | None = process.wait(limit)
         except subprocess.TimeoutExpired:
