@@ -7,6 +7,7 @@
 PYTHON ?= python3
 PIP_OPTIONS ?=
 BENCH ?=
+GPU ?= --deadline 470
 LEARN ?=
 ROUNDS ?= 20
 VLLM_TESTS ?= vllm and not slow
@@ -17,7 +18,7 @@ PIP := $(BIN)/python $(INSTALL)
 VLLM_PIP := $(VLLM)/python $(INSTALL) -c constraints-vllm.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-lm test test-slow test-shuffled test-vllm browser check docs bench learn format clean
+.PHONY: help demo demo-lm test test-slow test-shuffled test-vllm browser check docs bench gpu learn format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -93,6 +94,10 @@ docs: .venv/.installed ## build the documentation site into site/
 
 bench: .venv/.installed ## measure the speed of the parts that cost most
 	$(BIN)/python tools/bench.py $(BENCH)
+
+# Parts and options: make gpu GPU="equal judge --seeds oasst:FOLDER". results/reproductions/h200 says what to expect.
+gpu: .venv/.installed ## check one GPU: equal results, speed, training, a whole iteration: 8 minutes
+	$(BIN)/python tools/gpu_check.py $(GPU)
 
 learn: .venv/.installed ## run the learning test: train on puzzles, and measure the gain from self-judgement
 	$(BIN)/python tools/learn.py --check $(LEARN)

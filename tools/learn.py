@@ -31,7 +31,6 @@ if "sentences" not in sys.argv:
 from learn_controls import CONTROLS, before_iteration, before_m1
 from learn_measure import Measured, measure
 from learn_picture import svg
-
 from srlm.config import TrainConfig
 from srlm.config_file import differences, load_config
 from srlm.console import Progress, stdout

@@ -5,13 +5,13 @@ import json
 import pytest
 import yaml
 
-from helpers.paths import ROOT
 from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.console import Progress
 from srlm.errors import UsageError
 from trainer.finetune import zero3
 from trainer.finetune.job import SFTJob
 from trainer.finetune.launch import run_job_in_process
+from trainer.finetune.recipes import RECIPES
 from trainer.finetune.zero3 import launcher_has_zero3, refuse_lora_with_zero3
 
 LORA = DPOConfig(lora={"rank": 16})
@@ -34,9 +34,11 @@ def test_a_file_of_accelerate_is_read(tmp_path):
 
 
 def test_the_recipe_is_recognised():
-    assert launcher_has_zero3(f"accelerate launch --config_file {ROOT / 'docs/scale/deepspeed.yaml'}")
+    assert launcher_has_zero3(f"accelerate launch --config_file {RECIPES['deepspeed']}")
+    assert launcher_has_zero3("deepspeed --num_processes 2")
     for name in ("ddp", "fsdp"):
-        refuse_lora_with_zero3(LORA, f"accelerate launch --config_file {ROOT / f'docs/scale/{name}.yaml'}")
+        refuse_lora_with_zero3(LORA, f"accelerate launch --config_file {RECIPES[name]}")
+        refuse_lora_with_zero3(LORA, name)
 
 
 def test_inside_the_quotes_of_another_command(tmp_path):
