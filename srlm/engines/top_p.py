@@ -30,7 +30,7 @@ class Draw(NamedTuple):
 
 
 class _Scale(NamedTuple):
-    """What turns logits into probabilities, [B, 1] each; and the rows' parameters [B]."""
+    """Factors that turn logits into probabilities, [B, 1] each; and the rows' parameters [B]."""
 
     best: torch.Tensor
     inverse: torch.Tensor

@@ -64,7 +64,8 @@ def run_job_in_process(job: SFTJob | DPOJob, progress: Progress) -> None:
     """Train in this process. Torch and TRL are imported only now.
 
     Raises:
-        UsageError: this process is alone and sees several GPUs; or it is of DeepSpeed ZeRO-3, and the training has LoRA.
+        UsageError: this process is alone and sees several GPUs; or it is one of DeepSpeed ZeRO-3, and the training has
+            LoRA.
     """
     _require_one_gpu(job.device)
     refuse_lora_with_zero3(job.config)

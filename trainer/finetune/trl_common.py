@@ -13,8 +13,8 @@ from srlm.errors import UsageError
 from trainer.finetune.checkpoints import trainer_state_dir
 from trainer.finetune.distributed import COLLECTIVE_TIMEOUT_S, world_size
 from trainer.finetune.job import DPOJob, SFTJob
-from trainer.finetune.micro_batch import micro_batch_size
 from trainer.finetune.launcher_settings import require_usable, set_mixed_precision, uses_fsdp
+from trainer.finetune.micro_batch import micro_batch_size
 
 
 def shared_arguments(job: SFTJob | DPOJob, model: Any, longest: int) -> dict[str, Any]:

@@ -120,7 +120,7 @@ class InstructionFilter:
         )
         nearest = found.argmax(axis=1)
         near = np.flatnonzero(found.max(axis=1) >= limit - ROUNDING)
-        return [int(row) for row in near if rouge_l(texts[row], self._known[nearest[row]]) > limit]
+        return [int(row) for row in near if rouge_l(texts[row], self._known[int(nearest[row])]) > limit]
 
     def _is_too_similar(self, text: str, others: Sequence[str]) -> bool:
         """Return whether the most similar of the others is above the limit."""

@@ -39,8 +39,10 @@ SNAPSHOTS = {"stopping": {"judge": "smollm2", "every": 2}}
 BIN = Path(sys.executable).parent
 LAUNCHERS = {
     "ddp": [BIN / "torchrun", "--standalone", "--nproc-per-node", 2],
-    "fsdp": [BIN / "accelerate", "launch", "--config_file", RECIPES["fsdp"], "--num_processes", 2]
-    + ["--main_process_port", 0],
+    "fsdp": [
+        *(BIN / "accelerate", "launch", "--config_file", RECIPES["fsdp"]),
+        *("--num_processes", 2, "--main_process_port", 0),
+    ],
 }
 
 

@@ -16,6 +16,7 @@ import pytest
 from helpers.recipes import __file__ as RECIPE
 from srlm.config.finetune import DPOConfig, SFTConfig
 from trainer.finetune.job import JOB, DPOJob, SFTJob
+from trainer.finetune.recipes import RECIPES
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +28,6 @@ from pathlib import Path
 from srlm.console import Progress
 from trainer.finetune.job import JOB
 from trainer.finetune.launch import run_job
-from trainer.finetune.recipes import RECIPES
 job = JOB.validate_json(Path(sys.argv[1]).read_bytes())
 run_job(job, sys.argv[2], Progress(quiet=True))
 """
