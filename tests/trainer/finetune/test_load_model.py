@@ -22,7 +22,9 @@ def test_an_allocated_model_is_the_loaded_one_but_for_the_values_of_its_weights(
     empty = allocate_model(tiny_model, 0.1)
     assert empty.config == loaded.config
     assert empty.config.attention_dropout == 0.1
-    shapes = [[(name, one.shape, one.dtype, one.device) for name, one in it.named_parameters()] for it in (empty, loaded)]
+    shapes = [
+        [(name, one.shape, one.dtype, one.device) for name, one in it.named_parameters()] for it in (empty, loaded)
+    ]
     assert shapes[0] == shapes[1]  # tied weights are named once
     for (name, table), (_, expected) in zip(empty.named_buffers(), loaded.named_buffers(), strict=True):
         assert torch.equal(table, expected), name
