@@ -7,6 +7,7 @@ in test_resume_distributed.py.
 import json
 import math
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -38,11 +39,8 @@ EVERY_TERM = {"nll_coef": 0.2, "label_smoothing": "agreement", "replay": 5}
 SNAPSHOTS = {"stopping": {"judge": "smollm2", "every": 2}}
 BIN = Path(sys.executable).parent
 LAUNCHERS = {
-    "ddp": [BIN / "torchrun", "--standalone", "--nproc-per-node", 2],
-    "fsdp": [
-        *(BIN / "accelerate", "launch", "--config_file", RECIPES["fsdp"]),
-        *("--num_processes", 2, "--main_process_port", 0),
-    ],
+    "ddp": f"{BIN}/torchrun --standalone --nproc-per-node 2",
+    "fsdp": f"{BIN}/accelerate launch --config_file {RECIPES['fsdp']} --num_processes 2 --main_process_port 0",
 }
 
 
@@ -114,7 +112,7 @@ def together(request, jobs) -> dict[str, Trained]:
     files = [job.folder.parent / "job.json" for job in made.values()]
     for file, job in zip(files, made.values(), strict=True):
         file.write_bytes(JOB.dump_json(job))
-    command = [*LAUNCHERS[request.param], helpers.recipes.__file__, *files]
+    command = [*shlex.split(LAUNCHERS[request.param]), helpers.recipes.__file__, *files]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"}
     ended = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
