@@ -153,10 +153,11 @@ class ChatTokenizer:
         self._prompts = {key: self._prompts[key] for key in distinct if key in self._prompts}
         self._choices = {}
         new = {key: self._render(request) for key, request in distinct.items() if key not in self._prompts}
-        encoded = encode_texts(self._tokenizer, [text for text, _ in new.values()])
-        for (key, (text, opened)), ids in zip(new.items(), encoded, strict=True):
-            self._require_rows(ids)
-            self._prompts[key] = Prompt(text, opened, ids)
+        texts = list(dict.fromkeys(text for text, _ in new.values()))
+        ids = dict(zip(texts, encode_texts(self._tokenizer, texts), strict=True))
+        for key, (text, opened) in new.items():
+            self._require_rows(ids[text])
+            self._prompts[key] = Prompt(text, opened, ids[text])
         for prompt in self._prompts.values():
             self._require_room(len(prompt.ids))
         self._read_choices(dict.fromkeys((prompt_key(one), one.choices) for one in requests if one.choices))
