@@ -160,6 +160,7 @@ def pretended_gpu(monkeypatch: pytest.MonkeyPatch, memory: float = 150.7e9) -> I
     monkeypatch.setattr(torch, "inference_mode", torch.no_grad)  # it would hide operations from a mode
     monkeypatch.setattr(torch.cuda, "_lazy_init", lambda: None)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
     properties = SimpleNamespace(total_memory=int(memory), major=9, minor=0)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device=None: properties)

@@ -4,6 +4,7 @@ Adapters are merged in the first process, on the CPU, into the float32 weights o
 started: those in training may be in bfloat16, which rounds away small updates, or sharded over processes.
 """
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from srlm.errors import TrainingFailed
 from srlm.jsonl import write_records
 from trainer.finetune.job import DPOJob, SFTJob
 from trainer.finetune.load_model import DROPOUT_NAMES
+from trainer.finetune.release import release_model
 
 
 def save_checkpoint(trainer: Any, tokenizer: Any, job: SFTJob | DPOJob) -> None:
@@ -29,6 +31,8 @@ def save_checkpoint(trainer: Any, tokenizer: Any, job: SFTJob | DPOJob) -> None:
     merged = _merge_adapters(trainer, job.start) if _is_adapted(trainer) else None
     require_finite(job, trainer.state, trainer.args, trainer.model if merged is None else merged)
     write_model(trainer, tokenizer, job.start, folder, merged)
+    if merged is not None:
+        release_model(merged)
     if trainer.is_world_process_zero():
         write_records(folder.parent / "training.jsonl", trainer.state.log_history)
 
@@ -46,6 +50,7 @@ def _merge_adapters(trainer: Any, start: Path) -> Any:
     trained = trainer.model
     whole = StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_params=True)
     adapters = get_model_state_dict(trained, options=whole)  # by all processes: each may hold a part
+    gc.collect()  # torch's function leaves a reference cycle with the model in it, whose memory is needed soon
     if not trainer.is_world_process_zero():
         return None
     base = load_model(start, torch.float32, "cpu")

@@ -178,7 +178,7 @@ def test_the_engine_answers_as_on_a_processor(folder: Path, monkeypatch: pytest.
         assert one.mass == pytest.approx(other.mass, abs=1e-5)
     # One pass, of which all choices are read at once; the common beginning, the prompts and the choices are uploaded.
     assert done.reads.total() == 1
-    assert done.uploads.total() == 4
+    assert done.uploads.total() == 3
 
 
 def test_a_gpu_is_part_of_the_identity_and_a_processor_is_not(

@@ -69,7 +69,7 @@ def test_options_and_deepspeeds_own_file_decide(tmp_path):
 
 
 def test_the_file_that_accelerate_reads_by_default(tmp_path, monkeypatch):
-    monkeypatch.setattr(zero3, "_default_config_file", lambda launcher: accelerate_file(tmp_path, 3))
+    monkeypatch.setattr(zero3, "_recipe_or_default", lambda launcher: accelerate_file(tmp_path, 3))
     assert launcher_has_zero3("accelerate launch")
 
 
