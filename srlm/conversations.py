@@ -17,7 +17,7 @@ QUESTIONS = ("instruction", "prompt", "question")
 ANSWERS = ("output", "response", "completion")
 CONVERSATIONS = ("messages", "conversations", "conversation")
 SYSTEM = ("system", "system_prompt")
-BESIDE = ("input", *SYSTEM, "history", "context")
+CONTEXT_FIELDS = ("input", *SYSTEM, "history", "context")
 """Fields that belong to the question of another field."""
 
 Role = Literal["system", "user", "assistant"]

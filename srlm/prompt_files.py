@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Literal
 
 from srlm.conversations import (
-    BESIDE,
+    CONTEXT_FIELDS,
     CONVERSATIONS,
     QUESTIONS,
     Question,
@@ -40,7 +40,7 @@ from srlm.types import Dropped, Message, Prompt
 
 _MT_BENCH = "turns"
 _OPEN_ASSISTANT = ("message_id", "message_tree_id", "parent_id", "role", "text", "lang", "deleted", "rank", "replies")
-_COLUMNS = frozenset({*CONVERSATIONS, *QUESTIONS, *BESIDE, _MT_BENCH, *_OPEN_ASSISTANT})
+_COLUMNS = frozenset({*CONVERSATIONS, *QUESTIONS, *CONTEXT_FIELDS, _MT_BENCH, *_OPEN_ASSISTANT})
 _HUB_NAME = re.compile(rf"{HUB}[\w.-]+/[\w.-]+(:.+)?")
 
 FILE: Literal["file"] = "file"

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from srlm.conversations import ANSWERS, BESIDE, CONVERSATIONS, QUESTIONS, SYSTEM, asked_and_answered
+from srlm.conversations import ANSWERS, CONTEXT_FIELDS, CONVERSATIONS, QUESTIONS, SYSTEM, asked_and_answered
 from srlm.data_tables import SUFFIXES, file_rows, table_rows
 from srlm.digest import digest_of
 from srlm.errors import DataError
@@ -32,7 +32,7 @@ from srlm.types import Demonstration, RankedPrompt
 T = TypeVar("T", Demonstration, RankedPrompt)
 _DEMONSTRATION = TypeAdapter(Demonstration)
 _OTHERS = ("id", "kind", "schema")
-_COLUMNS = frozenset({*QUESTIONS, *ANSWERS, *CONVERSATIONS, *BESIDE, *RANKED_FIELDS, *_OTHERS})
+_COLUMNS = frozenset({*QUESTIONS, *ANSWERS, *CONVERSATIONS, *CONTEXT_FIELDS, *RANKED_FIELDS, *_OTHERS})
 
 
 @dataclass(frozen=True)

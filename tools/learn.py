@@ -75,17 +75,22 @@ TASKS = {
 
 @dataclass(frozen=True)
 class Learned:
-    """One run: its models in order, the seconds that it took, and why the loop ended early, if it did."""
+    """One run: its models in order, the seconds that it took, and why the loop ended early, if it did.
+
+    `gain` is the last model's quality minus M1's; `interval` is the same with its 95 % interval, from the differences
+    between their answers to each item of the test.
+    """
 
     seed: int
     control: str | None
     models: list[Measured]
     gain: float
+    interval: Estimate
     seconds: float
     ended: str | None
 
 
-def learn(config: TrainConfig, run: Run, control: str | None, tested: int, progress: Progress) -> Learned:
+def learn(config: TrainConfig, run: Run, control: str | None, task: Task, tested: int, progress: Progress) -> Learned:
     """Run the loop of one seed model by model, and measure each when it is there."""
     began = time.monotonic()
     session = Session(config, run, progress)
@@ -105,11 +110,13 @@ def learn(config: TrainConfig, run: Run, control: str | None, tested: int, progr
             ended = str(nothing)
     session.release()
     gain = models[-1].quality - models[0].quality
-    return Learned(config.seed, control, models, gain, round(time.monotonic() - began, 1), ended)
+    gained = [last - first for first, last in zip(models[0].items, models[-1].items, strict=True)]
+    interval = mean_interval(gained, bounds=(-task.full, task.full))
+    return Learned(config.seed, control, models, gain, interval, round(time.monotonic() - began, 1), ended)
 
 
 def one_run(
-    root: Path, config: TrainConfig, control: str | None, m1: Path | None, tested: int, progress: Progress
+    root: Path, config: TrainConfig, control: str | None, m1: Path | None, task: Task, tested: int, progress: Progress
 ) -> Learned:
     """Start a run, or go on with it; M1 is that of the seed's run in the folder `m1`, if one is given."""
     name = f"seed-{config.seed}"
@@ -120,7 +127,7 @@ def one_run(
             if not (run.folder / part).exists():
                 shutil.copytree(m1 / name / part, run.folder / part)
     try:
-        return learn(config, run, control, tested, progress)
+        return learn(config, run, control, task, tested, progress)
     finally:
         run.close()
 
@@ -153,14 +160,15 @@ def table(found: list[Learned], task: Task) -> Any:
     shown.add_column("seed", justify="right")
     for step in range(steps):
         shown.add_column(f"M{step + 1}", justify="right", no_wrap=True)
-    for column in ("gain", whole, "judge", "read", "s"):
+    shown.add_column("gain", justify="right", no_wrap=True)
+    for column in (whole, "judge", "read", "s"):
         shown.add_column(column, justify="right")
     for one in found:
         rest = [""] * (steps - len(one.models))
         shown.add_row(
             f"{one.seed}" + (f" {one.control}" if one.control else ""),
             *[*map(_interval, (model.words or model.solved for model in one.models)), *rest],
-            f"{one.gain:+.3f}",
+            f"{one.gain:+.3f} [{one.interval.low:+.3f}, {one.interval.high:+.3f}]",
             " ".join(f"{(model.pass_at_4 or model.solved).value:.3f}" for model in one.models),
             " ".join("-" if isnan(model.judge.value) else f"{model.judge.value:.3f}" for model in one.models),
             f"{min(model.read for model in one.models):.2f}",
@@ -209,7 +217,7 @@ def main() -> None:
             root = options.runs or Path(passing)
             if options.m1:
                 same_m1(options.m1, configs)
-            found = [one_run(root, one, options.control, options.m1, tested, Progress()) for one in configs]
+            found = [one_run(root, one, options.control, options.m1, task, tested, Progress()) for one in configs]
     except SrlmError as error:
         sys.exit(f"Error: {error}")
     stdout().print(table(found, task))
@@ -222,6 +230,8 @@ def main() -> None:
     short = shortfalls(found, task) if options.check else []
     print("\n".join(short), end="\n" if short else "")
     records = [{"changes": options.changes, **asdict(one)} for one in found]
+    for model in (model for record in records for model in record["models"]):
+        del model["items"]  # hundreds of numbers, of which the intervals are made
     if options.picture:
         options.picture.write_text(svg(records, task.title.format(tested)), encoding="utf-8")
     print(json.dumps(without_nan(records)))

@@ -52,7 +52,8 @@ class Measured:
     `solved` is greedy; `pass_at_4` wants one solution in four answers at temperature 1 (puzzles alone). `judge` is the
     model's accuracy on pairs of held-out answers with different scores, ties half; `read` the share of these answers
     that it scored. Sentences have more: `words` is the mean number of the five words that an answer uses, 0 for one
-    that is not a sentence, and `fluency` the checker's other figures.
+    that is not a sentence, and `fluency` the checker's other figures. `items` has the quality of each greedy answer, in
+    the order of the test, to compare two models item by item.
     """
 
     model: str
@@ -60,6 +61,7 @@ class Measured:
     pass_at_4: Estimate | None
     judge: Estimate
     read: float
+    items: tuple[float, ...]
     words: Estimate | None = None
     fluency: Fluency | None = None
 
@@ -92,7 +94,7 @@ def _sentences(session: Session, model: str, tested: int) -> Measured:
     ]
     texts = {answer.prompt_id: answer.text for answer in answers}
     asked_of = [(asked, texts.get(prompt.id, "")) for asked, prompt in zip(sets, prompts, strict=True)]
-    scores = [asked.score(text) for asked, text in asked_of]
+    scores = tuple(float(asked.score(text)) for asked, text in asked_of)
     judge, read = _judging(session, model)
     log_probs = answer_log_probs(session, f"test/{model}", "M0", prompts, answers).values()
     fluency = Fluency(
@@ -104,8 +106,7 @@ def _sentences(session: Session, model: str, tested: int) -> Measured:
         repeated=fmean(_repeated(tokens_of(text)) for _, text in asked_of),
     )
     solved = wilson(sum(score == WORDS for score in scores), len(scores))
-    words = mean_interval([float(score) for score in scores], bounds=(0, WORDS))
-    return Measured(model, solved, None, judge, read, words, fluency)
+    return Measured(model, solved, None, judge, read, scores, mean_interval(scores, bounds=(0, WORDS)), fluency)
 
 
 def _repeated(tokens: Sequence[str]) -> float:
@@ -118,9 +119,8 @@ def _puzzles(session: Session, model: str, tested: int) -> Measured:
     first = _solved(session, model, relations, Sampling(0.0, 1.0, limit), 1)
     several = _solved(session, model, relations, Sampling(1.0, 1.0, limit), SAMPLES)
     judge, read = _judging(session, model)
-    return Measured(
-        model, wilson(sum(map(any, first)), len(first)), wilson(sum(map(any, several)), len(several)), judge, read
-    )
+    one, four = (wilson(sum(map(any, found)), len(found)) for found in (first, several))
+    return Measured(model, one, four, judge, read, tuple(float(any(found)) for found in first))
 
 
 def _solved(

@@ -4,6 +4,12 @@ They need vLLM, which wants older versions of some libraries: `make test-vllm` b
 folder is not called vllm, or Python would take it for the library where that is not installed.
 """
 
+import os
+
+# On a processor vLLM binds all its engines' threads to the same cores, and wants a memory node for each worker: engines
+# of two test processes, and several workers of one, need their threads free.
+os.environ["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
+
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -36,12 +42,6 @@ def cli(cli: Any) -> Any:
     Always in a process of its own, which is what vLLM's processes end with.
     """
     return replace(cli, patience=900, always_apart=True)
-
-
-@pytest.fixture
-def unbound(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several workers of vLLM on one processor: by default it wants a memory node for each."""
-    monkeypatch.setenv("VLLM_CPU_OMP_THREADS_BIND", "nobind")
 
 
 @pytest.fixture(scope="session")

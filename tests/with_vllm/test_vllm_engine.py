@@ -134,7 +134,6 @@ def _command(process: psutil.Process) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("unbound")
 @pytest.mark.parametrize("option", ["tensor_parallel_size", "data_parallel_size"])
 def test_two_processes_share_the_work_and_end_with_it(
     option: str, tiny_model: Path, light: dict[str, Any], replies: Ask
