@@ -30,7 +30,7 @@ class Draw(NamedTuple):
 
 
 class _Scale(NamedTuple):
-    """Factors that turn logits into probabilities, [B, 1] each; and the rows' parameters [B]."""
+    """Maximum, inverse temperature and mass of the logits, [B, 1] each; and the parameters of the rows, [B] each."""
 
     best: torch.Tensor
     inverse: torch.Tensor

@@ -6,16 +6,16 @@ memory. Left out: how long anything takes, and what a kernel does inside.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
 
 DEVICE = torch.device("cuda", 0)
 
@@ -89,7 +89,7 @@ class GpuTensor(torch.Tensor):
 
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        (first, *_) = (one for one in tree_leaves((args, kwargs)) if isinstance(one, GpuTensor))
+        first = next(one for one in _leaves((*args, *(kwargs or {}).values())) if isinstance(one, GpuTensor))
         return first.gpu.run(func, args, kwargs or {})
 
 
@@ -116,24 +116,24 @@ class PretendedGpu(TorchDispatchMode):
 
     def run(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """Compute an operation as its tensors' devices say, and count it."""
-        name = func._schema.name.removeprefix("aten::")
-        tensors = [one for one in tree_leaves((args, kwargs)) if isinstance(one, torch.Tensor)]
+        name, mutable, takes_device = _facts(func)
+        tensors = [one for one in _leaves((*args, *kwargs.values())) if isinstance(one, torch.Tensor)]
         ours = [one for one in tensors if isinstance(one, GpuTensor)]
         # A GPU takes a number of the processor along with its kernel, and copies nothing of an empty tensor.
         theirs = [one for one in tensors if not isinstance(one, GpuTensor) and one.dim() > 0 and one.numel() > 0]
         wanted = torch.device(kwargs["device"]).type if kwargs.get("device") is not None else None
         self._count_waits(name, args, ours, theirs, wanted)
-        plain = {key: value for key, value in kwargs.items() if key != "device"}
-        held_args, held = tree_map(lambda one: one.held if isinstance(one, GpuTensor) else one, (tuple(args), plain))
-        takes_device = any(argument.name == "device" for argument in func._schema.arguments)
-        out = func(*held_args, **held, **({"device": "cpu"} if wanted and takes_device else {}))
+        plain = {key: _held(value) for key, value in kwargs.items() if key != "device"}
+        out = func(*map(_held, args), **plain, **({"device": "cpu"} if wanted and takes_device else {}))
         if name == "_local_scalar_dense" or not (wanted == "cuda" or (ours and wanted != "cpu")):
             return out
         if name not in VIEWS:
             self.counts.kernels[name] += 1
-        if func._schema.is_mutable:
+        if mutable:
             return args[0]
-        return tree_map(lambda one: GpuTensor(one, self) if isinstance(one, torch.Tensor) else one, out)
+        if isinstance(out, torch.Tensor):
+            return GpuTensor(out, self)
+        return type(out)(GpuTensor(one, self) if isinstance(one, torch.Tensor) else one for one in out)
 
     def _count_waits(
         self, name: str, args: Sequence[Any], ours: list[Any], theirs: list[Any], wanted: str | None
@@ -149,8 +149,29 @@ class PretendedGpu(TorchDispatchMode):
             raise RuntimeError(f"{name}: cuda:0 meets cpu, {[tuple(one.shape) for one in theirs]}")
         if name in READS or wanted == "cpu" or (name == "copy_" and not isinstance(args[0], GpuTensor)):
             reads[name] += 1
-        if name in INDEXED and any(getattr(one, "dtype", None) is torch.bool for one in tree_leaves(args[1])):
+        if name in INDEXED and any(one is not None and one.dtype is torch.bool for one in args[1]):
             reads["boolean index"] += 1
+
+
+@cache
+def _facts(func: Any) -> tuple[str, bool, bool]:
+    """Return an operation's name, whether it changes its first tensor, and whether it takes a device."""
+    schema = func._schema
+    return schema.name.removeprefix("aten::"), schema.is_mutable, any(one.name == "device" for one in schema.arguments)
+
+
+def _leaves(values: Iterable[Any]) -> Iterator[Any]:
+    for value in values:
+        if isinstance(value, list | tuple):
+            yield from value
+        else:
+            yield value
+
+
+def _held(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_held(one) for one in value]
+    return value.held if isinstance(value, GpuTensor) else value
 
 
 @contextmanager
