@@ -8,7 +8,7 @@ from typing import Any
 from trainer.finetune.checkpoints import shared_rows_dir
 
 COLLECTIVE_TIMEOUT_S = 3 * 3600
-"""Seconds that the processes wait for each other. While the first one writes a checkpoint the others wait: for 70 billion
+"""Seconds that the processes wait for each other, also while the first one writes a checkpoint: for 70 billion
 parameters 840 GB with the optimiser, which three hours allow at 0.08 GB/s and torch's 30 minutes only at 0.47."""
 
 
