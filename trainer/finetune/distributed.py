@@ -10,9 +10,8 @@ from trainer.finetune.checkpoints import shared_rows_dir
 from trainer.finetune.launcher_settings import uses_deepspeed, uses_fsdp
 
 COLLECTIVE_TIMEOUT_S = 3 * 3600
-"""Seconds that the processes wait for each other. While the first one writes a checkpoint the others wait: for 70
-billion parameters 840 GB with the optimiser, which three hours allow at 0.08 GB/s, and torch's 30 minutes
-only at 0.47."""
+"""Seconds that the processes wait for each other, also while the first one writes a checkpoint: for 70 billion
+parameters 840 GB with the optimiser, which three hours allow at 0.08 GB/s and torch's 30 minutes only at 0.47."""
 
 
 def world_size() -> int:

@@ -2,7 +2,8 @@
 
 Libraries tie a model into reference cycles: TRL's output head, accelerate's autocast and PEFT set functions on it that
 refer back to it, and a trainer and its callbacks refer to each other. Python frees a cycle only when its cyclic
-collector runs, which counts objects and not bytes: weights, gradients and moments would stay next to the next model's.
+collector runs, which counts objects and not bytes: weights, gradients and moments would stay in memory for long, while
+the next model is loaded.
 """
 
 from typing import Any
@@ -28,7 +29,7 @@ def empty_caches() -> None:
     """Return the memory that torch keeps of models that are gone to the GPU, where other processes need it."""
     import torch
 
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call, unused-ignore]
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         import gc
 
         gc.collect()
