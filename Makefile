@@ -32,7 +32,7 @@ demo: $(DEMO_ENV) ## train a tiny model by its own judgement, measure the gain, 
 	$(BIN)/srlm compare M1 M2 M3 --chart --run demo
 	$(BIN)/srlm report demo --no-map
 
-demo-lm: .venv/.installed ## the same on real text: SmolLM2-135M learns to use five given words in a sentence: under an hour
+demo-lm: .venv/.installed ## the same on real text: SmolLM2-135M learns to use five given words in a sentence: 15 to 40 minutes
 	$(BIN)/srlm train sentences --name demo-lm
 	$(BIN)/srlm eval M1 M2 M3 --suite verifiable --run demo-lm
 	$(BIN)/srlm compare M1 M2 M3 --chart --run demo-lm

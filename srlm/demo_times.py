@@ -33,5 +33,9 @@ class DemoTime:
         return self.seconds * (1 - self.share + self.share * self.gflops / speed)
 
 
-DEMOS = (DemoTime("make demo", 86, 174, one_core=True, share=0.25),)
-"""Measured on two cores of an Intel Xeon, AVX-512 without bfloat16 (docs/explain/puzzle.md#how-long-it-takes)."""
+DEMOS = (
+    DemoTime("make demo", 86, 174, one_core=True, share=0.25),
+    DemoTime("make demo-lm", 917, 328, one_core=False, share=0.35),
+)
+"""Measured on two cores of an Intel Xeon, AVX-512 without bfloat16, alone on the machine (docs/explain/puzzle.md and
+docs/explain/sentences.md, How long it takes). The shares are from the same cores kept to AVX2."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 640, 400, 60, 40, 50
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 680, 400, 60, 180, 40, 50
 COLOURS = ("#1b6ca8", "#c8553d", "#588157", "#7b5ea7", "#b08900", "#4a4e69", "#2a9d8f", "#9d4edd")
 
 
@@ -15,7 +15,7 @@ def svg(runs: Sequence[dict[str, Any]], title: str) -> str:
     names = max((run["models"] for run in runs), key=len)
 
     def x(step: float) -> float:
-        return LEFT + 40 + step * (WIDTH - LEFT - 200) / max(1, steps - 1)
+        return LEFT + 40 + step * (WIDTH - LEFT - RIGHT - 60) / max(1, steps - 1)
 
     def y(share: float) -> float:
         return HEIGHT - BOTTOM - share / full * (HEIGHT - TOP - BOTTOM)
@@ -28,7 +28,7 @@ def svg(runs: Sequence[dict[str, Any]], title: str) -> str:
     ]
     for tick in ticks:
         level = y(tick if words else tick / 10)
-        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - 140}" y1="{level:.1f}" y2="{level:.1f}" stroke="#ddd"/>')
+        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{level:.1f}" y2="{level:.1f}" stroke="#ddd"/>')
         parts.append(
             f'<text x="{LEFT - 8}" y="{level + 4:.1f}" text-anchor="end">{tick if words else f"{tick * 10} %"}</text>'
         )
@@ -47,5 +47,5 @@ def svg(runs: Sequence[dict[str, Any]], title: str) -> str:
                 f'stroke="{colour}"/><circle cx="{place:.1f}" cy="{y(share["value"]):.1f}" r="3" fill="{colour}"/>'
             )
         label = f"seed {run['seed']}" + (f", {run['control']}" if run["control"] else "")
-        parts.append(f'<text x="{WIDTH - 132}" y="{TOP + 16 * number + 10}" fill="{colour}">{label}</text>')
+        parts.append(f'<text x="{WIDTH - RIGHT + 8}" y="{TOP + 16 * number + 10}" fill="{colour}">{label}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
