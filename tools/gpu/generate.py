@@ -153,7 +153,8 @@ def _vllm(setup: Setup, sizes: Sizes, report: Report) -> None:
     script = Path(__file__).with_name("vllm_speed.py")
     # Packages that this Python finds by its path are of other versions than that environment's.
     path = os.environ["PYTHONPATH"] if setup.vllm_python == sys.executable else str(ROOT)
-    environment = {**os.environ, "PYTHONPATH": path}
+    # Without the script's folder on the path, whose names are those of other modules too.
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
     done = subprocess.run(
         [setup.vllm_python, str(script)],
         input=json.dumps(work),
