@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-START_SECONDS = 240
+START_SECONDS = 900  # patience alone: where other programs compute too, a start takes minutes
 
 
 @contextmanager
