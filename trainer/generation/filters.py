@@ -118,9 +118,9 @@ class InstructionFilter:
             dtype=np.float64,
             workers=1 if len(texts) * len(self._known) < FEW else -1,
         )
-        nearest = found.argmax(axis=1)
-        near = np.flatnonzero(found.max(axis=1) >= limit - ROUNDING)
-        return [int(row) for row in near if rouge_l(texts[row], self._known[nearest[row]]) > limit]
+        nearest: list[int] = found.argmax(axis=1).tolist()
+        near: list[int] = np.flatnonzero(found.max(axis=1) >= limit - ROUNDING).tolist()
+        return [row for row in near if rouge_l(texts[row], self._known[nearest[row]]) > limit]
 
     def _is_too_similar(self, text: str, others: Sequence[str]) -> bool:
         """Return whether the most similar of the others is above the limit."""
