@@ -119,8 +119,8 @@ class InstructionFilter:
             workers=1 if len(texts) * len(self._known) < FEW else -1,
         )
         nearest: list[int] = found.argmax(axis=1).tolist()
-        near = np.flatnonzero(found.max(axis=1) >= limit - ROUNDING)
-        return [row for row in near.tolist() if rouge_l(texts[row], self._known[nearest[row]]) > limit]
+        near: list[int] = np.flatnonzero(found.max(axis=1) >= limit - ROUNDING).tolist()
+        return [row for row in near if rouge_l(texts[row], self._known[nearest[row]]) > limit]
 
     def _is_too_similar(self, text: str, others: Sequence[str]) -> bool:
         """Return whether the most similar of the others is above the limit."""
