@@ -114,8 +114,8 @@ class ReferenceCallback(TrainerCallback):  # type: ignore[misc, unused-ignore]
                 f"log-probability under {job.start} is not finite. Check its weights; dtype=float32 is more precise "
                 "than bfloat16."
             )
-        named = zip(self._pair_ids, sums, strict=True)
-        pairs.found = [ReferenceLogProbs(name, chosen, rejected) for name, (chosen, rejected) in named]
+        found = zip(self._pair_ids, sums, strict=True)
+        pairs.found = [ReferenceLogProbs(name, chosen, rejected) for name, (chosen, rejected) in found]
         if PartialState().is_main_process:
             write_records(reference_file(job.folder), pairs.found)
         PartialState().wait_for_everyone()

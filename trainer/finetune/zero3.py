@@ -47,9 +47,8 @@ def launcher_has_zero3(launcher: str) -> bool:
 
     The options may be anywhere in the text, such as in a command that `srun bash -c` gets in quotes.
     """
-    options = {
-        name.replace("-", "_"): value for name, value in re.findall(r"--([\w-]+)[=\s]+(?!--)([^\s'\"]+)", launcher)
-    }
+    found = re.findall(r"--([\w-]+)[=\s]+([^\s'\"-][^\s'\"]*)", launcher)
+    options = {name.replace("-", "_"): value for name, value in found}
     settings: dict[str, Any] = {}
     file = Path(options["config_file"]) if "config_file" in options else _recipe_or_default(launcher)
     if file is not None and file.is_file():

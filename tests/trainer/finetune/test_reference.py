@@ -2,7 +2,9 @@
 
 import json
 import math
+import shutil
 from contextlib import nullcontext
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -17,7 +19,7 @@ from srlm.config.finetune import DPOConfig
 from srlm.console import Progress
 from srlm.errors import DataError, Diverged
 from trainer.finetune import reference
-from trainer.finetune.checkpoints import reference_file, trainer_state_dir
+from trainer.finetune.checkpoints import reference_file
 from trainer.finetune.dpo import train_dpo
 from trainer.finetune.job import DPOJob
 
@@ -108,37 +110,35 @@ def test_they_are_those_of_trl(job, pairs, perturbed_model, tmp_path, changes):
     assert list(found.values()) == [pytest.approx(two, abs=1e-4) for two in by_trl(perturbed_model, kept, tmp_path)]
 
 
-def test_a_killed_training_reads_them(job, monkeypatch):
-    """They are on the disk before the first step, and no later process computes them: its weights are others."""
+def test_a_killed_training_reads_them_and_is_not_resumed_without_them(job, monkeypatch):
+    """They are on the disk before the first step. No later process computes them: its weights are not the reference's.
+
+    A training without them is one that an earlier version has begun.
+    """
     whole, killed = job("whole"), job("killed")
     train_dpo(whole, Progress(quiet=True))
     with pytest.raises(Interrupted):
         train_dpo(killed, Recorder(stop_at=2))
     assert stored(killed) == stored(whole)
-    monkeypatch.setattr(reference, "compute_reference", None)
+    older = replace(killed, folder=killed.folder.parent.with_name("older") / "checkpoint", label="older: DPO")
+    shutil.copytree(killed.folder.parent, older.folder.parent)
+    reference_file(older.folder).unlink()
+
     resumed = Recorder()
-    train_dpo(killed, resumed)
+    with monkeypatch.context() as without:
+        without.setattr(reference, "compute_reference", None)
+        train_dpo(killed, resumed)
     assert resumed.steps == [2, 3]
     assert resumed.said == []
     assert weights(killed) == weights(whole)
 
-
-def test_a_training_is_not_resumed_without_them(job):
-    """As one that an earlier version has begun: weights of a later step are not those of the reference."""
-    whole, killed = job("whole"), job("killed")
-    train_dpo(whole, Progress(quiet=True))
-    with pytest.raises(Interrupted):
-        train_dpo(killed, Recorder(stop_at=2))
-    assert list(trainer_state_dir(killed.folder).iterdir())
-    reference_file(killed.folder).unlink()
     again = Recorder()
-    train_dpo(killed, again)
+    train_dpo(older, again)
     assert again.steps == [1, 2, 3]
-    assert again.said == [
-        f"killed: DPO: begins again at its first step, because {reference_file(killed.folder)} does not have its pairs."
-    ]
-    assert stored(killed) == stored(whole)
-    assert weights(killed) == weights(whole)
+    file = reference_file(older.folder)
+    assert again.said == [f"older: DPO: begins again at its first step, because {file} does not have its pairs."]
+    assert stored(older) == stored(whole)
+    assert weights(older) == weights(whole)
 
 
 def test_those_of_other_pairs_are_not_taken_and_a_damaged_file_is_named(job):
