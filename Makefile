@@ -65,7 +65,7 @@ test-shuffled: .venv/.installed ## run the quick tests ROUNDS times, each time i
 # VLLM_TESTS=vllm adds the long half: each suite with a server, and several processes.
 # Two files at a time, because most of a file's time is one engine that starts, or reads prompts on one thread.
 test-vllm: .venv-vllm/.installed ## run the tests against a real vLLM, in an environment of its own: minutes, 4 GB
-	VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/python -m pytest -n 2 --dist loadscope -m "$(VLLM_TESTS)" tests/with_vllm
+	VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "$(VLLM_TESTS)" tests/with_vllm
 
 # Playwright's own Chromium first, then the system's: a machine may reach one of the two and not the other.
 browser: export PLAYWRIGHT_DOWNLOAD_CONNECTION_TIMEOUT := 10000
