@@ -38,7 +38,11 @@ def served(model: Path, name: str, log: Path, *more: str) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
-            server.wait(timeout=60)
+            try:
+                server.wait(timeout=60)
+            except subprocess.TimeoutExpired:  # one that is still starting does not listen
+                server.kill()
+                server.wait()
 
 
 def _is_up(port: int) -> bool:
