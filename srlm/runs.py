@@ -68,10 +68,12 @@ LIBRARIES = (
 MACHINE = frozenset(
     {
         "report_to",
+        "launcher",
         *(f"{section}.{key}" for section in ("sft", "dpo") for key in ("per_device_train_batch_size", "save_steps")),
     }
 )
-"""Settings of the machine and of logging, which do not affect the results: a run can be resumed with other values."""
+"""Settings of the machine and of logging, which change results by no more than rounding and dropout's random numbers:
+a run can be resumed with other values."""
 
 
 UNSETTLED = "engine auto -> "

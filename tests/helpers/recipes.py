@@ -102,7 +102,7 @@ def main(jobs: list[Path]) -> int:
     from trainer.finetune.launch import run_job_in_process
     from trainer.worker import main as work
 
-    torch.distributed.init_process_group("gloo", timeout=timedelta(seconds=200))
+    torch.distributed.init_process_group("gloo", timeout=timedelta(seconds=600))
     if uses_fsdp() and os.environ["RANK"] != "0":
         # The first process reads the weights for all.
         load_model.load_model = mock.Mock(side_effect=AssertionError("weights are read by a second process"))

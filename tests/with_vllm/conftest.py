@@ -22,7 +22,6 @@ from srlm.engines.hf import HFEngine
 from srlm.model_hub import PACKAGED, model_folder, packaged_file
 from srlm.types import Completion, Request
 
-
 LONGEST = ("test_vllm_run.py", "test_vllm_server.py")
 """The files that take longest. Two processes end together if they begin with these."""
 

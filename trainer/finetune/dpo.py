@@ -72,7 +72,7 @@ def train_dpo(job: DPOJob, progress: Progress) -> None:
         )
         snapshots = [SnapshotCallback(trainer, tokenizer, job)] if config.stopping.judge is not None else []
         reference = ReferenceCallback(trainer, job, list(pairs))
-        fit(trainer, job, [reference, *snapshots, *shared_callbacks(job, step)])
+        fit(trainer, job, [reference, *snapshots, *shared_callbacks(job, step)], progress)
         save_checkpoint(trainer, tokenizer, job)
         release_trainer(trainer)
 

@@ -92,8 +92,8 @@ def _require_one_gpu(device: str) -> None:
     seen = torch.cuda.device_count() if pick_device(device).startswith("cuda") else 1
     if seen > 1 and world_size() == 1:
         raise UsageError(
-            f"One process cannot train on the {seen} GPUs that it sees. Leave launcher out, which starts a process for "
-            "each; or set a launcher that does, such as ddp or fsdp; or choose one GPU, such as device=cuda:0"
+            f"One process cannot train on the {seen} GPUs that it sees. Set launcher=null, which starts a process for "
+            "each; or a launcher that does, such as ddp or fsdp; or choose one GPU, such as device=cuda:0"
         )
 
 

@@ -109,7 +109,7 @@ def _by_recipe(recipe: str, options: list[str], device: str, gpus: int, batch_si
     """Return the command of a recipe; `options` are passed to `accelerate launch` after ours, so they decide."""
     if not gpus:
         raise UsageError(
-            f"launcher={recipe} trains on GPUs, and with device={device} there is none here. Leave launcher out to "
+            f"launcher={recipe} trains on GPUs, and with device={device} there is none here. Set launcher=null to "
             "train in this process."
         )
     if recipe == "deepspeed" and find_spec("deepspeed") is None:

@@ -97,7 +97,8 @@ def allocate_model(folder: Path, dropout: float) -> Any:
 
     silence_libraries()
     rates = dict.fromkeys(dropout_settings(folder, dropout), dropout)
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False, **rates)
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    config.get_text_config().update(rates)
     build: Any = AutoModelForCausalLM.from_config
     with no_init_weights():
         model = build(config, dtype=torch.float32, attn_implementation="sdpa", trust_remote_code=False)

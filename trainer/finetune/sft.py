@@ -57,7 +57,7 @@ def train_sft(job: SFTJob, progress: Progress) -> None:
             peft_config=lora_config(config),
         )
         score_labelled_tokens(trainer.model)
-        fit(trainer, job, shared_callbacks(job, step))
+        fit(trainer, job, shared_callbacks(job, step), progress)
         save_checkpoint(trainer, tokenizer, job)
         release_trainer(trainer)
 

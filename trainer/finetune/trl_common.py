@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from srlm.console import Step
+from srlm.console import Progress, Step
 from srlm.engines.device import pick_device, pick_dtype, threads_for
 from srlm.errors import UsageError
 from trainer.finetune.checkpoints import trainer_state_dir
@@ -87,7 +87,7 @@ def shared_callbacks(job: SFTJob | DPOJob, progress: Step) -> list[Any]:
     return [ProgressCallback(), ResumeCallback(), DivergenceCallback(job)]
 
 
-def fit(trainer: Any, job: SFTJob | DPOJob, callbacks: Sequence[Any]) -> None:
+def fit(trainer: Any, job: SFTJob | DPOJob, callbacks: Sequence[Any], progress: Progress) -> None:
     """Train, or resume from the last complete checkpoint, with `callbacks` in place of TRL's printer.
 
     Raises:
@@ -104,7 +104,7 @@ def fit(trainer: Any, job: SFTJob | DPOJob, callbacks: Sequence[Any]) -> None:
     trainer.remove_callback(PrinterCallback)
     for callback in callbacks:
         trainer.add_callback(callback)
-    found = last_complete(Path(trainer.args.output_dir))
+    found = last_complete(Path(trainer.args.output_dir), job.label, progress)
     step, checkpoint = found or (0, None)
     with report_training(trainer, job, since=step + 1 if checkpoint else 0), threads_for(trainer.model):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

@@ -116,6 +116,7 @@ def together(request, jobs) -> dict[str, Trained]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"}
     ended = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
+    assert "begins again" not in ended.stdout
     return {name: Trained(job.folder) for name, job in made.items()}
 
 

@@ -20,7 +20,7 @@ from trainer.finetune.recipes import RECIPES
 
 pytestmark = pytest.mark.slow
 
-TIMEOUT_SECONDS = 200
+TIMEOUT_SECONDS = 600
 SETTINGS = {"batch_size": 8, "per_device_train_batch_size": 2, "epochs": 10, "learning_rate": 1e-3, "save_steps": 4}
 PARENT = """
 import sys
