@@ -7,6 +7,7 @@
 PYTHON ?= python3
 PIP_OPTIONS ?=
 BENCH ?=
+GPU ?= --deadline 470
 LEARN ?=
 ROUNDS ?= 20
 VLLM_TESTS ?= vllm and not slow
@@ -17,7 +18,7 @@ PIP := $(BIN)/python $(INSTALL)
 VLLM_PIP := $(VLLM)/python $(INSTALL) -c constraints-vllm.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-lm test test-slow test-shuffled test-vllm browser check docs bench learn format clean
+.PHONY: help demo demo-lm test test-slow test-shuffled test-vllm browser check docs bench gpu learn format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,7 +65,7 @@ test-shuffled: .venv/.installed ## run the quick tests ROUNDS times, each time i
 # VLLM_TESTS=vllm adds the long half: each suite with a server, and several processes.
 # Two files at a time, because most of a file's time is one engine that starts, or reads prompts on one thread.
 test-vllm: .venv-vllm/.installed ## run the tests against a real vLLM, in an environment of its own: minutes, 4 GB
-	VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/python -m pytest -n 2 --dist loadscope -m "$(VLLM_TESTS)" tests/with_vllm
+	VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "$(VLLM_TESTS)" tests/with_vllm
 
 # Playwright's own Chromium first, then the system's: a machine may reach one of the two and not the other.
 browser: export PLAYWRIGHT_DOWNLOAD_CONNECTION_TIMEOUT := 10000
@@ -83,6 +84,7 @@ check: .venv/.installed ## check format, types, import directions, words and doc
 	$(BIN)/lint-imports
 	$(BIN)/python tools/cli_reference.py --check
 	$(BIN)/python tools/settings_reference.py --check
+	$(BIN)/python tools/scale_tables.py --check
 	$(BIN)/python tools/check_docs.py
 	$(BIN)/python tools/check_words.py
 	$(MKDOCS) --quiet
@@ -92,6 +94,10 @@ docs: .venv/.installed ## build the documentation site into site/
 
 bench: .venv/.installed ## measure the speed of the parts that cost most
 	$(BIN)/python tools/bench.py $(BENCH)
+
+# Parts and options: make gpu GPU="equal judge --seeds oasst:FOLDER". results/reproductions/h200 says what to expect.
+gpu: .venv/.installed ## check one GPU: equal results, speed, training, a whole iteration: 8 minutes
+	$(BIN)/python tools/gpu_check.py $(GPU)
 
 learn: .venv/.installed ## run the learning test: train on puzzles, and measure the gain from self-judgement
 	$(BIN)/python tools/learn.py --check $(LEARN)

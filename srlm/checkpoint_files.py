@@ -5,6 +5,7 @@ A checkpoint is a config.json, a tokenizer, and weights in safetensors, which co
 """
 
 import json
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,36 @@ def require_weights(folder: Path) -> list[str]:
                 "again."
             ) from None
     return names
+
+
+def weight_count(folder: Path) -> int:
+    """Count the numbers in a checkpoint's weights, whatever their precision. Only the files' headers are read.
+
+    Raises:
+        ModelError: a file of the weights is missing.
+    """
+    from safetensors import safe_open
+
+    count = 0
+    for file in weight_files(folder):
+        with safe_open(file, "pt") as opened:
+            count += sum(prod(opened.get_slice(name).get_shape()) for name in opened.keys())  # noqa: SIM118
+    return count
+
+
+def weight_dtypes(folder: Path) -> set[str]:
+    """Return the names that safetensors has for the precisions of a checkpoint's weights, such as BF16.
+
+    Raises:
+        ModelError: a file of the weights is missing.
+    """
+    from safetensors import safe_open
+
+    found: set[str] = set()
+    for file in weight_files(folder):
+        with safe_open(file, "pt") as opened:
+            found |= {opened.get_slice(name).get_dtype() for name in opened.keys()}  # noqa: SIM118
+    return found
 
 
 def require_checkpoint(folder: Path) -> None:

@@ -124,11 +124,11 @@ class DataError(SrlmError):
 class MissingDependency(SrlmError):
     """An optional library that is needed and not installed. `extra` is the extra of srlm that has it."""
 
-    def __init__(self, library: str, purpose: str, extra: str) -> None:
+    def __init__(self, library: str, purpose: str, extra: str, versions: str = "") -> None:
         self.library, self.extra = library, extra
         super().__init__(
             f"{purpose} needs the library {library}, which is not installed here. Install it with: "
-            f"pip install {library}  (srlm's extra '{extra}' has all that goes with it)"
+            f"pip install {library}{versions}  (srlm's extra '{extra}' has all that goes with it)"
         )
 
 

@@ -54,10 +54,12 @@ class Caller:
         unique = list(by_key)
         stored = {key: find_stored(engine, ledger, request, key) for key, request in by_key.items()}
         replies: dict[str, tuple[str, Reply]] = {key: found for key, found in stored.items() if found is not None}
-        plan = engine.plan(list(by_key.values()))
+        # A plan may tokenize every prompt, which takes a while for nothing where all is stored.
+        plan = engine.plan(list(by_key.values())) if len(replies) < len(unique) else []
         todo = [batch for batch in plan if any(unique[index] not in replies for index in batch)]
         if todo:
             ledger.require_writable()
+            ledger.announce(self.progress.say)
         with self.progress.step(label, total=len(unique)) as step:
             step.advance(len(unique) - sum(len(batch) for batch in todo))
             uncommitted = _Uncommitted(self, replies)

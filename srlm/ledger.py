@@ -9,7 +9,7 @@ import json
 import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from srlm.ledger_schema import (
     MIN_FREE_BYTES,
     NotWritable,
     damaged,
+    has_log,
     not_writable,
     open_database,
     refusal,
@@ -113,6 +114,7 @@ class Ledger:
         """
         self.path = path
         self._unwritable: NotWritable | None = None
+        self._announced = False
         try:
             self._connection = open_database(path)
         except NotWritable as error:
@@ -134,6 +136,15 @@ class Ledger:
             raise refusal(self.path, error) from None
         if shutil.disk_usage(self.path.parent).free < MIN_FREE_BYTES:
             raise not_writable(self.path, "no room")
+
+    def announce(self, say: Callable[[str], None]) -> None:
+        """Say, once, if the file has no write-ahead log, so that commands wait for each other."""
+        if not self._announced and self._unwritable is None and not has_log(self._connection):
+            say(
+                f"The ledger {self.path} has no write-ahead log, because its file system has no memory that processes "
+                "share. Nothing is lost; while one command writes, others wait."
+            )
+        self._announced = True
 
     def get(self, key: str) -> Completion | None:
         """Return the stored answer of a key; None if there is none."""

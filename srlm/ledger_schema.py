@@ -1,4 +1,9 @@
-"""Schema and migration of the ledger's SQLite file; the first process that opens an older file migrates it."""
+"""Schema and migration of the ledger's SQLite file; the first process that opens an older file migrates it.
+
+The file has a write-ahead log: readers and a writer do not wait for each other. SQLite keeps the log's index in memory
+that the processes of one machine share through a file. Where the file system has no such memory, the file gets a
+rollback journal instead, and keeps it: changing back could take the file from a process that is using it.
+"""
 
 import os
 import shlex
@@ -10,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from srlm.errors import DataError
+from srlm.file_lock import LOCK_ADVICE, missing_locks
 
 VERSION = 2
 """Schema version, in the file's `user_version`; 0 is the first schema, which had no version, and a new file.
@@ -45,6 +51,17 @@ _UNWRITABLE = {
 }
 """Error codes that are no damage of the file."""
 
+_NO_SHARED_MEMORY = {
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_IOERR_LOCK,
+    sqlite3.SQLITE_IOERR_SHMLOCK,
+    sqlite3.SQLITE_IOERR_SHMMAP,
+    sqlite3.SQLITE_IOERR_SHMOPEN,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+}
+"""Error codes, extended ones among them, of a write-ahead log whose index cannot be shared."""
+
 # A plain table with an index, though rows are only looked up by key: WITHOUT ROWID took three times as long to fill
 # with a million calls of 2 kB in random order, and lookups were no faster.
 _CALLS = """
@@ -79,12 +96,13 @@ def open_database(path: Path) -> sqlite3.Connection:
     except OSError as error:
         raise NotWritable(path, f"cannot be created: {error.strerror}. Choose another path.") from None
     connection: sqlite3.Connection | None = None
+    unshared: sqlite3.Error | None = None
     deadline = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:
             if connection is None:
                 connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-            _begin(connection, path)
+            _begin(connection, path, unshared)
         except sqlite3.Error as error:
             # While another process creates the file or closes it last, SQLite reports "locked" without waiting.
             if is_busy(error) and time.monotonic() < deadline:
@@ -92,12 +110,20 @@ def open_database(path: Path) -> sqlite3.Connection:
                 continue
             if connection is not None:
                 connection.close()
+            if unshared is None and _lacks_shared_memory(error):
+                connection, unshared = None, error
+                continue
             raise refusal(path, error) from None
         except BaseException:
             if connection is not None:
                 connection.close()
             raise
         return connection
+
+
+def has_log(connection: sqlite3.Connection) -> bool:
+    """Return whether the file has a write-ahead log."""
+    return bool(connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal")
 
 
 def require_file(path: Path) -> None:
@@ -119,6 +145,9 @@ def refusal(path: Path, error: sqlite3.Error, doing: str = "written") -> DataErr
     """Build the error for a failed operation on a ledger: the cause, what is lost, the next step."""
     code = _code(error)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        # Some systems report a missing lock service in the same way as a lock of another process.
+        if reason := missing_locks(path.parent):
+            return DataError(path, f"cannot be {doing}{_without_locks(path.parent, reason)}.")
         return DataError(path, f"is locked by another process ({error}). Wait for it, or stop it.")
     if code in _UNWRITABLE:
         if doing != "written":
@@ -147,6 +176,14 @@ def _code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & BUSY_MASK
 
 
+def _lacks_shared_memory(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) in _NO_SHARED_MEMORY
+
+
+def _without_locks(folder: Path, reason: str) -> str:
+    return f": the file system of {folder} has no file locks ({reason}). {LOCK_ADVICE}"
+
+
 def _why(path: Path) -> str:
     """Return the operating system's reason why SQLite cannot write."""
     place = next(one for one in [path.absolute(), *path.absolute().parents] if one.exists())
@@ -156,18 +193,44 @@ def _why(path: Path) -> str:
     for one in (place, folder):
         if not os.access(one, os.W_OK):
             return f": you may not write {one}"
+    if reason := missing_locks(folder):
+        return _without_locks(folder, reason)
     return ": the disk is full" if shutil.disk_usage(folder).free < MIN_FREE_BYTES else ""
 
 
-def _begin(connection: sqlite3.Connection, path: Path) -> None:
-    """Check the file before anything is changed, then set it up."""
+def _begin(connection: sqlite3.Connection, path: Path, unshared: sqlite3.Error | None) -> None:
+    """Check the file before anything is changed, then set it up; without a log, where one has failed as `unshared`."""
+    if unshared is not None:
+        _remove_log(connection, unshared)
     if version_of(connection) != VERSION:
         require_ledger(connection, path)
     connection.execute(f"PRAGMA page_size={PAGE}")
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
+    # A current file without a log is one that was made where there can be none.
+    if unshared is None and version_of(connection) != VERSION:
+        connection.execute("PRAGMA journal_mode=WAL")
+    if has_log(connection):
+        connection.execute("PRAGMA synchronous=NORMAL")
+    else:
+        connection.execute("PRAGMA journal_mode=TRUNCATE")
+        connection.execute("PRAGMA synchronous=FULL")  # with less, a power failure can damage a file without a log
     if version_of(connection) != VERSION:
         prepare(connection, path)
+
+
+def _remove_log(connection: sqlite3.Connection, cause: sqlite3.Error) -> None:
+    """Give the file of a new connection a rollback journal, through an index of its log in this process's memory.
+
+    SQLite allows that to a connection that is the only one (locking_mode=EXCLUSIVE, set before the first access).
+
+    Raises:
+        sqlite3.Error: it cannot be done: with the reason, or with `cause`, for which it was tried.
+    """
+    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+    mode = connection.execute("PRAGMA journal_mode=TRUNCATE").fetchone()[0]
+    connection.execute("PRAGMA locking_mode=NORMAL")
+    version_of(connection)  # the exclusive lock ends with the next access
+    if mode != "truncate":
+        raise cause
 
 
 @contextmanager

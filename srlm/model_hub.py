@@ -119,11 +119,11 @@ def _packaged_folder() -> Path:
     digest = hashlib.sha256(f"{source.name}:{source.stat().st_size}:v1".encode()).hexdigest()[:12]
     target = cache_dir() / f"{PACKAGED}-{digest}"
     if not (target / "config.json").is_file():
-        _convert(source, target)
+        convert_gguf(source, target)
     return target
 
 
-def _convert(source: Path, target: Path) -> None:
+def convert_gguf(source: Path, target: Path) -> None:
     """Convert a GGUF file to a float32 safetensors folder, which appears under its name only when complete."""
     require("torch", "Reading the packaged model", "local")
     require("transformers", "Reading the packaged model", "local")

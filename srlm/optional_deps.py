@@ -8,14 +8,20 @@ from typing import Any
 from srlm.errors import MissingDependency, UsageError
 
 
-def require(library: str, purpose: str, extra: str) -> None:
+def require(library: str, purpose: str, extra: str, versions: str = "") -> None:
     """Return if a library is installed; else raise an error with the command that installs it.
+
+    Args:
+        library: its name for Python and for pip.
+        purpose: what needs it.
+        extra: of srlm, which has it.
+        versions: those that the command installs, such as "~=0.32.0", where the newest will not do.
 
     Raises:
         MissingDependency: it is not installed.
     """
     if importlib.util.find_spec(library) is None:
-        raise MissingDependency(library, purpose, extra)
+        raise MissingDependency(library, purpose, extra, versions)
 
 
 def data_frame(rows: Sequence[Any], columns: Sequence[str] | None = None) -> Any:

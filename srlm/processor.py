@@ -4,6 +4,7 @@ Measured with torch, as it is installed, in less than a second: the best of seve
 program can only slow one down. Memory is not measured, which limits large models that write one token at a time.
 """
 
+import os
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -50,10 +51,13 @@ class Processor:
         return "dtype=auto takes float32 here; bfloat16 would be slower"
 
 
+def usable_cores() -> int:
+    """Return the number of cores on which this process may run."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def measure_processor() -> Processor:
     """Measure this processor with torch, whose number of threads is restored."""
-    import os
-
     import torch
 
     threads = torch.get_num_threads()
@@ -64,7 +68,7 @@ def measure_processor() -> Processor:
         torch.set_num_threads(threads)
     native = {"AMX": torch.cpu._is_amx_tile_supported(), "AVX-512": torch.cpu._is_avx512_bf16_supported()}
     return Processor(
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=usable_cores(),
         instructions=torch.backends.cpu.get_cpu_capability(),
         bfloat16=next((name for name, found in native.items() if found), None),
         one_core=one,

@@ -33,6 +33,7 @@ from pydantic import ValidationError
 from srlm.atomic_files import write_text
 from srlm.config import TrainConfig
 from srlm.config_file import differences
+from srlm.engines.choice import choose_engine
 from srlm.engines.open import is_remote, public_name
 from srlm.errors import DataError, RunChanged, UnknownName, UsageError
 from srlm.file_lock import acquire_lock
@@ -67,11 +68,16 @@ LIBRARIES = (
 MACHINE = frozenset(
     {
         "report_to",
+        "launcher",
         *(f"{section}.{key}" for section in ("sft", "dpo") for key in ("per_device_train_batch_size", "save_steps")),
     }
 )
-"""Settings of the machine and of logging, which do not affect the results: a run can be resumed with other values."""
+"""Settings of the machine and of logging, which change results by no more than rounding and dropout's random numbers:
+a run can be resumed with other values."""
 
+
+UNSETTLED = "engine auto -> "
+"""A change of a run in which no model of its own has answered: `settle_engine` comes before that."""
 
 _NAME = re.compile(r"[^\W_][\w .,=+@()-]*(?<! )(?<!\.)")
 
@@ -241,6 +247,25 @@ def plan_run(root: Path, name: str, config: TrainConfig) -> Run:
     return Run(root / name, config)
 
 
+def settle_engine(config: TrainConfig, run: Run, say: Callable[[str], None]) -> TrainConfig:
+    """Return the configuration with the engine that `engine: auto` stands for.
+
+    It is the one that the run was started with, so that a run which is resumed on another machine does not mix the
+    answers of two engines; for a new run the one of this machine, which `say` tells the user.
+
+    Raises:
+        EngineError, UsageError: see `srlm.engines.choice.choose_engine`.
+    """
+    if config.engine != "auto":
+        return config
+    if (run.folder / "run.yaml").exists() and run.config.engine != "auto":
+        return config.model_copy(update={"engine": run.config.engine})
+    choice = choose_engine(config.device)
+    if choice.message is not None:
+        say(choice.message)
+    return config.model_copy(update={"engine": choice.engine})
+
+
 def public_config(data: Any) -> Any:
     """Return a configuration as data, with user names, passwords and keys removed from its addresses."""
     if isinstance(data, dict):
@@ -264,7 +289,7 @@ def start_run(root: Path, name: str, config: TrainConfig) -> Run:
         # A setting that a later version added has its default, which is the behaviour of runs without it.
         before = run.config.model_dump(mode="json")
         changes = differences(public_config(before), resolved)
-        real = [change for change in changes if change.partition(" ")[0] not in MACHINE]
+        real = [one for one in changes if one.partition(" ")[0] not in MACHINE and not one.startswith(UNSETTLED)]
         if real:
             raise RunChanged(run.folder, real)
         if changes or before != public_config(before):
@@ -281,7 +306,7 @@ def _stored(path: Path) -> dict[str, Any]:
     try:
         data = read_yaml(path)
         if isinstance(data, dict):
-            data = with_new_names(data)
+            data = {"engine": "hf", **with_new_names(data)}  # the only engine of runs without the setting
         TrainConfig.model_validate(data)
     except (DataError, ValidationError) as error:
         why = explain(error) if isinstance(error, ValidationError) else str(error).removeprefix(str(path)).lstrip(":, ")

@@ -9,6 +9,8 @@ ledger      looking a call up among a million
 statistics  how often intervals hold the truth, and tests reject it: no speed, but shares
 gate        how often a gate passes, fails and leaves open what is truly equal, and truly worse: shares again
 hostile     looking answers through for text that speaks to the judge: how it grows with their length
+host        an iteration's work beside its model, at the paper's size: prompts tokenized, instructions compared,
+            weights hashed
 alpaca      win rates out of AlpacaEval's annotations, beside the package alpaca_eval
 
 `make bench BENCH="start ledger"` runs some of them. Ratios hold across machines, seconds do not; other work on the same
@@ -27,6 +29,7 @@ from typing import Any
 import bench_alpaca
 import bench_gate
 import bench_generation
+import bench_host
 import bench_hostile
 import bench_ledger
 import bench_remote
@@ -72,6 +75,7 @@ PARTS: dict[str, Any] = {
     "ledger": (bench_ledger.bench, bench_ledger.card),
     "statistics": (bench_statistics.bench, bench_statistics.card),
     "gate": (bench_gate.bench, bench_gate.card),
+    "host": (bench_host.bench, bench_host.card),
     "hostile": (bench_hostile.bench, bench_hostile.card),
     "alpaca": (bench_alpaca.bench, bench_alpaca.card),
 }

@@ -110,14 +110,15 @@ def _spread(texts: Sequence[str], count: int) -> list[str]:
 def _speed(model: Any, tokenizer: Any, texts: Sequence[str], size: int) -> float:
     """Tokens a second of transformers' generate in batches of `size`; padding after an answer's end does not count."""
     tokens = 0
-    _generate(model, tokenizer, texts[:1], 4)
+    generate_padded(model, tokenizer, texts[:1], 4)
     began = time.perf_counter()
     for start in range(0, len(texts), size):
-        tokens += _generate(model, tokenizer, texts[start : start + size], MAX_TOKENS)
+        tokens += generate_padded(model, tokenizer, texts[start : start + size], MAX_TOKENS)
     return tokens / (time.perf_counter() - began)
 
 
-def _generate(model: Any, tokenizer: Any, batch: Sequence[str], limit: int) -> int:
+def generate_padded(model: Any, tokenizer: Any, batch: Sequence[str], limit: int) -> int:
+    """Tokens that transformers' generate writes for a batch, up to each answer's end."""
     import torch
 
     encoded = tokenizer(list(batch), return_tensors="pt", padding=True, add_special_tokens=False).to(model.device)
@@ -173,7 +174,7 @@ def _scoring(
     few = pairs[:: len(pairs) // SCORED_ALONE][:SCORED_ALONE]
     began = time.perf_counter()
     for call in calls(sampled, few):
-        _generate(model, tokenizer, [engine._chat.text(call)], sampled.sampling.max_tokens)
+        generate_padded(model, tokenizer, [engine._chat.text(call)], sampled.sampling.max_tokens)
     alone = (time.perf_counter() - began) / len(few)
     some = pairs[:: len(pairs) // SCORED_SAMPLED][:SCORED_SAMPLED]
     began = time.perf_counter()

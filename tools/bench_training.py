@@ -30,7 +30,7 @@ from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.console import Progress, Step
 
 if TYPE_CHECKING:
-    from srlm.types import SFTExample
+    from srlm.types import RankedPrompt, SFTExample
 
 PASSES = 2
 """Of which the last is timed."""
@@ -127,9 +127,14 @@ def training() -> dict[str, Any]:
     folder = model_folder(PACKAGED)
     device = pick_device("auto")
     found: dict[str, Any] = {"device": device, "dtype": str(pick_dtype("auto", device)).removeprefix("torch.")}
-    for name, make in (("answers", answers), ("judgements", judgements), ("pairs", preferred)):
+    for name, make in (("answers", answers), ("judgements", judgements), ("pairs", pairs_of_seeds)):
         with tempfile.TemporaryDirectory(prefix="srlm-bench-") as place:
-            found[name] = side_by_side(*make(folder, Path(place)), STEPS[name])
+            one = side_by_side(*make(folder, Path(place)), STEPS[name])
+        if one["losses_apart"] > SAME:
+            raise SystemExit(
+                f"{name}: losses differ by up to {one['losses_apart']:.2g}: the batches were not the same."
+            )
+        found[name] = one
         print(name, found[name], file=sys.stderr)
     return found
 
@@ -148,8 +153,6 @@ def side_by_side(ours: Training, theirs: Training, steps: int) -> dict[str, Any]
         running = [pool.submit(one.run, train) for one, train in zip(laps, (ours, theirs), strict=True)]
         losses = [one.result() for one in running]
     apart = max(abs(one - other) for one, other in zip(*losses, strict=True))
-    if apart > SAME:
-        raise SystemExit(f"The losses differ by up to {apart:.2g}, so the batches were not the same: {losses}")
     seconds = np.array([one.seconds[-steps:] for one in laps])
     # Step by step, because both made it on the same batch, and one right after the other.
     ratios = seconds[0] / seconds[1]
@@ -170,7 +173,7 @@ def answers(folder: Path, place: Path) -> tuple[Training, Training]:
     from srlm.seed_data import load_seeds
     from trainer.data.sft_examples import ift_examples
 
-    return supervised(folder, place, ift_examples(load_seeds("embedded").ift), "answers")
+    return supervised(folder, place, ift_examples(load_seeds("embedded").ift), sft_config("answers"), STEPS["answers"])
 
 
 def judgements(folder: Path, place: Path) -> tuple[Training, Training]:
@@ -179,20 +182,27 @@ def judgements(folder: Path, place: Path) -> tuple[Training, Training]:
     from srlm.seed_data import load_seeds
     from trainer.data.sft_examples import eft_examples
 
-    return supervised(folder, place, eft_examples(load_seeds("embedded").eft, load_rubric("additive")), "judgements")
+    every = eft_examples(load_seeds("embedded").eft, load_rubric("additive"))
+    return supervised(folder, place, every, sft_config("judgements"), STEPS["judgements"])
 
 
-def supervised(folder: Path, place: Path, every: Sequence["SFTExample"], name: str) -> tuple[Training, Training]:
-    """Supervised tuning on the first examples that are short enough, by us and by TRL."""
+def sft_config(name: str) -> SFTConfig:
+    """The settings of one of the two supervised trainings."""
+    return SFTConfig(learning_rate=1e-4, max_length=LENGTHS[name], **SHARED)
+
+
+def supervised(
+    folder: Path, place: Path, every: Sequence["SFTExample"], config: SFTConfig, steps: int
+) -> tuple[Training, Training]:
+    """Supervised tuning, `steps` a pass, on the first examples that are short enough, by us and by TRL."""
     from srlm.engines.load import load_tokenizer
     from trainer.finetune.job import SFTJob
     from trainer.finetune.sft import train_sft
     from trainer.finetune.tokenize import ExampleTokenizer, filter_by_length
 
-    config = SFTConfig(learning_rate=1e-4, max_length=LENGTHS[name], **SHARED)
     kept = filter_by_length(
         ExampleTokenizer(load_tokenizer(folder)), every, config.max_length, Progress(quiet=True), ""
-    )[: STEPS[name] * BATCH]
+    )[: steps * config.batch_size]
     examples = [example for example, _ in kept]
 
     def ours(laps: Laps) -> list[float]:
@@ -211,7 +221,7 @@ def supervised(folder: Path, place: Path, every: Sequence["SFTExample"], name: s
                 "prompt": [{"role": "user", "content": examples[index].prompt}],
                 "completion": [{"role": "assistant", "content": examples[index].completion}],
             }
-            for index in order(lengths)
+            for index in order(config, len(kept), lengths)
         ]
         arguments = Arguments(**by_hand(config, place / "theirs"), completion_only_loss=True)
         return plain(SFTTrainer, arguments, folder, rows, laps)
@@ -219,16 +229,24 @@ def supervised(folder: Path, place: Path, every: Sequence["SFTExample"], name: s
     return ours, theirs
 
 
-def preferred(folder: Path, place: Path) -> tuple[Training, Training]:
-    """DPO on the best and the worst answer of embedded ranked instructions, by us and by TRL."""
+def pairs_of_seeds(folder: Path, place: Path) -> tuple[Training, Training]:
+    """DPO on embedded ranked instructions, by us and by TRL."""
     from srlm.seed_data import load_seeds
+
+    config = DPOConfig(learning_rate=1e-5, max_length=LENGTHS["pairs"], **SHARED)
+    return preferred(folder, place, load_seeds("embedded").eft, config, STEPS["pairs"])
+
+
+def preferred(
+    folder: Path, place: Path, every: Sequence["RankedPrompt"], config: DPOConfig, steps: int
+) -> tuple[Training, Training]:
+    """DPO, `steps` a pass, on the best and the worst answer of ranked instructions, by us and by TRL."""
     from srlm.types import PreferencePair
     from trainer.finetune.dpo import train_dpo
     from trainer.finetune.job import DPOJob
 
-    config = DPOConfig(learning_rate=1e-5, max_length=LENGTHS["pairs"], **SHARED)
     pairs = []
-    for one in load_seeds("embedded").eft[: STEPS["pairs"] * BATCH]:
+    for one in every[: steps * config.batch_size]:
         best, *_, worst = sorted(one.answers, key=lambda answer: answer.rank)
         pairs.append(
             PreferencePair(
@@ -252,7 +270,7 @@ def preferred(folder: Path, place: Path) -> tuple[Training, Training]:
                 "chosen": [{"role": "assistant", "content": pairs[index].chosen}],
                 "rejected": [{"role": "assistant", "content": pairs[index].rejected}],
             }
-            for index in order([], len(pairs))
+            for index in order(config, len(pairs))
         ]
         arguments = Arguments(**by_hand(config, place / "theirs"), beta=config.beta, precompute_ref_log_probs=True)
         return plain(DPOTrainer, arguments, folder, rows, laps)
@@ -260,15 +278,15 @@ def preferred(folder: Path, place: Path) -> tuple[Training, Training]:
     return ours, theirs
 
 
-def order(lengths: Sequence[int], count: int | None = None) -> list[int]:
+def order(config: SFTConfig | DPOConfig, count: int, lengths: Sequence[int] = ()) -> list[int]:
     """The examples of all passes, one after the other, in the order that our trainings draw."""
     from trainer.finetune.shuffling import EpochSampler
 
-    passes = [SimpleNamespace(state=SimpleNamespace(epoch=number)) for number in range(PASSES)]
+    passes = [SimpleNamespace(state=SimpleNamespace(epoch=number)) for number in range(int(config.epochs))]
     return [
         index
         for one in passes
-        for index in EpochSampler(one, count or len(lengths), SEED, lengths=lengths, batch_size=BATCH)
+        for index in EpochSampler(one, count, SEED, lengths=lengths, batch_size=config.batch_size)
     ]
 
 
@@ -285,8 +303,8 @@ def by_hand(config: SFTConfig | DPOConfig, folder: Path) -> dict[str, Any]:
         "lr_scheduler_type": "cosine_warmup_with_min_lr",
         "lr_scheduler_kwargs": {"min_lr_rate": config.min_lr_rate},
         "warmup_steps": config.warmup_ratio,
-        "per_device_train_batch_size": MICRO,
-        "gradient_accumulation_steps": BATCH // MICRO,
+        "per_device_train_batch_size": config.per_device_train_batch_size,
+        "gradient_accumulation_steps": config.batch_size // config.per_device_train_batch_size,
         "num_train_epochs": 1,
         "train_sampling_strategy": "sequential",
         "max_length": config.max_length,

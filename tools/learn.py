@@ -31,13 +31,12 @@ if "sentences" not in sys.argv:
 from learn_controls import CONTROLS, before_iteration, before_m1
 from learn_measure import Measured, measure
 from learn_picture import svg
-
 from srlm.config import TrainConfig
 from srlm.config_file import differences, load_config
 from srlm.console import Progress, stdout
 from srlm.errors import NothingToTrain, SrlmError, UsageError
 from srlm.jsonl import without_nan
-from srlm.runs import Run, open_run, start_run
+from srlm.runs import Run, open_run, plan_run, settle_engine, start_run
 from srlm.sentences.task import WORDS
 from srlm.stats.intervals import Estimate, mean_interval
 from trainer.loop import train
@@ -120,7 +119,9 @@ def one_run(
 ) -> Learned:
     """Start a run, or go on with it; M1 is that of the seed's run in the folder `m1`, if one is given."""
     name = f"seed-{config.seed}"
-    run = start_run(root, f"{name}-{control}" if control else name, config)
+    folder = f"{name}-{control}" if control else name
+    config = settle_engine(config, plan_run(root, folder, config), progress.say)
+    run = start_run(root, folder, config)
     run.lock()
     if m1:
         for part in ("seeds", "M1"):

@@ -16,6 +16,7 @@ from pathlib import Path
 from srlm.config import TrainConfig
 from srlm.console import Progress
 from srlm.engines.budget import Budget
+from srlm.engines.client_config import ClientConfig
 from srlm.iteration_metrics import IterationMetrics, PositivesMetrics
 from srlm.model_card import write_card
 from srlm.runs import Run
@@ -23,6 +24,7 @@ from srlm.seeding import derive_seed
 from srlm.types import Answer, Demonstration, Dropped, PreferencePair, Prompt, RankedPrompt, SFTExample
 from trainer.data.seed_data import make_eft_examples, sft_dataset, snapshot_seed_data
 from trainer.data.sft_examples import ift_examples
+from trainer.disk_space import require_space
 from trainer.duration.estimate import announce_duration
 from trainer.finetune.early_stopping import select_snapshot
 from trainer.finetune.job import DPOJob, SFTJob
@@ -41,7 +43,6 @@ from trainer.preferences.consistency import rank_agreement
 from trainer.preferences.errors import no_best_answers_error, no_pairs_error
 from trainer.preferences.scoring import Scores, ScoreSource, score_answers
 from trainer.preferences.selection import select_pairs, select_positives
-from trainer.preflight import require_space
 from trainer.session import Session
 from trainer.training_data import best_answers, full_texts
 
@@ -55,7 +56,12 @@ class TrainingResult:
 
 
 def train(
-    config: TrainConfig, run: Run, progress: Progress, strict: bool = False, budget: Budget | None = None
+    config: TrainConfig,
+    run: Run,
+    progress: Progress,
+    strict: bool = False,
+    budget: Budget | None = None,
+    client: ClientConfig | None = None,
 ) -> TrainingResult:
     """Run the loop, or resume it.
 
@@ -65,14 +71,15 @@ def train(
         progress: output for the user.
         strict: stop if a metric of an iteration is beyond its threshold.
         budget: limit on the cost of all API calls from now on; None for no limit.
+        client: connections and timeouts of calls to servers; the usual ones, if None.
 
     Raises:
         SrlmError: with the next step for the user; all finished stages stay in the run.
     """
-    session = Session(config, run, progress, budget)
+    session = Session(config, run, progress, budget, client)
     ift, eft = snapshot_seed_data(session)
     snapshot_prompts(session, ift)
-    require_space(session)
+    require_space(session, ift, eft)
     announce_duration(session, ift, eft)
     judgements = _make_m1(session, ift, eft)
     iterations: list[IterationMetrics] = []

@@ -6,7 +6,6 @@ from srlm.checkpoint_files import read_config
 from srlm.config import TrainConfig
 from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.config.rewards import JUDGE, only_judge
-from srlm.disk import require_disk
 from srlm.engines.architectures import require_architecture
 from srlm.engines.budget import Budget
 from srlm.engines.device import pick_device
@@ -24,16 +23,14 @@ from srlm.puzzle.task import PUZZLE
 from srlm.rewards.reward_model import RewardModel, is_classifier
 from srlm.rewards.source import open_source
 from srlm.types import Message, Request
-from trainer.finetune.job import optimiser_steps
-from trainer.finetune.launch import require_launcher
+from trainer.finetune.launcher import require_launcher
 from trainer.finetune.libraries import require_libraries
-from trainer.finetune.load_model import dropout_settings, load_for_training
+from trainer.finetune.load_model import dropout_settings, require_loadable
 from trainer.finetune.tokenize import ExampleTokenizer
+from trainer.finetune.zero3 import refuse_lora_with_zero3
 from trainer.generation.puzzles import puzzle_prompts
-from trainer.generation.user_prompts import prompts_of_an_iteration
 from trainer.preferences.best_of_n import min_positive_reward
 from trainer.preflight_data import check_contexts, check_prompt_lengths, check_records
-from trainer.session import Session
 
 
 def preflight(config: TrainConfig) -> None:
@@ -45,12 +42,15 @@ def preflight(config: TrainConfig) -> None:
     judge = configured_judge(config.judge)
     _check_rewards(config, judge.rubric.scale if only_judge(config.reward) else None)
     data = check_records(config)
-    require_launcher(config.launcher)
     require_safe(config.vllm.arguments())
     require_libraries()
     if any(one.lora.rank for one in _trainings(config)):
         require("peft", "LoRA", "train")
+    for one in _trainings(config):
+        refuse_lora_with_zero3(one, config.launcher or "")
     pick_device(config.device)
+    for one in _trainings(config):
+        require_launcher(config.launcher, config.device, one.batch_size)
     folder = _local_model(config.model, config.engine)
     tokenizer = load_tokenizer(folder)
     ExampleTokenizer(tokenizer, config.thoughts)
@@ -62,7 +62,7 @@ def preflight(config: TrainConfig) -> None:
         puzzle_prompts("The run", config.instructions.made_count * config.iterations, config.seed, [])
     _check_external_models(config, judge)
     _check_reward_sources(config)
-    load_for_training(folder, "cpu")  # last, because it takes longest: it finds weights that are missing or not finite
+    require_loadable(folder)  # last, because it takes longest
 
 
 def _trainings(config: TrainConfig) -> list[SFTConfig | DPOConfig]:
@@ -172,32 +172,3 @@ def require_prices(config: TrainConfig, budget: Budget) -> None:
     for name in (config.instructions.writer, config.judge.frozen, config.dpo.stopping.judge):
         if name is not None and is_remote(name):
             open_engine(name, budget=budget).close()
-
-
-def require_space(session: Session) -> None:
-    """Check that the disk has room for all checkpoints of the run: one in float32 per model, and those of a training.
-
-    A training's own checkpoint holds the weights and AdamW's two moments, and is written before the last one is
-    removed; with LoRA it holds the adapters alone, which take little.
-
-    Raises:
-        NoDiskSpace: it has not.
-    """
-    config, run, missing = session.config, session.run, session.missing_models()
-    if missing:
-        from trainer.finetune.stored_weights import stored_weight_count
-
-        weights = 4 * stored_weight_count(model_folder(config.model.removeprefix("vllm:")))
-        section = config.sft if config.learn_from == "positives" else config.dpo
-        steps = optimiser_steps(prompts_of_an_iteration(config, run), section)
-        trainings = [(section, steps)]
-        if config.start != "instruct":
-            trainings.append((config.sft, optimiser_steps(config.seeds.ift_limit or 1, config.sft)))
-        saves = any(0 < one.save_steps < count and not one.lora.rank for one, count in trainings)
-        in_training = 6 if saves else 0
-        snapshots = steps // config.dpo.stopping.every if config.dpo.stopping.judge is not None else 0
-        require_disk(
-            run.folder,
-            1.1 * weights * (len(missing) + in_training + snapshots),
-            f"The run {run.name}, {len(missing)} checkpoints,",
-        )

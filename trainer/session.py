@@ -6,6 +6,7 @@ from srlm.config import TrainConfig
 from srlm.config.rewards import JUDGE, only_judge
 from srlm.console import Progress
 from srlm.engines.budget import Budget
+from srlm.engines.client_config import ClientConfig
 from srlm.engines.engine import Engine
 from srlm.engines.open import open_engine
 from srlm.inference import Caller
@@ -20,14 +21,21 @@ from trainer.reward_versions import require_version
 class Session:
     """Context of a run with at most one loaded engine, so that memory holds one model and never two.
 
-    All engines that it opens share one `budget`.
+    All engines that it opens share one `budget`, and those of models behind a server one `client`.
     """
 
-    def __init__(self, config: TrainConfig, run: Run, progress: Progress, budget: Budget | None = None) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        run: Run,
+        progress: Progress,
+        budget: Budget | None = None,
+        client: ClientConfig | None = None,
+    ) -> None:
         self.config = config
         self.run = run
         self.progress = progress
-        self._budget = budget
+        self._budget, self._client = budget, client or ClientConfig(warn=progress.say)
         self._engine: Engine | None = None
         self._model = ""
 
@@ -53,6 +61,7 @@ class Session:
                 vllm=config.vllm.arguments(),
                 # An external model may always reason: nothing that it writes is trained on.
                 thoughts="open" if external or config.thoughts == "keep" else "closed",
+                client=self._client,
                 budget=self._budget,
             )
         return self._engine

@@ -12,7 +12,7 @@ from threading import Thread
 from srlm.console import Progress, Step
 from srlm.errors import SrlmError
 from trainer.finetune.job import JOB
-from trainer.finetune.launch import ERROR_PREFIX, STEP_PREFIX, run_job_in_process
+from trainer.finetune.launch import ERROR_PREFIX, SAY_PREFIX, STEP_PREFIX, run_job_in_process
 
 
 def to_parent(line: str) -> None:
@@ -39,16 +39,16 @@ def end_with_parent() -> None:
 
 
 class WorkerProgress(Progress):
-    """Progress for the parent, from the first process alone. Messages go to standard error, which is the log."""
+    """Progress and messages for the parent, from the first process alone."""
 
     def __init__(self, first: bool) -> None:
         super().__init__(quiet=True)
         self._first = first
 
     def say(self, text: str) -> None:
-        """Write one line to the log."""
+        """Pass a message on to the user."""
         if self._first:
-            sys.stderr.write(f"{text}\n")
+            to_parent(f"{SAY_PREFIX}{json.dumps(text)}")
 
     @contextmanager
     def step(self, label: str, total: float | None) -> Iterator[Step]:
@@ -70,7 +70,7 @@ def main(file: Path) -> int:
         run_job_in_process(JOB.validate_json(file.read_bytes()), WorkerProgress(first))
     except SrlmError as error:
         if first:
-            to_parent(f"{ERROR_PREFIX}{json.dumps(str(error))}")
+            to_parent(f"{ERROR_PREFIX}{json.dumps([type(error).__name__, str(error)])}")
         return 2
     return 0
 

@@ -38,7 +38,7 @@ def evaluate(
         run: an open run, a name or a folder; the one that was changed last, if None. Where there is no run at all,
             models that need none get one for their results.
         runs: folder of the runs; $SRLM_RUNS or results/runs, if None.
-        max_connections: concurrent requests to a server; 16, if None.
+        max_connections: concurrent requests to a server; if None, 16, and up to 256 to a vLLM server.
         timeout: seconds without an answer of a server after which the work stops; 300, if None.
         max_cost: US dollars that all calls may cost together.
         quiet: print no progress on standard error.

@@ -53,7 +53,7 @@ def gate(
         prompts: prompts of the benchmark of files, see `compare`.
         repeats: the way to read judgements that a file has several times, see `compare`.
         alpaca_difficulties: AlpacaEval's df_gamed.csv, for files of its annotations.
-        max_connections: concurrent requests to a server; 16, if None.
+        max_connections: concurrent requests to a server; if None, 16, and up to 256 to a vLLM server.
         timeout: seconds without an answer of the server after which the work stops; 300, if None.
         max_cost: US dollars that all calls may cost together.
         quiet: print no progress on standard error.
@@ -119,7 +119,7 @@ def pin_judge(
         limit: use at most so many pairs, spread over instructions.
         run: an open run or a name, for a judge such as M2; the one that was changed last, if None.
         runs: folder of the runs; $SRLM_RUNS or results/runs, if None.
-        max_connections: concurrent requests to a server; 16, if None.
+        max_connections: concurrent requests to a server; if None, 16, and up to 256 to a vLLM server.
         timeout: seconds without an answer of the server after which the work stops; 300, if None.
         max_cost: US dollars that all calls may cost together.
         quiet: print no progress on standard error.

@@ -60,7 +60,7 @@ def judge(
         ledger: file of the calls, so that none is made twice.
         run: an open run or a name, for a judge such as M2; the one that was changed last, if None.
         runs: folder of the runs; $SRLM_RUNS or results/runs, if None.
-        max_connections: concurrent requests to a server; 16, if None.
+        max_connections: concurrent requests to a server; if None, 16, and up to 256 to a vLLM server.
         timeout: seconds without an answer of the server after which the work stops; 300, if None.
         max_cost: US dollars that all calls may cost together.
         quiet: print no progress on standard error.
@@ -146,7 +146,7 @@ def judge_card(
         ledger: file of the calls, so that none is made twice; the card is stored next to it.
         run: an open run or a name, for a judge such as M2; the one that was changed last, if None.
         runs: folder of the runs; $SRLM_RUNS or results/runs, if None.
-        max_connections: concurrent requests to a server; 16, if None.
+        max_connections: concurrent requests to a server; if None, 16, and up to 256 to a vLLM server.
         timeout: seconds without an answer of the server after which the work stops; 300, if None.
         max_cost: US dollars that all calls may cost together.
         quiet: print no progress on standard error.
@@ -202,7 +202,7 @@ def label(
         overwrite: ask the judge also where all prompts of a suite came with labels of their own.
         run: an open run or a name; the one that was changed last, if None.
         runs: folder of the runs; $SRLM_RUNS or results/runs, if None.
-        max_connections: concurrent requests to a server; 16, if None.
+        max_connections: concurrent requests to a server; if None, 16, and up to 256 to a vLLM server.
         timeout: seconds without an answer of the server after which the work stops; 300, if None.
         max_cost: US dollars that all calls may cost together.
         quiet: print no progress on standard error.

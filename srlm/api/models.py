@@ -47,7 +47,7 @@ class ModelOpener:
 
     Args:
         progress: for warnings of servers.
-        max_connections: concurrent requests to a server.
+        max_connections: concurrent requests to a server; the engine's own number, if None.
         timeout: seconds without an answer of a server after which the work stops.
         max_cost: US dollars that all calls may cost together.
     """
@@ -61,11 +61,9 @@ class ModelOpener:
         max_cost: float | None = None,
     ) -> None:
         from srlm.engines.budget import Budget
-        from srlm.engines.client_config import DEFAULT_MAX_CONNECTIONS, DEFAULT_TIMEOUT_S, ClientConfig
+        from srlm.engines.client_config import DEFAULT_TIMEOUT_S, ClientConfig
 
-        self._client = ClientConfig(
-            max_connections or DEFAULT_MAX_CONNECTIONS, timeout or DEFAULT_TIMEOUT_S, warn=progress.say
-        )
+        self._client = ClientConfig(max_connections, timeout or DEFAULT_TIMEOUT_S, warn=progress.say)
         self._budget = None if max_cost is None else Budget(max_cost)
 
     def model(self, spec: str, run: "Run | None") -> "EvalModel":

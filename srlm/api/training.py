@@ -21,6 +21,8 @@ def train(
     overrides: Mapping[str, Any] | Sequence[str] = (),
     seeds: str | Path | None = None,
     strict: bool = False,
+    max_connections: int | None = None,
+    timeout: float | None = None,
     max_cost: float | None = None,
     runs: str | Path | None = None,
     quiet: bool = False,
@@ -33,6 +35,8 @@ def train(
         overrides: settings that differ, such as {"dpo.beta": 0.2}, or as text, ["dpo.beta=0.2"].
         seeds: embedded, a file, hf:OWNER/NAME, a folder with ift.jsonl and eft.jsonl, or oasst:FILE_OR_NAME.
         strict: stop where an iteration gives a warning.
+        max_connections: concurrent requests to a server; if None, 16, and up to 256 to a vLLM server.
+        timeout: seconds without an answer of a server after which the run stops; 300, if None.
         max_cost: US dollars that all calls to servers may cost together.
         runs: folder of the runs; $SRLM_RUNS or results/runs, if None.
         quiet: print no progress on standard error.
@@ -53,8 +57,9 @@ def train(
     from srlm.config_file import load_config
     from srlm.console import Progress
     from srlm.engines.budget import Budget
+    from srlm.engines.client_config import DEFAULT_TIMEOUT_S, ClientConfig
     from srlm.errors import UsageError
-    from srlm.runs import plan_run, start_run
+    from srlm.runs import plan_run, settle_engine, start_run
     from srlm.trackers import require_trackers
     from trainer.loop import train as run_loop
     from trainer.preflight import preflight, require_prices
@@ -69,7 +74,9 @@ def train(
     resolved = load_config(str(config), [*changes, *([f"seeds.source={json.dumps(str(seeds))}"] if seeds else [])])
     budget = None if max_cost is None else Budget(max_cost)
     root, name = runs_folder(runs), name or Path(config).stem
-    if not (plan_run(root, name, resolved).folder / "run.yaml").exists():
+    progress, planned = Progress(quiet=quiet), plan_run(root, name, resolved)
+    resolved = settle_engine(resolved, planned, progress.say)
+    if not (planned.folder / "run.yaml").exists():
         preflight(resolved)  # nothing is written for a command that cannot work
     require_trackers(resolved.report_to)
     if budget is not None:
@@ -77,7 +84,8 @@ def train(
     run = start_run(root, name, resolved)
     run.lock()
     try:
-        run_loop(resolved, run, Progress(quiet=quiet), strict, budget)
+        client = ClientConfig(max_connections, timeout or DEFAULT_TIMEOUT_S, warn=progress.say)
+        run_loop(resolved, run, progress, strict, budget, client)
     finally:
         run.close()
     return run

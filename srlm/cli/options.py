@@ -35,7 +35,12 @@ Runs = Annotated[Path, typer.Option("--runs", help="Folder of the runs.", envvar
 RunName = Annotated[str | None, typer.Option("--run", help="Run to use; the one changed last, if not given.")]
 MaxConnections = Annotated[
     int | None,
-    typer.Option("--max-connections", min=1, max=1000, help="Concurrent requests to a server; 16, if not given."),
+    typer.Option(
+        "--max-connections",
+        min=1,
+        max=1000,
+        help="Concurrent requests to a server; if not given, 16, and up to 256 to a vLLM server.",
+    ),
 ]
 Timeout = Annotated[
     float | None,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from srlm.cli.options import DEFAULT_RUNS, MaxCost, Runs, command
+from srlm.cli.options import DEFAULT_RUNS, MaxConnections, MaxCost, Runs, Timeout, command
 
 
 def train(
@@ -24,6 +24,8 @@ def train(
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop with exit code 5 where an iteration gives a warning.")
     ] = False,
+    max_connections: MaxConnections = None,
+    timeout: Timeout = None,
     max_cost: MaxCost = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
@@ -39,7 +41,15 @@ def train(
 
     started = time.monotonic()
     run = api.train(
-        preset, name=name, overrides=changes or (), seeds=seeds, strict=strict, max_cost=max_cost, runs=runs
+        preset,
+        name=name,
+        overrides=changes or (),
+        seeds=seeds,
+        strict=strict,
+        max_connections=max_connections,
+        timeout=timeout,
+        max_cost=max_cost,
+        runs=runs,
     )
     if iterations := read_iteration_metrics(run):
         stdout().print(metrics_table(iterations))

@@ -43,16 +43,20 @@ class TrainConfig(Section):
     )
     iterations: int = Field(2, ge=0, description="iterations of DPO after M1; the paper's 2 give M3")
     seed: int = Field(0, ge=0, description="all random numbers of the run derive from it")
-    engine: Literal["hf", "vllm"] = Field(
-        "hf",
-        description="inference backend of generation and judging: hf (transformers) or vllm (for GPUs); TRL trains",
+    engine: Literal["auto", "hf", "vllm"] = Field(
+        "auto",
+        description=(
+            "inference backend of generation and judging: hf (transformers), vllm (for GPUs), or auto: vllm where CUDA "
+            "and vLLM are there, else hf. A run keeps the one it began with (docs/howto/engines.md); TRL trains"
+        ),
     )
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps")
     launcher: str | None = Field(
         None,
         description=(
-            "command that starts the processes of a training, such as: accelerate launch --num_processes 8 "
-            "(docs/explain/scale.md); null: training runs in this process"
+            "how the processes of a training are started (docs/explain/scale.md). null: on CUDA one for each visible "
+            "GPU (DDP), else training runs in this process; ddp, fsdp or deepspeed: a recipe for accelerate, with "
+            "options of accelerate launch after it; anything else: a command such as torchrun --nproc-per-node 4"
         ),
     )
     report_to: Annotated[tuple[Tracker, ...], OneOrSeveral] = Field(

@@ -4,7 +4,7 @@ Names are those of transformers' TrainingArguments and of TRL where these have t
 """
 
 from math import nan
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -29,10 +29,15 @@ class TuningConfig(Section):
     gradient_checkpointing: bool = Field(
         True, description="recompute activations in the backward pass: less memory, and a third more time"
     )
-    per_device_train_batch_size: int = Field(
-        8,
-        ge=1,
-        description="maximum number of examples in memory at once, per process; the rest of a batch is accumulated",
+    fixed_micro_batch: ClassVar[int] = 8
+    """Value of `per_device_train_batch_size: auto` on devices other than CUDA."""
+
+    per_device_train_batch_size: int | Literal["auto"] = Field(
+        "auto",
+        description=(
+            "maximum number of examples in memory at once, per process; the rest of a batch is accumulated. auto: on "
+            "CUDA as many as fit into the GPU's memory, and half as many after an out-of-memory error, else 8"
+        ),
     )
     warmup_ratio: float = Field(
         0.1,
@@ -62,6 +67,15 @@ class TuningConfig(Section):
             "training; 0: none"
         ),
     )
+
+    @field_validator("per_device_train_batch_size", mode="plain")
+    @classmethod
+    def _number_or_auto(cls, value: Any) -> int | Literal["auto"]:
+        if value == "auto":
+            return "auto"
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError("a number from 1 up, or auto, is expected")
+        return value
 
 
 class SFTConfig(TuningConfig):
@@ -154,10 +168,13 @@ class DPOConfig(TuningConfig):
     learning_rate: float = Field(1e-6, gt=0, description="peak of the cosine schedule; the paper's 1e-6")
     min_lr_rate: float = Field(0.1, ge=0, le=1, description="last learning rate over the peak; the paper's 1e-7 / 1e-6")
     batch_size: int = Field(16, ge=1, description="pairs per optimiser step, over all processes; the paper's 16")
-    per_device_train_batch_size: int = Field(
-        4,
-        ge=1,
-        description="maximum number of pairs in memory at once, per process; the rest of a batch is accumulated",
+    fixed_micro_batch: ClassVar[int] = 4
+    per_device_train_batch_size: int | Literal["auto"] = Field(
+        "auto",
+        description=(
+            "maximum number of pairs in memory at once, per process; the rest of a batch is accumulated. auto: on CUDA "
+            "as many as fit into the GPU's memory, and half as many after an out-of-memory error, else 4"
+        ),
     )
     epochs: float = Field(
         1, gt=0, description="passes over the pairs (not in the paper, which has early stopping by an external judge)"

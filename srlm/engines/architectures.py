@@ -24,6 +24,12 @@ _NAMES = """
 KNOWN = frozenset(_NAMES.split())
 """Values of model_type whose greedy answers equal those of transformers."""
 
+CONTEXTS = ("max_position_embeddings", "n_positions")
+"""Names of the context length in config.json."""
+
+UNLIMITED = 1 << 30
+"""The context length of an architecture that has none, or that transformers does not know."""
+
 LAYERS = frozenset({"full_attention", "sliding_attention"})
 
 ENCODERS = re.compile(
@@ -41,15 +47,28 @@ def text_config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def context_length(config: dict[str, Any]) -> int:
-    """Return the context length of a model in tokens.
+    """Return the context length of a model in tokens; that of its architecture if config.json does not have it.
 
     Raises:
         ModelError: the value is no positive number.
     """
-    for name in ("max_position_embeddings", "n_positions"):
-        if (found := _count(config, name)) is not None:
-            return found
-    return 1 << 30
+    given = _given_context(config)
+    return given if given is not None else _usual_context(config) or UNLIMITED
+
+
+def _given_context(config: dict[str, Any]) -> int | None:
+    return next((found for name in CONTEXTS if (found := _count(config, name)) is not None), None)
+
+
+def _usual_context(config: dict[str, Any]) -> int | None:
+    """Return the context length with which transformers fills up a config.json."""
+    from transformers import CONFIG_MAPPING
+
+    if not is_known(config):
+        return None
+    filled: Any = CONFIG_MAPPING[config["model_type"]].from_dict(config).get_text_config()
+    found = next((value for name in CONTEXTS if (value := getattr(filled, name, None)) is not None), None)
+    return int(found) if isinstance(found, int | float) and found > 0 else None
 
 
 def vocabulary_size(config: dict[str, Any]) -> int | None:
@@ -100,7 +119,7 @@ def require_settings(config: dict[str, Any], folder: Path) -> None:
                 f"{folder / 'config.json'} names its file of weights (transformers_weights): name the file "
                 "model.safetensors, and remove the line."
             )
-    context_length(config)
+    _given_context(config)
     vocabulary_size(config)
 
 

@@ -2,14 +2,19 @@
 
 Special tokens inside of a message are broken up before the chat template is applied: a candidate that contains
 "<|im_start|>" must not open a turn.
+
+An engine that plans a stage reads all of its prompts at once (`ChatTokenizer.read`): each distinct prompt is rendered
+and tokenized once, on all cores, and every later question about a request is answered from that.
 """
 
 import math
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
+from srlm.engines.encode_texts import encode_texts
 from srlm.engines.reasoning import MARK, split_reasoning
 from srlm.engines.template_parts import (
     QUESTION,
@@ -27,6 +32,26 @@ UNLIMITED = 1 << 60
 """Context length where none is checked."""
 CHANNEL = {"<|channel|>", "<|message|>"}
 """The tokens of gpt-oss's reasoning marks."""
+LONGEST_ENDING = 500
+"""Characters after a template's last special token that are compared between prompts: a role, and a prefill."""
+MAX_WHOLE = 1_000
+"""Prompts without such a token whose choices are tokenized at once, each with the whole prompt."""
+
+PromptKey = tuple[tuple[Message, ...], str, bool]
+
+
+def prompt_key(request: Request) -> PromptKey:
+    """Return what the text of a prompt depends on: requests that agree in it are samples of one prompt."""
+    return request.messages, request.prefill, bool(request.choices)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A rendered prompt: its text, whether it ends inside of the reasoning, and its tokens as 32-bit integers."""
+
+    text: str
+    opened: bool
+    ids: "array[int]"
 
 
 @dataclass(frozen=True)
@@ -69,6 +94,10 @@ class ChatTokenizer:
         self._special = sorted((set(special.values()) | named) - {""}, key=len, reverse=True)
         self._dropped = set(special) | set(tokenizer.all_special_ids)
         pieces = CHANNEL if set(special.values()) >= CHANNEL else set()
+        self._special_text = {number: tokenizer.convert_ids_to_tokens(number) for number in self._dropped} | special
+        self._prompts: dict[PromptKey, Prompt] = {}
+        self._choices: dict[tuple[PromptKey, tuple[str, ...]], tuple[array[int], list[int]]] = {}
+        self._encode_ending = lru_cache(maxsize=1024)(self._encode)
         self._marks = {number for number, token in special.items() if MARK.fullmatch(token) or token in pieces}
 
     @cached_property
@@ -111,7 +140,27 @@ class ChatTokenizer:
         Raises:
             EngineError: the template refuses the messages, such as a system message that it does not support.
         """
-        return self._prompt(request)[0] + self.escape_special_tokens(request.prefill)
+        found = self._prompts.get(prompt_key(request))
+        return self._render(request)[0] if found is None else found.text
+
+    def read(self, requests: Sequence[Request]) -> None:
+        """Render and tokenize the prompts of these requests, each distinct one once; forget all others.
+
+        Raises:
+            EngineError: as `text`, `tokens` and `choice`.
+        """
+        distinct = {prompt_key(request): request for request in requests}
+        self._prompts = {key: self._prompts[key] for key in distinct if key in self._prompts}
+        self._choices = {}
+        new = {key: self._render(request) for key, request in distinct.items() if key not in self._prompts}
+        texts = list(dict.fromkeys(text for text, _ in new.values()))
+        ids = dict(zip(texts, encode_texts(self._tokenizer, texts), strict=True))
+        for key, (text, opened) in new.items():
+            self._require_rows(ids[text])
+            self._prompts[key] = Prompt(text, opened, ids[text])
+        for prompt in self._prompts.values():
+            self._require_room(len(prompt.ids))
+        self._read_choices(dict.fromkeys((prompt_key(one), one.choices) for one in requests if one.choices))
 
     def may_reason(self, request: Request) -> bool:
         """Return whether the answer to a request may begin with reasoning that the template supports."""
@@ -159,13 +208,19 @@ class ChatTokenizer:
         Raises:
             EngineError: it exceeds the context length.
         """
-        ids = self._encode(self.text(request))
-        if len(ids) + 1 > self.context:
-            raise EngineError(
-                f"A prompt of {len(ids)} tokens does not fit into the {self.context} tokens of {self._name}. "
-                "Shorten the instructions, or set a smaller max_tokens for answers."
-            )
+        known = self._prompts.get(prompt_key(request))
+        ids = self._encode(self.text(request)) if known is None else known.ids.tolist()
+        self._require_room(len(ids))
         return ids
+
+    def length(self, request: Request) -> int:
+        """Return the number of tokens of the prompt.
+
+        Raises:
+            EngineError: see `tokens`.
+        """
+        known = self._prompts.get(prompt_key(request))
+        return len(self.tokens(request)) if known is None else len(known.ids)
 
     def choice(self, request: Request) -> ChoiceTokens:
         """Tokenize a request with choices.
@@ -176,11 +231,46 @@ class ChatTokenizer:
         Raises:
             EngineError: two choices begin with the same token, or the prompt exceeds the context length.
         """
+        prompt, choices = self._prompts.get(prompt_key(request)), request.choices
+        found = self._choices_after_ending(prompt, choices) if prompt is not None else None
+        if found is not None:
+            return found
+        known = self._choices.get((prompt_key(request), choices))
+        if known is not None:
+            return ChoiceTokens(known[0].tolist(), known[1])
         text = self.text(request)
-        found = split_choices([self._encode(text + choice) for choice in request.choices], self._name, request.choices)
+        found = split_choices([self._encode(text + choice) for choice in choices], self._name, choices)
         if len(found.context) + 1 > self.context:
             self.tokens(request)  # raises with the number of tokens
         return found
+
+    def _read_choices(self, asked: Iterable[tuple[PromptKey, tuple[str, ...]]]) -> None:
+        """Tokenize the choices of prompts that are read where they have to be tokenized with the whole prompt."""
+        whole = [
+            (key, choices) for key, choices in asked if self._choices_after_ending(self._prompts[key], choices) is None
+        ]
+        for start in range(0, len(whole), MAX_WHOLE):
+            part = whole[start : start + MAX_WHOLE]
+            texts = [self._prompts[key].text + choice for key, choices in part for choice in choices]
+            encoded = iter(encode_texts(self._tokenizer, texts))
+            for key, choices in part:
+                found = split_choices([next(encoded).tolist() for _ in choices], self._name, choices)
+                self._choices[key, choices] = array("i", found.context), found.firsts
+
+    def _choices_after_ending(self, prompt: Prompt, choices: tuple[str, ...]) -> ChoiceTokens | None:
+        """Return the tokens of the choices, found from the prompt's ending alone; None if it has no short one.
+
+        A special token parts a text: what follows is tokenized by itself. So the text from the last one on, which is
+        the same in all prompts of one kind, is tokenized with the choices once for all of them.
+        """
+        ids = prompt.ids
+        start = next((at for at in reversed(range(len(ids))) if ids[at] in self._dropped), 0)
+        begins = prompt.text.rfind(self._special_text[ids[start]]) if start else 0
+        ending = prompt.text[begins:]
+        if begins < 1 or len(ending) > LONGEST_ENDING or self._encode_ending(ending) != ids[start:].tolist():
+            return None
+        found = split_choices([self._encode_ending(ending + choice) for choice in choices], self._name, choices)
+        return ChoiceTokens(ids[:start].tolist() + found.context, found.firsts)
 
     def _thoughts(self, request: Request) -> Thoughts:
         return "closed" if request.choices or request.prefill else self.thoughts
@@ -191,18 +281,36 @@ class ChatTokenizer:
             return render(self._tokenizer, messages, self._name, add_generation_prompt=True), False
         return render_prompt(self._tokenizer, messages, self._thoughts(request), self._name)
 
+    def _render(self, request: Request) -> tuple[str, bool]:
+        """Return the text of `text`, and whether its prompt ends inside of the reasoning."""
+        prompt, opened = self._prompt(request)
+        return prompt + self.escape_special_tokens(request.prefill), opened
+
     def _opened(self, request: Request) -> bool:
-        return self.may_reason(request) and self._prompt(request)[1]
+        if not self.may_reason(request):
+            return False
+        found = self._prompts.get(prompt_key(request))
+        return self._prompt(request)[1] if found is None else found.opened
 
     def _encode(self, text: str) -> list[int]:
         # Not verbose: what is too long is refused below, or left out, with a message of ours.
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False, verbose=False)
+        self._require_rows(ids)
+        return ids
+
+    def _require_room(self, tokens: int) -> None:
+        if tokens + 1 > self.context:
+            raise EngineError(
+                f"A prompt of {tokens} tokens does not fit into the {self.context} tokens of {self._name}. "
+                "Shorten the instructions, or set a smaller max_tokens for answers."
+            )
+
+    def _require_rows(self, ids: Sequence[int]) -> None:
         if self._rows is not None and ids and max(ids) >= self._rows:
             raise EngineError(
                 f"The tokenizer of {self._name} gives the token {max(ids)}, and its weights end at {self._rows - 1}. "
                 "Use the tokenizer that belongs to the weights."
             )
-        return ids
 
     def escape_messages(self, messages: Sequence[Message]) -> list[Message]:
         """Break up special tokens in the text of each message."""

@@ -24,6 +24,8 @@ def pick_device(device: str) -> str:
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not available.get(device.split(":", maxsplit=1)[0], True):
         raise EngineError(f"torch does not find the device {device}. Use device=auto or device=cpu.")
+    if device.startswith("cuda:") and int(device.removeprefix("cuda:")) >= torch.cuda.device_count():
+        raise EngineError(f"torch finds {torch.cuda.device_count()} GPUs, which count from cuda:0, and not {device}.")
     if device != "auto":
         return device
     if torch.cuda.is_available():
@@ -39,11 +41,19 @@ def pick_dtype(dtype: str, device: str) -> "torch.dtype":
         chosen: torch.dtype = getattr(torch, dtype)
         return chosen
     fast = (
-        torch.cuda.is_bf16_supported()
+        torch.cuda.is_bf16_supported(including_emulation=False)
         if device.startswith("cuda")
         else device == "cpu" and torch.cpu._is_avx512_bf16_supported()
     )
     return torch.bfloat16 if fast else torch.float32
+
+
+def identity_of_device(device: str) -> str:
+    """Return what a device adds to an engine's identity: nothing on a processor.
+
+    On a GPU the last bits of the logits are others, so its answers and a processor's are kept apart in a ledger.
+    """
+    return ":cuda" if device.startswith("cuda") else ""
 
 
 @contextmanager

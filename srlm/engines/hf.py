@@ -6,22 +6,25 @@ memory, and builds the replies.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srlm.checkpoint_files import read_config
 from srlm.engines.architectures import context_length, require_architecture, vocabulary_size
-from srlm.engines.chat_template import ChatTokenizer, choice_completion, not_finite_error
-from srlm.engines.device import pick_device, pick_dtype, threads_for
+from srlm.engines.chat_template import ChatTokenizer, choice_completion, not_finite_error, prompt_key
+from srlm.engines.device import identity_of_device, pick_device, pick_dtype, threads_for
 from srlm.engines.engine import BatchResult, OnProgress, no_progress
 from srlm.engines.fingerprint import fingerprint
 from srlm.engines.load import eos_tokens, load_model, load_tokenizer
 from srlm.engines.template_parts import Thoughts
 from srlm.optional_deps import require
 from srlm.prices import FREE, Price
-from srlm.types import Completion, Message, Reply, Request
+from srlm.types import Completion, Reply, Request
 
 if TYPE_CHECKING:
+    import torch
+
     from srlm.engines.decoding import Row
 
 MAX_BATCH = 512
@@ -32,6 +35,12 @@ ROUNDS_PER_BATCH = 2
 
 MAX_ROWS = 256
 """Rows that are decoded concurrently: beyond it the time of a step grows in proportion, so nothing is gained."""
+
+GPU_MAX_ROWS = 2048
+"""The same on CUDA, where a step of a small model takes the time of starting its kernels, however many its rows are."""
+
+GPU_ROUNDS_PER_BATCH = 4
+"""On CUDA a batch has this many times the requests that are decoded concurrently: at its end ever fewer rows run."""
 
 
 class HFEngine:
@@ -77,20 +86,18 @@ class HFEngine:
         context = context_length(config)
         self._chat = ChatTokenizer(self._tokenizer, name=name, context=context, thoughts=thoughts, rows=rows)
         number = str(self._dtype).removeprefix("torch.")
-        self.identity = f"{fingerprint(folder)}:{number}{self._chat.identity}"
+        self.identity = f"{fingerprint(folder)}:{number}{self._chat.identity}{identity_of_device(self._device)}"
         pad = self._tokenizer.pad_token_id or 0
         self._pad = pad if rows is None or pad < rows else 0  # it is masked, whichever it is
         self._batch_tokens = batch_tokens
-        self._max_rows = MAX_ROWS
+        self._max_rows = max_rows(self._device)
         self._loaded: Any = None
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
         """Plan batches of requests of one kind, sorted by length, samples of one prompt together."""
-        # Most of the time of a small model would go into rendering the prompt again for each of its samples.
-        distinct = {_prompt_of(request): request for request in requests}
-        prompts = {key: (self._chat.text(one), len(self._chat.tokens(one))) for key, one in distinct.items()}
-        texts = [prompts[_prompt_of(request)][0] for request in requests]
-        lengths = [prompts[_prompt_of(request)][1] for request in requests]
+        self._chat.read(requests)
+        texts = [self._chat.text(request) for request in requests]
+        lengths = [self._chat.length(request) for request in requests]
         order = sorted(
             range(len(requests)),
             key=lambda index: (
@@ -149,15 +156,14 @@ class HFEngine:
     def _generate(self, batch: Sequence[Request], on_progress: OnProgress) -> list[Reply]:
         import torch
 
-        from srlm.engines.batch_size import token_capacity
         from srlm.engines.decoding import Row, generate
 
         prompts: list[list[int]] = []
         seen: dict[tuple[int, ...], int] = {}
-        tokens_of = {key: self._chat.tokens(one) for key, one in {_prompt_of(one): one for one in batch}.items()}
+        tokens_of = {key: self._chat.tokens(one) for key, one in {prompt_key(one): one for one in batch}.items()}
         rows: list[Row] = []
         for request in batch:
-            ids = tokens_of[_prompt_of(request)]
+            ids = tokens_of[prompt_key(request)]
             if tuple(ids) not in seen:
                 seen[tuple(ids)] = len(prompts)
                 prompts.append(ids)
@@ -174,7 +180,6 @@ class HFEngine:
             )
         model = self._model
         width = max(len(prompts[row.prompt]) + row.max_tokens for row in rows)
-        tokens = self._batch_tokens or token_capacity(model)
 
         def attempt(max_rows: int) -> None:
             left = [row for row in rows if not row.finish]
@@ -185,7 +190,7 @@ class HFEngine:
             except FloatingPointError:
                 raise not_finite_error(self.name) from None
 
-        self._within_memory(attempt, min(tokens // width, len(rows)))
+        self._within_memory(attempt, min(self._capacity // width, len(rows)))
         return [self._completion(*pair, prompts) for pair in zip(batch, rows, strict=True)]
 
     def _choose(self, batch: Sequence[Request], on_progress: OnProgress) -> list[Reply]:
@@ -202,8 +207,8 @@ class HFEngine:
             while len(found) < len(choices):
                 part = choices[len(found) : len(found) + max_rows]
                 logits, _, _ = reader.read([choice.context for choice in part])
-                for row, choice in zip(logits.float(), part, strict=True):
-                    found.append((row[choice.firsts].tolist(), float(row.logsumexp(-1))))
+                for row in _logits_of(logits.float(), [choice.firsts for choice in part]):
+                    found.append(row)
                     on_progress()
 
         self._within_memory(attempt, min(MAX_READ_TOKENS // max(map(len, contexts)), len(choices)))
@@ -214,9 +219,20 @@ class HFEngine:
 
     def _batch_of(self, width: int) -> int:
         """Return the number of requests in a batch where each may take `width` tokens."""
+        if self._device.startswith("cuda"):
+            return GPU_ROUNDS_PER_BATCH * max(1, min(GPU_MAX_ROWS, self._capacity // width))
         if self._batch_tokens is None:
             return MAX_BATCH
         return min(MAX_BATCH, max(1, ROUNDS_PER_BATCH * self._batch_tokens // width))
+
+    @cached_property
+    def _capacity(self) -> int:
+        """Tokens of prompt and answer in the cache at once."""
+        import torch
+
+        from srlm.engines.batch_size import checkpoint_capacity
+
+        return self._batch_tokens or checkpoint_capacity(self._folder, self._dtype, torch.device(self._device))
 
     def _within_memory(self, attempt: Callable[[int], None], fits: int) -> None:
         """Attempt with as many rows as should fit; where they did not, lower the limit of later attempts."""
@@ -246,6 +262,19 @@ class HFEngine:
         return stopped
 
 
-def _prompt_of(request: Request) -> tuple[tuple[Message, ...], str, bool]:
-    """Return what the text of a prompt depends on: requests that agree in it are samples of one prompt."""
-    return request.messages, request.prefill, bool(request.choices)
+def max_rows(device: str) -> int:
+    """Return how many rows are decoded concurrently on a device, if they fit into its memory."""
+    return GPU_MAX_ROWS if device.startswith("cuda") else MAX_ROWS
+
+
+def _logits_of(logits: "torch.Tensor", tokens: Sequence[list[int]]) -> list[tuple[list[float], float]]:
+    """Return the logits of some tokens of each row [B, V], and the logarithm of the sum of all exponentials."""
+    import torch
+
+    longest = max(map(len, tokens))
+    index = torch.tensor([some + some[:1] * (longest - len(some)) for some in tokens], device=logits.device)
+    # On a processor row by row: of several at once, the last bits would depend on their number and on the threads.
+    alone = list(logits) if logits.device.type == "cpu" else [logits]
+    whole = torch.stack([part.logsumexp(-1) for part in alone]).flatten()
+    read = torch.cat([logits.gather(-1, index), whole[:, None]], dim=-1).tolist()
+    return [(row[: len(some)], row[-1]) for row, some in zip(read, tokens, strict=True)]

@@ -14,10 +14,11 @@ from srlm.checkpoint_files import (
 )
 from srlm.checkpoint_messages import TOKENIZERS
 from srlm.engines.architectures import is_known, require_settings, vocabulary_size
-from srlm.engines.load_errors import translate_errors
+from srlm.engines.load_errors import require_memory, translate_errors
 from srlm.engines.template_trial import require_template
 from srlm.engines.weight_checks import Loading, require_finite, require_whole
 from srlm.errors import ModelError
+from srlm.optional_deps import require
 
 if TYPE_CHECKING:
     import torch
@@ -91,19 +92,23 @@ def load_model(
         dtype: of the weights.
         device: of the weights.
         attention: name of the attention implementation in transformers.
-        settings: override those of the checkpoint's configuration.
+        settings: override those of the language model in the checkpoint's configuration.
 
     Raises:
         ModelError: the folder has no causal language model that transformers supports, or weights are missing, left
             over, or not finite.
+        EngineFailed: the weights do not fit into the memory of the device.
     """
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
     require_checkpoint(folder)
     require_settings(read_config(folder), folder)
-    return load_weights(
-        AutoModelForCausalLM, folder, dtype, device, require_whole, attn_implementation=attention, **settings
-    )
+    options: dict[str, Any] = {"attn_implementation": attention}
+    if settings:
+        with translate_errors(folder, "config"):
+            options["config"] = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        options["config"].get_text_config().update(dict(settings))
+    return load_weights(AutoModelForCausalLM, folder, dtype, device, require_whole, **options)
 
 
 def load_weights(
@@ -126,9 +131,14 @@ def load_weights(
 
     Raises:
         ModelError: weights cannot be read, are refused by `check`, or are not finite.
+        EngineFailed: they do not fit into the memory of the device.
     """
     require_weights(folder)
-    with translate_errors(folder, "model"):
+    if device != "cpu":
+        require("accelerate", "Loading weights to a GPU", "local")
+        # Each tensor is copied from the file to the device, so the main memory never holds the whole model.
+        settings = {**settings, "device_map": device}
+    with translate_errors(folder, "model"), require_memory(folder, dtype, device):
         loaded: Any = kind.from_pretrained(
             folder,
             dtype=dtype,
@@ -140,8 +150,8 @@ def load_weights(
         )
         model, loading = loaded
         check(folder, loading)
-        placed: Any = model.to(device).eval()
-    require_finite(folder, placed)
+        placed: Any = model.to(device).eval()  # buffers too: a table of positions may still be elsewhere
+        require_finite(folder, placed)
     return placed
 
 

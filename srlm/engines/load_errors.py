@@ -7,11 +7,14 @@ known.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from srlm.checkpoint_files import read_config
+from srlm.checkpoint_files import read_config, weight_count
 from srlm.engines.architectures import USE_VLLM, is_known, unknown_architecture
-from srlm.errors import ModelError, SrlmError
+from srlm.errors import EngineFailed, ModelError, SrlmError
+
+if TYPE_CHECKING:
+    import torch
 
 
 @contextmanager
@@ -28,6 +31,35 @@ def translate_errors(folder: Path, what: Literal["config", "tokenizer", "model"]
         raise
     except Exception as error:
         raise ModelError(_message(folder, what, reason(error))) from None
+
+
+@contextmanager
+def require_memory(folder: Path, dtype: "torch.dtype", device: str) -> Iterator[None]:
+    """Translate an out-of-memory error while weights are loaded.
+
+    Raises:
+        EngineFailed: with the size of the weights.
+    """
+    from srlm.engines.batch_size import is_out_of_memory
+
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise EngineFailed(
+            f"{no_memory(folder, dtype, device)} Use a smaller model, dtype=bfloat16, or engine=vllm, which splits a "
+            "model over several GPUs (vllm.tensor_parallel_size)."
+        ) from None
+
+
+def no_memory(folder: Path, dtype: "torch.dtype", device: str) -> str:
+    """Return the sentence that a checkpoint's weights do not fit into the memory of a device."""
+    size = weight_count(folder) * dtype.itemsize
+    return (
+        f"The weights of {folder} take {size / 1e9:.1f} GB in {str(dtype).removeprefix('torch.')} and do not fit into "
+        f"the memory of the device {device}, or into what other programs leave of it."
+    )
 
 
 @contextmanager

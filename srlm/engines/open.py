@@ -1,13 +1,14 @@
 """Open an engine by a specification: "openai:gpt-4o", "openai:NAME@http://127.0.0.1:8000/v1", "anthropic:NAME", a path.
 
-A checkpoint is run by transformers or by vLLM, as configured; "vllm:PATH" is always run by vLLM. "vllm:NAME@ADDRESS" is
-a model on a vLLM server.
+A checkpoint is run by transformers or by vLLM, as configured or as this machine allows (`choice`); "vllm:PATH" is
+always run by vLLM. "vllm:NAME@ADDRESS" is a model on a vLLM server.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from srlm.engines.budget import Budget
+from srlm.engines.choice import choose_engine
 from srlm.engines.client_config import ClientConfig
 from srlm.engines.engine import Engine
 from srlm.engines.server_address import split_name, without_credentials
@@ -36,7 +37,7 @@ def open_engine(
     device: str = "auto",
     dtype: str = "auto",
     batch_tokens: int | None = None,
-    engine: str = "hf",
+    engine: str = "auto",
     vllm: Mapping[str, Any] | None = None,
     client: ClientConfig | None = None,
     budget: Budget | None = None,
@@ -50,9 +51,9 @@ def open_engine(
         device: for local models, see `srlm.config.TrainConfig`.
         dtype: likewise.
         batch_tokens: likewise.
-        engine: "hf" or "vllm", likewise.
+        engine: "auto", "hf" or "vllm", likewise.
         vllm: arguments of vLLM's engine, if that is used.
-        client: for models behind a server: connections, timeouts and backoff.
+        client: for models behind a server: connections, timeouts and backoff. It also says what `auto` has chosen.
         budget: for models behind a server: what the calls may cost.
         thoughts: for local models: "closed" keeps them from reasoning before they answer.
 
@@ -79,6 +80,11 @@ def open_engine(
 
         return AnthropicEngine(model, address, client, budget)
     folder = model_folder(spec.removeprefix("vllm:"))
+    if engine == "auto" and not spec.startswith("vllm:"):
+        choice = choose_engine(device)
+        engine = choice.engine
+        if choice.message is not None and client is not None:
+            client.warn_once(choice.message)
     if engine == "vllm" or spec.startswith("vllm:"):
         from srlm.engines.vllm import VLLMEngine
 

@@ -12,7 +12,7 @@ from srlm.engines import remote_messages
 from srlm.engines.api_errors import RequestError
 from srlm.engines.budget import Budget, require_price
 from srlm.engines.capabilities import FULL, Capabilities, describe_refusal, refused_field
-from srlm.engines.client_config import ClientConfig
+from srlm.engines.client_config import DEFAULT_MAX_CONNECTIONS, ClientConfig
 from srlm.engines.completions import ReplyText
 from srlm.engines.engine import BatchResult, OnProgress, no_progress
 from srlm.engines.http_body import ENCODINGS, parse_json, read_limited
@@ -52,6 +52,7 @@ class RemoteEngine(ABC):
     provider: ClassVar[str]
     key_variable: ClassVar[str]
     default_url: ClassVar[str]
+    max_connections: ClassVar[int] = DEFAULT_MAX_CONNECTIONS
 
     def __init__(
         self, model: str, address: str | None, client: ClientConfig | None = None, budget: Budget | None = None

@@ -7,6 +7,10 @@ Its constants were measured with tools/bench_remote.py. The SDKs allocate many o
 cycles, so garbage is collected less often (a tenth of the CPU time). Results are read in windows of 50 ms: one
 wake-up and one commit for all of them. Workers start a few milliseconds apart, because calls that start together on a
 steady server end together, and then each waits for the work of all.
+
+Where an engine allows more connections than the usual number, and the user has not set it, the pool begins with that
+number, and every call that is answered soon lets one more worker begin: a server on a GPU is full after a few seconds,
+and calls to a slow one do not wait for each other until they time out.
 """
 
 import asyncio
@@ -23,7 +27,7 @@ from srlm.console import duration
 from srlm.engines.api_errors import MALFORMED, RequestError, classify_error
 from srlm.engines.budget import Budget, max_cost
 from srlm.engines.capabilities import Capabilities
-from srlm.engines.client_config import MAX_TIMEOUT_S, ClientConfig
+from srlm.engines.client_config import DEFAULT_MAX_CONNECTIONS, MAX_TIMEOUT_S, ClientConfig
 from srlm.engines.engine import BatchResult, OnProgress
 from srlm.errors import BudgetSpent, EngineError, EngineFailed, SrlmError
 from srlm.prices import Price, cost_of
@@ -44,6 +48,9 @@ SHUTDOWN_TIMEOUT_S = 5.0
 START_STAGGER_S = 0.003
 """Delay between the first calls of two workers."""
 
+SOON = 0.25
+"""Share of the time of an attempt in which a call is answered soon."""
+
 SILENCE_WARNING_S = 10.0
 """Time without an answer after which the user is warned."""
 
@@ -56,6 +63,11 @@ class PooledEngine(Protocol):
     capabilities: Capabilities
     client_config: ClientConfig
     budget: Budget | None
+
+    @property
+    def max_connections(self) -> int:
+        """Return the number of concurrent calls, if the user has not set it."""
+        ...
 
     @property
     def sdk(self) -> Any:
@@ -134,7 +146,8 @@ class RequestPool:
         self.results: SimpleQueue[BatchResult | BaseException | None] = SimpleQueue()
         self._engine, self._config = engine, engine.client_config
         self._pending = iter(enumerate(batches))
-        self._workers = min(self._config.max_connections, len(batches))
+        self._workers = min(self._config.max_connections or engine.max_connections, len(batches))
+        self._first_workers = self._workers if self._config.max_connections else DEFAULT_MAX_CONNECTIONS
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopped, self._ended = threading.Event(), threading.Event()
@@ -179,11 +192,9 @@ class RequestPool:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         if self._stopped.is_set():
             return
-        self._budget_freed = asyncio.Event()
+        self._budget_freed, self._more = asyncio.Event(), asyncio.Semaphore(0)
         async with self._engine.connect() as client:
-            workers = [
-                asyncio.create_task(self._work(client, number * START_STAGGER_S)) for number in range(self._workers)
-            ]
+            workers = [asyncio.create_task(self._work(client, number)) for number in range(self._workers)]
             try:
                 self._answered_at = self._loop.time()
                 async with asyncio.timeout(self._timeout) as self._silence:
@@ -199,8 +210,11 @@ class RequestPool:
                     worker.cancel()
                 await asyncio.gather(*workers, return_exceptions=True)
 
-    async def _work(self, client: Any, delay: float) -> None:
-        await asyncio.sleep(delay)
+    async def _work(self, client: Any, worker: int) -> None:
+        if worker < self._first_workers:
+            await asyncio.sleep(worker * START_STAGGER_S)
+        else:
+            await self._more.acquire()
         for number, batch in self._pending:
             began = time.perf_counter()
             failures: list[str] = []
@@ -214,7 +228,10 @@ class RequestPool:
             seconds = time.perf_counter() - began
             self.results.put(BatchResult(number, [reply], seconds, tuple(failures), identity=identity))
             self._answered += isinstance(reply, Completion)
+            if isinstance(reply, Completion) and seconds < SOON * self._config.attempt_timeout:
+                self._more.release()
             self._reset_timeout()
+        self._more.release()  # nothing is left to begin: the next one that waits ends too
 
     def _reset_timeout(self) -> None:
         now = asyncio.get_running_loop().time()

@@ -44,6 +44,7 @@ class PrefixReader:
     def __init__(self, model: Any, prompts: Sequence[Sequence[int]], pad: int) -> None:
         self._model = model
         self._pad = pad
+        self.device: torch.device = model.device
         config = model.config.get_text_config()
         window = getattr(config, "sliding_window", None)
         self._window = int(window) if window and getattr(config, "use_sliding_window", True) else NEVER
@@ -54,8 +55,9 @@ class PrefixReader:
         if self.shared:
             cache = DynamicCache()
             sharing: set[int] = set()
-            ids = torch.tensor([list(prompts[0][: self.shared])])
-            self._forward(ids, torch.zeros(1, dtype=torch.long), 0, cache, proof=(cache, sharing))
+            ids = torch.tensor([list(prompts[0][: self.shared])], device=self.device)
+            start = torch.zeros(1, dtype=torch.long, device=self.device)
+            self._forward(ids, start, 0, cache, proof=(cache, sharing))
             if len(sharing) == config.num_hidden_layers:
                 self._prefix = cache.layers
             else:  # some layers attend to tensors outside of the cache, or do not pass the prefix on
@@ -70,10 +72,13 @@ class PrefixReader:
         """
         rests = [list(prompt[self.shared :]) for prompt in prompts]
         width = max(len(rest) for rest in rests)
-        ids = torch.tensor([[self._pad] * (width - len(rest)) + rest for rest in rests])
-        start = torch.tensor([width - len(rest) for rest in rests])
+        padding = [width - len(rest) for rest in rests]
+        # One upload, for the program waits at each.
+        rows = torch.tensor([[count] + [self._pad] * count + rest for count, rest in zip(padding, rests, strict=True)])
+        rows = rows.to(self.device)
+        start, ids = rows[:, 0], rows[:, 1:]
         cache = DynamicCache()
-        return self._forward(ids, start, 0, cache), cache, start.to(self._model.device)
+        return self._forward(ids, start, 0, cache), cache, start
 
     def count_in_one_pass(self, prompts: Sequence[Sequence[int]]) -> int:
         """Return how many of these prompts, at least one, are read in one pass."""
@@ -96,10 +101,8 @@ class PrefixReader:
         **others: Any,
     ) -> torch.Tensor:
         """Read tokens [B, Q] at the columns first ... first + Q - 1 of `width`; return the last logits [B, V]."""
-        device = self._model.device
-        ids, start = ids.to(device), start.to(device)
         shared = self.shared if self._prefix else 0
-        columns = first + torch.arange(ids.shape[1], device=device)[None]
+        columns = first + torch.arange(ids.shape[1], device=self.device)[None]
         positions = (shared + columns - start[:, None]).clamp(min=0)
         full = self._mask(positions, start, shared, width or ids.shape[1], NEVER)
         mask: Any = full

@@ -1,8 +1,9 @@
 """Engine for a local checkpoint on one or several GPUs, with vLLM.
 
-vLLM does its own scheduling: it takes all requests of a batch, batches continuously, and caches shared prefixes. Its
-asynchronous engine is used because `vllm.LLM` refuses data_parallel_size. It runs in processes of its own, so closing
-it frees all memory.
+vLLM does its own scheduling: it gets all requests of a call at once, batches continuously, and caches shared prefixes.
+Its asynchronous engine is used because `vllm.LLM` refuses data_parallel_size, with the limits of `vllm.LLM`: those of
+the plain asynchronous engine are for a GPU of unknown size. It runs in processes of its own, so closing it frees all
+memory. tests/with_vllm/test_vllm_interface.py lists what is used of vLLM.
 """
 
 import asyncio
@@ -14,7 +15,9 @@ import sys
 import threading
 import time
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from pydantic import ValidationError
@@ -22,19 +25,19 @@ from pydantic import ValidationError
 from srlm.checkpoint_files import read_config, read_object
 from srlm.engines.architectures import context_length, vocabulary_size
 from srlm.engines.chat_template import ChatTokenizer, choice_completion
-from srlm.engines.device import pick_device, pick_dtype
+from srlm.engines.device import identity_of_device, pick_device, pick_dtype
 from srlm.engines.engine import BatchResult, OnProgress, no_progress
 from srlm.engines.fingerprint import fingerprint
 from srlm.engines.load import eos_tokens, load_tokenizer
 from srlm.engines.template_parts import Thoughts
-from srlm.engines.vllm_arguments import require_safe
+from srlm.engines.vllm_arguments import SERIES, require_safe
 from srlm.errors import EngineError, EngineFailed, UsageError
 from srlm.optional_deps import require
 from srlm.prices import FREE, Price
 from srlm.types import Failed, Reply, Request
 
-MAX_BATCH = 1024
-"""Requests of a batch. vLLM drains at the end of each, and a killed run loses one."""
+BATCH = 128
+"""Requests that are committed together: a killed run computes those again whose batch was not complete."""
 
 ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",  # no usage statistics are sent to the vLLM project
@@ -81,7 +84,7 @@ class VLLMEngine:
             UsageError: the device has a number, which vLLM takes in another way; or an argument is not safe.
         """
         require_safe(arguments or {})
-        require("vllm", "The engine vllm", "vllm")
+        require("vllm", "The engine vllm", "vllm", f"~={SERIES}.0")
         if ":" in device:
             raise UsageError(
                 f"vLLM does not support device={device}. Omit it, and set the GPUs in the environment: "
@@ -93,37 +96,68 @@ class VLLMEngine:
         self._dtype = str(pick_dtype(dtype, self._device)).removeprefix("torch.")
         self._arguments = dict(arguments or {})
         config = read_config(folder)
-        limit = int(self._arguments.get("max_model_len") or context_length(config))
         tokenizer = load_tokenizer(folder)
+        limit = int(self._arguments.get("max_model_len") or context_length(config))
         rows = vocabulary_size(config)
         self._chat = ChatTokenizer(tokenizer, name=name, context=limit, thoughts=thoughts, rows=rows)
-        self.identity = f"{fingerprint(folder)}:{self._dtype}:vllm{self._chat.identity}"
+        self.identity = (
+            f"{fingerprint(folder)}:{self._dtype}:vllm{self._chat.identity}{identity_of_device(self._device)}"
+        )
         self._end_of_turn = self._missing_end_of_turn(tokenizer)
         self._ids = itertools.count()
         self._loop: Any = None
         self._engine: Any = None
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
-        """Plan large batches of requests of one kind, in order."""
+        """Plan batches of requests of one kind, in order. All are computed concurrently: see `run`."""
         batches: list[list[int]] = []
         for kind in (False, True):
             alike = [index for index, request in enumerate(requests) if bool(request.choices) is kind]
-            batches += [alike[start : start + MAX_BATCH] for start in range(0, len(alike), MAX_BATCH)]
-        for request in requests:
-            self._chat.tokens(request)  # refuses a prompt that is too long before any work
+            batches += [alike[start : start + BATCH] for start in range(0, len(alike), BATCH)]
+        self._chat.read(requests)  # not in vLLM's event loop; and a prompt that is too long is refused before any work
         return batches
 
     def run(self, batches: Sequence[Sequence[Request]], on_progress: OnProgress = no_progress) -> Iterator[BatchResult]:
-        """Answer batches sequentially, the requests of each concurrently.
+        """Hand over the requests of all batches at once; yield each batch when it is complete.
+
+        So vLLM is never idle before the last answers of the call. Closing the iterator aborts what is not answered. The
+        `seconds` of a batch are those since another one was complete: their sum is the time of the call.
 
         Raises:
             EngineFailed: vLLM cannot start, or has stopped.
+            EngineError: vLLM refuses a request.
         """
-        for number, batch in enumerate(batches):
-            began = time.perf_counter()
-            self._start()
-            replies = self._wait(self._answer_all(batch, on_progress))
-            yield BatchResult(number, replies, time.perf_counter() - began)
+        if not batches:
+            return
+        before = time.perf_counter()
+        self._start()
+        complete: SimpleQueue[tuple[int, Future[list[Reply]]]] = SimpleQueue()
+        pending: set[Future[list[Reply]]] = set()
+
+        def hand_over(number: int, batch: Sequence[Request]) -> None:
+            answers = asyncio.run_coroutine_threadsafe(self._answer_all(batch, on_progress), self._loop)
+            pending.add(answers)
+            answers.add_done_callback(lambda done: complete.put((number, done)))
+            self._wait(asyncio.sleep(0))  # the loop reads answers before it gets the next batch
+
+        def take() -> BatchResult:
+            nonlocal before
+            number, answers = complete.get()
+            pending.remove(answers)
+            replies = answers.result()
+            since, before = before, time.perf_counter()
+            return BatchResult(number, replies, before - since, more_ready=not complete.empty())
+
+        try:
+            for number, batch in enumerate(batches):
+                hand_over(number, batch)
+                while not complete.empty():
+                    yield take()
+            while pending:
+                yield take()
+        finally:
+            for answers in pending:
+                answers.cancel()
 
     def close(self) -> None:
         """End vLLM's processes."""
@@ -159,8 +193,16 @@ class VLLMEngine:
         for variable, value in ENVIRONMENT.items():
             os.environ.setdefault(variable, value)
         from vllm import AsyncEngineArgs
+        from vllm.usage.usage_lib import UsageContext
         from vllm.v1.engine.async_llm import AsyncLLM
 
+        # The context chooses the sequences and tokens of a step by the GPU: up to 1,024 and 16,384, not 128 and 2,048.
+        return AsyncLLM.from_engine_args(
+            AsyncEngineArgs(**self.engine_arguments()), usage_context=UsageContext.LLM_CLASS
+        )
+
+    def engine_arguments(self) -> dict[str, Any]:
+        """Return the arguments of vLLM's engine: ours, and then the user's."""
         arguments = {
             "model": str(self._folder),
             "dtype": self._dtype,
@@ -174,7 +216,7 @@ class VLLMEngine:
         if self._device == "cpu":
             # vLLM 0.32 fails on a seeded request whose prefill is chunked: torch's CPU generator cannot be rewound.
             arguments["enable_chunked_prefill"] = False
-        return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments | self._arguments))
+        return arguments | self._arguments
 
     async def _shut(self) -> None:
         if self._engine is not None:

@@ -1,4 +1,4 @@
-"""Refuse vLLM arguments that run code or load another model than the one named.
+"""Versions of vLLM that srlm supports, and arguments of vLLM that run code or load another model than the one named.
 
 A run.yaml travels with a run, and `srlm eval` reads run.yaml files of third parties. For other arguments, users start
 vLLM as a server themselves.
@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from srlm.errors import UsageError
+
+SERIES = "0.32"
+"""The versions, as in pyproject.toml: srlm uses parts of vLLM that may change in the next ones."""
 
 CODE = frozenset(
     {"trust_remote_code", "code_revision", "worker_cls", "worker_extension_cls", "scheduler_cls", "logits_processors"}

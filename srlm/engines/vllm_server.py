@@ -30,6 +30,10 @@ PLAIN_SAMPLING = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
 """Sent with every request; the default of a server is the model's generation_config.json."""
 
 
+MAX_CONNECTIONS = 256
+"""Concurrent calls. A server on a GPU computes that many at once, 1,024 on a large one; the pool begins with fewer."""
+
+
 @dataclass(frozen=True)
 class Tokens:
     """A text as tokens of the served model."""
@@ -66,6 +70,8 @@ _TOKENS, _REPLY = TypeAdapter(Tokens), TypeAdapter(TextCompletion)
 
 class VLLMServer(OpenAIEngine):
     """A model on a self-hosted vLLM server; its calls are free."""
+
+    max_connections = MAX_CONNECTIONS
 
     def __init__(self, model: str, address: str, client: ClientConfig | None = None) -> None:
         """Check the settings; no call is made. See `srlm.engines.remote.RemoteEngine`."""

@@ -15,7 +15,7 @@ from typing import Any
 from srlm.checkpoint_files import read_config, require_checkpoint
 from srlm.engines.architectures import context_length, require_settings, vocabulary_size
 from srlm.engines.chat_template import ChatTokenizer
-from srlm.engines.device import pick_device, pick_dtype
+from srlm.engines.device import identity_of_device, pick_device, pick_dtype
 from srlm.engines.engine import BatchResult, OnProgress, no_progress
 from srlm.engines.fingerprint import fingerprint
 from srlm.engines.load import load_tokenizer, load_weights
@@ -89,7 +89,8 @@ class RewardModel:
         self._batch_tokens = batch_tokens or READ_TOKENS
         digest = fingerprint(folder)
         self.label = f"reward-model:{digest[:12]}"
-        self.identity = f"reward-model:{digest}:{str(self._dtype).removeprefix('torch.')}"
+        number = str(self._dtype).removeprefix("torch.")
+        self.identity = f"reward-model:{digest}:{number}{identity_of_device(self._device)}"
         self._loaded: Any = None
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:

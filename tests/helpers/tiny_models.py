@@ -4,6 +4,7 @@
 Both go through a folder and are loaded as the engine loads them.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -187,6 +188,26 @@ def save_with(folder: Path, tokenizer: Any) -> Path:
     )
     tokenizer.save_pretrained(folder)
     return folder
+
+
+class CountingTokenizer:
+    """A tokenizer that counts how often it encodes each text."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.texts: Counter[str] = Counter()
+        self._tokenizer = tokenizer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tokenizer, name)
+
+    def __call__(self, texts: list[str], **rest: Any) -> Any:
+        self.texts.update(texts)
+        return self._tokenizer(texts, **rest)
+
+    def encode(self, text: str, **rest: Any) -> list[int]:
+        self.texts[text] += 1
+        ids: list[int] = self._tokenizer.encode(text, **rest)
+        return ids
 
 
 def ask(text: str, sample: int = 0, max_tokens: int = 12, stop: tuple[str, ...] = (), **rest: Any) -> Request:

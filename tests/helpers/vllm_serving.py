@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-START_SECONDS = 240
+START_SECONDS = 900  # patience alone: where other programs compute too, a start takes minutes
 
 
 @contextmanager
@@ -38,7 +38,11 @@ def served(model: Path, name: str, log: Path, *more: str) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
-            server.wait(timeout=60)
+            try:
+                server.wait(timeout=60)
+            except subprocess.TimeoutExpired:  # one that is still starting does not listen
+                server.kill()
+                server.wait()
 
 
 def _is_up(port: int) -> bool:

@@ -49,7 +49,7 @@ STAGES = [
         for model in ("M2", "M3")
         for stage in (
             *("instructions.jsonl", "candidates.jsonl", "verdicts.jsonl", "canary_verdicts.jsonl", "pairs.jsonl"),
-            *("health.jsonl", "checkpoint"),
+            *("health.jsonl", "reference.jsonl", "checkpoint"),
         )
     ),
 ]

@@ -374,6 +374,7 @@ def test_the_preset_of_the_paper_runs_whole_where_only_sizes_are_changed(cli, ti
     sizes = (
         f"model={tiny_model}",
         "engine=hf",
+        "launcher=null",
         "seeds.source=embedded",
         "seeds.ift_limit=8",
         "seeds.eft_limit=6",

@@ -76,6 +76,7 @@ def test_no_call_is_made_twice(ledger):
     assert again[:3] == first
     assert engine.asked == requests[3:]
     third = Scripted()
+    third.plan = None  # there is nothing to plan
     assert put(third, list(reversed(requests)), ledger) == list(reversed(again))
     assert third.asked == []
 

@@ -9,9 +9,10 @@ import yaml
 
 from srlm.config import TrainConfig
 from srlm.config_file import load_config
+from srlm.engines.choice import EngineChoice
 from srlm.errors import DataError, RunChanged, UnknownName, UsageError
 from srlm.renamed_settings import RENAMED
-from srlm.runs import LIBRARIES, Run, manifest, open_run, start_run
+from srlm.runs import LIBRARIES, Run, manifest, open_run, plan_run, settle_engine, start_run
 from srlm.types import Dropped, Reward
 
 CONFIG = load_config("quickstart", [])
@@ -25,6 +26,50 @@ def run(tmp_path):
 def save(folder):
     (folder / "config.json").write_text("{}")
     (folder / "model.safetensors").write_text("weights")
+
+
+# --- the engine -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """What is said of the choice, on a machine where it is vLLM."""
+    monkeypatch.setattr("srlm.runs.choose_engine", lambda device: EngineChoice("vllm", "Engine: vLLM."))
+    return []
+
+
+def test_a_new_run_takes_the_engine_of_the_machine_and_keeps_it(said, tmp_path, monkeypatch):
+    planned = plan_run(tmp_path / "runs", "new", CONFIG)
+    settled = settle_engine(CONFIG, planned, said.append)
+    assert (settled.engine, said) == ("vllm", ["Engine: vLLM."])
+    run = start_run(tmp_path / "runs", "new", settled)
+    assert run.config.engine == "vllm"
+    monkeypatch.setattr("srlm.runs.choose_engine", lambda device: EngineChoice("hf"))  # another machine
+    assert start_run(tmp_path / "runs", "new", settle_engine(CONFIG, run, said.append)).config.engine == "vllm"
+    assert len(said) == 1
+    with pytest.raises(RunChanged, match="engine vllm -> hf"):
+        start_run(tmp_path / "runs", "new", settle_engine(load_config("quickstart", ["engine=hf"]), run, said.append))
+
+
+def test_an_engine_that_is_named_is_taken(said, tmp_path):
+    config = load_config("quickstart", ["engine=hf"])
+    assert settle_engine(config, plan_run(tmp_path / "runs", "new", config), said.append) is config
+    assert said == []
+
+
+def test_a_run_from_before_the_setting_goes_on_with_transformers(run, said, tmp_path):
+    stored = run.folder / "run.yaml"
+    data = yaml.safe_load(stored.read_text())
+    for before in ({"engine": "hf"}, {}):
+        stored.write_text(yaml.safe_dump({key: value for key, value in data.items() if key != "engine"} | before))
+        settled = settle_engine(CONFIG, run, said.append)
+        assert start_run(tmp_path / "runs", "first", settled).config.engine == "hf"
+    assert said == []
+
+
+def test_a_run_that_no_model_has_answered_in_may_still_take_its_engine(run, said, tmp_path):
+    assert run.config.engine == "auto"  # as a folder of evaluations, or a run that a program of the user's has begun
+    assert start_run(tmp_path / "runs", "first", settle_engine(CONFIG, run, said.append)).config.engine == "vllm"
 
 
 # --- starting and going on --------------------------------------------------------------------------------------------

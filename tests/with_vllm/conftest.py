@@ -22,6 +22,14 @@ from srlm.engines.hf import HFEngine
 from srlm.model_hub import PACKAGED, model_folder, packaged_file
 from srlm.types import Completion, Request
 
+LONGEST = ("test_vllm_run.py", "test_vllm_server.py")
+"""The files that take longest. Two processes end together if they begin with these."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
 
 @pytest.fixture(scope="session")
 def tiny_head_size() -> int:

@@ -13,11 +13,14 @@ import pytest
 pytest.importorskip("vllm")
 import psutil
 
+from srlm.console import Progress
 from srlm.engines.engine import Engine
 from srlm.engines.hf import HFEngine
 from srlm.engines.open import open_engine
 from srlm.engines.vllm import VLLMEngine
 from srlm.errors import EngineError
+from srlm.inference import Caller
+from srlm.ledger import Ledger, request_key
 from srlm.seed_data import evaluation_set
 from srlm.types import Completion, Message, Request, Sampling
 
@@ -80,6 +83,60 @@ def test_a_seed_gives_the_same_text_again_and_another_gives_another(engine: Engi
 def test_more_prompts_than_vllm_reads_in_one_step_are_answered(engine: Engine, replies: Ask) -> None:
     requests = [ask("whale " * 200 + str(seed), Sampling(1.0, 0.9, 2), seed=seed) for seed in range(48)]
     assert sum(reply.prompt_tokens for reply in replies(engine, requests)) > 8192
+
+
+def test_its_limits_are_those_of_vllms_own_class(engine: VLLMEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are chosen by the GPU for `vllm.LLM`; any other use of the engine gets those of an unknown device."""
+    import vllm.entrypoints.llm as offline
+
+    class Chosen(Exception):
+        pass
+
+    def choose(engine_args: Any, usage_context: Any) -> None:
+        raise Chosen(engine_args.create_engine_config(usage_context).scheduler_config)
+
+    monkeypatch.setattr(offline.LLMEngine, "from_engine_args", choose)
+    with pytest.raises(Chosen) as chosen:
+        offline.LLM(**engine.engine_arguments())
+    engine._start()
+    ours, theirs = engine._engine.vllm_config.scheduler_config, chosen.value.args[0]
+    assert ours.max_num_seqs == theirs.max_num_seqs
+    assert ours.max_num_batched_tokens == theirs.max_num_batched_tokens
+
+
+def test_a_stage_is_handed_over_at_once_and_a_stop_loses_no_complete_batch(
+    engine: VLLMEngine, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("srlm.engines.vllm.BATCH", 4)
+    requests = [ask(f"Count to {number}.", Sampling(1.0, 1.0, 16), seed=number) for number in range(1, 25)]
+    engine._start()
+    handed: list[str] = []
+    generate = engine._engine.generate
+
+    def counted(prompt: Any, parameters: Any, number: str) -> Any:
+        handed.append(number)
+        return generate(prompt, parameters, number)
+
+    monkeypatch.setattr(engine._engine, "generate", counted)
+    caller = Caller(engine, ledger, "stage", Progress(quiet=True))
+
+    def stopped() -> Iterator[None]:
+        """Between two batches, as if the user pressed Ctrl-C."""
+        yield
+        yield
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        caller.ask(requests, "answers", background=stopped())
+    assert len(handed) == 24
+    keys = [request_key(engine.identity, request) for request in requests]
+    committed = {key: reply for key in keys if (reply := ledger.get(key)) is not None}
+    assert len(committed) in {12, 16}  # four a batch; a fourth one may have been complete too
+    handed.clear()
+    answered = dict(caller.ask(requests, "answers"))
+    assert len(handed) == 24 - len(committed)
+    assert {key: answered[key] for key in committed} == committed
+    assert all(isinstance(reply, Completion) for reply in answered.values())
 
 
 def test_an_answer_ends_at_a_stop_string_which_is_cut_off(engine: Engine, replies: Ask) -> None:

@@ -9,11 +9,12 @@ from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.config.rewards import JUDGE, source_name
 from srlm.console import round_duration
 from srlm.engines.device import pick_device
-from srlm.engines.hf import MAX_ROWS
+from srlm.engines.hf import max_rows
 from srlm.engines.open import is_remote, public_name
 from srlm.types import Demonstration, RankedPrompt
 from trainer.duration.speed import Speed, measure_speed
 from trainer.duration.work import Work, planned_work
+from trainer.finetune.launcher import choose_launcher
 from trainer.generation.user_prompts import prompts_of_an_iteration
 from trainer.session import Session
 
@@ -35,14 +36,17 @@ def announce_duration(session: Session, ift: Sequence[Demonstration], eft: Seque
     config = session.config
     if not session.missing_models():
         return  # before any library is imported
-    if config.launcher is not None or config.engine == "vllm" or config.model.startswith("vllm:"):
-        reason = "through a launcher" if config.launcher is not None else "with vLLM"
+    launcher = choose_launcher(config.launcher, config.device, config.dpo.batch_size)
+    several = launcher is not None and launcher.processes != 1
+    if several or config.engine == "vllm" or config.model.startswith("vllm:"):
+        reason = "through a launcher" if several else "with vLLM"
         session.progress.say(f"No estimate of the time: it is measured for runs in one process, not {reason}.")
         return
     work = planned_work(session, ift, eft)
-    texts = [f"{one.instruction} {one.response}" for one in ift[:MAX_ROWS]] or [PROMPT]
+    rows = max_rows(pick_device(config.device))
+    texts = [f"{one.instruction} {one.response}" for one in ift[:rows]] or [PROMPT]
     answers = config.candidates * prompts_of_an_iteration(config, session.run)
-    speed = measure_speed(session.engine("M0"), texts, min(MAX_ROWS, answers))
+    speed = measure_speed(session.engine("M0"), texts, min(rows, answers))
     session.release()
     session.progress.say(
         _sentence({model: _seconds(session, model, one, speed) for model, one in work.items()}, session)

@@ -168,7 +168,8 @@ class _Plan:
             kept.sort()
         else:
             random.Random(0).shuffle(kept)
-        size = min(config.per_device_train_batch_size, config.batch_size)
+        setting = config.per_device_train_batch_size
+        size = min(config.fixed_micro_batch if setting == "auto" else setting, config.batch_size)
         batches = [kept[start : start + size] for start in range(0, len(kept), size)]
         padded = sum(max(batch) * len(batch) for batch in batches)
         return padded * config.epochs * len(examples) / max(1, len(taken))

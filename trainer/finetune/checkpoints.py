@@ -1,4 +1,4 @@
-"""Paths of a training: its resumable checkpoints, its model snapshots, and the rows that several processes share.
+"""Paths of a training: its checkpoints and snapshots, its reference log-probabilities, the rows of several processes.
 
 Each path is derived from the folder of the final checkpoint, `RUN/M2/checkpoint`. A checkpoint of an intermediate step
 has the name `step-N` once it is complete. Under any other name it may be half written and is never read.
@@ -18,6 +18,11 @@ def trainer_state_dir(folder: Path) -> Path:
 def snapshot_dir(folder: Path) -> Path:
     """Return the folder of the model snapshots from which early stopping selects."""
     return folder.parent / "kept"
+
+
+def reference_file(folder: Path) -> Path:
+    """Return the file of DPO's reference log-probabilities, the stage `M2/reference` of the run."""
+    return folder.parent / "reference.jsonl"
 
 
 def shared_rows_dir(folder: Path) -> Path:

@@ -5,7 +5,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from srlm.engines.device import pick_device
 from trainer.finetune.checkpoints import shared_rows_dir
+from trainer.finetune.launcher_settings import uses_deepspeed, uses_fsdp
+
+COLLECTIVE_TIMEOUT_S = 3 * 3600
+"""Seconds that the processes wait for each other, also while the first one writes a checkpoint: for 70 billion
+parameters 840 GB with the optimiser, which three hours allow at 0.08 GB/s and torch's 30 minutes only at 0.47."""
 
 
 def world_size() -> int:
@@ -13,11 +19,28 @@ def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def own_device(device: str) -> str:
+    """Return the device to which this process loads a model: the CPU where FSDP or DeepSpeed then moves its weights.
+
+    With several processes a GPU is that of this process's number on its machine, as in accelerate.
+    """
+    if uses_fsdp() or uses_deepspeed():
+        return "cpu"
+    place = pick_device(device)
+    if world_size() == 1:
+        return place
+    if not place.startswith("cuda"):
+        return "cpu"
+    import torch
+
+    return f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % torch.cuda.device_count()}"
+
+
 def shared_dataset(rows: list[dict[str, Any]], folder: Path) -> Any:
     """Return the rows as a `datasets.Dataset`.
 
-    With several processes the first one writes the rows to disk and all read them from there: TRL caches the
-    log-probabilities of the reference model in a file next to the rows, which the first process writes for all.
+    With several processes the first one writes the rows to disk and all read them from there: TRL prepares them in the
+    first process, for all, and caches the result in a file next to them.
 
     Args:
         rows: tokenized examples or pairs.

@@ -11,6 +11,7 @@ correction for noisy labels), where conservative DPO adds it. Smoothing is added
 late: it needs torch and TRL.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,17 +19,35 @@ from trl.trainer.dpo_trainer import DPOTrainer
 
 from trainer.finetune.collate import pad_batch
 from trainer.finetune.output_head import score_labelled_tokens
+from trainer.finetune.precision import PreciseTrainer
+from trainer.finetune.reference import ReferencedPairs, ReferenceLogProbs
 from trainer.finetune.replay import Replay
 from trainer.finetune.shuffling import EpochSampler
+from trainer.finetune.trl_functions import with_names
 
 
-class ExtendedDPOTrainer(DPOTrainer):  # type: ignore[misc, unused-ignore]
-    """TRL's DPOTrainer with NLL, label smoothing and replay. The reference log-probabilities must be precomputed."""
+class ExtendedDPOTrainer(PreciseTrainer, DPOTrainer):  # type: ignore[misc, unused-ignore]
+    """TRL's DPOTrainer with NLL, label smoothing and replay, and the reference of `trainer/finetune/reference.py`."""
 
     def __init__(
-        self, *args: Any, nll_coef: float, smoothing: float, replay: Replay | None, order_seed: int, **rest: Any
+        self,
+        *,
+        reference: Sequence[ReferenceLogProbs] | None,
+        nll_coef: float,
+        smoothing: float,
+        replay: Replay | None,
+        order_seed: int,
+        **rest: Any,
     ) -> None:
-        super().__init__(*args, **rest)
+        self._stored = reference
+        # Without a second model, which TRL loads under FSDP, and without a digest of all weights.
+        build: Any = with_names(
+            DPOTrainer.__init__,  # type: ignore[arg-type, unused-ignore]
+            create_model_from_path=lambda *args, **rest: None,
+            hash_module=lambda module: None,
+        )
+        build(self, **rest)
+        score_labelled_tokens(self.model)
         self.nll_coef = nll_coef
         self.smoothing = smoothing
         self.replay = replay
@@ -43,10 +62,11 @@ class ExtendedDPOTrainer(DPOTrainer):  # type: ignore[misc, unused-ignore]
         rows: Any = self.train_dataset
         return EpochSampler(self, len(rows), self.order_seed)
 
-    def _precompute_ref_logps(self, *args: Any, **rest: Any) -> Any:
-        # The first forward pass after TRL has replaced the model's output head.
-        score_labelled_tokens(self.model)
-        return super()._precompute_ref_logps(*args, **rest)  # type: ignore[no-untyped-call, unused-ignore]
+    def _precompute_ref_logps(self, dataset: Any, *args: Any, **rest: Any) -> ReferencedPairs:
+        # TRL's data loader draws one number. Drawn here too, dropout is that of earlier versions of srlm.
+        torch.empty((), dtype=torch.int64).random_()
+        # `ReferenceCallback` adds the columns, when the model is on its devices or in shards.
+        return ReferencedPairs(dataset, self._stored)
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None

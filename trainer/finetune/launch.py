@@ -1,53 +1,74 @@
-"""Run a training job: in this process, or in processes that a launcher starts.
+"""Run a training job: in this process, or in processes that a launcher starts (`trainer/finetune/launcher.py`).
 
-A launcher is a command such as `accelerate launch --num_processes 8` or `torchrun --nproc-per-node 8`. It decides how
-the training is distributed over GPUs and machines (DDP, FSDP, DeepSpeed); the trainers are TRL's in any case. Its
-processes have ended when the next stage begins, so their memory is free for generation.
+The launcher decides how the training is distributed over GPUs and machines (DDP, FSDP, DeepSpeed); the trainers are
+TRL's in any case. Its processes have ended when the next stage begins, so their memory is free for generation.
 """
 
 import json
 import os
-import shlex
 import shutil
+import signal
 import subprocess
-import sys
+from dataclasses import replace
 from pathlib import Path
 
+from srlm import errors
 from srlm.console import Progress
-from srlm.errors import TrainingFailed, UsageError
+from srlm.errors import SrlmError, TrainingFailed, UsageError
 from srlm.jsonl import write_json
 from trainer.finetune.checkpoints import shared_rows_dir
+from trainer.finetune.distributed import world_size
 from trainer.finetune.job import JOB, DPOJob, SFTJob
+from trainer.finetune.launcher import Launcher, choose_launcher, search_path
+from trainer.finetune.micro_batch import retry_with_smaller_micro_batch
+from trainer.finetune.zero3 import refuse_lora_with_zero3
 
-STEP_PREFIX, ERROR_PREFIX = "srlm step ", "srlm error "
-"""Lines in which the first process reports its progress or its error to the parent, on standard output."""
+STEP_PREFIX, SAY_PREFIX, ERROR_PREFIX = "srlm step ", "srlm say ", "srlm error "
+"""Lines in which the first process reports to the parent, on standard output: its progress, a message for the user, the
+class and the message of its error."""
 
 
 def run_job(job: SFTJob | DPOJob, launcher: str | None, progress: Progress) -> None:
-    """Train in this process, or through a launcher, and check that a complete model was written.
+    """Train in this process, or in others, and check that a complete model was written.
+
+    Args:
+        job: the training.
+        launcher: the setting `launcher`.
+        progress: what the training reports to.
 
     Raises:
-        Diverged: a loss, a gradient or a weight is not finite. Through a launcher this is a TrainingFailed.
+        Diverged: a loss, a gradient or a weight is not finite.
         TrainingFailed: the launcher's processes ended with an error or wrote no model; their output is in the log file
             that the message names.
+        SrlmError: the error of the first process, where that has one for the user.
     """
     from trainer.finetune.stored_weights import model_weight_count
 
     expected = model_weight_count(job.start)
-    if launcher is None:
+    chosen = choose_launcher(launcher, job.device, job.config.batch_size)
+    if chosen is None:
         run_job_in_process(job, progress)
         require_weights(job, expected, "the training")
         return
+    if chosen.note:
+        progress.say(f"{job.label}: {chosen.note}")
     file = job.folder.parent / "job.json"
-    write_json(file, JOB.dump_python(job, mode="json"))
-    _launch(job, launcher, file, progress)
-    require_weights(job, expected, f"the launcher {shlex.split(launcher)[0]}")
+    write_json(file, JOB.dump_python(replace(job, device=chosen.device), mode="json"))
+    retry_with_smaller_micro_batch(job, lambda: _launch(job, chosen, file, progress), progress.say)
+    require_weights(job, expected, f"the launcher {chosen.name}")
     file.unlink()
     shutil.rmtree(shared_rows_dir(job.folder), ignore_errors=True)
 
 
 def run_job_in_process(job: SFTJob | DPOJob, progress: Progress) -> None:
-    """Train in this process. Torch and TRL are imported only now."""
+    """Train in this process. Torch and TRL are imported only now.
+
+    Raises:
+        UsageError: this process is alone and sees several GPUs; or it is one of DeepSpeed ZeRO-3, and the training has
+            LoRA.
+    """
+    _require_one_gpu(job.device)
+    refuse_lora_with_zero3(job.config)
     if isinstance(job, SFTJob):
         from trainer.finetune.sft import train_sft
 
@@ -58,17 +79,36 @@ def run_job_in_process(job: SFTJob | DPOJob, progress: Progress) -> None:
         train_dpo(job, progress)
 
 
-def _launch(job: SFTJob | DPOJob, launcher: str, file: Path, progress: Progress) -> None:
+def _require_one_gpu(device: str) -> None:
+    """Check that one process does not see several GPUs: transformers would use DataParallel, which TRL refuses.
+
+    Raises:
+        UsageError: it does.
+    """
+    import torch
+
+    from srlm.engines.device import pick_device
+
+    seen = torch.cuda.device_count() if pick_device(device).startswith("cuda") else 1
+    if seen > 1 and world_size() == 1:
+        raise UsageError(
+            f"One process cannot train on the {seen} GPUs that it sees. Set launcher=null, which starts a process for "
+            "each; or a launcher that does, such as ddp or fsdp; or choose one GPU, such as device=cuda:0"
+        )
+
+
+def _launch(job: SFTJob | DPOJob, launcher: Launcher, file: Path, progress: Progress) -> None:
     """Start the launcher with `trainer.worker` and the job's file, and follow its output to the end.
 
     Raises:
         UsageError: the launcher cannot be started.
         TrainingFailed: it ended with an error.
+        SrlmError: likewise, and the first process had a message for the user.
     """
-    command = [*shlex.split(launcher), "-m", "trainer.worker", str(file)]
+    command = [*launcher.words, "-m", "trainer.worker", str(file)]
     log = _log_file(job)
     # Python would first look for modules in the current folder, which holds data and not code to run.
-    environment = {**os.environ, "PATH": search_path(), "PYTHONSAFEPATH": "1"}
+    environment = {**os.environ, **launcher.environment, "PATH": search_path(), "PYTHONSAFEPATH": "1"}
     error = None
     with log.open("w", encoding="utf-8") as output, progress.step(job.label, job.steps) as step:
         try:
@@ -81,12 +121,30 @@ def _launch(job: SFTJob | DPOJob, launcher: str, file: Path, progress: Progress)
             for line in process.stdout or ():
                 if line.startswith(STEP_PREFIX):
                     step.advance(float(line.removeprefix(STEP_PREFIX)))
+                elif line.startswith(SAY_PREFIX):
+                    progress.say(json.loads(line.removeprefix(SAY_PREFIX)))
                 elif line.startswith(ERROR_PREFIX):
-                    error = json.loads(line.removeprefix(ERROR_PREFIX))
+                    error = _error(*json.loads(line.removeprefix(ERROR_PREFIX)))
                 else:
                     output.write(line)
     if process.returncode:
-        raise TrainingFailed(error or f"{job.label}: the processes of {command[0]} ended with an error, see {log}.")
+        raise error or TrainingFailed(
+            f"{job.label}: the processes of {launcher.name} {_ending(process.returncode)}, see {log}."
+        )
+
+
+def _error(name: str, message: str) -> SrlmError:
+    """Return the error that the first process reported; of classes that need more than a message, a TrainingFailed."""
+    found = getattr(errors, name, None)
+    plain = isinstance(found, type) and issubclass(found, SrlmError) and found.__init__ is SrlmError.__init__
+    error: SrlmError = found(message) if plain and found else TrainingFailed(message)
+    return error
+
+
+def _ending(status: int) -> str:
+    if status == -signal.SIGKILL:
+        return "were killed, as the system does when its memory is used up"
+    return f"were ended by signal {-status}" if status < 0 else "ended with an error"
 
 
 def require_weights(job: SFTJob | DPOJob, expected: int, trained_by: str) -> None:
@@ -115,21 +173,6 @@ def require_weights(job: SFTJob | DPOJob, expected: int, trained_by: str) -> Non
             f"{job.label}: {trained_by} ended without an error but wrote no complete model: {found:,} of "
             f"{expected:,} weights are in {job.folder}.{advice}"
         )
-
-
-def require_launcher(launcher: str | None) -> None:
-    """Check that a launcher's command exists, before anything is written.
-
-    Raises:
-        UsageError: it does not.
-    """
-    if launcher is not None and shutil.which(name := shlex.split(launcher)[0], path=search_path()) is None:
-        raise UsageError(f"launcher: {name} cannot be started: no such command. Install it, or correct the setting.")
-
-
-def search_path() -> str:
-    """Return the PATH for launchers: they are installed next to this interpreter, which the PATH need not contain."""
-    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 
 def _log_file(job: SFTJob | DPOJob) -> Path:

@@ -7,9 +7,10 @@ every device scores only the labelled positions; log-probabilities and gradients
 (tests/trainer/finetune/test_output_head.py). Imported late: it needs TRL.
 """
 
-import functools
-from types import FunctionType, MethodType
+from types import MethodType
 from typing import Any
+
+from trainer.finetune.trl_functions import with_names
 
 
 def score_labelled_tokens(model: Any) -> None:
@@ -25,11 +26,4 @@ def score_labelled_tokens(model: Any) -> None:
     """
     bare = model.get_base_model() if hasattr(model, "get_base_model") else model
     fused = bare.forward.__func__
-    labelled_only = FunctionType(
-        fused.__code__,
-        {**fused.__globals__, "_use_triton": lambda device: True},
-        argdefs=fused.__defaults__,
-        closure=fused.__closure__,
-    )
-    labelled_only.__kwdefaults__ = fused.__kwdefaults__
-    bare.forward = MethodType(functools.update_wrapper(labelled_only, fused), bare)
+    bare.forward = MethodType(with_names(fused, _use_triton=lambda device: True), bare)

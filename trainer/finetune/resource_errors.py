@@ -3,44 +3,46 @@
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from srlm.errors import NoDiskSpace, OutOfMemory
+from trainer.finetune.job import DPOJob, SFTJob
+from trainer.finetune.micro_batch import record_smaller
 
 RESUME_ADVICE = "Finished steps are kept; the same command resumes from there."
 
 
 @contextmanager
-def translate_resource_errors(label: str, section: str, micro_batch_size: int, max_length: int) -> Iterator[None]:
+def translate_resource_errors(job: SFTJob | DPOJob, arguments: Any) -> Iterator[None]:
     """Turn out-of-memory and disk-full errors of a training into user messages.
 
     Args:
-        label: the training's name in messages.
-        section: its settings, "sft" or "dpo".
-        micro_batch_size: its present value.
-        max_length: its present value.
+        job: the training.
+        arguments: those of its trainer, from which the present micro-batch is taken.
 
     Raises:
-        OutOfMemory: a micro-batch does not fit into memory.
+        OutOfMemory: a micro-batch does not fit into memory. Half of it is recorded, if its number is found from memory.
         NoDiskSpace: a file could not be written completely.
     """
     from srlm.engines.batch_size import is_out_of_memory  # now, and not when there is no memory left
 
+    section, micro = job.kind, arguments.per_device_train_batch_size
     try:
         yield
     except Exception as error:
-        from srlm.engines.batch_size import is_out_of_memory  # needs torch
-
         if is_out_of_memory(error):
-            now = f"{section}.per_device_train_batch_size = {micro_batch_size}"
+            record_smaller(job, micro, micro * arguments.gradient_accumulation_steps)
+            now = f"{section}.per_device_train_batch_size = {micro}"
             then = (
-                f"Set a smaller one, such as --set {section}.per_device_train_batch_size={micro_batch_size // 2}"
-                if micro_batch_size > 1
-                else f"Start a new run with {section}.max_length below {max_length} or with a smaller model"
+                f"Set a smaller one, such as --set {section}.per_device_train_batch_size={micro // 2}"
+                if micro > 1
+                else f"Start a new run with {section}.max_length below {job.config.max_length}, a smaller model, or "
+                "more GPUs (docs/explain/scale.md)"
             )
-            raise OutOfMemory(f"{label}: out of memory with {now}. {then}. {RESUME_ADVICE}") from None
+            raise OutOfMemory(f"{job.label}: out of memory with {now}. {then}. {RESUME_ADVICE}") from None
         if is_disk_full(error):
             raise NoDiskSpace(
-                f"{label}: the disk is full. Make room, or set {section}.save_steps=0, so that nothing is written "
+                f"{job.label}: the disk is full. Make room, or set {section}.save_steps=0, so that nothing is written "
                 f"before the end of a training. {RESUME_ADVICE}"
             ) from None
         raise

@@ -8,9 +8,10 @@ from typing import Any
 from srlm.console import Progress
 from trainer.finetune.distributed import shared_dataset
 from trainer.finetune.job import SFTJob, optimiser_steps
-from trainer.finetune.load_model import load_for_training
+from trainer.finetune.load_model import load_job_model
 from trainer.finetune.lora import lora_config
 from trainer.finetune.output_head import score_labelled_tokens
+from trainer.finetune.release import release_trainer
 from trainer.finetune.resource_errors import translate_resource_errors
 from trainer.finetune.save import save_checkpoint
 from trainer.finetune.tokenize import IGNORE_INDEX, ExampleTokenizer, Tokens, filter_by_length
@@ -24,18 +25,20 @@ def train_sft(job: SFTJob, progress: Progress) -> None:
         NothingToTrain: no example fits into max_length.
     """
     config = job.config
-    model, tokenizer = load_for_training(job.start, job.device, config.dropout)
+    model, tokenizer = load_job_model(job)
     from trl.trainer.sft_config import SFTConfig as Arguments
     from trl.trainer.sft_trainer import SFTTrainer
 
+    from trainer.finetune.precision import PreciseTrainer
     from trainer.finetune.shuffling import EpochSampler
 
     kept = filter_by_length(
         ExampleTokenizer(tokenizer, job.thoughts), job.examples, config.max_length, progress, job.label
     )
-    arguments = Arguments(**shared_arguments(job), completion_only_loss=True)
+    longest = max(len(tokens) for _, tokens in kept)
+    arguments = Arguments(**shared_arguments(job, model, longest), completion_only_loss=True)
 
-    class Trainer(SFTTrainer):  # type: ignore[misc, unused-ignore]
+    class Trainer(PreciseTrainer, SFTTrainer):  # type: ignore[misc, unused-ignore]
         def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
             rows: Any = self.train_dataset
             lengths = [len(ids) for ids in rows["input_ids"]]
@@ -43,7 +46,7 @@ def train_sft(job: SFTJob, progress: Progress) -> None:
             return EpochSampler(self, len(lengths), job.seed, lengths=grouped, batch_size=config.batch_size)
 
     with (
-        translate_resource_errors(job.label, "sft", config.per_device_train_batch_size, config.max_length),
+        translate_resource_errors(job, arguments),
         progress.step(job.label, optimiser_steps(len(kept), config)) as step,
     ):
         trainer = Trainer(
@@ -54,8 +57,9 @@ def train_sft(job: SFTJob, progress: Progress) -> None:
             peft_config=lora_config(config),
         )
         score_labelled_tokens(trainer.model)
-        fit(trainer, job, shared_callbacks(job, step))
+        fit(trainer, job, shared_callbacks(job, step), progress)
         save_checkpoint(trainer, tokenizer, job)
+        release_trainer(trainer)
 
 
 def _row(tokens: Tokens) -> dict[str, list[int]]:

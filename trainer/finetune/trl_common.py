@@ -7,30 +7,41 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from srlm.console import Step
+from srlm.console import Progress, Step
 from srlm.engines.device import pick_device, pick_dtype, threads_for
 from srlm.errors import UsageError
 from trainer.finetune.checkpoints import trainer_state_dir
-from trainer.finetune.distributed import world_size
+from trainer.finetune.distributed import COLLECTIVE_TIMEOUT_S, world_size
 from trainer.finetune.job import DPOJob, SFTJob
+from trainer.finetune.launcher_settings import require_usable, set_mixed_precision, uses_fsdp
+from trainer.finetune.micro_batch import micro_batch_size
 
 
-def shared_arguments(job: SFTJob | DPOJob) -> dict[str, Any]:
+def shared_arguments(job: SFTJob | DPOJob, model: Any, longest: int) -> dict[str, Any]:
     """Return the arguments that TRL's SFTConfig and DPOConfig have in common.
 
+    Args:
+        job: the training.
+        model: the model to be trained.
+        longest: see `micro_batch_size`.
+
     Raises:
-        UsageError: the batch size is not divisible by the number of processes.
+        UsageError: the batch size is not divisible by the number of processes, or the launcher's settings would save no
+            model or give wrong gradients.
     """
     import torch
 
     config, device = job.config, pick_device(job.device)
+    require_usable(config, job.kind)
+    bfloat16 = pick_dtype(job.dtype, device) is torch.bfloat16
+    set_mixed_precision(bfloat16=bfloat16)
     share, rest = divmod(config.batch_size, world_size())
     if rest:
         raise UsageError(
             f"batch_size = {config.batch_size} is not divisible by the number of processes, {world_size()}. "
             "Choose a multiple of their number."
         )
-    micro = max(size for size in range(1, min(config.per_device_train_batch_size, share) + 1) if share % size == 0)
+    micro = micro_batch_size(job, share, model, longest)
     return {
         "output_dir": str(trainer_state_dir(job.folder)),
         "learning_rate": config.learning_rate,
@@ -40,11 +51,14 @@ def shared_arguments(job: SFTJob | DPOJob) -> dict[str, Any]:
         "warmup_steps": config.warmup_ratio,
         "per_device_train_batch_size": micro,
         "gradient_accumulation_steps": share // micro,
+        # Between micro-batches FSDP would keep the gradients of all weights on every GPU; reduced, each has its share.
+        "accelerator_config": {"gradient_accumulation_kwargs": {"sync_each_batch": uses_fsdp()}},
         "num_train_epochs": config.epochs,
         "max_length": config.max_length,
-        "bf16": pick_dtype(job.dtype, device) is torch.bfloat16,
+        "bf16": bfloat16,
         "gradient_checkpointing": config.gradient_checkpointing,
         "use_cpu": device == "cpu",
+        "ddp_timeout": COLLECTIVE_TIMEOUT_S,
         "seed": job.seed % (1 << 31),
         "weight_decay": config.weight_decay,
         "adam_beta1": config.betas[0],
@@ -73,7 +87,7 @@ def shared_callbacks(job: SFTJob | DPOJob, progress: Step) -> list[Any]:
     return [ProgressCallback(), ResumeCallback(), DivergenceCallback(job)]
 
 
-def fit(trainer: Any, job: SFTJob | DPOJob, callbacks: Sequence[Any]) -> None:
+def fit(trainer: Any, job: SFTJob | DPOJob, callbacks: Sequence[Any], progress: Progress) -> None:
     """Train, or resume from the last complete checkpoint, with `callbacks` in place of TRL's printer.
 
     Raises:
@@ -84,10 +98,13 @@ def fit(trainer: Any, job: SFTJob | DPOJob, callbacks: Sequence[Any]) -> None:
     from trainer.finetune.resume import last_complete
     from trainer.finetune.trackers import report_training
 
+    if trainer.accelerator.ddp_handler is not None:
+        # DDP sends gradients in buckets, which would be a second copy of them.
+        trainer.accelerator.ddp_handler.gradient_as_bucket_view = True
     trainer.remove_callback(PrinterCallback)
     for callback in callbacks:
         trainer.add_callback(callback)
-    found = last_complete(Path(trainer.args.output_dir))
+    found = last_complete(Path(trainer.args.output_dir), job.label, progress)
     step, checkpoint = found or (0, None)
     with report_training(trainer, job, since=step + 1 if checkpoint else 0), threads_for(trainer.model):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

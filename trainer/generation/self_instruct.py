@@ -10,7 +10,7 @@ without the turns before it, and every example is one line. The similarity filte
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import ceil
 from typing import TypeVar
 
@@ -54,14 +54,13 @@ def generate_prompts(
             break
         shots = _draw_round(session, model, number, without_context(seeds), [*without_context(earlier), *accepted])
         replies = _run_round(session, model, writer, number, shots, len(accepted))
-        for call, (key, reply) in enumerate(replies):
+        checked = _check([reply for _, reply in replies], known)
+        for call, ((key, _), (text, reason)) in enumerate(zip(replies, checked, strict=True)):
             if len(accepted) >= config.made_count:
                 break
-            text, reason = _check(reply, known)
             if reason:
                 rejected.append(Dropped(f"{model}-r{number}-{call}", reason, text))
                 continue
-            known.add(text)
             parents = tuple(shot.id for shot in shots[call])
             accepted.append(Prompt(f"{model}-p{len(accepted):04d}", text, "generated", parents, call=key[:16]))
     return accepted, rejected
@@ -125,9 +124,17 @@ def _request(session: Session, shots: Shots, seed: int) -> Request:
     )
 
 
-def _check(reply: Reply, known: InstructionFilter) -> tuple[str, str | None]:
-    """Return the prompt of a reply and None, or what there is of it and the reason to reject it."""
-    if not isinstance(reply, Completion):
-        return reply.reason, "the call failed"
-    text = _NUMBER.sub("", reply.text.strip()).strip()
-    return text, known.rejection_reason(text, truncated=reply.finish != "stop")
+def _check(replies: Sequence[Reply], known: InstructionFilter) -> Iterator[tuple[str, str | None]]:
+    """Yield the prompt of each reply and None, or what there is of it and the reason to reject it."""
+    written = [
+        (_NUMBER.sub("", reply.text.strip()).strip(), reply.finish != "stop")
+        for reply in replies
+        if isinstance(reply, Completion)
+    ]
+    reasons = zip(written, known.reasons(written), strict=True)
+    for reply in replies:
+        if isinstance(reply, Completion):
+            (text, _), reason = next(reasons)
+            yield text, reason
+        else:
+            yield reply.reason, "the call failed"

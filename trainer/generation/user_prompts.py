@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import repeat
 
 from srlm.config import TrainConfig
 from srlm.config.generation import EMBEDDED, InstructionsConfig
@@ -168,27 +169,24 @@ def _sort_out(
     """
     ordered = sorted(prompts, key=lambda one: derive_seed(seed, "prompts", *_key(one)))
     overlapping = frozenset(contaminated([user_text(one) for one in ordered], held_out)) if held_out else ()
-    known = InstructionFilter(settings, seeds) if settings.filters else None
-    accepted: list[Prompt] = []
-    refused: list[tuple[int, Dropped]] = []
+    reasons: list[str | None] = []
     seen: set[tuple[str, ...]] = set()
     for place, prompt in enumerate(ordered):
+        key = _key(prompt)
+        reasons.append(REPEATED if key in seen else CONTAMINATED if place in overlapping else None)
+        seen.add(key)
+    texts = [user_text(prompt).strip() for prompt in ordered]
+    left = [(text, False) for text, reason in zip(texts, reasons, strict=True) if reason is None]
+    filtered = InstructionFilter(settings, seeds).reasons(left) if settings.filters else repeat(None)
+    accepted: list[Prompt] = []
+    refused: list[tuple[int, Dropped]] = []
+    for prompt, text, own in zip(ordered, texts, reasons, strict=True):
         if len(accepted) == needed:
             break
-        text, key = user_text(prompt).strip(), _key(prompt)
-        if key in seen:
-            reason: str | None = REPEATED
-        elif place in overlapping:
-            reason = CONTAMINATED
-        else:
-            reason = known.rejection_reason(text, truncated=False) if known else None
-        seen.add(key)
-        if reason:
+        if reason := own or next(filtered):
             refused.append((len(accepted), Dropped(prompt.id, reason, text)))
-            continue
-        accepted.append(prompt)
-        if known:
-            known.add(text)
+        else:
+            accepted.append(prompt)
     return accepted, refused
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from srlm.types import SCHEMA, Answer, Context, Prompt
+from trainer.finetune.release import empty_caches, release_model
 from trainer.finetune.tokenize import ExampleTokenizer, Tokens
 from trainer.generation.candidates import full_text
 from trainer.session import Session
@@ -66,6 +67,7 @@ def answer_log_probs(
             for one in answers
         ]
         found = _read_all(session, model, texts, f"{stage}: {model} reads {len(answers)} answers")
+        empty_caches()
         return [LogProb(answer.id, model, *one) for answer, one in zip(answers, found, strict=True)]
 
     records = session.run.stage(f"{stage}/likelihoods_{model}", LogProb, produce)
@@ -104,6 +106,7 @@ def _read_all(session: Session, name: str, texts: Sequence[Text], label: str) ->
 
         longest = max((len(one) for one in order), default=1)
         retry_with_smaller_batch(attempt, max(1, min(MAX_BATCH_TOKENS // longest, len(order))), name)
+    release_model(model)
     return [(found[tokens[text]], len(tokens[text].completion)) for text in texts]
 
 

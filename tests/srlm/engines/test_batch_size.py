@@ -55,13 +55,6 @@ def test_other_errors_pass() -> None:
 # --- how many should fit ----------------------------------------------------------------------------------------------
 
 
-def sized(dtype: torch.dtype, **config: Any) -> Any:
-    whole = SimpleNamespace(**config)
-    return SimpleNamespace(
-        config=SimpleNamespace(get_text_config=lambda: whole), dtype=dtype, device=torch.device("cpu")
-    )
-
-
 @pytest.mark.parametrize(
     ("dtype", "config", "size"),
     [
@@ -98,9 +91,10 @@ def test_room_is_counted_in_bytes_of_keys_and_values(
 ) -> None:
     pages = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 1000}
     monkeypatch.setattr(memory.os, "sysconf", pages.__getitem__)
-    assert token_capacity(sized(dtype, **config)) == 4096 * 1000 // 4 // size
+    arguments = (SimpleNamespace(**config), dtype, torch.device("cpu"), 0)
+    assert token_capacity(*arguments) == 4096 * 1000 // 4 // size
     monkeypatch.setattr(memory.os, "sysconf", lambda name: 1)
-    assert token_capacity(sized(dtype, **config)) == 1
+    assert token_capacity(*arguments) == 1
 
 
 # --- the engine in a memory for k rows --------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ def trained(folder: Path, tmp_path: Path) -> tuple[list[int], list[int]]:
     }
     trainer = SFTTrainer(
         model=model,
-        args=Arguments(**shared_arguments(job), completion_only_loss=True),
+        args=Arguments(**shared_arguments(job, model, 1), completion_only_loss=True),
         train_dataset=Dataset.from_list([example]),
         processing_class=tokenizer,
     )

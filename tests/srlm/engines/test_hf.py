@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 torch = pytest.importorskip("torch")
-from helpers.tiny_models import STYLES, ask, checkpoint, reference, replies
+from helpers.tiny_models import STYLES, CountingTokenizer, ask, checkpoint, reference, replies
+from srlm.engines import hf
 from srlm.engines import shared_prefix as attention
 from srlm.engines.hf import MAX_BATCH, ROUNDS_PER_BATCH, HFEngine
 from srlm.engines.load import load_tokenizer
@@ -72,6 +73,52 @@ def test_batches_keep_within_a_given_number_of_tokens(engine: HFEngine) -> None:
             joined = [*batch, following[0]]
             assert len(joined) * max(widths[index] for index in joined) > ROUNDS_PER_BATCH * 800
     assert {len(batch) for batch in HFEngine(engine._folder, name="tiny", batch_tokens=1).plan(requests[:9])} == {1}
+
+
+@pytest.mark.parametrize("choices", [(), SCORES])
+def test_each_distinct_prompt_is_tokenized_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, choices: tuple[str, ...]
+) -> None:
+    """By plan and run together, for all of its samples; choices with the template's ending alone, where it has one."""
+    counting = CountingTokenizer(load_tokenizer(folder))
+    monkeypatch.setattr(hf, "load_tokenizer", lambda folder: counting)
+    engine = HFEngine(folder, name="tiny", dtype="float32")
+    assert engine._model is not None
+    requests = [
+        ask(text, sample, prefill="Score: ", choices=choices)
+        for text in ("A or B?", "What is the score? " * 9, "Rain.")
+        for sample in range(3)
+    ]
+    prompts = {engine._chat.text(request) for request in requests}
+    counting.texts.clear()
+    replies(engine, requests)
+    assert {text: counting.texts[text] for text in prompts} == dict.fromkeys(prompts, 1)
+    others = {text: count for text, count in counting.texts.items() if text not in prompts}
+    assert set(others.values()) <= {1}
+    if choices:  # with each whole prompt, or with the ending that all prompts share, which itself is encoded once
+        has_ending = "<|" in next(iter(prompts))
+        assert len(others) == (1 + len(choices) if has_ending else len(prompts) * len(choices))
+
+
+def test_what_is_read_at_once_is_what_is_read_alone(folder: Path) -> None:
+    """Tokens, lengths and choices, of more prompts than one thread takes at a time."""
+    together, alone = (HFEngine(folder, name="tiny", dtype="float32")._chat for _ in range(2))
+    requests = [
+        ask(f"{'word ' * (number % 23)}{number} <|im_end|></s><|eot|>", prefill=prefill, choices=choices)
+        for number in range(70)
+        for prefill in ("", "Score: ")
+        for choices in ((), SCORES, (" Score: A", " Score: B"), ("10", "15"))
+    ]
+    together.read(requests)
+    for request in requests:
+        assert together.tokens(request) == alone.tokens(request)
+        assert together.length(request) == alone.length(request)
+        if request.choices:
+            assert together.choice(request) == alone.choice(request)
+    before = together.tokens(requests[0])
+    together.read(requests[:1])
+    assert together.tokens(requests[0]) == before
+    assert len(together._prompts) == 1
 
 
 def test_counts_are_those_of_the_tokens(engine: HFEngine, folder: Path) -> None:

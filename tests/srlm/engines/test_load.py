@@ -14,8 +14,9 @@ from safetensors.torch import load_file, save_file
 from helpers.checkpoint_changes import Change, indexed, sharded
 from helpers.tiny_models import ask, save
 from srlm.engines.hf import HFEngine
-from srlm.engines.load import load_model, load_tokenizer
-from srlm.errors import ModelError
+from srlm.engines.load import load_model, load_tokenizer, load_weights
+from srlm.engines.weight_checks import require_whole
+from srlm.errors import EngineFailed, ModelError
 from srlm.types import Request
 
 
@@ -161,6 +162,50 @@ def test_whole_models_are_loaded(folder: Path, tmp_path: Path) -> None:
         change(copy := Path(shutil.copytree(folder, tmp_path / str(number))))
         load_model(copy, torch.float32, "cpu")
     load_model(save(tmp_path / "tied", "llama", tie_word_embeddings=True), torch.float32, "cpu")
+
+
+class Watched:
+    """A class of transformers that notes how it is asked for a model, and gives a whole one on the CPU."""
+
+    def __init__(self, folder: Path, error: Exception | None = None) -> None:
+        self.model = load_model(folder, torch.float32, "cpu")
+        self.error, self.device_map = error, "none"
+
+    def from_pretrained(self, *_: Any, device_map: str = "none", **__: Any) -> tuple[Any, Any]:
+        if self.error:
+            raise self.error
+        self.device_map = device_map
+        found = {"missing_keys": (), "unexpected_keys": (), "mismatched_keys": ()}
+        self.model.to = lambda device: self.model
+        return self.model, found
+
+
+@pytest.mark.parametrize(("device", "device_map"), [("cuda:1", "cuda:1"), ("cpu", "none")])
+def test_weights_are_read_straight_into_the_memory_of_a_gpu(folder: Path, device: str, device_map: str) -> None:
+    kind = Watched(folder)
+    load_weights(kind, folder, torch.bfloat16, device, require_whole)
+    assert kind.device_map == device_map
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        MemoryError(),
+    ],
+)
+def test_weights_for_which_there_is_no_memory_are_one_message(folder: Path, error: Exception) -> None:
+    with pytest.raises(EngineFailed, match=r"take .* GB in bfloat16 and do not fit .* device cuda:0") as one:
+        load_weights(Watched(folder, error), folder, torch.bfloat16, "cuda:0", require_whole)
+    assert "\n" not in str(one.value)
+
+
+def test_other_errors_of_the_device_are_not_taken_for_it(folder: Path) -> None:
+    with pytest.raises(ModelError, match="cannot be loaded: device-side assert"):
+        load_weights(
+            Watched(folder, RuntimeError("device-side assert")), folder, torch.bfloat16, "cuda:0", require_whole
+        )
 
 
 @pytest.mark.parametrize("content", ["{", '{"model": {"type": "BPE", "vocab": {}, "merges": [[1, 2]]}}', "[]"])

@@ -142,6 +142,40 @@ def test_no_more_calls_are_concurrent_than_allowed() -> None:
         assert server.most_at_once == 5
 
 
+@pytest.mark.parametrize(("limit", "first", "then"), [(None, 16, 24), (40, 40, 40)])
+def test_a_vllm_server_gets_16_calls_at_once_and_more_when_they_were_answered(
+    limit: int | None, first: int, then: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first calls are answered when `first` are there together, and later ones when `then` are."""
+    with serving() as server:
+
+        def fate(attempt: Any) -> tuple[None, float]:
+            with server.lock:
+                server.log.append(attempt)
+                wanted = first if len(server.log) <= first else then
+            until = time.monotonic() + 60
+            while server.most_at_once < wanted and time.monotonic() < until:
+                time.sleep(0.01)
+            return None, 0.0
+
+        monkeypatch.setattr(server, "fate", fate)
+        assert _asks(server, ClientConfig(limit, timeout=3000.0)) == 80
+        assert then <= server.most_at_once <= (limit or 80)
+
+
+def test_a_slow_vllm_server_gets_no_more_calls_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("srlm.engines.request_pool.SOON", 0)
+    with serving(delay=0.05) as server:
+        assert _asks(server, ClientConfig(timeout=120.0)) == 80
+        assert server.most_at_once <= 16
+
+
+def _asks(server: Server, client: ClientConfig) -> int:
+    """Ask it as a vLLM server for 80 texts; return how many came."""
+    engine = open_engine(f"vllm:judge@{server.address}/v1", client=client)
+    return len(list(engine.run([[replace(FREE, seed=number)] for number in range(80)])))
+
+
 def test_closing_the_iterator_leaves_nothing_running() -> None:
     with serving(delay=0.05) as server:
         before = threading.active_count()

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 from scipy.stats import chisquare
 
 from srlm.engines import top_p as nucleus
-from srlm.engines.top_p import draw
+from srlm.engines.top_p import NOT_FINITE, draw
 
 DRAWS = 40_000
 
@@ -30,7 +30,7 @@ def drawn(logits: torch.Tensor, temperature: float, top_p: float, draws: int = D
     """Many samples from one row of logits."""
     uniform = torch.rand(draws, generator=torch.Generator().manual_seed(2))
     ones = torch.ones(draws)
-    return draw(logits.expand(draws, -1), ones * temperature, ones * top_p, uniform).tolist()
+    return draw(logits.expand(draws, -1), ones * temperature, ones * top_p, uniform).numbers
 
 
 def assert_follows(tokens: list[int], expected: dict[int, float]) -> None:
@@ -87,7 +87,7 @@ def test_the_whole_distribution_has_room_for_every_random_number(vocabulary: int
     ones = torch.ones(len(uniform))
     for seed in range(3):
         logits = some(1, vocabulary, seed=seed) * 3
-        tokens = draw(logits.expand(len(uniform), -1), ones, ones, uniform)
+        tokens = draw(logits.expand(len(uniform), -1), ones, ones, uniform).tokens
         order = logits[0].double().softmax(-1).sort(descending=True)
         ranks = torch.tensor([order.indices.tolist().index(token) for token in tokens.tolist()])
         before = torch.cat([torch.zeros(1), order.values.cumsum(-1).float()])
@@ -104,9 +104,9 @@ def test_how_many_are_looked_at_first_changes_no_draw(
     logits = torch.cat([some(64, 200), some(64, 200) * 8, some(64, 200) / 50])
     ones, uniform = torch.ones(192), torch.rand(192, generator=torch.Generator().manual_seed(6))
     monkeypatch.setattr(nucleus, "WIDTHS", (200,))
-    whole = draw(logits, ones, ones * top_p, uniform)
+    whole = draw(logits, ones, ones * top_p, uniform).numbers
     monkeypatch.setattr(nucleus, "WIDTHS", widths)
-    assert draw(logits, ones, ones * top_p, uniform).tolist() == whole.tolist()
+    assert draw(logits, ones, ones * top_p, uniform).numbers == whole
 
 
 @settings(max_examples=60, deadline=None)
@@ -119,9 +119,10 @@ def test_a_draw_does_not_depend_on_the_other_rows(seed: int, rows: int, dtype: t
     temperature = torch.tensor([0.0, 0.7, 1.5])[torch.randint(3, (rows,), generator=generator)]
     top_p = torch.tensor([0.2, 0.9, 1.0])[torch.randint(3, (rows,), generator=generator)]
     uniform = torch.rand(rows, generator=generator)
-    together = draw(logits, temperature, top_p, uniform)
+    together, numbers = draw(logits, temperature, top_p, uniform)
+    assert together.tolist() == numbers
     parts = [logits.split(1), temperature.split(1), top_p.split(1), uniform.split(1)]
-    assert together.tolist() == [int(draw(*part)) for part in zip(*parts, strict=True)]
+    assert together.tolist() == [draw(*part).numbers[0] for part in zip(*parts, strict=True)]
     greedy = temperature == 0
     assert together[greedy].tolist() == logits[greedy].argmax(-1).tolist()
 
@@ -133,13 +134,15 @@ def test_logits_that_are_no_numbers_give_a_token_that_shows_it(temperature: floa
     logits = torch.zeros(3, size)
     logits[1, 30] = value
     ones = torch.ones(3)
-    tokens = draw(logits, ones * temperature, ones * 0.9, ones * 0.5)
+    tokens, numbers = draw(logits, ones * temperature, ones * 0.9, ones * 0.5)
     picked = logits.gather(-1, tokens[:, None])[:, 0]
     assert picked.isfinite().tolist() == [True, False, True]
+    assert [number == NOT_FINITE for number in numbers] == [False, True, False]
 
 
 def test_a_row_without_any_possible_token_shows_it_too() -> None:
     logits = torch.full((1, 50), -torch.inf)
     for temperature in (0.0, 1.0):
-        token = draw(logits, torch.full((1,), temperature), torch.ones(1), torch.zeros(1))
+        token, numbers = draw(logits, torch.full((1,), temperature), torch.ones(1), torch.zeros(1))
         assert not logits[0, token[0]].isfinite()
+        assert numbers == [NOT_FINITE]

@@ -3,7 +3,9 @@
 Tests with the real one: tests/with_vllm.
 """
 
+import asyncio
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -12,18 +14,21 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from math import log
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 pytest.importorskip("openai")
 
-from srlm.config import TrainConfig
 from srlm.config_file import load_config
+from srlm.engines.choice import EngineChoice
 from srlm.engines.client_config import ClientConfig
+from srlm.engines.hf import HFEngine
 from srlm.engines.open import is_remote, open_engine, public_name
 from srlm.engines.vllm import VLLMEngine, reaper_command
 from srlm.engines.vllm_arguments import require_safe
+from srlm.engines.vllm_server import VLLMServer
 from srlm.errors import EngineError, MissingDependency, UsageError
 from srlm.prices import FREE
 from srlm.types import Completion, Failed, Message, Request, Sampling
@@ -131,6 +136,39 @@ def test_vllm_stops_at_the_end_of_turn_that_the_settings_lack(
     assert engine._end_of_turn == ([] if added is None else [tokenizer.convert_tokens_to_ids(added)])
 
 
+def test_nothing_is_tokenized_in_vllms_event_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests would trickle in one by one: the plan has tokenized each distinct prompt, once."""
+    pytest.importorskip("torch")
+    from helpers.tiny_models import CountingTokenizer, ask, checkpoint
+    from srlm.engines import vllm
+
+    folder = checkpoint(tmp_path, "chatml")
+    counting = CountingTokenizer(vllm.load_tokenizer(folder))
+    monkeypatch.setattr(vllm, "require", lambda *words: None)
+    monkeypatch.setattr(vllm, "load_tokenizer", lambda folder: counting)
+    engine = VLLMEngine(folder, name="tiny", device="cpu")
+    sampled = [ask(text, sample) for text in ("A or B?", "Rain.") for sample in range(3)]
+    chosen = [ask(text, choices=("A", "B")) for text in ("A or B?", "Rain.")]
+    prompts = {engine._chat.text(request) for request in [*sampled, *chosen]}
+    counting.texts.clear()
+    engine.plan([*sampled, *chosen])
+    assert {text: counting.texts[text] for text in prompts} == dict.fromkeys(prompts, 1)
+    counting.texts.clear()
+
+    async def last(prompt: list[int], **sampling: Any) -> Any:
+        first = {token: SimpleNamespace(logprob=-1.0) for token in sampling.get("logprob_token_ids", [])}
+        return SimpleNamespace(finish_reason="stop", token_ids=prompt[:3], text="Yes", logprobs=[first])
+
+    monkeypatch.setattr(engine, "_last", last)
+
+    async def answers() -> list[Any]:
+        generated = [engine._generate(request) for request in sampled]
+        return await asyncio.gather(*generated, *(engine._choose(request) for request in chosen))
+
+    assert all(isinstance(found, Completion) for found in asyncio.run(answers()))
+    assert not counting.texts
+
+
 def test_a_choice_stands_behind_a_closed_thought(server: Server) -> None:
     server.opens = "<think>\n"
     assert isinstance(reply(server, Request((Message("user", "Rate"),), choices=("0", "5"))), Completion)
@@ -223,12 +261,29 @@ def test_the_reaper_runs_installed_code_alone(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-def test_transformers_generates_unless_another_engine_is_chosen() -> None:
-    assert TrainConfig(model="smollm2").engine == "hf"
+def test_the_engine_of_a_local_model_is_chosen_by_the_machine_and_told_once(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def choose(device: str) -> EngineChoice:
+        asked.append(device)
+        return EngineChoice("vllm", "Engine: vLLM.")
+
+    monkeypatch.setattr("srlm.engines.open.choose_engine", choose)
+    monkeypatch.setattr("srlm.engines.vllm.require", lambda *words: None)
+    said: list[str] = []
+    client = ClientConfig(warn=said.append)
+    for _ in range(2):
+        assert isinstance(open_engine(str(tiny_model), device="cpu", client=client), VLLMEngine)
+    assert (asked, said) == (["cpu", "cpu"], ["Engine: vLLM."])
+    assert isinstance(open_engine(str(tiny_model), device="cpu", engine="hf", client=client), HFEngine)
+    assert isinstance(open_engine("vllm:m@http://127.0.0.1:1/v1", client=client), VLLMServer)
+    assert len(asked) == 2
 
 
 @pytest.mark.skipif(find_spec("vllm") is not None, reason="vLLM is installed here")
 @pytest.mark.parametrize(("spec", "engine"), [("vllm:{}", "hf"), ("{}", "vllm")])
 def test_without_vllm_the_message_says_how_to_get_it(spec: str, engine: str, tiny_model: Path) -> None:
-    with pytest.raises(MissingDependency, match="vllm"):
+    with pytest.raises(MissingDependency, match=re.escape("pip install vllm~=0.32.0 ")):
         open_engine(spec.format(tiny_model), engine=engine)

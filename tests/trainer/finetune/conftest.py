@@ -1,12 +1,13 @@
 """Trainings of the tiny model: DPO that returns its losses, and trainings that end at a given step."""
 
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from functools import partial
 
 import pytest
 
+from helpers.recipes import Interrupted, InterruptingProgress
 from srlm.config.finetune import DPOConfig, SFTConfig
-from srlm.console import Progress, Step
+from srlm.console import Progress
 from trainer.finetune.dpo import train_dpo
 from trainer.finetune.job import DPOJob, SFTJob
 from trainer.finetune.sft import train_sft
@@ -20,29 +21,6 @@ SETTINGS = {
     "gradient_checkpointing": False,
     "save_steps": 2,
 }
-
-
-class Interrupted(BaseException):
-    """The end of a training, in place of a signal."""
-
-
-class InterruptingProgress(Progress):
-    """Progress that records the optimiser steps, and ends the training at one of them."""
-
-    def __init__(self, at: int | None) -> None:
-        super().__init__(quiet=True)
-        self.at = at
-        self.steps: list[int] = []
-
-    @contextmanager
-    def step(self, label, total):
-        def advance(count):
-            self.steps.append(round(step.done))
-            if self.steps[-1] == self.at:
-                raise Interrupted
-
-        step = Step(advance)
-        yield step
 
 
 @pytest.fixture(params=["sft", "dpo", "lora"])

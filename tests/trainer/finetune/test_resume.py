@@ -1,6 +1,7 @@
 """A training that is interrupted and resumed ends with the weights of an uninterrupted one, to the last bit."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -55,12 +56,32 @@ def test_a_training_can_be_resumed_with_a_smaller_micro_batch(train, tmp_path):
     assert train(folder, per_device_train_batch_size=1) == list(range(7, 13))
 
 
+@pytest.mark.parametrize("train", ["sft"], indirect=True)
+def test_a_training_begins_again_where_another_launcher_wrote_its_checkpoint(train, tmp_path, monkeypatch):
+    """Two processes, or FSDP: transformers would go on with a new optimiser, and say nothing."""
+    said: list[str] = []
+    monkeypatch.setattr(Progress, "say", lambda self, text: said.append(text))
+    folder = tmp_path / "M1" / "checkpoint"
+    train(folder, 5)
+    step = folder.parent / "training" / "step-4"
+    two, sharded = tmp_path / "two" / "step-4", tmp_path / "sharded" / "step-4"
+    shutil.copytree(step, two)
+    shutil.copy(two / "rng_state.pth", two / "rng_state_1.pth")
+    shutil.copytree(step, sharded)
+    (sharded / "optimizer.pt").rename(sharded / "optimizer.bin")
+    for other in (two, sharded):
+        assert last_complete(other.parent, "M1", Progress(quiet=True)) is None
+        assert not other.exists()
+    assert len([one for one in said if "the launcher is another one than that of step-4" in one]) == 2
+    assert train(folder)[0] == 5
+
+
 def test_a_checkpoint_with_weights_that_are_not_finite_is_not_resumed_from(sft_job, log):
     job = sft_job(save_steps=1)
     diverged = job.folder.parent / "training" / "step-1"
     diverged.mkdir(parents=True)
     save_file({"a": torch.ones(2), "b": torch.tensor([1.0, float("nan")])}, diverged / "model.safetensors")
-    assert last_complete(diverged.parent) is None
+    assert last_complete(diverged.parent, "M1", Progress(quiet=True)) is None
     assert not diverged.exists()
     train_sft(job, Progress(quiet=True))
     assert [entry["step"] for entry in log(job.folder)][:3] == [1, 2, 3]

@@ -1,6 +1,7 @@
 """A training in several processes that is killed and resumed ends with the weights of an uninterrupted one.
 
-The kills are real: SIGKILL from outside, as soon as a checkpoint of the training exists.
+SFT runs with DDP, and DPO with FSDP2 by the shipped recipe. The kills are real: SIGKILL from outside, as soon as a
+checkpoint of the training exists.
 """
 
 import os
@@ -12,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from helpers.recipes import __file__ as RECIPE
 from srlm.config.finetune import DPOConfig, SFTConfig
 from trainer.finetune.job import JOB, DPOJob, SFTJob
+from trainer.finetune.recipes import RECIPES
 
 pytestmark = pytest.mark.slow
 
-TIMEOUT_SECONDS = 200
+TIMEOUT_SECONDS = 600
 SETTINGS = {"batch_size": 8, "per_device_train_batch_size": 2, "epochs": 10, "learning_rate": 1e-3, "save_steps": 4}
 PARENT = """
 import sys
@@ -26,8 +29,12 @@ from srlm.console import Progress
 from trainer.finetune.job import JOB
 from trainer.finetune.launch import run_job
 job = JOB.validate_json(Path(sys.argv[1]).read_bytes())
-run_job(job, "torchrun --standalone --nproc-per-node 2", Progress(quiet=True))
+run_job(job, sys.argv[2], Progress(quiet=True))
 """
+LAUNCHERS = {
+    "sft": "torchrun --standalone --nproc-per-node 2",
+    "dpo": f"accelerate launch --config_file {RECIPES['fsdp']} --num_processes 2 --main_process_port 0 {RECIPE}",
+}
 
 
 @pytest.fixture(params=["sft", "dpo"])
@@ -51,7 +58,7 @@ def start(job: SFTJob | DPOJob) -> subprocess.Popen[str]:
     file = job.folder.parent / "given.json"
     file.write_bytes(JOB.dump_json(job))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", PARENT, str(file)]
+    command = [sys.executable, "-c", PARENT, str(file), LAUNCHERS[job.kind]]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True)
 
 

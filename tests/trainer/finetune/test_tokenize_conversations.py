@@ -79,7 +79,7 @@ def our_pair(tokenizer, context, tmp_path, thoughts="drop"):
     """The columns that our DPO gives to TRL's trainer."""
     pair = PreferencePair("p", "q", QUESTION, "q-c0", ANSWER, 5.0, "q-c1", OTHER, 1.0, "", context=tuple(context))
     job = DPOJob(tmp_path, tmp_path, (pair,), (), DPOConfig(), "cpu", "float32", 0, "M2", thoughts=thoughts)
-    (row,) = _tokenized_pairs(ExampleTokenizer(tokenizer, thoughts), job, Progress(quiet=True))
+    (row,) = _tokenized_pairs(ExampleTokenizer(tokenizer, thoughts), job, Progress(quiet=True)).values()
     return row
 
 

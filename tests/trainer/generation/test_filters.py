@@ -1,10 +1,13 @@
 """Filters of new prompts: every reason, its limit, and ROUGE-L by hand."""
 
+from unittest.mock import patch
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srlm.config.generation import InstructionsConfig
+from trainer.generation import filters
 from trainer.generation.filters import InstructionFilter, rouge_l, rouge_words
 
 KNOWN = "Explain to a child why the sky looks blue at noon."
@@ -12,7 +15,8 @@ lists = st.lists(st.sampled_from("abcd"), max_size=8)
 
 
 def rejection(text, *, truncated=False, known=(KNOWN,), **settings):
-    return InstructionFilter(InstructionsConfig(**settings), known).rejection_reason(text, truncated=truncated)
+    (reason,) = InstructionFilter(InstructionsConfig(**settings), known).reasons([(text, truncated)])
+    return reason
 
 
 @pytest.mark.parametrize(
@@ -79,12 +83,64 @@ def test_similarity_is_rejected_above_the_limit_and_not_at_it():
 
 
 def test_an_accepted_prompt_is_known_from_then_on():
-    check = InstructionFilter(InstructionsConfig(), [])
     text = "Name four long rivers"
-    assert check.rejection_reason(text, truncated=False) is None
-    assert check.rejection_reason(text, truncated=False) is None
-    check.add(text)
-    assert check.rejection_reason(text.lower(), truncated=False) == "too similar to a known instruction"
+    check = InstructionFilter(InstructionsConfig(), [])
+    assert list(check.reasons([(text, True), (text, False), (text.lower(), False)])) == [
+        "cut at the length limit",
+        None,
+        "too similar to a known instruction",
+    ]
+    assert list(check.reasons([(text, False)])) == ["too similar to a known instruction"]
+
+
+def test_what_is_not_taken_is_not_known():
+    """Whoever stops in the middle of a block has accepted what was yielded, and no more."""
+    check = InstructionFilter(InstructionsConfig(), [])
+    assert next(check.reasons([("Name four long rivers", False), ("Cook two brown eggs", False)])) is None
+    assert list(check.reasons([("Cook two brown eggs", False)])) == [None]
+
+
+WORDS = ("the", "cat", "sat", "on", "a", "mat", "and", "that", "dog", "ran", "far", "away")
+sentences = st.lists(st.sampled_from(WORDS), max_size=9).map(" ".join)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(sentences, max_size=5),
+    st.lists(sentences, max_size=30),
+    st.sampled_from([0.01, 0.4, 0.5, 2 / 3, 0.7, 1.0]),
+)
+def test_blocks_decide_as_one_comparison_after_the_other(known, texts, limit):
+    """Each new prompt against all that are known by then, whatever the size of a block."""
+    config = InstructionsConfig(rouge_limit=limit, min_words=1)
+    words, expected = [rouge_words(text) for text in known], []
+    for text in texts:
+        mine = rouge_words(text)
+        if not mine:
+            expected.append("too short")
+        elif any(rouge_l(mine, other) > limit for other in words):
+            expected.append("too similar to a known instruction")
+        else:
+            words.append(mine)
+            expected.append(None)
+    for size in (3, filters.BLOCK):
+        with patch.object(filters, "BLOCK", size):
+            assert list(InstructionFilter(config, known).reasons([(text, False) for text in texts])) == expected
+
+
+def test_a_block_is_smaller_where_more_prompts_are_known(monkeypatch):
+    """Memory is bounded: a block never has more comparisons than `CELLS`."""
+    cells, compare = [], filters.process.cdist
+    monkeypatch.setattr(filters, "CELLS", 40)
+    monkeypatch.setattr(
+        filters.process,
+        "cdist",
+        lambda new, known, **rest: cells.append(len(new) * len(known)) or compare(new, known, **rest),
+    )
+    check = InstructionFilter(InstructionsConfig(), [f"known{i} a{i} b{i} c{i}" for i in range(10)])
+    assert list(check.reasons([(f"new{i} d{i} e{i} f{i}", False) for i in range(40)])) == [None] * 40
+    assert max(cells) <= 50
+    assert len(cells) > 10
 
 
 # --- ROUGE-L ----------------------------------------------------------------------------------------------------------
