@@ -4,6 +4,7 @@
     data.py         seeds                        monitor.py      thresholds of the training monitor
     generation.py   instructions                 rewards.py      reward
     preferences.py  judge, pairs, positives      vllm.py         the vLLM engine
+    rollouts.py     rollouts, grpo
 
 Defaults are the paper's (arXiv 2401.10020, sections 2 and 3.1) where it has the setting; else the doc says so. Presets,
 files and `--set` are read by `srlm/config_file.py`; docs/reference/settings.md is made from the descriptions.
@@ -20,6 +21,7 @@ from srlm.config.generation import InstructionsConfig
 from srlm.config.monitor import MonitorConfig
 from srlm.config.preferences import JudgeConfig, PairsConfig, PositivesConfig
 from srlm.config.rewards import JUDGE_ALONE, Rewards
+from srlm.config.rollouts import GRPOConfig, RolloutsConfig
 from srlm.config.section import OneOrSeveral, SamplingConfig, Section
 from srlm.config.start import Start, require_effect, require_seeds, without_default_seeds
 from srlm.config.vllm import VLLMConfig
@@ -98,16 +100,19 @@ class TrainConfig(Section):
         ),
     )
     judge: JudgeConfig = JudgeConfig()
-    learn_from: Literal["pairs", "positives"] = Field(
+    learn_from: Literal["pairs", "positives", "rollouts"] = Field(
         "pairs",
         description=(
-            "training data of an iteration. pairs: DPO of M_t on preference pairs (the paper); positives: SFT of M0 "
-            "on M1's training data and the best answers (the paper's A.4, which found no gain in it)"
+            "how an iteration learns. pairs: DPO of M_t on preference pairs (the paper); positives: SFT of M0 on M1's "
+            "training data and the best answers (the paper's A.4, which found no gain in it); rollouts: GRPO of M_t on "
+            "answers that it writes and judges as it learns (RLSR, arXiv 2505.08827; docs/explain/rlsr.md)"
         ),
     )
     pairs: PairsConfig = PairsConfig()
     positives: PositivesConfig = PositivesConfig()
     dpo: DPOConfig = DPOConfig()
+    rollouts: RolloutsConfig = RolloutsConfig()
+    grpo: GRPOConfig = GRPOConfig()
     monitor: MonitorConfig = MonitorConfig()
     vllm: VLLMConfig = VLLMConfig()
 

@@ -1,0 +1,4 @@
+"""Tasks with problems and a checker, for reinforcement learning from self reward (`learn_from: rollouts`).
+
+    task.py         Problem, Task, and `open_task`
+"""
