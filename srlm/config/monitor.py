@@ -22,7 +22,12 @@ class MonitorConfig(Section):
     max_one_score: float = Field(0.9, ge=0, le=1, description="share of the most frequent score")
     max_top_scores: float = Field(0.8, ge=0, le=1, description="share of the highest score of the scale")
     max_length_drift: float = Field(
-        0.5, ge=0, description="relative change of the candidates' mean length since the iteration before"
+        0.5,
+        ge=0,
+        description=(
+            "relative change of the candidates' mean length since the iteration before; of rollouts, of the answers' "
+            "tokens since the first monitor.audit_steps steps"
+        ),
     )
     max_length_gap: float = Field(
         0.5, ge=0, description="length of chosen minus rejected answers, as a share of the candidates' mean length"
@@ -39,4 +44,18 @@ class MonitorConfig(Section):
     )
     max_self_excess: float = Field(
         1, ge=0, description="mean reward of M_t's answers by M_t minus that by the frozen judge, in points"
+    )
+    audit_steps: int = Field(
+        10, ge=1, description="rollouts: number of steps, the first and the last, whose answers are compared"
+    )
+    min_precision: float = Field(
+        0.5, ge=0, le=1, description="rollouts: share of the answers called right by the judge that the checker does too"
+    )
+    max_gap_growth: float = Field(
+        0.1,
+        ge=0,
+        description=(
+            "rollouts: share of the answers called right by the judge minus the share that is right; its growth since "
+            "the first steps"
+        ),
     )
