@@ -6,6 +6,7 @@ from srlm.checkpoint_files import read_config
 from srlm.config import TrainConfig
 from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.config.rewards import JUDGE, only_judge
+from srlm.config.rollouts import GRPOConfig
 from srlm.engines.architectures import require_architecture
 from srlm.engines.budget import Budget
 from srlm.engines.device import pick_device
@@ -65,11 +66,11 @@ def preflight(config: TrainConfig) -> None:
     require_loadable(folder)  # last, because it takes longest
 
 
-def _trainings(config: TrainConfig) -> list[SFTConfig | DPOConfig]:
+def _trainings(config: TrainConfig) -> list[SFTConfig | DPOConfig | GRPOConfig]:
     """Return the settings of the kinds of training that the run has."""
-    sft = config.start != "instruct" or config.learn_from == "positives"
-    dpo = config.learn_from == "pairs"
-    return [*([config.sft] if sft else []), *([config.dpo] if dpo else [])]
+    sft = [config.sft] if config.start != "instruct" or config.learn_from == "positives" else []
+    later = {"pairs": [config.dpo], "positives": [], "rollouts": [config.grpo]}
+    return [*sft, *later[config.learn_from]]
 
 
 def _check_rewards(config: TrainConfig, scale: Scale | None) -> None:

@@ -36,6 +36,9 @@ def announce_duration(session: Session, ift: Sequence[Demonstration], eft: Seque
     config = session.config
     if not session.missing_models():
         return  # before any library is imported
+    if config.learn_from == "rollouts":
+        session.progress.say("No estimate of the time with learn_from=rollouts: its first steps tell.")
+        return
     launcher = choose_launcher(config.launcher, config.device, config.dpo.batch_size)
     several = launcher is not None and launcher.processes != 1
     if several or config.engine == "vllm" or config.model.startswith("vllm:"):
