@@ -23,24 +23,19 @@ from trainer.rollouts.audit import audit_step
 STEPS, GROUPS, SIZE = 24, 4, 4
 
 
+def answer(rng, step, group, place, problem, checked):
+    judged = None if rng.random() < 0.05 else rng.random() < 0.5
+    reward = None if judged is None else 5.0 * judged
+    right = rng.random() < 0.5 if checked else None
+    name, text = f"M2-s{step:03d}-g{group}-c{place}", HOSTILE if place == 0 else "42"
+    return Rollout(name, step, problem, text, "42", reward, int(judged is not None), 0, judged, right, 12, False)
+
+
 def write_rollouts(run, checked=True):
     rng = Random(0)
     problems = [Problem(f"M2-p{place:04d}", f"problem {place}") for place in range(10)]
     rollouts = [
-        Rollout(
-            f"M2-s{step:03d}-g{group}-c{place}",
-            step,
-            problems[(step + group) % 10].id,
-            HOSTILE if place == 0 else "42",
-            "42",
-            None if rng.random() < 0.05 else 5.0 * (judged := rng.random() < 0.5),
-            1,
-            0,
-            judged,
-            rng.random() < 0.5 if checked else None,
-            12,
-            False,
-        )
+        answer(rng, step, group, place, problems[(step + group) % 10].id, checked)
         for step in range(1, STEPS + 1)
         for group in range(GROUPS)
         for place in range(SIZE)
