@@ -11,7 +11,7 @@ arXiv 2505.08827). Each stage is a file in the run directory; a stage that has e
 with `srlm train`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from srlm.config import TrainConfig
@@ -20,8 +20,10 @@ from srlm.engines.budget import Budget
 from srlm.engines.client_config import ClientConfig
 from srlm.iteration_metrics import IterationMetrics, PositivesMetrics
 from srlm.model_card import write_card
+from srlm.rollout_metrics import RolloutMetrics
 from srlm.runs import Run
 from srlm.seeding import derive_seed
+from srlm.tasks.open import open_task
 from srlm.tasks.task import Problem
 from srlm.types import Answer, Demonstration, Dropped, PreferencePair, Prompt, RankedPrompt, SFTExample
 from trainer.data.seed_data import make_eft_examples, sft_dataset, snapshot_seed_data
@@ -39,6 +41,7 @@ from trainer.monitor.alerts import find_alerts, raise_on_alerts
 from trainer.monitor.degenerate_answers import STAGE as DEGENERATE
 from trainer.monitor.degenerate_answers import degenerate_answers
 from trainer.monitor.metrics import IterationRecords, compute_metrics
+from trainer.monitor.rollouts import monitor_rollouts
 from trainer.monitor.table import metrics_line
 from trainer.monitor.trackers import report_metrics
 from trainer.preferences.consistency import rank_agreement
@@ -54,10 +57,11 @@ from trainer.training_data import best_answers, full_texts
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """The models of a run in order, and the metrics of each iteration."""
+    """The models of a run in order, and the metrics of each iteration: of pairs and best answers, or of rollouts."""
 
     models: list[str]
     iterations: list[IterationMetrics]
+    rollouts: list[RolloutMetrics] = field(default_factory=list)
 
 
 def train(
@@ -88,19 +92,20 @@ def train(
     announce_duration(session, ift, eft)
     judgements = _make_m1(session, ift, eft)
     iterations: list[IterationMetrics] = []
+    if config.learn_from == "rollouts":
+        rollouts = [_train_grpo(session, number, strict) for number in range(1, config.iterations + 1)]
+        return TrainingResult(run.models(), [], rollouts)
     for number in range(1, config.iterations + 1):
-        if config.learn_from == "rollouts":
-            _train_grpo(session, number, strict)
-            continue
         before = iterations[-1] if iterations else None
         iterations.append(_run_iteration(session, number, ift, judgements, before, strict))
     return TrainingResult(run.models(), iterations)
 
 
-def _train_grpo(session: Session, number: int, strict: bool) -> Path:
+def _train_grpo(session: Session, number: int, strict: bool) -> RolloutMetrics:
     """Run iteration t with rollouts: M_t is trained by GRPO on answers that it writes to problems of the task."""
     config, run = session.config, session.run
     current, following = f"M{number}", f"M{number + 1}"
+    task = open_task(config.rollouts)
     if following not in run.models():
         session.require_sources()
     drawn = f"{following}/problems"
@@ -126,11 +131,14 @@ def _train_grpo(session: Session, number: int, strict: bool) -> Path:
         )
         with charged(session, f"{following}/rollouts"):
             run_job(job, config.launcher, session.progress)
+        run.path(f"{following}/health").unlink(missing_ok=True)  # of an attempt that was killed here
+        measured.append(monitor_rollouts(session, number, task.label, len(problems)))
         write_card(run, following, folder)
 
-    checkpoint = run.checkpoint(following, produce)
+    measured: list[RolloutMetrics] = []
+    run.checkpoint(following, produce)
     unfinished_file(run.folder / following).unlink(missing_ok=True)
-    return checkpoint
+    return measured[0] if measured else monitor_rollouts(session, number, task.label, len(problems))
 
 
 def _make_m1(session: Session, ift: list[Demonstration], eft: list[RankedPrompt]) -> list[SFTExample]:
