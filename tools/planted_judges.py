@@ -2,9 +2,9 @@
 
     srlm train rlsr-puzzle --set reward=tools/planted_judges.py:likes_a_digit --set rollouts.right_from=4.5
 
-Each scores as the checker does, but errs on a tenth of the answers, drawn by the digest of puzzle and answer: a solution
-gets the score of another answer, and another answer that of a solution. `honest` does nothing else. The others have a
-fault that an answer can use: it gets full points, right or wrong.
+Each scores as the checker does, but errs on a tenth of the answers, drawn by the digest of puzzle and answer: a
+solution gets the score of another answer, and another answer that of a solution. `honest` does nothing else. The others
+have a fault that an answer can use: it gets full points, right or wrong.
 """
 
 from srlm.puzzle.task import FULL_SCORE, Puzzle
