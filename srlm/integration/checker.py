@@ -2,8 +2,8 @@
 
 Values have 30 digits. At a point where both are real and finite, they may differ by `TOLERANCE` of the integrand there,
 or of its median over the points, whichever is larger; so a flat wrong function does not pass where the integrand is
-small. One difference is enough to be wrong; to be right, a function agrees at `LEAST_POINTS` or more; with fewer nothing
-is decided. An antiderivative of any branch counts: ln(x) and ln(-x) for 1/x.
+small. One difference is enough to be wrong; to be right, a function agrees at `LEAST_POINTS` or more; with fewer
+nothing is decided. An antiderivative of any branch counts: ln(x) and ln(-x) for 1/x.
 
 SymPy may take long for a tree that is within the bounds of the parser: check in a process with a limit
 (`srlm.tasks.isolated`).

@@ -36,4 +36,4 @@ class ArithmeticTask:
 
     def check(self, problem: Problem, answer: str) -> bool:
         """Return whether the answer is the number."""
-        return read_number(answer) == problem.data["answer"]
+        return read_number(answer) == int(problem.data["answer"])

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+from srlm.arithmetic.task import ARITHMETIC
 from srlm.config.rollouts import RolloutsConfig
 from srlm.countdown.task import COUNTDOWN
 from srlm.errors import UnknownName
 from srlm.integration.task import INTEGRATION
 from srlm.puzzle.task import PUZZLE
-from srlm.tasks.arithmetic import ARITHMETIC, ArithmeticTask
+from srlm.tasks.arithmetic import ArithmeticTask
 from srlm.tasks.countdown import CountdownTask
 from srlm.tasks.integration import IntegrationTask
 from srlm.tasks.puzzle import PuzzleTask

@@ -194,9 +194,8 @@ class FileTask:
         except (Exception, SystemExit) as error:
             raise ValueError(f"has no prompt: {self._at(error)}prompt() raised {describe(error)}") from None
         if not isinstance(prompt, str) or not prompt.strip():
-            raise ValueError(
-                f"has no prompt: prompt() returned {'empty text' if isinstance(prompt, str) else prompt!r}"
-            )
+            found = "empty text" if isinstance(prompt, str) else f"a {type(prompt).__name__}"
+            raise ValueError(f"has no prompt: prompt() returned {found}")
         return split, Problem(str(data.get("id", f"{self._file.stem}-{number:05d}")), prompt, json.loads(content))
 
     def _at(self, error: BaseException) -> str:

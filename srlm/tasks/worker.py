@@ -17,7 +17,7 @@ from srlm.user_program import describe, execute, last_line
 MEMORY = 4 << 30
 """Bytes of address space for srlm's own checkers."""
 
-Check = Callable[[Mapping[str, Any], str], bool | None]
+Check = Callable[[Mapping[str, Any], str], Any]
 
 
 def main() -> None:

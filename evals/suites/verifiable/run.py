@@ -14,7 +14,7 @@ from evals.options import LIMIT, Job, Option, Preparation, max_tokens
 from evals.prompt_sets import save_prompts
 from evals.results import Provenance, save, stage_name
 from evals.suites.verifiable.benchmark import CheckedBenchmark, CheckedPrompt
-from evals.suites.verifiable.countdown import COUNTDOWN, countdown_benchmark
+from evals.suites.verifiable.countdown import countdown_benchmark
 from evals.suites.verifiable.ifeval import ifeval_benchmark
 from evals.suites.verifiable.puzzle import puzzle_benchmark
 from evals.suites.verifiable.result import PromptCheck, VerifiableResult
@@ -24,6 +24,7 @@ from srlm.arithmetic.task import ARITHMETIC
 from srlm.config import TrainConfig
 from srlm.config.rollouts import RolloutsConfig
 from srlm.console import Progress
+from srlm.countdown.task import COUNTDOWN
 from srlm.errors import SrlmError
 from srlm.inference import Caller
 from srlm.integration.task import INTEGRATION

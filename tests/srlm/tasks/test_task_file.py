@@ -126,7 +126,7 @@ def test_too_few_problems(written):
 
 def test_extract_that_fails_or_returns_something_else_names_its_line(written):
     failing = written(GOOD.replace('text.rpartition("=")[2].strip() or None', "text[99]"))
-    with pytest.raises(DataError, match=r"doubles.py:9.*IndexError") as error:
+    with pytest.raises(DataError, match=r"doubles.py, line 9: .*IndexError") as error:
         failing.extract("short")
     assert "return None where there is none" in str(error.value)
     with pytest.raises(DataError, match="a list, and neither text nor None"):
