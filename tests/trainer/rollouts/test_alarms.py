@@ -74,9 +74,7 @@ def test_longer_and_shorter_answers_give_the_alarm_of_length(tokens):
 
 
 def test_alarms_name_their_setting_and_the_way_out_in_one_line():
-    audits = steps(
-        *[{}] * 5, *[{"right": 2, "wrongly_right": 30, "wrongly_wrong": 0, "tokens": 90}] * 6
-    )
+    audits = steps(*[{}] * 5, *[{"right": 2, "wrongly_right": 30, "wrongly_wrong": 0, "tokens": 90}] * 6)
     found = all_alarms(audits, CONFIG)
     assert {one.kind for one in found} == {"precision", "gap", "length"}
     for one in found:
@@ -104,4 +102,4 @@ def test_chance_alone_gives_hardly_an_alarm():
             wrongly_wrong = 4 * sum(rng.random() < 0.15 for _ in range(right // 4))
             audits.append(step(number, right, wrongly_right, wrongly_wrong, answers=16))
         fired += bool(all_alarms(audits, MonitorConfig()))
-    assert fired <= 2
+    assert fired <= 1
