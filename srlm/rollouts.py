@@ -22,8 +22,8 @@ class Rollout:
         scored: verdicts that were read.
         unread: verdicts that were not, because they could not be parsed or their call failed.
         judged_right: the reward is at least `rollouts.right_from`; None without a reward or without such a limit.
-        right: the checker's word; None if there is no checker or it cannot decide. An answer that could not be extracted
-            is wrong.
+        right: the checker's word; None if there is no checker or it cannot decide. A text without an answer is
+            wrong.
         tokens: of the answer.
         cut: it ended at its length.
         calls: of its verdicts, by the keys of the ledger's entries.

@@ -6,8 +6,8 @@
 
 With start=judge M1 is trained on EFT alone; with start=instruct M1 is M0, which is not trained.
 An iteration generates prompts and candidates with M_t, scores them with M_t, selects pairs or best answers, and trains
-M_t+1 on these. With learn_from=rollouts M_t+1 is trained by GRPO on answers that it writes and judges as it learns (RLSR,
-arXiv 2505.08827). Each stage is a file in the run directory; a stage that has ended is read and not computed again. Run it
+M_t+1 on these. With learn_from=rollouts GRPO trains it on answers that it writes and judges as it learns (RLSR, arXiv
+2505.08827). Each stage is a file in the run directory; a stage that has ended is read and not computed again. Run it
 with `srlm train`.
 """
 

@@ -99,9 +99,9 @@ def _check_vllm(config: TrainConfig) -> None:
         raise MissingDependency("vllm", "grpo.use_vllm", "train", f">={low},<={high}.0") from None
     if not TRL_VLLM[0] <= tuple(map(int, re.findall(r"\d+", found)[:2])) <= TRL_VLLM[1]:
         raise UsageError(
-            f"grpo.use_vllm needs vLLM {low} to {high}, which TRL supports, and {found} is installed. The versions that "
-            "TRL and srlm's own engine need exclude each other: install trl[vllm] in an environment of its own and set "
-            "engine=hf there, or leave grpo.use_vllm out."
+            f"grpo.use_vllm needs vLLM {low} to {high}, which TRL supports, and {found} is installed. The versions "
+            "that TRL and srlm's own engine need exclude each other: install trl[vllm] in an environment of its own "
+            "and set engine=hf there, or leave grpo.use_vllm out."
         )
 
 
@@ -131,14 +131,14 @@ def _check_judge(config: TrainConfig, scale: Scale | None) -> None:
     right = settings.right_from
     if right is not None and not scale.lowest < right <= scale.highest:
         raise UsageError(
-            f"rollouts.right_from is {right:g}, and the rubric {judge.rubric} scores on the scale {scale}: set one above "
-            f"{scale.lowest} and up to {scale.highest}."
+            f"rollouts.right_from is {right:g}, and the rubric {judge.rubric} scores on the scale {scale}: set one "
+            f"above {scale.lowest} and up to {scale.highest}."
         )
     if settings.difficulty and not (settings.difficulty[0] < scale.highest and settings.difficulty[1] > scale.lowest):
         low, high = settings.difficulty
         raise UsageError(
-            f"rollouts.difficulty keeps mean rewards between {low:g} and {high:g}, and the rubric {judge.rubric} scores "
-            f"on the scale {scale}: no problem would be left."
+            f"rollouts.difficulty keeps mean rewards between {low:g} and {high:g}, and the rubric {judge.rubric} "
+            f"scores on the scale {scale}: no problem would be left."
         )
 
 

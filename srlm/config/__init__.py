@@ -209,8 +209,8 @@ class TrainConfig(Section):
         changed = [name for name, value in choice if value != getattr(PairsConfig(), name)]
         if self.learn_from != "pairs" and changed:
             raise ValueError(
-                f"learn_from is {self.learn_from}, so there are no pairs and pairs.{changed[0]} has no effect; leave it "
-                "out"
+                f"learn_from is {self.learn_from}, so there are no pairs and pairs.{changed[0]} has no effect; leave "
+                "it out"
             )
         return self
 

@@ -1,6 +1,6 @@
 """Rollouts whose answers are given: functions of step and place, the same in any number of processes.
 
-    torchrun --nproc-per-node 2 tests/helpers/given_answers.py JOB.json
+torchrun --nproc-per-node 2 tests/helpers/given_answers.py JOB.json
 """
 
 import random

@@ -1,4 +1,4 @@
-"""`srlm train` that learns from rollouts: an instruct model judges its own answers, and every wrong setting is said first.
+"""`srlm train` that learns from rollouts: a model judges its own answers, and every wrong setting is said first.
 
 The policy is the tiny model, and the kills are real.
 """
@@ -87,7 +87,7 @@ def test_killed_inside_the_training_a_run_ends_with_the_same_bytes(cli, config, 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("grpo.num_generations=1", "grpo.num_generations: Input should be greater than or equal to 2"),
+        ("grpo.num_generations=1", "grpo.num_generations: input should be greater than or equal to 2, not 1"),
         ("grpo.batch_size=10", "must be a multiple of num_generations, 4"),
         ("reward=[]", "has no source with a weight"),
         ("rollouts.task=chess", "The task 'chess' does not exist"),
@@ -99,7 +99,6 @@ def test_killed_inside_the_training_a_run_ends_with_the_same_bytes(cli, config, 
         ("rollouts.difficulty=[3, 2]", "the lower bound, 3.0, must be below the upper one, 2.0"),
         ("grpo.max_completion_length=2000", "leaves no room for"),
         ("grpo.use_vllm=colocate", "TRL uses vLLM on CUDA alone"),
-        ("launcher=deepspeed", "launcher is deepspeed, which spreads the weights over processes"),
         ("judge.frozen=M1", "name the judge of the rollouts in rollouts.judged_by"),
         ("pairs.min_gap=1", "learn_from is rollouts, so there are no pairs and pairs.min_gap has no effect"),
         ("sft.epochs=2", "sft.epochs has no effect"),

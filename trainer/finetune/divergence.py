@@ -44,9 +44,7 @@ class DivergenceCallback(TrainerCallback):  # type: ignore[misc, unused-ignore]
             require_finite(self._job, state, args, model)
 
 
-def divergence_error(
-    job: Job, state: Any, arguments: Any, problem: str, *, before_update: bool = False
-) -> Diverged:
+def divergence_error(job: Job, state: Any, arguments: Any, problem: str, *, before_update: bool = False) -> Diverged:
     """Build the error of a training that has diverged.
 
     Args:

@@ -191,7 +191,7 @@ def _policy(job: GRPOJob, device: str) -> PolicyEngine | None:
     """Return the engine of the policy; None if another model judges."""
     if job.rewards.judge_model != CURRENT:
         return None
-    # All from which the weights of a step follow. Sizes of micro-batches and of processes change them by rounding alone.
+    # All from which the weights of a step follow. Micro-batches and the number of processes change only their rounding.
     settings = {
         "start": fingerprint(job.start),
         "config": job.config.model_dump(mode="json", exclude={"per_device_train_batch_size", "save_steps"}),

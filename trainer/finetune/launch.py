@@ -138,7 +138,7 @@ def _launch(job: Job, launcher: Launcher, file: Path, progress: Progress) -> Non
 
 
 def _error(name: str, message: str) -> SrlmError:
-    """Return the error that the first process reported: of its class, whose exit code it has, with the message alone."""
+    """Return the error that the first process reported: of its class, for the exit code, with the message alone."""
     found = getattr(errors, name, None)
     known = isinstance(found, type) and issubclass(found, SrlmError)
     kind: type[SrlmError] = found if known and found else TrainingFailed

@@ -1,4 +1,4 @@
-"""The parts of a training that SFT, DPO and GRPO share: TRL's arguments, callbacks, and the call that trains or resumes.
+"""The parts of a training that SFT, DPO and GRPO share: TRL's arguments, callbacks, the call that trains or resumes.
 
 Weights are float32 under bfloat16 autocast, and the schedule is a cosine with warm-up and a minimum rate.
 """

@@ -52,9 +52,7 @@ class PolicyEngine(HFEngine):
         Raises:
             ModelError: the decode loop does not support the architecture, or the checkpoint is not usable.
         """
-        super().__init__(
-            start, name=name, device=device, dtype=dtype, batch_tokens=batch_tokens, thoughts=thoughts
-        )
+        super().__init__(start, name=name, device=device, dtype=dtype, batch_tokens=batch_tokens, thoughts=thoughts)
         self._training = f"{self.identity}:grpo-{training}"
         self._trainer: Any = None
         self._policy: Any = None

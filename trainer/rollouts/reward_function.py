@@ -1,8 +1,8 @@
 """The reward function that TRL calls with the answers of a step, in every process.
 
-Each process judges its own answers. Then all share them: rewards of a group may depend on each other (vetoes). The first
-process alone asks the checker, writes rollouts and audit, and looks for alarms; nothing of that is an input of a reward.
-An error of any process ends all of them. Imported late: it needs accelerate.
+Each process judges its own answers. Then all share them: rewards of a group may depend on each other (vetoes). The
+first process alone asks the checker, writes rollouts and audit, and looks for alarms; nothing of that is an input of a
+reward. An error of any process ends all of them. Imported late: it needs accelerate.
 """
 
 from collections import Counter
@@ -191,9 +191,9 @@ class RewardFunction:
         reason, count = Counter(one.unread[:SHOWN_REASON] for one in unread).most_common(1)[0]
         raise TrainingFailed(
             f"{self._rewarder.settings.model}: at step {step} {len(unread)} of {len(judged)} answers have no reward, "
-            f"rollouts.max_unread = {limit:g} or more. The most frequent reason ({count} times): {reason}. A judge that "
-            "has not learned to write a score needs more EFT examples or a higher sft.learning_rate (an instruct model "
-            "gets them with start=judge), one whose replies are cut needs more judge.sampling.max_tokens; "
+            f"rollouts.max_unread = {limit:g} or more. The most frequent reason ({count} times): {reason}. A judge "
+            "that has not learned to write a score needs more EFT examples or a higher sft.learning_rate (an instruct "
+            "model gets them with start=judge), one whose replies are cut needs more judge.sampling.max_tokens; "
             "judge.scoring=expected has nothing to parse, and rollouts.judged_by names another judge."
         )
 

@@ -1,14 +1,14 @@
 """Rewards of the policy's answers: those of the setting `reward`, with the judge that `rollouts.judged_by` names.
 
-    judge              reads the rubric with the problem and the answer, as in every other judging of srlm: the answer is
-                       between tags and sanitised. The reward is the mean of its verdicts, or the most frequent score
-    program, reward model    read the problem and the whole answer
-    several            weighted mean and vetoes, as in `srlm.rewards.combine`
+    judge       reads the rubric with the problem and the answer, which is between tags and sanitised as wherever srlm
+                judges. The reward is the mean of its verdicts, or the most frequent score
+    others      programs and reward models read the problem and the whole answer
+    several     weighted mean and vetoes, as in `srlm.rewards.combine`
 
 An answer without a verdict that could be read has no reward: None, which TRL leaves out of its group. A vetoed answer
-gets one point less than the lowest reward in its group. With `rollouts.shows: answer`, an answer in which the task finds
-none is not judged: there is nothing to show, and it has the lowest score of the scale. The checker's word is no input of
-anything here.
+gets one point less than the lowest reward in its group. With `rollouts.shows: answer`, a text in which the task finds
+no answer is not judged: there is nothing to show, and it has the lowest score of the scale. The checker's word is no
+input of anything here.
 """
 
 from collections import Counter
@@ -133,7 +133,9 @@ class Rewarder:
             SrlmError: a source cannot be opened, or none of its calls was answered.
         """
         found = [self._verdicts(place, part, answers) for place, part in enumerate(self.settings.parts)]
-        values = [self._values(part, answers, verdicts) for part, verdicts in zip(self.settings.parts, found, strict=True)]
+        values = [
+            self._values(part, answers, verdicts) for part, verdicts in zip(self.settings.parts, found, strict=True)
+        ]
         of: dict[str, list[Verdict]] = {one.id: [] for one in answers}
         for verdict in (one for verdicts in found for one in verdicts):
             of[verdict.answer_ids[0]].append(verdict)
@@ -217,9 +219,7 @@ def final_rewards(judged: Sequence[Judged], num_generations: int) -> list[float 
 def _majority(reward: Reward, verdicts: Sequence[Verdict]) -> Reward:
     """Return the reward with the most frequent score in place of the mean; of several such, their mean."""
     own = set(reward.verdict_ids)
-    counts = Counter(
-        one.reading.value for one in verdicts if one.id in own and isinstance(one.reading, Scored)
-    )
+    counts = Counter(one.reading.value for one in verdicts if one.id in own and isinstance(one.reading, Scored))
     if not counts:
         return reward
     most = max(counts.values())

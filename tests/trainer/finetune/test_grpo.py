@@ -27,7 +27,6 @@ from trainer.rollouts import reward_function
 from trainer.rollouts.settings import RewardSettings
 
 
-
 def batched(items, size):
     return [items[start : start + size] for start in range(0, len(items), size)]
 
@@ -62,12 +61,12 @@ def rewards(tmp_path):
         encoding="utf-8",
     )
 
-    def make(parts=(RewardPart(source=f"{program}:score"),), judge=None, strict=False, monitor=None, **rollouts):
+    def make(parts=None, judge=None, strict=False, monitor=None, **rollouts):
         return RewardSettings(
             model="M2",
             ledger=tmp_path / "ledger.sqlite",
             rollouts=RolloutsConfig(**{"max_unread": 1.0, **rollouts}),
-            parts=parts,
+            parts=parts or (RewardPart(source=f"{program}:score"),),
             judge=judge or JudgeConfig(rubric="brief", samples=1),
             judge_model="current",
             judge_name="M1",
@@ -140,9 +139,7 @@ class ByHand:
             for prompt in asked.problems
         ]
         self.advantages = self.of(given)
-        self.counted = [
-            not config.mask_truncated_completions or ids[-1] in asked.ends for ids in asked.ids
-        ]
+        self.counted = [not config.mask_truncated_completions or ids[-1] in asked.ends for ids in asked.ids]
 
     def of(self, given):
         """Return the advantages: 0 without a reward, which its group's mean and deviation leave out."""
@@ -251,7 +248,9 @@ def test_rollouts_and_audit_are_written(grpo_job, log):
     assert [one.reward for one in rollouts] == values
     assert all(one.right is False and one.judged_right is None for one in rollouts)  # letters solve no puzzle
     logged = log(job.folder)
-    assert [one["audit/unread_share"] for one in logged] == pytest.approx([one.unread_share for one in audits], abs=1e-4)
+    assert [one["audit/unread_share"] for one in logged] == pytest.approx(
+        [one.unread_share for one in audits], abs=1e-4
+    )
     assert [one["reward"] for one in logged] == pytest.approx([one.mean_reward for one in audits], abs=1e-3)
 
 
@@ -273,7 +272,9 @@ def test_the_policy_judges_with_its_weights_of_the_step(grpo_job, rewards):
 
 def test_a_step_with_too_many_answers_without_a_reward_ends_the_training(grpo_job, rewards):
     job = grpo_job(rewards(parts=(RewardPart(source="judge"),), max_unread=0.5))
-    with pytest.raises(TrainingFailed, match=r"M2: at step 1 \d+ of 12 answers have no reward.*The most frequent reason"):
+    with pytest.raises(
+        TrainingFailed, match=r"M2: at step 1 \d+ of 12 answers have no reward.*The most frequent reason"
+    ):
         train_grpo(job, Progress(quiet=True))
 
 
@@ -282,7 +283,7 @@ def test_an_alarm_ends_a_strict_training_and_offers_the_last_checkpoint(grpo_job
     monitor = MonitorConfig(audit_steps=2, min_precision=0.9)
     settings = {"num_iterations": 1, "steps": 6, "save_steps": 1}
     job = grpo_job(rewards(strict=True, monitor=monitor, right_from=-1), **settings)
-    with pytest.raises(StoppedByStrict, match="step-1: measure it with srlm eval .*without --strict goes on"):
+    with pytest.raises(StoppedByStrict, match=r"step-1: measure it with srlm eval .*without --strict goes on"):
         train_grpo(job, Progress(quiet=True))
     checkpoint = job.folder.parent / "training" / "step-1"
     assert AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)

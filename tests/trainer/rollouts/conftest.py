@@ -5,7 +5,7 @@ import pytest
 from helpers.scripted_engine import Scripted
 from srlm.config.monitor import MonitorConfig
 from srlm.config.preferences import JudgeConfig
-from srlm.config.rewards import RewardPart
+from srlm.config.rewards import JUDGE_ALONE
 from srlm.config.rollouts import RolloutsConfig
 from srlm.console import Progress
 from srlm.tasks.task import Problem
@@ -31,7 +31,7 @@ class Echo:
 def reward_settings(tmp_path):
     """A function: settings of the rewards of M2, by a judge with the rubric `brief` who writes its reasons."""
 
-    def make(parts=(RewardPart(source="judge"),), judge=None, strict=False, monitor=None, **rollouts):
+    def make(parts=JUDGE_ALONE, judge=None, strict=False, monitor=None, **rollouts):
         return RewardSettings(
             model="M2",
             ledger=tmp_path / "ledger.sqlite",

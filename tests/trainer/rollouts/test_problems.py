@@ -58,5 +58,7 @@ def test_problems_between_the_bounds_are_kept(session):
 
 
 def test_too_few_left_are_said_with_the_counts(session):
-    with pytest.raises(NothingToTrain, match=r"0 of 12 problems have a mean reward between 2 and 3; 12 have less, 0 more"):
+    with pytest.raises(
+        NothingToTrain, match=r"0 of 12 problems have a mean reward between 2 and 3; 12 have less, 0 more"
+    ):
         drawn(session(2, 3))

@@ -32,7 +32,11 @@ def test_the_mean_or_the_most_frequent_of_several_verdicts(rewarder, written):
     replies = ("Score: 1", "Score: 4", "Score: 4", "Score: 5", "none", "Score: 1", "none", "none", "none")
     answers = written("a", "b", "c")
     assert values(rewarder(in_turn(*replies), judge=judge)[0], answers) == [3.0, 3.0, None]
-    assert values(rewarder(in_turn(*replies), judge=judge, vote="majority")[0], written("d", "e", "f")) == [4.0, 3.0, None]
+    assert values(rewarder(in_turn(*replies), judge=judge, vote="majority")[0], written("d", "e", "f")) == [
+        4.0,
+        3.0,
+        None,
+    ]
 
 
 def test_the_judge_sees_the_answer_alone_or_the_work(rewarder, written):

@@ -33,5 +33,5 @@ def test_a_file_goes_on_at_its_checkpoint(tmp_path):
 
 def test_rollouts_that_are_missing_are_said(tmp_path):
     RolloutFile(tmp_path, 2, 0, 0).add(of_step(1))
-    with pytest.raises(TrainingFailed, match="has 4 rollouts up to step 2, and 8 were written. Remove .*training"):
+    with pytest.raises(TrainingFailed, match=r"has 4 rollouts up to step 2, and 8 were written. Remove .*training"):
         RolloutFile(tmp_path, 2, 2, 8)
