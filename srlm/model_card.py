@@ -21,10 +21,17 @@ from srlm.jsonl import parse_lines, read_json
 from srlm.model_hub import PACKAGED
 from srlm.optional_deps import require
 from srlm.puzzle.task import PUZZLE, puzzle_seed
+from srlm.rollout_metrics import RolloutMetrics
 from srlm.runs import MACHINE, Run
 from srlm.stats.intervals import Estimate
 
 NAME = "README.md"
+
+ALGORITHMS = {
+    "SFT": "supervised fine-tuning",
+    "DPO": "direct preference optimisation",
+    "GRPO": "group-relative policy optimisation",
+}
 
 _PATH = re.compile(r"(?<![\w.:/~-])~?(?:/[\w.+@=,-]+){2,}/?")
 """An absolute path of two parts or more, and no address."""
@@ -44,6 +51,17 @@ MONITORED = {
     "reward_gap": "chosen minus rejected, points",
 }
 """Metrics of `health.jsonl` in the card, with their labels."""
+
+ROLLOUTS = {
+    "mean_reward": "mean reward of the answers",
+    "judged_right_share": "share of the answers that the judge calls right",
+    "right_share": "share of the answers that are right, by a program",
+    "precision": "precision of the judge",
+    "recall": "recall of the judge",
+    "unread_share": "share of the answers without a reward",
+    "mean_tokens": "mean length of an answer, tokens",
+}
+"""Values of the audits of a training on rollouts in the card, with their labels."""
 
 BY_ITSELF = {"mean_reward": ", by the model that wrote them", "canary_reward": ", by the same"}
 """What the labels end with if the rewards are the model's own."""
@@ -86,7 +104,7 @@ def model_card(run: Run, model: str, evaluations: Sequence[Evaluation] = ()) -> 
     from huggingface_hub import EvalResult, ModelCardData
 
     name = f"{_base(run.config.model).rpartition('/')[2]}-{model}"
-    learned = "SFT" if _tuned_from_base(run, model) else "DPO"
+    learned = _learned(run, model)
     results = [
         EvalResult(
             task_type="text-generation",
@@ -132,13 +150,20 @@ def _tuned_from_base(run: Run, model: str) -> bool:
     return model in {"SFT", "M1"} or run.config.learn_from == "positives"
 
 
+def _learned(run: Run, model: str) -> str:
+    """Return the algorithm that trained the model."""
+    if _tuned_from_base(run, model):
+        return "SFT"
+    return "GRPO" if run.config.learn_from == "rollouts" else "DPO"
+
+
 def _before(run: Run, model: str) -> str:
     """Return the name of the model that generated and judged this one's training data."""
     return f"M{int(model.removeprefix('M')) - 1}"
 
 
 def _start(run: Run, model: str) -> str:
-    """Return the name of the model that DPO started from, with its own name if it is the given model."""
+    """Return the name of the model that DPO or GRPO started from, with its own name if it is the given model."""
     before = _before(run, model)
     return f"{before}, which is {_base(run.config.model)} itself" if run.is_given(before) else before
 
@@ -167,6 +192,10 @@ def _origin(run: Run, model: str) -> str:
     else:
         before = _before(run, model)
         what = (
+            f"It was trained by reinforcement learning from {before}, on answers that it wrote during the training; "
+            f"their rewards are by {_rewards(run, model)}."
+            if run.config.learn_from == "rollouts"
+            else
             f"It was trained on answers to new instructions that {before}, the model before it, generated and scored."
             if run.config.reward == JUDGE_ALONE
             else f"It was trained on answers to new instructions that {before}, the model before it, generated; their "
@@ -185,12 +214,14 @@ def _training(run: Run, model: str, learned: str) -> str:
         "judgements": "M1/judgements" if learned == "SFT" and model != "SFT" else None,
         "best answers of the model before it": f"{model}/positives",
         "preference pairs": f"{model}/pairs",
+        "problems": f"{model}/problems",
+        "answers": f"{model}/rollouts",
     }
     counts = {
         what: len(parse_lines(run.path(at), dict)) for what, at in counted.items() if at and run.path(at).exists()
     }
     start = _base(config.model) if learned == "SFT" else _start(run, model)
-    algorithm = "supervised fine-tuning" if learned == "SFT" else "direct preference optimisation"
+    algorithm = ALGORITHMS[learned]
     versions = read_json(run.folder / "manifest.json")["versions"]
     rows = [
         ("algorithm", f"{algorithm} ({learned}), by TRL"),
@@ -212,7 +243,11 @@ def _rewards(run: Run, model: str) -> str:
     judge, parts = run.config.judge, run.config.reward
     if parts != JUDGE_ALONE:
         return ", ".join(_reward_part(part) for part in parts)
-    by = "a frozen judge" if run.config.pairs.scored_by == "frozen" else _before(run, model)
+    if run.config.learn_from == "rollouts":
+        named = run.config.rollouts.judged_by
+        by = {"current": "itself", "M_t": _before(run, model)}.get(named, source_name(named))
+    else:
+        by = "a frozen judge" if run.config.pairs.scored_by == "frozen" else _before(run, model)
     how = f"{judge.samples} verdicts per answer" if judge.scoring == "sampled" else "the expected score"
     return f"by {by}, rubric {Path(judge.rubric).stem}, {how}"
 
@@ -228,6 +263,8 @@ def _monitored(run: Run, model: str) -> list[str]:
     """Return the section with the monitor's metrics of the training data."""
     if not run.path(f"{model}/health").exists():
         return []
+    if run.config.learn_from == "rollouts":
+        return _rollouts(run, model)
     (health,) = parse_lines(run.path(f"{model}/health"), dict)
     by_itself = run.config.reward == JUDGE_ALONE
     rows = [
@@ -245,6 +282,24 @@ def _monitored(run: Run, model: str) -> list[str]:
         "## Training data",
         f"Metrics of the data that {_before(run, model)} generated for it. Rewards are {unit}.",
         _table(("metric", "value"), rows),
+    ]
+
+
+def _rollouts(run: Run, model: str) -> list[str]:
+    """Return the section with the audits of a training on rollouts."""
+    (health,) = parse_lines(run.path(f"{model}/health"), RolloutMetrics)
+    rows = [
+        (label, *("-" if value is None else f"{value:g}" for value in values))
+        for key, label in ROLLOUTS.items()
+        if any(value is not None for value in (values := [getattr(one, key) for one in (health.first, health.last)]))
+    ]
+    alarms = ", ".join(f"{kind} at step {step}" for kind, step in health.alarms.items())
+    return [
+        "## Training data",
+        f"Audits of its answers to problems of the task {health.task}, over {health.steps} steps. A reward is what it "
+        "was trained for: not a measure of quality."
+        + (f" Alarms of the monitor: {alarms}." if alarms else ""),
+        _table(("metric", f"first {health.audit_steps} steps", f"last {health.audit_steps} steps"), rows),
     ]
 
 

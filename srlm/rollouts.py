@@ -26,6 +26,7 @@ class Rollout:
             is wrong.
         tokens: of the answer.
         cut: it ended at its length.
+        calls: of its verdicts, by the keys of the ledger's entries.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Rollout:
     tokens: int
     cut: bool
     schema: int = field(default=SCHEMA)
+    calls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ MACHINE = frozenset(
     {
         "report_to",
         "launcher",
-        *(f"{section}.{key}" for section in ("sft", "dpo") for key in ("per_device_train_batch_size", "save_steps")),
+        *(f"{section}.{key}" for section in ("sft", "dpo", "grpo") for key in ("per_device_train_batch_size", "save_steps")),
     }
 )
 """Settings of the machine and of logging, which change results by no more than rounding and dropout's random numbers:

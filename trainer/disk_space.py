@@ -8,7 +8,7 @@ kilobytes an instruction, and M0 itself, which lies elsewhere.
 from collections.abc import Sequence
 
 from srlm.checkpoint_files import weight_count
-from srlm.config.finetune import DPOConfig, SFTConfig
+from srlm.config.finetune import TuningConfig
 from srlm.disk import require_disk
 from srlm.model_hub import model_folder
 from srlm.types import Demonstration, RankedPrompt
@@ -53,17 +53,18 @@ def require_space(session: Session, ift: Sequence[Demonstration], eft: Sequence[
     seeds = len(ift) * (config.seeds.ift_repeats if config.seeds.eft else 1) + min(
         judgements, config.seeds.eft_limit or judgements
     )
-    trainings: list[tuple[SFTConfig | DPOConfig, int]] = []
+    trainings: list[tuple[TuningConfig, int]] = []
     if config.start != "instruct":
-        trainings.append((config.sft, seeds))
+        trainings.append((config.sft, optimiser_steps(seeds, config.sft)))
     if config.iterations:
-        best = config.learn_from == "positives"
-        trainings.append((config.sft, seeds + prompts) if best else (config.dpo, prompts))
+        by_learning: dict[str, tuple[TuningConfig, int]] = {
+            "pairs": (config.dpo, optimiser_steps(prompts, config.dpo)),
+            "positives": (config.sft, optimiser_steps(seeds + prompts, config.sft)),
+            "rollouts": (config.grpo, config.grpo.steps),
+        }
+        trainings.append(by_learning[config.learn_from])
     # The last step writes the model alone. Checkpoints of adapters hold the adapters alone, which take little.
-    resumable = any(
-        0 < section.save_steps < optimiser_steps(examples, section) and not section.lora.rank
-        for section, examples in trainings
-    )
+    resumable = any(0 < section.save_steps < steps and not section.lora.rank for section, steps in trainings)
     stopping = config.dpo.stopping
     snapshots = optimiser_steps(prompts, config.dpo) // stopping.every if stopping.judge is not None else 0
     parameters = weight_count(model_folder(config.model.removeprefix("vllm:")))

@@ -6,11 +6,12 @@
 
 With start=judge M1 is trained on EFT alone; with start=instruct M1 is M0, which is not trained.
 An iteration generates prompts and candidates with M_t, scores them with M_t, selects pairs or best answers, and trains
-M_t+1 on these. Each stage is a file in the run directory; a stage that has ended is read and not computed again. Run it
+M_t+1 on these. With learn_from=rollouts M_t+1 is trained by GRPO on answers that it writes and judges as it learns (RLSR,
+arXiv 2505.08827). Each stage is a file in the run directory; a stage that has ended is read and not computed again. Run it
 with `srlm train`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from srlm.config import TrainConfig
@@ -19,15 +20,18 @@ from srlm.engines.budget import Budget
 from srlm.engines.client_config import ClientConfig
 from srlm.iteration_metrics import IterationMetrics, PositivesMetrics
 from srlm.model_card import write_card
+from srlm.rollout_metrics import RolloutMetrics
 from srlm.runs import Run
 from srlm.seeding import derive_seed
+from srlm.tasks.open import open_task
+from srlm.tasks.task import Problem
 from srlm.types import Answer, Demonstration, Dropped, PreferencePair, Prompt, RankedPrompt, SFTExample
 from trainer.data.seed_data import make_eft_examples, sft_dataset, snapshot_seed_data
 from trainer.data.sft_examples import ift_examples
 from trainer.disk_space import require_space
 from trainer.duration.estimate import announce_duration
 from trainer.finetune.early_stopping import select_snapshot
-from trainer.finetune.job import DPOJob, SFTJob
+from trainer.finetune.job import DPOJob, GRPOJob, SFTJob
 from trainer.finetune.launch import run_job
 from trainer.generation.candidates import sample_candidates
 from trainer.generation.new_prompts import new_prompts
@@ -37,22 +41,27 @@ from trainer.monitor.alerts import find_alerts, raise_on_alerts
 from trainer.monitor.degenerate_answers import STAGE as DEGENERATE
 from trainer.monitor.degenerate_answers import degenerate_answers
 from trainer.monitor.metrics import IterationRecords, compute_metrics
+from trainer.monitor.rollouts import monitor_rollouts
 from trainer.monitor.table import metrics_line
 from trainer.monitor.trackers import report_metrics
 from trainer.preferences.consistency import rank_agreement
 from trainer.preferences.errors import no_best_answers_error, no_pairs_error
 from trainer.preferences.scoring import Scores, ScoreSource, score_answers
 from trainer.preferences.selection import select_pairs, select_positives
+from trainer.rollouts.problems import draw_problems
+from trainer.rollouts.reward_settings import charged, reward_settings
+from trainer.rollouts.rollout_file import unfinished_file
 from trainer.session import Session
 from trainer.training_data import best_answers, full_texts
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """The models of a run in order, and the metrics of each iteration."""
+    """The models of a run in order, and the metrics of each iteration: of pairs and best answers, or of rollouts."""
 
     models: list[str]
     iterations: list[IterationMetrics]
+    rollouts: list[RolloutMetrics] = field(default_factory=list)
 
 
 def train(
@@ -83,10 +92,53 @@ def train(
     announce_duration(session, ift, eft)
     judgements = _make_m1(session, ift, eft)
     iterations: list[IterationMetrics] = []
+    if config.learn_from == "rollouts":
+        rollouts = [_train_grpo(session, number, strict) for number in range(1, config.iterations + 1)]
+        return TrainingResult(run.models(), [], rollouts)
     for number in range(1, config.iterations + 1):
         before = iterations[-1] if iterations else None
         iterations.append(_run_iteration(session, number, ift, judgements, before, strict))
     return TrainingResult(run.models(), iterations)
+
+
+def _train_grpo(session: Session, number: int, strict: bool) -> RolloutMetrics:
+    """Run iteration t with rollouts: M_t is trained by GRPO on answers that it writes to problems of the task."""
+    config, run = session.config, session.run
+    current, following = f"M{number}", f"M{number + 1}"
+    task = open_task(config.rollouts)
+    if following not in run.models():
+        session.require_sources()
+    drawn = f"{following}/problems"
+    with charged(session, drawn):
+        problems = run.stage(
+            drawn, Problem, lambda: draw_problems(session, number, reward_settings(session, number, strict))
+        )
+
+    def produce(folder: Path) -> None:
+        session.release()
+        job = GRPOJob(
+            start=session.folder(current),
+            folder=folder,
+            problems=tuple(problems),
+            config=config.grpo,
+            rewards=reward_settings(session, number, strict),
+            device=config.device,
+            dtype=config.dtype,
+            seed=derive_seed(config.seed, following),
+            label=f"{following}: GRPO of {current} on {len(problems)} problems",
+            report_to=config.report_to,
+            thoughts=config.thoughts,
+        )
+        with charged(session, f"{following}/rollouts"):
+            run_job(job, config.launcher, session.progress)
+        run.path(f"{following}/health").unlink(missing_ok=True)  # of an attempt that was killed here
+        measured.append(monitor_rollouts(session, number, task.label, len(problems)))
+        write_card(run, following, folder)
+
+    measured: list[RolloutMetrics] = []
+    run.checkpoint(following, produce)
+    unfinished_file(run.folder / following).unlink(missing_ok=True)
+    return measured[0] if measured else monitor_rollouts(session, number, task.label, len(problems))
 
 
 def _make_m1(session: Session, ift: list[Demonstration], eft: list[RankedPrompt]) -> list[SFTExample]:

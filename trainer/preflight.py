@@ -6,6 +6,7 @@ from srlm.checkpoint_files import read_config
 from srlm.config import TrainConfig
 from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.config.rewards import JUDGE, only_judge
+from srlm.config.rollouts import GRPOConfig
 from srlm.engines.architectures import require_architecture
 from srlm.engines.budget import Budget
 from srlm.engines.device import pick_device
@@ -31,6 +32,8 @@ from trainer.finetune.zero3 import refuse_lora_with_zero3
 from trainer.generation.puzzles import puzzle_prompts
 from trainer.preferences.best_of_n import min_positive_reward
 from trainer.preflight_data import check_contexts, check_prompt_lengths, check_records
+from trainer.preflight_rollouts import check_rollouts
+from trainer.rollouts.settings import CURRENT, START
 
 
 def preflight(config: TrainConfig) -> None:
@@ -40,7 +43,8 @@ def preflight(config: TrainConfig) -> None:
         SrlmError: with the next step for the user.
     """
     judge = configured_judge(config.judge)
-    _check_rewards(config, judge.rubric.scale if only_judge(config.reward) else None)
+    scale = judge.rubric.scale if only_judge(config.reward) else None
+    _check_rewards(config, scale)
     data = check_records(config)
     require_safe(config.vllm.arguments())
     require_libraries()
@@ -55,6 +59,8 @@ def preflight(config: TrainConfig) -> None:
     tokenizer = load_tokenizer(folder)
     ExampleTokenizer(tokenizer, config.thoughts)
     check_contexts(config, data, tokenizer)
+    if config.learn_from == "rollouts":
+        check_rollouts(config, tokenizer, folder, judge, scale)
     if data.prompts:
         check_prompt_lengths(config, tokenizer, folder, judge, data.prompts)
     dropout_settings(folder, max(one.dropout for one in _trainings(config)))
@@ -65,11 +71,11 @@ def preflight(config: TrainConfig) -> None:
     require_loadable(folder)  # last, because it takes longest
 
 
-def _trainings(config: TrainConfig) -> list[SFTConfig | DPOConfig]:
+def _trainings(config: TrainConfig) -> list[SFTConfig | DPOConfig | GRPOConfig]:
     """Return the settings of the kinds of training that the run has."""
-    sft = config.start != "instruct" or config.learn_from == "positives"
-    dpo = config.learn_from == "pairs"
-    return [*([config.sft] if sft else []), *([config.dpo] if dpo else [])]
+    sft = [config.sft] if config.start != "instruct" or config.learn_from == "positives" else []
+    later = {"pairs": [config.dpo], "positives": [], "rollouts": [config.grpo]}
+    return [*sft, *later[config.learn_from]]
 
 
 def _check_rewards(config: TrainConfig, scale: Scale | None) -> None:
@@ -83,7 +89,7 @@ def _check_rewards(config: TrainConfig, scale: Scale | None) -> None:
         if config.learn_from == "positives":
             min_positive_reward(config, scale)
         return
-    if config.pairs.min_gap > scale.highest - scale.lowest:
+    if config.learn_from == "pairs" and config.pairs.min_gap > scale.highest - scale.lowest:
         raise UsageError(
             f"pairs.min_gap is {config.pairs.min_gap:g}, and rewards on the scale {scale} of the rubric {rubric} "
             f"differ by at most {scale.highest - scale.lowest}: no pair would be possible."
@@ -125,7 +131,13 @@ def _check_external_models(config: TrainConfig, judge: PointwiseJudge) -> None:
     scoring = judge.requests("Write.", "Text.", 0)[0]
     _check_model("instructions.writer", config.instructions.writer, ("base", "current"), writing, config.engine)
     _check_model("dpo.stopping.judge", config.dpo.stopping.judge, (), choice, config.engine)
+    _check_model("rollouts.judged_by", config.rollouts.judged_by, _rollout_judges(config), scoring, config.engine)
     _check_model("judge.frozen", config.judge.frozen, ("M0", "SFT", "M1"), scoring, config.engine)
+
+
+def _rollout_judges(config: TrainConfig) -> tuple[str, ...]:
+    """Return the models of the run that can judge the rollouts of every iteration."""
+    return CURRENT, START, "M0", *(["SFT"] if config.trains_baseline else []), "M1"
 
 
 def _check_model(setting: str, name: str | None, internal: tuple[str, ...], request: Request, engine: str) -> None:
@@ -169,6 +181,7 @@ def require_prices(config: TrainConfig, budget: Budget) -> None:
     Raises:
         UsageError: a price is not known.
     """
-    for name in (config.instructions.writer, config.judge.frozen, config.dpo.stopping.judge):
+    judges = (config.judge.frozen, config.rollouts.judged_by, config.dpo.stopping.judge)
+    for name in (config.instructions.writer, *judges):
         if name is not None and is_remote(name):
             open_engine(name, budget=budget).close()

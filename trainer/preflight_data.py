@@ -56,7 +56,7 @@ def _check_demonstrations(config: TrainConfig, seeds: Seeds) -> None:
     Raises:
         UsageError: they have none.
     """
-    if seeds.ift or not (config.start == "base" or config.instructions.source == "written"):
+    if seeds.ift or not (config.start == "base" or config.writes_instructions):
         return
     purpose = "instruction fine-tuning (IFT) needs" if config.start == "base" else "few-shot examples are"
     keep = f", and keep the ranked ones for EFT: seeds.eft_source={config.seeds.source}" * (config.start != "instruct")
@@ -109,7 +109,7 @@ def check_contexts(config: TrainConfig, data: RunData, tokenizer: Any) -> None:
     if config.dpo.stopping.judge is not None:
         contexts += [one.context for one in data.seeds.validation]
     require_contexts(tokenizer, config.model, contexts, f"the seeds {config.seeds.source}")
-    if config.iterations and config.instructions.source == "written" and not without_context(data.seeds.ift):
+    if config.iterations and config.writes_instructions and not without_context(data.seeds.ift):
         raise UsageError(
             f"All {len(data.seeds.ift)} demonstrations of the seeds {config.seeds.source} have a context, and the "
             "model that writes new instructions is shown demonstrations that stand alone. Add some without a context."

@@ -35,7 +35,7 @@ class Session:
         self.config = config
         self.run = run
         self.progress = progress
-        self._budget, self._client = budget, client or ClientConfig(warn=progress.say)
+        self.budget, self.client = budget, client or ClientConfig(warn=progress.say)
         self._engine: Engine | None = None
         self._model = ""
 
@@ -61,8 +61,8 @@ class Session:
                 vllm=config.vllm.arguments(),
                 # An external model may always reason: nothing that it writes is trained on.
                 thoughts="open" if external or config.thoughts == "keep" else "closed",
-                client=self._client,
-                budget=self._budget,
+                client=self.client,
+                budget=self.budget,
             )
         return self._engine
 

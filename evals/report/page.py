@@ -13,6 +13,7 @@ from shlex import quote
 
 from evals.model_order import models_in, sort_results
 from evals.report.samples.pack import pack
+from evals.report.samples.rollouts import rollout_samples
 from evals.report.samples.suites import suite_samples
 from evals.report.samples.training import training_samples
 from evals.report.section import Section
@@ -20,6 +21,7 @@ from evals.report.sections.common import compare_by_suite
 from evals.report.sections.iterations import iteration_section
 from evals.report.sections.order import suite_sections
 from evals.report.sections.overview import cards, conclusions, configuration, cost
+from evals.report.sections.rollouts import rollout_section
 from evals.report.sections.text_map import ID as MAP
 from evals.report.sections.text_map import TITLE as MAP_TITLE
 from evals.report.sections.text_map import map_section
@@ -85,11 +87,11 @@ def gather(
         configuration(run),
         cards(results),
         *suite_sections(run, results, found),
-        iteration_section(run, rates),
+        rollout_section(run) if run.config.learn_from == "rollouts" else iteration_section(run, rates),
         text_map,
         cost(run),
     ]
-    return [*suite_samples(run, results), *training_samples(run)], sections
+    return [*suite_samples(run, results), *rollout_samples(run), *training_samples(run)], sections
 
 
 def render(name: str, sections: list[Section], samples: list[Sample], *, files: bool = False) -> str:

@@ -34,9 +34,11 @@ def train(
     The same command resumes a run that was stopped, and does nothing when all is done.
     """
     from evals.report.sections.iterations import read_iteration_metrics
+    from evals.report.sections.rollouts import read_rollout_metrics
     from srlm import api
     from srlm.console import duration, stdout
     from srlm.task_seed import TASKS
+    from trainer.monitor.rollouts import rollout_table
     from trainer.monitor.table import metrics_table
 
     started = time.monotonic()
@@ -53,6 +55,8 @@ def train(
     )
     if iterations := read_iteration_metrics(run):
         stdout().print(metrics_table(iterations))
+    if rollouts := read_rollout_metrics(run):
+        stdout().print(rollout_table(rollouts))
     models = [model for model in run.models() if model not in {"M0", "SFT"}]
     names = ", ".join(model for model in models if not run.is_given(model)) or "No trained models"
     took = duration(time.monotonic() - started)

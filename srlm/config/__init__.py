@@ -122,6 +122,11 @@ class TrainConfig(Section):
         return self.start == "base" and self.sft.baseline and self.seeds.eft
 
     @property
+    def writes_instructions(self) -> bool:
+        """Return true if a model writes the instructions, from few-shot examples of the seed data."""
+        return self.learn_from != "rollouts" and self.instructions.source == "written"
+
+    @property
     def trained_models(self) -> list[str]:
         """Return the names of the models that the run trains, in that order."""
         baseline, first = ["SFT"] * self.trains_baseline, ["M1"] * (self.start != "instruct")
@@ -202,16 +207,26 @@ class TrainConfig(Section):
     def _pairs_are_used(self) -> "TrainConfig":
         choice = self.pairs.model_copy(update={"scored_by": "current"})
         changed = [name for name, value in choice if value != getattr(PairsConfig(), name)]
-        if self.learn_from == "positives" and changed:
+        if self.learn_from != "pairs" and changed:
             raise ValueError(
-                f"learn_from is positives, so there are no pairs and pairs.{changed[0]} has no effect; leave it out"
+                f"learn_from is {self.learn_from}, so there are no pairs and pairs.{changed[0]} has no effect; leave it "
+                "out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _rollouts_are_rewarded(self) -> "TrainConfig":
+        if self.learn_from == "rollouts" and self.judge.frozen is not None:
+            raise ValueError(
+                "judge.frozen scores candidates, and learn_from=rollouts has none: name the judge of the rollouts in "
+                "rollouts.judged_by, and leave out judge.frozen"
             )
         return self
 
     @model_validator(mode="after")
     def _checkpoints_can_be_compared(self) -> "TrainConfig":
-        if self.dpo.stopping.judge is not None and self.learn_from == "positives":
-            raise ValueError("dpo.stopping.judge compares checkpoints of DPO, but learn_from is positives")
+        if self.dpo.stopping.judge is not None and self.learn_from != "pairs":
+            raise ValueError(f"dpo.stopping.judge compares checkpoints of DPO, but learn_from is {self.learn_from}")
         if self.dpo.stopping.judge is not None and self.dpo.lora.rank:
             raise ValueError(
                 "dpo.stopping.judge compares whole models, but dpo.lora.rank trains adapters, which are merged only "

@@ -20,6 +20,8 @@ class GRPOConfig(TuningConfig):
 
     steps: int = Field(200, ge=1, description="optimiser steps of an iteration (TRL's max_steps)")
     learning_rate: float = Field(1e-6, gt=0, description="peak; constant after the warm-up")
+    min_lr_rate: ClassVar[float] = 1.0
+    """Last learning rate over the peak, a setting of the other trainings."""
     batch_size: int = Field(64, ge=2, description="answers per optimiser step, over all processes: whole groups")
     fixed_micro_batch: ClassVar[int] = 16
     num_generations: int = Field(8, ge=2, description="answers to one problem, whose rewards are compared: the group")

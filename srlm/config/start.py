@@ -31,7 +31,7 @@ def require_seeds(config: "TrainConfig") -> None:
     Raises:
         ValueError: it is missing, or has no effect.
     """
-    few_shot, held_out = config.instructions.source == "written", config.dpo.stopping.judge is not None
+    few_shot, held_out = config.writes_instructions, config.dpo.stopping.judge is not None
     read = few_shot or held_out or config.instructions.filters
     if config.start != "instruct":
         if config.seeds.source is None:
@@ -75,12 +75,12 @@ def _without_effect(config: "TrainConfig") -> Iterator[str]:
     """Yield the settings that have no effect and differ from their defaults."""
     if config.start == "base":
         return
-    demonstrations = config.instructions.source == "written" or config.instructions.filters  # read, not trained on
+    demonstrations = config.writes_instructions or config.instructions.filters  # read, not trained on
     seeds = {"ift_repeats"} | (set() if demonstrations and config.seeds.source else {"ift_limit"})
     if config.start == "instruct":
         seeds |= {"eft_source", "eft", "eft_targets", "eft_limit", "ranked_limit"}
         seeds |= set() if config.seeds.source else {"validation_limit"}
-        if config.learn_from == "pairs":
+        if config.learn_from != "positives":
             unset = SFTConfig(baseline=config.sft.baseline)
             yield from (f"sft.{name}" for name, value in config.sft if value != getattr(unset, name))
         if config.dpo.replay:

@@ -5,8 +5,10 @@ Work (`work.py`) and speed (`speed.py`) are of tokens; the passes of a training 
 
 from collections.abc import Sequence
 
-from srlm.config.finetune import DPOConfig, SFTConfig
+from srlm.config import TrainConfig
+from srlm.config.finetune import DPOConfig, SFTConfig, TuningConfig
 from srlm.config.rewards import JUDGE, source_name
+from srlm.config.rollouts import GRPOConfig
 from srlm.console import round_duration
 from srlm.engines.device import pick_device
 from srlm.engines.hf import max_rows
@@ -36,7 +38,7 @@ def announce_duration(session: Session, ift: Sequence[Demonstration], eft: Seque
     config = session.config
     if not session.missing_models():
         return  # before any library is imported
-    launcher = choose_launcher(config.launcher, config.device, config.dpo.batch_size)
+    launcher = choose_launcher(config.launcher, config.device, _learning(config).batch_size)
     several = launcher is not None and launcher.processes != 1
     if several or config.engine == "vllm" or config.model.startswith("vllm:"):
         reason = "through a launcher" if several else "with vLLM"
@@ -45,7 +47,8 @@ def announce_duration(session: Session, ift: Sequence[Demonstration], eft: Seque
     work = planned_work(session, ift, eft)
     rows = max_rows(pick_device(config.device))
     texts = [f"{one.instruction} {one.response}" for one in ift[:rows]] or [PROMPT]
-    answers = config.candidates * prompts_of_an_iteration(config, session.run)
+    rollouts = config.learn_from == "rollouts"
+    answers = config.grpo.batch_size if rollouts else config.candidates * prompts_of_an_iteration(config, session.run)
     speed = measure_speed(session.engine("M0"), texts, min(rows, answers))
     session.release()
     session.progress.say(
@@ -55,12 +58,22 @@ def announce_duration(session: Session, ift: Sequence[Demonstration], eft: Seque
 
 def _seconds(session: Session, model: str, work: Work, speed: Speed) -> float:
     config = session.config
-    by_sft = model in {"SFT", "M1"} or config.learn_from == "positives"
-    trained = work.trained * _passes(config.sft if by_sft else config.dpo, pick_device(config.device))
+    settings = config.sft if model in {"SFT", "M1"} else _learning(config)
+    trained = work.trained * _passes(settings, pick_device(config.device))
     return START_S + (work.read + trained) / speed.read + work.written / speed.write
 
 
-def _passes(config: SFTConfig | DPOConfig, device: str) -> float:
+def _learning(config: TrainConfig) -> SFTConfig | DPOConfig | GRPOConfig:
+    """Return the settings of an iteration's training."""
+    by_kind: dict[str, SFTConfig | DPOConfig | GRPOConfig] = {
+        "pairs": config.dpo,
+        "positives": config.sft,
+        "rollouts": config.grpo,
+    }
+    return by_kind[config.learn_from]
+
+
+def _passes(config: TuningConfig, device: str) -> float:
     passes = LORA_PASSES if config.lora.rank else PASSES
     return (
         passes
@@ -73,7 +86,7 @@ def _sentence(seconds: dict[str, float], session: Session) -> str:
     parts = ", ".join(f"{model} {round_duration(one)}" for model, one in seconds.items())
     config = session.config
     others = [source_name(part.source) for part in config.reward if part.source != JUDGE]
-    servers = (config.instructions.writer, config.judge.frozen, config.dpo.stopping.judge)
+    servers = (config.instructions.writer, config.judge.frozen, config.rollouts.judged_by, config.dpo.stopping.judge)
     others += [public_name(name) for name in servers if name is not None and is_remote(name)]
     without = f", without the time of {', '.join(dict.fromkeys(others))}" if others else ""
     expected = "those of the seed data" if config.seeds.source else "half of their token limits"

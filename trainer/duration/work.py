@@ -17,6 +17,7 @@ from srlm.config.rewards import JUDGE
 from srlm.engines.chat_template import common_prefix
 from srlm.engines.load import load_tokenizer
 from srlm.engines.open import is_remote
+from srlm.tasks.open import open_task
 from srlm.types import Demonstration, Prompt, RankedPrompt, SFTExample
 from trainer.data.balance import balanced_subset
 from trainer.data.seed_data import sft_dataset
@@ -64,7 +65,12 @@ class _Plan:
         self._chat = ExampleTokenizer(load_tokenizer(session.folder("M0")), config.thoughts)
         self._rubric = session.judge().rubric
         self._judgements, self._sampled = self._eft(eft)
-        self._answer = self._written(ift_examples(ift), config.candidate_sampling.max_tokens)
+        most = (
+            config.grpo.max_completion_length
+            if config.learn_from == "rollouts"
+            else config.candidate_sampling.max_tokens
+        )
+        self._answer = self._written(ift_examples(ift), most)
         self._verdict = (
             0
             if config.judge.scoring == "expected"
@@ -77,7 +83,9 @@ class _Plan:
     def _model(self, model: str) -> Work:
         if model == "SFT":
             return Work(trained=self._trained(ift_examples(self._ift), self._config.sft))
-        return self._m1() if model == "M1" else self._iteration(model)
+        if model == "M1":
+            return self._m1()
+        return self._rollouts(model) if self._config.learn_from == "rollouts" else self._iteration(model)
 
     def _m1(self) -> Work:
         made = Work()
@@ -101,6 +109,24 @@ class _Plan:
             work += self._judged(self._judged_answers(answers))
         return work + Work(trained=self._learned(count, prompt))
 
+    def _rollouts(self, model: str) -> Work:
+        """Return the work of GRPO: TRL reads the prompt of each answer, and the judge reads each answer."""
+        config, grpo = self._config, self._config.grpo
+        settings = config.rollouts
+        problems = open_task(settings).problems(settings.problems, config.seed, "train")
+        prompt = self._read(one.prompt for one in problems)
+        local = any(part.source == JUDGE for part in config.reward) and not is_remote(settings.judged_by)
+
+        def answered(answers: int) -> Work:
+            judged = self._judged(answers, prompt) if local else Work()
+            return judged + Work(read=answers * prompt, written=answers * self._answer)
+
+        work = Work()
+        if settings.difficulty is not None and not self._session.run.path(f"{model}/problems").exists():
+            work += answered(settings.problems * grpo.num_generations)
+        answers = ceil(grpo.steps / grpo.num_iterations) * grpo.batch_size
+        return work + answered(answers) + Work(trained=grpo.steps * grpo.batch_size * (prompt + self._answer))
+
     def _prompts(self, model: str) -> Sequence[Prompt | Demonstration]:
         if self._config.instructions.from_file:
             return chosen_for(self._session.run, model)
@@ -123,12 +149,16 @@ class _Plan:
         frozen = config.judge.frozen is not None and not is_remote(config.judge.frozen)
         return answers * (by_itself + frozen) + by_itself * len(KINDS) * config.monitor.degenerate_answer_prompts
 
-    def _judged(self, answers: int) -> Work:
-        """Return the work of judging answers. What all prompts of a rubric begin with is read once."""
+    def _judged(self, answers: int, instruction: float | None = None) -> Work:
+        """Return the work of judging answers. What all prompts of a rubric begin with is read once.
+
+        `instruction`: tokens of one; those of the seed data have as many, if not given.
+        """
         filled = [
             self._chat.tokenize(self._rubric.fill(instruction=text, response="."), "").prompt for text in ("a", "b c d")
         ]
-        instruction = self._read(one.instruction for one in self._ift) if self._ift else self._answer
+        if instruction is None:
+            instruction = self._read(one.instruction for one in self._ift) if self._ift else self._answer
         read = len(filled[0]) - common_prefix(filled) + instruction + self._answer
         samples = 1 if self._config.judge.scoring == "expected" else self._config.judge.samples
         return Work(read=answers * read, written=answers * samples * self._verdict)

@@ -13,7 +13,7 @@ import torch
 from transformers import TrainerCallback
 
 from srlm.errors import Diverged
-from trainer.finetune.job import DPOJob, SFTJob
+from trainer.finetune.job import Job
 
 LOGGED_VALUES = {"loss": "the loss", "grad_norm": "the norm of the gradient"}
 """Values of the training log that must be finite, with their names in messages."""
@@ -28,7 +28,7 @@ CHUNK = 1 << 24
 class DivergenceCallback(TrainerCallback):  # type: ignore[misc, unused-ignore]
     """Callback that checks logged values and weights at every optimiser step."""
 
-    def __init__(self, job: SFTJob | DPOJob) -> None:
+    def __init__(self, job: Job) -> None:
         self._job = job
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **rest: Any) -> None:
@@ -45,7 +45,7 @@ class DivergenceCallback(TrainerCallback):  # type: ignore[misc, unused-ignore]
 
 
 def divergence_error(
-    job: SFTJob | DPOJob, state: Any, arguments: Any, problem: str, *, before_update: bool = False
+    job: Job, state: Any, arguments: Any, problem: str, *, before_update: bool = False
 ) -> Diverged:
     """Build the error of a training that has diverged.
 
@@ -74,7 +74,7 @@ def divergence_error(
     )
 
 
-def require_finite(job: SFTJob | DPOJob, state: Any, arguments: Any, model: Any) -> None:
+def require_finite(job: Job, state: Any, arguments: Any, model: Any) -> None:
     """Check the weights of a model in all processes.
 
     Raises:
@@ -86,7 +86,7 @@ def require_finite(job: SFTJob | DPOJob, state: Any, arguments: Any, model: Any)
         raise divergence_error(job, state, arguments, f"weights are not finite, or too large to compute with{example}")
 
 
-def require_finite_outputs(job: SFTJob | DPOJob, trainer: Any) -> None:
+def require_finite_outputs(job: Job, trainer: Any) -> None:
     """Check the logits of a trained model: huge weights are finite and may still overflow in a forward pass.
 
     The batch holds the beginning of a training example, and tokens from the whole vocabulary: embeddings of tokens that

@@ -3,14 +3,17 @@
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, TypeAdapter
 
 from srlm.config import Tracker
 from srlm.config.finetune import DPOConfig, SFTConfig
+from srlm.config.rollouts import GRPOConfig
+from srlm.tasks.task import Problem
 from srlm.types import PreferencePair, SFTExample
 from trainer.finetune.tokenize import ThoughtsSetting
+from trainer.rollouts.settings import RewardSettings
 
 
 def optimiser_steps(examples: int, config: SFTConfig | DPOConfig) -> int:
@@ -71,5 +74,28 @@ class DPOJob:
         return optimiser_steps(len(self.pairs), self.config)
 
 
-Job = Annotated[SFTJob | DPOJob, Field(discriminator="kind")]
-JOB: TypeAdapter[SFTJob | DPOJob] = TypeAdapter(Job)
+@dataclass(frozen=True)
+class GRPOJob:
+    """GRPO of the checkpoint `start` on answers that it writes to problems; the result is written to `folder`."""
+
+    start: Path
+    folder: Path
+    problems: tuple[Problem, ...]
+    config: GRPOConfig
+    rewards: RewardSettings
+    device: str
+    dtype: str
+    seed: int
+    label: str
+    report_to: tuple[Tracker, ...] = field(default=(), kw_only=True)
+    thoughts: ThoughtsSetting = field(default="drop", kw_only=True)
+    kind: Literal["grpo"] = field(default="grpo", kw_only=True)
+
+    @property
+    def steps(self) -> int:
+        """Return the number of optimiser steps."""
+        return self.config.steps
+
+
+Job: TypeAlias = SFTJob | DPOJob | GRPOJob
+JOB: TypeAdapter[Job] = TypeAdapter(Annotated[Job, Field(discriminator="kind")])

@@ -18,7 +18,7 @@ from srlm.errors import SrlmError, TrainingFailed, UsageError
 from srlm.jsonl import write_json
 from trainer.finetune.checkpoints import shared_rows_dir
 from trainer.finetune.distributed import world_size
-from trainer.finetune.job import JOB, DPOJob, SFTJob
+from trainer.finetune.job import JOB, DPOJob, Job, SFTJob
 from trainer.finetune.launcher import Launcher, choose_launcher, search_path
 from trainer.finetune.micro_batch import retry_with_smaller_micro_batch
 from trainer.finetune.zero3 import refuse_lora_with_zero3
@@ -28,7 +28,7 @@ STEP_PREFIX, SAY_PREFIX, ERROR_PREFIX = "srlm step ", "srlm say ", "srlm error "
 class and the message of its error."""
 
 
-def run_job(job: SFTJob | DPOJob, launcher: str | None, progress: Progress) -> None:
+def run_job(job: Job, launcher: str | None, progress: Progress) -> None:
     """Train in this process, or in others, and check that a complete model was written.
 
     Args:
@@ -60,7 +60,7 @@ def run_job(job: SFTJob | DPOJob, launcher: str | None, progress: Progress) -> N
     shutil.rmtree(shared_rows_dir(job.folder), ignore_errors=True)
 
 
-def run_job_in_process(job: SFTJob | DPOJob, progress: Progress) -> None:
+def run_job_in_process(job: Job, progress: Progress) -> None:
     """Train in this process. Torch and TRL are imported only now.
 
     Raises:
@@ -73,10 +73,14 @@ def run_job_in_process(job: SFTJob | DPOJob, progress: Progress) -> None:
         from trainer.finetune.sft import train_sft
 
         train_sft(job, progress)
-    else:
+    elif isinstance(job, DPOJob):
         from trainer.finetune.dpo import train_dpo
 
         train_dpo(job, progress)
+    else:
+        from trainer.finetune.grpo import train_grpo
+
+        train_grpo(job, progress)
 
 
 def _require_one_gpu(device: str) -> None:
@@ -97,7 +101,7 @@ def _require_one_gpu(device: str) -> None:
         )
 
 
-def _launch(job: SFTJob | DPOJob, launcher: Launcher, file: Path, progress: Progress) -> None:
+def _launch(job: Job, launcher: Launcher, file: Path, progress: Progress) -> None:
     """Start the launcher with `trainer.worker` and the job's file, and follow its output to the end.
 
     Raises:
@@ -147,7 +151,7 @@ def _ending(status: int) -> str:
     return f"were ended by signal {-status}" if status < 0 else "ended with an error"
 
 
-def require_weights(job: SFTJob | DPOJob, expected: int, trained_by: str) -> None:
+def require_weights(job: Job, expected: int, trained_by: str) -> None:
     """Check that the job's folder holds all weights of a model.
 
     Args:
@@ -175,5 +179,5 @@ def require_weights(job: SFTJob | DPOJob, expected: int, trained_by: str) -> Non
         )
 
 
-def _log_file(job: SFTJob | DPOJob) -> Path:
+def _log_file(job: Job) -> Path:
     return job.folder.parent / "launch.log"

@@ -7,7 +7,7 @@ model, are refused before it begins.
 
 import os
 
-from srlm.config.finetune import DPOConfig, SFTConfig
+from srlm.config.finetune import TuningConfig
 from srlm.errors import UsageError
 
 FILE = "the launcher's file for accelerate"
@@ -31,12 +31,12 @@ def receives_weights() -> bool:
     return uses_fsdp() and _is_true("FSDP_CPU_RAM_EFFICIENT_LOADING") and os.environ.get("RANK", "0") != "0"
 
 
-def require_usable(config: SFTConfig | DPOConfig, section: str) -> None:
+def require_usable(config: TuningConfig, section: str) -> None:
     """Check the launcher's settings against those of a training.
 
     Args:
         config: the training's settings.
-        section: their name, "sft" or "dpo".
+        section: their name, such as "sft".
 
     Raises:
         UsageError: no whole model would be saved, or gradients would be wrong.

@@ -12,7 +12,7 @@ from srlm.engines.load import load_model, load_tokenizer
 from srlm.engines.load_errors import no_memory
 from srlm.errors import EngineFailed, ModelError, OutOfMemory
 from trainer.finetune.distributed import own_device
-from trainer.finetune.job import DPOJob, SFTJob
+from trainer.finetune.job import Job
 from trainer.finetune.launcher_settings import receives_weights
 from trainer.finetune.libraries import require_libraries, silence_libraries
 
@@ -30,7 +30,7 @@ DROPOUT_NAMES = (
 """Configuration names of dropout rates in causal language models. Those of classification heads are left out."""
 
 
-def load_job_model(job: SFTJob | DPOJob) -> tuple[Any, Any]:
+def load_job_model(job: Job) -> tuple[Any, Any]:
     """Load the model and tokenizer of a training; without its weights, if another process sends them.
 
     Raises:

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 from srlm.optional_deps import require
 
 if TYPE_CHECKING:
-    from srlm.config.finetune import DPOConfig, SFTConfig
+    from srlm.config.finetune import TuningConfig
 
 
-def lora_config(config: "SFTConfig | DPOConfig") -> Any:
+def lora_config(config: "TuningConfig") -> Any:
     """Return PEFT's configuration of adapters on all linear layers; None for full fine-tuning."""
     if not config.lora.rank:
         return None

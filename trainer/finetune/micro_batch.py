@@ -18,13 +18,13 @@ from srlm.engines.device import pick_device
 from srlm.errors import SrlmError
 from srlm.jsonl import read_json, write_json
 from trainer.finetune.distributed import world_size
-from trainer.finetune.job import DPOJob, SFTJob
+from trainer.finetune.job import DPOJob, Job
 from trainer.finetune.memory import REFERENCE_FACTOR, Placement, largest_fitting, model_shape
 
 LIMIT = "per_device_train_batch_size"
 
 
-def micro_batch_size(job: SFTJob | DPOJob, share: int, model: Any, longest: int) -> int:
+def micro_batch_size(job: Job, share: int, model: Any, longest: int) -> int:
     """Return the number of examples at once, a divisor of `share`.
 
     Args:
@@ -76,7 +76,7 @@ def device_memory(device: str) -> int | None:
     return int(torch.cuda.get_device_properties(index % torch.cuda.device_count()).total_memory)
 
 
-def _placement(job: SFTJob | DPOJob) -> Placement:
+def _placement(job: Job) -> Placement:
     """Return where accelerate puts the training's state, by the environment that its launcher has set."""
     deepspeed = os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true"
     sharded = deepspeed or os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
@@ -102,24 +102,24 @@ def _smallest_of_all_processes(size: int) -> int:
 # --- after an out-of-memory error -------------------------------------------------------------------------------------
 
 
-def _file(job: SFTJob | DPOJob) -> Path:
+def _file(job: Job) -> Path:
     return job.folder.parent / "micro_batch.json"
 
 
-def recorded_limit(job: SFTJob | DPOJob) -> int | None:
+def recorded_limit(job: Job) -> int | None:
     """Return the number of examples at once to which an earlier out-of-memory error has limited this training."""
     file = _file(job)
     return int(read_json(file)[LIMIT]) if file.exists() else None
 
 
-def record_smaller(job: SFTJob | DPOJob, micro: int, share: int) -> None:
+def record_smaller(job: Job, micro: int, share: int) -> None:
     """Limit this training to half of a micro-batch that did not fit, if its number was found from the memory."""
     automatic = job.config.per_device_train_batch_size == "auto" and device_memory(job.device) is not None
     if automatic and micro > 1:
         write_json(_file(job), {LIMIT: next_smaller(micro, share)})
 
 
-def retry_with_smaller_micro_batch(job: SFTJob | DPOJob, train: Callable[[], None], say: Callable[[str], None]) -> None:
+def retry_with_smaller_micro_batch(job: Job, train: Callable[[], None], say: Callable[[str], None]) -> None:
     """Train in other processes, and again each time that they have recorded a smaller micro-batch.
 
     Args:
@@ -138,7 +138,7 @@ def retry_with_smaller_micro_batch(job: SFTJob | DPOJob, train: Callable[[], Non
             now = recorded_limit(job)
             if now is None or now == before:
                 raise
-            kind = "examples" if job.kind == "sft" else "pairs"
+            kind = {"sft": "examples", "dpo": "pairs", "grpo": "answers"}[job.kind]
             say(
                 f"{job.label}: out of memory. It goes on with {now} {kind} at once per process; the update is the same."
             )

@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from srlm.errors import NoDiskSpace, OutOfMemory
-from trainer.finetune.job import DPOJob, SFTJob
+from trainer.finetune.job import Job
 from trainer.finetune.micro_batch import record_smaller
 
 RESUME_ADVICE = "Finished steps are kept; the same command resumes from there."
 
 
 @contextmanager
-def translate_resource_errors(job: SFTJob | DPOJob, arguments: Any) -> Iterator[None]:
+def translate_resource_errors(job: Job, arguments: Any) -> Iterator[None]:
     """Turn out-of-memory and disk-full errors of a training into user messages.
 
     Args:
@@ -36,8 +36,7 @@ def translate_resource_errors(job: SFTJob | DPOJob, arguments: Any) -> Iterator[
             then = (
                 f"Set a smaller one, such as --set {section}.per_device_train_batch_size={micro // 2}"
                 if micro > 1
-                else f"Start a new run with {section}.max_length below {job.config.max_length}, a smaller model, or "
-                "more GPUs (docs/explain/scale.md)"
+                else f"Start a new run with {_longest(job)}, a smaller model, or more GPUs (docs/explain/scale.md)"
             )
             raise OutOfMemory(f"{job.label}: out of memory with {now}. {then}. {RESUME_ADVICE}") from None
         if is_disk_full(error):
@@ -46,6 +45,13 @@ def translate_resource_errors(job: SFTJob | DPOJob, arguments: Any) -> Iterator[
                 f"before the end of a training. {RESUME_ADVICE}"
             ) from None
         raise
+
+
+def _longest(job: Job) -> str:
+    """Return the setting that limits the tokens of an example, with a value below which it helps."""
+    if job.kind == "grpo":
+        return f"grpo.max_completion_length below {job.config.max_completion_length}"
+    return f"{job.kind}.max_length below {job.config.max_length}"
 
 
 def is_disk_full(error: BaseException) -> bool:

@@ -12,12 +12,12 @@ from srlm.engines.chat_template import ChatTokenizer
 from srlm.engines.load import eos_tokens, load_model
 from srlm.errors import TrainingFailed
 from srlm.jsonl import write_records
-from trainer.finetune.job import DPOJob, SFTJob
+from trainer.finetune.job import Job
 from trainer.finetune.load_model import DROPOUT_NAMES
 from trainer.finetune.release import release_model
 
 
-def save_checkpoint(trainer: Any, tokenizer: Any, job: SFTJob | DPOJob) -> None:
+def save_checkpoint(trainer: Any, tokenizer: Any, job: Job) -> None:
     """Write the final checkpoint and the training log. Adapters are merged into the weights first.
 
     Raises:

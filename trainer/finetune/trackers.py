@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from srlm.trackers import FOLDER, open_trackers
-from trainer.finetune.job import DPOJob, SFTJob
+from trainer.finetune.job import Job
 
 PATH_ARGUMENTS = frozenset({"output_dir", "logging_dir"})
 """Arguments of a trainer that are folders, absolute or not."""
 
 
 @contextmanager
-def report_training(trainer: Any, job: SFTJob | DPOJob, since: int) -> Iterator[None]:
+def report_training(trainer: Any, job: Job, since: int) -> Iterator[None]:
     """Let transformers' callbacks report into `tracking` in the model's folder, from the step `since` on.
 
     W&B's callback takes the run that is open. TensorBoard's own would open another folder and could not mark the steps

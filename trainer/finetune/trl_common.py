@@ -1,4 +1,4 @@
-"""The parts of a training that SFT and DPO share: TRL's arguments, callbacks, and the call that trains or resumes.
+"""The parts of a training that SFT, DPO and GRPO share: TRL's arguments, callbacks, and the call that trains or resumes.
 
 Weights are float32 under bfloat16 autocast, and the schedule is a cosine with warm-up and a minimum rate.
 """
@@ -12,13 +12,13 @@ from srlm.engines.device import pick_device, pick_dtype, threads_for
 from srlm.errors import UsageError
 from trainer.finetune.checkpoints import trainer_state_dir
 from trainer.finetune.distributed import COLLECTIVE_TIMEOUT_S, world_size
-from trainer.finetune.job import DPOJob, SFTJob
+from trainer.finetune.job import Job
 from trainer.finetune.launcher_settings import require_usable, set_mixed_precision, uses_fsdp
 from trainer.finetune.micro_batch import micro_batch_size
 
 
-def shared_arguments(job: SFTJob | DPOJob, model: Any, longest: int) -> dict[str, Any]:
-    """Return the arguments that TRL's SFTConfig and DPOConfig have in common.
+def shared_arguments(job: Job, model: Any, longest: int) -> dict[str, Any]:
+    """Return the arguments that TRL's SFTConfig, DPOConfig and GRPOConfig have in common.
 
     Args:
         job: the training.
@@ -53,8 +53,7 @@ def shared_arguments(job: SFTJob | DPOJob, model: Any, longest: int) -> dict[str
         "gradient_accumulation_steps": share // micro,
         # Between micro-batches FSDP would keep the gradients of all weights on every GPU; reduced, each has its share.
         "accelerator_config": {"gradient_accumulation_kwargs": {"sync_each_batch": uses_fsdp()}},
-        "num_train_epochs": config.epochs,
-        "max_length": config.max_length,
+        **_extent(job),
         "bf16": bfloat16,
         "gradient_checkpointing": config.gradient_checkpointing,
         "use_cpu": device == "cpu",
@@ -73,7 +72,14 @@ def shared_arguments(job: SFTJob | DPOJob, model: Any, longest: int) -> dict[str
     }
 
 
-def shared_callbacks(job: SFTJob | DPOJob, progress: Step) -> list[Any]:
+def _extent(job: Job) -> dict[str, Any]:
+    """Return the arguments of how long a training and its examples are."""
+    if job.kind == "grpo":
+        return {"max_steps": job.config.steps}
+    return {"num_train_epochs": job.config.epochs, "max_length": job.config.max_length}
+
+
+def shared_callbacks(job: Job, progress: Step) -> list[Any]:
     """Return the callbacks of every training: progress in optimiser steps, resumable checkpoints, divergence check."""
     from transformers import TrainerCallback
 
@@ -87,7 +93,7 @@ def shared_callbacks(job: SFTJob | DPOJob, progress: Step) -> list[Any]:
     return [ProgressCallback(), ResumeCallback(), DivergenceCallback(job)]
 
 
-def fit(trainer: Any, job: SFTJob | DPOJob, callbacks: Sequence[Any], progress: Progress) -> None:
+def fit(trainer: Any, job: Job, callbacks: Sequence[Any], progress: Progress) -> None:
     """Train, or resume from the last complete checkpoint, with `callbacks` in place of TRL's printer.
 
     Raises:

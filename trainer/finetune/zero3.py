@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from srlm.config.finetune import DPOConfig, SFTConfig
+from srlm.config.finetune import TuningConfig
 from srlm.errors import UsageError
 from srlm.jsonl import read_json
 from srlm.read_yaml import read_yaml
@@ -20,14 +20,14 @@ from trainer.finetune.recipes import RECIPES
 STAGE = 3
 
 
-def refuse_lora_with_zero3(config: SFTConfig | DPOConfig, launcher: str = "") -> None:
+def refuse_lora_with_zero3(config: TuningConfig, launcher: str = "") -> None:
     """Check a training's settings against the launcher, or against the environment that a launcher has set.
 
     Raises:
         UsageError: they are LoRA and ZeRO-3.
     """
     if config.lora.rank and (environment_has_zero3(os.environ) or launcher_has_zero3(launcher)):
-        section = "dpo" if isinstance(config, DPOConfig) else "sft"
+        section = type(config).__name__.removesuffix("Config").lower()
         raise UsageError(
             f"{section}.lora.rank is {config.lora.rank}, and the launcher sets DeepSpeed ZeRO-3, under which adapters "
             "cannot be merged into the weights. Set zero_stage: 2 in its configuration, or a launcher with FSDP or "

@@ -147,7 +147,7 @@ def _mean_gap(audits: Sequence[StepAudit]) -> tuple[float, float]:
     value, between = _ratio([one.false_positives - one.false_negatives for one in audits], counts)
     # An answer counts 1 if it is wrongly called right, -1 if it is wrongly called wrong, else 0.
     square = sum(one.false_positives + one.false_negatives for one in audits) / sum(counts)
-    return value, max(between, sqrt((square - value**2) / sum(counts)))
+    return value, max(between, sqrt(max(0.0, square - value**2) / sum(counts)))
 
 
 def _ratio(tops: Sequence[float], bottoms: Sequence[int]) -> tuple[float, float]:

@@ -7,10 +7,17 @@ import pytest
 
 from helpers.recipes import Interrupted, InterruptingProgress
 from srlm.config.finetune import DPOConfig, SFTConfig
+from srlm.config.monitor import MonitorConfig
+from srlm.config.preferences import JudgeConfig
+from srlm.config.rewards import JUDGE_ALONE
+from srlm.config.rollouts import GRPOConfig, RolloutsConfig
 from srlm.console import Progress
+from srlm.tasks.puzzle import PuzzleTask
 from trainer.finetune.dpo import train_dpo
-from trainer.finetune.job import DPOJob, SFTJob
+from trainer.finetune.grpo import train_grpo
+from trainer.finetune.job import DPOJob, GRPOJob, SFTJob
 from trainer.finetune.sft import train_sft
+from trainer.rollouts.settings import CURRENT, RewardSettings
 
 SETTINGS = {
     "batch_size": 4,
@@ -23,9 +30,34 @@ SETTINGS = {
 }
 
 
-@pytest.fixture(params=["sft", "dpo", "lora"])
+def judged_by_itself(start, folder, **changes):
+    """A job of twelve steps of GRPO: each answer serves two, and the policy judges it with its weights of the step."""
+    settings = {name: value for name, value in SETTINGS.items() if name != "epochs"}
+    config = {"steps": 12, "num_iterations": 2, "num_generations": 2, "max_completion_length": 8, **settings, **changes}
+    rewards = RewardSettings(
+        model="M2",
+        ledger=folder.parent / "ledger.sqlite",
+        rollouts=RolloutsConfig(),
+        parts=JUDGE_ALONE,
+        judge=JudgeConfig(rubric="brief", scoring="expected", least_mass=0),
+        judge_model=CURRENT,
+        judge_name="M1",
+        external=False,
+        monitor=MonitorConfig(),
+        seed=3,
+        batch_tokens=None,
+        strict=False,
+        max_cost=None,
+        max_connections=None,
+        timeout=300.0,
+    )
+    problems = tuple(PuzzleTask().problems(5, 0, "train"))
+    return GRPOJob(start, folder, problems, GRPOConfig(**config), rewards, "cpu", "float32", 3, "M2")
+
+
+@pytest.fixture(params=["sft", "dpo", "lora", "grpo"])
 def train(request, tiny_model, perturbed_model, examples, pairs):
-    """A function: train 12 steps in 3 epochs into a folder, up to the step `at`, and return the steps made."""
+    """A function: train 12 steps (in 3 epochs) into a folder, up to the step `at`, and return the steps made."""
 
     def sft(folder, progress, **changes):
         config = SFTConfig(**{**SETTINGS, **changes})
@@ -36,10 +68,13 @@ def train(request, tiny_model, perturbed_model, examples, pairs):
         job = DPOJob(perturbed_model, folder, tuple(pairs), tuple(examples), config, "cpu", "float32", 3, "M2")
         train_dpo(job, progress)
 
+    def grpo(folder, progress, **changes):
+        train_grpo(judged_by_itself(perturbed_model, folder, **changes), progress)
+
     def run(folder, at=None, **changes):
         folder.mkdir(parents=True, exist_ok=True)
         progress = InterruptingProgress(at)
-        trainings = {"sft": sft, "dpo": dpo, "lora": partial(dpo, lora={"rank": 2})}
+        trainings = {"sft": sft, "dpo": dpo, "lora": partial(dpo, lora={"rank": 2}), "grpo": grpo}
         with pytest.raises(Interrupted) if at else nullcontext():
             trainings[request.param](folder, progress, **changes)
         return progress.steps

@@ -34,6 +34,9 @@ def test_a_resumed_training_equals_an_uninterrupted_one(train, tmp_path):
     assert train(broken)[0] == 11
     assert weights(broken) == weights(whole)
     assert losses(broken) == losses(whole)
+    for name in ("rollouts.jsonl", "audit.jsonl"):  # of GRPO, whose rewards are by the policy itself
+        if (whole.parent / name).exists():
+            assert (broken.parent / name).read_bytes() == (whole.parent / name).read_bytes()
 
 
 @pytest.mark.parametrize("train", ["sft", "dpo"], indirect=True)

@@ -1,0 +1,100 @@
+"""The problems of an iteration of learning from rollouts, and those left by the setting `rollouts.difficulty`.
+
+A problem that M_t always solves, or never, gives a group of equal rewards, from which nothing is learned. With
+`difficulty` M_t answers each problem once as often as in a group, and the problems whose mean reward lies strictly
+between the bounds are kept. Problems without any reward are not.
+"""
+
+from statistics import fmean
+
+from srlm.errors import NothingToTrain
+from srlm.seeding import derive_seed
+from srlm.tasks.open import open_task
+from srlm.tasks.task import Problem
+from srlm.types import Completion, Message, Request, Sampling
+from trainer.rollouts.rewards import Rewarder, Written, final_rewards
+from trainer.rollouts.settings import CURRENT, START, RewardSettings
+from trainer.session import Session
+
+
+def draw_problems(session: Session, number: int, settings: RewardSettings) -> list[Problem]:
+    """Return the problems of the iteration `number`, those of M_t's difficulty if that is set.
+
+    Raises:
+        UsageError: the task has too few.
+        NothingToTrain: too few are left for the groups of a step.
+    """
+    config, model = session.config, settings.model
+    task = open_task(config.rollouts)
+    drawn = task.problems(config.rollouts.problems, derive_seed(config.seed, model, "problems"), "train")
+    if config.rollouts.difficulty is None:
+        return drawn
+    low, high = config.rollouts.difficulty
+    means = _mean_rewards(session, f"M{number}", settings, drawn)
+    kept = [one for one, mean in zip(drawn, means, strict=True) if mean is not None and low < mean < high]
+    known = [mean for mean in means if mean is not None]
+    below, above = sum(mean <= low for mean in known), sum(mean >= high for mean in known)
+    counts = (
+        f"{len(kept)} of {len(drawn)} problems have a mean reward between {low:g} and {high:g}; {below} have less, "
+        f"{above} more, {len(drawn) - len(known)} none"
+    )
+    session.progress.say(f"{model}: {counts}.")
+    groups = config.grpo.batch_size // config.grpo.num_generations
+    if len(kept) < groups:
+        raise NothingToTrain(
+            f"{model}: {counts}, and a step has {groups} groups. Set wider bounds rollouts.difficulty, a larger "
+            "rollouts.problems, or a smaller grpo.batch_size."
+        )
+    return kept
+
+
+def _mean_rewards(
+    session: Session, model: str, settings: RewardSettings, problems: list[Problem]
+) -> list[float | None]:
+    """Let a model answer each problem as often as in a group; return the mean rewards, None without any."""
+    grpo, stage = session.config.grpo, f"{settings.model}/problems"
+    sampling = Sampling(grpo.temperature, grpo.top_p, grpo.max_completion_length)
+    requests = [
+        Request(
+            (Message("user", one.prompt),),
+            sampling,
+            seed=derive_seed(session.config.seed, stage, one.id, sample),
+            sample=sample,
+        )
+        for one in problems
+        for sample in range(grpo.num_generations)
+    ]
+    label = f"{settings.model}: {grpo.num_generations} answers of {model} to {len(problems)} problems"
+    replies = session.caller(model, stage).ask(requests, label)
+    written = [
+        [
+            Written(f"{settings.model}-{problem.id}-p{sample}", problem, reply.text.strip(), 0, reply.finish != "stop")
+            for sample, (_, reply) in enumerate(replies[start : start + grpo.num_generations])
+            if isinstance(reply, Completion)
+        ]
+        for problem, start in zip(problems, range(0, len(replies), grpo.num_generations), strict=True)
+    ]
+    own = settings.judge_model in (CURRENT, START) or settings.judge_name == model
+    if not own:
+        session.release()
+    rewarder = Rewarder(
+        settings,
+        open_task(session.config.rollouts),
+        session.engine(model) if own else None,
+        session.progress,
+        stage=stage,
+        device=session.config.device,
+        dtype=session.config.dtype,
+        thoughts_open=session.config.thoughts == "keep",
+    )
+    try:
+        with session.progress.step(f"{settings.model}: rewards of these answers", total=None):
+            judged = rewarder.judge([one for group in written for one in group])
+    finally:
+        rewarder.close()
+    found: list[float | None] = []
+    for group in written:
+        own_judged, judged = judged[: len(group)], judged[len(group) :]
+        rewards = [one for one in final_rewards(own_judged, max(1, len(group))) if one is not None]
+        found.append(fmean(rewards) if rewards else None)
+    return found
