@@ -153,8 +153,8 @@ def _table(metrics: RolloutMetrics, audits: Sequence[StepAudit]) -> Table:
 def _cell(one: Estimate, percent: bool) -> Cell:
     if isnan(one.value):
         return Cell("–")
-    form = (lambda value: f"{100 * value:.1f} %") if percent else (lambda value: f"{value:.2f}")
-    return Cell(form(one.value), "" if isnan(one.low) else f"[{form(one.low)}, {form(one.high)}]")
+    value, low, high = (f"{100 * x:.1f} %" if percent else f"{x:.2f}" for x in (one.value, one.low, one.high))
+    return Cell(value, "" if isnan(one.low) else f"[{low}, {high}]")
 
 
 def _percent(one: Estimate) -> str:
