@@ -155,6 +155,6 @@ def _ratio(tops: Sequence[float], bottoms: Sequence[int]) -> tuple[float, float]
     if count < 2:
         return value, 0.0
     residuals = [top - value * bottom for top, bottom in zip(tops, bottoms, strict=True)]
-    # Of differences between neighbours (von Neumann 1941), because a trend over the steps is what is looked for, no error.
+    # Of differences between neighbours (von Neumann 1941): a trend over the steps is looked for, and no error.
     squares = sum((one - two) ** 2 for one, two in pairwise(residuals)) / 2
     return value, sqrt(squares * count / (count - 1)) / sum(bottoms)
