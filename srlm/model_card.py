@@ -195,8 +195,8 @@ def _origin(run: Run, model: str) -> str:
             f"It was trained by reinforcement learning from {before}, on answers that it wrote during the training; "
             f"their rewards are by {_rewards(run, model)}."
             if run.config.learn_from == "rollouts"
-            else
-            f"It was trained on answers to new instructions that {before}, the model before it, generated and scored."
+            else f"It was trained on answers to new instructions that {before}, the model before it, generated and "
+            "scored."
             if run.config.reward == JUDGE_ALONE
             else f"It was trained on answers to new instructions that {before}, the model before it, generated; their "
             f"rewards are by {_rewards(run, model)}."
@@ -288,17 +288,17 @@ def _monitored(run: Run, model: str) -> list[str]:
 def _rollouts(run: Run, model: str) -> list[str]:
     """Return the section with the audits of a training on rollouts."""
     (health,) = parse_lines(run.path(f"{model}/health"), RolloutMetrics)
+    values = {key: (getattr(health.first, key), getattr(health.last, key)) for key in ROLLOUTS}
     rows = [
-        (label, *("-" if value is None else f"{value:g}" for value in values))
+        (label, *("-" if value is None else f"{value:g}" for value in values[key]))
         for key, label in ROLLOUTS.items()
-        if any(value is not None for value in (values := [getattr(one, key) for one in (health.first, health.last)]))
+        if set(values[key]) != {None}
     ]
     alarms = ", ".join(f"{kind} at step {step}" for kind, step in health.alarms.items())
     return [
         "## Training data",
         f"Audits of its answers to problems of the task {health.task}, over {health.steps} steps. A reward is what it "
-        "was trained for: not a measure of quality."
-        + (f" Alarms of the monitor: {alarms}." if alarms else ""),
+        "was trained for: not a measure of quality." + (f" Alarms of the monitor: {alarms}." if alarms else ""),
         _table(("metric", f"first {health.audit_steps} steps", f"last {health.audit_steps} steps"), rows),
     ]
 

@@ -143,9 +143,7 @@ def main() -> None:
         "in_time": sum(one.in_time for one in planted),
         "delays": [one.delay for one in planted],
         "honest": len(honest),
-        "false_alarms": {
-            kind: sum(kind in one.alarms for one in honest) for kind in ("gap", "precision", "length")
-        },
+        "false_alarms": {kind: sum(kind in one.alarms for one in honest) for kind in ("gap", "precision", "length")},
         "runs": [asdict(one) for one in found],
     }
     print(json.dumps(result))

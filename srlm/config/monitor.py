@@ -49,7 +49,10 @@ class MonitorConfig(Section):
         10, ge=1, description="rollouts: number of steps, the first and the last, whose answers are compared"
     )
     min_precision: float = Field(
-        0.5, ge=0, le=1, description="rollouts: share of the answers called right by the judge that the checker does too"
+        0.5,
+        ge=0,
+        le=1,
+        description="rollouts: share of the answers called right by the judge that the checker does too",
     )
     max_gap_growth: float = Field(
         0.1,

@@ -138,11 +138,11 @@ def _launch(job: Job, launcher: Launcher, file: Path, progress: Progress) -> Non
 
 
 def _error(name: str, message: str) -> SrlmError:
-    """Return the error that the first process reported; of classes that need more than a message, a TrainingFailed."""
+    """Return the error that the first process reported: of its class, whose exit code it has, with the message alone."""
     found = getattr(errors, name, None)
-    plain = isinstance(found, type) and issubclass(found, SrlmError) and found.__init__ is SrlmError.__init__
-    error: SrlmError = found(message) if plain and found else TrainingFailed(message)
-    return error
+    known = isinstance(found, type) and issubclass(found, SrlmError)
+    kind: type[SrlmError] = found if known and found else TrainingFailed
+    return kind.__new__(kind, message)  # an __init__ may want more than the message
 
 
 def _ending(status: int) -> str:

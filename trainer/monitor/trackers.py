@@ -30,7 +30,10 @@ def scalars(metrics: IterationMetrics | RolloutMetrics) -> dict[str, float]:
     """
     derived = DERIVED if isinstance(metrics, IterationMetrics) else {}
     found: dict[str, float] = {}
-    for name, value in {**asdict(metrics), **{name: getattr(metrics, source) for name, source in derived.items()}}.items():
+    for name, value in {
+        **asdict(metrics),
+        **{name: getattr(metrics, source) for name, source in derived.items()},
+    }.items():
         parts = {f"{name}/{kind}": one for kind, one in value.items()} if isinstance(value, dict) else {name: value}
         found |= {
             key: one

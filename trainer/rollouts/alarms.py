@@ -7,19 +7,20 @@ Each compares the last `monitor.audit_steps` steps with a threshold, or with as 
     length      answers have become longer or shorter
 
 The first two need a checker, which nothing learns from. A difference must also be larger than chance explains: more
-than three standard errors, the larger one of that of independent answers and that between steps (answers to one problem
+than four standard errors, the larger one of that of independent answers and that between steps (answers to one problem
 depend on each other). Delay and false alarms are measured in docs/explain/monitor.md.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import hypot, sqrt
 from typing import Literal
 
 from srlm.config.monitor import MonitorConfig
 from srlm.rollouts import StepAudit
 
-ERRORS = 3
+ERRORS = 4
 """Standard errors beyond which a difference is not chance: alarms are looked for at every step."""
 
 Kind = Literal["precision", "gap", "length"]
@@ -136,9 +137,7 @@ CHECKS: Mapping[Kind, Callable[[Sequence[StepAudit], MonitorConfig], Alarm | Non
 
 def _audited(audits: Sequence[StepAudit]) -> int:
     """Return the number of answers that have both a judgement and a truth."""
-    return sum(
-        one.true_positives + one.false_positives + one.true_negatives + one.false_negatives for one in audits
-    )
+    return sum(one.true_positives + one.false_positives + one.true_negatives + one.false_negatives for one in audits)
 
 
 def _mean_gap(audits: Sequence[StepAudit]) -> tuple[float, float]:
@@ -155,5 +154,7 @@ def _ratio(tops: Sequence[float], bottoms: Sequence[int]) -> tuple[float, float]
     value, count = sum(tops) / sum(bottoms), len(tops)
     if count < 2:
         return value, 0.0
-    squares = sum((top - value * bottom) ** 2 for top, bottom in zip(tops, bottoms, strict=True))
+    residuals = [top - value * bottom for top, bottom in zip(tops, bottoms, strict=True)]
+    # Of differences between neighbours (von Neumann 1941): a trend over the steps is looked for, and no error.
+    squares = sum((one - two) ** 2 for one, two in pairwise(residuals)) / 2
     return value, sqrt(squares * count / (count - 1)) / sum(bottoms)

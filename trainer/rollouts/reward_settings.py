@@ -30,7 +30,8 @@ def reward_settings(session: Session, number: int, strict: bool) -> RewardSettin
         seed=config.seed,
         batch_tokens=config.batch_tokens,
         strict=strict,
-        max_cost=None if budget is None else max(0.0, budget.limit - budget.spent),
+        max_cost=None if budget is None else budget.limit,
+        spent=0.0 if budget is None else budget.spent,
         max_connections=client.max_connections,
         timeout=client.timeout,
     )

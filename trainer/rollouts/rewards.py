@@ -109,7 +109,9 @@ class Rewarder:
         self._local = {"device": device, "dtype": dtype, "batch_tokens": settings.batch_tokens}
         self._thoughts_open = thoughts_open
         self._client = ClientConfig(settings.max_connections, settings.timeout, warn=progress.say)
-        self._budget = None if settings.max_cost is None else Budget(settings.max_cost / processes)
+        self._budget = None if settings.max_cost is None else Budget(settings.max_cost)
+        if self._budget is not None:  # each process has its part of what is left
+            self._budget.spent = self._budget.limit - (self._budget.limit - settings.spent) / processes
         self._ledger = Ledger(settings.ledger)
         self._opened: dict[str, Engine] = {}
 

@@ -27,7 +27,8 @@ class RewardSettings:
         external: the judge is no model of the run, so that it may always reason.
         seed: of the run.
         strict: an alarm ends the training.
-        max_cost: US dollars that calls to servers may cost; None for no limit.
+        max_cost: US dollars that the command's calls to servers may cost; None for no limit.
+        spent: those that they have cost before this training.
         max_connections: see `srlm.engines.client_config.ClientConfig`.
         timeout: likewise, in seconds.
     """
@@ -45,5 +46,6 @@ class RewardSettings:
     batch_tokens: int | None
     strict: bool
     max_cost: float | None
+    spent: float
     max_connections: int | None
     timeout: float

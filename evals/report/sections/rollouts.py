@@ -44,7 +44,9 @@ def rollout_section(run: Run) -> Section:
     if not found:
         return Section(ID, TITLE, missing="No iteration has ended yet.", command=f"srlm train --name {quote(run.name)}")
     audits = {one.model: run.records(f"{one.model}/audit", StepAudit) for one in found}
-    judged = "a checker runs on every answer, and nothing learns from it" if found[0].has_truth else "there is no checker"
+    judged = (
+        "a checker runs on every answer, and nothing learns from it" if found[0].has_truth else "there is no checker"
+    )
     lead = (
         f"M_t learns from the rewards of its own answers to problems of the task {found[0].task}; {judged}. The first "
         "sign of failure is that the judge calls more answers right and no more are."
@@ -151,8 +153,8 @@ def _table(metrics: RolloutMetrics, audits: Sequence[StepAudit]) -> Table:
 def _cell(one: Estimate, percent: bool) -> Cell:
     if isnan(one.value):
         return Cell("–")
-    form = (lambda value: f"{100 * value:.1f} %") if percent else (lambda value: f"{value:.2f}")
-    return Cell(form(one.value), "" if isnan(one.low) else f"[{form(one.low)}, {form(one.high)}]")
+    value, low, high = (f"{100 * x:.1f} %" if percent else f"{x:.2f}" for x in (one.value, one.low, one.high))
+    return Cell(value, "" if isnan(one.low) else f"[{low}, {high}]")
 
 
 def _percent(one: Estimate) -> str:
@@ -182,14 +184,14 @@ def _recall(audits: Sequence[StepAudit]) -> Estimate:
 
 
 def _audited(audits: Sequence[StepAudit]) -> list[int]:
-    return [
-        one.true_positives + one.false_positives + one.true_negatives + one.false_negatives for one in audits
-    ]
+    return [one.true_positives + one.false_positives + one.true_negatives + one.false_negatives for one in audits]
 
 
 def _rate(audits: Sequence[StepAudit], tops: Sequence[int], bottoms: Sequence[int]) -> Estimate:
     """Return the rate of single answers, clustered by step."""
-    values = np.concatenate([np.repeat([1.0, 0.0], [top, bottom - top]) for top, bottom in zip(tops, bottoms, strict=True)])
+    values = np.concatenate(
+        [np.repeat([1.0, 0.0], [top, bottom - top]) for top, bottom in zip(tops, bottoms, strict=True)]
+    )
     return mean_interval(values, np.repeat([one.step for one in audits], bottoms))
 
 

@@ -30,7 +30,7 @@ SETTINGS = {
 }
 
 
-def judged_by_itself(start, folder, **changes):
+def grpo_job_judged_by_itself(start, folder, **changes):
     """A job of twelve steps of GRPO: each answer serves two, and the policy judges it with its weights of the step."""
     settings = {name: value for name, value in SETTINGS.items() if name != "epochs"}
     config = {"steps": 12, "num_iterations": 2, "num_generations": 2, "max_completion_length": 8, **settings, **changes}
@@ -48,11 +48,17 @@ def judged_by_itself(start, folder, **changes):
         batch_tokens=None,
         strict=False,
         max_cost=None,
+        spent=0.0,
         max_connections=None,
         timeout=300.0,
     )
     problems = tuple(PuzzleTask().problems(5, 0, "train"))
     return GRPOJob(start, folder, problems, GRPOConfig(**config), rewards, "cpu", "float32", 3, "M2")
+
+
+@pytest.fixture(scope="session")
+def judged_by_itself():
+    return grpo_job_judged_by_itself
 
 
 @pytest.fixture(params=["sft", "dpo", "lora", "grpo"])
@@ -69,7 +75,7 @@ def train(request, tiny_model, perturbed_model, examples, pairs):
         train_dpo(job, progress)
 
     def grpo(folder, progress, **changes):
-        train_grpo(judged_by_itself(perturbed_model, folder, **changes), progress)
+        train_grpo(grpo_job_judged_by_itself(perturbed_model, folder, **changes), progress)
 
     def run(folder, at=None, **changes):
         folder.mkdir(parents=True, exist_ok=True)

@@ -44,7 +44,8 @@ def test_each_threshold_gives_its_alert(good, setting, change):
 
 def test_every_threshold_of_the_configuration_is_checked():
     assert sorted(check.setting for check in CHECKS) == sorted(
-        set(MonitorConfig.model_fields) - {"degenerate_answer_prompts"}
+        set(MonitorConfig.model_fields)
+        - {"degenerate_answer_prompts", "audit_steps", "min_precision", "max_gap_growth"}
     )
 
 

@@ -46,6 +46,7 @@ def reward_settings(tmp_path):
             batch_tokens=None,
             strict=strict,
             max_cost=None,
+            spent=0.0,
             max_connections=None,
             timeout=300.0,
         )

@@ -36,7 +36,7 @@ def test_an_honest_training_has_no_alarm():
 
 
 def test_a_gap_that_grows_gives_one_alarm_at_its_first_step():
-    audits = steps(*[{}] * 8, *({"wrongly_right": 2 + 2 * place} for place in range(6)))
+    audits = steps(*[{}] * 8, *({"wrongly_right": 2 + 2 * place} for place in range(9)))
     (alarm,) = all_alarms(audits, CONFIG)
     assert (alarm.kind, alarm.first) == ("gap", alarm.step - 4)
     assert alarm.before == 0 and alarm.value > 0.1
@@ -59,10 +59,10 @@ def test_mostly_wrong_positives_give_the_alarm_of_precision():
 
 
 def test_few_positives_prove_nothing():
-    few = steps(*[{"right": 0, "wrongly_right": 1, "wrongly_wrong": 0}] * 7)
+    few = steps(*[{"right": 0, "wrongly_right": 1, "wrongly_wrong": 0}] * 20)
     assert all_alarms(few, CONFIG) == []
-    (alarm,) = all_alarms(few + [replace(one, step=one.step + 7) for one in few], MonitorConfig(audit_steps=10))
-    assert (alarm.kind, alarm.step) == ("precision", 10)
+    (alarm,) = all_alarms(few, MonitorConfig(audit_steps=20))
+    assert (alarm.kind, alarm.step) == ("precision", 20)
 
 
 @pytest.mark.parametrize("tokens", [10, 31])
@@ -74,9 +74,7 @@ def test_longer_and_shorter_answers_give_the_alarm_of_length(tokens):
 
 
 def test_alarms_name_their_setting_and_the_way_out_in_one_line():
-    audits = steps(
-        *[{}] * 5, *[{"right": 2, "wrongly_right": 30, "wrongly_wrong": 0, "tokens": 90}] * 6
-    )
+    audits = steps(*[{}] * 5, *[{"right": 2, "wrongly_right": 30, "wrongly_wrong": 0, "tokens": 90}] * 6)
     found = all_alarms(audits, CONFIG)
     assert {one.kind for one in found} == {"precision", "gap", "length"}
     for one in found:
@@ -104,4 +102,4 @@ def test_chance_alone_gives_hardly_an_alarm():
             wrongly_wrong = 4 * sum(rng.random() < 0.15 for _ in range(right // 4))
             audits.append(step(number, right, wrongly_right, wrongly_wrong, answers=16))
         fired += bool(all_alarms(audits, MonitorConfig()))
-    assert fired <= 2
+    assert fired <= 1
