@@ -9,6 +9,8 @@
     oasst:OWNER/NAME      a data set of the same format on the Hub
     puzzle:SEED           made by the checker of the puzzle task (docs/explain/puzzle.md); "puzzle" alone: seed 0
     sentences:SEED        made by the checker of the sentence task (docs/explain/sentences.md), in the same way
+    countdown:SEED        made by the checker of Countdown, by the rule "exactly once" (docs/reference/data.md)
+    integration:SEED      made of terms with known antiderivatives (docs/reference/data.md)
 
 IFT uses first user turns with the reply that people ranked best (arXiv 2401.10020, section 3.1.1); EFT uses other first
 turns with several ranked replies.
@@ -19,8 +21,12 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from srlm.countdown import seed_data as countdown
+from srlm.countdown.task import COUNTDOWN
 from srlm.data_tables import HUB
 from srlm.errors import UnknownName
+from srlm.integration import seed_data as integration
+from srlm.integration.task import INTEGRATION
 from srlm.jsonl import read_records
 from srlm.open_assistant import read_open_assistant
 from srlm.puzzle.seed_data import demonstrations, ranked
@@ -69,6 +75,10 @@ def load_seeds(source: str) -> Seeds:
         return _divide(demonstrations(seed), ranked(seed))
     if (seed := seed_in_name(SENTENCES, source)) is not None:
         return _divide(sentences.demonstrations(seed), sentences.ranked(seed))
+    if (seed := seed_in_name(COUNTDOWN, source)) is not None:
+        return _divide(countdown.demonstrations(seed), countdown.ranked(seed))
+    if (seed := seed_in_name(INTEGRATION, source)) is not None:
+        return _divide(integration.demonstrations(seed), integration.ranked(seed))
     path = Path(source).expanduser()
     if source.startswith(HUB) or path.is_file():
         return _of_user(read_seed_records(source))
@@ -82,6 +92,8 @@ def load_seeds(source: str) -> Seeds:
             "oasst:OWNER/NAME",
             "puzzle:SEED",
             "sentences:SEED",
+            "countdown:SEED",
+            "integration:SEED",
         ]
         raise UnknownName("The seeds", source, known)
     return _of_user(read_seed_folder(path))

@@ -257,7 +257,7 @@ class RankedAnswer:
 class RankedPrompt:
     """An instruction with answers ranked by people: an example of EFT, and test data of a judge.
 
-    `context` as in `Prompt`.
+    `context` as in `Prompt`. `scale` is that of the answers' scores, as a rubric has it.
     """
 
     id: str
@@ -267,6 +267,7 @@ class RankedPrompt:
     kind: str | None = None
     schema: int = SCHEMA
     context: Context = ()
+    scale: str = "0-5"
 
     def __post_init__(self) -> None:
         """Refuse answers that all have the same rank.

@@ -15,9 +15,9 @@ class SeedsConfig(Section):
         description=(
             "embedded, a file of demonstrations or ranked answers (ShareGPT, Alpaca, messages, prompt and completion, "
             "chosen and rejected; docs/howto/own_data.md), hf:OWNER/NAME[:SPLIT] with such records, a folder with "
-            "ift.jsonl and eft.jsonl, oasst:NAME_OR_PATH, puzzle, or sentences. With start=instruct null, no seed "
-            "data, unless it is given; it then gives few-shot examples and held-out instructions, and no model is "
-            "trained on it"
+            "ift.jsonl and eft.jsonl, oasst:NAME_OR_PATH, puzzle, sentences, countdown, or integration. With "
+            "start=instruct null, no seed data, unless it is given; it then gives few-shot examples and held-out "
+            "instructions, and no model is trained on it"
         ),
     )
     eft_source: str | None = Field(

@@ -78,7 +78,11 @@ class RolloutsConfig(Section):
     )
     problems: int = Field(1000, ge=1, description="problems that an iteration draws from; each may come several times")
     numbers: Literal["exactly once", "at most once"] = Field(
-        "exactly once", description="countdown: how often a number may be used; TinyZero and reasoning-gym: exactly once"
+        "exactly once",
+        description="countdown: how often a number may be used; TinyZero and reasoning-gym: exactly once",
+    )
+    sizes: tuple[Annotated[int, Field(ge=2, le=6)], ...] = Field(
+        (3, 4), min_length=1, description="countdown: how many numbers the problems have, in turn; TinyZero: 3 and 4"
     )
     judged_by: str = Field(
         "current",

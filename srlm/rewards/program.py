@@ -11,18 +11,15 @@ The file is code of the user's, which runs in this process as it is: no sandbox,
 executed is what its digest was computed of. Files that it imports are not part of the digest.
 """
 
-import builtins
 import inspect
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
 from hashlib import sha256
 from math import isfinite
 from numbers import Real
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from srlm.engines.engine import BatchResult, OnProgress, no_progress
@@ -30,11 +27,11 @@ from srlm.errors import DataError, UnknownName
 from srlm.prices import FREE, Price
 from srlm.rewards.source import reply_of, require_answer
 from srlm.types import Request
+from srlm.user_program import describe, execute, last_line, line_of, read_program, shorten
 
+PROGRAM = "the reward program"
+"""What messages call the file."""
 SIGNATURE = "def {name}(prompt, answer), or def {name}(prompt, answer, context)"
-SHOWN = 80
-"""Characters of a value or of an error in a message."""
-
 RESUMES = "All values until here are kept, and a value is computed once for each version of the file."
 
 Function = Callable[..., Any]
@@ -59,9 +56,9 @@ class ProgramSource:
         """
         self.name = name
         self._file, self._function_name = file, function
-        text = _read(file)
+        text = read_program(file, PROGRAM)
         digest = sha256(text).hexdigest()
-        self._module = _execute(file, text, digest)
+        self._module = execute(file, text, PROGRAM)
         self._function, self._with_context = self._find()
         self.label = f"program:{digest[:12]}"
         self.identity = f"program:{digest}:{function}"
@@ -98,7 +95,7 @@ class ProgramSource:
             raise UnknownName(f"In the reward program {self._file}, the function", self._function_name, known)
         if not callable(found):
             raise DataError(self._file, f"{self._function_name} is no function. {self._expected()}")
-        line = _line_of(found)
+        line = line_of(found)
         try:
             signature = inspect.signature(found)
         except (TypeError, ValueError):
@@ -135,9 +132,9 @@ class ProgramSource:
     def _failure(self, error: BaseException, prompt: str) -> DataError:
         return DataError(
             self._file,
-            f"the reward program raised {_named(error)} for an answer to {_short(repr(prompt))}. Correct it, or return "
-            f"None where it cannot say. {RESUMES}",
-            _last_line(error, self._file),
+            f"the reward program raised {describe(error)} for an answer to {shorten(repr(prompt))}. Correct it, or "
+            f"return None where it cannot say. {RESUMES}",
+            last_line(error, self._file),
         )
 
     def _checked(self, value: Any, prompt: str) -> float | None:
@@ -154,65 +151,7 @@ class ProgramSource:
             problem = "no finite number"
         raise DataError(
             self._file,
-            f"the reward program {self._function_name} returned {_short(repr(value))}, {problem}, for an answer to "
-            f"{_short(repr(prompt))}. Return a number, or None where it cannot say. {RESUMES}",
-            _line_of(self._function),
+            f"the reward program {self._function_name} returned {shorten(repr(value))}, {problem}, for an answer to "
+            f"{shorten(repr(prompt))}. Return a number, or None where it cannot say. {RESUMES}",
+            line_of(self._function),
         )
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except FileNotFoundError:
-        raise DataError(file, "the reward program does not exist.") from None
-    except OSError as error:
-        raise DataError(file, f"the reward program cannot be read: {error.strerror}.") from None
-
-
-def _execute(file: Path, text: bytes, digest: str) -> ModuleType:
-    """Execute a file as a module of its own. Files next to it can be imported, after all installed packages.
-
-    Raises:
-        DataError: it is no Python, or fails.
-    """
-    try:
-        code = builtins.compile(text, str(file), "exec", dont_inherit=True)
-    except SyntaxError as error:
-        raise DataError(file, f"the reward program is no Python: {error.msg}.", error.lineno) from None
-    except ValueError as error:  # a NUL byte
-        raise DataError(file, f"the reward program is no Python: {error}.") from None
-    module = ModuleType(f"srlm_reward_program_{digest[:16]}")
-    module.__file__ = str(file)
-    sys.modules[module.__name__] = module  # dataclasses look up the module of their class
-    folder = str(file.absolute().parent)
-    if folder not in sys.path:
-        sys.path.append(folder)
-    try:
-        with redirect_stdout(sys.stderr):
-            exec(code, vars(module))  # noqa: S102 -- the user's own program, which they ask to run
-    except (Exception, SystemExit) as error:
-        raise DataError(
-            file, f"the reward program cannot be loaded: it raised {_named(error)}.", _last_line(error, file)
-        ) from None
-    return module
-
-
-def _last_line(error: BaseException, file: Path) -> int | None:
-    """Return the last line of the file in the error's traceback; None if it has none."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
-    return lines[-1] if lines else None
-
-
-def _line_of(function: Function) -> int | None:
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    return code.co_firstlineno if code else None
-
-
-def _named(error: BaseException) -> str:
-    """Return the class of an error and its message, if it has one, in short."""
-    return _short(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= SHOWN else f"{line[:SHOWN]}..."

@@ -25,15 +25,17 @@ class Problem:
 
 
 class Task(Protocol):
-    """A source of problems.
+    """A source of problems."""
 
-    Attributes:
-        label: name, rules and version, as every result names it: "countdown (exactly once, 3 numbers)".
-        checks: true if `check` can say something.
-    """
+    @property
+    def label(self) -> str:
+        """Return name and rules, as every result names them: "countdown (exactly once, 3 numbers)"."""
+        ...
 
-    label: str
-    checks: bool
+    @property
+    def checks(self) -> bool:
+        """Return whether `check` can say something."""
+        ...
 
     def problems(self, count: int, seed: int, split: Split) -> list[Problem]:
         """Return problems in an order that depends on the seed.

@@ -9,7 +9,7 @@ from the ranks, which is not in the paper.
 from collections.abc import Iterable, Sequence
 
 from srlm.judges.pointwise import bare_verdict, verdict_text
-from srlm.judges.rubric import POINTS, Rubric
+from srlm.judges.rubric import Rubric
 from srlm.types import Demonstration, RankedPrompt, SFTExample
 
 
@@ -21,10 +21,8 @@ def ift_examples(demonstrations: Iterable[Demonstration]) -> list[SFTExample]:
 def eft_examples(ranked: Sequence[RankedPrompt], rubric: Rubric) -> list[SFTExample]:
     """Return evaluation fine-tuning examples from answers with a score and a rationale.
 
-    The scores are on the scale 0-5. For a rubric with another scale there are no examples.
+    Where the scores are on another scale than the rubric's, there are no examples.
     """
-    if rubric.scale != POINTS:
-        return []
     return [
         SFTExample(
             id=f"{prompt.id}-a{index}",
@@ -34,6 +32,7 @@ def eft_examples(ranked: Sequence[RankedPrompt], rubric: Rubric) -> list[SFTExam
             score=answer.score,
         )
         for prompt in ranked
+        if prompt.scale == str(rubric.scale)
         for index, answer in enumerate(prompt.answers)
         if answer.score is not None and answer.rationale is not None
     ]

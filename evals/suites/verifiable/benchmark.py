@@ -31,13 +31,17 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class CheckedBenchmark:
-    """Prompts and the program that checks the answers. `max_tokens` is the default length of an answer."""
+    """Prompts and the program that checks the answers. `max_tokens` is the default length of an answer.
+
+    `rule` is what the checker asks for, where a task has several rules; every result names it.
+    """
 
     name: str
     checker: str
     items: tuple[CheckedPrompt, ...]
     max_tokens: int
     check: Callable[[CheckedPrompt, str], CheckResult]
+    rule: str | None = None
 
     @property
     def digest(self) -> str:

@@ -10,20 +10,23 @@ from evals.answer_checks import ending_warnings
 from evals.metric import BinaryPerItem, BinaryPerPrompt, Direction, Metric, Series, metric, observed_range
 from evals.note import Note, caption, warning
 from evals.suite import Selection
-from evals.suites.verifiable import sentences
+from evals.suites.verifiable import sentences, task
 from evals.suites.verifiable.result import PromptCheck, VerifiableResult
 
 Values = dict[str, float]
 """By item: the prompt, or one of its instructions."""
 
-LABELS = {
+LABELS: dict[str, tuple[str, str]] = {
     "ifeval": ("prompts with all instructions followed", "instructions followed"),
     "puzzle": ("puzzles solved", "relations kept"),
     "sentences": ("sentences with all five words", "words used"),
     "countdown": ("Countdown items solved", "conditions kept: readable, allowed numbers, target"),
+    "task": ("problems solved", ""),
 }
-FLAWS = {"sentences": sentences.FLAWS}
+FLAWS = {"sentences": sentences.FLAWS, "task": task.FLAWS}
 """What a benchmark calls wrong with an answer as a whole; a row each."""
+AT_MOST_ONCE = "each number at most once"
+"""The rule of results of Countdown that name none: those of earlier versions."""
 LENIENT = {
     "ifeval": "also without the first line, the last line, or asterisks",
     "sentences": "also in an answer that is not one sentence",
@@ -48,7 +51,7 @@ def metrics(chosen: Selection[VerifiableResult]) -> list[Metric]:
     strict, loose = (", strict", ", loose") if lenient else ("", "")
     found = [
         rate("prompt_strict", f"{whole}{strict}", "more", lambda one: _all(one, one.strict)),
-        rates("instruction_strict", f"{single}{strict}", lambda one: _each(one, one.strict)),
+        *([rates("instruction_strict", f"{single}{strict}", lambda one: _each(one, one.strict))] if single else []),
     ]
     if lenient:
         found += [
@@ -84,7 +87,9 @@ def notes(chosen: Selection[VerifiableResult]) -> list[Note]:
         "ifeval": f"IFEval: {prompts} prompts with {single} instructions",
         "puzzle": f"{prompts} puzzles of the test, with {single} relations",
         "sentences": f"{prompts} sets of words of the test, with {single} words",
-        "countdown": f"Countdown: {prompts} items that have a solution, with {single} conditions",
+        "countdown": f"Countdown, {first.rule or AT_MOST_ONCE}: {prompts} items that have a solution, with {single} "
+        "conditions",
+        "task": f"{prompts} problems of the test split",
     }[first.provenance.rubric]
     lenient = f" Loose: {LENIENT[first.provenance.rubric]}." if any(one.loose for one in first.checked) else ""
     found = [

@@ -26,7 +26,11 @@ class PromptCheck:
 
 @dataclass(frozen=True)
 class VerifiableResult:
-    """Checks of one model's answers. There is no judge: the provenance names the checker in its place."""
+    """Checks of one model's answers. There is no judge: the provenance names the checker in its place.
+
+    `rule` is the benchmark's, where its task has several. Results of Countdown from before it was stored have "each
+    number at most once".
+    """
 
     model: str
     identity: str
@@ -35,3 +39,4 @@ class VerifiableResult:
     suite: str = "verifiable"
     schema: int = SCHEMA
     endings: Endings = NO_ENDINGS
+    rule: str | None = None

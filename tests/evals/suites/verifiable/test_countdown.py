@@ -6,17 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.suites.verifiable.arithmetic import read_expression
-from evals.suites.verifiable.countdown import (
-    CARDS,
-    ITEMS,
-    SIZES,
-    TARGETS,
-    Countdown,
-    countdown_benchmark,
-    countdowns,
-    read_answer,
-)
+from evals.suites.verifiable.countdown import checked_prompt, countdown_benchmark
+from srlm.countdown.expression import read_expression
+from srlm.countdown.task import CARDS, ITEMS, SIZES, TARGETS, Countdown, countdowns, read_answer
 
 BENCHMARK = countdown_benchmark(None)
 GAME = Countdown((3, 6, 25, 50, 75, 100), 952, "((100 + 6) * 3 * 75 - 50) / 25")
@@ -24,7 +16,7 @@ FRACTIONS = Countdown((3, 3, 8, 8), 24, "8 / (3 - 8 / 3)")
 
 
 def check(one, answer):
-    return BENCHMARK.check(one.item, answer).strict
+    return BENCHMARK.check(checked_prompt(one, "at most once"), answer).strict
 
 
 def test_every_item_has_a_solution_of_all_its_numbers():
@@ -48,7 +40,7 @@ def test_items_are_the_same_each_time_different_from_each_other_and_of_all_sizes
 
 
 def test_the_model_is_shown_numbers_and_target_and_no_solution():
-    item = GAME.item
+    item = checked_prompt(GAME, "at most once")
     assert "Make 952 out of the numbers 3, 6, 25, 50, 75 and 100." in item.prompt.instruction
     assert GAME.solution not in item.prompt.instruction
     assert item.prompt.reference == GAME.solution
@@ -103,3 +95,24 @@ def test_no_answer_raises_and_none_is_right_that_does_not_come_to_the_target(tex
 def test_nothing_above_the_last_answer_line_matters(item, above):
     answer = f"{above}\nAnswer: {item.prompt.reference}"
     assert BENCHMARK.check(item, answer).strict == (True, True, True)
+
+
+DIGEST = "400:f1f5118c6600"
+
+
+def test_items_and_wording_are_those_of_earlier_results():
+    assert BENCHMARK.digest == DIGEST
+    assert (BENCHMARK.checker, BENCHMARK.rule) == ("exact arithmetic", "each number at most once")
+
+
+def test_the_rule_decides_about_numbers_that_are_left_over_and_is_named():
+    once = countdown_benchmark(None, "exactly once")
+    for answer, strict in {"100 * 6": False, GAME.solution: True}.items():
+        item = checked_prompt(GAME, "exactly once")
+        assert once.check(item, f"Answer: {answer}").strict[1] is strict
+        assert BENCHMARK.check(item, f"Answer: {answer}").strict[1] is True
+    assert once.checker == "exact arithmetic, each number exactly once"
+    assert once.rule == "each number exactly once"
+    assert [one.prompt.id for one in once.items] == [one.prompt.id for one in BENCHMARK.items]
+    assert once.digest != BENCHMARK.digest
+    assert all("exactly once" in one.prompt.instruction for one in once.items)

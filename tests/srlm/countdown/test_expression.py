@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.suites.verifiable.arithmetic import DEEPEST, LONGEST, read_expression
+from srlm.countdown.expression import DEEPEST, LONGEST, read_expression
 
 WRITTEN = {"+": "+", "-": "-−", "*": "*×·", "/": "/÷"}
 
