@@ -7,8 +7,10 @@ import json
 from dataclasses import replace
 from xml.etree import ElementTree
 
-import learn_rewards
 import pytest
+
+import learn_rewards
+from helpers.paths import ROOT
 from learn_audit import Audited, audited
 from learn_measure import Measured
 from learn_picture import curves, svg
@@ -16,8 +18,6 @@ from learn_run import TASKS, Learned, same_m1
 from learn_tables import records
 from learn_ways import ARMS, PAIRS, SELF, config_of, shortfalls_of_ways
 from learn_ways_tables import audit_lines, audit_markdown, gain_curves, markdown
-
-from helpers.paths import ROOT
 from srlm.config.rewards import program_of
 from srlm.errors import UsageError
 from srlm.puzzle.task import puzzles
@@ -38,10 +38,9 @@ def step_audit(step, right, judged):
         "true_negatives": 10 - max(right, judged),
         "false_negatives": right - both,
     }
-    return StepAudit(
-        step, 10, 0.0, 4.0, **counts, precision=None, recall=None, judged_right_share=judged / 10,
-        right_share=right / 10, gap=(judged - right) / 10, mean_tokens=10, cut_share=0, no_spread_share=0.5, undecided=0,
-    )  # fmt: skip
+    shares = {"judged_right_share": judged / 10, "right_share": right / 10, "gap": (judged - right) / 10}
+    rest = {"mean_tokens": 10, "cut_share": 0, "no_spread_share": 0.5, "undecided": 0}
+    return StepAudit(step, 10, 0.0, 4.0, **counts, precision=None, recall=None, **shares, **rest)
 
 
 def measured(name, solved):

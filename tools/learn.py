@@ -58,11 +58,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--preset", choices=TASKS, default="puzzle", help="the task; puzzle, if not given")
     parser.add_argument(
-        "--learn", choices=("pairs", "rollouts"), default="pairs", help="rollouts: compare the ways to learn; puzzle only"
+        "--learn",
+        choices=("pairs", "rollouts"),
+        default="pairs",
+        help="rollouts: compare the ways to learn; puzzle only",
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of the runs; 0, if not given")
     parser.add_argument("--control", choices=CONTROLS, help="what the loop is told instead of the truth")
-    parser.add_argument("--arms", choices=ARMS, nargs="+", help="with --learn rollouts, the ways to learn; all, if not given")
+    parser.add_argument(
+        "--arms", choices=ARMS, nargs="+", help="with --learn rollouts, the ways to learn; all, if not given"
+    )
     parser.add_argument("--runs", type=Path, help="folder that keeps the runs; they are thrown away, if not given")
     parser.add_argument("--m1", type=Path, help="folder of kept runs whose M1 is the start, seed by seed")
     parser.add_argument("--set", dest="changes", action="append", default=[], help="change a setting of the preset")

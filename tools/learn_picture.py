@@ -102,7 +102,5 @@ def curves(lines: Sequence[Line], title: str, steps: int) -> str:
         dash = ' stroke-dasharray="5 4"' if line.dashed else ""
         path = " ".join(f"{x(place):.1f},{y(share):.1f}" for place, share in enumerate(line.shares))
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5"{dash}/>')
-        parts.append(
-            f'<text x="{PLOT + 8}" y="{TOP + 16 * number + 10}" fill="{colour}">{line.label}</text>'
-        )
+        parts.append(f'<text x="{PLOT + 8}" y="{TOP + 16 * number + 10}" fill="{colour}">{line.label}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"

@@ -1,8 +1,8 @@
 """Ways to learn on the puzzle, from one M1 and with as many answers each (docs/explain/rlsr.md).
 
-For each seed the preset `puzzle` trains M1, M2 and M3 by DPO; then `rlsr-puzzle` trains its M2 and M3 from the same M1 by
-GRPO, rewarded by the model itself; and then again, rewarded by something else: M_t, the checker, chance, or nothing.
-Only shuffled-eft has an M1 of its own, which has learned to judge from judgements of other answers.
+For each seed the preset `puzzle` trains M1, M2 and M3 by DPO; then `rlsr-puzzle` trains its M2 and M3 from the same M1
+by GRPO, rewarded by the model itself; and then again, rewarded by something else: M_t, the checker, a random draw, or
+nothing. Only shuffled-eft has an M1 of its own, which has learned to judge from judgements of other answers.
 """
 
 import os

@@ -32,7 +32,7 @@ def _row(name: str, runs: Sequence[Learned], pairs: Sequence[Learned] | None) ->
     solved = [fmean(one.models[step].quality for one in runs) for step in range(steps)]
     ends = [[one.models[place] for one in runs] for place in (0, -1)]
     passed = [fmean(one.pass_at_4.value for one in models if one.pass_at_4) for models in ends]
-    # A judge that ranked nothing is a coin.
+    # A judge that ranked nothing is at chance.
     judges = [fmean(0.5 if isnan(one.judge.value) else one.judge.value for one in models) for models in ends]
     cells = [
         ARMS[name].title,
@@ -69,7 +69,10 @@ def audit_markdown(found: Found) -> list[str]:
                 model,
                 *[_mean([getattr(one.whole, figure) for one in audits]) for figure in ("precision", "recall")],
                 *[" ".join(_ends([getattr(one, shares) for one in audits])) for shares in ("right", "judged_right")],
-                *[_mean([getattr(one.whole, figure) for one in audits]) for figure in ("unread_share", "no_spread_share")],
+                *[
+                    _mean([getattr(one.whole, figure) for one in audits])
+                    for figure in ("unread_share", "no_spread_share")
+                ],
             ]
             lines.append(f"| {' | '.join(cells)} |")
     return lines
