@@ -51,7 +51,7 @@ def rollout_section(run: Run) -> Section:
         f"M_t learns from the rewards of its own answers to problems of the task {found[0].task}; {judged}. The first "
         "sign of failure is that the judge calls more answers right and no more are."
     )
-    note = f"The samples below have at most {MOST} groups of answers of each iteration; rollouts.jsonl has all."
+    note = f"The samples below have at most {MOST} groups of answers of each iteration; srlm show ID has all."
     return Section(
         ID,
         TITLE,
