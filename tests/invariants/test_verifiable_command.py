@@ -76,7 +76,7 @@ def test_every_result_of_countdown_names_its_rule(cli, own_run):
     for data, rule in {"countdown": "at most once", "countdown:exactly-once": "exactly once"}.items():
         command = ("eval", "M1", "--suite", "verifiable", "--data", data, "--limit", 2, "--max-tokens", 8)
         assert cli(*command, *own_run.at).code == 0
-        stored = json.loads((own_run.path / "evals/verifiable/M1.json").read_text(encoding="utf-8"))
+        stored = json.loads((own_run.folder / "evals/verifiable/M1.json").read_text(encoding="utf-8"))
         assert stored["rule"] == f"each number {rule}"
         assert f"Countdown, each number {rule}: 2 items" in " ".join(cli("compare", "M1", *own_run.at).out.split())
 
