@@ -228,13 +228,12 @@ class TrainConfig(Section):
     @model_validator(mode="after")
     def _seeds_have_the_rule(self) -> "TrainConfig":
         rule, wanted = self.rollouts.numbers, self.learn_from == "rollouts" and self.rollouts.task == COUNTDOWN
-        taught = any(
-            seed_in_name(COUNTDOWN, one or "") is not None for one in (self.seeds.source, self.seeds.eft_source)
-        )
+        sources = (self.seeds.source, self.seeds.eft_source)
+        taught = any(seed_in_name(COUNTDOWN, one or "") is not None for one in sources)
         if wanted and taught and rule != "exactly once":
             raise ValueError(
-                f"rollouts.numbers is {rule}, and the seed data countdown teaches the rule exactly once: the judge would "
-                "refuse right answers. Set rollouts.numbers to exactly once, or take other seed data"
+                f"rollouts.numbers is {rule}, and the seed data countdown teaches the rule exactly once: the judge "
+                "would refuse right answers. Set rollouts.numbers to exactly once, or take other seed data"
             )
         return self
 

@@ -38,11 +38,11 @@ def test_seed_data_of_one_rule_does_not_teach_the_other():
 
 def test_judgements_of_another_scale_than_the_rubrics_are_refused():
     config = load_config("rlsr-countdown", ["judge.rubric=additive"])
-    with pytest.raises(UsageError, match=r"on the scale 0-1.*scores 0-5.*judge.rubric=correct"):
+    with pytest.raises(UsageError, match=r"on the scale 0-1.*scores 0-5.*judge\.rubric=correct"):
         check_records(config)
 
 
 @pytest.mark.parametrize("sizes", ["[]", "[1]", "[3, 7]"])
 def test_sizes_that_cannot_be(sizes):
-    with pytest.raises(UsageError, match="rollouts.sizes"):
+    with pytest.raises(UsageError, match=r"rollouts\.sizes"):
         load_config("rlsr-countdown", [f"rollouts.sizes={sizes}"])
