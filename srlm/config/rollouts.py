@@ -30,7 +30,11 @@ class GRPOConfig(TuningConfig):
     top_p: float = Field(1.0, gt=0, le=1, description="of the answers: probability mass of nucleus sampling")
     num_iterations: int = Field(1, ge=1, description="optimiser steps on the same answers")
     epsilon: float = Field(0.2, gt=0, lt=1, description="clip of the probability ratio")
-    beta: float = Field(0.0, ge=0, description="weight of the KL divergence from M_t; 0: no reference model")
+    beta: float = Field(
+        0.0,
+        ge=0,
+        description="weight of the KL divergence from M_t, times the ratio (2512.02556); 0: no reference model",
+    )
     loss_type: GRPOLoss = Field(
         "dapo", description="average of the tokens' losses: dapo, grpo, dr_grpo or bnpo (TRL's documentation)"
     )
