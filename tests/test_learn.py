@@ -17,7 +17,7 @@ from learn_picture import curves, svg
 from learn_run import TASKS, Learned, same_m1
 from learn_tables import records
 from learn_ways import ARMS, PAIRS, SELF, config_of, shortfalls_of_ways
-from learn_ways_tables import audit_lines, audit_markdown, gain_curves, markdown
+from learn_ways_tables import audit_lines, audit_markdown, gain_curves, markdown, seeds_markdown
 from srlm.config.rewards import program_of
 from srlm.errors import UsageError
 from srlm.puzzle.task import puzzles
@@ -131,6 +131,9 @@ def test_the_tables_compare_seed_by_seed():
     assert "| -0.040 [" in rows[3]
     (row,) = audit_markdown(FOUND)[2:]
     assert row.startswith("| judged by itself | M2 | 0.857 ")  # 12 of the 14 that were judged right
+    runs = seeds_markdown(FOUND)[2:]
+    assert len(runs) == 6
+    assert runs[-1].startswith("| random-reward | 2 | 0.500 [0.469, 0.531] | 0.480 ")
 
 
 def test_a_run_that_ended_early_has_no_later_model():

@@ -31,7 +31,7 @@ from learn_picture import curves, svg
 from learn_run import TASKS, Learned, Task, one_run, same_m1
 from learn_tables import gain_of, records, signed, table
 from learn_ways import ARMS, compare_ways, shortfalls_of_ways
-from learn_ways_tables import audit_lines, audit_markdown, gain_curves, markdown
+from learn_ways_tables import audit_lines, audit_markdown, gain_curves, markdown, seeds_markdown
 from srlm.config_file import load_config
 from srlm.console import Progress, stdout
 from srlm.errors import SrlmError
@@ -116,7 +116,8 @@ def _ways(root: Path, options: Any, task: Task, tested: int) -> tuple[list[Learn
     by_arm = compare_ways(root, arms, options.seeds, options.changes, options.m1, task, tested, Progress())
     found = [one for runs in by_arm.values() for one in runs]
     _print_runs(found, task)
-    print("\n".join(["", *markdown(by_arm), "", *audit_markdown(by_arm), ""]))
+    tables = (markdown(by_arm), seeds_markdown(by_arm), audit_markdown(by_arm))
+    print("\n".join(line for lines in tables for line in ("", *lines)))
     if options.picture:
         options.picture.write_text(svg(gain_curves(by_arm), task.title.format(tested)), encoding="utf-8")
         if lines := audit_lines(by_arm):

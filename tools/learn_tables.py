@@ -27,7 +27,7 @@ def table(found: Sequence[Learned], task: Task) -> Any:
         rest = [""] * (steps - len(one.models))
         shown.add_row(
             f"{one.seed}" + (f" {one.control}" if one.control else ""),
-            *[*map(_interval, (model.words or model.solved for model in one.models)), *rest],
+            *[*map(interval, (model.words or model.solved for model in one.models)), *rest],
             f"{one.gain:+.3f} [{one.interval.low:+.3f}, {one.interval.high:+.3f}]",
             " ".join(f"{(model.pass_at_4 or model.solved).value:.3f}" for model in one.models),
             " ".join("-" if isnan(model.judge.value) else f"{model.judge.value:.3f}" for model in one.models),
@@ -55,5 +55,6 @@ def signed(one: Estimate) -> str:
     return f"{one.value:+.3f}" + ("" if isnan(one.low) else f" [{one.low:+.3f}, {one.high:+.3f}]")
 
 
-def _interval(share: Estimate) -> str:
+def interval(share: Estimate) -> str:
+    """Return a share with its interval."""
     return f"{share.value:.3f} [{share.low:.3f}, {share.high:.3f}]"

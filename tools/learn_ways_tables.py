@@ -9,7 +9,7 @@ from typing import Any
 from learn_audit import Audited
 from learn_picture import Line
 from learn_run import Learned
-from learn_tables import gain_of, signed
+from learn_tables import gain_of, interval, signed
 from learn_ways import ARMS, PAIRS, SELF, Found
 from srlm.stats.intervals import mean_interval
 
@@ -52,6 +52,24 @@ def _less_pairs(name: str, runs: Sequence[Learned], pairs: Sequence[Learned]) ->
     if name == PAIRS or ARMS[name].own_m1 or not gains:
         return ""
     return signed(mean_interval([one.gain - gains[one.seed] for one in runs], bounds=(-1, 1)))
+
+
+def seeds_markdown(found: Found) -> list[str]:
+    """Return the table of all runs: solved shares with Wilson's intervals, gains with paired ones over the puzzles."""
+    lines = ["| learns by | seed | M1 | M2 | M3 | gain | pass@4 | judge |", "|---|---:|---|---|---|---|---|---|"]
+    for name, runs in found.items():
+        for one in runs:
+            solved = [interval(model.solved) for model in one.models]
+            cells = [
+                name,
+                str(one.seed),
+                *[*solved, *["-"] * (MODELS - len(solved))],
+                signed(one.interval),
+                " ".join(f"{model.pass_at_4.value:.3f}" for model in one.models if model.pass_at_4),
+                " ".join("-" if isnan(model.judge.value) else f"{model.judge.value:.3f}" for model in one.models),
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 def audit_markdown(found: Found) -> list[str]:
