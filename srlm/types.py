@@ -267,7 +267,7 @@ class RankedPrompt:
     kind: str | None = None
     schema: int = SCHEMA
     context: Context = ()
-    scale: str = "0-5"
+    scale: str = field(default="0-5", repr=False)  # digests of earlier results are of the text of the other fields
 
     def __post_init__(self) -> None:
         """Refuse answers that all have the same rank.

@@ -29,6 +29,8 @@ from trainer.preflight import preflight
 
 PRESET = "rlsr-puzzle"
 SELF = "self"
+DRAWS = 1000
+"""What a further draw adds to the seed of a run."""
 JUDGES = (SELF, "honest", "likes_a_digit", "likes_an_opening")
 
 
@@ -52,21 +54,22 @@ def run_at(root: Path, name: str, config: TrainConfig, progress: Progress) -> Ru
 
 def train_m1(root: Path, seed: int, progress: Progress) -> Path:
     """Train the M1 of a seed, if it is not there; return the run's folder."""
+    if (root / f"seed-{seed}" / "M1" / "checkpoint").exists():
+        return root / f"seed-{seed}"
     config = load_config(PRESET, [f"seed={seed}", "iterations=0"])
     run = run_at(root, f"seed-{seed}", config, progress)
     try:
-        if "M1" not in run.models():
-            train(config, run, progress)
+        train(config, run, progress)
     finally:
         run.close()
     return run.folder
 
 
-def train_with(judge: str, seed: int, m1: Path, root: Path, changes: list[str], progress: Progress) -> None:
-    """Train one iteration from the M1 of a seed."""
-    config = config_of(judge, seed, changes)
+def train_with(judge: str, seed: int, draw: int, m1: Path, root: Path, changes: list[str], progress: Progress) -> None:
+    """Train one iteration from the M1 of a seed; other draws have other problems and other answers."""
+    config = config_of(judge, seed + DRAWS * draw, changes)
     preflight(config)
-    run = run_at(root, f"{judge}-seed-{seed}", config, progress)
+    run = run_at(root, f"{judge}-seed-{seed}" + (f"-draw-{draw}" if draw else ""), config, progress)
     try:
         for part in ("seeds", "M1"):
             if not (run.folder / part).exists():
@@ -90,6 +93,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--judge", choices=JUDGES, nargs="+", default=[])
     parser.add_argument("--seeds", type=int, nargs="+", default=[])
+    parser.add_argument("--draw", type=int, default=0, help="number of the draw of problems and answers")
     parser.add_argument("--m1", type=Path)
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
@@ -103,7 +107,7 @@ def main() -> None:
         m1 = train_m1(options.m1 or options.runs, seed, progress)
         for judge in options.judge:
             began = time.monotonic()
-            train_with(judge, seed, m1, options.runs, options.set, progress)
+            train_with(judge, seed, options.draw, m1, options.runs, options.set, progress)
             print(json.dumps({"judge": judge, "seed": seed, "seconds": round(time.monotonic() - began, 1)}), flush=True)
 
 

@@ -5,6 +5,8 @@ says how many of 1,000 puzzles each of them solves; no training of any seed has 
 it is SmolLM2 and the words used of five (docs/explain/sentences.md). Before the first iteration
 M1's judge is looked at: one that cannot tell good answers from bad ones has not learned, and the test ends there and
 says so. With `--control` (tools/learn_controls.py) the loop is told something false, and should not gain.
+With `--learn rollouts` the ways to learn are compared: DPO on pairs, GRPO on rollouts, and the controls of the latter
+(tools/learn_ways.py, docs/explain/rlsr.md).
 
 Runs are thrown away, or kept in the folder that `--runs` names and gone on with there. `--m1` takes the M1 of kept runs
 so that what is compared begins at one model. Prints a table, and ends with one JSON line. With `--check` the exit code
@@ -14,12 +16,8 @@ says whether the loop learned as it should: 1 where a seed, or their mean, gaine
 import argparse
 import json
 import os
-import shutil
 import sys
 import tempfile
-import time
-from dataclasses import asdict, dataclass
-from math import isnan
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -28,154 +26,17 @@ from typing import Any
 if "sentences" not in sys.argv:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from learn_controls import CONTROLS, before_iteration, before_m1
-from learn_measure import Measured, measure
-from learn_picture import svg
-from srlm.config import TrainConfig
-from srlm.config_file import differences, load_config
+from learn_controls import CONTROLS
+from learn_picture import curves, svg
+from learn_run import TASKS, Learned, Task, one_run, same_m1
+from learn_tables import gain_of, records, signed, table
+from learn_ways import ARMS, compare_ways, shortfalls_of_ways
+from learn_ways_tables import audit_lines, audit_markdown, gain_curves, markdown, seeds_markdown
+from srlm.config_file import load_config
 from srlm.console import Progress, stdout
-from srlm.errors import NothingToTrain, SrlmError, UsageError
+from srlm.errors import SrlmError
 from srlm.jsonl import without_nan
-from srlm.runs import Run, open_run, plan_run, settle_engine, start_run
-from srlm.sentences.task import WORDS
-from srlm.stats.intervals import Estimate, mean_interval
-from trainer.loop import train
 from trainer.preflight import preflight
-from trainer.session import Session
-
-NOT_LEARNED = "the judge has not learned"
-
-
-@dataclass(frozen=True)
-class Task:
-    """A preset's test: its size, and what is expected of the gain from M1 to the last model.
-
-    At least `each` is expected for each seed, `pooled` for their mean, and at most `control` for a control. No model
-    can reach more than `full`.
-    """
-
-    preset: str
-    title: str
-    full: int
-    tested: int
-    each: float
-    pooled: float
-    control: float
-
-
-TASKS = {
-    one.preset: one
-    for one in (
-        Task("puzzle", "Solved of {} unseen puzzles", 1, 1000, 0.10, 0.15, 0.03),
-        Task("sentences", "Words used of five, on {} unseen sets of words", WORDS, 200, 0.2, 0.5, 0.1),
-    )
-}
-
-
-@dataclass(frozen=True)
-class Learned:
-    """One run: its models in order, the seconds that it took, and why the loop ended early, if it did.
-
-    `gain` is the last model's quality minus M1's; `interval` is the same with its 95 % interval, from the differences
-    between their answers to each item of the test.
-    """
-
-    seed: int
-    control: str | None
-    models: list[Measured]
-    gain: float
-    interval: Estimate
-    seconds: float
-    ended: str | None
-
-
-def learn(config: TrainConfig, run: Run, control: str | None, task: Task, tested: int, progress: Progress) -> Learned:
-    """Run the loop of one seed model by model, and measure each when it is there."""
-    began = time.monotonic()
-    session = Session(config, run, progress)
-    before_m1(config, run, control)
-    train(config.model_copy(update={"iterations": 0}), run, progress)
-    models = [measure(session, "M1", tested)]
-    ended = None if control or models[0].judges else NOT_LEARNED
-    for number in range(1, config.iterations + 1):
-        if ended:
-            break
-        before_iteration(session, number, control)
-        session.release()
-        try:
-            train(config.model_copy(update={"iterations": number}), run, progress)
-            models.append(measure(session, f"M{number + 1}", tested))
-        except NothingToTrain as nothing:  # at this place it can only be that no pair was left
-            ended = str(nothing)
-    session.release()
-    gain = models[-1].quality - models[0].quality
-    gained = [last - first for first, last in zip(models[0].items, models[-1].items, strict=True)]
-    interval = mean_interval(gained, bounds=(-task.full, task.full))
-    return Learned(config.seed, control, models, gain, interval, round(time.monotonic() - began, 1), ended)
-
-
-def one_run(
-    root: Path, config: TrainConfig, control: str | None, m1: Path | None, task: Task, tested: int, progress: Progress
-) -> Learned:
-    """Start a run, or go on with it; M1 is that of the seed's run in the folder `m1`, if one is given."""
-    name = f"seed-{config.seed}"
-    folder = f"{name}-{control}" if control else name
-    config = settle_engine(config, plan_run(root, folder, config), progress.say)
-    run = start_run(root, folder, config)
-    run.lock()
-    if m1:
-        for part in ("seeds", "M1"):
-            if not (run.folder / part).exists():
-                shutil.copytree(m1 / name / part, run.folder / part)
-    try:
-        return learn(config, run, control, task, tested, progress)
-    finally:
-        run.close()
-
-
-def same_m1(m1: Path, configs: list[TrainConfig]) -> None:
-    """Refuse runs whose M1 would have been another one.
-
-    Raises:
-        UsageError: one of them is not there, or has other settings on the way to M1.
-    """
-    for config in configs:
-        run = open_run(m1, f"seed-{config.seed}")
-        changed = [
-            change
-            for change in differences(run.config.model_dump(mode="json"), config.model_dump(mode="json"))
-            if change.startswith(("model", "seeds.", "sft.", "judge.rubric"))
-        ]
-        if changed or "M1" not in run.models():
-            raise UsageError(f"--m1: {run.folder} has no M1 of these settings ({', '.join(changed) or 'no M1'}).")
-
-
-def table(found: list[Learned], task: Task) -> Any:
-    """For people: a row a run, solved shares or words used with their intervals."""
-    from rich.table import Table
-
-    title = task.title.format(found[0].models[0].solved.n)
-    shown = Table(title=f"{title}, 95 % intervals", title_justify="left")
-    whole = "solved" if task.preset == "sentences" else "pass@4"
-    steps = max(len(one.models) for one in found)
-    shown.add_column("seed", justify="right")
-    for step in range(steps):
-        shown.add_column(f"M{step + 1}", justify="right", no_wrap=True)
-    shown.add_column("gain", justify="right", no_wrap=True)
-    for column in (whole, "judge", "read", "s"):
-        shown.add_column(column, justify="right")
-    for one in found:
-        rest = [""] * (steps - len(one.models))
-        shown.add_row(
-            f"{one.seed}" + (f" {one.control}" if one.control else ""),
-            *[*map(_interval, (model.words or model.solved for model in one.models)), *rest],
-            f"{one.gain:+.3f} [{one.interval.low:+.3f}, {one.interval.high:+.3f}]",
-            " ".join(f"{(model.pass_at_4 or model.solved).value:.3f}" for model in one.models),
-            " ".join("-" if isnan(model.judge.value) else f"{model.judge.value:.3f}" for model in one.models),
-            f"{min(model.read for model in one.models):.2f}",
-            f"{one.seconds:.0f}",
-        )
-    return shown
 
 
 def shortfalls(found: list[Learned], task: Task) -> list[str]:
@@ -192,16 +53,21 @@ def shortfalls(found: list[Learned], task: Task) -> list[str]:
     return short + ([f"the mean gain is {mean:+.3f}, less than {task.pooled}"] if mean < task.pooled else [])
 
 
-def _interval(share: Estimate) -> str:
-    return f"{share.value:.3f} [{share.low:.3f}, {share.high:.3f}]"
-
-
 def main() -> None:
     """Learn, measure, print the table, end with the JSON line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--preset", choices=TASKS, default="puzzle", help="the task; puzzle, if not given")
+    parser.add_argument(
+        "--learn",
+        choices=("pairs", "rollouts"),
+        default="pairs",
+        help="rollouts: compare the ways to learn; puzzle only",
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of the runs; 0, if not given")
     parser.add_argument("--control", choices=CONTROLS, help="what the loop is told instead of the truth")
+    parser.add_argument(
+        "--arms", choices=ARMS, nargs="+", help="with --learn rollouts, the ways to learn; all, if not given"
+    )
     parser.add_argument("--runs", type=Path, help="folder that keeps the runs; they are thrown away, if not given")
     parser.add_argument("--m1", type=Path, help="folder of kept runs whose M1 is the start, seed by seed")
     parser.add_argument("--set", dest="changes", action="append", default=[], help="change a setting of the preset")
@@ -209,34 +75,63 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="write the curves to this file, as SVG")
     parser.add_argument("--check", action="store_true", help="exit with 1 where the gains are not as they should be")
     options = parser.parse_args()
+    rollouts = options.learn == "rollouts"
+    if rollouts and (options.control or options.preset != "puzzle"):
+        parser.error("--learn rollouts is for the puzzle, and its controls are arms: --arms random-reward")
+    if options.arms and not rollouts:
+        parser.error("--arms needs --learn rollouts")
     task = TASKS[options.preset]
     tested = options.tested or task.tested
-    try:
-        configs = [load_config(task.preset, [f"seed={seed}", *options.changes]) for seed in options.seeds]
-        preflight(configs[0])
-        with tempfile.TemporaryDirectory() as passing:
-            root = options.runs or Path(passing)
-            if options.m1:
-                same_m1(options.m1, configs)
-            found = [one_run(root, one, options.control, options.m1, task, tested, Progress()) for one in configs]
-    except SrlmError as error:
-        sys.exit(f"Error: {error}")
+    with tempfile.TemporaryDirectory() as passing:
+        root = options.runs or Path(passing)
+        try:
+            found, short = (_ways if rollouts else _loop)(root, options, task, tested)
+        except SrlmError as error:
+            sys.exit(f"Error: {error}")
+    if options.check and short:
+        print("\n".join(short))
+    print(json.dumps(without_nan(records(found, options.changes))))
+    sys.exit(1 if options.check and short else 0)
+
+
+def _loop(root: Path, options: Any, task: Task, tested: int) -> tuple[list[Learned], list[str]]:
+    """Run the loop of each seed, print the table, and return the runs and what is not as it should be."""
+    configs = [load_config(task.preset, [f"seed={seed}", *options.changes]) for seed in options.seeds]
+    preflight(configs[0])
+    if options.m1:
+        same_m1(options.m1, configs)
+    found = [one_run(root, one, options.control, options.m1, task, tested, Progress()) for one in configs]
+    _print_runs(found, task)
+    if len(found) > 1:
+        print(f"Mean gain of {len(found)} seeds {signed(gain_of(found, task.full))}")
+    if options.picture:
+        text = svg(records(found, options.changes), task.title.format(tested))
+        options.picture.write_text(text, encoding="utf-8")
+    return found, shortfalls(found, task)
+
+
+def _ways(root: Path, options: Any, task: Task, tested: int) -> tuple[list[Learned], list[str]]:
+    """Run each way to learn on each seed, print the tables, and return the runs and what is not as it should be."""
+    arms = [ARMS[name] for name in options.arms or ARMS]
+    by_arm = compare_ways(root, arms, options.seeds, options.changes, options.m1, task, tested, Progress())
+    found = [one for runs in by_arm.values() for one in runs]
+    _print_runs(found, task)
+    tables = (markdown(by_arm), seeds_markdown(by_arm), audit_markdown(by_arm))
+    print("\n".join(line for lines in tables for line in ("", *lines)))
+    if options.picture:
+        options.picture.write_text(svg(gain_curves(by_arm), task.title.format(tested)), encoding="utf-8")
+        if lines := audit_lines(by_arm):
+            steps = max(sum(len(audit.right) for audit in one.audits) for one in found)
+            text = curves(lines, "Answers written in training, by the checker and by the judge", steps)
+            options.picture.with_stem(f"{options.picture.stem}-audit").write_text(text, encoding="utf-8")
+    return found, shortfalls_of_ways(by_arm, task)
+
+
+def _print_runs(found: list[Learned], task: Task) -> None:
     stdout().print(table(found, task))
     for one in found:
         if one.ended:
-            print(f"seed {one.seed}: {one.ended}")
-    gains = mean_interval([one.gain for one in found], bounds=(-task.full, task.full))
-    if gains.n > 1:
-        print(f"Mean gain of {gains.n} seeds {gains.value:+.3f} [{gains.low:+.3f}, {gains.high:+.3f}]")
-    short = shortfalls(found, task) if options.check else []
-    print("\n".join(short), end="\n" if short else "")
-    records = [{"changes": options.changes, **asdict(one)} for one in found]
-    for model in (model for record in records for model in record["models"]):
-        del model["items"]  # hundreds of numbers, of which the intervals are made
-    if options.picture:
-        options.picture.write_text(svg(records, task.title.format(tested)), encoding="utf-8")
-    print(json.dumps(without_nan(records)))
-    sys.exit(1 if short else 0)
+            print(f"seed {one.seed}{f' {one.control}' if one.control else ''}: {one.ended}")
 
 
 if __name__ == "__main__":

@@ -115,7 +115,9 @@ def _repeated(tokens: Sequence[str]) -> float:
 
 def _puzzles(session: Session, model: str, tested: int) -> Measured:
     relations = [puzzle.relations for puzzle in puzzles("test", 0)[:tested]]
-    limit = session.config.candidate_sampling.max_tokens
+    config = session.config
+    rollouts = config.learn_from == "rollouts"
+    limit = config.grpo.max_completion_length if rollouts else config.candidate_sampling.max_tokens
     first = _solved(session, model, relations, Sampling(0.0, 1.0, limit), 1)
     several = _solved(session, model, relations, Sampling(1.0, 1.0, limit), SAMPLES)
     judge, read = _judging(session, model)

@@ -17,6 +17,7 @@ from srlm.engines.chat_template import ChatTokenizer
 from srlm.engines.conversation_trial import require_contexts
 from srlm.errors import UsageError
 from srlm.judges.pointwise import PointwiseJudge
+from srlm.judges.rubric import POINTS, load_rubric
 from srlm.seed_data import Seeds, load_seeds
 from srlm.types import Prompt
 from trainer.data.seed_data import ift_seeds
@@ -90,6 +91,24 @@ def _check_ranked(config: TrainConfig, seeds: Seeds, source: str, ranked: Seeds)
             f"The seeds {source} have no ranked instruction to train the judge on; {len(ranked.validation)} are held "
             "out. Name a file of them (prompt, chosen and rejected) or the packaged ones as seeds.eft_source "
             "(seeds.eft_source=embedded), or train without EFT: seeds.eft=false."
+        )
+    if config.start != "instruct" and config.seeds.eft and config.seeds.eft_targets == "judgements":
+        _check_scale(config, source, ranked)
+
+
+def _check_scale(config: TrainConfig, source: str, ranked: Seeds) -> None:
+    """Check that judgements of another scale than 0-5 fit the rubric; those of 0-5 are sampled anew where they do not.
+
+    Raises:
+        UsageError: they do not fit.
+    """
+    scale = str(load_rubric(config.judge.rubric).scale)
+    found = next((one.scale for one in ranked.eft if one.scale not in (scale, str(POINTS))), None)
+    if found is not None:
+        raise UsageError(
+            f"The seeds {source} have judgements on the scale {found}, and the rubric {config.judge.rubric} scores "
+            f"{scale}. Set a rubric of that scale: judge.rubric=correct is the one for problems with right and wrong "
+            "answers (0-1)."
         )
 
 

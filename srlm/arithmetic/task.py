@@ -115,7 +115,7 @@ _NAMES = (
     "Maya",
     "Noor",
 )
-_THINGS = ("apples", "marbles", "stickers", "pencils", "stamps", "shells", "buttons", "cards", "coins", "seeds")
+_THINGS = ("apples", "marbles", "stickers", "pencils", "stamps", "shells", "buttons", "cards", "badges", "seeds")
 _SOME, _MANY = range(2, 13), range(15, 100)
 
 _TEMPLATES = (

@@ -1,4 +1,4 @@
-"""`srlm show`: the lineage of a training pair."""
+"""`srlm show`: the lineage of a training pair, or of a rollout."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,25 +9,35 @@ from srlm.console import say
 
 if TYPE_CHECKING:
     from srlm.lineage import JudgedAnswer, Lineage
+    from srlm.rollout_lineage import RolloutLineage
+    from srlm.rollouts import Rollout
     from srlm.types import Prompt, Verdict
 
 
 def show(
     identifier: Annotated[
-        str, typer.Argument(metavar="ID", help="Id of a pair, prompt, candidate or verdict, such as M2-p0003-pair.")
+        str,
+        typer.Argument(
+            metavar="ID", help="Id of a pair, prompt, candidate, verdict or rollout, such as M2-p0003-pair."
+        ),
     ],
     run: RunName = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Show how a training pair was made.
 
-    Its instruction, few-shot examples or place in a file, candidates, verdicts, and why it was chosen.
+    Its instruction, few-shot examples or place in a file, candidates, verdicts, and why it was chosen. Of a rollout:
+    its problem, reward and truth, the judge's replies, and the other answers of its group.
     """
     from srlm.lineage import find_lineage
+    from srlm.rollout_lineage import find_rollout, is_rollout
     from srlm.runs import open_run
 
     home = open_run(runs, run)
-    say(describe(find_lineage(home, identifier)))
+    if is_rollout(identifier):
+        say(describe_rollout(find_rollout(home, identifier)))
+    else:
+        say(describe(find_lineage(home, identifier)))
 
 
 def describe(found: "Lineage") -> str:
@@ -48,6 +58,32 @@ def describe(found: "Lineage") -> str:
     elif found.dropped is not None:
         lines.append(f"Nothing to learn from: {found.dropped.reason} ({found.dropped.detail}).")
     return "\n".join(lines)
+
+
+def describe_rollout(found: "RolloutLineage") -> str:
+    """Return the lineage of a rollout as text."""
+    rollout = found.rollout
+    lines = [f"Problem {rollout.problem_id}, step {rollout.step}"]
+    lines += [_indent(found.problem.prompt), ""] if found.problem else [""]
+    lines += [f"Answer {rollout.id}: {_judged(rollout)}", _indent(rollout.text or "(empty)")]
+    if rollout.answer != rollout.text:
+        lines.append("  extracted: " + (rollout.answer if rollout.answer is not None else "no answer"))
+    for key, reply in found.replies:
+        lines.append(f"    call {key}: " + ("not in the ledger" if reply is None else "the reply"))
+        if reply is not None:
+            lines += [*_thoughts(reply.thoughts, 8), _indent(reply.text or "(empty)", 8)]
+    lines += ["", "Its group"]
+    lines += [f"  {one.id}: {_judged(one)}{'  (this one)' if one.id == rollout.id else ''}" for one in found.group]
+    return "\n".join(lines)
+
+
+def _judged(rollout: "Rollout") -> str:
+    """Return the reward and the truth of a rollout."""
+    reward = "no reward" if rollout.reward is None else f"reward {rollout.reward:.2f}"
+    judged = {True: ", judged right", False: ", judged wrong", None: ""}[rollout.judged_right]
+    truth = {True: "right", False: "wrong", None: "not checked"}[rollout.right]
+    cut = ", cut at the token limit" if rollout.cut else ""
+    return f"{reward}{judged}, {truth}{cut}"
 
 
 def _source(prompt: "Prompt") -> str:

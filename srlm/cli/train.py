@@ -66,7 +66,7 @@ def train(
     if run.is_given("M1"):
         done += f" M1 is the given model, {run.config.model}."
     suites = "alpaca,reward" if run.path("seeds/validation").exists() else "alpaca"  # that of a judge needs seed data
-    if run.config.instructions.source in TASKS:
+    if run.config.instructions.source in TASKS or run.config.learn_from == "rollouts":
         suites = "verifiable"
     following = command("srlm", "eval", *models, "--suite", suites, "--runs", runs, "--run", run.name)
     for line in (done, f"Next: {following}"):

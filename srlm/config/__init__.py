@@ -25,6 +25,8 @@ from srlm.config.rollouts import GRPOConfig, RolloutsConfig
 from srlm.config.section import OneOrSeveral, SamplingConfig, Section
 from srlm.config.start import Start, require_effect, require_seeds, without_default_seeds
 from srlm.config.vllm import VLLMConfig
+from srlm.countdown.task import COUNTDOWN
+from srlm.seeding import seed_in_name
 from srlm.task_seed import with_task_seed
 
 Tracker = Literal["tensorboard", "wandb"]
@@ -220,6 +222,18 @@ class TrainConfig(Section):
             raise ValueError(
                 "judge.frozen scores candidates, and learn_from=rollouts has none: name the judge of the rollouts in "
                 "rollouts.judged_by, and leave out judge.frozen"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _seeds_have_the_rule(self) -> "TrainConfig":
+        rule, wanted = self.rollouts.numbers, self.learn_from == "rollouts" and self.rollouts.task == COUNTDOWN
+        sources = (self.seeds.source, self.seeds.eft_source)
+        taught = any(seed_in_name(COUNTDOWN, one or "") is not None for one in sources)
+        if wanted and taught and rule != "exactly once":
+            raise ValueError(
+                f"rollouts.numbers is {rule}, and the seed data countdown teaches the rule exactly once: the judge "
+                "would refuse right answers. Set rollouts.numbers to exactly once, or take other seed data"
             )
         return self
 

@@ -1,4 +1,4 @@
-"""Whether a function is an antiderivative of another: its derivative by SymPy, compared at random points.
+"""Check of an antiderivative: its derivative by SymPy, compared with the integrand at random points.
 
 Values have 30 digits. At a point where both are real and finite, they may differ by `TOLERANCE` of the integrand there,
 or of its median over the points, whichever is larger; so a flat wrong function does not pass where the integrand is

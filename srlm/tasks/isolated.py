@@ -23,7 +23,7 @@ WALL_FACTOR = 20
 
 @dataclass(frozen=True)
 class CheckReply:
-    """What a checker said; `error` is why it could not: an exception, or "time" for a passed limit."""
+    """A checker's word; `error` is why it could not: an exception, or "time" for a passed limit."""
 
     right: bool | None
     error: str | None = None

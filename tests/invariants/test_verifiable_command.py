@@ -72,6 +72,26 @@ def test_countdown_needs_no_file_either(cli, own_run):
     assert "prompt_loose" not in found
 
 
+def test_every_result_of_countdown_names_its_rule(cli, own_run):
+    for data, rule in {"countdown": "at most once", "countdown:exactly-once": "exactly once"}.items():
+        command = ("eval", "M1", "--suite", "verifiable", "--data", data, "--limit", 2, "--max-tokens", 8)
+        assert cli(*command, *own_run.at).code == 0
+        stored = json.loads((own_run.folder / "evals/verifiable/M1.json").read_text(encoding="utf-8"))
+        assert stored["rule"] == f"each number {rule}"
+        assert f"Countdown, each number {rule}: 2 items" in " ".join(cli("compare", "M1", *own_run.at).out.split())
+
+
+def test_integrals_are_checked_by_the_task(cli, own_run):
+    command = ("eval", "M1", "--suite", "verifiable", "--data", "integration", "--limit", 2, "--max-tokens", 8)
+    result = cli(*command, *own_run.at)
+    assert result.code == 0, result.err
+    found = metrics(cli, own_run, "M1")
+    assert "instruction_strict" not in found
+    assert found["verifiable_flaw_0"]["M1"]["value"] == 1  # no answer in the form that was asked for
+    out = " ".join(cli("compare", "M1", *own_run.at).out.split())
+    assert "2 problems of the test split, checked by the checker of integration (1 to 3 terms)" in out
+
+
 @pytest.mark.parametrize(
     ("data", "named"),
     [(("--data", "nowhere.jsonl"), "nowhere.jsonl: there is no such file"), ((), "google/IFEval: is not a local file")],

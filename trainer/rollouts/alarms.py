@@ -13,6 +13,7 @@ depend on each other). Delay and false alarms are measured in docs/explain/monit
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import hypot, sqrt
 from typing import Literal
 
@@ -153,5 +154,7 @@ def _ratio(tops: Sequence[float], bottoms: Sequence[int]) -> tuple[float, float]
     value, count = sum(tops) / sum(bottoms), len(tops)
     if count < 2:
         return value, 0.0
-    squares = sum((top - value * bottom) ** 2 for top, bottom in zip(tops, bottoms, strict=True))
+    residuals = [top - value * bottom for top, bottom in zip(tops, bottoms, strict=True)]
+    # Of differences between neighbours (von Neumann 1941): a trend over the steps is looked for, and no error.
+    squares = sum((one - two) ** 2 for one, two in pairwise(residuals)) / 2
     return value, sqrt(squares * count / (count - 1)) / sum(bottoms)

@@ -112,7 +112,7 @@ def pool(audits: Sequence[StepAudit]) -> StepAudit:
 
 
 def log_values(audit: StepAudit) -> dict[str, float]:
-    """Return the values of an audit for the training log and trackers, "audit/precision", without those that are None."""
+    """Return the values of an audit for the training log and trackers, "audit/precision"; none that is None."""
     return {
         f"{LOGGED}/{name}": float(value)
         for name, value in asdict(audit).items()

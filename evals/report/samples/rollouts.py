@@ -11,7 +11,7 @@ from srlm.runs import Run
 from srlm.seeding import derive_seed
 from srlm.tasks.task import Problem
 
-OUTCOMES = {
+OUTCOMES: dict[tuple[bool | None, bool | None], str] = {
     (True, True): "judged right, is right",
     (True, False): "judged right, is wrong",
     (False, True): "judged wrong, is right",

@@ -51,7 +51,7 @@ def rollout_section(run: Run) -> Section:
         f"M_t learns from the rewards of its own answers to problems of the task {found[0].task}; {judged}. The first "
         "sign of failure is that the judge calls more answers right and no more are."
     )
-    note = f"The samples below have at most {MOST} groups of answers of each iteration; rollouts.jsonl has all."
+    note = f"The samples below have at most {MOST} groups of answers of each iteration; srlm show ID has all."
     return Section(
         ID,
         TITLE,
@@ -153,8 +153,8 @@ def _table(metrics: RolloutMetrics, audits: Sequence[StepAudit]) -> Table:
 def _cell(one: Estimate, percent: bool) -> Cell:
     if isnan(one.value):
         return Cell("–")
-    form = (lambda value: f"{100 * value:.1f} %") if percent else (lambda value: f"{value:.2f}")
-    return Cell(form(one.value), "" if isnan(one.low) else f"[{form(one.low)}, {form(one.high)}]")
+    value, low, high = (f"{100 * x:.1f} %" if percent else f"{x:.2f}" for x in (one.value, one.low, one.high))
+    return Cell(value, "" if isnan(one.low) else f"[{low}, {high}]")
 
 
 def _percent(one: Estimate) -> str:
