@@ -55,7 +55,7 @@ class MonitorConfig(Section):
         description="rollouts: share of the answers called right by the judge that the checker does too",
     )
     max_gap_growth: float = Field(
-        0.1,
+        0.05,
         ge=0,
         description=(
             "rollouts: share of the answers called right by the judge minus the share that is right; its growth since "
