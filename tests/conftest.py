@@ -2,8 +2,9 @@
 
 `cli(...)` runs `srlm` without a network, a key, or a terminal, by the entry point of its script and inside the test's
 process, because a new process spends seconds on imports. `cli.apart(...)` and `cli.start(...)` run the script itself in
-a process of its own: for what is about processes (start-up, kills, Ctrl-C, pipes, a library that is missing), and once
-for each kind of error. `tiny_model` is a Llama of some 40,000 weights: it writes nonsense, but by the same code as any
+a process of its own: for what is about processes (start-up, Ctrl-C, pipes, a library that is missing), and once for
+each kind of error. `cli.fork(...)` runs it in a fork of a process that has the libraries: for the many lives of a run
+that is killed. `tiny_model` is a Llama of some 40,000 weights: it writes nonsense, but by the same code as any
 other. `finished_run` is one unbroken run of it; tests must not write into that, `own_run` is a copy for them. Both are
 made once, by the first worker that needs them. `page` is one of a real browser, if there is any.
 """
@@ -35,6 +36,7 @@ import pytest
 from filelock import FileLock
 
 from helpers.browser import chromium, page, seen
+from helpers.forked import ForkedCommand
 
 __all__ = ["chromium", "page", "seen"]
 
@@ -170,6 +172,13 @@ class CommandLine:
             encoding="utf-8",
             start_new_session=True,
         )
+
+    def fork(
+        self, *words: object, cwd: Path | None = None, env: dict[str, str] | None = None, customize: str = ""
+    ) -> ForkedCommand:
+        """Start as `start` does, in a fork of a process that has imported the libraries, and leave it running."""
+        surroundings = {**self.environment, **(env or {})}
+        return ForkedCommand(list(map(str, words)), cwd or self.home, surroundings, customize, self.home)
 
 
 @contextmanager

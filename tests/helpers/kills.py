@@ -8,8 +8,8 @@ PATIENCE_SECONDS = 240
 
 
 def kill_when(cli: Any, words: tuple[Any, ...], reached: Callable[[], bool], **options: Any) -> int:
-    """Start a command, kill it as soon as `reached`, and return its exit code. `options`: those of `cli.start`."""
-    process = cli.start(*words, **options)
+    """Start a command, kill it as soon as `reached`, and return its exit code. `options`: those of `cli.fork`."""
+    process = cli.fork(*words, **options)
     try:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while process.poll() is None and time.monotonic() < deadline and not reached():
@@ -17,4 +17,4 @@ def kill_when(cli: Any, words: tuple[Any, ...], reached: Callable[[], bool], **o
     finally:
         process.kill()
         process.communicate()
-    return int(process.returncode)
+    return int(process.returncode or 0)

@@ -100,7 +100,7 @@ def say(text: object) -> None:
 def live(cli, words, mark, trains: bool, seconds: float) -> tuple[int, str, float]:
     """One life of a run, killed when it has worked for so long: its return code, last words, and seconds of work."""
     mark.unlink(missing_ok=True)
-    process = cli.start(*words, customize=AT_WORK, env={"AT_WORK": str(mark), "TRAINS": str(trains)})
+    process = cli.fork(*words, customize=AT_WORK, env={"AT_WORK": str(mark), "TRAINS": str(trains)})
     deadline = time.monotonic() + PATIENCE_SECONDS
     while process.poll() is None and not mark.exists() and time.monotonic() < deadline:
         time.sleep(0.002)

@@ -43,8 +43,7 @@ class Training:
         return (unfinished / "model.safetensors").exists() if self.late else unfinished.exists()
 
     def linger(self, share: float) -> float:
-        # Some seconds go by with imports and tokenisation before the first step.
-        return 0 if self.late else 6 * share
+        return 0 if self.late else 2 * share
 
     def inside(self, run: Path, total: int) -> bool:
         folder = run / self.model
@@ -95,7 +94,7 @@ def answered(run: Path, stage: str) -> int:
 
 def kill_inside(cli, command, run: Path, stage: Training | Asking, share: float, total: int) -> int:
     """Start the command, kill it inside a stage, and return its exit code."""
-    process = cli.start(*command)
+    process = cli.fork(*command)
     try:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while process.poll() is None and time.monotonic() < deadline and not stage.reached(run, share, total):

@@ -27,7 +27,7 @@ def command(config, run, *more):
 def kill_after_a_checkpoint(cli, words, training):
     """Kill the command when its training has written a checkpoint later than what is there already."""
     before = set(training.glob("step-*"))
-    process = cli.start(*words)
+    process = cli.fork(*words)
     try:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while process.poll() is None and time.monotonic() < deadline and not set(training.glob("step-*")) - before:

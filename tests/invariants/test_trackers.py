@@ -153,7 +153,7 @@ def until(process, happened):
 def kill_beyond_a_checkpoint(cli, words, model):
     """Kill the command when a new checkpoint lies there, and steps have been reported that will be made again."""
     before, known = set(model.glob("training/step-*")), set(model.glob("tracking/events.*"))
-    process = cli.start(*words)
+    process = cli.fork(*words)
     until(process, lambda: set(model.glob("training/step-*")) - before)
     (events,) = set(model.glob("tracking/events.*")) - known
     size = events.stat().st_size
