@@ -7,10 +7,11 @@ the text above it.
 import re
 
 _LINE = re.compile(r"[\s>#*_`-]*answer[\s*_`]*[:\uff1a](.*)", re.IGNORECASE)
-_AROUND = " \t*_`$."
+_AROUND = " \t*_`$"
 
 
 def answer_line(text: str) -> str | None:
     """Return what the last line that begins with "Answer:" holds; None if there is no such line, or nothing in it."""
     found = [match[1] for line in text.splitlines() if (match := _LINE.match(line))]
-    return (found[-1].strip(_AROUND) or None) if found else None
+    # A point before a number is part of it: .5 is not 5.
+    return (found[-1].lstrip(_AROUND).rstrip(f"{_AROUND}.") or None) if found else None

@@ -1,9 +1,10 @@
 """Check of an antiderivative: its derivative by SymPy, compared with the integrand at random points.
 
 Values have 30 digits. At a point where both are real and finite, they may differ by `TOLERANCE` of the integrand there,
-or of its median over the points, whichever is larger; so a flat wrong function does not pass where the integrand is
-small. One difference is enough to be wrong; to be right, a function agrees at `LEAST_POINTS` or more; with fewer
-nothing is decided. An antiderivative of any branch counts: ln(x) and ln(-x) for 1/x.
+or by `FLOOR` of its median over the points, whichever is larger. So a flat wrong function does not pass where the
+integrand is small, nor a small wrong summand where it grows fast. One difference is enough to be wrong; to be right, a
+function agrees at `LEAST_POINTS` or more; with fewer nothing is decided. An antiderivative of any branch counts: ln(x)
+and ln(-x) for 1/x.
 
 SymPy may take long for a tree that is within the bounds of the parser: check in a process with a limit
 (`srlm.tasks.isolated`).
@@ -20,6 +21,8 @@ from srlm.seeding import derive_seed
 
 DIGITS = 30
 TOLERANCE = 1e-8
+FLOOR = 1e-9
+"""For points where the integrand is nearly 0: an answer with decimals of ten digits is right there too."""
 POINTS = 32
 LEAST_POINTS = 8
 WIDTH = 4
@@ -43,13 +46,13 @@ def is_antiderivative(integrand: str, answer: str) -> bool | None:
     if function.has(*_infinities()):
         return False
     derivative = function.diff(_variable())
-    floor = median(abs(value) for value in wanted.values()) if wanted else 0
+    floor = FLOOR * median(abs(value) for value in wanted.values()) if wanted else 0
     compared = 0
     for point, value in wanted.items():
         found = _value(derivative, point)
         if found is not None:
             compared += 1
-            if abs(found - value) > TOLERANCE * max(abs(value), floor):
+            if abs(found - value) > max(TOLERANCE * abs(value), floor):
                 return False
     return True if compared >= LEAST_POINTS else None
 

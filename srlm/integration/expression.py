@@ -2,8 +2,8 @@
 
 Understood are numbers, x, e and pi, + - * / ^ (or **), brackets, |...|, a product without a sign (2x, x sin(x)), the
 functions of `FUNCTIONS` with and without brackets (sin 2x), powers of functions (sin^2(x)), and of LaTeX \\frac,
-\\sqrt, \\cdot, \\left and \\right. "F(x) =" before and "+ C" after the function are dropped. A product without a sign
-binds as one with a sign: 1/2x is x/2. `log` is the natural logarithm.
+\\sqrt, \\cdot, \\left and \\right. "F(x) =" before the function, and "+ C" after it or "C +" before it, are dropped. A
+product without a sign binds as one with a sign: 1/2x is x/2. `log` is the natural logarithm.
 
 Length, nesting, numbers and exponents are bounded. SymPy's own parser is not used, because it evaluates what it reads.
 """
@@ -85,6 +85,7 @@ _REPLACED = {
     **dict.fromkeys(("\\cdot", "\\times"), "*"),
     **dict.fromkeys(("\\left", "\\right", "\\,", "\\;", "\\!", "\\ ", "\\displaystyle", "$"), " "),
     **dict.fromkeys(("\\dfrac", "\\tfrac", "\\frac"), "#"),
+    **dict.fromkeys(("\\(", "\\)"), " "),
     **dict.fromkeys(("\\operatorname", "\\mathrm", "\\text"), " "),
     "**": "^",
     "÷": "/",
@@ -100,8 +101,10 @@ _REPLACED = {
 }
 _WRITTEN = re.compile("|".join(re.escape(one) for one in sorted(_REPLACED, key=len, reverse=True)))
 _NAMED = re.compile(r"\s*[FfGgy]\s*(?:\(\s*x\s*\))?\s*=(?!=)")
-_CONSTANT = re.compile(r"\s*\+\s*[Cc]\s*")
-_TOKEN = re.compile(rf"[0-9]{{1,9}}(?:\.[0-9]{{1,9}})?|\\?(?:{'|'.join(FUNCTIONS)}|pi|[xe])|[-+*/^()|#]")
+_CONSTANT = re.compile(r"\s*\+\s*(?:[Cc]|\(\s*[Cc]\s*\))\s*\Z")
+_CONSTANT_FIRST = re.compile(r"\s*[Cc]\s*\+")
+_NUMBER = r"[0-9]{1,9}(?:\.[0-9]{1,20})?|\.[0-9]{1,20}"
+_TOKEN = re.compile(rf"{_NUMBER}|\\?(?:{'|'.join(FUNCTIONS)}|pi|[xe])|[-+*/^()|#]")
 
 
 def read_function(text: str) -> Tree | None:
@@ -111,8 +114,10 @@ def read_function(text: str) -> Tree | None:
     written = _WRITTEN.sub(lambda found: _REPLACED[found[0]], text)
     if named := _NAMED.match(written):
         written = written[named.end() :]
-    if constant := re.search(_CONSTANT.pattern + r"\Z", written):
-        written = written[: constant.start()]
+    if ending := _CONSTANT.search(written):
+        written = written[: ending.start()]
+    elif beginning := _CONSTANT_FIRST.match(written):
+        written = written[beginning.end() :]
     if _TOKEN.sub("", written).strip():
         return None
     reader = _Reader([token.removeprefix("\\") for token in _TOKEN.findall(written)][::-1])
@@ -183,7 +188,7 @@ class _Reader:
 
     def _atom(self, depth: int) -> Tree:
         taken = self.ahead.pop() if self.ahead else ""
-        if taken[:1].isdigit():
+        if _is_number(taken):
             return Number(Fraction(taken))
         if taken in FUNCTIONS:
             return self._call(FUNCTIONS[taken], depth)
@@ -226,12 +231,16 @@ class _Reader:
 
     def _bare_argument(self, depth: int) -> Tree:
         """Parse an argument without brackets: 2x in sin 2x cos x."""
-        tree = self._power(depth) if self.next[:1].isdigit() or self.next in ("x", "e", "pi") else None
+        tree = self._power(depth) if _is_number(self.next) or self.next in ("x", "e", "pi") else None
         if tree is None:
             raise ValueError("an argument is expected")
         while self.next in ("x", "e", "pi"):
             tree = Operation("*", tree, self._power(depth))
         return tree
+
+
+def _is_number(token: str) -> bool:
+    return token[:1].isdigit() or token[:1] == "."
 
 
 def _raised(base: Tree, exponent: Tree) -> Tree:

@@ -31,6 +31,9 @@ from srlm.integration.task import integrals
         ("exp(x)", "e^x"),
         ("x*exp(x)", "(x - 1)e^x"),
         ("1/100000*x", "x^2/200000"),
+        ("x", ".5x^2"),
+        ("x^2", "C + x^3/3"),
+        ("cos(3*x)", "0.33333333333*sin(3x)"),
     ],
 )
 def test_right(integrand, answer):
@@ -53,6 +56,7 @@ def test_right(integrand, answer):
         ("1/100000*x", "x^2/200001"),
         ("exp(x)", "e^x + x/1000000"),
         ("cos(x)", "sin(x) + sin(1000x)/10000000"),
+        ("x*exp(3*x^2)", "exp(3*x^2)/6 + x/200"),  # far below the median of the integrand, which grows fast
     ],
 )
 def test_wrong(integrand, answer):
