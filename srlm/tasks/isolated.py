@@ -7,23 +7,29 @@ the next check starts a new one. The limit is one of processor time, so that the
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
 import weakref
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+
+from srlm.errors import UsageError
 
 START_SECONDS = 120
 """Seconds in which the process has to be ready: it imports libraries, or a user's file does."""
 WALL_FACTOR = 20
 """Seconds on the clock for a second of processor time: ends a check that waits and computes nothing."""
+NO_REPLY = "no reply"
+"""Error of a check that passed its limit, or that ended the process in another way."""
 
 
 @dataclass(frozen=True)
 class CheckReply:
-    """A checker's word; `error` is why it could not: an exception, or "time" for a passed limit."""
+    """A checker's word; `error` is why it could not: an exception, or `NO_REPLY`."""
 
     right: bool | None
     error: str | None = None
@@ -52,13 +58,16 @@ class IsolatedChecker:
         Args:
             problem: what the checker needs of it, as JSON.
             answer: that was extracted.
+
+        Raises:
+            UsageError: the process does not start.
         """
         process = self._started()
         line = json.dumps({"problem": dict(problem), "answer": answer}).encode() + b"\n"
         reply = _exchange(process, line, self._wall)
         if reply is None:
             self.close()
-            return CheckReply(None, "time")
+            return CheckReply(None, NO_REPLY)
         found = json.loads(reply)
         return CheckReply(found["right"], found["error"])
 
@@ -83,7 +92,11 @@ class IsolatedChecker:
         self._finalizer = weakref.finalize(self, _end, process)
         if _exchange(process, json.dumps(self._setup).encode() + b"\n", START_SECONDS) is None:
             self.close()
-            raise RuntimeError("the process that checks answers did not start")
+            raise UsageError(
+                "The process that checks answers failed at its start, with the error above, or was not ready within "
+                f"{START_SECONDS} s. It loads {self._setup['file'] or 'SymPy'}, without GPUs: correct what fails "
+                "there, or run the command again with less load on the machine."
+            )
         return process
 
 
@@ -106,7 +119,8 @@ def _exchange(process: subprocess.Popen[bytes], line: bytes, seconds: float) -> 
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    process.kill()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # with what a user's check has started
     process.wait()
     for stream in (process.stdin, process.stdout):
         if stream is not None:

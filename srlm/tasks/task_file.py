@@ -22,7 +22,7 @@ from typing import Any, get_args
 from srlm.console import stderr
 from srlm.errors import DataError, UsageError
 from srlm.seeding import derive_seed
-from srlm.tasks.isolated import IsolatedChecker
+from srlm.tasks.isolated import NO_REPLY, IsolatedChecker
 from srlm.tasks.task import Problem, Split
 from srlm.user_program import describe, execute, last_line, line_of, read_program
 
@@ -109,7 +109,8 @@ class FileTask:
         reply = self._checker.check(problem.data, answer)
         if reply.error is not None and reply.error not in self._reported:
             self._reported.add(reply.error)
-            problem_text = f"took more than {CHECK_SECONDS:g} s" if reply.error == "time" else f"failed: {reply.error}"
+            silent = f"took more than {CHECK_SECONDS:g} s, or ended its process"
+            problem_text = silent if reply.error == NO_REPLY else f"failed: {reply.error}"
             stderr().print(
                 f"{self._file}: check() {problem_text}, for an answer to {problem.id}. Such answers are counted as "
                 "undecided; the training goes on.",

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from srlm.tasks.isolated import CheckReply, IsolatedChecker
+from srlm.errors import UsageError
+from srlm.tasks.isolated import NO_REPLY, CheckReply, IsolatedChecker
 
 SOURCE = """
 import os, time
@@ -49,9 +50,9 @@ def test_what_is_true_and_what_is_not(checker):
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        ("loop", "time"),
-        ("power", "time"),
-        ("die", "time"),
+        ("loop", NO_REPLY),
+        ("power", NO_REPLY),
+        ("die", NO_REPLY),
         ("raise", "KeyError: 'missing' in line 13"),
         ("exit", "SystemExit: 3 in line 15"),
         ("text", "check() returned a str, and neither True, False nor None"),
@@ -60,6 +61,26 @@ def test_what_is_true_and_what_is_not(checker):
 def test_what_cannot_be_decided(checker, answer, error):
     assert checker.check({"wanted": "a"}, answer) == CheckReply(None, error)
     assert checker.check({"wanted": "a"}, "a") == CheckReply(True)
+
+
+def test_what_a_check_has_started_ends_with_it(tmp_path):
+    source = (
+        "import pathlib, subprocess\n"
+        "def check(problem, answer):\n"
+        "    child = subprocess.Popen(['sleep', '600'])\n"
+        "    pathlib.Path(answer).write_text(str(child.pid))\n"
+        "    while True:\n"
+        "        pass\n"
+    )
+    checker = IsolatedChecker("file", seconds=0.3, source=source, file="task.py")
+    assert checker.check({}, str(tmp_path / "pid")) == CheckReply(None, NO_REPLY)
+    assert _ends(int((tmp_path / "pid").read_text(encoding="utf-8")))
+
+
+def test_a_file_that_fails_in_the_process_alone_is_named():
+    checker = IsolatedChecker("file", seconds=1, source="raise ValueError('no GPU')", file="task.py")
+    with pytest.raises(UsageError, match=r"failed at its start.*It loads task\.py"):
+        checker.check({}, "a")
 
 
 def test_the_process_ends_with_its_parent():
@@ -73,16 +94,20 @@ def test_the_process_ends_with_its_parent():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert found.returncode == -signal.SIGKILL, found.stderr
-    pid = int(found.stdout)
+    assert _ends(int(found.stdout))
+
+
+def _ends(pid):
+    """Whether it has ended, or does so within ten seconds."""
     for _ in range(200):
         try:
             os.kill(pid, 0)
         except ProcessLookupError:
-            return
+            return True
         if _zombie(pid):
-            return
+            return True
         time.sleep(0.05)
-    pytest.fail("the process is still there")
+    return False
 
 
 def _zombie(pid):
