@@ -48,6 +48,7 @@ from trainer.preferences.consistency import rank_agreement
 from trainer.preferences.errors import no_best_answers_error, no_pairs_error
 from trainer.preferences.scoring import Scores, ScoreSource, score_answers
 from trainer.preferences.selection import select_pairs, select_positives
+from trainer.reward_versions import write_versions
 from trainer.rollouts.problems import draw_problems
 from trainer.rollouts.reward_settings import charged, reward_settings
 from trainer.rollouts.rollout_file import unfinished_file
@@ -106,8 +107,7 @@ def _train_grpo(session: Session, number: int, strict: bool) -> RolloutMetrics:
     config, run = session.config, session.run
     current, following = f"M{number}", f"M{number + 1}"
     task = open_task(config.rollouts)
-    if following not in run.models():
-        session.require_sources()
+    versions = session.require_sources() if following not in run.models() else []
     drawn = f"{following}/problems"
     with charged(session, drawn):
         problems = run.stage(
@@ -131,6 +131,7 @@ def _train_grpo(session: Session, number: int, strict: bool) -> RolloutMetrics:
         )
         with charged(session, f"{following}/rollouts"):
             run_job(job, config.launcher, session.progress)
+        write_versions(run, versions)
         run.path(f"{following}/health").unlink(missing_ok=True)  # of an attempt that was killed here
         measured.append(monitor_rollouts(session, number, task.label, len(problems)))
         write_card(run, following, folder)

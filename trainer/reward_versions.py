@@ -32,6 +32,12 @@ def keep_versions(run: Run, parts: Sequence[RewardPart], verdicts: Sequence[Verd
     run.stage(STAGE, SourceVersion, lambda: [SourceVersion(name, labels[name]) for name in names])
 
 
+def write_versions(run: Run, versions: Sequence[SourceVersion]) -> None:
+    """Write the versions of the sources that rewarded rollouts, unless there is none or the run has them."""
+    if versions:
+        run.stage(STAGE, SourceVersion, lambda: list(versions))
+
+
 def require_version(run: Run, source: RewardSource) -> None:
     """Refuse a source that has changed since it scored answers of this run.
 

@@ -1,6 +1,7 @@
 """The context of a run: settings, run directory, progress, and the one model in memory."""
 
 from pathlib import Path
+from typing import cast
 
 from srlm.config import TrainConfig
 from srlm.config.rewards import JUDGE, only_judge
@@ -13,9 +14,9 @@ from srlm.inference import Caller
 from srlm.judges.pointwise import PointwiseJudge, configured_judge
 from srlm.judges.rubric import Scale
 from srlm.model_hub import is_model_name, model_folder
-from srlm.rewards.source import open_source
+from srlm.rewards.source import RewardSource, open_source
 from srlm.runs import Run
-from trainer.reward_versions import require_version
+from trainer.reward_versions import SourceVersion, require_version
 
 
 class Session:
@@ -96,17 +97,23 @@ class Session:
         """Return a source of the setting `reward` with the run's ledger, as `caller` does for a model."""
         return Caller(self.source(source), self.run.ledger, stage, self.progress)
 
-    def require_sources(self) -> None:
+    def require_sources(self) -> list[SourceVersion]:
         """Open each source of the setting `reward` once, before an iteration computes what they are to score.
+
+        Returns:
+            Their versions.
 
         Raises:
             RunChanged: one is another version than the one that scored earlier answers of this run.
             SrlmError: one cannot be opened.
         """
+        found: list[SourceVersion] = []
         for part in self.config.reward:
             if part.source != JUDGE:
-                self.source(part.source)
+                opened = cast(RewardSource, self.source(part.source))
+                found.append(SourceVersion(part.source, opened.label))
                 self.release()
+        return found
 
     def release(self) -> None:
         """Release the engine's memory, for training."""

@@ -40,6 +40,7 @@ def test_an_alarm_ends_a_strict_run_which_goes_on_without_it(cli, config, run_fo
     assert again.code == 5, "the step is made again, and so is the alarm"
     whole = cli("train", config, "--runs", tmp_path, "--name", "r")
     assert whole.code == 0, whole.err
+    assert "praise.py:praise" in (tmp_path / "r" / "reward.jsonl").read_text(encoding="utf-8")
     warnings = [line for line in whole.err.splitlines() if "M2: warning: steps 1 to 3" in line]
     assert len(warnings) == 1
     assert "alarms: precision at step 3" in whole.err
