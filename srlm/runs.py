@@ -76,8 +76,8 @@ MACHINE = frozenset(
         ),
     }
 )
-"""Settings of the machine and of logging, which change results by no more than rounding and dropout's random numbers:
-a run can be resumed with other values."""
+"""Settings of the machine and of logging, which change results by no more than rounding and the random numbers that
+processes draw of their own, for dropout and for rollouts: a run can be resumed with other values."""
 
 
 UNSETTLED = "engine auto -> "

@@ -6,11 +6,14 @@ once for the whole training, so that a training that goes on from a checkpoint h
 """
 
 import json
+import os
 import random
+from hashlib import sha256
 from math import ceil
 from typing import Any
 
 from srlm.checkpoint_files import read_config
+from srlm.config.rewards import program_of
 from srlm.console import Progress
 from srlm.digest import digest_of
 from srlm.engines.architectures import context_length
@@ -72,7 +75,7 @@ def train_grpo(job: GRPOJob, progress: Progress) -> None:
     arguments = Arguments(**shared | _own_arguments(job))
     task = open_task(job.rewards.rollouts)
     device = own_device(job.device)
-    policy = _policy(job, device)
+    policy = _policy(job, device, task.label)
     rewarder = Rewarder(
         job.rewards,
         task,
@@ -187,11 +190,18 @@ def _rows(job: GRPOJob, prompt_ids: dict[str, list[int]]) -> list[dict[str, Any]
     ]
 
 
-def _policy(job: GRPOJob, device: str) -> PolicyEngine | None:
-    """Return the engine of the policy; None if another model judges."""
+def _policy(job: GRPOJob, device: str, task: str) -> PolicyEngine | None:
+    """Return the engine of the policy; None if another model judges.
+
+    Args:
+        job: of the training.
+        device: of this process.
+        task: label of the task, with the digest of a file.
+    """
     if job.rewards.judge_model != CURRENT:
         return None
-    # All from which the weights of a step follow. Micro-batches and the number of processes change only their rounding.
+    # All from which the weights of a step follow; micro-batches change only their rounding. Each process draws answers of
+    # its own, and so do two attempts with vLLM, which are not seeded by step.
     settings = {
         "start": fingerprint(job.start),
         "config": job.config.model_dump(mode="json", exclude={"per_device_train_batch_size", "save_steps"}),
@@ -200,6 +210,10 @@ def _policy(job: GRPOJob, device: str) -> PolicyEngine | None:
         "judge": job.rewards.judge.model_dump(mode="json"),
         "problems": [to_json(one) for one in job.problems],
         "seeds": [job.seed, job.rewards.seed],
+        "task": task,
+        "programs": [_program_digest(part.source) for part in job.rewards.parts],
+        "processes": world_size(),
+        "attempt": os.urandom(8).hex() if job.config.use_vllm else "",
     }
     return PolicyEngine(
         job.start,
@@ -210,3 +224,9 @@ def _policy(job: GRPOJob, device: str) -> PolicyEngine | None:
         thoughts="open" if job.thoughts == "keep" else "closed",
         training=digest_of(json.dumps(settings, sort_keys=True)),
     )
+
+
+def _program_digest(source: str) -> str:
+    """Return the digest of a reward program's file; "" for another source."""
+    program = program_of(source)
+    return "" if program is None else sha256(program[0].read_bytes()).hexdigest()

@@ -25,6 +25,8 @@ from trainer.rollouts.policy import PolicyEngine
 from trainer.rollouts.rewards import Judged, Rewarder, Written, final_rewards
 from trainer.rollouts.rollout_file import RolloutFile
 
+ADAPTERS = "adapter_config.json"
+"""File of a checkpoint that has low-rank adapters and no whole weights."""
 SHOWN_REASON = 200
 """Characters of the reason in a message."""
 
@@ -210,13 +212,21 @@ class RewardFunction:
         if not (alarms and settings.strict):
             return
         found = self._last_checkpoint()
-        offer = (
-            f"The last checkpoint before it is {found}: measure it with srlm eval {found}, or begin a new run with "
-            f"--set model={found} --set start=instruct"
-            if found
-            else f"No checkpoint was written before it (grpo.save_steps), so the model before it is the one that "
-            f"{settings.model} started from"
-        )
+        if found is None:
+            offer = (
+                f"No checkpoint was written before it (grpo.save_steps), so the model before it is the one that "
+                f"{settings.model} started from"
+            )
+        elif (found / ADAPTERS).exists():
+            offer = (
+                f"The last checkpoint before it is {found}: low-rank adapters (grpo.lora), which PEFT merges into the "
+                f"model that {settings.model} started from"
+            )
+        else:
+            offer = (
+                f"The last checkpoint before it is {found}: measure it with srlm eval {found}, or begin a new run with "
+                f"--set model={found} --set start=instruct"
+            )
         raise StoppedByStrict(
             f"{settings.model}: {alarms[0]} --strict stops here. {offer}. The same command without --strict goes on."
         )

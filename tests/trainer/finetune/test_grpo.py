@@ -21,7 +21,7 @@ from srlm.errors import NothingToTrain, StoppedByStrict, TrainingFailed
 from srlm.jsonl import parse_lines
 from srlm.rollouts import Rollout, StepAudit
 from srlm.tasks.open import open_task
-from trainer.finetune.grpo import train_grpo
+from trainer.finetune.grpo import _policy, train_grpo
 from trainer.finetune.job import GRPOJob
 from trainer.rollouts import reward_function
 from trainer.rollouts.settings import RewardSettings
@@ -291,6 +291,30 @@ def test_an_alarm_ends_a_strict_training_and_offers_the_last_checkpoint(grpo_job
     goes_on = GRPOJob(**{**vars(job), "rewards": rewards(monitor=monitor, right_from=-1)})
     train_grpo(goes_on, Progress(quiet=True))
     assert [one.step for one in parse_lines(job.folder.parent / "audit.jsonl", StepAudit)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_checkpoint_of_adapters_is_offered_as_what_it_is(grpo_job, rewards):
+    monitor = MonitorConfig(audit_steps=2, min_precision=0.9)
+    settings = {"num_iterations": 1, "steps": 3, "save_steps": 1, "lora": {"rank": 2}}
+    job = grpo_job(rewards(strict=True, monitor=monitor, right_from=-1), **settings)
+    with pytest.raises(StoppedByStrict, match=r"step-1: low-rank adapters \(grpo\.lora\), which PEFT merges"):
+        train_grpo(job, Progress(quiet=True))
+
+
+def test_verdicts_of_other_weights_are_other_calls(grpo_job, rewards, monkeypatch):
+    """Weights of a step follow from the answers before it, and each process draws answers of its own."""
+    judged = grpo_job(rewards(parts=(RewardPart(source="judge"),)))
+    given = grpo_job(rewards(), use_vllm="colocate")
+
+    def digest(job, task="puzzle"):
+        return _policy(job, "cpu", task)._training
+
+    one = digest(judged)
+    assert digest(judged) == one
+    assert digest(judged, "mine.py (0a1b)") != one
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert digest(judged) != one
+    assert digest(given) != digest(given), "vLLM is not seeded by step"
 
 
 def test_too_few_problems_are_refused(grpo_job):
