@@ -16,6 +16,7 @@ from learn_run import Learned, Task, one_run, same_m1
 from srlm.config import TrainConfig
 from srlm.config_file import load_config
 from srlm.console import Progress
+from srlm.puzzle.task import FULL_SCORE
 from trainer.preflight import preflight
 
 PAIRS, SELF = "pairs", "rollouts"
@@ -26,6 +27,9 @@ OF_PAIRS = ("dpo.", "pairs.", "instructions.", "candidate")
 OF_ROLLOUTS = ("grpo.", "rollouts.")
 Found = Mapping[str, Sequence[Learned]]
 """The runs of each arm, in the order of the seeds."""
+
+FULL_POINTS = f"rollouts.right_from={FULL_SCORE}"
+"""A program has no scale that says which answers it calls right."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +50,15 @@ ARMS = {
         Arm(PAIRS, "DPO on its own pairs", preset="puzzle"),
         Arm(SELF, "GRPO, judged by itself"),
         Arm("frozen-judge", "GRPO, judged by M_t", ("rollouts.judged_by=M_t",)),
-        Arm("checker-points", "GRPO, the checker's points", (f"reward={REWARDS}:points",)),
+        Arm("checker-points", "GRPO, the checker's points", (f"reward={REWARDS}:points", FULL_POINTS)),
         Arm("checker", "GRPO, the checker's right or wrong", (f"reward={REWARDS}:checker", "rollouts.right_from=1")),
-        Arm("random-reward", "GRPO, random points", (f"reward={REWARDS}:random_points",), is_control=True),
-        Arm("constant-reward", "GRPO, the same points for all", (f"reward={REWARDS}:constant",), is_control=True),
+        Arm("random-reward", "GRPO, random points", (f"reward={REWARDS}:random_points", FULL_POINTS), is_control=True),
+        Arm(
+            "constant-reward",
+            "GRPO, the same points for all",
+            (f"reward={REWARDS}:constant", FULL_POINTS),
+            is_control=True,
+        ),
         Arm("shuffled-eft", "GRPO, judged by itself, EFT shuffled", is_control=True, own_m1=True),
     )
 }
