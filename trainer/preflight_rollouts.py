@@ -1,7 +1,7 @@
 """Validation of learning from rollouts before a run starts: a part of `trainer/preflight.py`.
 
-The task is opened and its problems are drawn; the launcher, the judge, its scale and the room in the model's context
-fit the settings.
+The task is opened and the problems of all iterations are drawn; the launcher, the judge, its scale and the room in the
+model's context fit the settings.
 """
 
 import re
@@ -23,6 +23,7 @@ from srlm.judges.rubric import Scale
 from srlm.tasks.open import open_task
 from srlm.tasks.task import Problem
 from srlm.types import Message, Request
+from trainer.rollouts.problems import draw_all
 from trainer.rollouts.settings import CURRENT, START
 
 SHARDING = ("fsdp", "deepspeed", "--use_fsdp", "--use_deepspeed")
@@ -53,16 +54,18 @@ def check_rollouts(
     _check_launcher(config.launcher)
     _check_vllm(config)
     _check_judge(config, scale)
-    problems = open_task(config.rollouts).problems(config.rollouts.problems, config.seed, "train")
+    task = open_task(config.rollouts)
+    problems = [one for number in range(config.iterations) for one in draw_all(task, config, f"M{number + 2}")]
     groups = config.grpo.batch_size // config.grpo.num_generations
-    if len(problems) < groups:
+    if config.rollouts.problems < groups:
         raise UsageError(
             f"A step has {groups} groups (grpo.batch_size / grpo.num_generations), each of one problem, and "
-            f"rollouts.problems is {len(problems)}: set at least {groups}."
+            f"rollouts.problems is {config.rollouts.problems}: set at least {groups}."
         )
     own = any(part.source == JUDGE for part in config.reward) and config.rollouts.judged_by in (CURRENT, START)
     chat = ChatTokenizer(tokenizer, name=config.model)
-    _check_lengths(config, chat, context_length(read_config(folder)), problems, judge if own else None)
+    if problems:
+        _check_lengths(config, chat, context_length(read_config(folder)), problems, judge if own else None)
 
 
 def _check_launcher(launcher: str | None) -> None:

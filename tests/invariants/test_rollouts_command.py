@@ -120,6 +120,18 @@ def test_a_setting_of_the_judge_without_one_is_refused(train, tmp_path):
     assert "rollouts.shows is about the judge, and reward does not have it" in " ".join(result.err.split())
 
 
+def test_a_task_file_without_what_is_needed_is_said_line_by_line(train, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text("def prompt():\n    return 'Hello'\n\ndef extract(text):\n    return text\n", encoding="utf-8")
+    result = train(tmp_path, f"rollouts.task={file}")
+    assert result.code == 2
+    lines = [" ".join(line.split()) for line in result.err.splitlines()]
+    assert any("mine.py cannot be used" in line for line in lines)
+    assert any(line.startswith("problems is missing: write problems()") for line in lines)
+    assert any(line.startswith("line 1: prompt() cannot be called as it should") for line in lines)
+    assert not (tmp_path / "r").exists()
+
+
 def test_a_model_without_a_chat_template_is_refused(train, tiny_model, tmp_path):
     shutil.copytree(tiny_model, tmp_path / "bare")
     (tmp_path / "bare" / "chat_template.jinja").unlink()

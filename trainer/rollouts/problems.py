@@ -7,14 +7,24 @@ between the bounds are kept. Problems without any reward are not.
 
 from statistics import fmean
 
+from srlm.config import TrainConfig
 from srlm.errors import NothingToTrain
 from srlm.seeding import derive_seed
 from srlm.tasks.open import open_task
-from srlm.tasks.task import Problem
+from srlm.tasks.task import Problem, Task
 from srlm.types import Completion, Message, Request, Sampling
 from trainer.rollouts.rewards import Rewarder, Written, final_rewards
 from trainer.rollouts.settings import CURRENT, START, RewardSettings
 from trainer.session import Session
+
+
+def draw_all(task: Task, config: TrainConfig, model: str) -> list[Problem]:
+    """Return the problems of the training of `model`, before those of another difficulty are left out.
+
+    Raises:
+        UsageError: the task has too few.
+    """
+    return task.problems(config.rollouts.problems, derive_seed(config.seed, model, "problems"), "train")
 
 
 def draw_problems(session: Session, number: int, settings: RewardSettings) -> list[Problem]:
@@ -25,8 +35,7 @@ def draw_problems(session: Session, number: int, settings: RewardSettings) -> li
         NothingToTrain: too few are left for the groups of a step.
     """
     config, model = session.config, settings.model
-    task = open_task(config.rollouts)
-    drawn = task.problems(config.rollouts.problems, derive_seed(config.seed, model, "problems"), "train")
+    drawn = draw_all(open_task(config.rollouts), config, model)
     if config.rollouts.difficulty is None:
         return drawn
     low, high = config.rollouts.difficulty
