@@ -17,6 +17,7 @@ import yaml
 
 from srlm.atomic_files import write_text
 from srlm.config.rewards import JUDGE_ALONE, RewardPart, source_name
+from srlm.engines.open import is_remote, public_name
 from srlm.jsonl import parse_lines, read_json
 from srlm.model_hub import PACKAGED
 from srlm.optional_deps import require
@@ -245,7 +246,8 @@ def _rewards(run: Run, model: str) -> str:
         return ", ".join(_reward_part(part) for part in parts)
     if run.config.learn_from == "rollouts":
         named = run.config.rollouts.judged_by
-        by = {"current": "itself", "M_t": _before(run, model)}.get(named, source_name(named))
+        other = public_name(named) if is_remote(named) else source_name(named)
+        by = {"current": "itself", "M_t": _before(run, model)}.get(named, other)
     else:
         by = "a frozen judge" if run.config.pairs.scored_by == "frozen" else _before(run, model)
     how = f"{judge.samples} verdicts per answer" if judge.scoring == "sampled" else "the expected score"

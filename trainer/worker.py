@@ -11,8 +11,7 @@ from threading import Thread
 
 from srlm.console import Progress, Step
 from srlm.errors import SrlmError
-from trainer.finetune.job import JOB
-from trainer.finetune.launch import ERROR_PREFIX, SAY_PREFIX, STEP_PREFIX, run_job_in_process
+from trainer.finetune.launch import ERROR_PREFIX, SAY_PREFIX, STEP_PREFIX, read_job, run_job_in_process
 
 
 def to_parent(line: str) -> None:
@@ -67,7 +66,7 @@ def main(file: Path) -> int:
     if first:
         end_with_parent()
     try:
-        run_job_in_process(JOB.validate_json(file.read_bytes()), WorkerProgress(first))
+        run_job_in_process(read_job(file), WorkerProgress(first))
     except SrlmError as error:
         if first:
             to_parent(f"{ERROR_PREFIX}{json.dumps([type(error).__name__, str(error)])}")

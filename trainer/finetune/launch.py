@@ -14,11 +14,12 @@ from pathlib import Path
 
 from srlm import errors
 from srlm.console import Progress
+from srlm.engines.open import public_name
 from srlm.errors import SrlmError, TrainingFailed, UsageError
 from srlm.jsonl import write_json
 from trainer.finetune.checkpoints import shared_rows_dir
 from trainer.finetune.distributed import world_size
-from trainer.finetune.job import JOB, DPOJob, Job, SFTJob
+from trainer.finetune.job import JOB, DPOJob, GRPOJob, Job, SFTJob
 from trainer.finetune.launcher import Launcher, choose_launcher, search_path
 from trainer.finetune.micro_batch import retry_with_smaller_micro_batch
 from trainer.finetune.zero3 import refuse_lora_with_zero3
@@ -26,6 +27,9 @@ from trainer.finetune.zero3 import refuse_lora_with_zero3
 STEP_PREFIX, SAY_PREFIX, ERROR_PREFIX = "srlm step ", "srlm say ", "srlm error "
 """Lines in which the first process reports to the parent, on standard output: its progress, a message for the user, the
 class and the message of its error."""
+
+JUDGE_VARIABLE = "SRLM_ROLLOUT_JUDGE"
+"""Environment variable of the judge of rollouts: an address may have a password, which no file of a run has."""
 
 
 def run_job(job: Job, launcher: str | None, progress: Progress) -> None:
@@ -53,11 +57,29 @@ def run_job(job: Job, launcher: str | None, progress: Progress) -> None:
     if chosen.note:
         progress.say(f"{job.label}: {chosen.note}")
     file = job.folder.parent / "job.json"
-    write_json(file, JOB.dump_python(replace(job, device=chosen.device), mode="json"))
+    write_json(file, JOB.dump_python(_without_secrets(replace(job, device=chosen.device)), mode="json"))
     retry_with_smaller_micro_batch(job, lambda: _launch(job, chosen, file, progress), progress.say)
     require_weights(job, expected, f"the launcher {chosen.name}")
     file.unlink()
     shutil.rmtree(shared_rows_dir(job.folder), ignore_errors=True)
+
+
+def read_job(file: Path) -> Job:
+    """Read the job of a file, in a process that a launcher has started."""
+    job = JOB.validate_json(file.read_bytes())
+    if isinstance(job, GRPOJob):
+        judge = os.environ.get(JUDGE_VARIABLE, job.rewards.judge_model)
+        return replace(job, rewards=replace(job.rewards, judge_model=judge))
+    return job
+
+
+def _without_secrets(job: Job) -> Job:
+    """Return the job without the password of an address."""
+    if not isinstance(job, GRPOJob):
+        return job
+    rewards = job.rewards
+    named = rewards.rollouts.model_copy(update={"judged_by": public_name(rewards.rollouts.judged_by)})
+    return replace(job, rewards=replace(rewards, judge_model=public_name(rewards.judge_model), rollouts=named))
 
 
 def run_job_in_process(job: Job, progress: Progress) -> None:
@@ -113,6 +135,8 @@ def _launch(job: Job, launcher: Launcher, file: Path, progress: Progress) -> Non
     log = _log_file(job)
     # Python would first look for modules in the current folder, which holds data and not code to run.
     environment = {**os.environ, **launcher.environment, "PATH": search_path(), "PYTHONSAFEPATH": "1"}
+    if isinstance(job, GRPOJob):
+        environment[JUDGE_VARIABLE] = job.rewards.judge_model
     error = None
     with log.open("w", encoding="utf-8") as output, progress.step(job.label, job.steps) as step:
         try:

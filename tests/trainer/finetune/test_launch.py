@@ -1,5 +1,7 @@
 """Training through a launcher: its errors, and models that are not written."""
 
+import os
+import sys
 from dataclasses import replace
 
 import pytest
@@ -9,7 +11,7 @@ from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.console import Progress
 from srlm.errors import Diverged, TrainingFailed, UsageError
 from trainer.finetune.job import DPOJob, SFTJob
-from trainer.finetune.launch import run_job
+from trainer.finetune.launch import JUDGE_VARIABLE, read_job, run_job
 
 QUIET = Progress(quiet=True)
 TWO = "torchrun --standalone --nproc-per-node 2"
@@ -71,6 +73,28 @@ def test_the_output_of_a_launcher_that_fails_is_in_the_log(sft):
 def test_a_launcher_that_is_killed_is_told_apart(sft):
     with pytest.raises(TrainingFailed, match="were killed, as the system does when its memory is used up, see"):
         run_job(sft("job"), "python -c 'import os; os.kill(os.getpid(), 9)'", QUIET)
+
+
+def test_the_password_of_a_judges_address_is_in_no_file(judged_by_itself, perturbed_model, tmp_path, monkeypatch):
+    folder = tmp_path / "rollouts" / "checkpoint"
+    folder.mkdir(parents=True)
+    job, judge = judged_by_itself(perturbed_model, folder), "openai:judge@http://me:secret@127.0.0.1:9/v1"
+    named = job.rewards.rollouts.model_copy(update={"judged_by": judge})
+    job = replace(job, rewards=replace(job.rewards, judge_model=judge, rollouts=named))
+    seen = tmp_path / "seen"
+    script = f"import os; open({str(seen)!r}, 'w').write(os.environ[{JUDGE_VARIABLE!r}]); raise SystemExit(1)"
+    (tmp_path / "launcher").write_text(f"#!{sys.executable}\n{script}\n", encoding="utf-8")
+    (tmp_path / "launcher").chmod(0o755)
+    with pytest.raises(TrainingFailed):
+        run_job(job, str(tmp_path / "launcher"), QUIET)
+    file = folder.parent / "job.json"
+    assert "secret" not in file.read_text(encoding="utf-8")
+    assert "127.0.0.1:9" in file.read_text(encoding="utf-8")
+    monkeypatch.setenv(JUDGE_VARIABLE, seen.read_text(encoding="utf-8"))
+    assert read_job(file).rewards.judge_model == judge
+    monkeypatch.delenv(JUDGE_VARIABLE)
+    assert read_job(file).rewards.judge_model == "openai:judge@http://127.0.0.1:9/v1"
+    assert JUDGE_VARIABLE not in os.environ
 
 
 def test_a_launcher_that_does_not_exist_is_named(sft):
