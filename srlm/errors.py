@@ -72,6 +72,14 @@ class SrlmError(Exception):
     exit_code: ClassVar[int] = USAGE_EXIT
 
 
+def error_of_process(name: str, message: str) -> SrlmError:
+    """Return the error that another process reported: of its class, for the exit code, with the message alone."""
+    found = globals().get(name)
+    known = isinstance(found, type) and issubclass(found, SrlmError)
+    kind: type[SrlmError] = found if known and found else TrainingFailed
+    return kind.__new__(kind, message)  # an __init__ may want more than the message
+
+
 class UsageError(SrlmError):
     """A command or a call that cannot be carried out as given."""
 

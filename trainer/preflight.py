@@ -74,7 +74,11 @@ def preflight(config: TrainConfig) -> None:
 def _trainings(config: TrainConfig) -> list[SFTConfig | DPOConfig | GRPOConfig]:
     """Return the settings of the kinds of training that the run has."""
     sft = [config.sft] if config.start != "instruct" or config.learn_from == "positives" else []
-    later = {"pairs": [config.dpo], "positives": [], "rollouts": [config.grpo]}
+    later: dict[str, list[DPOConfig | GRPOConfig]] = {
+        "pairs": [config.dpo],
+        "positives": [],
+        "rollouts": [config.grpo],
+    }
     return [*sft, *later[config.learn_from]]
 
 

@@ -78,3 +78,11 @@ def test_missing_dependency_gives_the_command():
     assert found.startswith("Training needs the library torch")
     assert "pip install torch " in found
     assert "'train'" in found.split("pip install")[1]
+
+
+def test_an_error_of_another_process_keeps_its_class_and_its_message():
+    spent = BudgetSpent("No more.", limit=1.0, spent=1.0, next_call=0.5)
+    for error in (spent, DataError(Path("a.py"), "it fails.", 3), KeyError("x")):
+        found = errors.error_of_process(type(error).__name__, str(error))
+        assert str(found) == str(error)
+        assert type(found) is (type(error) if isinstance(error, SrlmError) else errors.TrainingFailed)

@@ -200,8 +200,8 @@ def _policy(job: GRPOJob, device: str, task: str) -> PolicyEngine | None:
     """
     if job.rewards.judge_model != CURRENT:
         return None
-    # All from which the weights of a step follow; micro-batches change only their rounding. Each process draws answers of
-    # its own, and so do two attempts with vLLM, which are not seeded by step.
+    # All from which the weights of a step follow; micro-batches change only their rounding. Each process draws answers
+    # of its own, and so do two attempts with vLLM, which are not seeded by step.
     settings = {
         "start": fingerprint(job.start),
         "config": job.config.model_dump(mode="json", exclude={"per_device_train_batch_size", "save_steps"}),

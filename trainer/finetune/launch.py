@@ -12,10 +12,9 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from srlm import errors
 from srlm.console import Progress
 from srlm.engines.open import public_name
-from srlm.errors import SrlmError, TrainingFailed, UsageError
+from srlm.errors import TrainingFailed, UsageError, error_of_process
 from srlm.jsonl import write_json
 from trainer.finetune.checkpoints import shared_rows_dir
 from trainer.finetune.distributed import world_size
@@ -152,21 +151,13 @@ def _launch(job: Job, launcher: Launcher, file: Path, progress: Progress) -> Non
                 elif line.startswith(SAY_PREFIX):
                     progress.say(json.loads(line.removeprefix(SAY_PREFIX)))
                 elif line.startswith(ERROR_PREFIX):
-                    error = _error(*json.loads(line.removeprefix(ERROR_PREFIX)))
+                    error = error_of_process(*json.loads(line.removeprefix(ERROR_PREFIX)))
                 else:
                     output.write(line)
     if process.returncode:
         raise error or TrainingFailed(
             f"{job.label}: the processes of {launcher.name} {_ending(process.returncode)}, see {log}."
         )
-
-
-def _error(name: str, message: str) -> SrlmError:
-    """Return the error that the first process reported: of its class, for the exit code, with the message alone."""
-    found = getattr(errors, name, None)
-    known = isinstance(found, type) and issubclass(found, SrlmError)
-    kind: type[SrlmError] = found if known and found else TrainingFailed
-    return kind.__new__(kind, message)  # an __init__ may want more than the message
 
 
 def _ending(status: int) -> str:

@@ -101,7 +101,7 @@ class PolicyEngine(HFEngine):
         return self._policy
 
     @property
-    def _capacity(self) -> int:  # type: ignore[override]
+    def _capacity(self) -> int:
         """Tokens of prompt and answer in the cache at once, next to the state of the training."""
         import torch
         from transformers import AutoConfig

@@ -15,7 +15,7 @@ from accelerate.utils import broadcast_object_list, gather_object
 
 from srlm.console import Progress
 from srlm.engines.chat_template import ChatTokenizer
-from srlm.errors import SrlmError, StoppedByStrict, TrainingFailed
+from srlm.errors import SrlmError, StoppedByStrict, TrainingFailed, error_of_process
 from srlm.rollouts import Rollout
 from srlm.tasks.task import Problem, Task
 from srlm.types import Message, Request
@@ -99,7 +99,7 @@ class RewardFunction:
             self._policy.begin_step(step)
         own, error = self._judge(step, first, completion_ids, problem)
         every: list[Judged] = gather_object(own)
-        _raise_together(error, gather_object([None if error is None else str(error)]))
+        _raise_together(error, gather_object([_reported(error)]))
         rewards = final_rewards(every, self._num_generations)
         error = None
         if state.is_main_process:
@@ -108,7 +108,7 @@ class RewardFunction:
                     log_metric(name, value)
             except SrlmError as failure:
                 error = failure
-        _raise_together(error, broadcast_object_list([None if error is None else str(error)]))
+        _raise_together(error, broadcast_object_list([_reported(error)]))
         return rewards[first : first + len(completion_ids)]
 
     def finish(self) -> None:
@@ -232,14 +232,19 @@ class RewardFunction:
         )
 
 
-def _raise_together(own: SrlmError | None, messages: Sequence[str | None]) -> None:
+def _reported(error: SrlmError | None) -> tuple[str, str] | None:
+    """Return the class and the message of an error, for the other processes."""
+    return None if error is None else (type(error).__name__, str(error))
+
+
+def _raise_together(own: SrlmError | None, reported: Sequence[tuple[str, str] | None]) -> None:
     """End all processes if one has an error: the others would wait for it.
 
     Raises:
-        SrlmError: the own one; or TrainingFailed, with the message of another process's.
+        SrlmError: the own one, or the first of another process.
     """
     if own is not None:
         raise own
-    message = next((one for one in messages if one is not None), None)
-    if message is not None:
-        raise TrainingFailed(message)
+    other = next((one for one in reported if one is not None), None)
+    if other is not None:
+        raise error_of_process(*other)

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from srlm.config.rewards import JUDGE, RewardPart, only_judge
 from srlm.console import Progress, Step
@@ -106,7 +107,7 @@ class Rewarder:
         self.settings, self._task, self._policy, self._stage = settings, task, policy, stage
         self._judge = configured_judge(settings.judge)
         self._progress = _MessagesAlone(progress)
-        self._local = {"device": device, "dtype": dtype, "batch_tokens": settings.batch_tokens}
+        self._local: dict[str, Any] = {"device": device, "dtype": dtype, "batch_tokens": settings.batch_tokens}
         self._thoughts_open = thoughts_open
         self._client = ClientConfig(settings.max_connections, settings.timeout, warn=progress.say)
         self._budget = None if settings.max_cost is None else Budget(settings.max_cost)
