@@ -39,5 +39,5 @@ class RolloutMetrics:
 
     @property
     def has_truth(self) -> bool:
-        """Whether a checker decided about answers that were judged."""
+        """Return true if a checker decided about answers that were judged."""
         return self.whole.right_share is not None

@@ -81,7 +81,7 @@ def _judged(rollout: "Rollout") -> str:
     """Return the reward and the truth of a rollout."""
     reward = "no reward" if rollout.reward is None else f"reward {rollout.reward:.2f}"
     judged = {True: ", judged right", False: ", judged wrong", None: ""}[rollout.judged_right]
-    truth = {True: "right", False: "wrong", None: "not checked"}[rollout.right]
+    truth = {True: "right", False: "wrong", None: "truth unknown"}[rollout.right]
     cut = ", cut at the token limit" if rollout.cut else ""
     return f"{reward}{judged}, {truth}{cut}"
 

@@ -51,7 +51,7 @@ def test_the_group_and_the_replies_of_the_judge_are_shown(run):
     assert "Answer M2-s00001-0002: reward 5.00, judged right, wrong\n  so = 4\n  extracted: 4\n" in text
     assert "        Fine.\n        Score: 5\n" in text
     assert "not in the ledger" in text
-    assert "M2-s00001-0003: no reward, not checked" in text
+    assert "M2-s00001-0003: no reward, truth unknown" in text
 
 
 def test_an_unknown_rollout_names_those_that_there_are(run):

@@ -55,9 +55,9 @@ def _groups(rollouts: list[Rollout], size: int) -> list[list[Rollout]]:
 
 def _reply(one: Rollout) -> Reply:
     by = f"policy, step {one.step}"
-    outcome = NO_REWARD if one.reward is None else OUTCOMES.get((one.judged_right, one.right), "not checked")
+    outcome = NO_REWARD if one.reward is None else OUTCOMES.get((one.judged_right, one.right), "truth unknown")
     reward = "no reward" if one.reward is None else f"reward {one.reward:.2f}"
-    truth = {True: "right", False: "wrong", None: "not checked"}[one.right]
+    truth = {True: "right", False: "wrong", None: "truth unknown"}[one.right]
     unread = f", {one.unread} of {one.scored + one.unread} verdicts unread" if one.unread else ""
     cut = ", cut at the token limit" if one.cut else ""
     score = "" if one.reward is None else f"{one.reward:.2f}"
