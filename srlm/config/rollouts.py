@@ -108,7 +108,7 @@ class RolloutsConfig(Section):
         None,
         description=(
             "reward, in points, from which an answer counts as judged right in the audit; null: half a point below "
-            "the highest score of the rubric"
+            "the highest score of the rubric, or none where reward has another source with a weight"
         ),
     )
     difficulty: Bounds | None = Field(
