@@ -250,5 +250,5 @@ class _MessagesAlone(Progress):
 
     @contextmanager
     def step(self, label: str, total: float | None) -> Iterator[Step]:
-        """Yield a step that nobody sees."""
+        """Yield a step that is not shown."""
         yield Step()

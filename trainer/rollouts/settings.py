@@ -17,7 +17,7 @@ START = "M_t"
 
 @dataclass(frozen=True)
 class RewardSettings:
-    """What rewards need of the run.
+    """Settings of the run on which rewards depend.
 
     Attributes:
         model: to be trained, such as "M2": the first part of the answers' ids.
