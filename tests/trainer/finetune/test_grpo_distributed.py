@@ -54,11 +54,17 @@ def test_two_processes_equal_one(job, log):
         curves = [[entry[name] for entry in log(one.folder)] for one in (alone, two)]
         assert curves[1] == pytest.approx(curves[0], rel=1e-4, abs=1e-6), name
     one, other = (parse_lines(made.folder.parent / "rollouts.jsonl", Rollout) for made in (alone, two))
-    assert [replace(made, reward=None) for made in one] == [replace(made, reward=None) for made in other]
+    # Calls are others: with another number of processes weights follow from other answers, but for those given here.
+    assert [replace(made, reward=None, calls=()) for made in one] == [
+        replace(made, reward=None, calls=()) for made in other
+    ]
+    assert all(len(made.calls) == 1 for made in (*one, *other))
     assert [made.reward for made in one] == pytest.approx([made.reward for made in other], abs=1e-4)
     weights, others = (load_file(made.folder / "model.safetensors") for made in (alone, two))
     for name, tensor in weights.items():
-        torch.testing.assert_close(others[name], tensor, rtol=1e-4, atol=1e-5)
+        # AdamW divides by the gradient's size: where it is nearly 0 rounding decides a part of a step of 1e-3.
+        torch.testing.assert_close(others[name], tensor, rtol=1e-4, atol=1e-4)
+        assert (others[name] - tensor).abs().mean() < 1e-6, name
 
 
 def test_answers_without_rewards_end_both_processes(job):
