@@ -29,6 +29,9 @@ from trainer.rollouts.settings import CURRENT, START
 SHARDING = ("fsdp", "deepspeed", "--use_fsdp", "--use_deepspeed")
 """Launchers, and options of accelerate's, that spread the weights over processes."""
 
+OF_THE_RUN = (CURRENT, START, "M0", "SFT", "M1")
+"""Values of `rollouts.judged_by` that have the context of M0."""
+
 TRL_VLLM = ((0, 22), (0, 31))
 """First and last version of vLLM that TRL supports. srlm's own engine needs a later one."""
 
@@ -62,7 +65,7 @@ def check_rollouts(
             f"A step has {groups} groups (grpo.batch_size / grpo.num_generations), each of one problem, and "
             f"rollouts.problems is {config.rollouts.problems}: set at least {groups}."
         )
-    own = any(part.source == JUDGE for part in config.reward) and config.rollouts.judged_by in (CURRENT, START)
+    own = any(part.source == JUDGE for part in config.reward) and config.rollouts.judged_by in OF_THE_RUN
     chat = ChatTokenizer(tokenizer, name=config.model)
     if problems:
         _check_lengths(config, chat, context_length(read_config(folder)), problems, judge if own else None)
