@@ -5,6 +5,7 @@ By hand means: transformers' model, one answer at a time without padding, plain 
 """
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -18,7 +19,7 @@ from srlm.config.rewards import RewardPart
 from srlm.config.rollouts import GRPOConfig, RolloutsConfig
 from srlm.console import Progress
 from srlm.errors import NothingToTrain, StoppedByStrict, TrainingFailed
-from srlm.jsonl import parse_lines
+from srlm.jsonl import by_id, parse_lines
 from srlm.rollouts import Rollout, StepAudit
 from srlm.tasks.open import open_task
 from trainer.finetune.grpo import _policy, train_grpo
@@ -267,6 +268,28 @@ def test_the_policy_judges_with_its_weights_of_the_step(grpo_job, rewards):
     (row,) = ledger.summary()
     assert (row.stage, row.model) == ("M2/rollouts", "M2 in training")
     assert all(ledger.call(call) for one in rollouts for call in one.calls)
+    ledger.close()
+
+
+def test_a_frozen_judge_gives_the_verdicts_of_its_checkpoint(grpo_job, rewards, perturbed_model):
+    """Its weights stay, so that its calls are those of the engine of the checkpoint, whatever the step."""
+    judge = JudgeConfig(rubric="brief", scoring="expected", least_mass=0)
+    settings = replace(
+        rewards(parts=(RewardPart(source="judge"),), judge=judge), judge_model=str(perturbed_model), judge_name="M1"
+    )
+    job = grpo_job(settings, num_iterations=1, steps=2, learning_rate=1e-1)
+    train_grpo(job, Progress(quiet=True))
+    rollouts = parse_lines(job.folder.parent / "rollouts.jsonl", Rollout)
+    from srlm.engines.hf import HFEngine
+    from srlm.judges.pointwise import configured_judge
+    from srlm.ledger import Ledger, request_key
+
+    engine, problems = HFEngine(perturbed_model, name="M1", device="cpu", dtype="float32"), by_id(job.problems)
+    for one in rollouts:
+        (request,) = configured_judge(judge).requests(problems[one.problem_id].prompt, one.text, 0)
+        assert one.calls == (request_key(engine.identity, request)[:16],)
+    ledger = Ledger(job.rewards.ledger)
+    assert [(row.stage, row.model) for row in ledger.summary()] == [("M2/rollouts", "M1")]
     ledger.close()
 
 
