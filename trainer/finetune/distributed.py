@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,16 @@ parameters 840 GB with the optimiser, which three hours allow at 0.08 GB/s and t
 def world_size() -> int:
     """Return the number of processes that a launcher has started for this training; 1 without a launcher."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def process_group() -> Any:
+    """Return accelerate's state of the processes, for what they agree on before there are TRL's arguments.
+
+    The first `PartialState` of a process decides how long all collectives wait: `COLLECTIVE_TIMEOUT_S`.
+    """
+    from accelerate import PartialState
+
+    return PartialState(timeout=timedelta(seconds=COLLECTIVE_TIMEOUT_S))
 
 
 def own_device(device: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from srlm.engines.device import pick_device
 from srlm.errors import SrlmError
 from srlm.jsonl import read_json, write_json
-from trainer.finetune.distributed import world_size
+from trainer.finetune.distributed import process_group, world_size
 from trainer.finetune.job import DPOJob, Job
 from trainer.finetune.memory import REFERENCE_FACTOR, Placement, largest_fitting, model_shape
 
@@ -93,10 +93,9 @@ def _smallest_of_all_processes(size: int) -> int:
     if world_size() == 1:
         return size
     import torch
-    from accelerate import PartialState
     from accelerate.utils import gather
 
-    return int(gather(torch.tensor([size], device=PartialState().device)).min())
+    return int(gather(torch.tensor([size], device=process_group().device)).min())
 
 
 # --- after an out-of-memory error -------------------------------------------------------------------------------------

@@ -2,7 +2,10 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
 
+import accelerate
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -12,6 +15,7 @@ from srlm.config.finetune import DPOConfig, SFTConfig
 from srlm.console import Progress
 from srlm.errors import Diverged, OutOfMemory
 from trainer.finetune import micro_batch
+from trainer.finetune.distributed import COLLECTIVE_TIMEOUT_S
 from trainer.finetune.dpo import _longest, train_dpo
 from trainer.finetune.job import DPOJob
 from trainer.finetune.launch import run_job_in_process
@@ -182,3 +186,18 @@ def test_other_errors_are_not_tried_again(sft_job):
     with pytest.raises(Diverged):
         retry_with_smaller_micro_batch(sft_job(), fails, calls.append)
     assert calls == [1]
+
+
+def test_processes_that_agree_on_it_wait_as_long_as_those_of_the_training(monkeypatch):
+    """The first PartialState decides: torch's own 10 or 30 minutes are too few for a large checkpoint."""
+    given = {}
+
+    def state(**settings):
+        given.update(settings)
+        return SimpleNamespace(device="cpu")
+
+    monkeypatch.setattr(accelerate, "PartialState", state)
+    monkeypatch.setattr(micro_batch, "world_size", lambda: 2)
+    monkeypatch.setattr(accelerate.utils, "gather", lambda own: torch.cat([own, own - 1]))
+    assert micro_batch._smallest_of_all_processes(5) == 4
+    assert given == {"timeout": timedelta(seconds=COLLECTIVE_TIMEOUT_S)}
