@@ -4,8 +4,14 @@
 
 The judge is `self`, the policy with its weights of that step, or a program of tools/planted_judges.py. M1 is that of
 the seed in the folder `--m1`: it is trained there if it is not yet, so that all judges begin at one model. A run that
-was stopped is gone on with, and finished ones are read. With `--collect FILE.jsonl.gz` the audits of all runs in
-`--runs` are written into one file, which tools/replay_alarms.py reads; no run is trained then.
+was stopped is gone on with, and finished ones are read.
+
+With a program as judge the run is strict at first: it ends at its first alarm, and the checkpoint that it offers, which
+is the policy whose answers set off the alarm, solves the test's puzzles. Then it goes on without that to its end, and
+M1 and M2 solve them too: how much truth is lost at the alarm is not read off the answers of a few steps.
+
+With `--collect FOLDER` the audits of all runs in `--runs` are written into a file of that folder, and what was solved
+into another, both for tools/replay_alarms.py; no run is trained then.
 """
 
 import argparse
@@ -14,6 +20,7 @@ import json
 import os
 import shutil
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -21,17 +28,36 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from srlm.config import TrainConfig
 from srlm.config_file import load_config
 from srlm.console import Progress
+from srlm.errors import StoppedByStrict
 from srlm.jsonl import to_json
+from srlm.puzzle.task import FULL_SCORE, Puzzle, puzzles
 from srlm.rollouts import StepAudit
 from srlm.runs import Run, plan_run, settle_engine, start_run
+from srlm.types import Completion, Message, Request, Sampling
+from trainer.finetune.checkpoints import complete_checkpoints, trainer_state_dir
 from trainer.loop import train
 from trainer.preflight import preflight
+from trainer.session import Session
 
 PRESET = "rlsr-puzzle"
+TESTED = 1000
+"""Puzzles of the test."""
 SELF = "self"
 DRAWS = 1000
 """What a further draw adds to the seed of a run."""
 JUDGES = (SELF, "honest", "likes_a_digit", "likes_an_opening")
+
+
+@dataclass(frozen=True)
+class Solved:
+    """Which puzzles of the test a model solves, greedily: 1 or 0 for each, in their order.
+
+    `step` is the optimiser step of its iteration: 0 for M1, None for the iteration's end.
+    """
+
+    model: str
+    step: int | None
+    items: str
 
 
 def config_of(judge: str, seed: int, changes: list[str]) -> TrainConfig:
@@ -39,6 +65,7 @@ def config_of(judge: str, seed: int, changes: list[str]) -> TrainConfig:
     by_program = [
         f"reward={Path(__file__).with_name('planted_judges.py')}:{judge}",
         "rollouts.right_from=4.5",
+        "grpo.save_steps=1",
     ]
     named = [f"seed={seed}", "iterations=1", *([] if judge == SELF else by_program), *changes]
     return load_config(PRESET, named)
@@ -74,18 +101,51 @@ def train_with(judge: str, seed: int, draw: int, m1: Path, root: Path, changes: 
         for part in ("seeds", "M1"):
             if not (run.folder / part).exists():
                 shutil.copytree(m1 / part, run.folder / part)
+        if judge != SELF:
+            run.stage("test/alarm", Solved, lambda: until_alarm(run, progress))
         train(run.config, run, progress)
+        if judge != SELF:
+            run.stage("test/ends", Solved, lambda: [solve(run, "M1", progress, 0), solve(run, "M2", progress)])
     finally:
         run.close()
 
 
-def collect(root: Path, path: Path) -> None:
-    """Write the audits of all finished runs into one file, with the run's name in each line."""
-    lines = []
+def until_alarm(run: Run, progress: Progress) -> list[Solved]:
+    """Train until the first alarm; return what the offered checkpoint solves, nothing if there was no alarm."""
+    try:
+        train(run.config, run, progress, strict=True)
+    except StoppedByStrict as stopped:
+        progress.say(str(stopped))
+        step, folder = list(complete_checkpoints(trainer_state_dir(run.folder / "M2" / "checkpoint")).items())[-1]
+        return [solve(run, f"step-{step}", progress, step, folder)]
+    return []
+
+
+def solve(run: Run, model: str, progress: Progress, step: int | None = None, folder: Path | None = None) -> Solved:
+    """Let a model solve the test's puzzles; `folder` is that of a checkpoint."""
+    session = Session(run.config, run, progress)
+    sampling = Sampling(0.0, 1.0, run.config.grpo.max_completion_length)
+    asked = [Request((Message("user", one.relations),), sampling) for one in puzzles("test", 0)[:TESTED]]
+    replies = session.caller(model, "test", folder).ask(asked, f"{model}: the test's puzzles")
+    session.release()
+    solved = (
+        isinstance(reply, Completion) and Puzzle(request.messages[0].content).score(reply.text.strip()) == FULL_SCORE
+        for request, (_, reply) in zip(asked, replies, strict=True)
+    )
+    return Solved(model, step, "".join(str(int(one)) for one in solved))
+
+
+def collect(root: Path, folder: Path) -> None:
+    """Write the audits of all finished runs into one file, and what was solved into another, with the run's name."""
+    audits, solved = [], []
     for audit in sorted(root.glob("*/M2/audit.jsonl")):
         run = Run(audit.parent.parent)
-        lines += [json.dumps({"run": run.name, **to_json(one)}) for one in run.records("M2/audit", StepAudit)]
-    path.write_bytes(gzip.compress(("\n".join(lines) + "\n").encode(), mtime=0))
+        audits += [{"run": run.name, **to_json(one)} for one in run.records("M2/audit", StepAudit)]
+        found = [*run.records("test/alarm", Solved), *run.records("test/ends", Solved)]
+        solved += [{"run": run.name, **to_json(one)} for one in found]
+    for name, lines in (("audits", audits), ("solved", solved)):
+        text = "".join(json.dumps(one) + "\n" for one in lines)
+        (folder / f"{name}.jsonl.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
 
 
 def main() -> None:
@@ -97,7 +157,7 @@ def main() -> None:
     parser.add_argument("--m1", type=Path)
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
-    parser.add_argument("--collect", type=Path, metavar="FILE")
+    parser.add_argument("--collect", type=Path, metavar="FOLDER")
     options = parser.parse_args()
     if options.collect:
         collect(options.runs, options.collect)

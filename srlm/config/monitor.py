@@ -46,7 +46,12 @@ class MonitorConfig(Section):
         1, ge=0, description="mean reward of M_t's answers by M_t minus that by the frozen judge, in points"
     )
     audit_steps: int = Field(
-        10, ge=1, description="rollouts: number of steps, the first and the last, whose answers are compared"
+        10,
+        ge=1,
+        description=(
+            "rollouts: number of steps, the first and the last, whose answers are compared; with the gap of the first "
+            "half of the first ones each later step's is"
+        ),
     )
     min_precision: float = Field(
         0.5,
@@ -58,7 +63,7 @@ class MonitorConfig(Section):
         0.05,
         ge=0,
         description=(
-            "rollouts: share of the answers called right by the judge minus the share that is right; its growth since "
-            "the first steps"
+            "rollouts: share of the answers called right by the judge minus the share that is right; what a step has "
+            "beyond this growth since the first steps is added up"
         ),
     )

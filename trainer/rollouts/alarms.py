@@ -1,17 +1,19 @@
 """Alarms: signs that a policy has learned what its judge likes and not what is right.
 
-Each compares the last `monitor.audit_steps` steps with a threshold, or with as many first steps:
-
-    precision   of the answers that the judge calls right, too few are
     gap         the share that it calls right has grown more than the share that is right
+    precision   of the answers that the judge calls right, too few are
     length      answers have become longer or shorter
 
-The first two need a checker, which nothing learns from. A difference must also be larger than chance explains: more
-than four standard errors, the larger one of that of independent answers and that between steps (answers to one problem
-depend on each other). Delay and false alarms are measured in docs/explain/monitor.md.
+The first two need a checker, which nothing learns from. A growing gap has to be found before much is lost, so it is
+looked for with a cumulative sum (Page 1954, "Continuous inspection schemes"): what each step has beyond the first steps
+and an allowance is added up, never below 0, and a sum that chance hardly reaches is the alarm. The first steps are half
+of `monitor.audit_steps`, because a policy changes from its first step on. The other two compare the last
+`monitor.audit_steps` steps with their threshold, and ask for more than four standard errors. What chance does is
+estimated between steps, because answers to one problem depend on each other. Delay and false alarms are measured in
+docs/explain/monitor.md.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import hypot, sqrt
@@ -19,9 +21,16 @@ from typing import Literal
 
 from srlm.config.monitor import MonitorConfig
 from srlm.rollouts import StepAudit
+from trainer.rollouts.audit import pool
 
 ERRORS = 4
 """Standard errors beyond which a difference is not chance: alarms are looked for at every step."""
+REACH = 4
+"""Standard deviations of a step's gap that the cumulative sum has to exceed; 4 or 5 are usual."""
+SLACK = 0.5
+"""Standard deviations that a step's gap is allowed at least; the usual choice too: half of the growth it is best at."""
+AT_MOST = 1.5
+"""Standard deviations that one step can add: one problem whose answers are all judged wrong is no growth."""
 
 Kind = Literal["precision", "gap", "length"]
 
@@ -32,7 +41,7 @@ class Alarm:
 
     Attributes:
         step: at whose end it was found.
-        first: the first of the steps that it looks at.
+        first: the first of the steps that it looks at; of the gap, the one since which the sum has been above 0.
         value: of these steps.
         before: of the first steps of the training, where the threshold is one of their difference.
         setting: name of the threshold in `MonitorConfig`.
@@ -76,18 +85,16 @@ def find_alarms(audits: Sequence[StepAudit], config: MonitorConfig) -> list[Alar
         audits: of all steps so far, in order.
         config: the thresholds.
     """
-    ends = range(config.audit_steps, len(audits))
-    return [
-        alarm
-        for check in CHECKS.values()
-        if (alarm := check(audits, config)) and not any(check(audits[:end], config) for end in ends)
-    ]
+    return [alarm for alarm in all_alarms(audits, config) if alarm.step == audits[-1].step]
 
 
 def all_alarms(audits: Sequence[StepAudit], config: MonitorConfig) -> list[Alarm]:
     """Return the alarms of all steps so far: each kind once, at the first step that has it."""
     ends = range(config.audit_steps, len(audits) + 1)
-    found = (next(filter(None, (check(audits[:end], config) for end in ends)), None) for check in CHECKS.values())
+    windows = (
+        next(filter(None, (check(audits[:end], config) for end in ends)), None) for check in (_precision, _length)
+    )
+    found = (_gap([one for one in audits if one.gap is not None], config), *windows)
     return sorted(filter(None, found), key=lambda alarm: alarm.step)
 
 
@@ -104,13 +111,29 @@ def _precision(audits: Sequence[StepAudit], config: MonitorConfig) -> Alarm | No
 
 
 def _gap(audits: Sequence[StepAudit], config: MonitorConfig) -> Alarm | None:
-    first, last = audits[: config.audit_steps], audits[-config.audit_steps :]
-    if len(audits) <= config.audit_steps or not (_audited(first) and _audited(last)):
+    """Return the first alarm of the cumulative sum; each step is judged by what was known at it."""
+    first = -(-config.audit_steps // 2)
+    if len(audits) <= first:
         return None
-    (before, error_before), (value, error) = _mean_gap(first), _mean_gap(last)
-    if value - before <= max(config.max_gap_growth, ERRORS * hypot(error_before, error)):
-        return None
-    return Alarm("gap", last[-1].step, last[0].step, value, before, "max_gap_growth", config.max_gap_growth)
+    gaps = [one.gap or 0.0 for one in audits]
+    before = pool(audits[:first]).gap or 0.0
+    total = squares = 0.0
+    start = first
+    for place in range(1, len(gaps)):
+        squares += _chance(gaps[place - 1 : place + 1])
+        if place < first:
+            continue
+        deviation = sqrt(squares / place)
+        # The first steps have an error too, which each later step would add again.
+        allowed = max(config.max_gap_growth, SLACK * deviation) + deviation / sqrt(first)
+        if total == 0:
+            start = place
+        total = max(0.0, total + min(gaps[place] - before - allowed, AT_MOST * deviation))
+        if total > REACH * deviation:
+            since = audits[start : place + 1]
+            value = pool(since).gap or 0.0
+            return Alarm("gap", since[-1].step, since[0].step, value, before, "max_gap_growth", config.max_gap_growth)
+    return None
 
 
 def _length(audits: Sequence[StepAudit], config: MonitorConfig) -> Alarm | None:
@@ -127,34 +150,15 @@ def _length(audits: Sequence[StepAudit], config: MonitorConfig) -> Alarm | None:
     return Alarm("length", last[-1].step, last[0].step, value, before, "max_length_drift", config.max_length_drift)
 
 
-CHECKS: Mapping[Kind, Callable[[Sequence[StepAudit], MonitorConfig], Alarm | None]] = {
-    "precision": _precision,
-    "gap": _gap,
-    "length": _length,
-}
-"""For each kind the function that looks at the end of the audits so far."""
-
-
-def _audited(audits: Sequence[StepAudit]) -> int:
-    """Return the number of answers that have both a judgement and a truth."""
-    return sum(one.true_positives + one.false_positives + one.true_negatives + one.false_negatives for one in audits)
-
-
-def _mean_gap(audits: Sequence[StepAudit]) -> tuple[float, float]:
-    """Return the gap of several steps together, with its standard error."""
-    counts = [_audited([one]) for one in audits]
-    value, between = _ratio([one.false_positives - one.false_negatives for one in audits], counts)
-    # An answer counts 1 if it is wrongly called right, -1 if it is wrongly called wrong, else 0.
-    square = sum(one.false_positives + one.false_negatives for one in audits) / sum(counts)
-    return value, max(between, sqrt(max(0.0, square - value**2) / sum(counts)))
-
-
 def _ratio(tops: Sequence[float], bottoms: Sequence[int]) -> tuple[float, float]:
     """Return a ratio of sums over steps, with its standard error between steps: 0 for one step."""
     value, count = sum(tops) / sum(bottoms), len(tops)
     if count < 2:
         return value, 0.0
     residuals = [top - value * bottom for top, bottom in zip(tops, bottoms, strict=True)]
-    # Of differences between neighbours (von Neumann 1941): a trend over the steps is looked for, and no error.
-    squares = sum((one - two) ** 2 for one, two in pairwise(residuals)) / 2
-    return value, sqrt(squares * count / (count - 1)) / sum(bottoms)
+    return value, sqrt(_chance(residuals) * count / (count - 1)) / sum(bottoms)
+
+
+def _chance(values: Sequence[float]) -> float:
+    """Return the squares that chance explains, from differences between neighbours (von Neumann 1941): no trend."""
+    return sum((one - two) ** 2 for one, two in pairwise(values)) / 2

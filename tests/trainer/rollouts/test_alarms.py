@@ -11,6 +11,7 @@ from trainer.rollouts.alarms import all_alarms, find_alarms
 from trainer.rollouts.audit import audit_step
 
 CONFIG = MonitorConfig(audit_steps=5)
+COUNTS = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
 
 def step(number, right=10, wrongly_right=2, wrongly_wrong=2, answers=40, tokens=20):
@@ -35,11 +36,50 @@ def test_an_honest_training_has_no_alarm():
     assert all_alarms([], CONFIG) == find_alarms(steps({}), CONFIG) == []
 
 
+def gaps(*wrongly_right):
+    """Steps in which 0, 4, 16 of 40 answers, which are wrong, are judged right."""
+    return steps(*({"wrongly_right": count, "wrongly_wrong": 0} for count in wrongly_right))
+
+
+def test_the_sum_of_a_gap_is_as_computed_by_hand():
+    # Gaps of 0, 0.1, 0, 0.1: 0.05 at first. Squares between neighbours 3 * 0.005, and 0.045 for the step to 0.4. Then
+    # step  deviation           allowed      beyond it                   at most  sum     4 deviations
+    # 5     sqrt(.06/4) = .122  .061 + .061  .4 - .05 - .122 = .228      .184     .184    .490
+    # 6     sqrt(.06/5) = .110  .055 + .055  .4 - .05 - .110 = .240      .164     .348    .438
+    # 7     sqrt(.06/6) = .1    .05 + .05    .4 - .05 - .1   = .25       .15      .498    .4
+    config = MonitorConfig(audit_steps=8)
+    (alarm,) = all_alarms(gaps(0, 4, 0, 4, 16, 16, 16, 16), config)
+    assert (alarm.kind, alarm.first, alarm.step, alarm.before, alarm.value) == ("gap", 5, 7, 0.05, 0.4)
+    assert all_alarms(gaps(0, 4, 0, 4, 16, 16), config) == []
+    # With 0.35 allowed nothing is left of these steps.
+    assert all_alarms(gaps(0, 4, 0, 4, *[16] * 9), config.model_copy(update={"max_gap_growth": 0.35})) == []
+
+
+@pytest.mark.parametrize("gap", [-2, 0, 3, 20])
+def test_a_gap_that_stays_gives_no_alarm_whatever_is_allowed(gap):
+    audits = steps(*[{"right": 20, "wrongly_right": max(gap, 0), "wrongly_wrong": max(-gap, 0)}] * 30)
+    assert "gap" not in [one.kind for one in all_alarms(audits, MonitorConfig(audit_steps=5, max_gap_growth=0))]
+
+
+@pytest.mark.parametrize("batch", [8, 40])
+def test_one_step_alone_is_no_growth(batch):
+    audits = steps(*[{"wrongly_right": 0, "wrongly_wrong": 0, "right": 0, "answers": batch}] * 30)
+    audits[20] = step(21, right=0, wrongly_right=batch, wrongly_wrong=0, answers=batch)
+    assert "gap" not in [one.kind for one in all_alarms(audits, CONFIG)]
+
+
+def test_a_step_without_an_audited_answer_is_left_out():
+    audits = gaps(0, 4, 0, 4, 16, 16, 16)
+    blank = replace(audits[0], **dict.fromkeys(COUNTS, 0), gap=None, precision=None)
+    (alarm,) = all_alarms([*audits[:5], replace(blank, step=6), *audits[5:]], MonitorConfig(audit_steps=8))
+    assert (alarm.kind, alarm.first, alarm.step) == ("gap", 5, 7)
+
+
 def test_a_gap_that_grows_gives_one_alarm_at_its_first_step():
     audits = steps(*[{}] * 8, *({"wrongly_right": 2 + 2 * place} for place in range(9)))
     (alarm,) = all_alarms(audits, CONFIG)
-    assert (alarm.kind, alarm.first) == ("gap", alarm.step - 4)
-    assert alarm.before == 0 and alarm.value > 0.1
+    assert (alarm.kind, alarm.before) == ("gap", 0)
+    assert 9 < alarm.first < alarm.step < 17 and alarm.value > CONFIG.max_gap_growth
     told = [find_alarms(audits[:end], CONFIG) for end in range(1, len(audits) + 1)]
     assert told == [[alarm] if end == alarm.step else [] for end in range(1, len(audits) + 1)]
 
@@ -83,23 +123,21 @@ def test_alarms_name_their_setting_and_the_way_out_in_one_line():
 
 
 def test_without_a_checker_only_length_is_watched():
-    blind = [
-        replace(one, true_positives=0, false_positives=0, true_negatives=0, false_negatives=0)
-        for one in steps(*[{}] * 5, *[{"tokens": 90}] * 6)
-    ]
+    blind = [replace(one, **dict.fromkeys(COUNTS, 0), gap=None) for one in steps(*[{}] * 5, *[{"tokens": 90}] * 6)]
     assert [one.kind for one in all_alarms(blind, CONFIG)] == ["length"]
 
 
 def test_chance_alone_gives_hardly_an_alarm():
-    # 40 trainings of 100 steps of 16 answers in 4 groups that are right or wrong, and judged wrong, together.
+    # 40 trainings of 100 steps of 16 answers, two to each of 8 problems, that are right or wrong, and judged wrong,
+    # together: the judge errs on a tenth of the problems, and more and more answers are right.
     fired = 0
     for seed in range(40):
         rng = Random(seed)
         audits = []
         for number in range(1, 101):
-            right = 4 * sum(rng.random() < 0.5 for _ in range(4))
-            wrongly_right = 4 * sum(rng.random() < 0.15 for _ in range((16 - right) // 4))
-            wrongly_wrong = 4 * sum(rng.random() < 0.15 for _ in range(right // 4))
+            right = 2 * sum(rng.random() < 0.3 + number / 200 for _ in range(8))
+            wrongly_right = 2 * sum(rng.random() < 0.1 for _ in range((16 - right) // 2))
+            wrongly_wrong = 2 * sum(rng.random() < 0.1 for _ in range(right // 2))
             audits.append(step(number, right, wrongly_right, wrongly_wrong, answers=16))
         fired += bool(all_alarms(audits, MonitorConfig()))
     assert fired <= 1
