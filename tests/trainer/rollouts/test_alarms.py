@@ -4,6 +4,8 @@ from dataclasses import replace
 from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from srlm.config.monitor import MonitorConfig
 from srlm.rollouts import Rollout
@@ -53,6 +55,18 @@ def test_the_sum_of_a_gap_is_as_computed_by_hand():
     assert all_alarms(gaps(0, 4, 0, 4, 16, 16), config) == []
     # With 0.35 allowed nothing is left of these steps.
     assert all_alarms(gaps(0, 4, 0, 4, *[16] * 9), config.model_copy(update={"max_gap_growth": 0.35})) == []
+
+
+@given(st.lists(st.integers(0, 16), min_size=1, max_size=30), st.integers(1, 9))
+def test_alarms_of_any_steps(wrongly_right, audit_steps):
+    """Later steps take nothing back, and steps that give the gap's alarm have grown by more than is allowed."""
+    config, audits = MonitorConfig(audit_steps=audit_steps), gaps(*wrongly_right)
+    told = [alarm for end in range(1, len(audits) + 1) for alarm in find_alarms(audits[:end], config)]
+    assert told == all_alarms(audits, config)
+    for alarm in told:
+        if alarm.kind == "gap":
+            assert alarm.value > alarm.before + config.max_gap_growth
+            assert audit_steps / 2 < alarm.first <= alarm.step - 2, "three steps, at least"
 
 
 @pytest.mark.parametrize("gap", [-2, 0, 3, 20])
