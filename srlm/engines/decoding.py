@@ -105,8 +105,9 @@ class SlotCache(Cache):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Write one column a row; return all columns that some row has (the mask hides the others)."""
         keys, values = self._used[layer_idx]
-        keys[self.rows, :, self.end] = key_states[:, :, 0]
-        values[self.rows, :, self.end] = value_states[:, :, 0]
+        # Under autocast the new ones may have another precision than those that the cache was made from.
+        keys[self.rows, :, self.end] = key_states[:, :, 0].to(keys.dtype)
+        values[self.rows, :, self.end] = value_states[:, :, 0].to(values.dtype)
         return keys, values
 
     def prepare(self) -> None:

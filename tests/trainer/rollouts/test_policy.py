@@ -67,3 +67,19 @@ def test_each_step_has_calls_of_its_own(policy, tiny_model):
     policy.begin_step(2)
     assert policy.identity != first
     assert first.startswith(HFEngine(tiny_model, name="M1", device="cpu", dtype="float32").identity)
+
+
+def test_it_answers_under_mixed_precision(tiny_model):
+    """Autocast gives keys and values of different precisions, of which the cache has to take both."""
+    model = load_model(tiny_model, torch.float32, "cpu")
+    accelerator = SimpleNamespace(unwrap_model=lambda one: one, autocast=lambda: torch.autocast("cpu", torch.bfloat16))
+    engine = PolicyEngine(
+        tiny_model, name="M2", training="abc", device="cpu", dtype="bfloat16", batch_tokens=None, thoughts="closed"
+    )
+    engine.attach(SimpleNamespace(model=model, model_wrapped=model, accelerator=accelerator))
+    engine.begin_step(1)
+    expected = HFEngine(tiny_model, name="M1", device="cpu", dtype="float32")
+    for mine, theirs in zip(replies(engine, requests()), replies(expected, requests()), strict=True):
+        assert mine.completion_tokens
+        if theirs.probabilities:
+            assert mine.probabilities == pytest.approx(theirs.probabilities, abs=0.02)
