@@ -136,13 +136,14 @@ def solve(run: Run, model: str, progress: Progress, step: int | None = None, fol
 
 
 def collect(root: Path, folder: Path) -> None:
-    """Write the audits of all finished runs into one file, and what was solved into another, with the run's name."""
+    """Write the audits of all iterations into one file, and what was solved into another, as "name/M2"."""
     audits, solved = [], []
-    for audit in sorted(root.glob("*/M2/audit.jsonl")):
-        run = Run(audit.parent.parent)
-        audits += [{"run": run.name, **to_json(one)} for one in run.records("M2/audit", StepAudit)]
+    for path in sorted(root.glob("*/M*/audit.jsonl")):
+        run, model = Run(path.parent.parent), path.parent.name
+        name = f"{run.name}/{model}"
+        audits += [{"run": name, **to_json(one)} for one in run.records(f"{model}/audit", StepAudit)]
         found = [*run.records("test/alarm", Solved), *run.records("test/ends", Solved)]
-        solved += [{"run": run.name, **to_json(one)} for one in found]
+        solved += [{"run": name, **to_json(one)} for one in found]
     for name, lines in (("audits", audits), ("solved", solved)):
         text = "".join(json.dumps(one) + "\n" for one in lines)
         (folder / f"{name}.jsonl.gz").write_bytes(gzip.compress(text.encode(), mtime=0))

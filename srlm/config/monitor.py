@@ -49,8 +49,8 @@ class MonitorConfig(Section):
         10,
         ge=1,
         description=(
-            "rollouts: number of steps, the first and the last, whose answers are compared; with the gap of the first "
-            "half of the first ones each later step's is"
+            "rollouts: number of steps, the first and the last, whose answers are compared; the gap of a step is "
+            "compared with that of the first half of the first ones"
         ),
     )
     min_precision: float = Field(
@@ -63,7 +63,7 @@ class MonitorConfig(Section):
         0.05,
         ge=0,
         description=(
-            "rollouts: share of the answers called right by the judge minus the share that is right; what a step has "
-            "beyond this growth since the first steps is added up"
+            "rollouts: share of the answers called right by the judge minus the share that is right; its growth since "
+            "the first steps, beyond which steps add up to an alarm"
         ),
     )
