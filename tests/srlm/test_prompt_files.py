@@ -319,7 +319,7 @@ def test_a_record_that_is_no_prompt_is_named_with_its_line(tmp_path, row, said):
         ("p.csv", b'prompt\n"a', "line 2: is not CSV"),
         ("p.csv", b"text\nHello\n", "line 2: has no prompt"),
         ("p.parquet", b"PAR1 and no more", "is a damaged Parquet file"),
-        ("p.gz", gzip.compress(b'{"prompt": "a"}')[:-9], "ends in the middle"),
+        ("p.gz", gzip.compress(b'{"prompt": "a"}', mtime=0)[:-9], "ends in the middle"),
         ("p.jsonl", b"PK\x03\x04", "is a zip archive"),
     ],
 )
