@@ -74,7 +74,7 @@ def test_unknown_key_in_a_file(train, tmp_path):
         ("dpo.stopping.every=0", ("dpo.stopping.every", "greater than or equal to 1", "not 0")),
         ("dpo.stopping.judge=gpt-4", ("For dpo.stopping.judge, the model 'gpt-4' does not exist", "hf:OWNER/NAME")),
         ("dpo.stopping.judge=openai:gpt-4o", ("openai:gpt-4o needs a key",)),
-        ("learn_from=negatives", ("learn_from", "'pairs' or 'positives'")),
+        ("learn_from=negatives", ("learn_from", "'pairs', 'positives' or 'rollouts'")),
         ("learn_from=positives", ("judge.scoring=expected", "never reaches 5", "positives.min_reward")),
         ("positives.weight=0", ("positives.weight", "greater than 0", "not 0")),
         ("pairs.rejected_from=M7", ("pairs.rejected_from", "'base' or 'M1'")),

@@ -84,7 +84,8 @@ def test_a_response_outside_of_tags_is_refused(tmp_path, text):
 
 def test_prompts_of_other_judges_are_no_rubrics():
     with pytest.raises(
-        UnknownName, match=r"'pairwise' does not exist.*There are: additive, brief, levels, puzzle, sentences\."
+        UnknownName,
+        match=r"'pairwise' does not exist.*There are: additive, brief, correct, levels, puzzle, sentences\.",
     ):
         load_rubric("pairwise")
 

@@ -104,7 +104,7 @@ def test_the_digest_tells_wordings_apart():
 
 def test_an_unknown_prompt_names_those_that_there_are():
     with pytest.raises(
-        UnknownName, match=r"'aditive' does not exist. Did you mean 'additive'\?.*additive, brief, levels"
+        UnknownName, match=r"'aditive' does not exist. Did you mean 'additive'\?.*additive, brief, correct, levels"
     ):
         load_template("aditive", SLOTS)
 

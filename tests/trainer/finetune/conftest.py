@@ -75,6 +75,8 @@ def train(request, tiny_model, perturbed_model, examples, pairs):
         train_dpo(job, progress)
 
     def grpo(folder, progress, **changes):
+        if "epochs" in changes:
+            changes["steps"] = round(changes.pop("epochs") * 4)
         train_grpo(grpo_job_judged_by_itself(perturbed_model, folder, **changes), progress)
 
     def run(folder, at=None, **changes):
