@@ -192,7 +192,7 @@ def sft_config(name: str) -> SFTConfig:
 
 
 def supervised(
-    folder: Path, place: Path, every: Sequence["SFTExample"], config: SFTConfig, steps: int
+    folder: Path, place: Path, every: Sequence["SFTExample"], config: SFTConfig, steps: int, dtype: str = "auto"
 ) -> tuple[Training, Training]:
     """Supervised tuning, `steps` a pass, on the first examples that are short enough, by us and by TRL."""
     from srlm.engines.load import load_tokenizer
@@ -208,7 +208,7 @@ def supervised(
     def ours(laps: Laps) -> list[float]:
         target = place / "ours" / "checkpoint"
         target.mkdir(parents=True)
-        train_sft(SFTJob(folder, target, tuple(examples), config, "auto", "auto", SEED, "SFT"), laps)
+        train_sft(SFTJob(folder, target, tuple(examples), config, "auto", dtype, SEED, "SFT"), laps)
         return written_losses(target)
 
     def theirs(laps: Laps) -> list[float]:
@@ -223,7 +223,7 @@ def supervised(
             }
             for index in order(config, len(kept), lengths)
         ]
-        arguments = Arguments(**by_hand(config, place / "theirs"), completion_only_loss=True)
+        arguments = Arguments(**by_hand(config, place / "theirs", dtype), completion_only_loss=True)
         return plain(SFTTrainer, arguments, folder, rows, laps)
 
     return ours, theirs
@@ -238,7 +238,7 @@ def pairs_of_seeds(folder: Path, place: Path) -> tuple[Training, Training]:
 
 
 def preferred(
-    folder: Path, place: Path, every: Sequence["RankedPrompt"], config: DPOConfig, steps: int
+    folder: Path, place: Path, every: Sequence["RankedPrompt"], config: DPOConfig, steps: int, dtype: str = "auto"
 ) -> tuple[Training, Training]:
     """DPO, `steps` a pass, on the best and the worst answer of ranked instructions, by us and by TRL."""
     from srlm.types import PreferencePair
@@ -257,7 +257,7 @@ def preferred(
     def ours(laps: Laps) -> list[float]:
         target = place / "ours" / "checkpoint"
         target.mkdir(parents=True)
-        train_dpo(DPOJob(folder, target, tuple(pairs), (), config, "auto", "auto", SEED, "DPO"), laps)
+        train_dpo(DPOJob(folder, target, tuple(pairs), (), config, "auto", dtype, SEED, "DPO"), laps)
         return written_losses(target)
 
     def theirs(laps: Laps) -> list[float]:
@@ -272,7 +272,9 @@ def preferred(
             }
             for index in order(config, len(pairs))
         ]
-        arguments = Arguments(**by_hand(config, place / "theirs"), beta=config.beta, precompute_ref_log_probs=True)
+        arguments = Arguments(
+            **by_hand(config, place / "theirs", dtype), beta=config.beta, precompute_ref_log_probs=True
+        )
         return plain(DPOTrainer, arguments, folder, rows, laps)
 
     return ours, theirs
@@ -290,7 +292,7 @@ def order(config: SFTConfig | DPOConfig, count: int, lengths: Sequence[int] = ()
     ]
 
 
-def by_hand(config: SFTConfig | DPOConfig, folder: Path) -> dict[str, Any]:
+def by_hand(config: SFTConfig | DPOConfig, folder: Path, dtype: str) -> dict[str, Any]:
     """What plain TRL is told, so that it computes the same."""
     import torch
 
@@ -308,7 +310,7 @@ def by_hand(config: SFTConfig | DPOConfig, folder: Path) -> dict[str, Any]:
         "num_train_epochs": 1,
         "train_sampling_strategy": "sequential",
         "max_length": config.max_length,
-        "bf16": pick_dtype("auto", device) is torch.bfloat16,
+        "bf16": pick_dtype(dtype, device) is torch.bfloat16,
         "gradient_checkpointing": config.gradient_checkpointing,
         "use_cpu": device == "cpu",
         "logging_steps": 1,

@@ -18,14 +18,15 @@ from gpu.report import Report
 from gpu.setup import Setup
 from srlm.config.finetune import DPOConfig, SFTConfig, TuningConfig
 from srlm.console import Progress, Step
-from srlm.engines.device import pick_dtype
 
 PASSES = 2
 """Over the same examples; the last is timed, because kernels are chosen at the first sight of a length."""
 
-LOSSES_APART = {"float32": 1e-4, "bfloat16": 0.05}
-"""Most that the losses of a step may differ from TRL's, by the precision of the products. bfloat16 has 8 bits, which a
-processor may have too, and a GPU adds in no fixed order."""
+LOSSES_APART = {"cpu": 1e-4, "cuda": 0.05}
+"""Most that the losses of a step may differ from TRL's. A GPU adds in no fixed order, here in bfloat16."""
+
+DTYPE = {"cpu": "float32", "cuda": "auto"}
+"""Precision of that comparison. Some processors have bfloat16 too, and its rounding alone is more than that."""
 
 LEFT_GB = 0.5
 """Most of a GPU that a training may leave taken: vLLM starts after it and wants nine tenths of the whole."""
@@ -75,20 +76,21 @@ def _next_to_trl(setup: Setup, sizes: Sizes, report: Report, kind: str, micro: i
     from trainer.data.sft_examples import ift_examples
 
     forget_peak()
-    seeds = setup.seed_data
+    seeds, dtype = setup.seed_data, DTYPE[setup.device]
     with tempfile.TemporaryDirectory(prefix="srlm-gpu-") as folder:
         place = Path(folder)
         if kind == "sft":
             steps = min(sizes.steps, len(seeds.ift) // sizes.batch)
             config = _config(SFTConfig, sizes, micro)
-            both = bench_training.supervised(setup.folder, place, ift_examples(seeds.ift), config, steps)
+            both = bench_training.supervised(setup.folder, place, ift_examples(seeds.ift), config, steps, dtype)
         else:
             steps = min(sizes.steps, len(seeds.eft) // sizes.batch)
-            both = bench_training.preferred(setup.folder, place, seeds.eft, _config(DPOConfig, sizes, micro), steps)
+            config = _config(DPOConfig, sizes, micro)
+            both = bench_training.preferred(setup.folder, place, seeds.eft, config, steps, dtype)
         found = bench_training.side_by_side(*both, steps)
     name = f"{kind} next to TRL's, micro-batches of {micro}"
     report.add(name, peak_gb=peak_gb(), **found)
-    same = found["losses_apart"] <= LOSSES_APART[str(pick_dtype("auto", setup.device)).removeprefix("torch.")]
+    same = found["losses_apart"] <= LOSSES_APART[setup.device]
     report.compare(f"losses of {name}", same * found["steps"], found["steps"])
 
 
