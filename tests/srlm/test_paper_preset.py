@@ -29,9 +29,7 @@ def leaves(model: type[BaseModel], values: BaseModel | None, prefix: str = "") -
 
 
 ROWS = ROW.findall(PAGE.read_text(encoding="utf-8"))
-OTHER_PAPERS = ("grpo.", "rollouts.")
-"""Sections of another way to learn, of which this paper has nothing (docs/explain/rlsr.md)."""
-DEFAULTS = {name: value for name, value in leaves(TrainConfig, None).items() if not name.startswith(OTHER_PAPERS)}
+DEFAULTS = leaves(TrainConfig, None)
 
 
 def test_every_setting_has_one_row():
