@@ -25,15 +25,16 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from learn_measure import solve_puzzles
 from srlm.config import TrainConfig
 from srlm.config_file import load_config
 from srlm.console import Progress
 from srlm.errors import StoppedByStrict
 from srlm.jsonl import to_json
-from srlm.puzzle.task import FULL_SCORE, Puzzle, puzzles
+from srlm.puzzle.task import puzzles
 from srlm.rollouts import StepAudit
 from srlm.runs import Run, plan_run, settle_engine, start_run
-from srlm.types import Completion, Message, Request, Sampling
+from srlm.types import Sampling
 from trainer.finetune.checkpoints import complete_checkpoints, trainer_state_dir
 from trainer.loop import train
 from trainer.preflight import preflight
@@ -125,14 +126,10 @@ def solve(run: Run, model: str, progress: Progress, step: int | None = None, fol
     """Let a model solve the test's puzzles; `folder` is that of a checkpoint."""
     session = Session(run.config, run, progress)
     sampling = Sampling(0.0, 1.0, run.config.grpo.max_completion_length)
-    asked = [Request((Message("user", one.relations),), sampling) for one in puzzles("test", 0)[:TESTED]]
-    replies = session.caller(model, "test", folder).ask(asked, f"{model}: the test's puzzles")
+    relations = [one.relations for one in puzzles("test", 0)[:TESTED]]
+    solved = solve_puzzles(session, model, relations, sampling, 1, folder)
     session.release()
-    solved = (
-        isinstance(reply, Completion) and Puzzle(request.messages[0].content).score(reply.text.strip()) == FULL_SCORE
-        for request, (_, reply) in zip(asked, replies, strict=True)
-    )
-    return Solved(model, step, "".join(str(int(one)) for one in solved))
+    return Solved(model, step, "".join(str(int(one)) for (one,) in solved))
 
 
 def collect(root: Path, folder: Path) -> None:

@@ -7,6 +7,7 @@ one of these in training. All models of all runs get the same test.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp
+from pathlib import Path
 from statistics import fmean
 
 from srlm.judges.pointwise import rewards, score
@@ -118,28 +119,34 @@ def _puzzles(session: Session, model: str, tested: int) -> Measured:
     config = session.config
     rollouts = config.learn_from == "rollouts"
     limit = config.grpo.max_completion_length if rollouts else config.candidate_sampling.max_tokens
-    first = _solved(session, model, relations, Sampling(0.0, 1.0, limit), 1)
-    several = _solved(session, model, relations, Sampling(1.0, 1.0, limit), SAMPLES)
+    first = solve_puzzles(session, model, relations, Sampling(0.0, 1.0, limit), 1)
+    several = solve_puzzles(session, model, relations, Sampling(1.0, 1.0, limit), SAMPLES)
     judge, read = _judging(session, model)
     one, four = (wilson(sum(map(any, found)), len(found)) for found in (first, several))
     return Measured(model, one, four, judge, read, tuple(float(any(found)) for found in first))
 
 
-def _solved(
-    session: Session, model: str, relations: Sequence[str], sampling: Sampling, samples: int
+def solve_puzzles(
+    session: Session,
+    model: str,
+    relations: Sequence[str],
+    sampling: Sampling,
+    samples: int,
+    folder: Path | None = None,
 ) -> list[list[bool]]:
-    """For each puzzle, which of the model's answers solve it."""
+    """For each puzzle, which of the model's answers solve it; `folder` is that of a checkpoint within a training."""
     requests = [
         Request((Message("user", one),), sampling, seed=derive_seed("test", one, sample), sample=sample)
         for one in relations
         for sample in range(samples)
     ]
-    replies = session.caller(model, "test").ask(requests, f"{model}: {len(requests)} answers to the test's puzzles")
-    solved = [
+    caller = session.caller(model, "test", folder)
+    replies = caller.ask(requests, f"{model}: {len(requests)} answers to the test's puzzles")
+    found = [
         isinstance(reply, Completion) and Puzzle(request.messages[0].content).score(reply.text.strip()) == FULL_SCORE
         for request, (_, reply) in zip(requests, replies, strict=True)
     ]
-    return [solved[start : start + samples] for start in range(0, len(solved), samples)]
+    return [found[start : start + samples] for start in range(0, len(found), samples)]
 
 
 def _judging(session: Session, model: str) -> tuple[Estimate, float]:

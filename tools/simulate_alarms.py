@@ -16,6 +16,7 @@ from srlm.config.monitor import MonitorConfig
 from srlm.rollouts import StepAudit
 from srlm.stats.intervals import wilson
 from trainer.rollouts.alarms import all_alarms
+from trainer.rollouts.audit import agreement
 
 BATCHES = ((16, 8), (16, 4), (80, 8))
 """Answers of a step, and of a group."""
@@ -46,22 +47,12 @@ def training(
 
 def audit(step: int, right: int, wrongly_right: int, wrong: int, wrongly_wrong: int) -> StepAudit:
     """Return the audit of a step of these true and false positives and negatives."""
-    answers = right + wrongly_right + wrong + wrongly_wrong
-    judged, true = (right + wrongly_right) / answers, (right + wrongly_wrong) / answers
     return StepAudit(
         step=step,
-        answers=answers,
+        answers=right + wrongly_right + wrong + wrongly_wrong,
         unread_share=0.0,
         mean_reward=None,
-        true_positives=right,
-        false_positives=wrongly_right,
-        true_negatives=wrong,
-        false_negatives=wrongly_wrong,
-        precision=None,
-        recall=None,
-        judged_right_share=judged,
-        right_share=true,
-        gap=judged - true,
+        **agreement(right, wrongly_right, wrong, wrongly_wrong),
         mean_tokens=10.0,
         cut_share=0.0,
         no_spread_share=0.0,

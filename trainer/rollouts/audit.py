@@ -66,7 +66,7 @@ def audit_step(rollouts: Sequence[Rollout], num_generations: int) -> StepAudit:
         answers=count,
         unread_share=_share(count - len(rewards), count) or 0.0,
         mean_reward=round(fmean(rewards), 4) if rewards else None,
-        **_agreement(
+        **agreement(
             *(pairs.count(pair) for pair in ((True, True), (True, False), (False, False), (False, True))),
         ),
         mean_tokens=round(fmean(one.tokens for one in rollouts), 2),
@@ -98,7 +98,7 @@ def pool(audits: Sequence[StepAudit]) -> StepAudit:
         answers=count,
         unread_share=mean([one.unread_share for one in audits]),
         mean_reward=round(rewards / sum(read), 4) if any(one.mean_reward is not None for one in audits) else None,
-        **_agreement(
+        **agreement(
             sum(one.true_positives for one in audits),
             sum(one.false_positives for one in audits),
             sum(one.true_negatives for one in audits),
@@ -120,7 +120,7 @@ def log_values(audit: StepAudit) -> dict[str, float]:
     }
 
 
-def _agreement(true_positives: int, false_positives: int, true_negatives: int, false_negatives: int) -> dict[str, Any]:
+def agreement(true_positives: int, false_positives: int, true_negatives: int, false_negatives: int) -> dict[str, Any]:
     """Return the four counts and what follows from them."""
     judged = true_positives + false_positives
     right = true_positives + false_negatives
