@@ -12,6 +12,7 @@ clustered by problem. Prints a table, and ends with one JSON line. Everything is
 import argparse
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -20,14 +21,13 @@ from rich.table import Table
 from srlm.console import Progress, stdout
 from srlm.jsonl import without_nan
 from srlm.runs import open_run
-from srlm.seeding import derive_seed
 from srlm.stats.intervals import Estimate, mean_interval
 from srlm.tasks.open import open_task
 from srlm.tasks.task import Problem, Task
-from srlm.types import Completion, Message, Request, Sampling
 from trainer.rollouts.audit import check_answers
 from trainer.rollouts.reward_settings import reward_settings
-from trainer.rollouts.rewards import Judged, Rewarder, Written, final_rewards
+from trainer.rollouts.rewards import Judged, Written, final_rewards
+from trainer.rollouts.sampling import open_rewarder, write_answers
 from trainer.session import Session
 
 STAGE = "test"
@@ -59,51 +59,23 @@ class Measured:
 
 def written_by(session: Session, model: str, problems: Sequence[Problem], samples: int) -> list[Written]:
     """Let a model answer each problem several times, as in training."""
-    grpo = session.config.grpo
-    sampling = Sampling(grpo.temperature, grpo.top_p, grpo.max_completion_length)
-    asked = [(problem, sample) for problem in problems for sample in range(samples)]
-    requests = [
-        Request(
-            (Message("user", problem.prompt),),
-            sampling,
-            seed=derive_seed(STAGE, problem.id, sample),
-            sample=sample,
-        )
-        for problem, sample in asked
-    ]
-    replies = session.caller(model, STAGE).ask(requests, f"{model}: {len(requests)} answers")
-    return [
-        Written(f"{model}-{problem.id}-{sample}", problem, reply.text.strip(), 0, reply.finish != "stop")
-        for (problem, sample), (_, reply) in zip(asked, replies, strict=True)
-        if isinstance(reply, Completion)
-    ]
+    label = f"{model}: {len(problems) * samples} answers"
+    seed = (STAGE,)
+    found = write_answers(session, model, problems, samples, stage=STAGE, seed=seed, prefix=model, label=label)
+    return [one for group in found for one in group]
 
 
-def judged_by(session: Session, model: str, task: Task, answers: Sequence[Written]) -> tuple[list[Judged], float]:
+def judged_by(session: Session, model: str, answers: Sequence[Written]) -> tuple[list[Judged], float]:
     """Let a model judge answers as in training; return them with the reward from which one is called right.
 
     Raises:
         ValueError: the rewards have no such limit.
     """
-    settings = reward_settings(session, 1, strict=False)
-    config = session.config
-    rewarder = Rewarder(
-        replace(settings, model=f"{STAGE}-{model}", judge_name=model),
-        task,
-        session.engine(model),
-        session.progress,
-        stage=STAGE,
-        device=config.device,
-        dtype=config.dtype,
-        thoughts_open=config.thoughts == "keep",
-    )
-    try:
-        limit = rewarder.right_from
-        if limit is None:
+    settings = replace(reward_settings(session, 1, strict=False), model=f"{STAGE}-{model}", judge_name=model)
+    with closing(open_rewarder(session, settings, session.engine(model), STAGE)) as rewarder:
+        if rewarder.right_from is None:
             raise ValueError("rollouts.right_from is not set, and the rewards have no scale")
-        return rewarder.judge(answers), limit
-    finally:
-        rewarder.close()
+        return rewarder.judge(answers), rewarder.right_from
 
 
 def measure(judge: str, writer: str, task: Task, judged: Sequence[Judged], limit: float) -> Measured:
@@ -158,7 +130,7 @@ def main() -> None:
     found = []
     answers = {model: written_by(session, model, problems, options.samples) for model in options.models}
     for judge, writer in [(first, first), *((model, first) for model in later), *((model, model) for model in later)]:
-        judged, limit = judged_by(session, judge, task, answers[writer])
+        judged, limit = judged_by(session, judge, answers[writer])
         found.append(measure(judge, writer, task, judged, limit))
     session.release()
     run.close()

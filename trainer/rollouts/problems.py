@@ -5,6 +5,7 @@ A problem that M_t always solves, or never, gives a group of equal rewards, from
 between the bounds are kept. Problems without any reward are not.
 """
 
+from contextlib import closing
 from statistics import fmean
 
 from srlm.config import TrainConfig
@@ -12,8 +13,8 @@ from srlm.errors import NothingToTrain
 from srlm.seeding import derive_seed
 from srlm.tasks.open import open_task
 from srlm.tasks.task import Problem, Task
-from srlm.types import Completion, Message, Request, Sampling
-from trainer.rollouts.rewards import Rewarder, Written, final_rewards
+from trainer.rollouts.rewards import final_rewards
+from trainer.rollouts.sampling import open_rewarder, write_answers
 from trainer.rollouts.settings import CURRENT, START, RewardSettings
 from trainer.session import Session
 
@@ -61,46 +62,25 @@ def _mean_rewards(
     session: Session, model: str, settings: RewardSettings, problems: list[Problem]
 ) -> list[float | None]:
     """Let a model answer each problem as often as in a group; return the mean rewards, None without any."""
-    grpo, stage = session.config.grpo, f"{settings.model}/problems"
-    sampling = Sampling(grpo.temperature, grpo.top_p, grpo.max_completion_length)
-    requests = [
-        Request(
-            (Message("user", one.prompt),),
-            sampling,
-            seed=derive_seed(session.config.seed, stage, one.id, sample),
-            sample=sample,
-        )
-        for one in problems
-        for sample in range(grpo.num_generations)
-    ]
-    label = f"{settings.model}: {grpo.num_generations} answers of {model} to {len(problems)} problems"
-    replies = session.caller(model, stage).ask(requests, label)
-    written = [
-        [
-            Written(f"{settings.model}-{problem.id}-p{sample}", problem, reply.text.strip(), 0, reply.finish != "stop")
-            for sample, (_, reply) in enumerate(replies[start : start + grpo.num_generations])
-            if isinstance(reply, Completion)
-        ]
-        for problem, start in zip(problems, range(0, len(replies), grpo.num_generations), strict=True)
-    ]
+    samples, stage = session.config.grpo.num_generations, f"{settings.model}/problems"
+    written = write_answers(
+        session,
+        model,
+        problems,
+        samples,
+        stage=stage,
+        seed=(session.config.seed, stage),
+        prefix=settings.model,
+        label=f"{settings.model}: {samples} answers of {model} to {len(problems)} problems",
+    )
     own = settings.judge_model in (CURRENT, START) or settings.judge_name == model
     if not own:
         session.release()
-    rewarder = Rewarder(
-        settings,
-        open_task(session.config.rollouts),
-        session.engine(model) if own else None,
-        session.progress,
-        stage=stage,
-        device=session.config.device,
-        dtype=session.config.dtype,
-        thoughts_open=session.config.thoughts == "keep",
-    )
-    try:
-        with session.progress.step(f"{settings.model}: rewards of these answers", total=None):
-            judged = rewarder.judge([one for group in written for one in group])
-    finally:
-        rewarder.close()
+    with (
+        closing(open_rewarder(session, settings, session.engine(model) if own else None, stage)) as rewarder,
+        session.progress.step(f"{settings.model}: rewards of these answers", total=None),
+    ):
+        judged = rewarder.judge([one for group in written for one in group])
     found: list[float | None] = []
     for group in written:
         own_judged, judged = judged[: len(group)], judged[len(group) :]
