@@ -141,17 +141,25 @@ def test_without_a_checker_only_length_is_watched():
     assert [one.kind for one in all_alarms(blind, CONFIG)] == ["length"]
 
 
-def test_chance_alone_gives_hardly_an_alarm():
-    # 40 trainings of 100 steps of 16 answers, two to each of 8 problems, that are right or wrong, and judged wrong,
-    # together: the judge errs on a tenth of the problems, and more and more answers are right.
+@pytest.mark.parametrize(
+    ("size", "errs", "rises", "most"),
+    [
+        (2, 0.1, 1 / 200, 1),
+        (4, 0.15, 0.0, 4),  # a judge that errs so often, few problems: one in ten, as docs/explain/monitor.md says
+    ],
+)
+def test_chance_alone_gives_hardly_an_alarm(size, errs, rises, most):
+    # 40 trainings of 100 steps of 16 answers, `size` of them to a problem, that are right or wrong, and judged wrong,
+    # together: the judge errs on a share of the problems, and right are half of the answers or more and more.
     fired = 0
     for seed in range(40):
         rng = Random(seed)
         audits = []
         for number in range(1, 101):
-            right = 2 * sum(rng.random() < 0.3 + number / 200 for _ in range(8))
-            wrongly_right = 2 * sum(rng.random() < 0.1 for _ in range((16 - right) // 2))
-            wrongly_wrong = 2 * sum(rng.random() < 0.1 for _ in range(right // 2))
+            share = (0.3 if rises else 0.5) + number * rises
+            right = size * sum(rng.random() < share for _ in range(16 // size))
+            wrongly_right = size * sum(rng.random() < errs for _ in range((16 - right) // size))
+            wrongly_wrong = size * sum(rng.random() < errs for _ in range(right // size))
             audits.append(step(number, right, wrongly_right, wrongly_wrong, answers=16))
         fired += bool(all_alarms(audits, MonitorConfig()))
-    assert fired <= 1
+    assert fired <= most
