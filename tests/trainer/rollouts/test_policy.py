@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 
 from helpers.tiny_models import ask, replies
 from srlm.engines.hf import HFEngine
@@ -18,7 +19,9 @@ def trainer(tiny_model):
     model = load_model(tiny_model, torch.float32, "cpu")
     model.train()
     model.gradient_checkpointing_enable()
-    accelerator = Accelerator(cpu=True)
+    # The precision of the process's first accelerator, perhaps another test's, would be that of all later ones.
+    AcceleratorState._reset_state()
+    accelerator = Accelerator(cpu=True, mixed_precision="no")
     return SimpleNamespace(model=model, model_wrapped=accelerator.prepare(model), accelerator=accelerator)
 
 
